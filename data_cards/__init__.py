@@ -1,0 +1,1 @@
+"""Data cards: one YAML a data set, read by xlt.data.cards."""

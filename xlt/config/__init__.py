@@ -1,0 +1,1 @@
+"""The one YAML a user writes: `schema` says what may stand in it, `load` reads it."""

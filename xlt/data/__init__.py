@@ -1,0 +1,1 @@
+"""From files and cards to records, and from records to batches."""

@@ -1,0 +1,197 @@
+"""Words to pieces, without losing any: long inputs become overlapping windows.
+
+Each piece belongs to exactly one window (the one where it has most context on both sides); in
+the others it is context only. A word's vector is the mean of its pieces, wherever they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+Ids = NDArray[np.int32]
+
+_OVERLAP = 4  # a window shares 1/_OVERLAP of its pieces with the next one
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedWords:
+    """The pieces of one sentence.
+
+    windows: piece ids with special tokens, each at most the encoder's length.
+    word_of: for each window, the word each piece belongs to; -1 for special tokens and context.
+    n_words: every word has at least one piece over all windows.
+    """
+
+    windows: tuple[Ids, ...]
+    word_of: tuple[Ids, ...]
+    n_words: int
+
+    @property
+    def length(self) -> int:
+        return sum(len(window) for window in self.windows)
+
+    @property
+    def pieces(self) -> Ids:
+        """The ids of all pieces, each once, without special tokens."""
+        return np.concatenate(
+            [window[owner >= 0] for window, owner in zip(self.windows, self.word_of, strict=True)]
+        )
+
+
+class WordEncoder:
+    """Encodes pre-tokenised sentences with a Hugging Face tokenizer.
+
+    max_length: pieces in a window, special tokens included.
+    """
+
+    def __init__(self, tokenizer: Any, max_length: int) -> None:
+        self.tokenizer = tokenizer
+        self.prefix, self.suffix = _special_tokens(tokenizer)
+        self.room = max_length - len(self.prefix) - len(self.suffix)
+        if self.room < 2:
+            raise ValueError(f"max_length={max_length} leaves no room for pieces")
+        self.unknown = int(
+            tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id
+        )
+
+    def __call__(self, sentences: Sequence[Sequence[str]]) -> list[EncodedWords]:
+        if not sentences:
+            return []
+        return [
+            self._windows(pieces, owners, len(words))
+            for words, (pieces, owners) in zip(sentences, self._pieces(sentences), strict=True)
+        ]
+
+    def _pieces(self, sentences: Sequence[Sequence[str]]) -> list[tuple[Ids, Ids]]:
+        # A word that is empty or only white space still has to get a prediction.
+        visible = [[word if word.strip() else "￼" for word in words] for words in sentences]
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is not None:
+            backend.no_truncation()
+            backend.no_padding()
+            encodings = backend.encode_batch_fast(
+                visible, is_pretokenized=True, add_special_tokens=False
+            )
+            raw = [
+                (np.asarray(e.ids, np.int32), np.asarray(e.word_ids, np.int32)) for e in encodings
+            ]
+        else:
+            raw = [self._slow(words) for words in visible]
+        return [self._complete(ids, owners, len(words)) for (ids, owners), words in zip(raw, visible, strict=True)]
+
+    def _slow(self, words: Sequence[str]) -> tuple[Ids, Ids]:
+        ids: list[int] = []
+        owners: list[int] = []
+        for index, word in enumerate(words):
+            pieces = self.tokenizer.encode(word, add_special_tokens=False)
+            ids += pieces
+            owners += [index] * len(pieces)
+        return np.asarray(ids, np.int32), np.asarray(owners, np.int32)
+
+    def _complete(self, ids: Ids, owners: Ids, n_words: int) -> tuple[Ids, Ids]:
+        """Give words that the tokenizer's normaliser swallowed one unknown piece."""
+        missing = np.setdiff1d(np.arange(n_words, dtype=np.int32), owners)
+        if len(missing):
+            at = np.searchsorted(owners, missing)
+            ids = np.insert(ids, at, self.unknown)
+            owners = np.insert(owners, at, missing)
+        return ids, owners
+
+    def _windows(self, ids: Ids, owners: Ids, n_words: int) -> EncodedWords:
+        prefix, suffix = self.prefix, self.suffix
+        outside_before = np.full(len(prefix), -1, np.int32)
+        outside_after = np.full(len(suffix), -1, np.int32)
+        windows, word_of = [], []
+        for start, end, own_start, own_end in _spans(len(ids), self.room):
+            owner = owners[start:end].copy()
+            owner[: own_start - start] = -1
+            owner[own_end - start :] = -1
+            windows.append(np.concatenate([prefix, ids[start:end], suffix]).astype(np.int32))
+            word_of.append(np.concatenate([outside_before, owner, outside_after]))
+        return EncodedWords(tuple(windows), tuple(word_of), n_words)
+
+
+def _spans(n: int, room: int) -> list[tuple[int, int, int, int]]:
+    """(start, end, first owned, last owned + 1) of each window over n pieces."""
+    if n <= room:
+        return [(0, n, 0, n)]
+    overlap = room // _OVERLAP
+    stride = room - overlap
+    starts = [*range(0, n - room, stride), n - room]
+    spans = []
+    for position, start in enumerate(starts):
+        first = 0 if position == 0 else (start + starts[position - 1] + room) // 2
+        last = n if position == len(starts) - 1 else (starts[position + 1] + start + room) // 2
+        spans.append((start, start + room, first, last))
+    return spans
+
+
+def _special_tokens(tokenizer: Any) -> tuple[Ids, Ids]:
+    """What the tokenizer puts before and after a single sequence."""
+    plain = tokenizer("a", add_special_tokens=False)["input_ids"]
+    full = tokenizer("a", add_special_tokens=True)["input_ids"]
+    if len(full) == len(plain):
+        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+    for at in range(len(full) - len(plain) + 1):
+        if full[at : at + len(plain)] == plain:
+            return np.asarray(full[:at], np.int32), np.asarray(full[at + len(plain) :], np.int32)
+    raise ValueError("the tokenizer changes a text's pieces when it adds special tokens")
+
+
+def collate_words(examples: Sequence[EncodedWords], pad_id: int) -> dict[str, torch.Tensor]:
+    """Pad windows into rows.
+
+    Returns input_ids and attention_mask of shape (rows, longest window); word_index of the same
+    shape: sentence * longest sentence + word, or -1; and word_mask (sentences, longest sentence).
+    """
+    import torch
+
+    rows = [window for example in examples for window in example.windows]
+    longest = max(len(row) for row in rows)
+    most_words = max(example.n_words for example in examples)
+    input_ids = np.full((len(rows), longest), pad_id, np.int64)
+    attention = np.zeros((len(rows), longest), np.int64)
+    word_index = np.full((len(rows), longest), -1, np.int64)
+    word_mask = np.zeros((len(examples), most_words), bool)
+    row = 0
+    for sentence, example in enumerate(examples):
+        word_mask[sentence, : example.n_words] = True
+        for window, owner in zip(example.windows, example.word_of, strict=True):
+            input_ids[row, : len(window)] = window
+            attention[row, : len(window)] = 1
+            word_index[row, : len(owner)] = np.where(owner >= 0, owner + sentence * most_words, -1)
+            row += 1
+    return {
+        "input_ids": torch.from_numpy(input_ids),
+        "attention_mask": torch.from_numpy(attention),
+        "word_index": torch.from_numpy(word_index),
+        "word_mask": torch.from_numpy(word_mask),
+    }
+
+
+def pool_words(
+    pieces: torch.Tensor, word_index: torch.Tensor, word_mask: torch.Tensor
+) -> torch.Tensor:
+    """Mean of each word's pieces.
+
+    pieces (rows, length, d) and word_index as in `collate_words` → (sentences, words, d), float32.
+    """
+    import torch
+
+    sentences, words = word_mask.shape
+    owned = word_index.reshape(-1) >= 0
+    index = word_index.reshape(-1)[owned]
+    values = pieces.reshape(-1, pieces.shape[-1])[owned].float()
+    total = values.new_zeros(sentences * words, values.shape[-1]).index_add(0, index, values)
+    number = values.new_zeros(sentences * words).index_add(
+        0, index, torch.ones_like(index, dtype=values.dtype)
+    )
+    return (total / number.clamp(min=1).unsqueeze(-1)).view(sentences, words, -1)

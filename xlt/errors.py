@@ -1,0 +1,73 @@
+"""Errors a user can cause: each says what is wrong, where, and how to fix it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class XltError(Exception):
+    """An error a user can cause and mend.
+
+    what:  one sentence, no full stop needed.
+    where: ``file:line``, a config key such as ``training.epochs``, or a path.
+    fix:   what to do about it.
+
+    The command line prints the three and exits with 2; ``--debug`` adds the traceback.
+    """
+
+    def __init__(self, what: str, *, where: object = None, fix: str | None = None) -> None:
+        self.what = what
+        self.where = None if where is None else str(where)
+        self.fix = fix
+        super().__init__(self.render())
+
+    def render(self) -> str:
+        lines = [self.what if self.where is None else f"{self.where}: {self.what}"]
+        if self.fix:
+            lines.append(f"  fix: {self.fix}")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments need help to cross a process boundary (datasets, accelerate).
+        return (_rebuild, (type(self), self.what, self.where, self.fix))
+
+
+def _rebuild(kind: type[XltError], what: str, where: str | None, fix: str | None) -> XltError:
+    return kind(what, where=where, fix=fix)
+
+
+class XltErrors(XltError):
+    """Several problems found together (a config, a data file), reported at once."""
+
+    def __init__(self, problems: Iterable[XltError]) -> None:
+        self.problems = list(problems)
+        super().__init__(f"{len(self.problems)} problems")
+
+    def render(self) -> str:
+        return "\n".join(problem.render() for problem in self.problems)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.problems,))
+
+
+def raise_all(problems: list[XltError]) -> None:
+    """Raise what was collected: nothing for none, the error itself for one."""
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise XltErrors(problems)
+
+
+def nearest(name: str, choices: Iterable[str]) -> str | None:
+    """The choice most like `name`, or None when nothing is close."""
+    matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def choose(name: str, choices: Iterable[str]) -> str:
+    """Text for `fix`: the nearest valid name first, then all of them."""
+    options = sorted(choices)
+    close = nearest(name, options)
+    listed = ", ".join(options) if options else "none are available"
+    return f"did you mean {close!r}? Valid: {listed}" if close else f"valid: {listed}"

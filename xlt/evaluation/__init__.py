@@ -1,0 +1,1 @@
+"""Statistics over scores, and the reports made of them."""

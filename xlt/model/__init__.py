@@ -1,0 +1,1 @@
+"""Backbones, task layers, vocabulary trimming and exact decoding."""

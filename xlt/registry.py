@@ -1,0 +1,67 @@
+"""One lazy registry for everything that can be plugged in.
+
+A plugin registers by entry point, in its own pyproject.toml::
+
+    [project.entry-points."xlt.tasks"]
+    my_task = "my_package:MyTask"
+
+Nothing is imported until it is asked for by name. Code without a distribution (a notebook, a
+test) registers with ``tasks.register("my_task", MyTask)``.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any
+
+from xlt.errors import XltError, choose
+
+
+class Registry:
+    """Names to classes, from the entry-point group ``xlt.<kind>s`` and from `register`."""
+
+    def __init__(self, kind: str, group: str) -> None:
+        self.kind = kind
+        self.group = group
+        self._registered: dict[str, Any] = {}
+
+    def register(self, name: str, value: Any) -> Any:
+        """Add or replace a plugin in this process; returns `value`."""
+        self._registered[name] = value
+        return value
+
+    def unregister(self, name: str) -> None:
+        self._registered.pop(name, None)
+
+    def names(self) -> list[str]:
+        return sorted({*self._registered, *(point.name for point in entry_points(group=self.group))})
+
+    def get(self, name: str, *, where: object = None) -> Any:
+        """The plugin called `name`.
+
+        Raises XltError if there is none (with the nearest name) or if it cannot be imported.
+        """
+        if name in self._registered:
+            return self._registered[name]
+        points = {point.name: point for point in entry_points(group=self.group)}
+        if name not in points:
+            raise XltError(
+                f"there is no {self.kind} called {name!r}",
+                where=where,
+                fix=choose(name, self.names()),
+            )
+        point = points[name]
+        try:
+            return point.load()
+        except (ImportError, AttributeError) as error:
+            raise XltError(
+                f"the {self.kind} {name!r} cannot be loaded from {point.value}: {error}",
+                where=where,
+                fix=f"reinstall the package that provides it ({point.dist.name if point.dist else '?'})",
+            ) from error
+
+
+tasks = Registry("task", "xlt.tasks")
+strategies = Registry("strategy", "xlt.strategies")
+aligners = Registry("aligner", "xlt.aligners")
+translators = Registry("translator", "xlt.translators")

@@ -1,0 +1,186 @@
+"""The plugin protocol: what a task must say so that every strategy can transfer it.
+
+A record is a plain dict with the columns of `Task.features()`, always with a string `id`.
+Everything between a file and a score goes through these methods, in this order::
+
+    read → labels → encode → collate → model(**batch) → decode → counts → metrics → write
+
+A task knows no strategy, and nothing in xlt knows a task. Register a subclass under the
+entry-point group ``xlt.tasks``; `xlt.testing.check_task` is the contract test.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+
+from xlt.config.schema import Section
+from xlt.errors import XltError, choose
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from datasets import Features
+    from numpy.typing import NDArray
+
+    from xlt.model.backbone import Backbone
+    from xlt.model.task_model import TaskModel
+
+Record = dict[str, Any]
+"""One sentence, pair or passage: JSON-able values under the names of `Task.features()`."""
+
+Labels = Mapping[str, tuple[str, ...]]
+"""Label layer → its labels in the order of the model's outputs, e.g. {"tag": ("O", "B-PER")}."""
+
+
+class TaskOptions(Section):
+    """Base of every task's `Options`: the keys beside `name` under `task` in a config."""
+
+
+@dataclass
+class Example:
+    """One record, ready for `collate`.
+
+    index:  position of the record in the data it was encoded from.
+    length: pieces the encoder computes for it (all windows together): what a token budget counts.
+    inputs: whatever the task's `collate` needs; `inputs["words"]` by custom an EncodedWords.
+    """
+
+    index: int
+    length: int
+    inputs: dict[str, Any] = field(default_factory=dict)
+
+
+class Task(ABC):
+    """One task. Subclasses define the class attributes and the abstract methods."""
+
+    name: ClassVar[str]
+    Options: ClassVar[type[TaskOptions]] = TaskOptions
+    metrics_reported: ClassVar[tuple[str, ...]]
+    """Names that `metrics` returns; the first one selects checkpoints. Larger is better."""
+    formats: ClassVar[Mapping[str, tuple[str, ...]]]
+    """Format → file suffixes that mean it, e.g. {"conllu": (".conllu",)}; the first is written."""
+    count_names: ClassVar[tuple[str, ...]]
+    """Names of the columns of `counts`."""
+
+    def __init__(self, options: TaskOptions | None = None) -> None:
+        self.options = self.Options() if options is None else options
+
+    # Data ----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def features(self) -> Features:
+        """Arrow schema of a record."""
+
+    @abstractmethod
+    def read(self, path: Path, format: str) -> Iterator[Record]:
+        """The records of a file. Raises XltError with ``path:line`` for anything malformed."""
+
+    @abstractmethod
+    def write(self, records: Iterable[Record], stream: TextIO, format: str) -> None:
+        """Write records so that `read` gives them back."""
+
+    @abstractmethod
+    def from_words(self, id: str, words: list[str], space_after: list[bool]) -> Record:
+        """An unlabelled record, for prediction on raw text or pre-tokenised lines."""
+
+    @abstractmethod
+    def text(self, record: Record) -> str:
+        """The record's text, for train/test overlap checks and for vocabulary statistics."""
+
+    def format_of(self, path: Path, declared: str | None = None) -> str:
+        """The declared format, or the one that the file's suffix (before .gz/.xz) means."""
+        if declared is not None:
+            if declared in self.formats:
+                return declared
+            raise XltError(
+                f"{self.name} has no format called {declared!r}",
+                where=path,
+                fix=choose(declared, self.formats),
+            )
+        name = path.name.removesuffix(".gz").removesuffix(".xz")
+        for format, suffixes in self.formats.items():
+            if name.endswith(suffixes):
+                return format
+        raise XltError(
+            f"cannot tell the format from the name {path.name!r}",
+            where=path,
+            fix=f"say `format:` in the data reference ({', '.join(self.formats)})",
+        )
+
+    # Labels --------------------------------------------------------------------------------
+
+    @abstractmethod
+    def labels(self, records: Iterable[Record]) -> Labels:
+        """The label inventory of these records, in a fixed order, after the task's options."""
+
+    def check_labels(self, labels: Labels, data: Labels, *, where: object) -> None:
+        """Raise XltError if evaluation data hold a label that the model cannot predict."""
+        for layer, values in data.items():
+            for value in values:
+                if value not in labels.get(layer, ()):
+                    raise XltError(
+                        f"label {value!r} ({layer}) is in the data but not in what the model knows",
+                        where=where,
+                        fix=choose(value, labels.get(layer, ())),
+                    )
+
+    # Model ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def build(self, backbone: Backbone, labels: Labels) -> TaskModel:
+        """A model with new task layers over the backbone (random, from torch's global seed)."""
+
+    @abstractmethod
+    def load(self, folder: Path, backbone: Backbone, labels: Labels) -> TaskModel:
+        """The model that `TaskModel.save` wrote to `folder`."""
+
+    @abstractmethod
+    def encode(
+        self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
+    ) -> list[Example]:
+        """Pieces and gold label ids of every record; without `labels`, inputs only.
+
+        Nothing may be cut: a record longer than the encoder takes is split into windows.
+        """
+
+    @abstractmethod
+    def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """A padded batch: the keyword arguments of the model's forward."""
+
+    @abstractmethod
+    def decode(
+        self,
+        records: Sequence[Record],
+        examples: Sequence[Example],
+        outputs: Mapping[str, torch.Tensor],
+        labels: Labels,
+    ) -> list[Record]:
+        """Copies of the records with predicted annotation; as many words as went in."""
+
+    # Evaluation ----------------------------------------------------------------------------
+
+    @abstractmethod
+    def counts(self, gold: Record, predicted: Record) -> NDArray[np.float64]:
+        """Sufficient statistics of one record, shape (len(count_names),); they add up."""
+
+    @abstractmethod
+    def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Scores in percent from summed counts of shape (..., len(count_names)).
+
+        Vectorised over the leading axes, so that a bootstrap is one call.
+        """
+
+
+def extend_labels(known: Labels, new: Labels) -> Labels:
+    """`known` followed by what is new, layer by layer: old ids keep their meaning."""
+    return {
+        layer: (
+            *known.get(layer, ()),
+            *(v for v in new.get(layer, ()) if v not in known.get(layer, ())),
+        )
+        for layer in {**known, **new}
+    }

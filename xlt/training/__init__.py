@@ -1,0 +1,1 @@
+"""TransferTrainer: a transformers.Trainer that trains one stage."""

@@ -1,0 +1,1 @@
+"""Strategies: each turns a config into the list of stages that train one target's model."""

@@ -1,0 +1,60 @@
+"""Zero-shot plus a few labelled target examples, mixed in or afterwards."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from xlt.config.schema import Config
+from xlt.transfer.stage import (
+    Portion,
+    Stage,
+    StageOverrides,
+    Strategy,
+    StrategyOptions,
+    override,
+    portions,
+    selection_data,
+)
+
+
+class FewShot(Strategy):
+    class Options(StrategyOptions):
+        k: PositiveInt = Field(description="target examples, drawn with `sample_seed`")
+        mode: Literal["afterwards", "mixed"] = "afterwards"
+        sample_seed: int = 1
+        temperature: float = Field(1.0, ge=1, description="for `mixed`")
+        target_stage: StageOverrides | None = Field(  # type: ignore[valid-type]
+            None, description="what the stage on target examples does differently"
+        )
+
+    options: Options
+
+    def plan(self, config: Config, target: str) -> list[Stage]:
+        options = self.options
+        portions(config, target, "train", required=True)
+        few = Portion(target, "train", limit=options.k, seed=options.sample_seed)
+        source = tuple(
+            p for lang in config.source for p in portions(config, lang, "train", required=True)
+        )
+        dev = selection_data(config, config.source, target)
+        name = "+".join(config.source)
+        if options.mode == "mixed":
+            return [
+                Stage(
+                    name=f"{name}+{target}",
+                    train=(*source, few),
+                    dev=dev,
+                    training=config.training,
+                    temperature=options.temperature,
+                )
+            ]
+        first = Stage(
+            name, source, selection_data(config, config.source, None), config.training,
+            options.temperature,
+        )
+        return [
+            first,
+            Stage(target, (few,), dev, override(config.training, options.target_stage)),
+        ]

@@ -1,0 +1,74 @@
+"""Source → one or more intermediates → target, all weights carried from stage to stage.
+
+Ghiffari et al. 2024 (arXiv 2401.12072) train English → Indonesian → Javanese; a chain may have
+any length and the stage on the target may be left out.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from xlt.config.schema import Config
+from xlt.errors import XltError, choose
+from xlt.transfer.stage import (
+    Stage,
+    StageOverrides,
+    Strategy,
+    StrategyOptions,
+    override,
+    portions,
+    selection_data,
+)
+
+
+class Hierarchical(Strategy):
+    class Options(StrategyOptions):
+        through: list[str] = Field(
+            default_factory=list, description="intermediate languages, in order; may be empty"
+        )
+        target_stage: bool = Field(True, description="end with a stage on the target's own data")
+        temperature: float = Field(1.0, ge=1, description="for a first stage of several sources")
+        stages: dict[str, StageOverrides] = Field(  # type: ignore[valid-type]
+            default_factory=dict,
+            description="by language (`source` for the first stage, `target` for the last): "
+            "what that stage does differently in `training`",
+        )
+
+    options: Options
+
+    def plan(self, config: Config, target: str) -> list[Stage]:
+        options = self.options
+        if not config.source:
+            raise XltError(
+                "hierarchical needs a source language", where="source", fix="name at least one"
+            )
+        steps = [config.source, *([lang] for lang in options.through)]
+        if options.target_stage:
+            steps.append([target])
+        names = ["source", *options.through, *(["target"] if options.target_stage else [])]
+        known = {*names, *(lang for step in steps for lang in step), *config.target}
+        for key in options.stages:
+            if key not in known:
+                raise XltError(
+                    f"{key!r} is not a stage of this plan",
+                    where=f"strategy.stages.{key}",
+                    fix=choose(key, known),
+                )
+        plan = []
+        for position, (name, languages) in enumerate(zip(names, steps, strict=True)):
+            last = position == len(steps) - 1
+            overrides = options.stages.get(name)
+            if overrides is None and len(languages) == 1:
+                overrides = options.stages.get(languages[0])
+            plan.append(
+                Stage(
+                    name="+".join(languages),
+                    train=tuple(
+                        p for lang in languages for p in portions(config, lang, "train", required=True)
+                    ),
+                    dev=selection_data(config, languages, target if last else None),
+                    training=override(config.training, overrides),
+                    temperature=options.temperature if position == 0 else 1.0,
+                )
+            )
+        return plan
