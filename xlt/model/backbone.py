@@ -1,0 +1,178 @@
+"""The pretrained encoder and its tokenizer: any Hugging Face model id, or a folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xlt.config.schema import Model
+from xlt.errors import XltError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+    from xlt.data.encode import WordEncoder
+
+UNBOUNDED = 512
+"""Window length for encoders with relative positions and no stated maximum (T5)."""
+
+
+@dataclass
+class Backbone:
+    """Where an encoder comes from and how text gets into it.
+
+    source:  a hub id or a folder; a stage's finished model folder is one, too.
+    options: the `model` section of the config.
+    random:  take the architecture and the tokenizer but not the weights.
+    """
+
+    source: str
+    options: Model
+    random: bool = False
+    _offline: bool = field(default_factory=lambda: bool(os.environ.get("HF_HUB_OFFLINE")))
+
+    @cached_property
+    def config(self) -> PreTrainedConfig:
+        from transformers import AutoConfig
+
+        return self._load(AutoConfig.from_pretrained)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        from transformers import AutoTokenizer
+
+        # Byte-level BPE needs the space before a word to be part of it when words come one by one.
+        return self._load(AutoTokenizer.from_pretrained, add_prefix_space=True)
+
+    @cached_property
+    def max_length(self) -> int:
+        """Pieces in a window, special tokens included."""
+        config = self.config
+        limits = [self.options.max_length or UNBOUNDED]
+        if self.options.max_length is None and self.tokenizer.model_max_length < 1_000_000:
+            limits = [self.tokenizer.model_max_length]
+        positions = getattr(config, "max_position_embeddings", None)
+        if positions and positions > 0 and not getattr(config, "is_encoder_decoder", False):
+            # The RoBERTa family counts positions from padding_idx + 1.
+            offset = config.pad_token_id + 1 if _counts_from_padding(config) else 0
+            limits.append(positions - offset)
+        return int(min(limits))
+
+    @cached_property
+    def words(self) -> WordEncoder:
+        from xlt.data.encode import WordEncoder
+
+        return WordEncoder(self.tokenizer, self.max_length)
+
+    @property
+    def pad_id(self) -> int:
+        pad = self.tokenizer.pad_token_id
+        return int(pad if pad is not None else self.config.pad_token_id or 0)
+
+    def encoder(self) -> PreTrainedModel:
+        """The bare encoder (of an encoder-decoder, its encoder half)."""
+        from transformers import AutoModel, AutoModelForTextEncoding
+
+        return self.model(
+            AutoModelForTextEncoding if getattr(self.config, "is_encoder_decoder", False) else AutoModel
+        )
+
+    def model(self, auto_class: Any, **kwargs: Any) -> PreTrainedModel:
+        """A model of `auto_class` in float32; `kwargs` change its config (num_labels, id2label).
+
+        Raises XltError when the weights cannot be found, read or matched.
+        """
+        import torch
+
+        kwargs = {"attn_implementation": self._attention(auto_class), **kwargs}
+        if self.random:
+            config = self._copy_config(**{k: v for k, v in kwargs.items() if k != "attn_implementation"})
+            return auto_class.from_config(
+                config, attn_implementation=kwargs["attn_implementation"], dtype=torch.float32
+            )
+        return self._load(auto_class.from_pretrained, dtype=torch.float32, use_safetensors=None, **kwargs)
+
+    def _copy_config(self, **changes: Any) -> PreTrainedConfig:
+        import copy
+
+        config = copy.deepcopy(self.config)
+        for key, value in changes.items():
+            setattr(config, key, value)
+        return config
+
+    def _attention(self, auto_class: Any) -> str:
+        if self.options.attention != "auto":
+            return self.options.attention
+        return best_attention(self.config, auto_class)
+
+    def _load(self, loader: Any, **kwargs: Any) -> Any:
+        """Call a from_pretrained: local files first, the hub only where they are missing."""
+        common = {"revision": self.options.revision, "trust_remote_code": self.options.trust_remote_code}
+        kwargs = {k: v for k, v in {**common, **kwargs}.items() if v is not None}
+        where = "model.encoder"
+        local = Path(self.source).is_dir()
+        try:
+            if local:
+                return loader(self.source, local_files_only=True, **kwargs)
+            try:
+                return loader(self.source, local_files_only=True, **kwargs)
+            except OSError:
+                if self._offline:
+                    raise
+                return loader(self.source, **kwargs)
+        except ImportError:
+            raise
+        except Exception as error:
+            raise _explain(error, self.source, local=local, offline=self._offline, where=where) from error
+
+
+def _explain(error: Exception, source: str, *, local: bool, offline: bool, where: str) -> XltError:
+    first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if local:
+        if "safetensor" in type(error).__name__.lower() or "header" in first.lower():
+            return XltError(
+                f"the weights in {source} cannot be read: {first}",
+                where=where,
+                fix="the file is damaged or cut off; copy or download it again",
+            )
+        return XltError(
+            f"{source} does not load as a model: {first}",
+            where=where,
+            fix="the folder needs config.json, model.safetensors and tokenizer files",
+        )
+    if "trust_remote_code" in str(error):
+        return XltError(
+            f"{source} runs code of its own",
+            where=where,
+            fix="read that code, then set `model.trust_remote_code: true`",
+        )
+    return XltError(
+        f"cannot load {source!r}: it is not a folder here and not in the local Hugging Face cache"
+        + (", and HF_HUB_OFFLINE is set" if offline else f", and the hub did not give it ({first})"),
+        where=where,
+        fix="check the spelling, download it once where there is a network, or name a folder",
+    )
+
+
+def _counts_from_padding(config: PreTrainedConfig) -> bool:
+    return config.model_type in {
+        "roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "roberta-prelayernorm", "xmod", "longformer",
+    }
+
+
+def best_attention(config: PreTrainedConfig, auto_class: Any) -> str:
+    """The attention kernel measured fastest for this device.
+
+    scripts/benchmark_attention.py: on CPUs, PyTorch's sdpa with a padding mask falls back to a
+    path that is slower than plain matrix products at the lengths of sentences.
+    """
+    import torch
+    from transformers import MODEL_MAPPING
+
+    if not torch.cuda.is_available():
+        return "eager"
+    model_class = MODEL_MAPPING.get(type(config), None)
+    return "sdpa" if getattr(model_class, "_supports_sdpa", False) else "eager"

@@ -1,0 +1,118 @@
+"""A task's network: a Hugging Face model, and task layers of our own where it has none.
+
+In a folder, `model.safetensors` is the Hugging Face model (it loads without xlt), and
+`head.safetensors` holds the layers beside it, if there are any.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from xlt.errors import XltError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from xlt.task import Labels
+
+HEAD_FILE = "head.safetensors"
+IGNORED = -100
+"""In `labels`: no target here (padding, context, a partial annotation)."""
+
+
+class TaskModel(nn.Module):
+    """Base of every task's model.
+
+    Subclasses define::
+
+        forward(..., labels=None, num_items_in_batch=None) -> {"loss": ..., output tensors}
+
+    With `labels`, the loss is a sum over the positions where labels != -100 divided by
+    num_items_in_batch (by their number in the batch if it is None): so the gradient of an
+    optimisation step is the same however the step is split over passes and processes. Without
+    `labels` there is no "loss", only what the task's `decode` reads.
+    """
+
+    def __init__(self, encoder: PreTrainedModel, labels: Labels) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.labels = dict(labels)
+
+    @property
+    def config(self) -> Any:
+        return self.encoder.config
+
+    def head_state(self) -> dict[str, torch.Tensor]:
+        return {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in self.state_dict().items()
+            if not name.startswith("encoder.")
+        }
+
+    def grow(self, labels: Labels) -> None:
+        """Give the output layers room for `labels`, which begin with the model's own.
+
+        New rows are random, from torch's global seed; a model without new labels is unchanged.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has a fixed label inventory")
+
+    def save(self, folder: Path) -> None:
+        """Write the weights (fp32 safetensors) and the encoder's config to `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.encoder.save_pretrained(folder)
+        head = self.head_state()
+        if head:
+            save_file(head, folder / HEAD_FILE)
+
+    def load_head(self, folder: Path) -> None:
+        """Fill the task layers from `folder`. Raises XltError for a damaged or foreign file."""
+        path = folder / HEAD_FILE
+        try:
+            state = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise XltError(
+                f"the task layers cannot be read: {error}", where=path, fix="train the model again"
+            ) from error
+        expected = self.head_state()
+        if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in expected.items()}:
+            raise XltError(
+                "the task layers do not fit the model's configuration",
+                where=path,
+                fix="the folder mixes files of two models; train again or restore it",
+            )
+        self.load_state_dict(state, strict=False)
+
+
+def grow_linear(linear: nn.Linear, outputs: int) -> nn.Linear:
+    """A layer whose first rows are those of `linear` and whose new rows are freshly initialised."""
+    if outputs == linear.out_features:
+        return linear
+    grown = nn.Linear(linear.in_features, outputs, bias=linear.bias is not None)
+    nn.init.normal_(grown.weight, std=float(linear.weight.detach().std().clamp(min=1e-3)))
+    with torch.no_grad():
+        grown.weight[: linear.out_features] = linear.weight
+        if linear.bias is not None:
+            grown.bias.zero_()
+            grown.bias[: linear.out_features] = linear.bias
+    return grown.to(linear.weight.device)
+
+
+def summed_cross_entropy(
+    logits: torch.Tensor, targets: torch.Tensor, num_items: torch.Tensor | int | None
+) -> torch.Tensor:
+    """Σ cross-entropy over targets != -100, over `num_items` (default: their number)."""
+    loss = nn.functional.cross_entropy(
+        logits.reshape(-1, logits.shape[-1]).float(),
+        targets.reshape(-1),
+        ignore_index=IGNORED,
+        reduction="sum",
+    )
+    if num_items is None:
+        num_items = (targets != IGNORED).sum().clamp(min=1)
+    return loss / num_items

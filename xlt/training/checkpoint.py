@@ -1,0 +1,167 @@
+"""Resumable checkpoints: safetensors and JSON only, complete or absent, never half.
+
+A checkpoint is written to a temporary folder, its files are listed with size and CRC-32 in
+`complete.json`, and the folder is renamed. What a crash or a full disk leaves behind is never
+taken for a checkpoint.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import shutil
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from xlt.errors import XltError
+
+COMPLETE = "complete.json"
+KEEP = 2
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in `folder` that were finished, oldest first; contents not verified."""
+    found = [
+        path for path in folder.glob("checkpoint-*") if (path / COMPLETE).is_file() and path.name[11:].isdigit()
+    ]
+    return sorted(found, key=lambda path: int(path.name[11:]))
+
+
+def last_intact(folder: Path) -> tuple[Path | None, list[str]]:
+    """The newest checkpoint whose files are as they were written, and what is wrong with newer ones."""
+    problems = []
+    for path in reversed(checkpoints(folder)):
+        problem = verify(path)
+        if problem is None:
+            return path, problems
+        problems.append(problem)
+    return None, problems
+
+
+def verify(checkpoint: Path) -> str | None:
+    """None for an intact checkpoint, else a sentence that says which file is damaged."""
+    try:
+        listed = json.loads((checkpoint / COMPLETE).read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        return f"{checkpoint / COMPLETE}: {error}"
+    for name, (size, checksum) in listed.items():
+        path = checkpoint / name
+        if not path.is_file() or path.stat().st_size != size:
+            return f"{path} is missing or cut off"
+        if _crc32(path) != checksum:
+            return f"{path} is damaged (its checksum differs)"
+    return None
+
+
+def publish(temporary: Path, final: Path) -> None:
+    """List the files of `temporary` in complete.json, then rename it to `final`."""
+    listed = {
+        str(path.relative_to(temporary)): [path.stat().st_size, _crc32(path)]
+        for path in sorted(temporary.rglob("*"))
+        if path.is_file()
+    }
+    write_json(temporary / COMPLETE, listed)
+    if final.exists():
+        shutil.rmtree(final)
+    temporary.rename(final)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a crash leaves either the old file or the new one."""
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("w", encoding="utf-8") as stream:
+        json.dump(value, stream, ensure_ascii=False, indent=1, sort_keys=True)
+        stream.write("\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def disk_error(error: OSError, path: Path) -> XltError:
+    """What to tell the user when a write failed."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return XltError(
+            "the disk is full; what was computed up to the last checkpoint is kept",
+            where=path,
+            fix="free some space, then run the same command with --resume",
+        )
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return XltError(
+            f"cannot write here: {error.strerror}",
+            where=path,
+            fix="set `output.root` to a folder you may write to",
+        )
+    return XltError(f"cannot write: {error}", where=path, fix="mend it and run with --resume")
+
+
+def save_optimizer(path: Path, optimizer: torch.optim.Optimizer) -> None:
+    """An optimizer's state as `path`.safetensors (tensors) and `path`.json (all else)."""
+    state = optimizer.state_dict()
+    tensors, plain = {}, {}
+    for index, slots in state["state"].items():
+        for name, value in slots.items():
+            if isinstance(value, torch.Tensor):
+                tensors[f"{index}.{name}"] = value.detach().cpu().contiguous()
+            else:
+                plain[f"{index}.{name}"] = value
+    save_file(tensors, path.with_suffix(".safetensors"))
+    write_json(path.with_suffix(".json"), {"groups": state["param_groups"], "plain": plain})
+
+
+def load_optimizer(path: Path, optimizer: torch.optim.Optimizer) -> None:
+    tensors = load_file(path.with_suffix(".safetensors"))
+    described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in {**tensors, **described["plain"]}.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = value
+    for group in described["groups"]:
+        group["betas"] = tuple(group["betas"])
+    optimizer.load_state_dict({"state": state, "param_groups": described["groups"]})
+
+
+def save_random_state(path: Path) -> None:
+    """The state of Python's, numpy's and torch's generators as `path`.json and .safetensors."""
+    version, internal, gauss = random.getstate()
+    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    tensors = {"cpu": torch.get_rng_state(), "numpy": torch.from_numpy(np.asarray(keys, np.int64))}
+    if torch.cuda.is_available():
+        for device, state in enumerate(torch.cuda.get_rng_state_all()):
+            tensors[f"cuda.{device}"] = state
+    save_file(tensors, path.with_suffix(".safetensors"))
+    write_json(
+        path.with_suffix(".json"),
+        {
+            "python": [version, list(internal), gauss],
+            "numpy": [kind, int(position), int(has_gauss), float(cached)],
+        },
+    )
+
+
+def load_random_state(path: Path) -> None:
+    tensors = load_file(path.with_suffix(".safetensors"))
+    described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    version, internal, gauss = described["python"]
+    random.setstate((version, tuple(internal), gauss))
+    kind, position, has_gauss, cached = described["numpy"]
+    np.random.set_state((kind, tensors["numpy"].numpy().astype(np.uint32), position, has_gauss, cached))
+    torch.set_rng_state(tensors["cpu"])
+    if torch.cuda.is_available():
+        for device in range(torch.cuda.device_count()):
+            if f"cuda.{device}" in tensors:
+                torch.cuda.set_rng_state(tensors[f"cuda.{device}"], device)
+
+
+def _crc32(path: Path) -> int:
+    value = 0
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 22):
+            value = zlib.crc32(block, value)
+    return value

@@ -1,0 +1,108 @@
+"""Which parameters train, and how fast: freezing, layer-wise learning rates, weight decay."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+from torch import nn
+
+from xlt.config.schema import Training
+from xlt.errors import XltError
+from xlt.model.task_model import TaskModel
+
+HEAD = "head"
+EMBEDDINGS = "embeddings"
+
+
+def part_of(model: TaskModel) -> dict[str, str | int]:
+    """Parameter name → "embeddings", the number of its encoder layer (0 = lowest), or "head"."""
+    encoder = model.encoder
+    base_prefix = f"encoder.{encoder.base_model_prefix}."
+    inside = any(name.startswith(base_prefix) for name, _ in model.named_parameters())
+    prefix = base_prefix if inside else "encoder."
+    stack = _layer_stack(model, prefix)
+    parts: dict[str, str | int] = {}
+    for name, _ in model.named_parameters():
+        if not name.startswith(prefix):
+            parts[name] = HEAD
+        elif stack and (match := re.match(re.escape(stack) + r"\.(\d+)\.", name)):
+            parts[name] = int(match.group(1))
+        elif re.search(r"embed|shared|wte|wpe", name):
+            parts[name] = EMBEDDINGS
+        else:  # final norms, poolers, relative position tables: with the highest layer
+            parts[name] = _TOP
+    return parts
+
+
+_TOP = 10_000
+
+
+def _layer_stack(model: nn.Module, prefix: str) -> str | None:
+    """The name of the longest ModuleList of equal modules: the transformer's layers."""
+    stacks = [
+        (len(module), name)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.ModuleList)
+        and f"{name}.".startswith(prefix)
+        and len({type(child) for child in module}) == 1
+    ]
+    return max(stacks, key=lambda stack: stack[0])[1] if stacks else None
+
+
+def freeze(model: TaskModel, what: list[str]) -> None:
+    """Freeze `embeddings`, `encoder` (with its embeddings) or `layers:N` (the N lowest)."""
+    parts = part_of(model)
+    lowest = 0
+    for item in what:
+        if item.startswith("layers:") and item[7:].isdigit():
+            lowest = max(lowest, int(item[7:]))
+        elif item not in ("embeddings", "encoder"):
+            raise XltError(
+                f"{item!r} cannot be frozen",
+                where="training.freeze",
+                fix="use `embeddings`, `encoder` or `layers:N` (the N lowest layers)",
+            )
+    for name, parameter in model.named_parameters():
+        part = parts[name]
+        frozen = (
+            ("encoder" in what and part != HEAD)
+            or ("embeddings" in what and part == EMBEDDINGS)
+            or (isinstance(part, int) and part < lowest)
+        )
+        if frozen:
+            parameter.requires_grad_(False)
+
+
+def parameter_groups(model: TaskModel, training: Training) -> list[dict[str, Any]]:
+    """Groups for AdamW, each with its `lr` and `weight_decay`.
+
+    Biases, norms and embeddings are not decayed: a piece that a batch lacks keeps its vector, so
+    the result does not depend on which pieces were trimmed away.
+    """
+    parts = part_of(model)
+    layers = [part for part in parts.values() if isinstance(part, int) and part != _TOP]
+    depth = max(layers, default=-1) + 1
+    groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        part = parts[name]
+        rate = training.learning_rate
+        if part == HEAD:
+            rate = training.head_learning_rate or rate
+        elif part == EMBEDDINGS:
+            rate *= training.layer_decay ** (depth + 1)
+        elif isinstance(part, int):
+            rate *= training.layer_decay ** (depth - min(part, depth))
+        decays = parameter.ndim >= 2 and part != EMBEDDINGS
+        groups[rate, training.weight_decay if decays else 0.0].append(parameter)
+    if not groups:
+        raise XltError(
+            "nothing is left to train", where="training.freeze", fix="freeze less than everything"
+        )
+    return [
+        {"params": parameters, "lr": rate, "weight_decay": decay}
+        for (rate, decay), parameters in groups.items()
+    ]

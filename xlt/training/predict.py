@@ -1,0 +1,119 @@
+"""Prediction in length-sorted batches; every record gets its prediction, in the order it came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from xlt.data.batch import prediction_batches
+from xlt.task import Example, Record, Task
+
+if TYPE_CHECKING:
+    from xlt.model.task_model import TaskModel
+
+
+@dataclass
+class Predictor:
+    """A model ready to predict.
+
+    budget: pieces in a batch, padding included.
+    pieces: tokenizer id → row of a trimmed vocabulary, shape (full vocabulary,), or None.
+    """
+
+    task: Task
+    model: TaskModel
+    budget: int
+    precision: str = "fp32"
+    device: str = "cpu"
+    pieces: torch.Tensor | None = None
+
+    def __call__(self, records: Sequence[Record], examples: Sequence[Example]) -> list[Record]:
+        """Copies of the records with predicted annotation, in their order."""
+        predicted: list[Record | None] = [None] * len(examples)
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            batches = prediction_batches([e.length for e in examples], self.budget)
+            for batch in batches:
+                chosen = [examples[i] for i in batch]
+                outputs = self.forward(chosen)
+                decoded = self.task.decode(
+                    [records[e.index] for e in chosen], chosen, outputs, self.model.labels
+                )
+                for i, record in zip(batch, decoded, strict=True):
+                    predicted[i] = record
+        finally:
+            self.model.train(was_training)
+        complete = [record for record in predicted if record is not None]
+        if len(complete) != len(records):
+            raise AssertionError(f"{len(records)} records in, {len(complete)} predictions out")
+        return complete
+
+    def forward(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        batch = trimmed(self.task.collate(examples), self.pieces)
+        batch = {k: v.to(self.device) for k, v in batch.items() if k != "labels"}
+        with torch.inference_mode(), autocast(self.precision, self.device):
+            outputs: dict[str, Any] = self.model(**batch)
+        return {
+            k: v.float().cpu() if v.is_floating_point() else v.cpu()
+            for k, v in outputs.items()
+            if isinstance(v, torch.Tensor)
+        }
+
+
+def trimmed(batch: dict[str, torch.Tensor], pieces: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    """The batch with its piece ids translated to a trimmed vocabulary."""
+    if pieces is None:
+        return batch
+    return {k: pieces[v] if k.endswith("input_ids") else v for k, v in batch.items()}
+
+
+def count_matrix(task: Task, gold: Sequence[Record], predicted: Sequence[Record]) -> NDArray[np.float64]:
+    """Sufficient statistics of every record, shape (records, len(task.count_names))."""
+    if not gold:
+        return np.zeros((0, len(task.count_names)))
+    return np.stack([task.counts(g, p) for g, p in zip(gold, predicted, strict=True)])
+
+
+def score(task: Task, counts: NDArray[np.float64]) -> dict[str, float]:
+    """The task's metrics over all records, in percent."""
+    return {name: float(value) for name, value in task.metrics(counts.sum(axis=0)).items()}
+
+
+def autocast(precision: str, device: str) -> torch.autocast:
+    kind = device.split(":")[0]
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.bfloat16)
+    return torch.autocast(kind, dtype=dtype, enabled=precision in ("bf16", "fp16"))
+
+
+def choose_precision(wanted: str, device: str) -> str:
+    """`auto` becomes bf16 where the hardware computes it natively, else fp32."""
+    if wanted != "auto":
+        return wanted
+    if device.startswith("cuda"):
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if device == "cpu":
+        return "bf16" if _cpu_has_bf16() else "fp32"
+    return "fp32"
+
+
+def _cpu_has_bf16() -> bool:
+    """Native bf16 products: emulation would be slower than fp32."""
+    from pathlib import Path
+
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags or " bf16" in flags
+
+
+def best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

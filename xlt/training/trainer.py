@@ -1,0 +1,383 @@
+"""TransferTrainer: a transformers.Trainer that trains one stage.
+
+Kept from transformers.Trainer: Accelerate (DDP, FSDP), mixed precision, clipping, schedules,
+reporting to TensorBoard / W&B / MLflow. Ours: the plan of batches (a pure function of the seed),
+parameter groups, evaluation with the task's own metrics, selection by several criteria at once,
+and checkpoints without pickle that are complete or absent.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import ExportableState
+
+from xlt.config.schema import Training
+from xlt.data.batch import BLANK, StepSampler
+from xlt.errors import XltError
+from xlt.model.task_model import IGNORED, TaskModel
+from xlt.task import Example, Task
+from xlt.training import checkpoint as ckpt
+from xlt.training.optim import parameter_groups
+from xlt.training.predict import trimmed
+
+Scores = dict[str, float]
+"""Selector ("source_dev", "target_dev:jav") → score of the current weights."""
+
+
+class _Examples(Dataset[tuple[Example, bool]]):
+    """Examples by index; a blank one (see StepSampler) comes with True."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self.examples = examples
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> tuple[Example, bool]:
+        return (self.examples[BLANK - index], True) if index < 0 else (self.examples[index], False)
+
+
+class Selector(TrainerCallback, ExportableState):
+    """Remembers the best step by every criterion, and stops when the first stops improving."""
+
+    def __init__(self, primary: str | None, patience: int | None) -> None:
+        self.primary, self.patience = primary, patience
+        self.best: dict[str, dict[str, float]] = {}
+        self.since_best = 0
+        self.history: list[dict[str, float]] = []
+
+    def update(self, step: int, scores: Scores) -> bool:
+        """Take note of an evaluation; True if any criterion has a new best."""
+        self.history.append({"step": step, **scores})
+        improved = [n for n, v in scores.items() if n not in self.best or v > self.best[n]["score"]]
+        for name in improved:
+            self.best[name] = {"step": step, "score": scores[name]}
+        if self.primary in scores:
+            self.since_best = 0 if self.primary in improved else self.since_best + 1
+        return bool(improved)
+
+    @property
+    def exhausted(self) -> bool:
+        return self.patience is not None and self.since_best >= self.patience
+
+    @property
+    def steps(self) -> set[int]:
+        return {int(best["step"]) for best in self.best.values()}
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "args": {"primary": self.primary, "patience": self.patience},
+            "attributes": {
+                "best": self.best, "since_best": self.since_best, "history": self.history,
+            },
+        }
+
+
+class _Rhythm(TrainerCallback):
+    """Evaluates and saves at the ends of our epochs, or every so many steps."""
+
+    def __init__(self, trainer: TransferTrainer) -> None:
+        self.trainer = trainer
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        sampler, training = self.trainer.sampler, self.trainer.training
+        step = state.global_step
+        state.epoch = sampler.epoch_of(step)
+        at_boundary = step in self.trainer.boundaries
+        last = step == len(sampler.steps)
+        every, save = training.evaluate_every, training.checkpoint_every
+        due = step % every == 0 if every else at_boundary
+        control.should_evaluate = self.trainer.evaluator is not None and (due or last)
+        control.should_log = control.should_evaluate or control.should_log
+        control.should_save = last or (step % save == 0 if save else at_boundary)
+        return control
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        # transformers sees one long epoch; all that is due has been done by on_step_end.
+        control.should_evaluate = control.should_save = control.should_log = False
+        return control
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        if self.trainer.selector.exhausted:
+            control.should_training_stop = control.should_save = True
+        return control
+
+
+class TransferTrainer(Trainer):
+    """Trains `model` on `examples`, which fall into `groups` (one per portion of the stage).
+
+    evaluator: returns the scores of the current weights; None keeps the last weights.
+    pieces:    see `xlt.training.predict.Predictor`.
+    Raises XltError for a loss that is not finite (naming step and batch) and for lack of memory.
+    """
+
+    def __init__(
+        self,
+        model: TaskModel,
+        task: Task,
+        examples: Sequence[Example],
+        groups: Sequence[Any],
+        training: Training,
+        *,
+        folder: Path,
+        seed: int,
+        temperature: float = 1.0,
+        evaluator: Callable[[], Scores] | None = None,
+        primary: str | None = None,
+        patience: int | None = None,
+        pieces: torch.Tensor | None = None,
+        precision: str = "fp32",
+        quiet: bool = True,
+    ) -> None:
+        self.task, self.training, self.evaluator, self.pieces = task, training, evaluator, pieces
+        self.folder = folder
+        self.selector = Selector(primary, patience)
+        args = TrainingArguments(
+            output_dir=str(folder),
+            num_train_epochs=1,
+            seed=seed,
+            data_seed=seed,
+            bf16=precision == "bf16",
+            fp16=precision == "fp16",
+            lr_scheduler_type=training.schedule,
+            learning_rate=training.learning_rate,
+            warmup_steps=training.warmup,
+            weight_decay=training.weight_decay,
+            adam_beta1=training.adam_betas[0],
+            adam_beta2=training.adam_betas[1],
+            max_grad_norm=training.max_grad_norm,
+            gradient_accumulation_steps=training.accumulate,
+            activation_checkpointing=training.gradient_checkpointing,
+            optim="adamw_torch_fused",
+            eval_strategy="no",
+            save_strategy="no",
+            logging_strategy="steps",
+            logging_steps=50,
+            logging_nan_inf_filter=False,
+            report_to=training.report_to or "none",
+            disable_tqdm=quiet,
+            remove_unused_columns=False,
+            dataloader_num_workers=0,
+            dataloader_pin_memory=torch.cuda.is_available(),
+            use_cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()),
+            ddp_find_unused_parameters=False,
+            average_tokens_across_devices=True,
+        )
+        self._groups, self._temperature = groups, temperature
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=_Examples(examples),
+            data_collator=self._collate,
+            callbacks=[self.selector],
+        )
+        self.sampler = StepSampler(
+            [example.length for example in examples],
+            groups,
+            budget=training.batch_tokens,
+            epochs=training.epochs,
+            max_steps=training.max_steps,
+            seed=seed,
+            temperature=temperature,
+            passes=training.accumulate,
+            process=args.process_index,
+            processes=args.world_size,
+        )
+        self.boundaries = set(self.sampler.boundaries)
+        self.add_callback(_Rhythm(self))
+        # Our losses are sums over targets divided by the number in the whole step.
+        self.model_accepts_loss_kwargs = True
+        self._loss_shifts_labels = False
+
+    # Data ----------------------------------------------------------------------------------
+
+    def _collate(self, rows: Sequence[tuple[Example, bool]]) -> dict[str, torch.Tensor]:
+        batch = trimmed(self.task.collate([example for example, _ in rows]), self.pieces)
+        if rows[0][1]:
+            batch["labels"] = torch.full_like(batch["labels"], IGNORED)
+        return batch
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        # Not prepared by Accelerate: the sampler already gives each process its own part.
+        return DataLoader(
+            self.train_dataset,
+            batch_sampler=self.sampler,
+            collate_fn=self._collate,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+
+    # Optimisation --------------------------------------------------------------------------
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            groups = parameter_groups(self.model, self.training)
+            self.optimizer = torch.optim.AdamW(
+                groups, betas=self.training.adam_betas, eps=1e-8, fused=True
+            )
+        return self.optimizer
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        try:
+            loss = super().training_step(model, inputs, num_items_in_batch)
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error):
+                raise XltError(
+                    f"out of memory at step {self.state.global_step + 1}, with a batch of shape "
+                    f"{tuple(inputs['input_ids'].shape)}",
+                    where="training.batch_tokens",
+                    fix=f"lower training.batch_tokens (now {self.training.batch_tokens}), or raise "
+                    "training.accumulate, which changes memory but not the result",
+                ) from error
+            raise
+        if not torch.isfinite(loss):
+            step = self.state.global_step
+            batch = self.sampler.steps[step]
+            raise XltError(
+                f"the loss is {loss.item()} at step {step + 1} (epoch "
+                f"{self.sampler.epoch_of(step):.2f}, records {sorted(int(i) for i in batch)[:8]} …)",
+                where="training.learning_rate",
+                fix="lower the learning rate or raise warmup; with precision fp16 use bf16 or fp32",
+            )
+        return loss
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        return 0
+
+    # Selection -----------------------------------------------------------------------------
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Score the current weights by every criterion and keep those that are best by one."""
+        assert self.evaluator is not None
+        scores = self.evaluator()
+        if self.selector.update(self.state.global_step, scores) and self.args.should_save:
+            self._guard(self._save_snapshot)
+        metrics = {f"eval_{name}": value for name, value in scores.items()}
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    def snapshot(self, step: int) -> Path:
+        return self.folder / f"snapshot-{step}.safetensors"
+
+    def _save_snapshot(self) -> None:
+        from safetensors.torch import save_file
+
+        path = self.snapshot(self.state.global_step)
+        part = path.with_suffix(".part")
+        save_file(_state(self.model), part)
+        part.replace(path)
+
+    # Checkpoints ---------------------------------------------------------------------------
+
+    def _guard(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except OSError as error:
+            raise ckpt.disk_error(error, self.folder) from error
+        except Exception as error:
+            # safetensors reports a full disk as an error of its own.
+            if "No space left" in str(error) or "os error 28" in str(error):
+                raise ckpt.disk_error(OSError(28, "No space left on device"), self.folder) from error
+            raise
+
+    def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            super()._save_checkpoint(model, trial)
+            return
+        self._guard(self._write_checkpoint)
+
+    def _write_checkpoint(self) -> None:
+        from safetensors.torch import save_file
+
+        step = self.state.global_step
+        final = self.folder / f"checkpoint-{step}"
+        temporary = self.folder / f"writing-{step}"
+        if self.args.should_save:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+        self.accelerator.wait_for_everyone()
+        ckpt.save_random_state(temporary / f"random-{self.args.process_index}")
+        if self.args.should_save:
+            save_file(_state(self.model), temporary / "weights.safetensors")
+            ckpt.save_optimizer(temporary / "optimizer", self.optimizer)
+            ckpt.write_json(temporary / "scheduler.json", self.lr_scheduler.state_dict())
+            for callback in [*self.callback_handler.callbacks, self.control]:
+                if isinstance(callback, ExportableState):
+                    self.state.stateful_callbacks[type(callback).__name__] = callback.state()
+            self.state.save_to_json(str(temporary / "trainer_state.json"))
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            ckpt.publish(temporary, final)
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Keep the newest checkpoints, and the snapshots that they or we still refer to."""
+        kept = ckpt.checkpoints(self.folder)
+        for old in kept[: -ckpt.KEEP]:
+            shutil.rmtree(old)
+        needed = set(self.selector.steps)
+        for path in kept[-ckpt.KEEP :]:
+            state = _json(path / "trainer_state.json")
+            best = state["stateful_callbacks"]["Selector"]["attributes"]["best"]
+            needed |= {int(entry["step"]) for entry in best.values()}
+        for path in self.folder.glob("snapshot-*.safetensors"):
+            if int(path.stem[9:]) not in needed:
+                path.unlink()
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        from safetensors.torch import load_file
+
+        state = load_file(Path(resume_from_checkpoint) / "weights.safetensors")
+        (self.model if model is None else model).load_state_dict(state, strict=False)
+        attributes = _json(Path(resume_from_checkpoint) / "trainer_state.json")["stateful_callbacks"]
+        for name, value in attributes["Selector"]["attributes"].items():
+            setattr(self.selector, name, value)
+
+    def _load_callback_state(self) -> None:
+        """Done by _load_from_checkpoint: our callback stays the object that others refer to."""
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None or self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        ckpt.load_optimizer(Path(checkpoint) / "optimizer", self.optimizer)
+        self.lr_scheduler.load_state_dict(_json(Path(checkpoint) / "scheduler.json"))
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            ckpt.load_random_state(Path(checkpoint) / f"random-{self.args.process_index}")
+
+
+def _state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The weights without those that are tied to others (safetensors stores no aliases)."""
+    seen: set[int] = set()
+    state = {}
+    for name, tensor in model.state_dict().items():
+        if tensor.data_ptr() in seen and tensor.numel():
+            continue
+        seen.add(tensor.data_ptr())
+        state[name] = tensor.detach().cpu().contiguous()
+    return state
+
+
+def _json(path: Path) -> Any:
+    import json
+
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def total_steps(sampler: StepSampler) -> int:
+    return math.ceil(len(sampler) / sampler.passes)
