@@ -1,0 +1,101 @@
+"""Entity spans from IOB2 tags, with the strict semantics of seqeval, and their F1.
+
+A span opens at B-X and takes every I-X right after it. An I-X that continues nothing belongs to
+no span: in seqeval that is ``mode="strict", scheme=IOB2``, which the golden tests compare.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlt.errors import XltError
+
+Counts = NDArray[np.float64]
+
+COUNT_NAMES = ("correct", "predicted", "gold")
+"""Columns of `span_counts`: predicted spans with the right type and both ends, all predicted
+spans, all gold spans."""
+
+
+class Span(NamedTuple):
+    """Words `start` (counted from 0) to `end` (exclusive)."""
+
+    type: str
+    start: int
+    end: int
+
+
+def spans(tags: Sequence[str], *, where: object = None) -> list[Span]:
+    """The spans of one sentence, from left to right.
+
+    A tag without a type (``B``) has the type ``_``, as in seqeval.
+    Raises XltError for a tag that does not begin with O, B or I.
+    """
+    found: list[Span] = []
+    open_type: str | None = None
+    start = 0
+    for index, tag in enumerate(tags):
+        prefix = tag[:1]
+        if prefix not in ("O", "B", "I"):
+            raise XltError(
+                f"{tag!r} is not an IOB2 tag (word {index + 1})",
+                where=where,
+                fix="write O, B-TYPE or I-TYPE",
+            )
+        type_ = tag[1:].strip("-") or "_"
+        if prefix == "I" and type_ == open_type:
+            continue
+        if open_type is not None:
+            found.append(Span(open_type, start, index))
+        open_type = type_ if prefix == "B" else None
+        start = index
+    if open_type is not None:
+        found.append(Span(open_type, start, len(tags)))
+    return found
+
+
+def span_counts(gold: Sequence[str], predicted: Sequence[str]) -> Counts:
+    """Counts of one sentence from its tags, shape (3,) as in `COUNT_NAMES`; they add up.
+
+    Raises ValueError if the two have different numbers of words.
+    """
+    right, system = _both(gold, predicted)
+    return np.array([len(right & system), len(system), len(right)], np.float64)
+
+
+def span_counts_by_type(
+    pairs: Iterable[tuple[Sequence[str], Sequence[str]]],
+) -> dict[str, Counts]:
+    """Summed counts of (gold tags, predicted tags) pairs for every type in either, sorted."""
+    total: defaultdict[str, Counts] = defaultdict(lambda: np.zeros(3))
+    for gold, predicted in pairs:
+        right, system = _both(gold, predicted)
+        for column, found in enumerate((right & system, system, right)):
+            for span in found:
+                total[span.type][column] += 1
+    return dict(sorted(total.items()))
+
+
+def span_metrics(counts: NDArray[Any]) -> dict[str, Counts]:
+    """F1, precision and recall in percent from counts of shape (..., 3); 0 where undefined."""
+    correct, predicted, gold = (counts[..., column] for column in range(3))
+    return {
+        "f1": _percent(2 * correct, predicted + gold),
+        "precision": _percent(correct, predicted),
+        "recall": _percent(correct, gold),
+    }
+
+
+def _both(gold: Sequence[str], predicted: Sequence[str]) -> tuple[set[Span], set[Span]]:
+    if len(gold) != len(predicted):
+        raise ValueError(f"{len(gold)} gold tags but {len(predicted)} predicted tags")
+    return set(spans(gold)), set(spans(predicted))
+
+
+def _percent(part: NDArray[Any], whole: NDArray[Any]) -> Counts:
+    return 100.0 * part / np.where(whole > 0, whole, 1)
