@@ -1,0 +1,330 @@
+"""CoNLL-U: multiword tokens, empty nodes and comments are kept, so writing gives the file back.
+
+A `Sentence` holds every row as its ten strings. `words` are those rows that are words of the
+tree; they are the same lists as in `rows`, so changing ``sentence.words[3][HEAD]`` changes what
+is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from xlt.data.files import Source, label, lines
+from xlt.errors import XltError
+
+ID, FORM, LEMMA, UPOS, XPOS, FEATS, HEAD, DEPREL, DEPS, MISC = range(10)
+COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
+
+Row = list[str]
+
+
+@dataclass(slots=True)
+class Sentence:
+    """One sentence.
+
+    rows:     all token lines in their order, ten columns each.
+    words:    the rows with a plain number as ID, in order; word i has ID i + 1.
+    comments: the lines that start with ``#``, complete.
+    line:     number of the sentence's first line in its file.
+    """
+
+    rows: list[Row]
+    words: list[Row]
+    comments: list[str] = field(default_factory=list)
+    line: int = 1
+
+    @property
+    def forms(self) -> list[str]:
+        return [row[FORM] for row in self.words]
+
+    @property
+    def heads(self) -> list[int]:
+        """Heads of the words, 0 for the root; -1 where the column is ``_``."""
+        return [-1 if row[HEAD] == "_" else int(row[HEAD]) for row in self.words]
+
+    @property
+    def deprels(self) -> list[str]:
+        return [row[DEPREL] for row in self.words]
+
+    def comment(self, key: str) -> str | None:
+        """The value of ``# key = value``; "" for ``# key`` alone; None if there is none."""
+        for comment in self.comments:
+            name, _, value = comment[1:].partition("=")
+            if name.strip() == key:
+                return value.strip()
+        return None
+
+    def surface(self) -> Iterator[tuple[str, bool, int, int]]:
+        """Tokens as written: form, whether a space follows, and its words as a range [i, j)."""
+        end = 0
+        for row in self.rows:
+            identifier = row[ID]
+            if "-" in identifier:
+                first, last = map(int, identifier.split("-"))
+                yield row[FORM], _space_after(row), first - 1, last
+                end = last
+            elif "." not in identifier and int(identifier) > end:
+                end = int(identifier)
+                yield row[FORM], _space_after(row), end - 1, end
+
+    def space_after(self) -> list[bool]:
+        """For each word; within a multiword token False up to its last word."""
+        spaces = [False] * len(self.words)
+        for _, space, _, end in self.surface():
+            spaces[end - 1] = space
+        return spaces
+
+    def text(self) -> str:
+        """The running text, rebuilt from the surface tokens."""
+        parts = (form + " " * space for form, space, _, _ in self.surface())
+        return "".join(parts).rstrip(" ")
+
+    @classmethod
+    def from_words(
+        cls,
+        forms: Sequence[str],
+        heads: Sequence[int] | None = None,
+        deprels: Sequence[str] | None = None,
+        *,
+        upos: Sequence[str] | None = None,
+        space_after: Sequence[bool] | None = None,
+        comments: Iterable[str] = (),
+    ) -> Sentence:
+        """A sentence of plain words; what is not given is ``_``."""
+        words = [
+            [
+                str(i + 1),
+                form,
+                "_",
+                upos[i] if upos else "_",
+                "_",
+                "_",
+                str(heads[i]) if heads else "_",
+                deprels[i] if deprels else "_",
+                "_",
+                "_" if space_after is None or space_after[i] else "SpaceAfter=No",
+            ]
+            for i, form in enumerate(forms)
+        ]
+        return cls(rows=list(words), words=words, comments=list(comments))
+
+
+def read_conllu(
+    source: Source, *, strict_trees: bool = True, problems: list[XltError] | None = None
+) -> Iterator[Sentence]:
+    """The sentences of a CoNLL-U file (plain, .gz, .xz) or stream, one at a time.
+
+    strict_trees: every word has a head, one word is the root, and there is no cycle. Without it,
+        HEAD may be ``_`` and any graph passes whose heads exist.
+    problems: malformed sentences are described here and left out, instead of raising.
+
+    Raises XltError with ``path:line``.
+    """
+    name = label(source)
+    rows: list[tuple[int, str]] = []
+    comments: list[str] = []
+    start = found = 0
+
+    def finish() -> Sentence | None:
+        try:
+            if not rows:
+                raise _error(
+                    name, start, "comments without a sentence", "remove the empty line below them"
+                )
+            return _parse(name, rows, comments, start, strict_trees)
+        except XltError as error:
+            if problems is None:
+                raise
+            problems.append(error)
+            return None
+
+    for number, line in lines(source):
+        if line:
+            if not rows and not comments:
+                start = number
+            if line[0] == "#" and not rows:
+                comments.append(line)
+            else:
+                rows.append((number, line))
+        elif rows or comments:
+            found += 1
+            if sentence := finish():
+                yield sentence
+            rows, comments = [], []
+    if rows or comments:
+        found += 1
+        if sentence := finish():
+            yield sentence
+    if not found:
+        raise XltError("there is no sentence in it", where=name, fix="check where it came from")
+
+
+def write_conllu(sentences: Iterable[Sentence], stream: TextIO) -> None:
+    """Write sentences, each followed by an empty line; "\\n" ends every line."""
+    for sentence in sentences:
+        for comment in sentence.comments:
+            stream.write(comment + "\n")
+        for row in sentence.rows:
+            stream.write("\t".join(row) + "\n")
+        stream.write("\n")
+
+
+def tree_problem(heads: Sequence[int]) -> tuple[int, str] | None:
+    """Why `heads` (0 is the root) is no tree with one root: the word's index and the reason."""
+    size = len(heads)
+    root = -1
+    for i, head in enumerate(heads):
+        if not 0 <= head <= size:
+            return i, f"head {head} is out of range: the sentence has {size} words"
+        if head == 0:
+            if root >= 0:
+                return i, f"a second root: word {root + 1} is a root already"
+            root = i
+    if root < 0:
+        return 0, "no word is the root (HEAD 0)"
+    settled = [0] * size  # 0 unseen, otherwise the number of the walk that came here
+    settled[root] = -1
+    for start in range(size):
+        i = start
+        while not settled[i]:
+            settled[i] = start + 1
+            i = heads[i] - 1
+        if settled[i] == start + 1:
+            return i, "a cycle: " + _cycle(heads, i)
+        i = start
+        while settled[i] == start + 1:
+            settled[i] = -1
+            i = heads[i] - 1
+    return None
+
+
+def _cycle(heads: Sequence[int], start: int) -> str:
+    path = [start + 1]
+    i = heads[start] - 1
+    while i != start:
+        path.append(i + 1)
+        i = heads[i] - 1
+    return " → ".join(map(str, [*path, start + 1]))
+
+
+def _parse(
+    name: str, numbered: list[tuple[int, str]], comments: list[str], start: int, strict: bool
+) -> Sentence:
+    rows: list[Row] = []
+    words: list[Row] = []
+    at: list[int] = []
+    open_end = 0  # last word of the multiword token that is being read
+    range_line = empty = 0
+    for number, line in numbered:
+        row = line.split("\t")
+        if len(row) != 10:
+            raise _columns_error(name, number, line, len(row))
+        if "" in row:
+            column = COLUMNS[row.index("")]
+            raise _error(name, number, f"column {column} is empty", "write `_` where it has none")
+        if row[FORM].isspace():
+            raise _error(name, number, "a word of nothing but spaces", "remove or join it")
+        identifier = row[ID]
+        size = len(words)
+        if identifier == str(size + 1):
+            words.append(row)
+            at.append(number)
+            empty = 0
+        elif "-" in identifier:
+            first, last = _numbers(name, number, identifier, "-")
+            if first != size + 1 or last < first or first <= open_end:
+                raise _error(
+                    name,
+                    number,
+                    f"multiword token {identifier} after word {size}",
+                    "its range starts with the next word and overlaps no other",
+                )
+            open_end, range_line = last, number
+        elif "." in identifier:
+            after, minor = _numbers(name, number, identifier, ".")
+            if after != size or minor != empty + 1:
+                raise _error(
+                    name,
+                    number,
+                    f"empty node {identifier} after word {size}",
+                    f"the next one here is {size}.{empty + 1}",
+                )
+            empty = minor
+        else:
+            raise _error(
+                name,
+                number,
+                f"ID {identifier!r} where {size + 1} was expected",
+                "number the words of a sentence 1, 2, 3 … and put an empty line between sentences",
+            )
+        rows.append(row)
+    if not words:
+        raise _error(name, numbered[0][0], "a sentence without words", "remove it")
+    if open_end > len(words):
+        raise _error(
+            name,
+            range_line,
+            f"a multiword token up to word {open_end}, but the sentence has {len(words)} words",
+            "correct its range",
+        )
+    _check_heads(name, words, at, strict)
+    return Sentence(rows, words, comments, start)
+
+
+def _check_heads(name: str, words: list[Row], at: list[int], strict: bool) -> None:
+    heads: list[int] = []
+    size = len(words)
+    for i, row in enumerate(words):
+        text = row[HEAD]
+        if text.isdecimal():
+            head = int(text)
+        elif text == "_" and not strict:
+            head = -1
+        else:
+            raise _error(
+                name, at[i], f"HEAD is {text!r}, not a number", "0 for the root, else an ID"
+            )
+        if head > size:
+            raise _error(
+                name,
+                at[i],
+                f"head {head} is out of range: the sentence has {size} words",
+                "HEAD is the ID of a word of this sentence, or 0",
+            )
+        heads.append(head)
+    if strict and (problem := tree_problem(heads)):
+        i, reason = problem
+        raise _error(
+            name, at[i], reason, "a tree has exactly one word with HEAD 0 and reaches all others"
+        )
+
+
+def _numbers(name: str, number: int, identifier: str, separator: str) -> tuple[int, int]:
+    first, _, last = identifier.partition(separator)
+    if not (first.isdecimal() and last.isdecimal()):
+        raise _error(
+            name, number, f"ID {identifier!r} is not a number, range or empty node", "e.g. 3, 3-4"
+        )
+    return int(first), int(last)
+
+
+def _columns_error(name: str, number: int, line: str, found: int) -> XltError:
+    if line.startswith("#"):
+        return _error(
+            name, number, "a comment within a sentence", "comments stand before the first word"
+        )
+    fix = "the columns are " + " ".join(COLUMNS) + ", separated by one tab"
+    if found == 1 and len(line.split()) == 10:
+        fix = "separate the columns by tabs, not spaces"
+    return _error(name, number, f"{found} columns where CoNLL-U has 10", fix)
+
+
+def _error(name: str, number: int, what: str, fix: str) -> XltError:
+    return XltError(what, where=f"{name}:{number}", fix=fix)
+
+
+def _space_after(row: Row) -> bool:
+    misc = row[MISC]
+    return misc == "_" or "SpaceAfter=No" not in misc.split("|")
