@@ -1,65 +1,164 @@
 """Everything a config may say, with every default. Nothing else in xlt holds a default.
 
-Languages are written in any form (`id`, `ind`, `Indonesian`) and come out of `xlt.config.load`
-as ISO 639-3. `task` and `strategy` carry the options of a plugin: a name, plus whatever that
-plugin's own `Options` model allows.
+Languages are written in any form (`id`, `ind`, `Indonesian`) and come out as ISO 639-3. `task`
+and `strategy` carry the options of a plugin: a name, plus whatever that plugin's own `Options`
+model allows. `xlt.config.load` reads a file into this, and says where in it every mistake is.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from xlt.errors import XltError
 
 
 class Section(BaseModel):
     """A part of the config: unknown keys are errors, values cannot change afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    shorthand: ClassVar[str | None] = None
+    """The key that a plain string stands for: `ner` is `{name: ner}`."""
 
 
-def _as_list(value: Any) -> Any:
+class Shorthand(Section):
+    """A section that may also be written as a plain string."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:
+        return {cls.shorthand: value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        full = handler.resolve_ref_schema(handler(schema))
+        properties = full["properties"]
+        if {*full.get("required", ())} <= {cls.shorthand}:
+            choices = properties[cls.shorthand]
+            short = {"const": choices["const"]} if "const" in choices else {}
+            return {"anyOf": [{"type": "string", **short}, dict(full)]}
+        return full
+
+
+def _language(value: Any) -> Any:
+    from xlt.languages import code
+
+    if not isinstance(value, str):
+        return value
+    try:
+        return code(value)
+    except XltError as error:
+        # pydantic collects a ValueError and goes on; the loader takes the XltError back out.
+        raise ValueError(str(error)) from error
+
+
+LanguageCode = Annotated[
+    str,
+    BeforeValidator(_language, json_schema_input_type=str),
+    Field(examples=["jav", "jv", "Javanese"]),
+]
+"""A language in any form that `xlt.languages.code` knows; the value is its ISO 639-3 code."""
+
+
+def as_list(value: Any) -> Any:
     return [value] if isinstance(value, str | dict) else value
 
 
-class Plugin(BaseModel):
+def _distinct(values: list[Any]) -> list[Any]:
+    for position, value in enumerate(values):
+        if value in values[:position]:
+            raise ValueError(f"names {value!r} twice")
+    return values
+
+
+Languages = Annotated[
+    list[LanguageCode],
+    AfterValidator(_distinct),
+    BeforeValidator(as_list, json_schema_input_type=LanguageCode | list[LanguageCode]),
+]
+
+
+class LocalPath:
+    """Marks text that may be a path; a relative one is taken from the file that states it.
+
+    `always`:   it is a path.
+    `data`:     unless it reads as `card:language:split` or `hf:...`.
+    `existing`: if it begins with a dot or a tilde, or if that folder exists: a model id looks
+                like a path.
+    """
+
+    def __init__(self, kind: Literal["always", "data", "existing"]) -> None:
+        self.kind = kind
+
+    def resolve(self, text: str, folder: Path) -> str:
+        """The absolute path if `text` is one, otherwise `text`."""
+        path = folder / Path(text).expanduser()
+        if self.kind == "data" and (text.startswith("hf:") or _CARD_REFERENCE.fullmatch(text)):
+            return text
+        if self.kind == "existing" and not (text.startswith((".", "~")) or path.is_dir()):
+            return text
+        return os.path.normpath(path)
+
+
+_CARD_REFERENCE = re.compile(r"[^/\\:]+:[^/\\:]+:[^/\\:]+")
+
+
+class Plugin(Shorthand):
     """`ner`, or `{name: ner, ...}` with the options of that plugin."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow")
+    shorthand = "name"
 
     name: str
 
     @property
     def options(self) -> dict[str, Any]:
+        """The plugin's options, complete with its defaults once `load_config` has seen them."""
         return dict(self.model_extra or {})
 
 
-def _as_plugin(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
+class Reference(Shorthand):
+    """One data set: a plain string, or this mapping where there is more to say."""
 
+    shorthand = "ref"
 
-class Reference(Section):
-    """One data set: a plain string, or this mapping where there is more to say.
-
-    ref:     `card:language:split`, a local path, or `hf:dataset[/configuration]:split`.
-    format:  the reader; by default what the card says, or the file's suffix.
-    limit:   at most so many records, a sample drawn with `data_seed`.
-    columns: for `hf:` and JSONL data: our field name → their column name.
-    """
-
-    ref: str
-    format: str | None = None
-    limit: PositiveInt | None = None
-    columns: dict[str, str] = Field(default_factory=dict)
-
-
-def _as_reference(value: Any) -> Any:
-    return {"ref": value} if isinstance(value, str) else value
+    ref: Annotated[str, LocalPath("data")] = Field(
+        description="`card:language:split`, a local path, or `hf:dataset[/configuration]:split`"
+    )
+    format: str | None = Field(
+        default=None, description="the reader; by default what the card says, or the file's suffix"
+    )
+    limit: PositiveInt | None = Field(
+        default=None, description="at most so many records, a sample drawn with `data_seed`"
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="for `hf:` and JSONL data: our field name → their column name",
+    )
 
 
 References = Annotated[
-    list[Annotated[Reference, BeforeValidator(_as_reference)]], BeforeValidator(_as_list)
+    list[Reference],
+    BeforeValidator(as_list, json_schema_input_type=Reference | list[Reference]),
 ]
 
 
@@ -77,18 +176,20 @@ class Lora(Section):
 
     rank: PositiveInt = 8
     alpha: PositiveFloat = 16.0
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     modules: list[str] | Literal["auto"] = "auto"
 
 
 class Model(Section):
     """The pretrained encoder and what happens to it before training."""
 
-    encoder: str = Field(description="a Hugging Face model id or a folder")
+    encoder: Annotated[str, LocalPath("existing")] = Field(
+        description="a Hugging Face model id or a folder"
+    )
     revision: str | None = None
     initialise: Literal["pretrained", "random"] = "pretrained"
     max_length: PositiveInt | None = Field(
-        None, description="pieces in a window; by default as many as the encoder takes"
+        default=None, description="pieces in a window; by default as many as the encoder takes"
     )
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = "auto"
     trim_vocabulary: bool = True
@@ -100,20 +201,27 @@ class Training(Section):
     """How a stage trains. `strategy.stages.<language>` may override any of it for one stage."""
 
     epochs: PositiveInt = 10
-    max_steps: PositiveInt | None = Field(None, description="stop earlier than `epochs` would")
+    max_steps: PositiveInt | None = Field(
+        default=None, description="stop earlier than `epochs` would"
+    )
     learning_rate: PositiveFloat = 3e-5
     head_learning_rate: PositiveFloat | None = Field(
-        None, description="for the task's own layers; by default `learning_rate`"
+        default=None, description="for the task's own layers; by default `learning_rate`"
     )
     layer_decay: float = Field(
-        1.0, gt=0, le=1, description="each layer's rate is this times that of the layer above"
+        default=1.0,
+        gt=0,
+        le=1,
+        description="each layer's rate is this times that of the layer above",
     )
     schedule: Literal["linear", "cosine", "constant"] = "linear"
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps")
-    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps")
+    weight_decay: float = Field(default=0.01, ge=0)
     adam_betas: tuple[float, float] = (0.9, 0.999)
     max_grad_norm: PositiveFloat = 1.0
-    batch_tokens: PositiveInt = Field(2048, description="pieces in a batch, padding included")
+    batch_tokens: PositiveInt = Field(
+        default=2048, description="pieces in a batch, padding included"
+    )
     accumulate: PositiveInt = 1
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     gradient_checkpointing: bool = False
@@ -121,49 +229,60 @@ class Training(Section):
         default_factory=list,
         description="`embeddings`, `encoder`, `layers:N` (the N lowest); empty: all is trained",
     )
-    evaluate_every: PositiveInt | None = Field(None, description="steps; by default an epoch")
+    evaluate_every: PositiveInt | None = Field(
+        default=None, description="steps; by default an epoch"
+    )
     checkpoint_every: PositiveInt | None = Field(
-        None, description="steps between resumable checkpoints; by default an epoch"
+        default=None, description="steps between resumable checkpoints; by default an epoch"
     )
     report_to: list[str] = Field(
         default_factory=list, description="tensorboard, wandb, mlflow: as transformers names them"
     )
-    hub_model_id: str | None = Field(None, description="push the finished model there")
+    hub_model_id: str | None = Field(default=None, description="push the finished model there")
 
 
 class Selection(Section):
     """Which checkpoint of a stage is kept."""
 
     on: Literal["source_dev", "target_dev", "last"] = "source_dev"
-    metric: str | None = Field(None, description="by default the first metric of the task")
+    metric: str | None = Field(default=None, description="by default the first metric of the task")
     patience: PositiveInt | None = Field(
-        None, description="evaluations without a better score before the stage stops"
+        default=None, description="evaluations without a better score before the stage stops"
     )
 
 
 class Evaluation(Section):
-    splits: list[Literal["dev", "test"]] = Field(default_factory=lambda: ["test"])
+    splits: list[Literal["dev", "test"]] = ["test"]
     batch_tokens: PositiveInt = 8192
-    bootstrap: PositiveInt = Field(1000, description="resamples for confidence intervals")
+    bootstrap: PositiveInt = Field(default=1000, description="resamples for confidence intervals")
 
 
 class Output(Section):
-    root: Path = Field(Path("runs"), description="holds one folder a run, and the shared stages")
+    root: Path = Field(
+        default=Path("runs"), description="holds one folder a run, and the shared stages"
+    )
 
 
 class Config(Section):
     """A transfer: labels in `source`, a model for `target`, carried over by `strategy`."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    task: Annotated[Plugin, BeforeValidator(_as_plugin)]
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="names the run's folder: letters, digits, `.`, `_`, `-`",
+    )
+    task: Plugin
     model: Model
-    data: dict[str, LanguageData]
-    source: Annotated[list[str], BeforeValidator(_as_list)] = Field(default_factory=list)
-    target: Annotated[list[str], BeforeValidator(_as_list)] = Field(min_length=1)
-    strategy: Annotated[Plugin, BeforeValidator(_as_plugin)] = Plugin(name="zero_shot")
+    data: dict[LanguageCode, LanguageData]
+    source: Languages = Field(default_factory=list)
+    target: Annotated[Languages, Field(min_length=1)]
+    strategy: Plugin = Plugin(name="zero_shot")
     training: Training = Training()
     selection: Selection = Selection()
     evaluation: Evaluation = Evaluation()
-    seeds: list[int] = Field(default_factory=lambda: [1, 2, 3], min_length=1)
-    data_seed: int = Field(1, description="for samples drawn from the data; the same in all seeds")
+    seeds: Annotated[list[int], AfterValidator(_distinct)] = Field(
+        default_factory=lambda: [1, 2, 3], min_length=1
+    )
+    data_seed: int = Field(
+        default=1, description="for samples drawn from the data; the same in all seeds"
+    )
     output: Output = Output()

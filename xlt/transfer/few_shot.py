@@ -25,7 +25,7 @@ class FewShot(Strategy):
         mode: Literal["afterwards", "mixed"] = "afterwards"
         sample_seed: int = 1
         temperature: float = Field(1.0, ge=1, description="for `mixed`")
-        target_stage: StageOverrides | None = Field(  # type: ignore[valid-type]
+        target_stage: StageOverrides | None = Field(
             None, description="what the stage on target examples does differently"
         )
 
@@ -51,7 +51,10 @@ class FewShot(Strategy):
                 )
             ]
         first = Stage(
-            name, source, selection_data(config, config.source, None), config.training,
+            name,
+            source,
+            selection_data(config, config.source, None),
+            config.training,
             options.temperature,
         )
         return [

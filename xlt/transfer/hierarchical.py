@@ -6,9 +6,11 @@ any length and the stage on the target may be left out.
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Any
 
-from xlt.config.schema import Config
+from pydantic import BeforeValidator, Field, TypeAdapter
+
+from xlt.config.schema import Config, LanguageCode, Languages
 from xlt.errors import XltError, choose
 from xlt.transfer.stage import (
     Stage,
@@ -20,15 +22,21 @@ from xlt.transfer.stage import (
     selection_data,
 )
 
+_language = TypeAdapter(LanguageCode).validate_python
+
+
+def _stage(key: Any) -> Any:
+    return key if key in ("source", "target") else _language(key)
+
 
 class Hierarchical(Strategy):
     class Options(StrategyOptions):
-        through: list[str] = Field(
+        through: Languages = Field(
             default_factory=list, description="intermediate languages, in order; may be empty"
         )
         target_stage: bool = Field(True, description="end with a stage on the target's own data")
         temperature: float = Field(1.0, ge=1, description="for a first stage of several sources")
-        stages: dict[str, StageOverrides] = Field(  # type: ignore[valid-type]
+        stages: dict[Annotated[str, BeforeValidator(_stage)], StageOverrides] = Field(
             default_factory=dict,
             description="by language (`source` for the first stage, `target` for the last): "
             "what that stage does differently in `training`",
@@ -64,7 +72,9 @@ class Hierarchical(Strategy):
                 Stage(
                     name="+".join(languages),
                     train=tuple(
-                        p for lang in languages for p in portions(config, lang, "train", required=True)
+                        p
+                        for lang in languages
+                        for p in portions(config, lang, "train", required=True)
                     ),
                     dev=selection_data(config, languages, target if last else None),
                     training=override(config.training, overrides),

@@ -28,7 +28,9 @@ class Joint(Strategy):
             Stage(
                 name="+".join(config.source),
                 train=tuple(
-                    p for lang in config.source for p in portions(config, lang, "train", required=True)
+                    p
+                    for lang in config.source
+                    for p in portions(config, lang, "train", required=True)
                 ),
                 dev=selection_data(config, config.source, target),
                 training=config.training,

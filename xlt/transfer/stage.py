@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import ConfigDict, create_model
-from pydantic.fields import FieldInfo
+from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from xlt.config.schema import Config, Section, Training
 from xlt.errors import XltError
@@ -47,14 +46,20 @@ class StrategyOptions(Section):
     """Base of every strategy's `Options`."""
 
 
-_overrides = {
-    name: (field.annotation | None, FieldInfo(default=None, description=field.description))
-    for name, field in Training.model_fields.items()
-}
-StageOverrides = create_model(
-    "StageOverrides", __config__=ConfigDict(extra="forbid", frozen=True), **_overrides
-)  # type: ignore[call-overload]
-StageOverrides.__doc__ = "The part of `training` that one stage does differently."
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+class StageOverrides(Training):
+    """The part of `training` that one stage does differently."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    @model_serializer(mode="wrap")
+    def _only_what_was_set(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # What a stage does not set is the run's `training`, not `Training`'s own default.
+        return {key: value for key, value in dump(self).items() if key in self.model_fields_set}
 
 
 class Strategy(ABC):
@@ -104,9 +109,8 @@ def selection_data(config: Config, trained: list[str], target: str | None) -> tu
     return tuple(p for lang in trained for p in portions(config, lang, "dev", required=True))
 
 
-def override(training: Training, overrides: object | None) -> Training:
+def override(training: Training, overrides: StageOverrides | None) -> Training:
     """`training` with the fields that a stage's overrides set."""
     if overrides is None:
         return training
-    changed = overrides.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
-    return Training.model_validate({**training.model_dump(), **changed})
+    return Training.model_validate({**training.model_dump(), **overrides.model_dump()})

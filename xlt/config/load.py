@@ -1,0 +1,203 @@
+"""Read a config: YAML 1.2, `extends`, overrides; every problem at once, each with its line.
+
+Precedence: the command line, over the file, over what it extends, over the schema's defaults.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from xlt.config.layers import COMMAND_LINE, flat, merge, read_layers, read_overrides
+from xlt.config.nodes import Node
+from xlt.config.normalise import Normaliser
+from xlt.config.problems import Problems, explain
+from xlt.config.schema import Config
+from xlt.errors import XltError, XltErrors, raise_all
+from xlt.registry import Registry, strategies, tasks
+
+PLUGINS: dict[str, Registry] = {"task": tasks, "strategy": strategies}
+"""The sections that carry the options of a plugin, and where the plugins are."""
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A config, and where each of its values was written.
+
+    files: the file that was asked for and everything it extends, the most basic first.
+    """
+
+    config: Config
+    path: Path
+    files: tuple[Path, ...]
+    sources: Node
+
+    def where(self, key: str) -> str:
+        """``file.yaml:7 (training.epochs)`` for a dotted key; the nearest parent's line."""
+        node, _, _ = self.sources.find(tuple(key.split(".")))
+        return node.at.of(key)
+
+    def locate(self, error: XltError) -> XltError:
+        """The same error with file and line, where `error.where` is a key of the config."""
+        if isinstance(error, XltErrors):
+            return XltErrors(self.locate(problem) for problem in error.problems)
+        first = (error.where or "").partition(".")[0]
+        if first not in Config.model_fields:
+            return error
+        return type(error)(error.what, where=self.where(error.where or ""), fix=error.fix)
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> LoadedConfig:
+    """The config in the file `path`, with `overrides` such as ``training.epochs=3`` on top.
+
+    Raises XltError (XltErrors for several) with everything that is wrong: each problem has the
+    line it stands in, and the nearest valid name.
+    """
+    unread: list[XltError] = []
+    path = Path(path)
+    layers = read_layers(path, unread)
+    unread_files = list(unread)
+    above = read_overrides(overrides, unread)
+    if unread_files:  # what the other files lack may stand in one that could not be read
+        raise_all(unread)
+    problems = Problems()
+    problems.sources = [*(layer.at.source for layer in layers), COMMAND_LINE]
+    files = tuple(Path(layer.at.source) for layer in layers)
+    if above is not None:
+        layers.append(above)
+    plugins = {section: _plugin(section, layers, problems) for section in PLUGINS}
+    normaliser = Normaliser(plugins, problems)
+    root = reduce(merge, [normaliser.layer(layer) for layer in layers])
+    config = _validate(root, plugins, normaliser, problems)
+    try:
+        problems.raise_all()
+    except XltError as error:
+        raise_all([*unread, *flat(error)])
+    raise_all(unread)
+    assert config is not None
+    return LoadedConfig(config, path, files, root)
+
+
+def _plugin(section: str, layers: list[Node], problems: Problems) -> type[BaseModel] | None:
+    """The model of the options of the plugin that the layers choose, None if there is none.
+
+    A layer that names a plugin drops the options that lower layers gave to another one.
+    """
+    stated = []
+    for n, layer in enumerate(layers):
+        assert isinstance(layer.value, dict)
+        name = _name(layer.value.get(section))
+        if name is not None:
+            stated.append((n, name))
+    if not stated:
+        default = _default_name(section)
+        return None if default is None else _options(PLUGINS[section].get(default))
+    _, chosen = stated[-1]
+    others = [n for n, name in stated if name.value != chosen.value]
+    for layer in layers[: max(others, default=-1) + 1]:
+        assert isinstance(layer.value, dict)
+        layer.value.pop(section, None)
+    try:
+        return _options(PLUGINS[section].get(str(chosen.value)))
+    except XltError as error:
+        problems.add_error(chosen.at, section, error)
+        return None
+
+
+def _default_name(section: str) -> str | None:
+    name: str | None = getattr(Config.model_fields[section].default, "name", None)
+    return name
+
+
+def _name(node: Node | None) -> Node | None:
+    if node is not None and isinstance(node.value, dict):
+        node = node.value.get("name")
+    return node if node is not None and isinstance(node.value, str) else None
+
+
+def _options(plugin: Any) -> type[BaseModel]:
+    options: type[BaseModel] = plugin.Options
+    return options
+
+
+def _validate(
+    root: Node,
+    plugins: dict[str, type[BaseModel] | None],
+    normaliser: Normaliser,
+    problems: Problems,
+) -> Config | None:
+    plain = root.plain()
+    for section, options in plugins.items():
+        stated = plain.get(section, {})
+        if options is None or not isinstance(stated, dict):
+            continue
+        name = stated.get("name", _default_name(section))
+        given = {key: value for key, value in stated.items() if key != "name"}
+        try:
+            checked = _strictly(options, given)
+        except ValidationError as error:
+            _report(error, (section,), root, normaliser, problems)
+        except XltError as error:  # from a validator: pydantic only collects ValueErrors
+            node, _, shown = root.find((section,))
+            problems.add_error(node.at, shown, error)
+        else:
+            plain[section] = {"name": name, **checked.model_dump(mode="json")}
+    try:
+        config: Config = _strictly(Config, plain)
+        return config
+    except ValidationError as error:
+        _report(error, (), root, normaliser, problems)
+        return None
+
+
+def _strictly(model: type[Any], plain: Any) -> Any:
+    # Strict JSON mode is what YAML means: "3" is no number and 1 is no boolean, but a list is a
+    # tuple and text is a path.
+    return model.model_validate_json(json.dumps(plain), strict=True)
+
+
+def _report(
+    error: ValidationError,
+    prefix: tuple[str, ...],
+    root: Node,
+    normaliser: Normaliser,
+    problems: Problems,
+) -> None:
+    found = []
+    for detail in error.errors(include_url=False):
+        path = (*prefix, *detail["loc"])
+        node, reached, shown = root.find(path)
+        if detail["type"] == "missing":
+            missing = str(path[-1])
+            if (*reached, missing) in normaliser.meant:
+                continue  # reported as a misspelling
+            shown = f"{shown}.{missing}" if shown else missing
+            kind = "item" if isinstance(path[-1], int) else "key"
+            problems.add(
+                node.at, shown, f"the {kind} {missing!r} is missing", f"add `{missing}:` here"
+            )
+        elif detail["type"] != "extra_forbidden":
+            found.append((reached, shown, node, detail))
+    for (reached, shown), group in groupby(found, key=lambda item: (item[0], item[1])):
+        members = list(group)
+        what, fix = explain([member[3] for member in members], normaliser.fields.get(reached))
+        problems.add(members[0][2].at, shown, what, fix)
+
+
+def resolved(config: Config) -> dict[str, Any]:
+    """The complete config, every default included, as plain JSON-able values."""
+    return config.model_dump(mode="json")
+
+
+def dump(config: Config) -> str:
+    """The complete config as YAML; `load_config` reads it back as an equal one."""
+    from xlt.config.write import to_yaml
+
+    return to_yaml(resolved(config))
