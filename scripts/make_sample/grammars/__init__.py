@@ -1,0 +1,1 @@
+"""One grammar a language: `realise(scene, sentence id)` gives a finished tree."""
