@@ -66,7 +66,7 @@ def decode_trees(arc_log_probs: ArrayLike, lengths: ArrayLike) -> Heads:
     best = scores.argmax(axis=2)
     best[:, 0] = 0
     best[~inside] = 0
-    heads = best[:, 1:].astype(np.int32)
+    heads: Heads = best[:, 1:].astype(np.int32)
     for sentence in np.flatnonzero(~_are_trees(best, inside)):
         size = int(sizes[sentence])
         heads[sentence, :size] = _one_root_tree(scores[sentence, : size + 1, : size + 1])[1:]
@@ -80,7 +80,9 @@ def _are_trees(heads: NDArray[Any], inside: NDArray[np.bool_]) -> NDArray[np.boo
     reached = heads
     for _ in range(int(heads.shape[1]).bit_length()):
         reached = np.take_along_axis(reached, reached, axis=1)
-    return (reached == 0).all(axis=1) & ((roots == 1) | ~inside[:, 1:].any(axis=1))
+    trees: NDArray[np.bool_] = (reached == 0).all(axis=1)
+    trees &= (roots == 1) | ~inside[:, 1:].any(axis=1)
+    return trees
 
 
 def _one_root_tree(scores: Scores) -> NDArray[np.int64]:

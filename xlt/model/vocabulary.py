@@ -1,0 +1,384 @@
+"""Vocabulary trimming: train only the rows of the embedding that the data can reach.
+
+XLM-R's 250k × 768 input matrix holds 69 % of the model's parameters; under AdamW it costs 2.9 GiB
+and most of a step. A transfer between a few languages uses a tenth of it. Trimming (Abdaoui et
+al. 2020, "Load What You Need: Smaller Versions of Multilingual BERT") usually throws the rest
+away; here it is put aside and comes back unchanged when the model is saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+
+from xlt.errors import XltError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Ids = NDArray[np.int32]
+Stored = Callable[[str], torch.Tensor | None]
+"""Name of a parameter → that parameter as it is on disk, or None if it is not there."""
+
+
+def needed_pieces(
+    pieces: Iterable[ArrayLike], vocabulary_size: int, keep: Iterable[int] = ()
+) -> Ids:
+    """Sorted ids of all pieces that occur in `pieces` (arrays of ids of any shape) or in `keep`.
+
+    Raises XltError for an id that the encoder has no row for.
+    """
+    seen = np.zeros(vocabulary_size, bool)
+    for ids in (*pieces, np.fromiter(keep, np.int64)):
+        array = np.asarray(ids, np.int64)
+        if array.size and not 0 <= array.min() <= array.max() < vocabulary_size:
+            raise XltError(
+                f"the tokenizer gives piece {array.max()}, the encoder has {vocabulary_size}",
+                where="model.encoder",
+                fix="the tokenizer belongs to another model, or its added tokens need rows",
+            )
+        seen[array] = True
+    return np.flatnonzero(seen).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """One vocabulary-sized tensor: all names it has in the model, and which axis is pieces."""
+
+    names: tuple[str, ...]
+    axis: int
+    buffer: bool = False
+
+
+class Trimmed:
+    """A model whose vocabulary has been reduced, in place, to the pieces it needs.
+
+    Input embedding, output embedding with its bias (tied or not), `padding_idx`, and the
+    vocabulary size and special ids in the configs all change together, so the trimmed model
+    computes exactly what the full one does for the pieces it kept. Do this before the optimizer
+    is made and before LoRA.
+
+    model:     any PreTrainedModel, encoder or encoder-decoder.
+    tokenizer: its special pieces are kept; its unknown piece stands for those that are not.
+    pieces:    ids to keep (`needed_pieces`).
+    stored:    reads a parameter back from the checkpoint (`stored_weights`), so that no full
+        matrix stays in memory; where it has none, or another one than the model, the model's own
+        matrix is kept on the CPU.
+
+    kept:    (trimmed size,) ids kept, ascending; its index is the new id.
+    table:   (full size,) old id → new id, and the unknown piece's for those not kept.
+    unknown_seen: how many pieces `to_trimmed` has had to replace so far.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: Any,
+        pieces: ArrayLike,
+        *,
+        stored: Stored | None = None,
+    ) -> None:
+        embedding: Any = model.get_input_embeddings()
+        self.full_size = int(embedding.weight.shape[0])
+        keep = {*map(int, tokenizer.all_special_ids), *_special_ids(model, self.full_size)}
+        unknown = tokenizer.unk_token_id
+        if unknown is None:
+            unknown = tokenizer.pad_token_id
+        unknown = 0 if unknown is None else int(unknown)
+        padding = embedding.padding_idx
+        if padding is not None and _counts_positions_from_padding(model):
+            # Keeping everything below it leaves the padding id, and so all positions, unmoved.
+            keep |= set(range(padding + 1))
+        keep |= {unknown} if padding is None else {unknown, int(padding)}
+        self.kept = needed_pieces(
+            [pieces], self.full_size, (id for id in keep if 0 <= id < self.full_size)
+        )
+        known = np.full(self.full_size, -1, np.int32)
+        known[self.kept] = np.arange(len(self.kept), dtype=np.int32)
+        self._is_kept = known >= 0
+        self.table: Ids = np.where(self._is_kept, known, known[unknown])
+        self.unknown_seen = 0
+
+        self._shared = _vocabulary_tensors(model, self.full_size)
+        self._full: dict[str, torch.Tensor | None] = {}
+        self._stored = stored
+        rows = torch.from_numpy(self.kept.astype(np.int64))
+        for shared in self._shared:
+            full = _tensor(model, shared, self.full_size)
+            values = full.detach()
+            self._full[shared.names[0]] = None if self._on_disk(shared, values) else values.cpu()
+            trimmed = values.index_select(shared.axis, rows.to(values.device))
+            _assign(model, shared, trimmed, full.requires_grad)
+        self._rewrite(model, self.full_size, len(self.kept), self.table.__getitem__)
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def to_trimmed(self, ids: ArrayLike, *, strict: bool = False) -> Ids:
+        """New ids for old ones, same shape; pieces not kept become the unknown piece.
+
+        Raises XltError for a piece that was not kept if `strict`.
+        """
+        array = np.asarray(ids)
+        missing = int((~self._is_kept[array]).sum())
+        if missing and strict:
+            example = array[~self._is_kept[array]].flat[0]
+            raise XltError(
+                f"{missing} pieces are not in the trimmed vocabulary, the first is {example}",
+                fix="trim to the pieces of all data that the model will see",
+            )
+        self.unknown_seen += missing
+        result: Ids = self.table[array]
+        return result
+
+    def to_full(self, ids: ArrayLike) -> Ids:
+        """Old ids for new ones, e.g. of generated text."""
+        result: Ids = self.kept[np.asarray(ids)]
+        return result
+
+    def restore(self, model: PreTrainedModel) -> None:
+        """Give `model` (the trimmed one, or a copy of it) its full vocabulary, in place.
+
+        Kept rows are as trained, all others as they were, bit for bit. The model owns the full
+        matrices afterwards; parameters are new, so an optimizer has to be made anew.
+        """
+        for shared in self._shared:
+            trained = _tensor(model, shared, len(self.kept))
+            full = self._merge(shared, trained)
+            if self._full[shared.names[0]] is not None:
+                full = full.clone()  # two restored models must not share a matrix
+            _assign(model, shared, full.to(trained.device), trained.requires_grad)
+        self._rewrite(model, len(self.kept), self.full_size, self._back)
+
+    @contextmanager
+    def restored(self, model: PreTrainedModel) -> Iterator[None]:
+        """`model` with its full vocabulary inside the block (on the CPU: it is there to be saved).
+
+        Afterwards it is trimmed again, with the very parameters that the optimizer knows.
+        """
+        before = [_tensor(model, shared, len(self.kept)) for shared in self._shared]
+        for shared, trained in zip(self._shared, before, strict=True):
+            _assign(model, shared, self._merge(shared, trained), trained.requires_grad)
+        self._rewrite(model, len(self.kept), self.full_size, self._back)
+        try:
+            yield
+        finally:
+            for shared, trained in zip(self._shared, before, strict=True):
+                _assign(model, shared, trained, trained.requires_grad)
+            self._rewrite(model, self.full_size, len(self.kept), self.table.__getitem__)
+
+    def save(self, path: Path) -> None:
+        """Write the kept ids; a checkpoint of the trimmed model is meaningless without them."""
+        from safetensors.numpy import save_file
+
+        save_file({"kept": self.kept}, path, metadata={"full_size": str(self.full_size)})
+
+    def _merge(self, shared: _Shared, trained: torch.Tensor) -> torch.Tensor:
+        """The full tensor on the CPU with the trained rows in their places."""
+        name = shared.names[0]
+        full = self._full[name]
+        if full is None:
+            full = self._read(name)
+        full = full.to(trained.dtype)
+        rows = torch.from_numpy(self.kept.astype(np.int64))
+        # In place: the kept rows of the matrix set aside are never read.
+        full.index_copy_(shared.axis, rows, trained.detach().cpu())
+        return full
+
+    def _read(self, name: str) -> torch.Tensor:
+        full = None if self._stored is None else self._stored(name)
+        if full is None:
+            raise XltError(
+                f"the encoder's files no longer hold {name}, which the trained rows belong into",
+                where="model.encoder",
+                fix="put the encoder's folder back where it was",
+            )
+        return full
+
+    def _on_disk(self, shared: _Shared, values: torch.Tensor) -> bool:
+        full = None if self._stored is None else self._stored(shared.names[0])
+        return (
+            full is not None
+            and full.shape == values.shape
+            and torch.equal(full.to(values.dtype), values.cpu())
+        )
+
+    def _back(self, id: int) -> int:
+        return int(self.kept[id]) if id < len(self.kept) else id
+
+    def _rewrite(
+        self, model: PreTrainedModel, old: int, new: int, translate: Callable[[int], Any]
+    ) -> None:
+        """Sizes and special ids wherever the model keeps them."""
+
+        def moved(value: Any) -> Any:
+            if isinstance(value, list):
+                return [moved(item) for item in value]
+            is_id = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < old
+            return int(translate(value)) if is_id else value
+
+        holders = {name.rpartition(".")[0] for shared in self._shared for name in shared.names}
+        for name, module in model.named_modules():
+            if getattr(module, "vocab_size", None) == old:
+                module.vocab_size = new
+            if name not in holders:
+                continue
+            if isinstance(module, nn.Embedding):
+                module.num_embeddings = new
+                module.padding_idx = moved(module.padding_idx)
+            elif isinstance(module, nn.Linear):
+                module.out_features = new
+        for config in _configs(model):
+            for key, value in list(vars(config).items()):
+                if key == "vocab_size" and value == old:
+                    setattr(config, key, new)
+                elif key.endswith("_token_id"):
+                    setattr(config, key, moved(value))
+
+
+def read_kept(path: Path) -> Ids:
+    """The ids that `Trimmed.save` wrote. Raises XltError if the file is damaged."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        kept: Ids = load_file(path)["kept"]
+    except (OSError, KeyError, SafetensorError) as error:
+        raise XltError(
+            f"the trimmed vocabulary cannot be read: {error}",
+            where=path,
+            fix="resume from an earlier checkpoint",
+        ) from error
+    return kept
+
+
+def stored_weights(source: str | Path, revision: str | None = None) -> Stored:
+    """Reads single parameters from safetensors, whatever prefix they have there.
+
+    source: a folder, or a hub id that is in the local cache. A base model's checkpoint says
+        `embeddings.…`, one with a head `roberta.embeddings.…`: both are found. Gives None for
+        everything if there are no safetensors.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        from huggingface_hub import try_to_load_from_cache
+
+        cached = try_to_load_from_cache(str(source), "config.json", revision=revision)
+        if not isinstance(cached, str):
+            return lambda name: None
+        folder = Path(cached).parent
+
+    def read(name: str) -> torch.Tensor | None:
+        from safetensors import safe_open
+
+        found: dict[str, Path] = {}
+        for path in sorted(folder.glob("*.safetensors")):
+            with safe_open(path, "pt") as file:
+                keys = set(file.keys())
+            similar = {key for key in keys if key.endswith(f".{name}") or name.endswith(f".{key}")}
+            found |= dict.fromkeys({name} & keys or similar, path)
+        key = name if name in found else next(iter(found), None)
+        if key is None or (key != name and len(found) > 1):
+            return None
+        with safe_open(found[key], "pt") as file:
+            tensor: torch.Tensor = file.get_tensor(key)
+        return tensor
+
+    return read
+
+
+def _vocabulary_tensors(model: PreTrainedModel, size: int) -> list[_Shared]:
+    inputs: Any = model.get_input_embeddings()
+    try:
+        outputs: Any = model.get_output_embeddings()
+    except NotImplementedError:
+        outputs = None
+    wanted = {id(inputs.weight)}
+    if outputs is not None and outputs.weight.shape[0] == size:
+        wanted |= {id(outputs.weight), id(getattr(outputs, "bias", None))}
+    names: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        # A prediction head's bias that its output layer does not know of.
+        is_bias = name.endswith(("predictions.bias", "lm_head.bias")) and parameter.shape == (size,)
+        if id(parameter) in wanted or is_bias:
+            names.setdefault(id(parameter), []).append(name)
+    buffers = [
+        _Shared((name,), buffer.ndim - 1, buffer=True)
+        for name, buffer in model.named_buffers()
+        if name.endswith("final_logits_bias") and buffer.shape[-1] == size
+    ]
+    return [*(_Shared(tuple(group), 0) for group in names.values()), *buffers]
+
+
+def _tensor(model: PreTrainedModel, shared: _Shared, size: int) -> torch.Tensor:
+    name = shared.names[0]
+    try:
+        tensor: torch.Tensor = (
+            model.get_buffer(name) if shared.buffer else model.get_parameter(name)
+        )
+    except AttributeError as error:
+        raise ValueError(f"not the trimmed model (merge LoRA first): {error}") from error
+    if tensor.shape[shared.axis] != size:
+        raise ValueError(f"{name} has {tensor.shape[shared.axis]} rows, not {size}: not trimmed")
+    return tensor
+
+
+def _assign(
+    model: PreTrainedModel, shared: _Shared, value: torch.Tensor, requires_grad: bool
+) -> None:
+    """Put one tensor under all its names: what was tied stays tied."""
+    if not shared.buffer and not isinstance(value, nn.Parameter):
+        value = nn.Parameter(value, requires_grad=requires_grad)
+    for name in shared.names:
+        owner, _, attribute = name.rpartition(".")
+        setattr(model.get_submodule(owner), attribute, value)
+
+
+def _configs(model: PreTrainedModel) -> list[Any]:
+    """Every config in the model once: encoder and decoder stacks may have copies of their own."""
+    from transformers import PreTrainedConfig
+
+    found: dict[int, Any] = {}
+
+    def add(config: Any) -> None:
+        if id(config) in found:
+            return
+        found[id(config)] = config
+        for value in list(vars(config).values()):
+            if isinstance(value, PreTrainedConfig):
+                add(value)
+
+    for module in model.modules():
+        if isinstance(getattr(module, "config", None), PreTrainedConfig):
+            add(module.config)
+    generation = getattr(model, "generation_config", None)
+    if generation is not None:
+        found[id(generation)] = generation
+    return list(found.values())
+
+
+def _special_ids(model: PreTrainedModel, size: int) -> set[int]:
+    ids: set[int] = set()
+    for config in _configs(model):
+        for key, value in vars(config).items():
+            if key.endswith("_token_id"):
+                values = value if isinstance(value, list) else [value]
+                ids |= {v for v in values if isinstance(v, int) and 0 <= v < size}
+    return ids
+
+
+def _counts_positions_from_padding(model: PreTrainedModel) -> bool:
+    """Whether some module derives positions from the padding id, as the RoBERTa family does."""
+    return any(
+        isinstance(getattr(module, "padding_idx", None), int)
+        and not isinstance(module, nn.Embedding)
+        for module in model.modules()
+    )
