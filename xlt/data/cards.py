@@ -1,0 +1,253 @@
+"""Data cards: one YAML a data set, saying what it is, whose it is, where it is and its checksum.
+
+Cards are found in the package's ``data_cards``, in its ``sample`` folder, and in the folders that
+the environment variable XLT_CARDS lists. A card's file is named after its identifier.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PositiveInt, ValidationError, model_validator
+
+from xlt import languages
+from xlt.config.nodes import Node, parse, read_text
+from xlt.config.problems import Problems, explain
+from xlt.config.schema import Section
+from xlt.errors import XltError, choose
+
+Origin = Literal["native", "translated", "machine-translated"]
+
+_IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_HEX = re.compile(r"[0-9a-f]+")
+
+
+def _inside(path: str) -> str:
+    """A path that stays in the data folder, with forward slashes."""
+    pure = PurePosixPath(path)
+    outside = pure.is_absolute() or PureWindowsPath(path).is_absolute() or ".." in pure.parts
+    if outside or "\\" in path or not pure.parts:
+        raise ValueError(f"the path {path!r} leaves the data folder")
+    return path
+
+
+def _is_hex(length: int) -> AfterValidator:
+    def check(value: str) -> str:
+        if len(value) != length or not _HEX.fullmatch(value):
+            raise ValueError(f"must be {length} hexadecimal digits in lower case")
+        return value
+
+    return AfterValidator(check)
+
+
+RelativePath = Annotated[str, AfterValidator(_inside)]
+
+
+class File(Section):
+    """One file of a split: where the publisher has it, and where a copy may lie."""
+
+    url: str | None = Field(None, pattern=r"^https?://")
+    size: PositiveInt | None = Field(None, description="bytes of the publisher's file")
+    sha256: Annotated[str, _is_hex(64)] | None = None
+    git_blob_sha1: Annotated[str, _is_hex(40)] | None = Field(
+        None, description="sha1 of `blob <size>\\0` and the content, where sha256 is not known"
+    )
+    local: list[RelativePath] = Field(
+        default_factory=list, description="paths in the data folder (XLT_DATA), the first found"
+    )
+    note: str | None = Field(None, description="how the local copy was made, if there is no url")
+
+    @model_validator(mode="after")
+    def _obtainable(self) -> File:
+        if self.url is None and not self.local:
+            raise ValueError("a file needs `url` or `local`")
+        if self.url is None and not self.note:
+            raise ValueError("a file without `url` needs a `note` that says how it was made")
+        return self
+
+
+class Select(Section):
+    """Which records of the files belong to the split: those whose index % modulo is listed."""
+
+    modulo: PositiveInt
+    remainder: list[int] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _in_range(self) -> Select:
+        if not all(0 <= r < self.modulo for r in self.remainder):
+            raise ValueError(f"`remainder` must lie between 0 and {self.modulo - 1}")
+        return self
+
+
+class Split(Section):
+    """The files of a split, read one after the other. What it does not say, the card says."""
+
+    files: list[File] = Field(min_length=1)
+    format: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    select: Select | None = None
+    origin: Origin | None = None
+    licence: str | None = None
+    records: PositiveInt | None = Field(None, description="as published, for `xlt data check`")
+    caveats: list[str] = Field(default_factory=list)
+
+
+class Card(Section):
+    """A data set."""
+
+    identifier: str
+    name: str
+    task: str
+    licence: str = Field(min_length=1)
+    citation: str = Field(min_length=1)
+    homepage: str | None = None
+    origin: Origin
+    format: str = Field(description="the reader, one of the task's formats")
+    options: dict[str, Any] = Field(default_factory=dict, description="of the reader")
+    labels: dict[str, list[str]] = Field(
+        default_factory=dict, description="label layer → all labels that may occur"
+    )
+    caveats: list[str] = Field(default_factory=list)
+    languages: dict[str, dict[str, Split]] = Field(
+        min_length=1, description="language → split → files"
+    )
+
+    @model_validator(mode="after")
+    def _codes(self) -> Card:
+        for language in self.languages:
+            code = languages.code(language)
+            if code != language:
+                raise ValueError(f"language {language!r} must be written {code!r}")
+        return self
+
+    def splits(self) -> Iterator[tuple[str, str, Split]]:
+        """Language, name and content of every split."""
+        for language, splits in self.languages.items():
+            for name, split in splits.items():
+                yield language, name, split
+
+    def language(self, text: str, *, where: object = None) -> str:
+        """The card's own code for a language (``swa`` for ``swh``). Raises XltError."""
+        found = languages.match(text, self.languages)
+        if found is None:
+            raise XltError(
+                f"the card {self.identifier} has no {languages.name(text)} ({text})",
+                where=where,
+                fix=f"it has {', '.join(self.languages)}",
+            )
+        return found
+
+    def split(self, language: str, name: str, *, where: object = None) -> Split:
+        """The content of a split. Raises XltError that lists the splits there are."""
+        splits = self.languages[self.language(language, where=where)]
+        if name not in splits:
+            raise XltError(
+                f"the card {self.identifier} has no split {name!r} for {language}",
+                where=where,
+                fix=f"it has {', '.join(splits)}",
+            )
+        return splits[name]
+
+
+def folders() -> list[Path]:
+    """Where cards are looked for; earlier ones win."""
+    package = Path(__file__).resolve().parent.parent
+    extra = os.environ.get("XLT_CARDS", "").split(os.pathsep)
+    # Installed, data_cards lies inside the package; in a checkout, beside it.
+    own = [package / "data_cards", package.parent / "data_cards", package / "sample"]
+    found = [Path(folder).expanduser() for folder in extra if folder]
+    for folder in found:
+        if not folder.is_dir():
+            raise XltError(
+                "there is no such folder of cards", where=f"XLT_CARDS: {folder}", fix="correct it"
+            )
+    return [*found, *(folder for folder in own if folder.is_dir())]
+
+
+def paths() -> dict[str, Path]:
+    """Identifier → file of every card, by file name; nothing is read."""
+    found: dict[str, Path] = {}
+    for folder in folders():
+        for path in sorted(folder.glob("*.yaml")):
+            found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def get(identifier: str, *, where: object = None) -> Card:
+    """The card called so. Raises XltError: with the nearest names if there is none."""
+    available = paths()
+    if identifier not in available:
+        fix = _suggest(identifier, list(available))
+        raise XltError(f"there is no data card called {identifier!r}", where=where, fix=fix)
+    return load(available[identifier])
+
+
+def load(path: Path) -> Card:
+    """The card in a file. Raises XltError(s) with ``file:line``."""
+    return _load(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _load(path: Path, modified: int) -> Card:
+    root = parse(read_text(path), str(path), path.parent)
+    if root is None:
+        raise XltError("the card is empty", where=path, fix="see data_cards/ for examples")
+    try:
+        # Strict JSON mode: "3" is no number, and nothing is guessed.
+        card = Card.model_validate_json(json.dumps(root.plain()), strict=True)
+    except ValidationError as error:
+        _report(error, root)
+        raise
+    if card.identifier != path.stem or not _IDENTIFIER.fullmatch(card.identifier):
+        node, _, _ = root.find(("identifier",))
+        raise XltError(
+            f"the identifier {card.identifier!r} must be the file's name, {path.stem!r}",
+            where=node.at,
+            fix="use lower-case letters, digits, `.`, `_` and `-` in both",
+        )
+    return card
+
+
+def _report(error: ValidationError, root: Node) -> None:
+    problems = Problems()
+    for detail in error.errors(include_url=False):
+        node, found, shown = root.find(detail["loc"])
+        name = str(detail["loc"][-1]) if detail["loc"] else ""
+        if detail["type"] == "missing":
+            problems.add(node.at, shown, f"the key {name!r} is missing", f"add `{name}:`")
+        elif detail["type"] == "extra_forbidden":
+            home = _section(detail["loc"][:-1])
+            problems.add(node.at, shown, f"unknown key {name!r}", choose(name, home.model_fields))
+        else:
+            what, fix = explain([detail], None)
+            known = _section(found[:-1]).model_fields.get(str(found[-1])) if found else None
+            if known is not None and known.description:
+                fix = known.description
+            elif fix.startswith("see `xlt config"):
+                fix = "see data_cards/ for examples"
+            problems.add(node.at, shown, what, fix)
+    problems.raise_all()
+
+
+def _section(location: tuple[str | int, ...]) -> type[Section]:
+    """The model that holds the keys found at a place in a card."""
+    parts = [part for part in location if isinstance(part, str)]
+    if parts[:1] != ["languages"] or len(parts) < 3:
+        return Card
+    if "select" in parts[3:]:
+        return Select
+    return File if "files" in parts[3:] and isinstance(location[-1], int) else Split
+
+
+def _suggest(identifier: str, available: list[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(identifier, available, n=4, cutoff=0.5)
+    shown = "`xlt data list` shows all"
+    return f"did you mean {', '.join(close)}? {shown}" if close else shown

@@ -1,0 +1,268 @@
+"""From what a config says about its data to files that exist, and a fingerprint of their content.
+
+A reference is ``card:language:split``, a local path, or ``hf:dataset:split``. Files of a card are
+looked for in the data folder (XLT_DATA), beside a user's own card, and in the cache, where
+``xlt data get`` puts them; nothing here goes to the network unless it is allowed to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xlt.config.schema import LanguageData, Reference
+from xlt.data import cards
+from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
+from xlt.errors import XltError
+
+
+@dataclass(frozen=True)
+class ResolvedData:
+    """Data that can be read now.
+
+    reference:   as the config has it.
+    files:       read one after the other; empty for hub data.
+    hub:         for ``hf:`` data: path or id, configuration, split.
+    format:      a format of the task; None: the file's suffix says it.
+    options:     keyword arguments of the task's reader.
+    columns:     our field name → their column name.
+    select:      which records, by index over all files.
+    fingerprint: SHA-256 over the content of the files and all that the records depend on, but
+        not over `limit`, which is a sample of them.
+    differs:     some file is not the publisher's (its checksum differs or it was rebuilt); the
+        caveats say which.
+    """
+
+    reference: str
+    language: str
+    split: str
+    files: tuple[Path, ...]
+    format: str | None
+    fingerprint: str
+    hub: tuple[str, str | None, str] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    select: cards.Select | None = None
+    limit: int | None = None
+    card: str | None = None
+    licence: str | None = None
+    citation: str | None = None
+    origin: str | None = None
+    caveats: tuple[str, ...] = ()
+    differs: bool = False
+
+
+def for_split(
+    data: LanguageData, language: str, split: str, *, allow_network: bool = False
+) -> list[ResolvedData]:
+    """All data that a config gives for one split of a language, in its order.
+
+    What is listed under the split comes first; `all` stands in where nothing is listed.
+    Raises XltError if there is none.
+    """
+    where = f"data.{language}.{split}"
+    listed: list[Reference] = getattr(data, split, None) or []
+    if not listed and data.all:
+        listed, where = [Reference(ref=data.all)], f"data.{language}.all"
+    if not listed:
+        raise XltError(
+            f"there is no {split} data for {language}",
+            where=where,
+            fix=f"add `{split}:` under `data.{language}`, or `all:` with a card",
+        )
+    return [
+        resolve(reference, language, split, where=where, allow_network=allow_network)
+        for reference in listed
+    ]
+
+
+def resolve(
+    reference: Reference,
+    language: str,
+    split: str,
+    *,
+    where: object = None,
+    allow_network: bool = False,
+) -> ResolvedData:
+    """The data of one reference.
+
+    language, split: stand in for what the reference leaves out.
+    allow_network:   hub data may be fetched; XLT_ALLOW_NETWORK=1 means the same.
+
+    Raises XltError: unknown card, language or split; file neither in XLT_DATA nor in the cache;
+    hub data set that is not cached.
+    """
+    ref = reference.ref
+    if ref.startswith("hf:"):
+        from xlt.data.hub import resolve_hub
+
+        return resolve_hub(reference, language, split, where=where, allow_network=allow_network)
+    path = Path(ref).expanduser()
+    name, *rest = ref.split(":")
+    if name in cards.paths() and len(rest) <= 2:
+        return _from_card(reference, name, rest, language, split, where)
+    if path.exists():
+        return _from_path(reference, path, language, split)
+    if path.is_absolute() or os.sep in ref or ref.startswith(".") or (path.suffix and not rest):
+        raise XltError(f"there is no file {ref}", where=where, fix="check the path")
+    cards.get(name, where=where)
+    raise XltError(
+        f"{ref!r} is no data reference",
+        where=where,
+        fix="write `card:language:split`, a path, or `hf:dataset:split`",
+    )
+
+
+def locate(card: cards.Card, file: cards.File) -> Path | None:
+    """Where the file of a card lies on this machine, or None.
+
+    Raises XltError if a link leads out of the folder that the card's path is relative to.
+    """
+    for folder in _data_folders(card):
+        for relative in file.local:
+            path = folder / relative
+            if not path.is_file():
+                continue
+            if not path.resolve().is_relative_to(folder.resolve()):
+                raise XltError(
+                    f"{relative} is a link that leads out of the data folder",
+                    where=f"{card.identifier}: {path}",
+                    fix="copy the file into the folder, or point XLT_DATA at where it is",
+                )
+            return path
+    cached = cache_path(card, file)
+    return cached if cached is not None and cached.is_file() else None
+
+
+def cache_path(card: cards.Card, file: cards.File) -> Path | None:
+    """Where `xlt data get` puts the file; None for a file without URL."""
+    if file.url is None:
+        return None
+    # Two files of a card may have the same name in different folders.
+    tag = hashlib.sha256(file.url.encode()).hexdigest()[:8]
+    return cache_dir() / "data" / card.identifier / tag / file.url.rsplit("/", 1)[-1]
+
+
+def difference(file: cards.File, path: Path) -> str | None:
+    """How a local file differs from the publisher's; None if it is the same file."""
+    if file.sha256 is not None:
+        same = sha256(path) == file.sha256
+    elif file.git_blob_sha1 is not None:
+        same = git_blob_sha1(path) == file.git_blob_sha1
+    elif file.url is not None:
+        return f"{path.name}: no checksum is known"
+    else:
+        return f"{path.name}: not a publisher's file; {file.note}"
+    if same:
+        return None
+    note = f" ({file.note})" if file.note else ""
+    return f"{path.name} differs from the publisher's checksum{note}"
+
+
+def _data_folders(card: cards.Card) -> list[Path]:
+    given = os.environ.get("XLT_DATA")
+    folders = []
+    if given:
+        folder = Path(given).expanduser()
+        if not folder.is_dir():
+            raise XltError("there is no such folder", where=f"XLT_DATA: {given}", fix="correct it")
+        folders.append(folder)
+    own = cards.paths().get(card.identifier)
+    return [*folders, own.parent] if own else folders
+
+
+def _from_card(
+    reference: Reference, name: str, rest: list[str], language: str, split: str, where: object
+) -> ResolvedData:
+    card = cards.get(name, where=where)
+    wanted = rest[0] if rest else language
+    split = rest[1] if len(rest) > 1 else split
+    chosen = card.split(wanted, split, where=where)
+    found = card.language(wanted, where=where)
+    files, caveats = [], [*card.caveats, *chosen.caveats]
+    differs = False
+    for file in chosen.files:
+        path = locate(card, file)
+        if path is None:
+            raise _missing(card, file, f"{name}:{found}:{split}", where)
+        if note := difference(file, path):
+            caveats.append(note)
+            differs = True
+        files.append(path)
+    options = {**card.options, **chosen.options}
+    format = reference.format or chosen.format or card.format
+    return ResolvedData(
+        reference=f"{name}:{found}:{split}",
+        language=language,
+        split=split,
+        files=tuple(files),
+        format=format,
+        options=options,
+        columns=reference.columns,
+        select=chosen.select,
+        limit=reference.limit,
+        fingerprint=_fingerprint(files, format, options, reference.columns, chosen.select),
+        card=name,
+        licence=chosen.licence or card.licence,
+        citation=card.citation,
+        origin=chosen.origin or card.origin,
+        caveats=tuple(caveats),
+        differs=differs,
+    )
+
+
+def _missing(card: cards.Card, file: cards.File, reference: str, where: object) -> XltError:
+    data = os.environ.get("XLT_DATA")
+    looked = f"XLT_DATA ({data})" if data else "XLT_DATA (not set)"
+    if file.url is None:
+        return XltError(
+            f"{reference}: {file.local[0]} is not in {looked}, and no publisher has it",
+            where=where,
+            fix=f"set XLT_DATA to the folder that holds it ({file.note})",
+        )
+    return XltError(
+        f"{reference}: {file.url.rsplit('/', 1)[-1]} is neither in {looked} nor in the cache",
+        where=where,
+        fix=f"xlt data get {card.identifier}, or set XLT_DATA",
+    )
+
+
+def _from_path(reference: Reference, path: Path, language: str, split: str) -> ResolvedData:
+    if path.is_dir():
+        raise XltError("this is a folder, not a file", where=path, fix="name a file in it")
+    return ResolvedData(
+        reference=reference.ref,
+        language=language,
+        split=split,
+        files=(path,),
+        format=reference.format,
+        columns=reference.columns,
+        limit=reference.limit,
+        # Without a format the suffix decides, so the name is part of what the records depend on.
+        fingerprint=_fingerprint(
+            [path], reference.format or path.name, {}, reference.columns, None
+        ),
+    )
+
+
+def _fingerprint(
+    files: list[Path],
+    format: str,
+    options: Mapping[str, Any],
+    columns: Mapping[str, str],
+    select: cards.Select | None,
+) -> str:
+    parts = [
+        [sha256(path) for path in files],
+        format,
+        options,
+        columns,
+        select.model_dump() if select else None,
+    ]
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,151 @@
+"""Records as Arrow files, memory-mapped, cached under the content that they were read from."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt.data import columns as columns_module
+from xlt.data import conllu, files, jsonl
+from xlt.data.checksums import cache_dir, sha256
+from xlt.data.references import ResolvedData
+from xlt.errors import XltError, choose
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from xlt.task import Record, Task
+
+__all__ = ["cache_dir", "load_records", "read_records"]
+
+
+def load_records(task: Task, resolved: ResolvedData, data_seed: int) -> Dataset:
+    """The records of the data, in their order, with the columns of ``task.features()``.
+
+    data_seed: draws the sample if `resolved.limit` is less than what there is. A larger limit
+        with the same seed has the smaller sample's records and more.
+
+    Raises XltError with ``path:line`` for malformed data and if there is no record.
+    """
+    from datasets import Dataset
+
+    path = _cache_path(task, resolved)
+    if not path.is_file():
+        _build(task, resolved, path)
+    dataset = Dataset.from_file(str(path))
+    if resolved.limit is None or resolved.limit >= len(dataset):
+        return dataset
+    return dataset.select(sample(len(dataset), resolved.limit, data_seed))
+
+
+def sample(size: int, limit: int, seed: int) -> list[int]:
+    """`limit` of `size` indices, sorted; nested: a larger limit adds to a smaller one."""
+    import numpy as np
+
+    drawn = np.random.default_rng(seed).permutation(size)[:limit]
+    return sorted(int(i) for i in drawn)
+
+
+def read_records(task: Task, resolved: ResolvedData) -> Iterator[Record]:
+    """The records straight from the files, selected but not limited, one at a time."""
+    for index, record in enumerate(_all_records(task, resolved)):
+        select = resolved.select
+        if select is None or index % select.modulo in select.remainder:
+            yield record
+
+
+def _all_records(task: Task, resolved: ResolvedData) -> Iterator[Record]:
+    if resolved.hub is not None:
+        from xlt.data.hub import hub_records, open_hub
+
+        yield from hub_records(open_hub(resolved.hub), task, dict(resolved.columns))
+        return
+    options = dict(resolved.options)
+    if resolved.columns:
+        options["columns"] = dict(resolved.columns)
+    _check_options(task, options, resolved)
+    for path in resolved.files:
+        yield from task.read(path, task.format_of(path, resolved.format), **options)
+
+
+def _check_options(task: Task, options: dict[str, object], resolved: ResolvedData) -> None:
+    parameters = inspect.signature(task.read).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    known = [name for name in parameters if name not in ("self", "path", "format")]
+    for name in options:
+        if name not in known:
+            raise XltError(
+                f"the reader of {task.name} has no option {name!r}",
+                where=resolved.reference,
+                fix=choose(name, known),
+            )
+
+
+def _cache_path(task: Task, resolved: ResolvedData) -> Path:
+    from xlt import __version__
+
+    # The readers' own text is part of the key, so records never outlive the code that read them.
+    code = [sha256(Path(m.__file__)) for m in (conllu, columns_module, jsonl, files) if m.__file__]
+    module = sys.modules.get(type(task).__module__)
+    if module is not None and getattr(module, "__file__", None):
+        folder = Path(str(module.__file__))
+        own = sorted(folder.parent.glob("*.py")) if folder.name == "__init__.py" else [folder]
+        code += [sha256(path) for path in own]
+    parts = [__version__, code, str(task.features()), task.options.model_dump_json()]
+    variant = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+    name = f"{resolved.fingerprint[:32]}-{task.name}-{variant}.arrow"
+    return cache_dir() / "records" / name
+
+
+def _build(task: Task, resolved: ResolvedData, path: Path) -> None:
+    """Write the Arrow file: one process does, and none ever sees half of it."""
+    from datasets.arrow_writer import ArrowWriter
+    from filelock import FileLock
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_suffix(".lock"))
+    except OSError as error:
+        raise _unwritable(error) from error
+    with lock:
+        if path.is_file():
+            return
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem[:24], suffix=".tmp")
+        os.close(handle)
+        part = Path(name)
+        try:
+            count = 0
+            with ArrowWriter(features=task.features(), path=name, writer_batch_size=1000) as writer:
+                for record in read_records(task, resolved):
+                    writer.write(record)
+                    count += 1
+                # Finalising an empty file fails: there is no batch to take the schema from.
+                if count:
+                    writer.finalize()
+            if not count:
+                raise XltError(
+                    "there is no record in this data",
+                    where=resolved.reference,
+                    fix="check the file, and what `select` leaves of it",
+                )
+            part.replace(path)
+        except OSError as error:
+            raise _unwritable(error) from error
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _unwritable(error: OSError) -> XltError:
+    return XltError(
+        f"the cache cannot be written: {error.strerror or error}",
+        where=cache_dir(),
+        fix="free space there, or set XLT_CACHE to a folder that can be written",
+    )
