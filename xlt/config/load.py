@@ -41,7 +41,8 @@ class LoadedConfig:
 
     def where(self, key: str) -> str:
         """``file.yaml:7 (training.epochs)`` for a dotted key; the nearest parent's line."""
-        node, _, _ = self.sources.find(tuple(key.split(".")))
+        path = tuple(int(part) if part.isdigit() else part for part in key.split("."))
+        node, _, _ = self.sources.find(path)
         return node.at.of(key)
 
     def locate(self, error: XltError) -> XltError:

@@ -1,0 +1,133 @@
+"""The command line. A command parses, calls the function of the same name, and prints.
+
+Functions are imported inside the commands: `xlt --help` must not wait for torch.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from xlt import __version__
+from xlt.commands import config
+from xlt.console import console, table
+from xlt.errors import XltError
+
+app = typer.Typer(
+    name="xlt",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+)
+app.add_typer(config.app, name="config")
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_GLOBAL_FLAGS = {"--debug", "--quiet", "--json"}
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"xlt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def flags(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only results.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Results and errors as JSON.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Cross-lingual transfer: labels in one language, a model for another.
+
+    The options below may stand anywhere on the line.
+    """
+    console.debug, console.quiet, console.json = debug, quiet, json
+
+
+@app.command()
+def tasks() -> None:
+    """List the tasks, third parties' included."""
+    from xlt.commands.tasks import tasks
+
+    console.result(
+        tasks(),
+        lambda found: table(
+            ("task", "metrics", "formats", "what"),
+            [(t["name"], " ".join(t["metrics"]), " ".join(t["formats"]), t["what"]) for t in found],
+        ),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit: 0 done, 1 a bug, 2 an error to mend, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # text in any script, in any locale
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    # Not the framework's own main(): it words errors and picks exit codes by itself.
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("xlt", _flags_first(arguments)) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as request:
+        return request.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        print("xlt: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has left, as in `xlt runs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        known = _to_mend(error)
+        if known is None:
+            console.bug(error)
+            return 1
+        console.error(known)
+        return 2
+    return 0
+
+
+def _flags_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the global flags in front, where the parser wants them."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    found = [text for text in arguments[:end] if text in _GLOBAL_FLAGS]
+    rest = [text for text in arguments[:end] if text not in _GLOBAL_FLAGS]
+    return [*found, *rest, *arguments[end:]]
+
+
+def _to_mend(error: Exception) -> XltError | None:
+    """What the user can do about it; None where it is our fault."""
+    if isinstance(error, XltError):
+        return error
+    if hasattr(error, "format_message"):  # a usage error; its class moves between typer's versions
+        return _usage(error)
+    if isinstance(error, OSError) and error.errno in _FULL | _FORBIDDEN:
+        fix = "free some space" if error.errno in _FULL else "give a place you may write to"
+        return XltError(str(error.strerror), where=error.filename, fix=fix)
+    return None
+
+
+def _usage(error: Any) -> XltError:
+    context = error.ctx
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return XltError(error.format_message() + "\n\nno command was given", fix="add one")
+    what, _, advice = error.format_message().partition(". Did you mean")
+    close = advice.strip(" ?'")
+    path = context.command_path if context else "xlt"
+    fix = f"did you mean `{path} {close}`?" if close else f"see `{path} --help`"
+    return XltError(what.rstrip("."), fix=fix)

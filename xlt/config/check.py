@@ -1,0 +1,75 @@
+"""What a config must satisfy as a whole: the strategy finds its data, the task its metric."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xlt.config.load import LoadedConfig
+from xlt.config.schema import Config
+from xlt.errors import XltError, choose, raise_all
+from xlt.registry import strategies, tasks
+from xlt.task import Task
+from xlt.transfer.stage import Stage, Strategy
+
+
+def make_task(config: Config) -> Task:
+    """The config's task with its options."""
+    kind: type[Task] = tasks.get(config.task.name, where="task")
+    return kind(kind.Options.model_validate(config.task.options))
+
+
+def make_strategy(config: Config) -> Strategy:
+    """The config's strategy with its options."""
+    kind: type[Strategy] = strategies.get(config.strategy.name, where="strategy")
+    return kind(kind.Options.model_validate(config.strategy.options))
+
+
+def plan_stages(loaded: LoadedConfig) -> dict[str, list[Stage]]:
+    """Target → its stages. Raises everything the config as a whole lacks, with lines."""
+    config = loaded.config
+    problems = _check_task(make_task(config), config)
+    strategy = make_strategy(config)
+    plans = {}
+    for target in config.target:
+        try:
+            plans[target] = strategy.plan(config, target)
+        except XltError as error:
+            problems.append(error)
+    located = [loaded.locate(problem) for problem in problems]
+    raise_all(list({problem.render(): problem for problem in located}.values()))
+    return plans
+
+
+def check(loaded: LoadedConfig) -> dict[str, Any]:
+    """Whether a config is valid as a whole; its stages by target. Reads no data."""
+    plans = plan_stages(loaded)
+    return {
+        "config": str(loaded.path),
+        "extends": [str(path) for path in loaded.files[:-1]],
+        "stages": {target: [stage.name for stage in plan] for target, plan in plans.items()},
+    }
+
+
+def _check_task(task: Task, config: Config) -> list[XltError]:
+    problems = []
+    metric = config.selection.metric
+    if metric is not None and metric not in task.metrics_reported:
+        problems.append(
+            XltError(
+                f"{config.task.name} has no metric called {metric!r}",
+                where="selection.metric",
+                fix=choose(metric, task.metrics_reported),
+            )
+        )
+    for language, data in config.data.items():
+        for split in ("train", "dev", "test"):
+            for n, reference in enumerate(getattr(data, split)):
+                if reference.format is not None and reference.format not in task.formats:
+                    problems.append(
+                        XltError(
+                            f"{config.task.name} has no format called {reference.format!r}",
+                            where=f"data.{language}.{split}.{n}.format",
+                            fix=choose(reference.format, task.formats),
+                        )
+                    )
+    return problems
