@@ -101,8 +101,9 @@ def _plugin(section: str, layers: list[Node], problems: Problems) -> type[BaseMo
         default = _default_name(section)
         return None if default is None else _options(PLUGINS[section].get(default))
     _, chosen = stated[-1]
-    others = [n for n, name in stated if name.value != chosen.value]
-    for layer in layers[: max(others, default=-1) + 1]:
+    other = max((n for n, name in stated if name.value != chosen.value), default=-1)
+    first = min(n for n, _ in stated if n > other)
+    for layer in layers[: first if other >= 0 else 0]:
         assert isinstance(layer.value, dict)
         layer.value.pop(section, None)
     try:
