@@ -9,7 +9,7 @@ from xlt.config.schema import Config
 from xlt.errors import XltError, choose, raise_all
 from xlt.registry import strategies, tasks
 from xlt.task import Task
-from xlt.transfer.stage import Stage, Strategy
+from xlt.transfer.stage import Stage, Strategy, portions
 
 
 def make_task(config: Config) -> Task:
@@ -25,7 +25,7 @@ def make_strategy(config: Config) -> Strategy:
 
 
 def plan_stages(loaded: LoadedConfig) -> dict[str, list[Stage]]:
-    """Target → its stages. Raises everything the config as a whole lacks, with lines."""
+    """Target → its stages. Raises everything that the config as a whole lacks, with lines."""
     config = loaded.config
     problems = _check_task(make_task(config), config)
     strategy = make_strategy(config)
@@ -33,6 +33,8 @@ def plan_stages(loaded: LoadedConfig) -> dict[str, list[Stage]]:
     for target in config.target:
         try:
             plans[target] = strategy.plan(config, target)
+            for split in config.evaluation.splits:
+                portions(config, target, split, required=True)
         except XltError as error:
             problems.append(error)
     located = [loaded.locate(problem) for problem in problems]

@@ -8,7 +8,6 @@ model allows. `xlt.config.load` reads a file into this, and says where in it eve
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -101,7 +100,7 @@ class LocalPath:
     """Marks text that may be a path; a relative one is taken from the file that states it.
 
     `always`:   it is a path.
-    `data`:     unless it reads as `card:language:split` or `hf:...`.
+    `data`:     unless it names a card or a hub data set.
     `existing`: if it begins with a dot or a tilde, or if that folder exists: a model id looks
                 like a path.
     """
@@ -112,14 +111,22 @@ class LocalPath:
     def resolve(self, text: str, folder: Path) -> str:
         """The absolute path if `text` is one, otherwise `text`."""
         path = folder / Path(text).expanduser()
-        if self.kind == "data" and (text.startswith("hf:") or _CARD_REFERENCE.fullmatch(text)):
-            return text
-        if self.kind == "existing" and not (text.startswith((".", "~")) or path.is_dir()):
-            return text
-        return os.path.normpath(path)
+        if self.kind == "data":
+            is_path = _is_data_path(text, path)
+        else:
+            is_path = self.kind == "always" or text.startswith((".", "~")) or path.is_dir()
+        return os.path.normpath(path) if is_path else text
 
 
-_CARD_REFERENCE = re.compile(r"[^/\\:]+:[^/\\:]+:[^/\\:]+")
+def _is_data_path(text: str, path: Path) -> bool:
+    from xlt.data.cards import paths
+
+    name, *rest = text.split(":")
+    if name == "hf" or (name in paths() and len(rest) <= 2):
+        return False
+    # What is neither there nor written like a path is a misspelt card: left to the data reader.
+    written = os.sep in text or text.startswith((".", "~")) or (bool(path.suffix) and not rest)
+    return written or path.exists()
 
 
 class Plugin(Shorthand):
@@ -162,8 +169,11 @@ References = Annotated[
 ]
 
 
-class LanguageData(Section):
-    """The labelled data of one language. `all` names a card whose own splits are used."""
+class LanguageData(Shorthand):
+    """The labelled data of one language. `all` (or a plain string) names a card whose own splits
+    are used."""
+
+    shorthand = "all"
 
     all: str | None = None
     train: References = Field(default_factory=list)
