@@ -1,0 +1,95 @@
+"""Task metrics through the `evaluate` library: its interface, our numbers, no network."""
+
+from __future__ import annotations
+
+import socket
+
+import numpy as np
+import pytest
+
+from xlt.config.schema import Section
+from xlt.errors import XltError
+from xlt.registry import tasks
+
+datasets = pytest.importorskip("datasets")
+pytest.importorskip("evaluate")
+
+
+class ToyOptions(Section):
+    fold_case: bool = False
+
+
+class Toy:
+    name = "toy"
+    Options = ToyOptions
+    metrics_reported = ("accuracy",)
+    count_names = ("right", "words")
+
+    def __init__(self, options):
+        self.fold = str.lower if options.fold_case else str
+
+    def features(self):
+        strings = datasets.List(datasets.Value("string"))
+        nested = datasets.List({"head": datasets.Value("int32")})
+        return datasets.Features({"id": datasets.Value("string"), "tags": strings, "tree": nested})
+
+    def counts(self, gold, predicted):
+        assert gold["tree"] == [{"head": 0}] * len(gold["tags"])
+        pairs = zip(gold["tags"], predicted["tags"], strict=True)
+        return np.array(
+            [sum(self.fold(g) == self.fold(p) for g, p in pairs), len(gold["tags"])], float
+        )
+
+    def metrics(self, counts):
+        return {"accuracy": 100 * counts[..., 0] / counts[..., 1]}
+
+
+def record(id, *tags):
+    return {"id": id, "tags": list(tags), "tree": [{"head": 0}] * len(tags)}
+
+
+GOLD = [record("1", "a", "B"), record("2", "c")]
+PREDICTED = [record("1", "a", "b"), record("2", "c")]
+
+
+@pytest.fixture(autouse=True)
+def _toy(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("went to the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    tasks.register("toy", Toy)
+    yield
+    tasks.unregister("toy")
+
+
+def test_load():
+    from xlt.evaluation import hub
+
+    metric = hub.load("toy")
+    expected = {"accuracy": pytest.approx(200 / 3)}
+    assert metric.compute(predictions=PREDICTED, references=GOLD) == expected
+    metric.add_batch(predictions=PREDICTED[:1], references=GOLD[:1])
+    metric.add(prediction=PREDICTED[1], reference=GOLD[1])
+    assert metric.compute() == expected
+    folded = hub.load("toy", options={"fold_case": True})
+    assert folded.compute(predictions=PREDICTED, references=GOLD) == {"accuracy": 100}
+
+
+def test_evaluate_load(tmp_path, monkeypatch):
+    import evaluate
+
+    from xlt.evaluation import hub
+
+    monkeypatch.setattr(evaluate.loading, "HF_MODULES_CACHE", str(tmp_path), raising=False)
+    metric = evaluate.load(hub.__file__, "toy", cache_dir=str(tmp_path))
+    assert metric.compute(predictions=PREDICTED, references=GOLD)["accuracy"] == pytest.approx(
+        200 / 3
+    )
+
+
+def test_unknown_task():
+    from xlt.evaluation import hub
+
+    with pytest.raises(XltError, match="did you mean 'toy'"):
+        hub.load("tqy")

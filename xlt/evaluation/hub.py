@@ -1,0 +1,79 @@
+"""Every task's metrics as a module of the `evaluate` library, without the network::
+
+    from xlt.evaluation import hub
+    metric = hub.load("ner")
+    metric.compute(predictions=predicted_records, references=gold_records)
+
+or from `evaluate` itself, which takes the path of this file and the task as configuration::
+
+    evaluate.load(hub.__file__, "ner")
+
+Importing this module imports `evaluate`, which takes seconds: nothing else in xlt does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from xlt.errors import XltError
+from xlt.registry import tasks
+
+try:
+    import datasets
+    import evaluate
+except ImportError as missing:
+    raise XltError(
+        f"the package {missing.name} is needed for this", fix="pip install 'xlt[evaluate]'"
+    ) from missing
+
+
+class TaskMetric(evaluate.EvaluationModule):
+    """The metrics of one task; predictions and references are its records.
+
+    config_name: the task.
+    options:     the task's own options; further keyword arguments are those of
+        `evaluate.EvaluationModule` (experiment_id, num_process, process_id, …).
+    """
+
+    def __init__(
+        self,
+        config_name: str | None = None,
+        *,
+        options: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        if config_name is None:
+            raise XltError("which task's metrics?", fix=f"one of {', '.join(tasks.names())}")
+        kind = tasks.get(config_name)
+        self.task = kind(kind.Options(**(options or {})))
+        super().__init__(config_name=config_name, **settings)
+
+    def _info(self) -> evaluate.EvaluationModuleInfo:
+        features = self.task.features()
+        return evaluate.EvaluationModuleInfo(
+            description=f"{self.task.name}: {', '.join(self.task.metrics_reported)}, in percent",
+            citation="",
+            inputs_description="predictions and references: records of the task, in one order",
+            features=datasets.Features({"predictions": features, "references": features}),
+        )
+
+    def _compute(
+        self, predictions: Sequence[dict[str, Any]], references: Sequence[dict[str, Any]]
+    ) -> dict[str, float]:
+        counts = [
+            self.task.counts(gold, predicted)
+            for gold, predicted in zip(references, predictions, strict=True)
+        ]
+        return {name: float(v) for name, v in self.task.metrics(np.sum(counts, axis=0)).items()}
+
+
+def load(task: str, *, options: Mapping[str, Any] | None = None, **settings: Any) -> TaskMetric:
+    """The metrics of a registered task as an `evaluate.EvaluationModule`.
+
+    Raises XltError for an unknown task, with the nearest name.
+    """
+    settings.setdefault("keep_in_memory", settings.get("num_process", 1) == 1)
+    return TaskMetric(task, options=options, **settings)
