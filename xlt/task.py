@@ -76,8 +76,14 @@ class Task(ABC):
         """Arrow schema of a record."""
 
     @abstractmethod
-    def read(self, path: Path, format: str) -> Iterator[Record]:
-        """The records of a file. Raises XltError with ``path:line`` for anything malformed."""
+    def read(
+        self, path: Path, format: str, *, labelled: bool = True, **options: Any
+    ) -> Iterator[Record]:
+        """The records of a file. Raises XltError with ``path:line`` for anything malformed.
+
+        labelled: False where the annotation may be missing, because it is to be predicted.
+        options:  the reader's, from a data card.
+        """
 
     @abstractmethod
     def write(self, records: Iterable[Record], stream: TextIO, format: str) -> None:
@@ -88,8 +94,12 @@ class Task(ABC):
         """An unlabelled record, for prediction on raw text or pre-tokenised lines."""
 
     @abstractmethod
+    def words(self, record: Record) -> list[str]:
+        """All words of the record, for statistics of the vocabulary."""
+
     def text(self, record: Record) -> str:
-        """The record's text, for train/test overlap checks and for vocabulary statistics."""
+        """The record's text, for train/test overlap checks."""
+        return " ".join(self.words(record))
 
     def format_of(self, path: Path, declared: str | None = None) -> str:
         """The declared format, or the one that the file's suffix (before .gz/.xz) means."""

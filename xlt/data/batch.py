@@ -27,7 +27,11 @@ def prediction_batches(lengths: Sequence[int], budget: int) -> list[NDArray[np.i
 
 
 def epoch_batches(
-    lengths: Sequence[int], budget: int, seed: int, epoch: int, indices: NDArray[np.int64] | None = None
+    lengths: Sequence[int],
+    budget: int,
+    seed: int,
+    epoch: int,
+    indices: NDArray[np.int64] | None = None,
 ) -> list[NDArray[np.int64]]:
     """The batches of one epoch, shuffled; each index in exactly one of them.
 

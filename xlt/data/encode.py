@@ -58,9 +58,9 @@ class WordEncoder:
         self.room = max_length - len(self.prefix) - len(self.suffix)
         if self.room < 2:
             raise ValueError(f"max_length={max_length} leaves no room for pieces")
-        self.unknown = int(
-            tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id
-        )
+        # Byte-level tokenizers know every character and may have no unknown piece.
+        stand_ins = (tokenizer.unk_token_id, tokenizer.pad_token_id, 0)
+        self.unknown = int(next(id for id in stand_ins if id is not None))
 
     def __call__(self, sentences: Sequence[Sequence[str]]) -> list[EncodedWords]:
         if not sentences:
@@ -77,7 +77,7 @@ class WordEncoder:
         if backend is not None:
             backend.no_truncation()
             backend.no_padding()
-            encodings = backend.encode_batch_fast(
+            encodings = backend.encode_batch(
                 visible, is_pretokenized=True, add_special_tokens=False
             )
             raw = [
@@ -136,8 +136,13 @@ def _spans(n: int, room: int) -> list[tuple[int, int, int, int]]:
 
 def _special_tokens(tokenizer: Any) -> tuple[Ids, Ids]:
     """What the tokenizer puts before and after a single sequence."""
-    plain = tokenizer("a", add_special_tokens=False)["input_ids"]
-    full = tokenizer("a", add_special_tokens=True)["input_ids"]
+    for text in "a", "1", ".", "的", "ا", "क":  # one that this tokenizer has a piece for
+        plain = tokenizer(text, add_special_tokens=False)["input_ids"]
+        full = tokenizer(text, add_special_tokens=True)["input_ids"]
+        if plain:
+            break
+    else:
+        raise ValueError("the tokenizer has no pieces for any script")
     if len(full) == len(plain):
         return np.zeros(0, np.int32), np.zeros(0, np.int32)
     for at in range(len(full) - len(plain) + 1):
@@ -194,4 +199,5 @@ def pool_words(
     number = values.new_zeros(sentences * words).index_add(
         0, index, torch.ones_like(index, dtype=values.dtype)
     )
-    return (total / number.clamp(min=1).unsqueeze(-1)).view(sentences, words, -1)
+    # The width is spelled out: a batch without any word has no elements to infer it from.
+    return (total / number.clamp(min=1).unsqueeze(-1)).view(sentences, words, pieces.shape[-1])

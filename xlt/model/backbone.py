@@ -77,7 +77,9 @@ class Backbone:
         from transformers import AutoModel, AutoModelForTextEncoding
 
         return self.model(
-            AutoModelForTextEncoding if getattr(self.config, "is_encoder_decoder", False) else AutoModel
+            AutoModelForTextEncoding
+            if getattr(self.config, "is_encoder_decoder", False)
+            else AutoModel
         )
 
     def model(self, auto_class: Any, **kwargs: Any) -> PreTrainedModel:
@@ -89,11 +91,15 @@ class Backbone:
 
         kwargs = {"attn_implementation": self._attention(auto_class), **kwargs}
         if self.random:
-            config = self._copy_config(**{k: v for k, v in kwargs.items() if k != "attn_implementation"})
+            config = self._copy_config(
+                **{k: v for k, v in kwargs.items() if k != "attn_implementation"}
+            )
             return auto_class.from_config(
                 config, attn_implementation=kwargs["attn_implementation"], dtype=torch.float32
             )
-        return self._load(auto_class.from_pretrained, dtype=torch.float32, use_safetensors=None, **kwargs)
+        return self._load(
+            auto_class.from_pretrained, dtype=torch.float32, use_safetensors=None, **kwargs
+        )
 
     def _copy_config(self, **changes: Any) -> PreTrainedConfig:
         import copy
@@ -110,7 +116,14 @@ class Backbone:
 
     def _load(self, loader: Any, **kwargs: Any) -> Any:
         """Call a from_pretrained: local files first, the hub only where they are missing."""
-        common = {"revision": self.options.revision, "trust_remote_code": self.options.trust_remote_code}
+        from transformers.utils import logging as transformers_logging
+
+        # Bars for loading a few tensors would drown the one that shows training.
+        transformers_logging.disable_progress_bar()
+        common = {
+            "revision": self.options.revision,
+            "trust_remote_code": self.options.trust_remote_code,
+        }
         kwargs = {k: v for k, v in {**common, **kwargs}.items() if v is not None}
         where = "model.encoder"
         local = Path(self.source).is_dir()
@@ -126,7 +139,9 @@ class Backbone:
         except ImportError:
             raise
         except Exception as error:
-            raise _explain(error, self.source, local=local, offline=self._offline, where=where) from error
+            raise _explain(
+                error, self.source, local=local, offline=self._offline, where=where
+            ) from error
 
 
 def _explain(error: Exception, source: str, *, local: bool, offline: bool, where: str) -> XltError:
@@ -151,7 +166,9 @@ def _explain(error: Exception, source: str, *, local: bool, offline: bool, where
         )
     return XltError(
         f"cannot load {source!r}: it is not a folder here and not in the local Hugging Face cache"
-        + (", and HF_HUB_OFFLINE is set" if offline else f", and the hub did not give it ({first})"),
+        + (
+            ", and HF_HUB_OFFLINE is set" if offline else f", and the hub did not give it ({first})"
+        ),
         where=where,
         fix="check the spelling, download it once where there is a network, or name a folder",
     )
@@ -159,7 +176,13 @@ def _explain(error: Exception, source: str, *, local: bool, offline: bool, where
 
 def _counts_from_padding(config: PreTrainedConfig) -> bool:
     return config.model_type in {
-        "roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "roberta-prelayernorm", "xmod", "longformer",
+        "roberta",
+        "xlm-roberta",
+        "camembert",
+        "xlm-roberta-xl",
+        "roberta-prelayernorm",
+        "xmod",
+        "longformer",
     }
 
 

@@ -7,9 +7,7 @@ taken for a checkpoint.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import random
 import shutil
 import zlib
@@ -20,7 +18,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from xlt.errors import XltError
+from xlt.files import write_json
 
 COMPLETE = "complete.json"
 KEEP = 2
@@ -29,14 +27,16 @@ KEEP = 2
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in `folder` that were finished, oldest first; contents not verified."""
     found = [
-        path for path in folder.glob("checkpoint-*") if (path / COMPLETE).is_file() and path.name[11:].isdigit()
+        path
+        for path in folder.glob("checkpoint-*")
+        if (path / COMPLETE).is_file() and path.name[11:].isdigit()
     ]
     return sorted(found, key=lambda path: int(path.name[11:]))
 
 
 def last_intact(folder: Path) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint whose files are as they were written, and what is wrong with newer ones."""
-    problems = []
+    """The newest checkpoint that is as it was written, and what is wrong with newer ones."""
+    problems: list[str] = []
     for path in reversed(checkpoints(folder)):
         problem = verify(path)
         if problem is None:
@@ -71,34 +71,6 @@ def publish(temporary: Path, final: Path) -> None:
     if final.exists():
         shutil.rmtree(final)
     temporary.rename(final)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a crash leaves either the old file or the new one."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", encoding="utf-8") as stream:
-        json.dump(value, stream, ensure_ascii=False, indent=1, sort_keys=True)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
-
-
-def disk_error(error: OSError, path: Path) -> XltError:
-    """What to tell the user when a write failed."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return XltError(
-            "the disk is full; what was computed up to the last checkpoint is kept",
-            where=path,
-            fix="free some space, then run the same command with --resume",
-        )
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return XltError(
-            f"cannot write here: {error.strerror}",
-            where=path,
-            fix="set `output.root` to a folder you may write to",
-        )
-    return XltError(f"cannot write: {error}", where=path, fix="mend it and run with --resume")
 
 
 def save_optimizer(path: Path, optimizer: torch.optim.Optimizer) -> None:
@@ -151,7 +123,9 @@ def load_random_state(path: Path) -> None:
     version, internal, gauss = described["python"]
     random.setstate((version, tuple(internal), gauss))
     kind, position, has_gauss, cached = described["numpy"]
-    np.random.set_state((kind, tensors["numpy"].numpy().astype(np.uint32), position, has_gauss, cached))
+    np.random.set_state(
+        (kind, tensors["numpy"].numpy().astype(np.uint32), position, has_gauss, cached)
+    )
     torch.set_rng_state(tensors["cpu"])
     if torch.cuda.is_available():
         for device in range(torch.cuda.device_count()):

@@ -18,34 +18,40 @@ EMBEDDINGS = "embeddings"
 
 def part_of(model: TaskModel) -> dict[str, str | int]:
     """Parameter name → "embeddings", the number of its encoder layer (0 = lowest), or "head"."""
-    encoder = model.encoder
+    encoder: Any = model.encoder
+    plain = {name: name.replace(_PEFT, "encoder.", 1) for name, _ in model.named_parameters()}
+    if hasattr(encoder, "get_base_model"):
+        encoder = encoder.get_base_model()
     base_prefix = f"encoder.{encoder.base_model_prefix}."
-    inside = any(name.startswith(base_prefix) for name, _ in model.named_parameters())
+    inside = any(name.startswith(base_prefix) for name in plain.values())
     prefix = base_prefix if inside else "encoder."
-    stack = _layer_stack(model, prefix)
+    stack = _layer_stack(encoder, prefix)
     parts: dict[str, str | int] = {}
-    for name, _ in model.named_parameters():
+    for full_name, name in plain.items():
         if not name.startswith(prefix):
-            parts[name] = HEAD
+            parts[full_name] = HEAD
         elif stack and (match := re.match(re.escape(stack) + r"\.(\d+)\.", name)):
-            parts[name] = int(match.group(1))
+            parts[full_name] = int(match.group(1))
         elif re.search(r"embed|shared|wte|wpe", name):
-            parts[name] = EMBEDDINGS
+            parts[full_name] = EMBEDDINGS
         else:  # final norms, poolers, relative position tables: with the highest layer
-            parts[name] = _TOP
+            parts[full_name] = _TOP
     return parts
+
+
+_PEFT = "encoder.base_model.model."
 
 
 _TOP = 10_000
 
 
-def _layer_stack(model: nn.Module, prefix: str) -> str | None:
+def _layer_stack(encoder: nn.Module, prefix: str) -> str | None:
     """The name of the longest ModuleList of equal modules: the transformer's layers."""
     stacks = [
-        (len(module), name)
-        for name, module in model.named_modules()
+        (len(module), f"encoder.{name}")
+        for name, module in encoder.named_modules()
         if isinstance(module, nn.ModuleList)
-        and f"{name}.".startswith(prefix)
+        and f"encoder.{name}.".startswith(prefix)
         and len({type(child) for child in module}) == 1
     ]
     return max(stacks, key=lambda stack: stack[0])[1] if stacks else None

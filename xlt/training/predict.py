@@ -73,7 +73,9 @@ def trimmed(batch: dict[str, torch.Tensor], pieces: torch.Tensor | None) -> dict
     return {k: pieces[v] if k.endswith("input_ids") else v for k, v in batch.items()}
 
 
-def count_matrix(task: Task, gold: Sequence[Record], predicted: Sequence[Record]) -> NDArray[np.float64]:
+def count_matrix(
+    task: Task, gold: Sequence[Record], predicted: Sequence[Record]
+) -> NDArray[np.float64]:
     """Sufficient statistics of every record, shape (records, len(task.count_names))."""
     if not gold:
         return np.zeros((0, len(task.count_names)))

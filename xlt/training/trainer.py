@@ -8,7 +8,7 @@ and checkpoints without pickle that are complete or absent.
 
 from __future__ import annotations
 
-import math
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,12 +16,19 @@ from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    PrinterCallback,
+    ProgressCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 from transformers.trainer_callback import ExportableState
 
 from xlt.config.schema import Training
 from xlt.data.batch import BLANK, StepSampler
 from xlt.errors import XltError
+from xlt.files import disk_error, write_json
 from xlt.model.task_model import IGNORED, TaskModel
 from xlt.task import Example, Task
 from xlt.training import checkpoint as ckpt
@@ -29,7 +36,7 @@ from xlt.training.optim import parameter_groups
 from xlt.training.predict import trimmed
 
 Scores = dict[str, float]
-"""Selector ("source_dev", "target_dev:jav") → score of the current weights."""
+"""Selector ("dev:eng", "dev:jav") → score of the current weights."""
 
 
 class _Examples(Dataset[tuple[Example, bool]]):
@@ -76,7 +83,9 @@ class Selector(TrainerCallback, ExportableState):
         return {
             "args": {"primary": self.primary, "patience": self.patience},
             "attributes": {
-                "best": self.best, "since_best": self.since_best, "history": self.history,
+                "best": self.best,
+                "since_best": self.since_best,
+                "history": self.history,
             },
         }
 
@@ -111,6 +120,32 @@ class _Rhythm(TrainerCallback):
         return control
 
 
+class ProgressBar(TrainerCallback):
+    """One bar on standard error: steps, loss, and the score of the last evaluation."""
+
+    def __init__(self, name: str) -> None:
+        from tqdm import tqdm
+
+        self.bar: Any = tqdm(desc=name, unit="step", dynamic_ncols=True, leave=True)
+        self.shown: dict[str, str] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.bar.reset(total=state.max_steps)
+        self.bar.update(state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.bar.update(1)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        for name, value in (logs or {}).items():
+            if name == "loss" or name.startswith("eval_"):
+                self.shown[name.removeprefix("eval_")] = f"{float(value):.4g}"
+        self.bar.set_postfix(self.shown)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.bar.close()
+
+
 class TransferTrainer(Trainer):
     """Trains `model` on `examples`, which fall into `groups` (one per portion of the stage).
 
@@ -118,6 +153,9 @@ class TransferTrainer(Trainer):
     pieces:    see `xlt.training.predict.Predictor`.
     Raises XltError for a loss that is not finite (naming step and batch) and for lack of memory.
     """
+
+    optimizer: Any
+    control: Any
 
     def __init__(
         self,
@@ -163,7 +201,7 @@ class TransferTrainer(Trainer):
             logging_steps=50,
             logging_nan_inf_filter=False,
             report_to=training.report_to or "none",
-            disable_tqdm=quiet,
+            disable_tqdm=True,
             remove_unused_columns=False,
             dataloader_num_workers=0,
             dataloader_pin_memory=torch.cuda.is_available(),
@@ -192,6 +230,10 @@ class TransferTrainer(Trainer):
             processes=args.world_size,
         )
         self.boundaries = set(self.sampler.boundaries)
+        for noisy in (PrinterCallback, ProgressCallback):  # standard output is the commands' own
+            self.remove_callback(noisy)
+        if not quiet and args.should_save:
+            self.add_callback(ProgressBar(folder.parent.name))
         self.add_callback(_Rhythm(self))
         # Our losses are sums over targets divided by the number in the whole step.
         self.model_accepts_loss_kwargs = True
@@ -224,9 +266,11 @@ class TransferTrainer(Trainer):
             )
         return self.optimizer
 
-    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+    def training_step(
+        self, model: Any, inputs: Any, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
         try:
-            loss = super().training_step(model, inputs, num_items_in_batch)
+            loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         except RuntimeError as error:
             if isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error):
                 raise XltError(
@@ -242,7 +286,7 @@ class TransferTrainer(Trainer):
             batch = self.sampler.steps[step]
             raise XltError(
                 f"the loss is {loss.item()} at step {step + 1} (epoch "
-                f"{self.sampler.epoch_of(step):.2f}, records {sorted(int(i) for i in batch)[:8]} …)",
+                f"{self.sampler.epoch_of(step):.2f}), with records {batch[:8].tolist()} …",
                 where="training.learning_rate",
                 fix="lower the learning rate or raise warmup; with precision fp16 use bf16 or fp32",
             )
@@ -283,11 +327,11 @@ class TransferTrainer(Trainer):
         try:
             action()
         except OSError as error:
-            raise ckpt.disk_error(error, self.folder) from error
+            raise disk_error(error, self.folder) from error
         except Exception as error:
             # safetensors reports a full disk as an error of its own.
             if "No space left" in str(error) or "os error 28" in str(error):
-                raise ckpt.disk_error(OSError(28, "No space left on device"), self.folder) from error
+                raise disk_error(OSError(28, "No space left on device"), self.folder) from error
             raise
 
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
@@ -310,7 +354,7 @@ class TransferTrainer(Trainer):
         if self.args.should_save:
             save_file(_state(self.model), temporary / "weights.safetensors")
             ckpt.save_optimizer(temporary / "optimizer", self.optimizer)
-            ckpt.write_json(temporary / "scheduler.json", self.lr_scheduler.state_dict())
+            write_json(temporary / "scheduler.json", self.lr_scheduler.state_dict())
             for callback in [*self.callback_handler.callbacks, self.control]:
                 if isinstance(callback, ExportableState):
                     self.state.stateful_callbacks[type(callback).__name__] = callback.state()
@@ -342,7 +386,9 @@ class TransferTrainer(Trainer):
 
         state = load_file(Path(resume_from_checkpoint) / "weights.safetensors")
         (self.model if model is None else model).load_state_dict(state, strict=False)
-        attributes = _json(Path(resume_from_checkpoint) / "trainer_state.json")["stateful_callbacks"]
+        attributes = _json(Path(resume_from_checkpoint) / "trainer_state.json")[
+            "stateful_callbacks"
+        ]
         for name, value in attributes["Selector"]["attributes"].items():
             setattr(self.selector, name, value)
 
@@ -374,10 +420,4 @@ def _state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _json(path: Path) -> Any:
-    import json
-
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def total_steps(sampler: StepSampler) -> int:
-    return math.ceil(len(sampler) / sampler.passes)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
-from xlt.config.schema import Config, Section, Training
+from xlt.config.schema import Config, LanguageData, Section, Training
 from xlt.errors import XltError
 
 Split = Literal["train", "dev", "test"]
@@ -85,7 +85,7 @@ class Strategy(ABC):
 def portions(config: Config, language: str, split: Split, *, required: bool) -> tuple[Portion, ...]:
     """The language's split as a one-element tuple; empty (or an error) if there is no data."""
     data = config.data.get(language)
-    if data is None or not (getattr(data, split) or data.all):
+    if data is None or not has_split(data, language, split):
         if required:
             raise XltError(
                 f"there is no {split} data for {language}",
@@ -94,6 +94,18 @@ def portions(config: Config, language: str, split: Split, *, required: bool) -> 
             )
         return ()
     return (Portion(language, split),)
+
+
+def has_split(data: LanguageData, language: str, split: Split) -> bool:
+    """Whether the config names such data, directly or through a card's own splits."""
+    from xlt.data import cards
+
+    if getattr(data, split) or data.all is None:
+        return bool(getattr(data, split))
+    name, *rest = data.all.split(":")
+    card = cards.get(name, where=f"data.{language}.all")
+    where = f"data.{language}.all"
+    return split in card.languages[card.language(rest[0] if rest else language, where=where)]
 
 
 def selection_data(config: Config, trained: list[str], target: str | None) -> tuple[Portion, ...]:

@@ -1,0 +1,239 @@
+"""Dependency parsing: biaffine scores over words, one-root maximum spanning trees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
+
+import numpy as np
+from pydantic import Field, PositiveInt
+
+from xlt.errors import XltError
+from xlt.task import Example, Labels, Record, Task, TaskOptions
+
+from .metrics import COUNT_NAMES, METRICS, punctuation, tree_counts, tree_metrics, universal
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Features
+    from numpy.typing import NDArray
+
+    from xlt.model.backbone import Backbone
+    from xlt.model.task_model import TaskModel
+
+UPOS = (
+    *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON"),
+    *("PROPN", "PUNCT", "SCONJ", "SYM", "VERB", "X"),
+)
+RELATIONS = (
+    *("acl", "advcl", "advmod", "amod", "appos", "aux", "case", "cc", "ccomp", "clf"),
+    *("compound", "conj", "cop", "csubj", "dep", "det", "discourse", "dislocated", "expl"),
+    *("fixed", "flat", "goeswith", "iobj", "list", "mark", "nmod", "nsubj", "nummod", "obj"),
+    *("obl", "orphan", "parataxis", "punct", "reparandum", "root", "vocative", "xcomp"),
+)
+"""The universal relations of UD v2; the model knows all of them, whatever the training data."""
+
+
+class DependencyParsing(Task):
+    """Records: {id, words, upos, heads, relations, lines}.
+
+    heads: word numbers from 1, 0 for the root, -1 where unknown. lines: the sentence as it was
+    read, so that comments, multiword tokens and empty nodes come out as they went in.
+    """
+
+    name = "dependency_parsing"
+    metrics_reported = METRICS
+    formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"conllu": (".conllu",)}
+    count_names = COUNT_NAMES
+
+    class Options(TaskOptions):
+        upos: Literal["none", "gold"] = Field(
+            "none", description="`gold`: the UPOS column is an input, in training and prediction"
+        )
+        subtypes: bool = Field(False, description="learn and score `nsubj:pass` apart from `nsubj`")
+        arc_size: PositiveInt = 400
+        relation_size: PositiveInt = 128
+        upos_size: PositiveInt = 50
+        dropout: float = Field(0.33, ge=0, lt=1)
+
+    options: Options
+
+    # Data ----------------------------------------------------------------------------------
+
+    def features(self) -> Features:
+        from datasets import Features, List, Value
+
+        text = Value("string")
+        return Features(
+            {
+                "id": text,
+                "words": List(text),
+                "upos": List(text),
+                "heads": List(Value("int32")),
+                "relations": List(text),
+                "lines": List(text),
+            }
+        )
+
+    def read(
+        self, path: Path, format: str, *, labelled: bool = True, **options: Any
+    ) -> Iterator[Record]:
+        from xlt.data.conllu import read_conllu
+
+        for number, sentence in enumerate(read_conllu(path, strict_trees=labelled), 1):
+            yield self._record(sentence, str(number))
+
+    def _record(self, sentence: Any, default_id: str) -> Record:
+        from xlt.data.conllu import UPOS as UPOS_COLUMN
+
+        return {
+            "id": sentence.comment("sent_id") or default_id,
+            "words": sentence.forms,
+            "upos": [row[UPOS_COLUMN] for row in sentence.words],
+            "heads": sentence.heads,
+            "relations": sentence.deprels,
+            "lines": [*sentence.comments, *("\t".join(row) for row in sentence.rows)],
+        }
+
+    def write(self, records: Iterable[Record], stream: TextIO, format: str) -> None:
+        from xlt.data.conllu import DEPREL, HEAD
+
+        for record in records:
+            word = 0
+            for line in record["lines"]:
+                row = line.split("\t")
+                if not line.startswith("#") and row[0].isdigit():
+                    row[HEAD], row[DEPREL] = str(record["heads"][word]), record["relations"][word]
+                    word += 1
+                stream.write("\t".join(row) + "\n")
+            stream.write("\n")
+
+    def from_words(self, id: str, words: list[str], space_after: list[bool]) -> Record:
+        if self.options.upos == "gold":
+            raise XltError(
+                "this parser reads UPOS tags, which plain text does not have",
+                where="task.upos",
+                fix="give it CoNLL-U with the UPOS column, or train with `task.upos: none`",
+            )
+        from xlt.data.conllu import Sentence
+
+        sentence = Sentence.from_words(words, space_after=space_after)
+        sentence.comments = [f"# sent_id = {id}", f"# text = {sentence.text()}"]
+        return self._record(sentence, id)
+
+    def words(self, record: Record) -> list[str]:
+        return list(record["words"])
+
+    # Labels --------------------------------------------------------------------------------
+
+    def labels(self, records: Iterable[Record]) -> Labels:
+        if not self.options.subtypes:
+            return {"relation": RELATIONS}
+        seen = {relation for record in records for relation in record["relations"]}
+        return {"relation": (*RELATIONS, *sorted(seen - set(RELATIONS)))}
+
+    def check_labels(self, labels: Labels, data: Labels, *, where: object) -> None:
+        """A subtype that the source lacks is a wrong answer, not a mistake of the user's."""
+        known = set(RELATIONS)
+        for relation in data["relation"]:
+            if universal(relation) not in known:
+                super().check_labels(
+                    {"relation": RELATIONS}, {"relation": (relation,)}, where=where
+                )
+
+    def _relation(self, relation: str) -> str:
+        return relation if self.options.subtypes else universal(relation)
+
+    # Model ---------------------------------------------------------------------------------
+
+    def build(self, backbone: Backbone, labels: Labels) -> TaskModel:
+        from .model import Parser
+
+        return Parser(backbone.encoder(), labels, self.options)
+
+    def load(self, folder: Path, backbone: Backbone, labels: Labels) -> TaskModel:
+        model = self.build(backbone, labels)
+        model.load_head(folder)
+        return model
+
+    def encode(
+        self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
+    ) -> list[Example]:
+        encoded = backbone.words([record["words"] for record in records])
+        ids = {relation: i for i, relation in enumerate(labels["relation"])} if labels else {}
+        tags = {tag: i + 1 for i, tag in enumerate(UPOS)}
+        examples = []
+        for index, (record, words) in enumerate(zip(records, encoded, strict=True)):
+            inputs: dict[str, Any] = {"words": words, "pad": backbone.pad_id}
+            if self.options.upos == "gold":
+                inputs["upos"] = np.array([tags.get(tag, 0) for tag in record["upos"]], np.int64)
+            if labels:
+                inputs["heads"] = np.array(record["heads"], np.int64)
+                inputs["relations"] = np.array(
+                    [ids[self._relation(r)] for r in record["relations"]], np.int64
+                )
+            examples.append(Example(index, words.length, inputs))
+        return examples
+
+    def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        import torch
+
+        from xlt.data.encode import collate_words
+        from xlt.model.task_model import IGNORED
+
+        batch = collate_words([e.inputs["words"] for e in examples], examples[0].inputs["pad"])
+        columns = {"upos": ("upos", 0), "heads": ("labels", IGNORED), "relations": ("relations", 0)}
+        for source, (name, padding) in columns.items():
+            if source not in examples[0].inputs:
+                continue
+            padded = np.full(batch["word_mask"].shape, padding, np.int64)
+            for row, example in enumerate(examples):
+                padded[row, : len(example.inputs[source])] = example.inputs[source]
+            batch[name] = torch.from_numpy(padded)
+        if "labels" in batch:  # a partial tree: words without a head are not learnt from
+            batch["labels"][batch["labels"] < 0] = IGNORED
+        return batch
+
+    def decode(
+        self,
+        records: Sequence[Record],
+        examples: Sequence[Example],
+        outputs: Mapping[str, torch.Tensor],
+        labels: Labels,
+    ) -> list[Record]:
+        from xlt.model.mst import decode_trees
+
+        from .model import relations_of
+
+        lengths = np.array([e.inputs["words"].n_words for e in examples])
+        trees = decode_trees(outputs["arcs"].numpy(), lengths)
+        names = labels["relation"]
+        chosen = relations_of(trees, outputs, names.index("root"))
+        decoded = []
+        for record, heads, relations, length in zip(records, trees, chosen, lengths, strict=True):
+            if length != len(record["words"]):
+                raise AssertionError(f"{len(record['words'])} words in, {length} heads out")
+            decoded.append(
+                {
+                    **record,
+                    "heads": heads[:length].tolist(),
+                    "relations": [names[i] for i in relations[:length]],
+                }
+            )
+        return decoded
+
+    # Evaluation ----------------------------------------------------------------------------
+
+    def counts(self, gold: Record, predicted: Record) -> NDArray[np.float64]:
+        return tree_counts(
+            gold["heads"],
+            gold["relations"],
+            predicted["heads"],
+            predicted["relations"],
+            punctuation(gold["words"], gold["upos"]),
+            subtypes=self.options.subtypes,
+        )
+
+    def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        return tree_metrics(counts)

@@ -1,0 +1,165 @@
+"""A biaffine parser over word vectors (Dozat and Manning 2017, arXiv 1611.01734)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from xlt.data.encode import pool_words
+from xlt.model.task_model import IGNORED, TaskModel, summed_cross_entropy
+from xlt.task import Labels
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from . import DependencyParsing
+
+
+class Biaffine(nn.Module):
+    """score[o, d, h] = [x_d; 1]ᵀ W_o [y_h; 1], zero at the start."""
+
+    def __init__(self, size: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(outputs, size + 1, size + 1))
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """x (b, n, size), y (b, m, size) → (b, outputs, n, m)."""
+        return torch.einsum(
+            "bni,oij,bmj->bonm", _with_one(x), self.weight.to(x.dtype), _with_one(y)
+        )
+
+    def paired(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """x, y (b, n, size): the scores of each x with its own y, (b, n, outputs)."""
+        return paired_scores(x, y, self.weight)
+
+
+def paired_scores(x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """x, y (b, n, size), weight (outputs, size + 1, size + 1) → (b, n, outputs).
+
+    One matrix product for all outputs: an einsum over the three would materialise b·n·size².
+    """
+    left = torch.einsum("bni,oij->bnoj", _with_one(x), weight.to(x.dtype))
+    return torch.einsum("bnoj,bnj->bno", left, _with_one(y))
+
+
+def _with_one(x: torch.Tensor) -> torch.Tensor:
+    return torch.cat([x, x.new_ones(*x.shape[:-1], 1)], -1)
+
+
+class Parser(TaskModel):
+    """Word vectors (mean of pieces, and a UPOS embedding where asked) → arcs and relations.
+
+    The root is a learnt vector in front of the words.
+    """
+
+    def __init__(
+        self, encoder: PreTrainedModel, labels: Labels, options: DependencyParsing.Options
+    ) -> None:
+        super().__init__(encoder, labels)
+        from . import UPOS
+
+        size = encoder.config.hidden_size
+        self.upos = (
+            nn.Embedding(len(UPOS) + 1, options.upos_size) if options.upos == "gold" else None
+        )
+        size += options.upos_size if self.upos else 0
+        self.root = nn.Parameter(torch.randn(size) * 0.02)
+        self.dropout = nn.Dropout(options.dropout)
+        self.arc_dependent = self._mlp(size, options.arc_size, options.dropout)
+        self.arc_head = self._mlp(size, options.arc_size, options.dropout)
+        self.relation_dependent = self._mlp(size, options.relation_size, options.dropout)
+        self.relation_head = self._mlp(size, options.relation_size, options.dropout)
+        self.arc = Biaffine(options.arc_size, 1)
+        self.relation = Biaffine(options.relation_size, len(labels["relation"]))
+
+    @staticmethod
+    def _mlp(inputs: int, outputs: int, dropout: float) -> nn.Module:
+        return nn.Sequential(nn.Linear(inputs, outputs), nn.ELU(), nn.Dropout(dropout))
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        word_index: torch.Tensor,
+        word_mask: torch.Tensor,
+        upos: torch.Tensor | None = None,
+        relations: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Shapes as in `collate_words`; upos, relations and labels (the heads) (sentences, words).
+
+        Returns arcs: log-probabilities (sentences, 1 + words, 1 + words) of head given word, row
+        and column 0 the root; dependents, heads and relation_weight, from which `relations_of`
+        scores the relations of a tree's arcs only; or the loss, with labels.
+        """
+        words = self._words(input_ids, attention_mask, word_index, word_mask, upos)
+        arcs = self.arc(self.arc_dependent(words), self.arc_head(words)).squeeze(1).float()
+        heads_possible = nn.functional.pad(word_mask, (1, 0), value=True)
+        diagonal = torch.eye(arcs.shape[1], dtype=torch.bool, device=arcs.device)
+        arcs = arcs.masked_fill(~heads_possible.unsqueeze(1) | diagonal, -1e9)
+        dependents, heads = self.relation_dependent(words), self.relation_head(words)
+        if labels is not None:
+            assert relations is not None
+            known = labels.clamp(min=0)
+            of_head = heads.gather(1, known.unsqueeze(-1).expand(-1, -1, heads.shape[-1]))
+            scores = self.relation.paired(dependents[:, 1:], of_head)
+            gold = relations.masked_fill(labels == IGNORED, IGNORED)
+            loss = summed_cross_entropy(arcs[:, 1:], labels, num_items_in_batch)
+            return {"loss": loss + summed_cross_entropy(scores, gold, num_items_in_batch)}
+        return {
+            "arcs": arcs.log_softmax(-1),
+            "dependents": dependents[:, 1:],
+            "heads": heads,
+            "relation_weight": self.relation.weight,
+        }
+
+    def _words(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        word_index: torch.Tensor,
+        word_mask: torch.Tensor,
+        upos: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """(sentences, 1 + words, size), the root first."""
+        pieces = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        words = pool_words(pieces, word_index, word_mask)
+        if self.upos is not None:
+            assert upos is not None
+            words = torch.cat([words, self.upos(upos).to(words.dtype)], -1)
+        root = self.root.to(words.dtype).expand(len(words), 1, -1)
+        result: torch.Tensor = self.dropout(torch.cat([root, words], 1))
+        return result
+
+    def grow(self, labels: Labels) -> None:
+        count = len(labels["relation"])
+        old = self.relation
+        if count > old.weight.shape[0]:
+            self.relation = Biaffine(old.weight.shape[1] - 1, count).to(old.weight.device)
+            with torch.no_grad():
+                self.relation.weight[: old.weight.shape[0]] = old.weight
+        self.labels = dict(labels)
+
+
+def relations_of(
+    trees: NDArray[Any], outputs: Mapping[str, torch.Tensor], root: int
+) -> NDArray[np.int64]:
+    """The best relation of every word to its head.
+
+    trees: heads (sentences, words) with -1 beyond a sentence's end; root: id of that relation,
+        which the root's dependent always has and no other word may have.
+    Returns ids, (sentences, words).
+    """
+    heads = torch.from_numpy(np.maximum(trees, 0).astype(np.int64))
+    of_head = outputs["heads"].gather(
+        1, heads.unsqueeze(-1).expand(-1, -1, outputs["heads"].shape[-1])
+    )
+    scores = paired_scores(outputs["dependents"], of_head, outputs["relation_weight"])
+    scores[..., root] = -torch.inf
+    return np.where(trees == 0, root, scores.argmax(-1).numpy())

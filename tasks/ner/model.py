@@ -1,0 +1,67 @@
+"""A token classifier whose weights AutoModelForTokenClassification loads."""
+
+from __future__ import annotations
+
+import torch
+
+from xlt.data.encode import pool_words
+from xlt.model.backbone import Backbone
+from xlt.model.task_model import TaskModel, grow_linear, summed_cross_entropy
+from xlt.task import Labels
+
+
+class Tagger(TaskModel):
+    """A word's scores are the mean of its pieces' logits.
+
+    With a linear classifier that equals classifying the mean of the pieces' vectors, so the
+    weights are those of an ordinary token classifier.
+    """
+
+    @classmethod
+    def build(cls, backbone: Backbone, labels: Labels) -> Tagger:
+        from transformers import AutoModelForTokenClassification
+
+        tags = labels["tag"]
+        encoder = backbone.model(
+            AutoModelForTokenClassification,
+            num_labels=len(tags),
+            id2label=dict(enumerate(tags)),
+            label2id={tag: i for i, tag in enumerate(tags)},
+        )
+        return cls(encoder, labels)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        word_index: torch.Tensor,
+        word_mask: torch.Tensor,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Shapes as in `collate_words`; labels (sentences, words).
+
+        Returns scores: log-probabilities (sentences, words, tags), and the loss with labels.
+        """
+        logits = self.encoder(input_ids=input_ids, attention_mask=attention_mask).logits
+        words = pool_words(logits, word_index, word_mask)
+        if labels is not None:
+            return {"loss": summed_cross_entropy(words, labels, num_items_in_batch)}
+        return {"scores": words.log_softmax(-1)}
+
+    def grow(self, labels: Labels) -> None:
+        tags = labels["tag"]
+        if len(tags) == len(self.labels["tag"]):
+            return
+        name, classifier = next(
+            (name, module)
+            for name, module in reversed(list(self.encoder.named_modules()))
+            if isinstance(module, torch.nn.Linear)
+            and module.out_features == len(self.labels["tag"])
+        )
+        self.encoder.set_submodule(name, grow_linear(classifier, len(tags)))
+        config = self.encoder.config
+        config.id2label = dict(enumerate(tags))
+        config.label2id = {tag: i for i, tag in enumerate(tags)}
+        self.encoder.num_labels = len(tags)
+        self.labels = dict(labels)

@@ -1,0 +1,65 @@
+"""LoRA through peft (Hu et al. 2021, arXiv 2106.09685): train small updates, save plain weights."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from torch import nn
+
+from xlt.config.schema import Lora
+from xlt.errors import XltError
+from xlt.model.task_model import TaskModel
+
+
+def add_lora(model: TaskModel, options: Lora) -> None:
+    """Put low-rank updates on the encoder's linear layers, in place.
+
+    Layers after the encoder proper (a classifier) train in full, as the task's own layers do.
+    Raises XltError if peft is missing or no module has the given names.
+    """
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as error:
+        raise XltError(
+            "LoRA needs the package peft", where="model.lora", fix="pip install 'xlt[lora]'"
+        ) from error
+    encoder = model.encoder
+    base = encoder.base_model
+    heads = (
+        [
+            name
+            for name, child in encoder.named_children()
+            if child is not base and any(True for _ in child.parameters())
+        ]
+        if base is not encoder
+        else []
+    )
+    modules: Any = options.modules
+    if modules == "auto":
+        modules = _linear_names(base)
+    config = LoraConfig(
+        r=options.rank,
+        lora_alpha=options.alpha,
+        lora_dropout=options.dropout,
+        target_modules=modules,
+        modules_to_save=heads or None,
+    )
+    try:
+        model.encoder = get_peft_model(encoder, config)
+    except ValueError as error:
+        raise XltError(str(error), where="model.lora.modules", fix="use `auto`") from error
+
+
+def _linear_names(base: nn.Module) -> list[str]:
+    """The last name parts of all linear layers inside the encoder's layers."""
+    return sorted(
+        {name.rpartition(".")[2] for name, m in base.named_modules() if isinstance(m, nn.Linear)}
+    )
+
+
+def merged(model: TaskModel) -> TaskModel:
+    """A copy with the updates added to the weights: a plain model without peft."""
+    result = copy.deepcopy(model)
+    result.encoder = result.encoder.merge_and_unload()
+    return result

@@ -1,0 +1,1 @@
+"""Run directories: what was asked, what ran, what came out."""

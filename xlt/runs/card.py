@@ -1,0 +1,123 @@
+"""The model card of a run (README.md): what it is, what it was trained on, how well it does."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from xlt import languages
+
+if TYPE_CHECKING:
+    from xlt.config.schema import Config
+
+
+def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]]) -> str:
+    """Markdown with the YAML front matter that the Hugging Face hub reads."""
+    codes = dict.fromkeys([*config.target, *trained_languages(result)])
+    trained_on = [d for d in data if d["split"] == "train"]
+    licences = sorted({d["licence"] for d in trained_on if d["licence"]})
+    front = [
+        "---",
+        "language:",
+        # Quoted: an unquoted `no` is false in YAML 1.1, which the hub reads.
+        *(f"- {json.dumps(languages.bcp47(code))}" for code in codes),
+        "license: other",
+        f"license_name: {json.dumps('; '.join(licences) or 'not stated by the data')}",
+        f"base_model: {json.dumps(config.model.encoder)}",
+        f"tags: [xlt, {json.dumps(result['task'])}, {json.dumps(result['strategy'])}]",
+        "---",
+    ]
+    targets = ", ".join(f"{languages.name(t)} ({t})" for t in config.target)
+    body = [
+        f"# {config.name}",
+        "",
+        f"{result['task']} for {targets}: {result['strategy']}"
+        + (f" from {', '.join(languages.name(s) for s in config.source)}" if config.source else "")
+        + f", starting from {config.model.encoder}.",
+        "",
+        "## Scores",
+        "",
+        *score_table(result),
+        "",
+        f"Checkpoints are selected on {config.selection.on}; rows marked * are the ones the saved "
+        "model belongs to, the others show what another way of selecting would have given. "
+        "± is the standard deviation over seeds.",
+        "",
+        *language_table(result),
+        "",
+        "## Data",
+        "",
+        *(f"- {_describe(d)}" for d in data),
+        "",
+        "## Licence",
+        "",
+        "The weights derive from data under: "
+        + ("; ".join(licences) or "licences not stated")
+        + ". Their terms, and those of the encoder, apply to this model.",
+        "",
+        "## Use",
+        "",
+        "```",
+        f"xlt predict {config.name}/seed-{config.seeds[0]}/{config.target[0]}/model INPUT",
+        "```",
+    ]
+    return "\n".join([*front, "", *body]) + "\n"
+
+
+def trained_languages(result: dict[str, Any]) -> list[str]:
+    return list(
+        dict.fromkeys(
+            portion["language"]
+            for stages in result["lineage"].values()
+            for stage in stages
+            for portion in stage["train"]
+        )
+    )
+
+
+def score_table(result: dict[str, Any]) -> list[str]:
+    names = result["metrics"]
+    lines = [
+        "| target | split | selected on | " + " | ".join(names) + " |",
+        "|---|---|---|" + "---|" * len(names),
+    ]
+    for row in result["summary"]:
+        cells = [show(row["metrics"][name]) for name in names]
+        mark = " *" if row["primary"] else ""
+        lines.append(
+            f"| {row['target']} | {row['split']} | {row['selected_on']}{mark} | "
+            + " | ".join(cells)
+            + " |"
+        )
+    return lines
+
+
+def language_table(result: dict[str, Any]) -> list[str]:
+    lines = [
+        "| target | split | words | pieces a word | unknown pieces | truncated words |",
+        "|---|---|---|---|---|---|",
+    ]
+    for target, splits in result["languages"].items():
+        for split, s in splits.items():
+            lines.append(
+                f"| {target} | {split} | {s['words']} | {s['fertility']:.2f} | "
+                f"{s['unknown_pieces']:.2%} | {s['truncated_words']} |"
+            )
+    return lines
+
+
+def show(value: dict[str, Any]) -> str:
+    """A mean with its standard deviation, and how many seeds are behind it."""
+    if value["sd"] is None:
+        return f"{value['mean']:.2f} (1 seed)"
+    return f"{value['mean']:.2f} ± {value['sd']:.2f}"
+
+
+def _describe(data: dict[str, Any]) -> str:
+    parts = [f"{data['language']} {data['split']}: `{data['reference']}`"]
+    if data["licence"]:
+        parts.append(data["licence"])
+    if data["origin"]:
+        parts.append(data["origin"])
+    parts += data["caveats"]
+    return "; ".join(parts)

@@ -1,0 +1,48 @@
+"""`xlt evaluate`: score a trained model on labelled data that its run did not have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from xlt import languages
+from xlt.config.schema import Reference
+
+
+def evaluate(
+    model: Path,
+    reference: str,
+    *,
+    language: str | None = None,
+    split: str = "test",
+    format: str | None = None,
+    batch_tokens: int = 8192,
+    resamples: int = 1000,
+) -> dict[str, Any]:
+    """Metrics with bootstrap intervals, and piece statistics, of a model on a data reference.
+
+    reference: ``card:language:split``, a path, or ``hf:…``.
+    Raises XltError as the data and the model loaders do, and for labels the model does not know.
+    """
+    from xlt.data.references import resolve
+    from xlt.data.store import load_records
+    from xlt.runs.predict import find_model
+    from xlt.runs.score import make_predictor, piece_statistics, predict_and_count, scores
+
+    folder = find_model(model)
+    task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
+    parts = reference.split(":")
+    spoken = language or (parts[1] if len(parts) > 1 and not reference.startswith("hf:") else "und")
+    code = spoken if spoken == "und" else languages.code(spoken)
+    resolved = resolve(Reference(ref=reference, format=format), code, split, where=reference)
+    records = load_records(task, resolved, 1).to_list()
+    task.check_labels(predictor.model.labels, task.labels(records), where=reference)
+    counts, _ = predict_and_count(predictor, backbone, records)
+    return {
+        "model": str(folder),
+        "data": resolved.reference,
+        "caveats": list(resolved.caveats),
+        "records": len(records),
+        **scores(task, counts, resamples, 1),
+        "pieces": piece_statistics(task, records, backbone),
+    }

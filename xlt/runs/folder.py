@@ -1,0 +1,158 @@
+"""A run's folder: one process at a time, nothing half written.
+
+::
+
+    runs/
+      stages/<stage>-<key>/        every stage trained under this root, shared by all runs
+      <run>/
+        config.yaml                the resolved config: what `predict` and `evaluate` read
+        manifest.json              versions, hardware, git state, data with checksums
+        result.json                scores per target, split, seed and way of selecting
+        README.md                  the model card
+        log.txt
+        seed-<n>/<target>/model/   loads with AutoModel; hard links into stages/
+        seed-<n>/<target>/<split>.<suffix>        predictions
+        seed-<n>/<target>/<split>.counts.json     what `xlt compare` resamples
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from xlt.errors import XltError
+from xlt.files import disk_error, write_json
+
+CONFIG, MANIFEST, RESULT, CARD, LOG = (
+    "config.yaml",
+    "manifest.json",
+    "result.json",
+    "README.md",
+    "log.txt",
+)
+
+
+class RunFolder:
+    """The folder of one run, locked while in use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(path / ".lock")
+        self._handler: logging.Handler | None = None
+
+    def __enter__(self) -> RunFolder:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(blocking=False)
+            self._handler = logging.FileHandler(self.path / LOG, encoding="utf-8")
+        except Timeout as error:
+            raise XltError(
+                "another process is using this run folder",
+                where=self.path,
+                fix="wait for it to end, or give this run another `name`",
+            ) from error
+        except OSError as error:
+            raise disk_error(error, self.path) from error
+        self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logging.getLogger("xlt").addHandler(self._handler)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._handler is not None:
+            if error is not None:
+                logging.getLogger("xlt").error("%s: %s", type(error).__name__, error)
+            logging.getLogger("xlt").removeHandler(self._handler)
+            self._handler.close()
+        self._lock.release()
+
+    def start(self, config: str, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
+        """Claim the folder for this config; returns the result if the run is finished already.
+
+        Raises XltError when the folder holds another config, or an unfinished run that the user
+        did not ask to resume.
+        """
+        stored = self.path / CONFIG
+        if stored.is_file() and not overwrite:
+            if stored.read_text(encoding="utf-8") != config:
+                raise XltError(
+                    "this folder holds a run with a different config",
+                    where=stored,
+                    fix="change `name`, or pass --overwrite",
+                )
+            if (self.path / RESULT).is_file():
+                return self.result()
+            if not resume:
+                raise XltError(
+                    "this run was started before and did not finish",
+                    where=self.path,
+                    fix="--resume continues it, --overwrite starts it again",
+                )
+        try:
+            if overwrite:
+                (self.path / RESULT).unlink(missing_ok=True)
+            write_text(stored, config)
+        except OSError as error:
+            raise disk_error(error, self.path) from error
+        return None
+
+    def result(self) -> dict[str, Any]:
+        return read_result(self.path)
+
+    def write_json(self, name: str, value: Any) -> None:
+        try:
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+            write_json(self.path / name, value)
+        except OSError as error:
+            raise disk_error(error, self.path) from error
+
+    def link_model(self, source: Path, target: str) -> Path:
+        """Give the run its own view of a stage's model; costs no space where links work."""
+        destination = self.path / target
+        try:
+            if destination.exists():
+                shutil.rmtree(destination)
+            shutil.copytree(source, destination, copy_function=_link_or_copy)
+        except OSError as error:
+            raise disk_error(error, self.path) from error
+        return destination
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The result of a finished run. Raises XltError if there is none."""
+    path = folder / RESULT
+    if not path.is_file():
+        unfinished = (folder / CONFIG).is_file()
+        raise XltError(
+            "this run is not finished" if unfinished else "this is not a run folder",
+            where=folder,
+            fix="`xlt train CONFIG --resume` finishes it"
+            if unfinished
+            else "`xlt runs` lists runs",
+        )
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return result
+
+
+def write_text(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _link_or_copy(source: str, destination: str) -> None:
+    try:
+        os.link(source, destination)
+    except OSError:
+        shutil.copy2(source, destination)

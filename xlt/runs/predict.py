@@ -1,0 +1,196 @@
+"""`xlt predict`: annotate text with a trained model, a bounded number of sentences at a time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from xlt.errors import XltError, choose
+
+if TYPE_CHECKING:
+    from xlt.task import Record, Task
+
+CHUNK = 2048
+"""Sentences held at once: enough to fill length buckets, little enough for any file."""
+
+TEXT, WORDS = "text", "words"
+
+
+def predict(
+    model: Path,
+    source: str = "-",
+    output: str = "-",
+    *,
+    language: str | None = None,
+    input_format: str | None = None,
+    output_format: str | None = None,
+    batch_tokens: int = 8192,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Read `source`, annotate it, write to `output`; "-" is standard input or output.
+
+    input_format: ``text`` (running text, split into sentences and words by the rules of
+        `language`), ``words`` (one sentence a line, words separated by spaces), or a format of
+        the task. By default the file's suffix says it; plain text otherwise.
+    Returns how many records were written.
+    Raises XltError for a folder that is no model, a missing language, malformed input.
+    """
+    from xlt.runs.score import make_predictor
+
+    folder = find_model(model)
+    task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
+    writing = output_format or next(iter(task.formats))
+    if writing not in task.formats:
+        raise XltError(
+            f"{task.name} does not write {writing!r}",
+            where="--format",
+            fix=choose(writing, task.formats),
+        )
+    records = read_input(task, source, input_format, language)
+    written = 0
+    with _open_output(output) as stream:
+        for chunk in _progress(_chunks(records, CHUNK), quiet or output == "-"):
+            examples = task.encode(chunk, backbone, None)
+            predicted = predictor(chunk, examples)
+            for before, after in zip(chunk, predicted, strict=True):
+                assert task.words(before) == task.words(after)
+            task.write(predicted, stream, writing)
+            stream.flush()
+            written += len(chunk)
+    return {"records": written, "model": str(folder), "output": output}
+
+
+def find_model(path: Path) -> Path:
+    """The model folder that the user means: itself, or the first seed's in a run folder."""
+    from xlt.model.folder import INFO
+
+    if (path / INFO).is_file():
+        return path
+    found = sorted(path.glob("seed-*/*/model"))
+    if len({p.parent.name for p in found}) > 1:
+        raise XltError(
+            f"this run has models for several targets: {', '.join(p.parent.name for p in found)}",
+            where=path,
+            fix=f"name one of them, e.g. {found[0]}",
+        )
+    if found:
+        return found[0]
+    raise XltError(
+        "there is no trained model here",
+        where=path,
+        fix="name a run folder, or a model folder inside it (seed-1/<target>/model)",
+    )
+
+
+def read_input(
+    task: Task, source: str, input_format: str | None, language: str | None
+) -> Iterator[Record]:
+    """Records without annotation from a file or standard input."""
+    format = input_format
+    if format is None:
+        format = TEXT if source == "-" else _by_suffix(task, Path(source))
+    if format in task.formats:
+        # A pipe has to be on disk for readers that name the line of an error.
+        with _as_file(source) as path:
+            yield from task.read(path, format, labelled=False)
+        return
+    if format not in (TEXT, WORDS):
+        raise XltError(
+            f"there is no input format {format!r}",
+            where="--input-format",
+            fix=choose(format, [TEXT, WORDS, *task.formats]),
+        )
+    if format == TEXT and language is None:
+        raise XltError(
+            "running text needs a language: its words are split by that language's rules",
+            where="--language",
+            fix="pass --language eus (say), or --input-format words for text that is split already",
+        )
+    number = 0
+    for line in _lines(source):
+        for words, spaces in _sentences(line, format, language):
+            number += 1
+            yield task.from_words(str(number), words, spaces)
+
+
+def _sentences(
+    line: str, format: str, language: str | None
+) -> Iterable[tuple[list[str], list[bool]]]:
+    if format == WORDS:
+        words = line.split()
+        return [(words, [True] * len(words))] if words else []
+    from xlt.data.segment import tokenise
+
+    assert language is not None
+    return tokenise(line, language)
+
+
+def _by_suffix(task: Task, path: Path) -> str:
+    name = path.name.removesuffix(".gz").removesuffix(".xz")
+    for format, suffixes in task.formats.items():
+        if name.endswith(tuple(s for s in suffixes if s != ".txt")):
+            return format
+    return TEXT
+
+
+def _lines(source: str) -> Iterator[str]:
+    if source == "-":
+        for line in sys.stdin:
+            yield line.rstrip("\n")
+        return
+    from xlt.data.files import lines
+
+    for _, line in lines(Path(source)):
+        yield line
+
+
+@contextmanager
+def _as_file(source: str) -> Iterator[Path]:
+    if source != "-":
+        yield Path(source)
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "standard-input"
+        path.write_bytes(sys.stdin.buffer.read())
+        yield path
+
+
+@contextmanager
+def _open_output(output: str) -> Iterator[TextIO]:
+    """Standard output, or a file that has its name only when it is complete."""
+    if output == "-":
+        yield sys.stdout
+        return
+    from xlt.files import disk_error
+
+    path = Path(output)
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8", newline="\n") as stream:
+            yield stream
+        part.replace(path)
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def _chunks(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
+    while chunk := list(islice(records, size)):
+        yield chunk
+
+
+def _progress(chunks: Iterator[list[Record]], quiet: bool) -> Iterator[list[Record]]:
+    if quiet:
+        yield from chunks
+        return
+    from tqdm import tqdm
+
+    with tqdm(unit=" sentences", desc="predict") as bar:
+        for chunk in chunks:
+            yield chunk
+            bar.update(len(chunk))

@@ -1,0 +1,263 @@
+"""`xlt train`: every target × seed of a config, stage by stage, and what came out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from xlt.errors import XltError, XltErrors, raise_all
+from xlt.registry import strategies, tasks
+from xlt.runs.folder import CARD, MANIFEST, RESULT, RunFolder, write_text
+from xlt.transfer.stage import Portion, Stage, Strategy, portions
+
+if TYPE_CHECKING:
+    from xlt.config.load import LoadedConfig
+    from xlt.config.schema import Config
+    from xlt.runs.sources import Sources
+    from xlt.task import Task
+    from xlt.training.stages import Finished, StageRunner
+
+log = logging.getLogger(__name__)
+
+
+def make_task(config: Config) -> Task:
+    kind = tasks.get(config.task.name, where="task")
+    task: Task = kind(kind.Options(**config.task.options))
+    return task
+
+
+def make_plans(config: Config) -> dict[str, list[Stage]]:
+    """Target → its stages. Raises XltError, all problems at once."""
+    kind = strategies.get(config.strategy.name, where="strategy")
+    strategy: Strategy = kind(kind.Options(**config.strategy.options))
+    plans, problems = {}, []
+    for target in config.target:
+        try:
+            plans[target] = strategy.plan(config, target)
+            for split in config.evaluation.splits:
+                portions(config, target, split, required=True)
+        except XltError as error:
+            problems.append(error)
+    raise_all(problems)
+    return plans
+
+
+def train(
+    loaded: LoadedConfig, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
+) -> dict[str, Any]:
+    """Run a config to its end and return the result (also in result.json).
+
+    resume:    continue an unfinished run from its last checkpoint.
+    overwrite: forget what the run's folder holds. Finished stages are used again all the same:
+        they are equal to what training them again would give.
+    """
+    try:
+        return _train(loaded, resume=resume, overwrite=overwrite, quiet=quiet)
+    except XltError as error:
+        raise loaded.locate(error) from error
+
+
+def _train(loaded: LoadedConfig, *, resume: bool, overwrite: bool, quiet: bool) -> dict[str, Any]:
+    from accelerate import PartialState
+
+    from xlt.config.load import dump
+    from xlt.runs.sources import Sources
+
+    config = loaded.config
+    task = make_task(config)
+    plans = make_plans(config)
+    state = PartialState()
+    folder = RunFolder(config.output.root / config.name)
+    if not state.is_main_process:
+        # The main process alone touches the run folder; it prepares the data first.
+        state.wait_for_everyone()
+        sources = Sources(config, task)
+        preflight(config, task, plans, sources)
+        return _run_all(config, task, plans, sources, None, resume=resume, quiet=True)
+    with folder:
+        finished = folder.start(dump(config), resume=resume, overwrite=overwrite)
+        if finished is not None and state.num_processes == 1:
+            log.warning("%s is finished already", folder.path)
+            return finished
+        sources = Sources(config, task)
+        preflight(config, task, plans, sources)
+        from xlt.runs.manifest import manifest
+
+        folder.write_json(MANIFEST, {**manifest(), "data": describe_data(sources)})
+        state.wait_for_everyone()
+        return _run_all(config, task, plans, sources, folder, resume=resume, quiet=quiet)
+
+
+def preflight(config: Config, task: Task, plans: dict[str, list[Stage]], sources: Sources) -> None:
+    """Read all data and compare label inventories before anything is trained.
+
+    Raises XltError with everything that is missing or malformed.
+    """
+    from xlt.task import extend_labels
+
+    problems: list[XltError] = []
+    known: dict[Portion, Any] = {}
+
+    def labels(portion: Portion) -> Any:
+        if portion not in known:
+            known[portion] = task.labels(sources.load(portion).records)
+        return known[portion]
+
+    for target, plan in plans.items():
+        try:
+            model: Any = {}
+            for stage in plan:
+                new: Any = {}
+                for portion in stage.train:
+                    new = extend_labels(new, labels(portion))
+                if model:
+                    check_overlap(model, new, stage)
+                model = extend_labels(model, new)
+                for portion in stage.dev:
+                    task.check_labels(model, labels(portion), where=_key(portion))
+            for split in config.evaluation.splits:
+                portion = Portion(target, split)
+                task.check_labels(model, labels(portion), where=_key(portion))
+        except XltError as error:
+            if error.render() not in {problem.render() for problem in problems}:
+                problems.append(error)
+    flat = [p for e in problems for p in (e.problems if isinstance(e, XltErrors) else [e])]
+    raise_all(flat)
+
+
+def check_overlap(before: Any, new: Any, stage: Stage) -> None:
+    """Raise XltError if a stage's labels have nothing in common with those learnt before it."""
+    for layer, values in new.items():
+        old = set(before.get(layer, ())) - {"O"}
+        fresh = set(values) - {"O"}
+        if old and fresh and not old & fresh:
+            language = stage.train[0].language
+            raise XltError(
+                f"the labels of stage {stage.name} ({', '.join(sorted(fresh)[:6])}) share none "
+                f"with those of the stages before it ({', '.join(sorted(old)[:6])})",
+                where=f"data.{language}.train",
+                fix="map the labels to one inventory (see the task's options)",
+            )
+
+
+def _key(portion: Portion) -> str:
+    return f"data.{portion.language}.{portion.split}"
+
+
+def _run_all(
+    config: Config,
+    task: Task,
+    plans: dict[str, list[Stage]],
+    sources: Sources,
+    folder: RunFolder | None,
+    *,
+    resume: bool,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Train every target × seed; evaluate where there is a folder (the main process)."""
+    from accelerate import PartialState
+
+    from xlt.runs.card import model_card
+    from xlt.runs.score import evaluate_target, summarise
+    from xlt.training.stages import StageRunner
+
+    rows: list[dict[str, Any]] = []
+    lineage: dict[str, list[dict[str, Any]]] = {}
+    languages: dict[str, Any] = {}
+    for seed in config.seeds:
+        runner = StageRunner(
+            config,
+            task,
+            config.output.root / "stages",
+            sources.load,
+            seed,
+            resume=resume,
+            quiet=quiet,
+        )
+        for target, plan in plans.items():
+            stages = run_plan(runner, plan, observers(config, target, plan))
+            if folder is None:
+                PartialState().wait_for_everyone()
+                continue
+            found, statistics = evaluate_target(
+                config, task, sources, folder, stages[-1], target, seed
+            )
+            rows += found
+            languages[target] = statistics
+            lineage[f"seed-{seed}/{target}"] = [
+                {
+                    "stage": stage.name,
+                    "folder": str(done.folder),
+                    "key": done.key,
+                    "selected": dict(done.selected),
+                    "reused": done.reused,
+                    "training": stage.training.model_dump(mode="json"),
+                    "train": [asdict(portion) for portion in stage.train],
+                }
+                for stage, done in zip(plan, stages, strict=True)
+            ]
+            PartialState().wait_for_everyone()
+    if folder is None:
+        return {}
+    result = {
+        "name": config.name,
+        "task": task.name,
+        "strategy": config.strategy.name,
+        "source": config.source,
+        "selection": config.selection.on,
+        "metrics": list(task.metrics_reported),
+        "rows": rows,
+        "summary": summarise(rows),
+        "languages": languages,
+        "lineage": lineage,
+    }
+    write_text(folder.path / CARD, model_card(config, result, describe_data(sources)))
+    folder.write_json(RESULT, result)
+    return result
+
+
+def run_plan(
+    runner: StageRunner, plan: Sequence[Stage], watched: Sequence[Sequence[Portion]]
+) -> list[Finished]:
+    """The plan's stages one after the other, each from the weights of the one before."""
+    done: list[Finished] = []
+    for number, stage in enumerate(plan):
+        last = number == len(plan) - 1
+        done.append(runner.run(stage, done[-1] if done else None, watched if last else ()))
+    return done
+
+
+def observers(config: Config, target: str, plan: Sequence[Stage]) -> list[tuple[Portion, ...]]:
+    """Dev sets to report beside the one selected on: of the sources, and of the target.
+
+    Targets that may share the last stage are watched together, so that it is trained once.
+    """
+    last = plan[-1]
+    if not last.dev:
+        return []
+    trained = list(dict.fromkeys(portion.language for portion in last.train))
+    own = tuple(p for lang in trained for p in portions(config, lang, "dev", required=False))
+    targets = [target] if target in trained else config.target
+    sets = [own, *(portions(config, language, "dev", required=False) for language in targets)]
+    return [dev for dev in dict.fromkeys(sets) if dev and dev != last.dev]
+
+
+def describe_data(sources: Sources) -> list[dict[str, Any]]:
+    """Where every record of the run came from, JSON-able."""
+    return [
+        {
+            "language": language,
+            "split": split,
+            "reference": resolved.reference,
+            "files": [str(path) for path in resolved.files],
+            "sha256": resolved.fingerprint,
+            "licence": resolved.licence,
+            "origin": resolved.origin,
+            "caveats": list(resolved.caveats),
+            "differs_from_publisher": resolved.differs,
+        }
+        for (language, split), found in sorted(sources.used.items())
+        for resolved in found
+    ]

@@ -1,0 +1,454 @@
+"""Runs one stage: from weights and records to a finished model folder that is never run twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from xlt.config.schema import Config, Model
+from xlt.errors import XltError
+from xlt.files import disk_error, write_json
+from xlt.model.backbone import Backbone
+from xlt.model.folder import ModelInfo, load_model, save_model
+from xlt.model.task_model import TaskModel
+from xlt.task import Example, Labels, Record, Task, extend_labels
+from xlt.training import checkpoint as ckpt
+from xlt.training.data import Data
+from xlt.training.optim import freeze
+from xlt.training.predict import (
+    Predictor,
+    best_device,
+    choose_precision,
+    count_matrix,
+    score,
+)
+from xlt.training.trainer import Scores, TransferTrainer
+from xlt.transfer.stage import Portion, Stage
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Part of every stage's key: raise it when the same config would train a different model."""
+
+DONE = "done.json"
+LAST = "last"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A stage that has run. `selected`: selector → {"step", "score"}; each step has a folder."""
+
+    key: str
+    folder: Path
+    labels: Labels
+    selected: Mapping[str, Mapping[str, float]]
+    primary: str
+    reused: bool = False
+
+    def model_folder(self, selector: str | None = None) -> Path:
+        return self.folder / "selected" / str(int(self.selected[selector or self.primary]["step"]))
+
+
+class StageRunner:
+    """Runs stages of one config under one seed.
+
+    root: where stages live; equal stages of any run there are trained once.
+    load: gives the records of a portion.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        task: Task,
+        root: Path,
+        load: Callable[[Portion], Data],
+        seed: int,
+        *,
+        resume: bool = False,
+        quiet: bool = True,
+    ) -> None:
+        self.config, self.task, self.root, self.load, self.seed = config, task, root, load, seed
+        self.resume, self.quiet = resume, quiet
+
+    def run(
+        self, stage: Stage, parent: Finished | None, observers: Sequence[Sequence[Portion]] = ()
+    ) -> Finished:
+        """Train the stage, or return it if it (with all observers) has been trained before.
+
+        observers: further dev sets to score along the way; the best weights by each of them are
+            kept beside those that the stage is selected on.
+        """
+        from accelerate import PartialState
+
+        state = PartialState()
+        train = [self.load(portion) for portion in stage.train]
+        dev = [self.load(portion) for portion in stage.dev]
+        key = self.key(stage, parent, train, dev)
+        folder = self.root / f"{stage.name}-{key[:12]}"
+        needed = {selector(portions) for portions in observers}
+        lock = FileLock(f"{folder}.lock")
+        if state.is_main_process:
+            try:
+                self.root.mkdir(parents=True, exist_ok=True)
+                lock.acquire(blocking=False)
+            except OSError as error:
+                raise disk_error(error, self.root) from error
+            except TimeoutError:
+                log.warning("another process is training %s; waiting for it", folder.name)
+                lock.acquire()
+        try:
+            state.wait_for_everyone()
+            finished = self._finished(folder, key, needed)
+            if finished is not None:
+                return finished
+            watched = [[self.load(portion) for portion in portions] for portions in observers]
+            self._train(stage, parent, train, dev, watched, folder, key)
+            state.wait_for_everyone()
+            finished = self._finished(folder, key, needed, reused=False)
+            assert finished is not None, f"{folder} did not finish"
+            return finished
+        finally:
+            if lock.is_locked:
+                lock.release()
+
+    def key(
+        self, stage: Stage, parent: Finished | None, train: Sequence[Data], dev: Sequence[Data]
+    ) -> str:
+        """What decides the stage's weights, hashed."""
+        model = self.config.model.model_dump(exclude={"trim_vocabulary", "attention"}, mode="json")
+        if parent is None and Path(self.config.model.encoder).is_dir():
+            model["encoder"] = fingerprint_folder(Path(self.config.model.encoder))
+        value = {
+            "format": FORMAT,
+            "task": self.task.name,
+            "options": self.task.options.model_dump(mode="json"),
+            "model": model,
+            "start": parent.model_folder().name + parent.key if parent else stage.from_scratch,
+            "train": [[d.portion.language, d.fingerprint] for d in train],
+            "dev": [[d.portion.language, d.fingerprint] for d in dev],
+            "training": stage.training.model_dump(
+                mode="json", exclude={"report_to", "hub_model_id", "checkpoint_every"}
+            ),
+            "temperature": stage.temperature,
+            "selection": self.config.selection.model_dump(mode="json"),
+            "seed": self.seed,
+        }
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+    def _finished(
+        self, folder: Path, key: str, needed: set[str], *, reused: bool = True
+    ) -> Finished | None:
+        path = folder / DONE
+        if not path.is_file():
+            return None
+        done = json.loads(path.read_text(encoding="utf-8"))
+        if not needed <= set(done["selected"]):
+            log.warning("%s lacks scores for %s: it is trained again", folder.name, sorted(needed))
+            return None
+        labels = {layer: tuple(values) for layer, values in done["labels"].items()}
+        return Finished(key, folder, labels, done["selected"], done["primary"], reused)
+
+    # Training ------------------------------------------------------------------------------
+
+    def _train(
+        self,
+        stage: Stage,
+        parent: Finished | None,
+        train: list[Data],
+        dev: list[Data],
+        watched: list[list[Data]],
+        folder: Path,
+        key: str,
+    ) -> None:
+        from transformers import set_seed
+
+        set_seed(self.seed)
+        work = folder / "work"
+        self._prepare_folder(folder, work)
+        backbone, model = self._model(stage, parent, train)
+        freeze(model, stage.training.freeze)
+        records = [record for data in train for record in data.records]
+        examples = self.task.encode(records, backbone, model.labels)
+        evaluations = self._evaluations([dev, *watched], backbone)
+        vocabulary, pieces = self._trim(model, backbone, examples, evaluations)
+        model, merge = _with_lora(model, self.config.model)
+        device = best_device()
+        precision = choose_precision(stage.training.precision, device)
+        _refuse_fp16_for_t5(precision, backbone)
+        predictor = Predictor(
+            self.task, model, self.config.evaluation.batch_tokens, precision, device, pieces
+        )
+        primary = selector(stage.dev)
+        trainer = TransferTrainer(
+            model,
+            self.task,
+            examples,
+            _groups(train),
+            stage.training,
+            folder=work,
+            seed=self.seed,
+            temperature=stage.temperature,
+            evaluator=(lambda: self._scores(predictor, evaluations)) if evaluations else None,
+            primary=None if primary == LAST else primary,
+            patience=self.config.selection.patience,
+            pieces=pieces,
+            precision=precision,
+            quiet=self.quiet,
+        )
+        trainer.train(resume_from_checkpoint=self._checkpoint(work))
+        if not trainer.args.should_save:
+            return
+        last = trainer.state.global_step
+        selected = {name: dict(best) for name, best in trainer.selector.best.items()}
+        if primary == LAST:
+            selected[LAST] = {"step": last, "score": float("nan")}
+        try:
+            self._save_selected(trainer, merge, vocabulary, backbone, selected, folder, last)
+            write_json(
+                folder / DONE,
+                {
+                    "key": key,
+                    "stage": stage.name,
+                    "parent": parent.folder.name if parent else None,
+                    "primary": primary,
+                    "selected": {
+                        n: {"step": b["step"], "score": _finite(b["score"])}
+                        for n, b in selected.items()
+                    },
+                    "labels": {layer: list(values) for layer, values in model.labels.items()},
+                    "history": trainer.selector.history,
+                    "log": trainer.state.log_history,
+                    "steps": last,
+                    "precision": precision,
+                    "pieces_trained": None if pieces is None else int(pieces.max()) + 1,
+                },
+            )
+            shutil.rmtree(work)
+        except OSError as error:
+            raise disk_error(error, folder) from error
+
+    def _prepare_folder(self, folder: Path, work: Path) -> None:
+        from accelerate import PartialState
+
+        if not PartialState().is_main_process:
+            PartialState().wait_for_everyone()
+            return
+        try:
+            if not self.resume and folder.exists():
+                shutil.rmtree(folder)
+            for half_written in work.glob("writing-*"):
+                shutil.rmtree(half_written)
+            work.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_error(error, folder) from error
+        PartialState().wait_for_everyone()
+
+    def _checkpoint(self, work: Path) -> str | None:
+        if not self.resume:
+            return None
+        path, problems = ckpt.last_intact(work)
+        for problem in problems:
+            log.warning("%s: going back to the checkpoint before it", problem)
+        if problems and path is None:
+            log.warning("no intact checkpoint in %s: the stage starts again", work)
+        return None if path is None else str(path)
+
+    def _model(
+        self, stage: Stage, parent: Finished | None, train: list[Data]
+    ) -> tuple[Backbone, TaskModel]:
+        """The start weights, with room for the labels of this stage's training data."""
+        new = self.task.labels(record for data in train for record in data.records)
+        if parent is None:
+            backbone = Backbone(
+                self.config.model.encoder,
+                self.config.model,
+                random=stage.from_scratch or self.config.model.initialise == "random",
+            )
+            return backbone, self.task.build(backbone, new)
+        where = " + ".join(data.portion.language for data in train)
+        for layer, values in new.items():
+            if values and not set(values) & set(parent.labels.get(layer, ())):
+                raise XltError(
+                    f"the labels of {where} ({', '.join(values[:6])}) share none with those of the "
+                    f"stage before it ({', '.join(parent.labels.get(layer, ())[:6])})",
+                    where=f"data.{where}",
+                    fix="map the labels to one inventory (see the options of the task)",
+                )
+        _, backbone, model = load_model(parent.model_folder(), self.config.model, self.task)
+        model.grow(extend_labels(parent.labels, new))
+        return backbone, model
+
+    def _evaluations(
+        self, sets: list[list[Data]], backbone: Backbone
+    ) -> dict[str, list[tuple[Data, list[Example]]]]:
+        """Selector → the data sets whose mean score it is."""
+        encoded: dict[str, list[Example]] = {}
+        result = {}
+        for data in sets:
+            for one in data:
+                if one.fingerprint not in encoded:
+                    encoded[one.fingerprint] = self.task.encode(one.records, backbone, None)
+            if data:
+                name = selector([one.portion for one in data])
+                result[name] = [(one, encoded[one.fingerprint]) for one in data]
+        return result
+
+    def _scores(
+        self, predictor: Predictor, evaluations: Mapping[str, list[tuple[Data, list[Example]]]]
+    ) -> Scores:
+        metric = self.config.selection.metric or self.task.metrics_reported[0]
+        known: dict[int, float] = {}
+        scores = {}
+        for name, sets in evaluations.items():
+            for data, examples in sets:
+                if id(examples) not in known:
+                    counts = distributed_counts(predictor, data.records, examples)
+                    known[id(examples)] = score(self.task, counts)[metric]
+            scores[name] = float(np.mean([known[id(examples)] for _, examples in sets]))
+        return scores
+
+    def _trim(
+        self,
+        model: TaskModel,
+        backbone: Backbone,
+        examples: list[Example],
+        evaluations: Mapping[str, list[tuple[Data, list[Example]]]],
+    ) -> tuple[Any, torch.Tensor | None]:
+        """Reduce the vocabulary to the pieces in this stage's data; (way back, id table)."""
+        if not self.config.model.trim_vocabulary:
+            return None, None
+        from xlt.model.vocabulary import Trimmed, stored_weights
+
+        every = [examples, *(encoded for sets in evaluations.values() for _, encoded in sets)]
+        vocabulary = Trimmed(
+            model.encoder,
+            backbone.tokenizer,
+            pieces_in(self.task, every),
+            stored=stored_weights(backbone.source, self.config.model.revision),
+        )
+        return vocabulary, torch.from_numpy(vocabulary.table.astype(np.int64))
+
+    def _save_selected(
+        self,
+        trainer: TransferTrainer,
+        merge: Callable[[], TaskModel],
+        vocabulary: Any,
+        backbone: Backbone,
+        selected: dict[str, dict[str, float]],
+        folder: Path,
+        last: int,
+    ) -> None:
+        from safetensors.torch import load_file
+
+        # The last step's weights are the ones in memory, so they go first.
+        steps = sorted({int(best["step"]) for best in selected.values()}, reverse=True)
+        for step in steps:
+            if step != last:
+                trainer.model.load_state_dict(load_file(trainer.snapshot(step)), strict=False)
+            self._save_one(merge, vocabulary, backbone, folder, step)
+
+    def _save_one(
+        self,
+        merge: Callable[[], TaskModel],
+        vocabulary: Any,
+        backbone: Backbone,
+        folder: Path,
+        step: int,
+    ) -> None:
+        model = merge()
+        info = ModelInfo(
+            task=self.task.name,
+            options=self.task.options.model_dump(mode="json"),
+            labels=model.labels,
+            encoder=self.config.model.encoder,
+            max_length=backbone.max_length,
+        )
+        target = folder / "selected" / str(step)
+        save_model(model, info, backbone.tokenizer, target, vocabulary)
+
+
+def selector(dev: Sequence[Portion]) -> str:
+    """What weights are selected on, as results name it: "dev:eng", "dev:eng+swa" or "last"."""
+    return f"dev:{'+'.join(portion.language for portion in dev)}" if dev else LAST
+
+
+def _groups(train: Sequence[Data]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+    """Index ranges of the stage's examples, one a language."""
+    groups, begin = [], 0
+    for data in train:
+        groups.append(np.arange(begin, begin + len(data.records), dtype=np.int64))
+        begin += len(data.records)
+    return groups
+
+
+def pieces_in(task: Task, sets: Sequence[Sequence[Example]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Every piece id that these examples need, sorted."""
+    found = [np.zeros(0, np.int64)]
+    for examples in sets:
+        for begin in range(0, len(examples), 256):
+            batch = task.collate(examples[begin : begin + 256])
+            found += [np.unique(v.numpy()) for k, v in batch.items() if k.endswith("input_ids")]
+    return np.unique(np.concatenate(found))
+
+
+def distributed_counts(
+    predictor: Predictor, records: Sequence[Record], examples: Sequence[Example]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """`count_matrix` of a data set, computed by all processes together; rows in record order."""
+    from accelerate import PartialState
+    from accelerate.utils import gather_object
+
+    state = PartialState()
+    mine = range(state.process_index, len(examples), state.num_processes)
+    chosen = [records[examples[i].index] for i in mine]
+    local = [Example(j, examples[i].length, examples[i].inputs) for j, i in enumerate(mine)]
+    counts = count_matrix(predictor.task, chosen, predictor(chosen, local))
+    if state.num_processes == 1:
+        return counts
+    rows = gather_object(list(zip(mine, counts.tolist(), strict=True)))
+    return np.array([row for _, row in sorted(rows, key=lambda pair: pair[0])])
+
+
+def fingerprint_folder(folder: Path) -> str:
+    """A hash of a model folder's config and weights."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".json", ".safetensors", ".model", ".txt") and path.is_file():
+            digest.update(path.name.encode())
+            with path.open("rb") as stream:
+                while block := stream.read(1 << 22):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+def _with_lora(model: TaskModel, options: Model) -> tuple[TaskModel, Callable[[], TaskModel]]:
+    """Wrap the encoder for LoRA where asked; the second value gives plain merged weights."""
+    if options.lora is None:
+        return model, lambda: model
+    from xlt.model.lora import add_lora, merged
+
+    add_lora(model, options.lora)
+    return model, lambda: merged(model)
+
+
+def _refuse_fp16_for_t5(precision: str, backbone: Backbone) -> None:
+    if precision == "fp16" and "t5" in backbone.config.model_type:
+        raise XltError(
+            "the T5 family overflows in fp16 (NaN)",
+            where="training.precision",
+            fix="use `bf16`, `fp32` or `auto`",
+        )
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
