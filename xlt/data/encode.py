@@ -85,7 +85,10 @@ class WordEncoder:
             ]
         else:
             raw = [self._slow(words) for words in visible]
-        return [self._complete(ids, owners, len(words)) for (ids, owners), words in zip(raw, visible, strict=True)]
+        return [
+            self._complete(ids, owners, len(words))
+            for (ids, owners), words in zip(raw, visible, strict=True)
+        ]
 
     def _slow(self, words: Sequence[str]) -> tuple[Ids, Ids]:
         ids: list[int] = []
