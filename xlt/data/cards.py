@@ -6,6 +6,8 @@ the environment variable XLT_CARDS lists. A card's file is named after its ident
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
 import re
@@ -16,10 +18,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, ValidationError, model_validator
 
-from xlt import languages
+from xlt import __version__, languages
 from xlt.config.nodes import Node, parse, read_text
 from xlt.config.problems import Problems, explain
 from xlt.config.schema import Section
+from xlt.data.checksums import cache_dir, write_atomic
 from xlt.errors import XltError, choose
 
 Origin = Literal["native", "translated", "machine-translated"]
@@ -94,7 +97,6 @@ class Split(Section):
     select: Select | None = None
     origin: Origin | None = None
     licence: str | None = None
-    records: PositiveInt | None = Field(None, description="as published, for `xlt data check`")
     caveats: list[str] = Field(default_factory=list)
 
 
@@ -174,9 +176,15 @@ def paths() -> dict[str, Path]:
     """Identifier → file of every card, by file name; nothing is read."""
     found: dict[str, Path] = {}
     for folder in folders():
-        for path in sorted(folder.glob("*.yaml")):
+        # Adding or removing a card changes the folder's time.
+        for path in _yaml_files(folder, folder.stat().st_mtime_ns):
             found.setdefault(path.stem, path)
     return dict(sorted(found.items()))
+
+
+@lru_cache(maxsize=32)
+def _yaml_files(folder: Path, modified: int) -> tuple[Path, ...]:
+    return tuple(sorted(folder.glob("*.yaml")))
 
 
 def get(identifier: str, *, where: object = None) -> Card:
@@ -195,6 +203,19 @@ def load(path: Path) -> Card:
 
 @lru_cache(maxsize=256)
 def _load(path: Path, modified: int) -> Card:
+    # Reading YAML takes 20 ms a card, so what was found valid is kept as JSON.
+    key = hashlib.sha256(f"{__version__} {path.resolve()} {modified}".encode()).hexdigest()
+    kept = cache_dir() / "cards" / f"{key}.json"
+    with contextlib.suppress(OSError, ValidationError):
+        return Card.model_validate_json(kept.read_bytes(), strict=True)
+    card = _read(path)
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(kept, card.model_dump_json())
+    return card
+
+
+def _read(path: Path) -> Card:
     root = parse(read_text(path), str(path), path.parent)
     if root is None:
         raise XltError("the card is empty", where=path, fix="see data_cards/ for examples")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -164,16 +164,16 @@ def difference(file: cards.File, path: Path) -> str | None:
     return f"{path.name} differs from the publisher's checksum{note}"
 
 
-def _data_folders(card: cards.Card) -> list[Path]:
+def _data_folders(card: cards.Card) -> Iterator[Path]:
     given = os.environ.get("XLT_DATA")
-    folders = []
     if given:
         folder = Path(given).expanduser()
         if not folder.is_dir():
             raise XltError("there is no such folder", where=f"XLT_DATA: {given}", fix="correct it")
-        folders.append(folder)
+        yield folder
     own = cards.paths().get(card.identifier)
-    return [*folders, own.parent] if own else folders
+    if own is not None:
+        yield own.parent
 
 
 def _from_card(

@@ -1,0 +1,170 @@
+"""Entities and events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from common import Languages, by_language, card, splits
+from tables import Tables
+
+from xlt import languages
+
+
+def _bio(*types: str) -> dict[str, list[str]]:
+    return {"tag": ["O", *(f"{prefix}-{kind}" for kind in types for prefix in "BI")]}
+
+
+def entities(tables: Tables) -> Iterator[dict[str, Any]]:
+    masakha = by_language(
+        tables,
+        "MasakhaNER 2.0",
+        lambda code, repo: splits(
+            tables,
+            repo,
+            lambda s: f"ner/masakhaner2/{code}/{s}.txt",
+            lambda s: f"MasakhaNER2.0/data/{code}/{s}.txt",
+        ),
+    )
+    yield card(
+        tables, "masakhaner2", "MasakhaNER 2.0", "ner", "bio", masakha, name="MasakhaNER 2.0",
+        options={"repair": True}, labels=_bio("DATE", "LOC", "ORG", "PER"),
+        caveats=["a few I- tags continue no entity; they are read as B- (`repair`)"],
+    )  # fmt: skip
+    for row in tables.rows("UNER "):
+        if row["language"] == "nob":
+            continue
+        yield _uner(tables, row)
+    yield card(
+        tables, "europarl-ner", "Europarl NER", "ner", "bio",
+        by_language(
+            tables, "Europarl NER",
+            lambda code, repo: splits(
+                tables, repo, lambda s: f"ner/europarl_ner/{code}-europarl.{s}.conll02",
+                names=("test",),
+            ),
+        ),
+        labels=_bio("LOC", "MISC", "ORG", "PER"),
+        caveats=["799 parallel sentences, gold entities in every language"],
+    )  # fmt: skip
+    repo, _ = tables.repository(tables.rows("BasqueGLUE EIEC")[0])
+    file = {"train": "train", "dev": "val", "test": "test"}
+    basque = splits(tables, repo, lambda s: f"ner/basqueglue/nerc_id/{file[s]}.jsonl")
+    yield card(
+        tables, "basqueglue-nerc", "BasqueGLUE EIEC", "ner", "jsonl", {"eus": basque},
+        options={"columns": {"words": "tokens", "id": "idx"}},
+    )  # fmt: skip
+    for part in ("nergrit_ner-grit", "nerp_ner-prosa"):
+        repo, _ = tables.repository(tables.rows(f"IndoNLU {part}")[0])
+        file = {"train": "train", "dev": "valid", "test": "test"}
+        yield card(
+            tables, f"indonlu-{part.split('_')[0]}", f"IndoNLU {part}", "ner", "bio",
+            {"ind": splits(tables, repo, lambda s, p=part, f=file: f"ner/indonlu/{p}/{f[s]}.txt")},
+            options={"repair": True},
+            caveats=["I- tags that continue no entity are read as B- (`repair`)"],
+        )  # fmt: skip
+    wikiann: Languages = {}
+    for row in tables.rows("WikiANN"):
+        code = row["language"]
+        repo, _ = tables.repository(row)
+        made = splits(tables, repo, lambda s, c=code: f"ner/wikiann/{c}/{s}")
+        for split in made.values():
+            split["options"] = {"prefix": f"{code}:", "repair": True}
+        wikiann[languages.code(code)] = made
+    yield card(
+        tables, "wikiann", "WikiANN", "ner", "bio", wikiann, labels=_bio("LOC", "ORG", "PER"),
+        caveats=["silver: entities come from links", "local: 5,000/1,000/2,000 sentences"],
+    )  # fmt: skip
+    repo, _ = tables.repository(tables.rows("GermEval2014")[0])
+    yield card(
+        tables, "germeval2014", "GermEval2014", "ner", "bio",
+        {"deu": splits(tables, repo, lambda s: f"ner/germeval2014/NER-de-{s}.tsv")},
+        options={"word": 1, "tag": 2, "separator": "tab", "repair": True},
+        caveats=["outer level of nested entities; types ending in deriv and part are kept"],
+    )  # fmt: skip
+
+
+def _uner(tables: Tables, row: dict[str, str]) -> dict[str, Any]:
+    treebank = row["dataset"].removeprefix("UNER ")
+    repo, _ = tables.repository(row)
+    found = sorted((tables.data / "ner/uner" / treebank).glob("*.iob2"))
+    stems = {path.name.rsplit("-", 1)[0] for path in found}
+    made: Languages = {}
+    for stem in sorted(stems):
+        code = languages.code(stem.split("_")[0])
+        made[code] = splits(
+            tables,
+            repo,
+            lambda s, b=stem: f"ner/uner/{treebank}/{b}-{s}.iob2",
+            lambda s, b=stem: f"{b}-{s}.iob2",
+            note="local copy: train at most 4,000 sentences",
+        )
+    pud = treebank.endswith("PUD")
+    outside = treebank == "Norwegian-NDT"
+    other = treebank in ("Croatian-SET", "Serbian-SET")
+    kinds = ("LOC", "ORG", "OTH", "PER") if other else ("LOC", "ORG", "PER")
+    caveats = ["a few I- tags continue no entity; they are read as B- (`repair`)"]
+    if outside:
+        caveats.append("words tagged `-` are read as O")
+    if other:
+        caveats.append("OTH occurs here and not in the other UNER sets")
+    if treebank == "English-EWT":
+        caveats.append("upstream's train file at this commit may differ from the local one of 2022")
+    return card(
+        tables, "uner-" + treebank.lower(), row["dataset"], "ner", "bio", made,
+        origin="translated" if pud and not treebank.startswith("English") else "native",
+        options={"word": 1, "tag": 2, "separator": "tab", "repair": True}
+        | ({"outside": ["-"]} if outside else {}),
+        labels=_bio(*kinds), caveats=caveats,
+    )  # fmt: skip
+
+
+def events(tables: Tables) -> Iterator[dict[str, Any]]:
+    plain = {
+        "bkee": ("BKEE", "vie", "event/bkee_vi/{}.jsonl", ["words are segmented with `_`"]),
+        "smartdata": (
+            "DFKI SmartData", "deu", "event/smartdata_de/{}.jsonl",
+            ["tokenised again by a regular expression; documents over 400 tokens dropped"],
+        ),
+    }  # fmt: skip
+    for identifier, (dataset, code, path, caveats) in plain.items():
+        repo, _ = tables.repository(tables.rows(dataset)[0])
+        splits = splits(tables, repo, lambda s, p=path: p.format(s))
+        yield card(
+            tables, identifier, dataset, "event_extraction", "jsonl", {code: splits},
+            caveats=caveats,
+        )  # fmt: skip
+    repo, _ = tables.repository(tables.rows("MEANTIME")[0])
+    meantime: Languages = {}
+    for code in ("en", "es", "it", "nl"):
+        meantime[languages.code(code)] = splits(
+            tables, repo, lambda s, c=code: f"event/meantime/{c}.{s}.jsonl",
+            names=("full", "crossdoc"),
+        )  # fmt: skip
+    yield card(
+        tables, "meantime", "MEANTIME", "event_extraction", "jsonl", meantime, name="MEANTIME",
+        origin="translated",
+        caveats=[
+            "`full` (English): all gold events; `crossdoc`: only mentions of corpus-level "
+            "instances, so recall is incomplete",
+            "es, it, nl are sentence-aligned translations of English Wikinews",
+            "only the first five or six sentences of each document are annotated across documents",
+        ],
+    )  # fmt: skip
+    for version, dataset in (("up1", "Universal PropBank 1.0"), ("up2", "Universal PropBank 2")):
+        made = by_language(
+            tables, dataset,
+            lambda code, repo, v=version: splits(
+                tables, repo, lambda s: f"event/{v}/{code}/{s}.jsonl"
+            ),
+        )  # fmt: skip
+        yield card(
+            tables, f"universal-propbank-{version[2]}", dataset, "event_extraction", "jsonl",
+            made, name=dataset, caveats=["predicates and roles, projected: silver"],
+        )  # fmt: skip
+    repo, _ = tables.repository(tables.rows("PropBank (EWT)")[0])
+    english = splits(tables, repo, lambda s: f"event/up1/en/{s}.propbank_release.jsonl")
+    yield card(
+        tables, "propbank-ewt", "PropBank (EWT)", "event_extraction", "jsonl", {"eng": english},
+        caveats=["predicates and roles as events: gold"],
+    )  # fmt: skip

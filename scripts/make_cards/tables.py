@@ -1,0 +1,62 @@
+"""MANIFEST.tsv and UPSTREAM.tsv, and the two joined into a card's `file`."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+File = dict[str, Any]
+
+
+class Tables:
+    def __init__(self, tables: Path, data: Path) -> None:
+        self.data = data
+        self.manifest = self._read(tables / "MANIFEST.tsv")
+        self.upstream = {
+            (row["repository"], row["path"]): row for row in self._read(tables / "UPSTREAM.tsv")
+        }
+
+    @staticmethod
+    def _read(path: Path) -> list[dict[str, str]]:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+    def rows(self, dataset: str) -> list[dict[str, str]]:
+        return [row for row in self.manifest if row["dataset"].startswith(dataset)]
+
+    def repository(self, row: dict[str, str]) -> tuple[str, str]:
+        name, _, commit = row["source@commit"].partition("@")
+        return name, commit
+
+    def file(
+        self,
+        local: str | None,
+        repository: str = "",
+        path: str = "",
+        *,
+        note: str | None = None,
+    ) -> File | None:
+        """A file with the publisher's address where the table has it, else with a note."""
+        made: File = {}
+        row = self.upstream.get((repository, path))
+        if row:
+            made["url"] = (
+                f"https://raw.githubusercontent.com/{repository}/{row['commit']}/"
+                + path.replace(" ", "%20")
+            )
+            if row["bytes"]:
+                made["size"] = int(row["bytes"])
+            if row["sha256"]:
+                made["sha256"] = row["sha256"]
+            else:
+                made["git_blob_sha1"] = row["git_blob_sha1"]
+        if local and (self.data / local).is_file():
+            made["local"] = [local]
+        if not made:
+            return None
+        if note and "local" in made:
+            made["note"] = note
+        if "url" not in made:
+            made.setdefault("note", f"edited copy; from https://github.com/{repository}")
+        return made

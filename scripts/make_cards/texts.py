@@ -1,0 +1,215 @@
+"""Inference and questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from common import Languages, by_language, card, splits
+from tables import Tables
+
+from xlt import languages
+
+NLI = {"label": ["entailment", "neutral", "contradiction"]}
+
+
+def inference(tables: Tables) -> Iterator[dict[str, Any]]:
+    xnli = by_language(
+        tables, "XNLI",
+        lambda code, repo: splits(
+            tables, repo, lambda s: f"nli/xnli/{code}.{s}.tsv", names=("dev", "test")
+        ),
+    )  # fmt: skip
+    shuffled = tables.file("nli/xnli/de.dev_shuffled.tsv", "LSX-UniWue/SuperGLEBer")
+    if shuffled and "deu" in xnli:
+        xnli["deu"]["dev_shuffled"] = {"files": [shuffled]}
+    if "eng" in xnli:
+        for split in xnli["eng"].values():
+            split["origin"] = "native"
+    yield card(
+        tables, "xnli", "XNLI", "nli", "tsv", xnli, name="XNLI and its extensions",
+        licence="CC BY-NC 4.0 (Korean: CC BY-SA 4.0)", origin="translated", labels=NLI,
+        caveats=[
+            "rows are parallel over languages, but for deu `dev_shuffled`",
+            "hrv, kor, eus and mya come from extensions of XNLI by others",
+            "zho: dev only, labels joined from another language's file",
+        ],
+    )  # fmt: skip
+    extension = by_language(
+        tables, "MultiNLI-15k MT",
+        lambda code, repo: splits(
+            tables, repo, lambda s: f"nli/xnli_extension/multinli.{s}.{code}.tsv",
+            lambda s: f"data/multinli.{s}.{code}.tsv", names=("train",),
+            note="local copy: the first 6,000 rows",
+        ),
+    )  # fmt: skip
+    if "eng" in extension:
+        extension["eng"]["train"]["origin"] = "native"
+    yield card(
+        tables, "multinli-mt", "MultiNLI-15k MT", "nli", "tsv", extension,
+        origin="machine-translated", labels=NLI, options={"columns": {"hypothesis": "hypo"}},
+        caveats=["rows are parallel over languages"],
+    )  # fmt: skip
+    yield card(
+        tables, "esxnli", "esXNLI", "nli", "tsv",
+        by_language(
+            tables, "esXNLI",
+            lambda code, repo: splits(
+                tables, repo, lambda s: f"nli/esxnli/{code}.tsv", names=("test",)
+            ),
+        ),
+        labels=NLI, caveats=["written in Spanish; English is its translation"],
+    )  # fmt: skip
+    yield card(
+        tables, "americasnli", "AmericasNLI", "nli", "tsv",
+        by_language(
+            tables, "AmericasNLI",
+            lambda code, repo: splits(
+                tables, repo, lambda s: f"nli/americasnli/{code}.{s}.tsv", names=("dev", "test")
+            ),
+        ),
+        origin="translated", labels=NLI, caveats=["translated from the Spanish XNLI"],
+    )  # fmt: skip
+    repo = "ir-nlp-csui/indonli"
+    indo = {"train": "train", "dev": "val", "test_lay": "test_lay",
+            "test_expert": "test_expert", "diagnostic": "diagnostic"}  # fmt: skip
+    yield card(
+        tables, "indonli", "IndoNLI", "nli", "jsonl",
+        {"ind": splits(
+            tables, repo, lambda s: f"nli/indonli/{indo[s]}.jsonl",
+            lambda s: f"data/indonli/{indo[s]}.jsonl", names=tuple(indo),
+        )},
+        options={"label_names": {"e": "entailment", "n": "neutral", "c": "contradiction"}},
+        labels=NLI,
+    )  # fmt: skip
+    ocnli = {"train": "train.10k", "dev": "dev"}
+    yield card(
+        tables, "ocnli", "OCNLI", "nli", "tsv",
+        {"zho": splits(
+            tables, "CLUEbenchmark/OCNLI", lambda s: f"nli/ocnli/{ocnli[s]}.tsv",
+            names=tuple(ocnli),
+        )},
+        labels=NLI,
+        caveats=["rows labelled `-` have no agreement and are dropped",
+                 "the local files are TSV made of the publisher's JSON Lines"],
+    )  # fmt: skip
+    suites = sorted((tables.data / "nli/chinese_nli_probing").glob("*.json"))
+    probes = {}
+    for path in suites:
+        inner = "" if path.name in (
+            "chinese-hans-full.json", "diagnostics-new-with-categories.json", "new_logic_test.json"
+        ) else "stress_data_final/"  # fmt: skip
+        probes |= splits(
+            tables, "huhailinguist/ChineseNLIProbing",
+            lambda _, p=path: f"nli/chinese_nli_probing/{p.name}",
+            lambda _, p=path, i=inner: f"data/{i}{p.name}",
+            names=(path.stem.removesuffix("_final").removesuffix("-full").replace("-", "_"),),
+        )  # fmt: skip
+    yield card(
+        tables, "chinese-nli-probing", "ChineseNLIProbing", "nli", "jsonl", {"zho": probes},
+        name="Chinese NLI challenge sets", licence="see README.src.md of the repository",
+        options={"columns": {"premise": "sentence1", "hypothesis": "sentence2"}},
+        caveats=["a split is a suite of challenge items, not a sample of a distribution"],
+    )  # fmt: skip
+    farstail = {"train": "Train", "dev": "Val", "test": "Test"}
+    yield card(
+        tables, "farstail", "FarsTail", "nli", "tsv",
+        {"fas": splits(
+            tables, "dml-qom/FarsTail", lambda s: f"nli/farstail/{farstail[s]}-word.csv",
+            lambda s: f"data/{farstail[s]}-word.csv",
+        )},
+        options={"label_names": {"e": "entailment", "n": "neutral", "c": "contradiction"}},
+        labels=NLI,
+    )  # fmt: skip
+    qnli = {"train": "train", "dev": "val", "test": "test"}
+    repo, _ = tables.repository(tables.rows("QNLIeu")[0])
+    yield card(
+        tables, "qnli-eu", "QNLIeu", "nli", "jsonl",
+        {"eus": splits(tables, repo, lambda s: f"nli/qnli_eu/{qnli[s]}.jsonl")},
+        options={"columns": {"premise": "sentence", "hypothesis": "question", "id": "idx"}},
+        labels={"label": ["entailment", "not_entailment"]},
+    )  # fmt: skip
+
+
+def questions(tables: Tables) -> Iterator[dict[str, Any]]:
+    task, format = "question_generation", "squad"
+    yield card(
+        tables, "xquad", "XQuAD", task, format,
+        by_language(
+            tables, "XQuAD",
+            lambda code, repo: splits(
+                tables, repo, lambda s: f"qg/xquad/xquad.{code}.json",
+                lambda s: f"xquad.{code}.json", names=("test",),
+            ),
+        ),
+        origin="translated", caveats=["1,190 parallel questions from SQuAD's dev set"],
+    )  # fmt: skip
+    simple: list[tuple[str, str, str, str, dict[str, str], list[str]]] = [
+        ("squad", "SQuAD v1.1", "eng", "qg/squad_v1.1/{}-v1.1.rebuilt.json",
+         {"train": "train", "dev": "dev"},
+         ["rebuilt from the explorer's pages: answer_start is the first occurrence, train ids are "
+          "synthetic"]),
+        ("idk-mrc", "IDK-MRC", "ind", "qg/idk_mrc_id/{}.json",
+         {"train": "train", "dev": "valid", "test": "test"}, ["has unanswerable questions"]),
+        ("tydiqa-id", "TyDiQA-id", "ind", "qg/tydiqa_id/{}.json",
+         {"train": "train", "dev": "valid", "test": "test"}, ["has unanswerable questions"]),
+        ("faquad", "FaQuAD", "por", "qg/faquad/{}.json", {"train": "train", "dev": "dev"}, []),
+        ("drcd", "DRCD", "zho", "qg/drcd/DRCD_{}.json", {"dev": "dev"},
+         ["traditional characters"]),
+        ("cmrc2018", "CMRC2018", "zho", "qg/cmrc2018/{}.json",
+         {"dev": "dev", "trial": "trial"}, []),
+        ("persianqa", "PersianQA", "fas", "qg/persianqa/pqa_{}.json", {"test": "test"}, []),
+        ("squad-it", "SQuAD-it", "ita", "qg/squad_it/SQuAD_it-{}.json", {"test": "test"},
+         ["local: every third article"]),
+        ("jsquad", "JSQuAD", "jpn", "qg/jsquad/{}-v1.3.json", {"dev": "valid"}, []),
+    ]  # fmt: skip
+    upstream = {"drcd": "DRCD_{}.json", "cmrc2018": "squad-style-data/cmrc2018_{}.json",
+                "squad": "dataset/{}-v1.1.json"}  # fmt: skip
+    for identifier, dataset, code, path, names, caveats in simple:
+        repo, _ = tables.repository(tables.rows(dataset)[0])
+        theirs = upstream.get(identifier, "")
+        splits = splits(
+            tables, repo, lambda s, p=path, n=names: p.format(n[s]),
+            lambda s, u=theirs, n=names: u.format(n[s]), names=tuple(names),
+        )  # fmt: skip
+        yield card(
+            tables, identifier, dataset, task, format, {code: splits}, caveats=caveats,
+            origin="machine-translated" if identifier == "squad-it" else "native",
+        )  # fmt: skip
+    japanese = {}
+    for split, count in (("train", 5), ("dev", 1)):
+        names = [f"jaquad_{split}_{i:04}.json" for i in range(count)]
+        files = [
+            tables.file(f"qg/jaquad/{n}", "SkelterLabsInc/JaQuAD", f"data/{split}/{n}")
+            for n in names
+        ]
+        japanese[split] = {"files": [file for file in files if file]}
+    yield card(
+        tables, "jaquad", "JaQuAD", task, format, {"jpn": japanese},
+        caveats=["the first 5 of 30 train files and the first of 6 dev files"],
+    )  # fmt: skip
+    afriqa: Languages = {}
+    for row in tables.rows("AfriQA"):
+        code = row["language"]
+        pivot = "fr" if code == "fon" else "en"
+        stem = f"gold_span_passages.afriqa.{code}.{pivot}"
+        afriqa[languages.code(code)] = splits(
+            tables, "masakhane-io/afriqa", lambda s, b=stem: f"qg/afriqa/{b}.{s}.json",
+            lambda s, b=stem, c=code: f"data/gold_passages/{c}/{b}.{s}.json",
+        )  # fmt: skip
+    yield card(
+        tables, "afriqa", "AfriQA", task, "afriqa", afriqa, name="AfriQA gold passages",
+        caveats=["the passage is in English (fon: French), the question in the language"],
+    )  # fmt: skip
+    quist = {"eng": splits(
+        tables, "SeonjeongHwang/QuIST", lambda s: "qg/quist/squad_qt_dev.json", names=("dev",)
+    )}  # fmt: skip
+    for path in sorted((tables.data / "qg/quist/exemplars").glob("*.json")):
+        made = splits(
+            tables, "SeonjeongHwang/QuIST", lambda s, p=path: f"qg/quist/exemplars/{p.name}",
+            names=("exemplars",),
+        )  # fmt: skip
+        quist.setdefault(languages.code(path.stem), {}).update(made)
+    yield card(
+        tables, "quist", "QuIST", task, "quist", quist, name="QuIST exemplars and SQuAD-QT dev"
+    )
