@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from common import Languages, by_language, card, splits
+from common import Languages, by_language, card, make_splits
 from tables import Tables
 
 from xlt import languages
@@ -19,7 +19,7 @@ def entities(tables: Tables) -> Iterator[dict[str, Any]]:
     masakha = by_language(
         tables,
         "MasakhaNER 2.0",
-        lambda code, repo: splits(
+        lambda code, repo: make_splits(
             tables,
             repo,
             lambda s: f"ner/masakhaner2/{code}/{s}.txt",
@@ -39,7 +39,7 @@ def entities(tables: Tables) -> Iterator[dict[str, Any]]:
         tables, "europarl-ner", "Europarl NER", "ner", "bio",
         by_language(
             tables, "Europarl NER",
-            lambda code, repo: splits(
+            lambda code, repo: make_splits(
                 tables, repo, lambda s: f"ner/europarl_ner/{code}-europarl.{s}.conll02",
                 names=("test",),
             ),
@@ -49,7 +49,7 @@ def entities(tables: Tables) -> Iterator[dict[str, Any]]:
     )  # fmt: skip
     repo, _ = tables.repository(tables.rows("BasqueGLUE EIEC")[0])
     file = {"train": "train", "dev": "val", "test": "test"}
-    basque = splits(tables, repo, lambda s: f"ner/basqueglue/nerc_id/{file[s]}.jsonl")
+    basque = make_splits(tables, repo, lambda s: f"ner/basqueglue/nerc_id/{file[s]}.jsonl")
     yield card(
         tables, "basqueglue-nerc", "BasqueGLUE EIEC", "ner", "jsonl", {"eus": basque},
         options={"columns": {"words": "tokens", "id": "idx"}},
@@ -59,7 +59,7 @@ def entities(tables: Tables) -> Iterator[dict[str, Any]]:
         file = {"train": "train", "dev": "valid", "test": "test"}
         yield card(
             tables, f"indonlu-{part.split('_')[0]}", f"IndoNLU {part}", "ner", "bio",
-            {"ind": splits(tables, repo, lambda s, p=part, f=file: f"ner/indonlu/{p}/{f[s]}.txt")},
+            {"ind": make_splits(tables, repo, lambda s, p=part, f=file: f"ner/indonlu/{p}/{f[s]}.txt")},
             options={"repair": True},
             caveats=["I- tags that continue no entity are read as B- (`repair`)"],
         )  # fmt: skip
@@ -67,7 +67,7 @@ def entities(tables: Tables) -> Iterator[dict[str, Any]]:
     for row in tables.rows("WikiANN"):
         code = row["language"]
         repo, _ = tables.repository(row)
-        made = splits(tables, repo, lambda s, c=code: f"ner/wikiann/{c}/{s}")
+        made = make_splits(tables, repo, lambda s, c=code: f"ner/wikiann/{c}/{s}")
         for split in made.values():
             split["options"] = {"prefix": f"{code}:", "repair": True}
         wikiann[languages.code(code)] = made
@@ -78,7 +78,7 @@ def entities(tables: Tables) -> Iterator[dict[str, Any]]:
     repo, _ = tables.repository(tables.rows("GermEval2014")[0])
     yield card(
         tables, "germeval2014", "GermEval2014", "ner", "bio",
-        {"deu": splits(tables, repo, lambda s: f"ner/germeval2014/NER-de-{s}.tsv")},
+        {"deu": make_splits(tables, repo, lambda s: f"ner/germeval2014/NER-de-{s}.tsv")},
         options={"word": 1, "tag": 2, "separator": "tab", "repair": True},
         caveats=["outer level of nested entities; types ending in deriv and part are kept"],
     )  # fmt: skip
@@ -92,7 +92,7 @@ def _uner(tables: Tables, row: dict[str, str]) -> dict[str, Any]:
     made: Languages = {}
     for stem in sorted(stems):
         code = languages.code(stem.split("_")[0])
-        made[code] = splits(
+        made[code] = make_splits(
             tables,
             repo,
             lambda s, b=stem: f"ner/uner/{treebank}/{b}-{s}.iob2",
@@ -129,7 +129,7 @@ def events(tables: Tables) -> Iterator[dict[str, Any]]:
     }  # fmt: skip
     for identifier, (dataset, code, path, caveats) in plain.items():
         repo, _ = tables.repository(tables.rows(dataset)[0])
-        splits = splits(tables, repo, lambda s, p=path: p.format(s))
+        splits = make_splits(tables, repo, lambda s, p=path: p.format(s))
         yield card(
             tables, identifier, dataset, "event_extraction", "jsonl", {code: splits},
             caveats=caveats,
@@ -137,7 +137,7 @@ def events(tables: Tables) -> Iterator[dict[str, Any]]:
     repo, _ = tables.repository(tables.rows("MEANTIME")[0])
     meantime: Languages = {}
     for code in ("en", "es", "it", "nl"):
-        meantime[languages.code(code)] = splits(
+        meantime[languages.code(code)] = make_splits(
             tables, repo, lambda s, c=code: f"event/meantime/{c}.{s}.jsonl",
             names=("full", "crossdoc"),
         )  # fmt: skip
@@ -154,7 +154,7 @@ def events(tables: Tables) -> Iterator[dict[str, Any]]:
     for version, dataset in (("up1", "Universal PropBank 1.0"), ("up2", "Universal PropBank 2")):
         made = by_language(
             tables, dataset,
-            lambda code, repo, v=version: splits(
+            lambda code, repo, v=version: make_splits(
                 tables, repo, lambda s: f"event/{v}/{code}/{s}.jsonl"
             ),
         )  # fmt: skip
@@ -163,7 +163,7 @@ def events(tables: Tables) -> Iterator[dict[str, Any]]:
             made, name=dataset, caveats=["predicates and roles, projected: silver"],
         )  # fmt: skip
     repo, _ = tables.repository(tables.rows("PropBank (EWT)")[0])
-    english = splits(tables, repo, lambda s: f"event/up1/en/{s}.propbank_release.jsonl")
+    english = make_splits(tables, repo, lambda s: f"event/up1/en/{s}.propbank_release.jsonl")
     yield card(
         tables, "propbank-ewt", "PropBank (EWT)", "event_extraction", "jsonl", {"eng": english},
         caveats=["predicates and roles as events: gold"],

@@ -45,7 +45,7 @@ def card(
     }
 
 
-def splits(
+def make_splits(
     tables: Tables,
     repository: str,
     local: Callable[[str], str],

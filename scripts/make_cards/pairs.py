@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import references
-from common import Languages, card, splits
+from common import Languages, card
 from tables import Tables
 
 from xlt import languages
@@ -20,7 +20,7 @@ def parallel(tables: Tables) -> Iterator[dict[str, Any]]:
         code = languages.code(tag)
         splits = ntrex.setdefault(code, {})
         name = "test" if not splits else f"test_{tag.replace('-', '_').lower()}"
-        splits |= splits(
+        splits |= make_splits(
             tables, "MicrosoftTranslator/NTREX", lambda _, p=path: f"parallel/ntrex/{p.name}",
             lambda _, p=path: f"NTREX-128/{p.name}", names=(name,),
         )  # fmt: skip
@@ -49,7 +49,7 @@ def parallel(tables: Tables) -> Iterator[dict[str, Any]]:
     file = {"train": "train", "dev": "valid", "test": "test"}
     yield card(
         tables, "nusax-mt", "NusaX-MT", task, "csv",
-        {languages.code(code): splits(
+        {languages.code(code): make_splits(
             tables, "IndoNLP/nusax", lambda s: f"parallel/nusax_mt/{file[s]}.csv",
             lambda s: f"datasets/mt/{file[s]}.csv", options={"column": column},
         ) for code, column in nusax.items()},
@@ -58,7 +58,7 @@ def parallel(tables: Tables) -> Iterator[dict[str, Any]]:
     for code in ("jav", "sun"):
         repo, _ = tables.repository(tables.rows("NusaTranslation")[0])
         made = {
-            language: splits(
+            language: make_splits(
                 tables,
                 repo,
                 lambda s, c=code: f"parallel/nusa_kalimat/{c}.{file[s]}.csv",
@@ -73,7 +73,7 @@ def parallel(tables: Tables) -> Iterator[dict[str, Any]]:
     bible: Languages = {}
     for path in sorted((tables.data / "parallel/bible_nt").glob("???.txt")):
         repo, _ = tables.repository(tables.rows("Bible NT")[0])
-        bible[languages.code(path.stem)] = splits(
+        bible[languages.code(path.stem)] = make_splits(
             tables, repo, lambda _, p=path: f"parallel/bible_nt/{p.name}", names=("train",)
         )
     yield card(
@@ -96,7 +96,7 @@ def _declaration(tables: Tables) -> dict[str, Any]:
     for key, (iso, _) in sorted(versions.items()):
         splits = made.setdefault(languages.code(iso), {})
         name = "train" if not splits else f"train_{key}"
-        splits |= splits(tables, repo, lambda _: path, names=(name,), options={"key": key})
+        splits |= make_splits(tables, repo, lambda _: path, names=(name,), options={"key": key})
     return card(
         tables, "udhr", "UDHR", "parallel_text", "udhr", dict(sorted(made.items())),
         name="Universal Declaration of Human Rights", origin="translated",
@@ -116,7 +116,7 @@ def _pair(
     repo, _ = tables.repository(row)
     made: Languages = {}
     for suffix in suffixes:
-        made[languages.code(suffix)] = splits(
+        made[languages.code(suffix)] = make_splits(
             tables, repo, lambda s, x=suffix: f"{folder}/{s}.{x}",
             (lambda s, x=suffix: f"{upstream}/{s}.{x}") if upstream else None, note=note,
         )  # fmt: skip
@@ -137,7 +137,7 @@ def alignments(tables: Tables) -> Iterator[dict[str, Any]]:
     xlwa = {}
     for row in tables.rows("XL-WA"):
         code = row["language"].split("-")[1]
-        splits = splits(
+        splits = make_splits(
             tables, "SapienzaNLP/XL-WA", lambda s, c=code: f"alignments/xl-wa/{c}/{s}.tsv",
             lambda s, c=code: f"data/{c}/{s}.tsv",
         )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from common import Languages, by_language, card, splits
+from common import Languages, by_language, card, make_splits
 from tables import Tables
 
 from xlt import languages
@@ -16,7 +16,7 @@ NLI = {"label": ["entailment", "neutral", "contradiction"]}
 def inference(tables: Tables) -> Iterator[dict[str, Any]]:
     xnli = by_language(
         tables, "XNLI",
-        lambda code, repo: splits(
+        lambda code, repo: make_splits(
             tables, repo, lambda s: f"nli/xnli/{code}.{s}.tsv", names=("dev", "test")
         ),
     )  # fmt: skip
@@ -37,7 +37,7 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
     )  # fmt: skip
     extension = by_language(
         tables, "MultiNLI-15k MT",
-        lambda code, repo: splits(
+        lambda code, repo: make_splits(
             tables, repo, lambda s: f"nli/xnli_extension/multinli.{s}.{code}.tsv",
             lambda s: f"data/multinli.{s}.{code}.tsv", names=("train",),
             note="local copy: the first 6,000 rows",
@@ -54,7 +54,7 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
         tables, "esxnli", "esXNLI", "nli", "tsv",
         by_language(
             tables, "esXNLI",
-            lambda code, repo: splits(
+            lambda code, repo: make_splits(
                 tables, repo, lambda s: f"nli/esxnli/{code}.tsv", names=("test",)
             ),
         ),
@@ -64,7 +64,7 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
         tables, "americasnli", "AmericasNLI", "nli", "tsv",
         by_language(
             tables, "AmericasNLI",
-            lambda code, repo: splits(
+            lambda code, repo: make_splits(
                 tables, repo, lambda s: f"nli/americasnli/{code}.{s}.tsv", names=("dev", "test")
             ),
         ),
@@ -75,7 +75,7 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
             "test_expert": "test_expert", "diagnostic": "diagnostic"}  # fmt: skip
     yield card(
         tables, "indonli", "IndoNLI", "nli", "jsonl",
-        {"ind": splits(
+        {"ind": make_splits(
             tables, repo, lambda s: f"nli/indonli/{indo[s]}.jsonl",
             lambda s: f"data/indonli/{indo[s]}.jsonl", names=tuple(indo),
         )},
@@ -85,7 +85,7 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
     ocnli = {"train": "train.10k", "dev": "dev"}
     yield card(
         tables, "ocnli", "OCNLI", "nli", "tsv",
-        {"zho": splits(
+        {"zho": make_splits(
             tables, "CLUEbenchmark/OCNLI", lambda s: f"nli/ocnli/{ocnli[s]}.tsv",
             names=tuple(ocnli),
         )},
@@ -99,7 +99,7 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
         inner = "" if path.name in (
             "chinese-hans-full.json", "diagnostics-new-with-categories.json", "new_logic_test.json"
         ) else "stress_data_final/"  # fmt: skip
-        probes |= splits(
+        probes |= make_splits(
             tables, "huhailinguist/ChineseNLIProbing",
             lambda _, p=path: f"nli/chinese_nli_probing/{p.name}",
             lambda _, p=path, i=inner: f"data/{i}{p.name}",
@@ -114,7 +114,7 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
     farstail = {"train": "Train", "dev": "Val", "test": "Test"}
     yield card(
         tables, "farstail", "FarsTail", "nli", "tsv",
-        {"fas": splits(
+        {"fas": make_splits(
             tables, "dml-qom/FarsTail", lambda s: f"nli/farstail/{farstail[s]}-word.csv",
             lambda s: f"data/{farstail[s]}-word.csv",
         )},
@@ -125,7 +125,7 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
     repo, _ = tables.repository(tables.rows("QNLIeu")[0])
     yield card(
         tables, "qnli-eu", "QNLIeu", "nli", "jsonl",
-        {"eus": splits(tables, repo, lambda s: f"nli/qnli_eu/{qnli[s]}.jsonl")},
+        {"eus": make_splits(tables, repo, lambda s: f"nli/qnli_eu/{qnli[s]}.jsonl")},
         options={"columns": {"premise": "sentence", "hypothesis": "question", "id": "idx"}},
         labels={"label": ["entailment", "not_entailment"]},
     )  # fmt: skip
@@ -137,7 +137,7 @@ def questions(tables: Tables) -> Iterator[dict[str, Any]]:
         tables, "xquad", "XQuAD", task, format,
         by_language(
             tables, "XQuAD",
-            lambda code, repo: splits(
+            lambda code, repo: make_splits(
                 tables, repo, lambda s: f"qg/xquad/xquad.{code}.json",
                 lambda s: f"xquad.{code}.json", names=("test",),
             ),
@@ -168,7 +168,7 @@ def questions(tables: Tables) -> Iterator[dict[str, Any]]:
     for identifier, dataset, code, path, names, caveats in simple:
         repo, _ = tables.repository(tables.rows(dataset)[0])
         theirs = upstream.get(identifier, "")
-        splits = splits(
+        splits = make_splits(
             tables, repo, lambda s, p=path, n=names: p.format(n[s]),
             lambda s, u=theirs, n=names: u.format(n[s]), names=tuple(names),
         )  # fmt: skip
@@ -193,7 +193,7 @@ def questions(tables: Tables) -> Iterator[dict[str, Any]]:
         code = row["language"]
         pivot = "fr" if code == "fon" else "en"
         stem = f"gold_span_passages.afriqa.{code}.{pivot}"
-        afriqa[languages.code(code)] = splits(
+        afriqa[languages.code(code)] = make_splits(
             tables, "masakhane-io/afriqa", lambda s, b=stem: f"qg/afriqa/{b}.{s}.json",
             lambda s, b=stem, c=code: f"data/gold_passages/{c}/{b}.{s}.json",
         )  # fmt: skip
@@ -201,11 +201,11 @@ def questions(tables: Tables) -> Iterator[dict[str, Any]]:
         tables, "afriqa", "AfriQA", task, "afriqa", afriqa, name="AfriQA gold passages",
         caveats=["the passage is in English (fon: French), the question in the language"],
     )  # fmt: skip
-    quist = {"eng": splits(
+    quist = {"eng": make_splits(
         tables, "SeonjeongHwang/QuIST", lambda s: "qg/quist/squad_qt_dev.json", names=("dev",)
     )}  # fmt: skip
     for path in sorted((tables.data / "qg/quist/exemplars").glob("*.json")):
-        made = splits(
+        made = make_splits(
             tables, "SeonjeongHwang/QuIST", lambda s, p=path: f"qg/quist/exemplars/{p.name}",
             names=("exemplars",),
         )  # fmt: skip
