@@ -59,7 +59,9 @@ def entities(tables: Tables) -> Iterator[dict[str, Any]]:
         file = {"train": "train", "dev": "valid", "test": "test"}
         yield card(
             tables, f"indonlu-{part.split('_')[0]}", f"IndoNLU {part}", "ner", "bio",
-            {"ind": make_splits(tables, repo, lambda s, p=part, f=file: f"ner/indonlu/{p}/{f[s]}.txt")},
+            {"ind": make_splits(
+                tables, repo, lambda s, p=part, f=file: f"ner/indonlu/{p}/{f[s]}.txt"
+            )},
             options={"repair": True},
             caveats=["I- tags that continue no entity are read as B- (`repair`)"],
         )  # fmt: skip

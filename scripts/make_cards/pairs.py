@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import references
-from common import Languages, card
+from common import Languages, card, make_splits
 from tables import Tables
 
 from xlt import languages
