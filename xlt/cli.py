@@ -14,8 +14,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from xlt import __version__
-from xlt.commands import config
-from xlt.console import console, table
+from xlt.commands import config, work
+from xlt.console import console
 from xlt.errors import XltError
 
 app = typer.Typer(
@@ -55,18 +55,8 @@ def flags(
     console.debug, console.quiet, console.json = debug, quiet, json
 
 
-@app.command()
-def tasks() -> None:
-    """List the tasks, third parties' included."""
-    from xlt.commands.tasks import tasks
-
-    console.result(
-        tasks(),
-        lambda found: table(
-            ("task", "metrics", "formats", "what"),
-            [(t["name"], " ".join(t["metrics"]), " ".join(t["formats"]), t["what"]) for t in found],
-        ),
-    )
+work.add_to(app)
+app.add_typer(config.app, name="config")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -74,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # text in any script, in any locale
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(encoding="utf-8")
     sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
 
 

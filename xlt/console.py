@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,16 @@ class Console:
         if not self.quiet:
             print(text, file=sys.stderr)
 
+    def log(self) -> None:
+        """Send xlt's log messages to stderr; only warnings under --quiet."""
+        import logging
+
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger = logging.getLogger("xlt")
+        logger.addHandler(handler)
+        logger.setLevel(logging.WARNING if self.quiet else logging.INFO)
+
     def error(self, error: XltError) -> None:
         """The error on stderr, as JSON under --json; with a traceback under --debug."""
         if self.debug:
@@ -62,37 +72,3 @@ class Console:
 
 console = Console()
 """Set by the command line's global flags."""
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Aligned columns; numbers to the right. Widths count terminal cells, so CJK text aligns."""
-    cells = [list(header), *([_cell(value) for value in row] for row in rows)]
-    widths = [max(_width(row[n]) for row in cells) for n in range(len(header))]
-    right = [
-        len(cells) > 1 and all(_is_number(row[n]) for row in cells[1:]) for n in range(len(header))
-    ]
-    return [
-        "  ".join(
-            " " * (width - _width(cell)) + cell if flush else cell + " " * (width - _width(cell))
-            for cell, width, flush in zip(row, widths, right, strict=True)
-        ).rstrip()
-        for row in cells
-    ]
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.2f}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-def _is_number(cell: str) -> bool:
-    return cell == "-" or cell.replace(",", "").replace(".", "").lstrip("-~").isdigit()
-
-
-def _width(text: str) -> int:
-    from unicodedata import combining, east_asian_width
-
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)

@@ -243,7 +243,7 @@ def test_problems_of_plugin_validators_keep_their_own_words(write):
         found = problems(write(BASIC.replace("ner", "stub") + "seeds: []\n"))
     finally:
         tasks.unregister("stub")
-    assert [(p.what, p.fix) for p in found][0] == ("sizes are out of stock", "order some")
+    assert (found[0].what, found[0].fix) == ("sizes are out of stock", "order some")
     assert len(found) == 2
 
 

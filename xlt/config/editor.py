@@ -56,6 +56,6 @@ def _plugin(registry: Registry, name: str) -> type[BaseModel]:
 
 
 def summary(plugin: type) -> str:
-    """The first paragraph of a plugin's docstring, or of its module's."""
-    text = plugin.__doc__ or sys.modules[plugin.__module__].__doc__ or plugin.__name__
+    """The first paragraph of the docstring of a plugin's module, or of the plugin."""
+    text = sys.modules[plugin.__module__].__doc__ or plugin.__doc__ or plugin.__name__
     return inspect.cleandoc(text).partition("\n\n")[0].replace("\n", " ")

@@ -1,0 +1,95 @@
+"""The commands that need no model, through the real entry point."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from xlt import __version__
+from xlt.config.load import load_config
+
+HEAVY = ("torch", "transformers", "datasets", "spacy", "pydantic", "numpy", "rich", "accelerate")
+
+
+def test_help_is_fast_and_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom xlt.cli import main\n"
+        "try: main(['--help'])\n"
+        f"except SystemExit: print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
+    )
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        seconds.append(time.perf_counter() - start)
+        assert done.stderr == "[]\n"
+    assert min(seconds) < 0.3
+
+
+def test_help_lists_the_commands(xlt):
+    said = xlt("--help").stdout
+    for command in ("train", "evaluate", "predict", "compare", "runs", "tasks", "config"):
+        assert f"  {command} " in said
+
+
+def test_installed_script_and_version():
+    script = shutil.which("xlt", path=str(sys.prefix) + "/bin")
+    if script is None:
+        pytest.skip("xlt is not installed")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True)
+    assert done.stdout == f"xlt {__version__}\n"
+
+
+def test_config_check(xlt, config):
+    done = xlt("config", "check", "transfer.yaml", cwd=config)
+    assert done.returncode == 0, done.stderr
+    assert "transfer.yaml is valid" in done.stdout
+    found = json.loads(xlt("config", "check", "transfer.yaml", "--json", cwd=config).stdout)
+    assert found["stages"] == {"jav": ["eng"]}
+
+
+def test_config_show_prints_a_config(xlt, config):
+    done = xlt("config", "show", "transfer.yaml", "training.epochs=4", cwd=config)
+    (config / "shown.yaml").write_text(done.stdout, encoding="utf-8")
+    shown = load_config(config / "shown.yaml").config
+    assert shown == load_config(config / "transfer.yaml", ["training.epochs=4"]).config
+    as_json = json.loads(xlt("config", "show", "transfer.yaml", "--json", cwd=config).stdout)
+    assert as_json["training"]["epochs"] == 10
+
+
+def test_checking_a_config_loads_no_framework(config):
+    code = (
+        "import sys\nfrom xlt.cli import main\n"
+        "try: main(['config', 'check', 'transfer.yaml'])\n"
+        "except SystemExit: print([m for m in ('torch', 'transformers', 'datasets', 'spacy') "
+        "if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=config, capture_output=True, text=True)
+    assert done.stderr == "[]\n"
+
+
+def test_config_schema_is_json(xlt):
+    assert "hierarchical" in json.dumps(json.loads(xlt("config", "schema").stdout))
+
+
+def test_tasks(xlt):
+    found = {task["name"]: task for task in json.loads(xlt("tasks", "--json").stdout)}
+    assert {"ner", "dependency_parsing"} <= found.keys()
+    assert found["ner"]["metrics"][0] == "f1"
+    assert "ner" in xlt("tasks").stdout
+
+
+def test_runs_of_an_empty_folder(xlt, tmp_path):
+    assert xlt("runs", str(tmp_path)).stdout == f"no runs in {tmp_path}\n"
+
+
+def test_output_is_utf8_in_any_locale(xlt, config):
+    with (config / "transfer.yaml").open("a", encoding="utf-8") as stream:
+        stream.write("ꦗꦮ: 1\n")
+    done = xlt("config", "check", "transfer.yaml", cwd=config, PYTHONIOENCODING="ascii", LC_ALL="C")
+    assert "ꦗꦮ" in done.stderr

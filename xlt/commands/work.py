@@ -1,0 +1,169 @@
+"""xlt train | evaluate | predict | compare | runs | tasks"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from xlt.commands.arguments import ConfigFile, Overrides
+from xlt.console import console
+
+Model = Annotated[Path, typer.Argument(help="A run's folder, or a model folder in it.")]
+Run = Annotated[Path, typer.Argument(help="A run's folder.")]
+Language = Annotated[str | None, typer.Option(help="Code or English name.")]
+BatchTokens = Annotated[int, typer.Option(help="Pieces in a batch.", min=1)]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands; in this order they are listed."""
+    for command in (train, evaluate, predict, compare, runs, tasks):
+        app.command()(command)
+
+
+def train(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an unfinished run.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Forget what the run's folder holds.")
+    ] = False,
+) -> None:
+    """Run a config: train every stage, evaluate on every target, keep the models."""
+    from xlt.config.load import load_config
+    from xlt.runs.train import train
+
+    console.log()
+    loaded = load_config(config, overrides or ())
+    result = train(loaded, resume=resume, overwrite=overwrite, quiet=console.quiet)
+    if result:  # only the main process of several has one
+        console.result(result, _result)
+
+
+def evaluate(
+    model: Model,
+    data: Annotated[str, typer.Argument(help="card:language:split, a path, or hf:...")],
+    language: Language = None,
+    split: str = "test",
+    format: Annotated[str | None, typer.Option(help="A format of the task.")] = None,
+    batch_tokens: BatchTokens = 8192,
+) -> None:
+    """Score a trained model on labelled data."""
+    from xlt.runs.evaluate import evaluate
+
+    found = evaluate(
+        model, data, language=language, split=split, format=format, batch_tokens=batch_tokens
+    )
+    console.result(found, lambda _: _evaluation(found))
+
+
+def predict(
+    model: Model,
+    source: Annotated[str, typer.Argument(help="A file; - is standard input.")] = "-",
+    output: Annotated[str, typer.Option("--output", "-o", help="- is standard output.")] = "-",
+    language: Language = None,
+    input_format: Annotated[
+        str | None, typer.Option(help="text, words, or a format of the task.")
+    ] = None,
+    format: Annotated[str | None, typer.Option(help="What to write: a format of the task.")] = None,
+    batch_tokens: BatchTokens = 8192,
+) -> None:
+    """Annotate raw or pre-tokenised text."""
+    from xlt.runs.predict import predict
+
+    found = predict(
+        model,
+        source,
+        output,
+        language=language,
+        input_format=input_format,
+        output_format=format,
+        batch_tokens=batch_tokens,
+        quiet=console.quiet,
+    )
+    if output != "-":  # standard output belongs to the predictions
+        console.result(found, lambda _: f"{found['records']} sentences → {found['output']}")
+
+
+def compare(
+    a: Run,
+    b: Run,
+    resamples: Annotated[int, typer.Option(help="Of the paired bootstrap.", min=1)] = 10_000,
+    seed: int = 0,
+) -> None:
+    """Test whether two runs differ by more than chance."""
+    from xlt.evaluation.report import comparison_table
+    from xlt.runs.compare import compare
+
+    found = compare(a, b, resamples=resamples, seed=seed)
+    console.result(
+        found,
+        lambda _: [
+            f"A = {found['a']}, B = {found['b']}",
+            comparison_table(found["rows"]).text(),
+            *(f"not compared, the records differ: {data}" for data in found["differing"]),
+        ],
+    )
+
+
+def runs(
+    root: Annotated[Path, typer.Argument(help="The folder of runs.")] = Path("runs"),
+) -> None:
+    """List the runs in a folder and how they stand."""
+    from xlt.runs.listing import list_runs
+
+    console.result(list_runs(root), lambda found: _runs(found) if found else f"no runs in {root}")
+
+
+def tasks() -> None:
+    """List the tasks, third parties' included."""
+    from xlt.commands.tasks import tasks
+
+    console.result(tasks(), _tasks)
+
+
+def _result(result: dict[str, Any]) -> list[str]:
+    from xlt.evaluation.report import score_table
+
+    return [score_table(result["summary"], result["languages"], result["metrics"]).text()]
+
+
+def _evaluation(found: dict[str, Any]) -> list[str]:
+    from xlt.evaluation.report import Table
+
+    rows = [
+        (name, f"{value:.2f}", "[{:.2f}, {:.2f}]".format(*found["interval"][name]))
+        for name, value in found["metrics"].items()
+    ]
+    pieces = found["pieces"]
+    return [
+        Table(("metric", "score", "95 % interval"), tuple(rows), frozenset((1, 2))).text(),
+        f"{found['records']} records of {found['data']}; {pieces['fertility']:.2f} pieces a word, "
+        f"{pieces['unknown_pieces']:.2%} unknown, {pieces['truncated_words']} words truncated",
+        *(f"note: {caveat}" for caveat in found["caveats"]),
+    ]
+
+
+def _runs(found: list[dict[str, Any]]) -> str:
+    from xlt.evaluation.report import Table
+
+    rows = []
+    for run in found:
+        scores = [
+            f"{s['target']} {s['split']} {s['metric']} {s['mean']:.1f}"
+            + (f" ± {s['sd']:.1f}" if s["sd"] is not None else "")
+            for s in run.get("scores", ())
+        ]
+        started = str(run["started"] or "")
+        rows.append(
+            (run["name"], run["state"], started, run.get("strategy", ""), ", ".join(scores))
+        )
+    return Table(("run", "state", "started", "strategy", "scores"), tuple(rows)).text()
+
+
+def _tasks(found: list[dict[str, Any]]) -> str:
+    from xlt.evaluation.report import Table
+
+    rows = [(t["name"], " ".join(t["metrics"]), " ".join(t["formats"]), t["what"]) for t in found]
+    return Table(("task", "metrics", "formats", "what"), tuple(rows)).text()
