@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ CONTENT_RELATIONS = frozenset(
 )
 
 
+@lru_cache(maxsize=4096)
 def universal(relation: str) -> str:
     """The relation without its subtype: ``nsubj`` for ``nsubj:pass``."""
     return relation.partition(":")[0]

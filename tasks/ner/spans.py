@@ -41,15 +41,18 @@ def spans(tags: Sequence[str], *, where: object = None) -> list[Span]:
     start = 0
     for index, tag in enumerate(tags):
         prefix = tag[:1]
-        if prefix not in ("O", "B", "I"):
+        if prefix == "O":
+            type_ = None
+        elif prefix in ("B", "I"):
+            type_ = tag[1:].strip("-") or "_"
+            if prefix == "I" and type_ == open_type:
+                continue
+        else:
             raise XltError(
                 f"{tag!r} is not an IOB2 tag (word {index + 1})",
                 where=where,
                 fix="write O, B-TYPE or I-TYPE",
             )
-        type_ = tag[1:].strip("-") or "_"
-        if prefix == "I" and type_ == open_type:
-            continue
         if open_type is not None:
             found.append(Span(open_type, start, index))
         open_type = type_ if prefix == "B" else None
