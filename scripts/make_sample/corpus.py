@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,13 @@ from . import layers
 from .generate import scenes
 from .grammars.base import Grammar
 from .grammars.eng import English
+from .grammars.eus import Basque
+from .grammars.fin import Finnish
 from .grammars.malayic import Indonesian, Javanese
+from .grammars.spa import Spanish
+from .grammars.tur import Turkish
+from .grammars.zho import Chinese
+from .pairs import Pair, Question, answer_span, inference, questions
 from .scenes import Clause
 from .tree import Sentence
 
@@ -20,7 +27,8 @@ SIZES = {"train": 2000, "dev": 200, "test": 200}
 SEEDS = {"train": 20260101, "dev": 20260102, "test": 20260103}
 #: Training scenes whose alignments are written; dev and test have all.
 ALIGNED_TRAIN = 500
-GRAMMARS: dict[str, Grammar] = {g.lang: g for g in (English(), Indonesian(), Javanese())}
+GRAMMARS: dict[str, Grammar] = {g.lang: g for g in (
+    English(), Spanish(), Basque(), Indonesian(), Javanese(), Turkish(), Chinese(), Finnish())}
 
 
 def write_gz(path: Path, text: str) -> int:
@@ -47,16 +55,92 @@ def realise(split: str, drawn: list[Clause], lang: str) -> list[Sentence]:
     return [GRAMMARS[lang].realise(c, f"{split}-{i:04d}") for i, c in enumerate(drawn, 1)]
 
 
-def write(folder: Path) -> None:
-    for split, drawn in draw().items():
+def nli_rows(pairs: list[list[Pair]], split: str, lang: str) -> list[dict[str, Any]]:
+    rows = []
+    for i, some in enumerate(pairs, 1):
+        for j, pair in enumerate(some, 1):
+            name = f"{split}-{i:04d}-{j}"
+            grammar = GRAMMARS[lang]
+            rows.append({"id": name, "lang": lang,
+                         "premise": grammar.realise(pair.premise, name).text,
+                         "hypothesis": grammar.realise(pair.hypothesis, name).text,
+                         "label": pair.label, "phenomenon": pair.phenomenon})
+    return rows
+
+
+def qa_rows(asked: list[Question], sentences: list[Sentence], lang: str) -> list[dict[str, Any]]:
+    rows = []
+    grammar = GRAMMARS[lang]
+    gap = " " if grammar.spaced else ""
+    for q in asked:
+        texts = [sentences[j].text for j in q.context]
+        at = q.context.index(q.source)
+        before = sum(len(t) + len(gap) for t in texts[:at])
+        source = sentences[q.source]
+        start, end = answer_span(source, q.node)
+        answer = source.text[start:end]
+        rows.append({"id": f"{source.sent_id}-q", "lang": lang, "context": gap.join(texts),
+                     "question": grammar.realise(q.question, source.sent_id).text,
+                     "answers": {"text": [answer], "answer_start": [before + start]},
+                     "question_type": q.kind})
+    return rows
+
+
+def overlap(train: list[Sentence], other: list[Sentence]) -> dict[str, float]:
+    """How much of `other` was never seen in train, over lemmas of content words, in percent."""
+    known = {(t.lemma, t.upos) for s in train for t in s.toks}
+    content = [(t.lemma, t.upos) for s in other for t in s.toks
+               if t.upos in ("NOUN", "PROPN", "VERB", "ADJ")]
+    new = [x for x in content if x not in known]
+    touched = sum(any((t.lemma, t.upos) not in known for t in s.toks
+                      if t.upos in ("NOUN", "PROPN", "VERB", "ADJ")) for s in other)
+    return {"unseen_content_words": round(100 * len(new) / len(content), 1),
+            "unseen_content_types": round(100 * len(set(new)) / len(set(content)), 1),
+            "sentences_with_unseen": round(100 * touched / len(other), 1)}
+
+
+def write(folder: Path) -> dict[str, Any]:
+    """Everything into `folder`; returns (and writes) the figures."""
+    size = 0
+    drawn_by_split = draw()
+    sentences = {lang: {split: realise(split, drawn, lang)
+                        for split, drawn in drawn_by_split.items()} for lang in GRAMMARS}
+    figures: dict[str, Any] = {"languages": {lang: {} for lang in GRAMMARS}}
+    for split, drawn in drawn_by_split.items():
+        pairs = inference(drawn, split, SEEDS[split] + 10)
+        asked = questions(drawn, SEEDS[split] + 20)
         for lang in GRAMMARS:
-            sentences = realise(split, drawn, lang)
+            done = sentences[lang][split]
             base = folder / lang
-            write_gz(base / f"{split}.conllu.gz",
-                     "".join(layers.conllu(s) + "\n\n" for s in sentences))
+            size += write_gz(base / f"{split}.conllu.gz",
+                             "".join(layers.conllu(s) + "\n\n" for s in done))
             ner = ("".join(f"{t.form}\t{tag}\n" for t, tag in zip(s.toks, layers.iob(s),
-                                                                 strict=True)) + "\n"
-                   for s in sentences)
-            write_gz(base / f"{split}.ner.gz", "".join(ner))
-            events = [layers.events(s, c) for s, c in zip(sentences, drawn, strict=True)]
-            write_gz(base / f"{split}.events.jsonl.gz", jsonl(events))
+                                                                  strict=True)) + "\n"
+                   for s in done)
+            size += write_gz(base / f"{split}.ner.gz", "".join(ner))
+            events = [layers.events(s, c) for s, c in zip(done, drawn, strict=True)]
+            size += write_gz(base / f"{split}.events.jsonl.gz", jsonl(events))
+            nli = nli_rows(pairs, split, lang)
+            size += write_gz(base / f"{split}.nli.jsonl.gz", jsonl(nli))
+            qa = qa_rows(asked, done, lang)
+            size += write_gz(base / f"{split}.qa.jsonl.gz", jsonl(qa))
+            if lang != "eng":
+                lines = [" ".join(f"{i}-{j}" for i, j in layers.alignment(a, b))
+                         for a, b in zip(sentences["eng"][split], done, strict=True)]
+                kept = lines[:ALIGNED_TRAIN] if split == "train" else lines
+                size += write_gz(folder / "alignments" / f"{split}.eng-{lang}.pharaoh.gz",
+                                 "".join(line + "\n" for line in kept))
+            row = {"sentences": len(done), "words": sum(len(s.toks) for s in done),
+                   "multiword_tokens": sum(len(s.mwts) for s in done),
+                   "entities": sum(len(e["entities"]) for e in events),
+                   "events": sum(len(e["events"]) for e in events),
+                   "nli": len(nli), "qa": len(qa)}
+            if split != "train":
+                row |= overlap(sentences[lang]["train"], done)
+            figures["languages"][lang][split] = row
+    for split, drawn in drawn_by_split.items():
+        figures[f"templates_{split}"] = dict(sorted(Counter(c.template for c in drawn).items()))
+    figures["bytes"] = size
+    text = json.dumps(figures, indent=1, ensure_ascii=False) + "\n"
+    (folder / "figures.json").write_text(text, encoding="utf-8")
+    return figures

@@ -7,13 +7,27 @@ import random
 from collections.abc import Callable
 
 from .lexicon import (
-    ADJECTIVES, DAYS, FAMILY, GIVEN, HELD_OUT, MONTHS, NOUNS, NUMBERS, ORGS, PLACES, UNIVERSITIES,
-    VERBS, WEEKDAYS, YEARS,
+    ADJECTIVES,
+    DAYS,
+    FAMILY,
+    GIVEN,
+    HELD_OUT,
+    MONTHS,
+    NOUNS,
+    NUMBERS,
+    ORGS,
+    PLACES,
+    UNIVERSITIES,
+    VERBS,
+    WEEKDAYS,
+    YEARS,
 )
 from .scenes import NP, Clause, Time
 
 #: In dev and test a slot takes a held-out word this often, where it has one to offer.
-HELD_RATE = 0.25
+HELD_RATE = 0.15
+#: Colours are no plain predicates in every language.
+COLORS = ("white", "black", "red")
 ORG_VERBS = ("buy", "sell", "build", "open", "close", "invite", "help", "send", "lend")
 
 
@@ -161,7 +175,7 @@ class Generator:
 
     def intransitive(self) -> Clause:
         c = Clause(self.node("c"), "i", self.verb("i"), self.subject(), template="intransitive")
-        if self.chance(0.12):
+        if c.verb != "sleep" and self.chance(0.12):
             c.past, c.time = False, Time(self.node("t"), "everyday")
         return c
 
@@ -191,7 +205,7 @@ class Generator:
         return c
 
     def passive(self) -> Clause:
-        no = ("help", "love", "follow", "find", "lose", "see")
+        no = ("help", "love", "follow", "find", "lose", "see", "write")
         verb = self.verb("t", no)
         agent = self.human(pron=0, adj=0.05)
         if verb in ORG_VERBS and self.chance(0.3):
@@ -220,7 +234,8 @@ class Generator:
                 c.agent.det = "def"
             kinds = "H" if c.agent.kind == "per" else NOUNS[c.agent.concept].classes
             c.adj = self.pick("adj", [a.concept for a in ADJECTIVES.values()
-                                      if set(a.classes) & set(kinds)])
+                                      if set(a.classes) & set(kinds)
+                                      and a.concept not in COLORS])
         elif c.frame == "loc":
             c.agent = self.human(adj=0.1, dets="def") if self.chance(0.5) else self.common(
                 "TA", "def def this", adj=0.1)
@@ -232,6 +247,8 @@ class Generator:
 
     def wanting(self) -> Clause:
         c = self.motion() if self.chance(0.3) else self.transitive()
+        while c.verb in ("love", "lose", "see", "find"):
+            c = self.transitive()
         c.want, c.template = True, "want"
         if c.agent and c.agent.kind in ("org", "uni"):
             c.agent = self.person()
@@ -287,7 +304,7 @@ class Generator:
                   and set(v.extra[0]) & set(classes) and v.concept != c.verb]
         if not head.human or (taking and self.chance(0.3)):
             if not taking:
-                return c
+                return self.relative()
             inner = Clause(self.node("c"), "t", self.pick("verb", taking),
                            self.human(dets="def", pron=0, adj=0, many=0), patient=head)
             gap = "patient"
@@ -316,9 +333,13 @@ class Generator:
         if c.time and c.time.kind == "everyday":
             c.time = None
         if c.frame not in ("nom", "adj", "loc", "exist") and c.time is None:
-            self.adjuncts(c)
+            self.adjuncts(c, 0.5 if c.frame == "i" else 0.3, 0.5 if c.frame == "i" else 0.35)
         kind = self.rng.choice(["yn", "wh", "wh"])
         c.question = "yn" if kind == "yn" else self.rng.choice(askable(c) or ["yn"])
+        asked = getattr(c, c.question, None)
+        if isinstance(asked, NP) and (asked.plural or asked.det == "poss"):
+            # `Who ...?` asks for one.
+            asked.det, asked.plural, asked.count = "def", False, ""
         if c.question == "yn" and self.chance(0.1) and c.frame in "imtd":
             c.neg = True
         return plain_for_negation(c) if c.neg else c
@@ -334,11 +355,14 @@ class Generator:
         if c.template in ("intransitive", "motion", "transitive", "ditransitive", "passive"):
             if c.time is None:
                 self.adjuncts(c)
+                if c.frame == "i" and not (c.place or c.time):
+                    # Two words are no sentence to learn from.
+                    self.adjuncts(c, 1.0, 0.2)
             if self.chance(0.15):
                 c.neg = True
-        elif c.template in ("want", "complement", "adverbial") or c.frame in ("nom", "adj", "loc"):
-            if not c.question:
-                c.neg = self.chance(0.15)
+        elif not c.question and (c.template in ("want", "complement", "adverbial")
+                                 or c.frame in ("nom", "adj", "loc")):
+            c.neg = self.chance(0.15)
         if c.question and c.template != "question":
             c.template = f"question-{'yn' if c.question == 'yn' else 'wh'}"
         return plain_for_negation(c) if c.neg else c

@@ -3,9 +3,10 @@
 Columns: concept classes | eng | spa gender | eus | ind | jav | tur | zho classifier | fin.
 `*` before the concept: held out of train. English `sg/pl`; Turkish `stem/stem before vowel`;
 Finnish: nominative, genitive, partitive singular, partitive plural, strong stem (the one before
-the possessive suffix). Basque `!` marks a final r that doubles. Places add the Finnish local forms in/to/from, and the English preposition.
-Classes: H human, A animal, T thing, R readable, O can be opened, F food, M food (mass),
-D drink (mass), V vehicle, B building that can be built or bought, P place.
+the possessive suffix). Basque `!` marks a final r that doubles. Places add the Finnish local
+forms in/to/from, and the English preposition.
+Classes: H human, A animal, T thing, R readable, W written by one person, O can be opened, F food,
+M food (mass), D drink (mass), V vehicle, B building that can be built or bought, P place.
 """
 # ruff: noqa: E501 -- a table row is one line, however long
 
@@ -39,8 +40,8 @@ horse A | horse | caballo m | zaldi | kuda | jaran | at | 马 匹 | hevonen hevo
 bird A | bird | pájaro m | txori | burung | manuk | kuş | 鸟 只 | lintu linnun lintua lintuja lintu
 *cow A | cow | vaca f | behi | sapi | sapi | inek/ineğ | 牛 头 | lehmä lehmän lehmää lehmiä lehmä
 animal A | animal | animal m | animalia | hewan | kewan | hayvan | 动物 只 | eläin eläimen eläintä eläimiä eläime
-book TR | book | libro m | liburu | buku | buku | kitap/kitab | 书 本 | kirja kirjan kirjaa kirjoja kirja
-letter TR | letter | carta f | gutun | surat | layang | mektup/mektub | 信 封 | kirje kirjeen kirjettä kirjeitä kirjee
+book TRW | book | libro m | liburu | buku | buku | kitap/kitab | 书 本 | kirja kirjan kirjaa kirjoja kirja
+letter TRW | letter | carta f | gutun | surat | layang | mektup/mektub | 信 封 | kirje kirjeen kirjettä kirjeitä kirjee
 newspaper TR | newspaper | periódico m | egunkari | koran | koran | gazete | 报纸 份 | sanomalehti sanomalehden sanomalehteä sanomalehtiä sanomalehte
 *magazine TR | magazine | revista f | aldizkari | majalah | majalah | dergi | 杂志 本 | aikakauslehti aikakauslehden aikakauslehteä aikakauslehtiä aikakauslehte
 car TVO | car | coche m | auto | mobil | montor | araba | 汽车 辆 | auto auton autoa autoja auto

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 #: Punctuation that clings to the word before it in every language of the sample.
 CLOSING = frozenset(".,?!。，？、")
+#: Punctuation that clings to the word after it.
+OPENING = frozenset("¿")
 
 
 @dataclass(eq=False)
@@ -113,9 +115,10 @@ def finish(phrase: Ph, sent_id: str, lang: str, spaced: bool) -> Sentence:
             mwts[i] = (i + t.mwt[1], t.mwt[0])
     # The first word of a sentence is capitalised, also inside a multiword token.
     if spaced:
-        toks[0].form = _capital(toks[0].form, lang)
-        if 0 in mwts:
-            mwts[0] = (mwts[0][0], _capital(mwts[0][1], lang))
+        first = 1 if toks[0].form in OPENING else 0
+        toks[first].form = _capital(toks[first].form, lang)
+        if first in mwts:
+            mwts[first] = (mwts[first][0], _capital(mwts[first][1], lang))
     sentence = Sentence(sent_id, lang, toks, heads, mwts, [])
     _set_text(sentence, spaced)
     return sentence
@@ -125,7 +128,7 @@ def _set_text(s: Sentence, spaced: bool) -> None:
     n = len(s.toks)
     s.space_after = [spaced] * n
     for i in range(n - 1):
-        if s.toks[i + 1].form in CLOSING:
+        if s.toks[i + 1].form in CLOSING or s.toks[i].form in OPENING:
             s.space_after[i] = False
     s.space_after[-1] = True
     s.spans = [(0, 0)] * n

@@ -44,7 +44,7 @@ ANTONYMS = {
 #: Frames: i intransitive, m motion, t transitive, d ditransitive, c clause (C: factive).
 #: Objects: the noun classes that may be the object; @: persons.
 VERBS = """
-sleep i - - | sleep slept slept | dormir durmió durmieron duerme duermen dormido | egin egiten du+lo | tidur - tidur | turu - turu | uyu - uyuyor | 睡觉 | nukkua nukkui nukkuivat nukkuu nukkuvat nuku nukkunut nukkuneet -
+sleep i - - | sleep slept slept | dormir durmió durmieron duerme duermen dormido | egin egiten du+lo | tidur - tidur | turu - turu | uyu - uyuyor | 睡着 | nukkua nukkui nukkuivat nukkuu nukkuvat nuku nukkunut nukkuneet -
 laugh i - - | laugh laughed laughed | reír rió rieron ríe ríen reído | egin egiten du+barre | tertawa - tawa | ngguyu - guyu | gül - gülüyor | 笑 | nauraa nauroi nauroivat nauraa nauravat naura nauranut nauraneet -
 cry i - - | cry cried cried | llorar lloró lloraron llora lloran llorado | egin egiten du+negar | menangis - tangis | nangis - tangis | ağla - ağlıyor | 哭 | itkeä itki itkivät itkee itkevät itke itkenyt itkeneet -
 dance i - - | dance danced danced | bailar bailó bailaron baila bailan bailado | egin egiten du+dantza | menari - tari | njoged - joged | et/ed - ediyor dans | 跳舞 | tanssia tanssi tanssivat tanssii tanssivat tanssi tanssinut tanssineet -
@@ -64,7 +64,7 @@ lose t T Loss | lose lost lost | perder perdió perdieron pierde pierden perdido
 eat t FM Consumption | eat ate eaten | comer comió comieron come comen comido | jan jaten du | makan dimakan makan | mangan dipangan pangan | ye yen yiyor | 吃 | syödä söi söivät syö syövät syö syönyt syöneet g
 drink t D Consumption | drink drank drunk | beber bebió bebieron bebe beben bebido | edan edaten du | minum diminum minum | ngombe diombe ombe | iç içil içiyor | 喝 | juoda joi joivat juo juovat juo juonut juoneet g
 read t R Communication | read read read | leer leyó leyeron lee leen leído | irakurri irakurtzen du | membaca dibaca baca | maca diwaca waca | oku okun okuyor | 读 | lukea luki lukivat lukee lukevat lue lukenut lukeneet g
-write t R Creation | write wrote written | escribir escribió escribieron escribe escriben escrito | idatzi idazten du | menulis ditulis tulis | nulis ditulis tulis | yaz yazıl yazıyor | 写 | kirjoittaa kirjoitti kirjoittivat kirjoittaa kirjoittavat kirjoita kirjoittanut kirjoittaneet g
+write t W Creation | write wrote written | escribir escribió escribieron escribe escriben escrito | idatzi idazten du | menulis ditulis tulis | nulis ditulis tulis | yaz yazıl yazıyor | 写 | kirjoittaa kirjoitti kirjoittivat kirjoittaa kirjoittavat kirjoita kirjoittanut kirjoittaneet g
 build t B Creation | build built built | construir construyó construyeron construye construyen construido | eraiki eraikitzen du | membangun dibangun bangun | mbangun dibangun bangun | et/ed edil ediyor inşa | 建造 | rakentaa rakensi rakensivat rakentaa rakentavat rakenna rakentanut rakentaneet g
 open t O Opening | open opened opened | abrir abrió abrieron abre abren abierto | ireki irekitzen du | membuka dibuka buka | mbukak dibukak bukak | aç açıl açıyor | 打开 | avata avasi avasivat avaa avaavat avaa avannut avanneet g
 close t O Closing | close closed closed | cerrar cerró cerraron cierra cierran cerrado | itxi ixten du | menutup ditutup tutup | nutup ditutup tutup | kapat kapatıl kapatıyor | 关上 | sulkea sulki sulkivat sulkee sulkevat sulje sulkenut sulkeneet g

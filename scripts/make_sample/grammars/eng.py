@@ -122,7 +122,8 @@ class English(Grammar):
         num = "NumForm=Digit|NumType=Card"
         if t.kind == "everyday":
             day = word("day", "day", "NOUN", "Number=Sing", k(t, "day"))
-            return join(day, [(word("every", "every", "DET", keys=k(t, "every")), "det")]), "obl:tmod"
+            every = word("every", "every", "DET", keys=k(t, "every"))
+            return join(day, [(every, "det")]), "obl:tmod"
         if t.kind in ("yesterday", "today"):
             return word(t.kind, t.kind, "NOUN", "Number=Sing", k(t, "h", "year", "day"),
                         entity), "obl:tmod"

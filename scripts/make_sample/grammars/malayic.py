@@ -157,7 +157,7 @@ class Indonesian(Grammar):
         if t.kind == "year":
             head, right = self.year, [(year, "nummod")]
         elif t.kind == "month":
-            assert name and year
+            assert name is not None
             head, right = self.month_, [(join(name, [], [(year, "nummod")]), "nmod")]
         elif t.kind == "day":
             num = word(t.day, t.day, "NUM", "NumType=Card", k(t, "dnum"), entity)

@@ -1,0 +1,280 @@
+"""Pairs and triples made by changing scenes: inference pairs and questions with answers.
+
+A hypothesis or a question is a changed scene, so it is realised by the same grammars, and its
+label holds by construction in every language.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from .generate import COLORS, Generator, askable, plain_for_negation, repetitive
+from .lexicon import ADJECTIVES, NOUNS, VERBS
+from .nouns import HYPERNYMS
+from .scenes import NP, Clause
+from .tree import Sentence
+from .words import ANTONYMS
+
+COUNTRIES = ("spain", "turkey", "indonesia", "china", "finland", "japan", "france", "mexico")
+QUESTION_TYPES = {"agent": "who", "patient": "what", "recipient": "to_whom", "goal": "where_to",
+                  "place": "where", "time": "when"}
+
+
+@dataclass
+class Pair:
+    premise: Clause
+    hypothesis: Clause
+    label: str
+    phenomenon: str
+
+
+@dataclass
+class Question:
+    context: list[int]  # scene indexes, in the order of the text
+    source: int  # the scene that answers
+    question: Clause
+    node: str  # the scene node that is the answer
+    kind: str
+
+
+def _simple(c: Clause) -> bool:
+    """A plain positive statement about one event."""
+    return (c.frame in ("i", "m", "t", "d") and c.past
+            and not (c.neg or c.want or c.question or c.comp or c.adv or c.conj))
+
+
+def _changed(c: Clause, change: Callable[[Clause], object]) -> Clause:
+    new = copy.deepcopy(c)
+    change(new)
+    return new
+
+
+def _quantified(c: Clause) -> bool:
+    return any(np.det in ("all", "many", "count") for np in c.nps())
+
+
+def entailed(c: Clause) -> Iterator[tuple[str, Clause]]:
+    """Scenes that follow from `c`, with the name of the step."""
+    if c.conj:
+        yield "conjunct_clause", _alone(c)
+        yield "conjunct_clause", copy.deepcopy(c.conj[1])
+    if c.adv and not c.neg:
+        yield "adverbial", copy.deepcopy(c.adv[1])
+    if c.frame == "C" and not c.neg and c.comp:
+        yield "factive", copy.deepcopy(c.comp)
+    for role in ("agent", "patient"):
+        np: NP | None = getattr(c, role)
+        if np and np.rel and not c.neg:
+            inner = copy.deepcopy(np.rel)
+            setattr(inner, np.gap, NP(np.node, "n", np.concept, human=np.human, animal=np.animal))
+            yield "relative", inner
+    if not _simple(c):
+        return
+    if c.passive:
+        yield "voice", _changed(c, lambda x: setattr(x, "passive", False))
+    for role in ("place", "time"):
+        if getattr(c, role) is not None:
+            yield "dropped_adjunct", _changed(c, lambda x, r=role: setattr(x, r, None))
+    for role in ("agent", "patient", "recipient"):
+        np = getattr(c, role)
+        if np is None:
+            continue
+        if np.kind == "coord" and role == "agent":
+            yield "conjunct", _changed(c, lambda x: setattr(x, "agent", x.agent.parts[0]))
+        if np.kind != "n" or np.rel:
+            continue
+        if np.adj and np.det != "all":
+            yield "dropped_modifier", _changed(c, lambda x, r=role: setattr(getattr(x, r), "adj",
+                                                                            ""))
+        if np.concept in HYPERNYMS and np.det in ("def", "indef", "this", "count"):
+            def lift(x: Clause, r: str = role) -> None:
+                target: NP = getattr(x, r)
+                target.concept, target.owner, target.adj = HYPERNYMS[target.concept], None, ""
+                if target.det in ("def", "this"):
+                    target.det, target.plural = "indef", False
+
+            if not np.plural or np.det == "count":
+                yield "hypernym", _changed(c, lift)
+        if np.det == "count":
+            yield "quantifier", _changed(c, lambda x, r=role: _to_one(getattr(x, r)))
+
+
+def _to_one(np: NP) -> None:
+    np.det, np.count, np.plural = "indef", "", False
+
+
+def _alone(c: Clause) -> Clause:
+    return _changed(c, lambda x: setattr(x, "conj", None))
+
+
+def contradicted(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]]:
+    if c.question:
+        return
+    plain = not _quantified(c) and not (c.agent and c.agent.det == "indef")
+    bare = c.frame in ("nom", "adj", "loc") or _simple(c) or (c.neg and not (
+        c.comp or c.adv or c.conj or c.want))
+    if plain and bare and c.frame != "exist" and c.past | (c.frame in ("nom", "adj", "loc")):
+        yield "negation", plain_for_negation(_changed(c, lambda x: setattr(x, "neg", not x.neg)))
+    if c.frame == "adj" and not c.neg and c.adj in ANTONYMS and c.adj not in COLORS:
+        yield "antonym", _changed(c, lambda x: setattr(x, "adj", ANTONYMS[x.adj]))
+    if (c.frame == "loc" and not c.neg and c.place and c.place.kind == "loc"
+            and c.place.concept not in COUNTRIES):
+        other = c.place.concept
+        while other == c.place.concept or other in COUNTRIES:
+            other = generator.place(city=1.0).concept
+        yield "other_place", _changed(c, lambda x: setattr(x.place, "concept", other))
+    for sub in (c.conj and c.conj[1], c.comp if c.frame == "C" and not c.neg else None):
+        if sub and _simple(sub) and not _quantified(sub) and sub.agent and sub.agent.det != "indef":
+            kind = "conjunct_negated" if c.conj else "factive_negated"
+            yield kind, plain_for_negation(_changed(sub, lambda x: setattr(x, "neg", True)))
+
+
+def neutral(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]]:
+    if c.question:
+        return
+    if c.frame == "c" and not c.neg and c.comp:
+        yield "nonfactive", copy.deepcopy(c.comp)
+    if c.want and not c.neg:
+        yield "intention", _changed(c, lambda x: setattr(x, "want", False))
+    if c.neg and c.frame in ("i", "m", "t", "d") and not (c.want or c.conj or c.adv or c.comp):
+        for role in ("place", "time"):
+            if getattr(c, role) is not None:
+                yield "negated_adjunct", _changed(c, lambda x, r=role: setattr(x, r, None))
+    if not _simple(c):
+        return
+    if c.time is None:
+        yield "added_adjunct", _changed(c, lambda x: setattr(x, "time", generator.time()))
+    if c.place is None and c.frame != "m":
+        yield "added_adjunct", _changed(c, lambda x: setattr(x, "place", generator.place()))
+    for role in ("agent", "patient"):
+        np: NP | None = getattr(c, role)
+        if np and np.kind == "n" and not (np.adj or np.rel or np.owner) and np.det in (
+                "def", "indef"):
+            fit = [a.concept for a in ADJECTIVES.values()
+                   if set(a.classes) & set(NOUNS[np.concept].classes)]
+            if fit:
+                adj = generator.pick("adj", fit)
+                yield "added_modifier", _changed(
+                    c, lambda x, r=role, a=adj: setattr(getattr(x, r), "adj", a))
+    if c.frame == "t" and c.patient and c.patient.kind == "n" and not c.patient.rel:
+        other = generator.common(VERBS[c.verb].extra[0].replace("@", "") or "H", "def indef", adj=0)
+        other.node = c.patient.node
+        if other.concept != c.patient.concept:
+            yield "other_object", _changed(c, lambda x: setattr(x, "patient", other))
+
+
+def inference(drawn: list[Clause], split: str, seed: int, per_scene: int = 2) -> list[list[Pair]]:
+    """Up to `per_scene` pairs a scene, with different labels, the rarer label first."""
+    rng = random.Random(seed)
+    generator = Generator(split, seed + 1)
+    generator.count = 1000  # nodes that no scene has
+    used = {"entailment": 0, "contradiction": 0, "neutral": 0}
+    out: list[list[Pair]] = []
+    for c in drawn:
+        found: dict[str, list[tuple[str, Clause, Clause]]] = {label: [] for label in used}
+        if not c.question:
+            steps = list(entailed(c))
+            found["entailment"] = [(name, c, h) for name, h in steps]
+            found["contradiction"] = [(n, c, h) for n, h in contradicted(c, generator)]
+            found["neutral"] = [(n, c, h) for n, h in neutral(c, generator)]
+            found["neutral"] += [("hyponym", h, c) for n, h in steps if n == "hypernym"]
+        pairs = []
+        for label in sorted(used, key=lambda name: used[name]):
+            options = [o for o in found[label] if not (repetitive(o[1]) or repetitive(o[2]))]
+            if options and len(pairs) < per_scene:
+                # All kinds of steps alike, then all steps of the kind.
+                kind = rng.choice(sorted({o[0] for o in options}))
+                name, premise, hypothesis = rng.choice([o for o in options if o[0] == kind])
+                used[label] += 1
+                pairs.append(Pair(premise, hypothesis, label, name))
+        out.append(pairs)
+    return out
+
+
+def _askable(c: Clause) -> list[str]:
+    """Roles of a scene that a reading question may ask for."""
+    if not _simple(c) or c.passive or c.agent is None or c.agent.kind in ("pron", "coord"):
+        return []
+    if any(np.rel for np in c.nps()):
+        return []
+    roles = askable(c)
+    if c.patient and c.patient.det == "poss":
+        # `Who sold her house?` would give away who it was.
+        roles = [r for r in roles if r != "agent"]
+    return roles
+
+
+def questions(drawn: list[Clause], seed: int, per_scene: int = 2) -> list[Question]:
+    """Up to `per_scene` questions about each scene, each in a text of three sentences."""
+    rng = random.Random(seed)
+    statements = [i for i, c in enumerate(drawn) if not c.question]
+    out = []
+    for i, c in enumerate(drawn):
+        roles = _askable(c)
+        for role in rng.sample(roles, min(per_scene, len(roles))):
+            out.append(_question(drawn, i, role, statements, rng))
+    return out
+
+
+def _question(drawn: list[Clause], i: int, role: str, statements: list[int],
+              rng: random.Random) -> Question:
+    c = drawn[i]
+    target = getattr(c, role)
+    # The other sentences share neither verb nor participants, so that one answer is right.
+    taken = _people(c)
+    context = [i]
+    while len(context) < 3:
+        j = rng.choice(statements)
+        other = drawn[j]
+        if j not in context and not taken & _people(other) and c.verb not in _verbs(other):
+            context.append(j)
+            taken |= _people(other)
+    rng.shuffle(context)
+    question = copy.deepcopy(c)
+    question.question = role
+    for np in question.nps():
+        if np.det == "indef":
+            np.det = "def"
+    asked = getattr(question, role)
+    if isinstance(asked, NP) and asked.kind == "n":
+        asked.det, asked.plural, asked.count, asked.owner = "def", False, "", None
+    for extra in ("place", "time"):
+        if role != extra and rng.random() < 0.5:
+            setattr(question, extra, None)
+    kind = QUESTION_TYPES[role]
+    if role == "patient" and (target.human or target.kind == "per"):
+        kind = "whom"
+    return Question(context, i, question, target.node, kind)
+
+
+def _people(c: Clause) -> set[str]:
+    return {np.concept for np in c.nps() if np.kind in ("per", "n", "org", "uni")}
+
+
+def _verbs(c: Clause) -> set[str]:
+    inner = [x for x in (c.comp, c.adv and c.adv[1], c.conj and c.conj[1]) if x]
+    inner += [np.rel for np in c.nps() if np.rel]
+    return {c.verb}.union(*(_verbs(x) for x in inner)) if inner else {c.verb}
+
+
+def answer_span(s: Sentence, node: str) -> tuple[int, int]:
+    """The characters of the whole phrase that expresses a node: its head's subtree."""
+    mine = [i for i, t in enumerate(s.toks) if any(key.startswith(node + ".") for key in t.keys)]
+    # Case marks and linkers (`'s`, `de`) carry the node's name too, but hang on other words.
+    heads = [i for i in mine
+             if s.toks[i].upos not in ("ADP", "PART") and s.heads[i] - 1 not in mine]
+    if len(heads) != 1:
+        raise ValueError(f"{s.sent_id} {s.lang} {node}: no single head in {s.text}")
+    phrase = {heads[0]}
+    grown = True
+    while grown:
+        more = {i for i, h in enumerate(s.heads) if h - 1 in phrase} - phrase
+        grown = bool(more)
+        phrase |= more
+    first, last = min(phrase), max(phrase)
+    if len(phrase) != last - first + 1:
+        raise ValueError(f"{s.sent_id} {s.lang} {node}: not contiguous in {s.text}")
+    return s.spans[first][0], s.spans[last][1]
