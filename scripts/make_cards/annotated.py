@@ -99,7 +99,7 @@ def _uner(tables: Tables, row: dict[str, str]) -> dict[str, Any]:
             repo,
             lambda s, b=stem: f"ner/uner/{treebank}/{b}-{s}.iob2",
             lambda s, b=stem: f"{b}-{s}.iob2",
-            note="local copy: train at most 4,000 sentences",
+            note="local copy: train at most 4,000 sentences (English: in full)",
         )
     pud = treebank.endswith("PUD")
     outside = treebank == "Norwegian-NDT"
@@ -111,7 +111,10 @@ def _uner(tables: Tables, row: dict[str, str]) -> dict[str, Any]:
     if other:
         caveats.append("OTH occurs here and not in the other UNER sets")
     if treebank == "English-EWT":
-        caveats.append("upstream's train file at this commit may differ from the local one of 2022")
+        caveats.append(
+            "the local train file is an earlier version (2022) with types OTH and O, read as O"
+        )
+        made["eng"]["train"]["options"] = {"types": {"OTH": None, "O": None}}
     return card(
         tables, "uner-" + treebank.lower(), row["dataset"], "ner", "bio", made,
         origin="translated" if pud and not treebank.startswith("English") else "native",

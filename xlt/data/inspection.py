@@ -1,0 +1,304 @@
+"""`xlt data list | show | check`: what cards say, and whether the data agree.
+
+`check` executes a card: files and checksums, licence, every malformed record, labels stated and
+found, and texts that occur in two splits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xlt.data import cards
+from xlt.data.references import ResolvedData, difference, locate, resolve
+from xlt.errors import XltError, XltErrors
+
+if TYPE_CHECKING:
+    from xlt.task import Task
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One line of `xlt data list`."""
+
+    identifier: str
+    name: str
+    task: str
+    languages: tuple[str, ...]
+    splits: tuple[str, ...]
+    licence: str
+    origin: str
+    available: int
+    files: int
+
+
+@dataclass(frozen=True)
+class FileState:
+    """One file of a split on this machine.
+
+    path:       None if it is not here.
+    difference: how it differs from the publisher's; None if it does not.
+    """
+
+    path: Path | None
+    url: str | None
+    difference: str | None
+
+
+@dataclass
+class SplitReport:
+    """What was found in one split.
+
+    records:    None if it could not be read: file missing, or no plugin for the task.
+    malformed:  the first problems, and their number in all.
+    unexpected: labels found that the card does not state; `unused`: the other way round.
+    """
+
+    language: str
+    split: str
+    files: list[FileState]
+    records: int | None = None
+    malformed: list[XltError] = field(default_factory=list)
+    malformed_total: int = 0
+    duplicates: int = 0
+    unexpected: dict[str, list[str]] = field(default_factory=dict)
+    unused: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Texts of `second` that `first` has too, after normalisation."""
+
+    language: str
+    first: str
+    second: str
+    count: int
+    share: float
+    examples: tuple[str, ...]
+
+
+@dataclass
+class CheckReport:
+    """The outcome of `check`. `problems` is what makes it fail; `notes` is good to know."""
+
+    card: cards.Card
+    splits: list[SplitReport]
+    overlaps: list[Overlap]
+    problems: list[str]
+    notes: list[str]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+def list_cards(*, task: str | None = None, language: str | None = None) -> list[Listing]:
+    """All cards, or those of a task and with a language. Raises XltError for a broken card."""
+    from xlt import languages
+
+    found = []
+    for identifier in cards.paths():
+        card = cards.get(identifier)
+        if task is not None and card.task != task:
+            continue
+        if language is not None and languages.match(language, card.languages) is None:
+            continue
+        files = [file for _, _, split in card.splits() for file in split.files]
+        found.append(
+            Listing(
+                identifier=identifier,
+                name=card.name,
+                task=card.task,
+                languages=tuple(card.languages),
+                splits=tuple(dict.fromkeys(name for _, name, _ in card.splits())),
+                licence=card.licence,
+                origin=card.origin,
+                available=sum(locate(card, file) is not None for file in files),
+                files=len(files),
+            )
+        )
+    return found
+
+
+def show(identifier: str) -> tuple[cards.Card, list[SplitReport]]:
+    """A card, and for each split where its files are on this machine; nothing is read."""
+    card = cards.get(identifier)
+    return card, [
+        SplitReport(language, name, _states(card, split, checksums=False))
+        for language, name, split in card.splits()
+    ]
+
+
+def check(
+    identifier: str, *, language: str | None = None, task: Task | None = None, limit: int = 20
+) -> CheckReport:
+    """Execute a card.
+
+    language: only this one.
+    task:     reads the records; by default the registered plugin that the card names.
+    limit:    malformed records to describe in each split; all are counted.
+    """
+    card = cards.get(identifier)
+    report = CheckReport(card, [], [], [], list(card.caveats))
+    if task is None:
+        task = _plugin(card, report)
+    only = None if language is None else card.language(language)
+    texts: dict[str, dict[str, dict[bytes, str]]] = {}
+    for code, name, split in card.splits():
+        if only is not None and code != only:
+            continue
+        found = SplitReport(code, name, _states(card, split, checksums=True))
+        report.splits.append(found)
+        where = f"{identifier}:{code}:{name}"
+        report.notes += [f"{where}: {f.difference}" for f in found.files if f.difference]
+        missing = [f for f in found.files if f.path is None]
+        if missing:
+            fix = "xlt data get" if missing[0].url else "only in a data folder (XLT_DATA)"
+            report.problems.append(f"{where}: {len(missing)} file(s) not here ({fix})")
+        elif task is not None:
+            seen = _read(task, _resolved(card, code, name), found, card, limit)
+            texts.setdefault(code, {})[name] = seen
+            report.problems += _split_problems(where, found)
+    for code, by_split in texts.items():
+        report.overlaps += _overlaps(card, code, by_split)
+    for overlap in report.overlaps:
+        report.notes.append(
+            f"{identifier}:{overlap.language}: {overlap.count} texts of {overlap.second} "
+            f"({overlap.share:.1%}) are in {overlap.first} too"
+        )
+    return report
+
+
+def normalised(text: str) -> str:
+    """A text as overlap is measured: NFKC, case folded, letters and digits alone."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(c for c in folded if c.isalnum() or unicodedata.category(c)[0] == "M")
+
+
+def _states(card: cards.Card, split: cards.Split, *, checksums: bool) -> list[FileState]:
+    states = []
+    for file in split.files:
+        path = locate(card, file)
+        differs = difference(file, path) if checksums and path is not None else None
+        states.append(FileState(path, file.url, differs))
+    return states
+
+
+def _plugin(card: cards.Card, report: CheckReport) -> Task | None:
+    from xlt.registry import tasks
+
+    if card.task not in tasks.names():
+        report.notes.append(f"no plugin for the task {card.task!r}: records were not read")
+        return None
+    task: Task = tasks.get(card.task)()
+    return task
+
+
+def _resolved(card: cards.Card, language: str, split: str) -> ResolvedData:
+    from xlt.config.schema import Reference
+
+    return resolve(Reference(ref=f"{card.identifier}:{language}:{split}"), language, split)
+
+
+def _read(
+    task: Task, resolved: ResolvedData, found: SplitReport, card: cards.Card, limit: int
+) -> dict[bytes, str]:
+    """Fill in the report; returns the split's texts, by digest."""
+    malformed = _malformed(resolved)
+    found.malformed_total, found.malformed = len(malformed), malformed[:limit]
+    if malformed:
+        return {}
+    seen: dict[bytes, str] = {}
+    labels: dict[str, set[str]] = {}
+    count = 0
+    try:
+        for batch_labels, text in _records(task, resolved):
+            count += 1
+            digest = hashlib.blake2b(normalised(text).encode(), digest_size=16).digest()
+            found.duplicates += digest in seen
+            seen.setdefault(digest, text[:80])
+            for layer, values in batch_labels.items():
+                labels.setdefault(layer, set()).update(values)
+    except XltError as error:
+        problems = error.problems if isinstance(error, XltErrors) else [error]
+        found.malformed_total, found.malformed = len(problems), problems[:limit]
+        return {}
+    found.records = count
+    for layer, stated in card.labels.items():
+        there = labels.get(layer, set())
+        if extra := sorted(there - set(stated)):
+            found.unexpected[layer] = extra
+        if unused := sorted(set(stated) - there):
+            found.unused[layer] = unused
+    return seen
+
+
+def _records(
+    task: Task, resolved: ResolvedData
+) -> Iterator[tuple[dict[str, tuple[str, ...]], str]]:
+    from xlt.data.store import read_records
+
+    for record in read_records(task, resolved):
+        yield dict(task.labels([record])), task.text(record)
+
+
+def _malformed(resolved: ResolvedData) -> list[XltError]:
+    """Everything malformed, where the format's reader can go on after a bad record."""
+    from xlt.data.columns import read_columns
+    from xlt.data.conllu import read_conllu
+    from xlt.data.jsonl import read_jsonl
+
+    problems: list[XltError] = []
+    options: dict[str, Any] = dict(resolved.options)
+    for path in resolved.files:
+        records: Iterator[Any]
+        if resolved.format == "conllu":
+            strict = bool(options.get("labelled", True))
+            records = read_conllu(path, strict_trees=strict, problems=problems)
+        elif resolved.format == "bio":
+            records = read_columns(path, **options, problems=problems)
+        elif resolved.format == "jsonl":
+            records = read_jsonl(path, problems=problems)
+        else:
+            return []
+        try:
+            for _ in records:
+                pass
+        except XltError as error:
+            problems.append(error)
+    return problems
+
+
+def _split_problems(where: str, found: SplitReport) -> list[str]:
+    problems = []
+    if found.malformed_total:
+        problems.append(f"{where}: {found.malformed_total} malformed record(s)")
+    for layer, values in found.unexpected.items():
+        problems.append(f"{where}: labels that the card does not state ({layer}): {values}")
+    return problems
+
+
+def _overlaps(
+    card: cards.Card, language: str, by_split: dict[str, dict[bytes, str]]
+) -> list[Overlap]:
+    """Between splits of the same files too, unless one is the whole that others are part of."""
+    found = []
+    names = list(by_split)
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            if _nested(card.languages[language][first], card.languages[language][second]):
+                continue
+            both = by_split[first].keys() & by_split[second].keys()
+            if both:
+                examples = tuple(sorted(by_split[second][digest] for digest in both)[:3])
+                share = len(both) / len(by_split[second])
+                found.append(Overlap(language, first, second, len(both), share, examples))
+    return found
+
+
+def _nested(a: cards.Split, b: cards.Split) -> bool:
+    return a.files == b.files and (a.select is None or b.select is None)
