@@ -23,7 +23,7 @@ class Tables:
         rows = []
         for line in lines:
             fields = line.split("\t")
-            if len(fields) > len(names):  # "en.(dev|test).tsv", its bar written as a tab
+            if "(" in fields[3] and ")" not in fields[3]:  # "en.(dev|test).tsv", its bar a tab
                 fields[3:5] = ["|".join(fields[3:5])]
             rows.append(dict(zip(names, fields, strict=False)))
         return rows
