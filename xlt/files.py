@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +40,19 @@ def disk_error(error: OSError, path: Path) -> XltError:
             fix="set `output.root` to a folder you may write to",
         )
     return XltError(f"cannot write: {error}", where=path, fix="mend it and run with --resume")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with the disk inside the block becomes an error that says so."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error, path) from error
+    except Exception as error:
+        # safetensors wraps the operating system's error in one of its own.
+        code = re.search(r"\(os error (\d+)\)", str(error))
+        if code is None or isinstance(error, XltError):
+            raise
+        number = int(code.group(1))
+        raise disk_error(OSError(number, os.strerror(number)), path) from error

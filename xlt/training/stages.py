@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from xlt.config.schema import Config, Model
 from xlt.errors import XltError
-from xlt.files import disk_error, write_json
+from xlt.files import disk_error, write_json, writing
 from xlt.model.backbone import Backbone
 from xlt.model.folder import ModelInfo, load_model, save_model
 from xlt.model.task_model import TaskModel
+from xlt.model.vocabulary import Trimmed, stored_weights
 from xlt.task import Example, Labels, Record, Task, extend_labels
 from xlt.training import checkpoint as ckpt
 from xlt.training.data import Data
@@ -101,15 +102,17 @@ class StageRunner:
             try:
                 self.root.mkdir(parents=True, exist_ok=True)
                 lock.acquire(blocking=False)
-            except OSError as error:
-                raise disk_error(error, self.root) from error
-            except TimeoutError:
+            except Timeout:
                 log.warning("another process is training %s; waiting for it", folder.name)
                 lock.acquire()
+            except OSError as error:
+                raise disk_error(error, self.root) from error
         try:
             state.wait_for_everyone()
             finished = self._finished(folder, key, needed)
             if finished is not None:
+                if state.is_main_process:
+                    shutil.rmtree(folder / "work", ignore_errors=True)  # of a kill at the very end
                 return finished
             watched = [[self.load(portion) for portion in portions] for portions in observers]
             self._train(stage, parent, train, dev, watched, folder, key)
@@ -148,10 +151,9 @@ class StageRunner:
     def _finished(
         self, folder: Path, key: str, needed: set[str], *, reused: bool = True
     ) -> Finished | None:
-        path = folder / DONE
-        if not path.is_file():
+        done = _done(folder)
+        if done is None:
             return None
-        done = json.loads(path.read_text(encoding="utf-8"))
         if not needed <= set(done["selected"]):
             log.warning("%s lacks scores for %s: it is trained again", folder.name, sorted(needed))
             return None
@@ -176,12 +178,12 @@ class StageRunner:
         work = folder / "work"
         self._prepare_folder(folder, work)
         backbone, model = self._model(stage, parent, train)
-        freeze(model, stage.training.freeze)
         records = [record for data in train for record in data.records]
         examples = self.task.encode(records, backbone, model.labels)
         evaluations = self._evaluations([dev, *watched], backbone)
         vocabulary, pieces = self._trim(model, backbone, examples, evaluations)
         model, merge = _with_lora(model, self.config.model)
+        freeze(model, stage.training.freeze)
         device = best_device()
         precision = choose_precision(stage.training.precision, device)
         _refuse_fp16_for_t5(precision, backbone)
@@ -212,7 +214,9 @@ class StageRunner:
         selected = {name: dict(best) for name, best in trainer.selector.best.items()}
         if primary == LAST:
             selected[LAST] = {"step": last, "score": float("nan")}
-        try:
+        with writing(folder):
+            earlier = _done(folder)
+            known = earlier["selected"] if earlier else {}
             self._save_selected(trainer, merge, vocabulary, backbone, selected, folder, last)
             write_json(
                 folder / DONE,
@@ -221,7 +225,9 @@ class StageRunner:
                     "stage": stage.name,
                     "parent": parent.folder.name if parent else None,
                     "primary": primary,
-                    "selected": {
+                    # Trained again for more observers: the weights are the same, so is the rest.
+                    "selected": known
+                    | {
                         n: {"step": b["step"], "score": _finite(b["score"])}
                         for n, b in selected.items()
                     },
@@ -234,34 +240,39 @@ class StageRunner:
                 },
             )
             shutil.rmtree(work)
-        except OSError as error:
-            raise disk_error(error, folder) from error
 
     def _prepare_folder(self, folder: Path, work: Path) -> None:
+        """Forget what an earlier process left unfinished, unless it is to be resumed.
+
+        A finished stage stays: another run may be reading it.
+        """
         from accelerate import PartialState
 
-        if not PartialState().is_main_process:
-            PartialState().wait_for_everyone()
-            return
-        try:
-            if not self.resume and folder.exists():
-                shutil.rmtree(folder)
-            for half_written in work.glob("writing-*"):
-                shutil.rmtree(half_written)
-            work.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise disk_error(error, folder) from error
+        if PartialState().is_main_process:
+            with writing(folder):
+                if not self.resume and work.exists():
+                    shutil.rmtree(work)
+                for half_written in work.glob("writing-*"):
+                    shutil.rmtree(half_written)
+                work.mkdir(parents=True, exist_ok=True)
         PartialState().wait_for_everyone()
 
     def _checkpoint(self, work: Path) -> str | None:
-        if not self.resume:
-            return None
-        path, problems = ckpt.last_intact(work)
-        for problem in problems:
-            log.warning("%s: going back to the checkpoint before it", problem)
-        if problems and path is None:
-            log.warning("no intact checkpoint in %s: the stage starts again", work)
-        return None if path is None else str(path)
+        """The newest intact checkpoint, where the run is to be resumed; damaged ones go."""
+        from accelerate import PartialState
+        from accelerate.utils import broadcast_object_list
+
+        found: list[str | None] = [None]
+        if self.resume and PartialState().is_main_process:
+            path, problems = ckpt.last_intact(work)
+            for problem in problems:
+                log.warning("%s: going back to the checkpoint before it", problem)
+            if problems and path is None:
+                log.warning("no intact checkpoint in %s: the stage starts again", work)
+            found = [None if path is None else str(path)]
+        if PartialState().num_processes > 1:
+            found = broadcast_object_list(found)
+        return found[0]
 
     def _model(
         self, stage: Stage, parent: Finished | None, train: list[Data]
@@ -327,8 +338,6 @@ class StageRunner:
         """Reduce the vocabulary to the pieces in this stage's data; (way back, id table)."""
         if not self.config.model.trim_vocabulary:
             return None, None
-        from xlt.model.vocabulary import Trimmed, stored_weights
-
         every = [examples, *(encoded for sets in evaluations.values() for _, encoded in sets)]
         vocabulary = Trimmed(
             model.encoder,
@@ -336,7 +345,7 @@ class StageRunner:
             pieces_in(self.task, every),
             stored=stored_weights(backbone.source, self.config.model.revision),
         )
-        return vocabulary, torch.from_numpy(vocabulary.table.astype(np.int64))
+        return vocabulary, piece_table(vocabulary)
 
     def _save_selected(
         self,
@@ -374,7 +383,13 @@ class StageRunner:
             max_length=backbone.max_length,
         )
         target = folder / "selected" / str(step)
-        save_model(model, info, backbone.tokenizer, target, vocabulary)
+        if target.exists():  # complete, see below; of a kill after it, or of fewer observers
+            return
+        part = folder / f"selecting-{step}"
+        shutil.rmtree(part, ignore_errors=True)
+        save_model(model, info, backbone.tokenizer, part, vocabulary)
+        target.parent.mkdir(exist_ok=True)
+        part.rename(target)
 
 
 def selector(dev: Sequence[Portion]) -> str:
@@ -389,6 +404,11 @@ def _groups(train: Sequence[Data]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
         groups.append(np.arange(begin, begin + len(data.records), dtype=np.int64))
         begin += len(data.records)
     return groups
+
+
+def piece_table(vocabulary: Trimmed) -> torch.Tensor:
+    """Tokenizer id → row of the trimmed embedding, as `trimmed` takes it."""
+    return torch.from_numpy(vocabulary.table.astype(np.int64))
 
 
 def pieces_in(task: Task, sets: Sequence[Sequence[Example]]) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -448,6 +468,16 @@ def _refuse_fp16_for_t5(precision: str, backbone: Backbone) -> None:
             where="training.precision",
             fix="use `bf16`, `fp32` or `auto`",
         )
+
+
+def _done(folder: Path) -> dict[str, Any] | None:
+    """What a finished stage says of itself."""
+    path = folder / DONE
+    try:
+        done: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return done
 
 
 def _finite(value: float) -> float | None:

@@ -28,7 +28,7 @@ from transformers.trainer_callback import ExportableState
 from xlt.config.schema import Training
 from xlt.data.batch import BLANK, StepSampler
 from xlt.errors import XltError
-from xlt.files import disk_error, write_json
+from xlt.files import write_json, writing
 from xlt.model.task_model import IGNORED, TaskModel
 from xlt.task import Example, Task
 from xlt.training import checkpoint as ckpt
@@ -302,7 +302,8 @@ class TransferTrainer(Trainer):
         assert self.evaluator is not None
         scores = self.evaluator()
         if self.selector.update(self.state.global_step, scores) and self.args.should_save:
-            self._guard(self._save_snapshot)
+            with writing(self.folder):
+                self._save_snapshot()
         metrics = {f"eval_{name}": value for name, value in scores.items()}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(
@@ -323,22 +324,12 @@ class TransferTrainer(Trainer):
 
     # Checkpoints ---------------------------------------------------------------------------
 
-    def _guard(self, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except OSError as error:
-            raise disk_error(error, self.folder) from error
-        except Exception as error:
-            # safetensors reports a full disk as an error of its own.
-            if "No space left" in str(error) or "os error 28" in str(error):
-                raise disk_error(OSError(28, "No space left on device"), self.folder) from error
-            raise
-
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             super()._save_checkpoint(model, trial)
             return
-        self._guard(self._write_checkpoint)
+        with writing(self.folder):
+            self._write_checkpoint()
 
     def _write_checkpoint(self) -> None:
         from safetensors.torch import save_file
