@@ -114,5 +114,6 @@ def summed_cross_entropy(
         reduction="sum",
     )
     if num_items is None:
-        num_items = (targets != IGNORED).sum().clamp(min=1)
-    return loss / num_items
+        num_items = (targets != IGNORED).sum()
+    # A step without any target (trees without heads) teaches nothing; it must not be NaN.
+    return loss / torch.as_tensor(num_items).clamp(min=1)

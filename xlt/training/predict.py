@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from xlt.data.batch import prediction_batches
+from xlt.errors import XltError
 from xlt.task import Example, Record, Task
 
 if TYPE_CHECKING:
@@ -57,13 +59,41 @@ class Predictor:
     def forward(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         batch = trimmed(self.task.collate(examples), self.pieces)
         batch = {k: v.to(self.device) for k, v in batch.items() if k != "labels"}
-        with torch.inference_mode(), autocast(self.precision, self.device):
+        with (
+            out_of_memory(
+                f"predicting a batch of shape {shape_of(batch)}",
+                where="evaluation.batch_tokens",
+                fix=f"lower evaluation.batch_tokens (now {self.budget}; `--batch-tokens` where "
+                "there is no config)",
+            ),
+            torch.inference_mode(),
+            autocast(self.precision, self.device),
+        ):
             outputs: dict[str, Any] = self.model(**batch)
         return {
             k: v.float().cpu() if v.is_floating_point() else v.cpu()
             for k, v in outputs.items()
             if isinstance(v, torch.Tensor)
         }
+
+
+@contextmanager
+def out_of_memory(doing: str, *, where: str, fix: str) -> Iterator[None]:
+    """Turns the accelerator's and the CPU allocator's errors into one that names a setting."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        lacking = isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+            text in str(error).lower() for text in ("can't allocate memory", "not enough memory")
+        )
+        if not lacking:
+            raise
+        raise XltError(f"out of memory {doing}", where=where, fix=fix) from error
+
+
+def shape_of(batch: Mapping[str, torch.Tensor]) -> tuple[int, ...]:
+    """(rows, pieces) of a batch."""
+    return tuple(next(v.shape for k, v in batch.items() if k.endswith("input_ids")))
 
 
 def trimmed(batch: dict[str, torch.Tensor], pieces: torch.Tensor | None) -> dict[str, torch.Tensor]:
@@ -85,6 +115,20 @@ def count_matrix(
 def score(task: Task, counts: NDArray[np.float64]) -> dict[str, float]:
     """The task's metrics over all records, in percent."""
     return {name: float(value) for name, value in task.metrics(counts.sum(axis=0)).items()}
+
+
+def cast_for_inference(model: TaskModel, precision: str) -> None:
+    """Store the weights of linear layers in the precision that autocast would cast them to.
+
+    The results are the same, bit for bit; the cast of every weight in every batch is saved, and
+    half of the memory. Not for a model that will train.
+    """
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    if dtype is None:
+        return
+    for module in model.encoder.modules():
+        if type(module) is torch.nn.Linear:
+            module.to(dtype)
 
 
 def autocast(precision: str, device: str) -> torch.autocast:

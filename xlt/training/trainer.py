@@ -23,7 +23,7 @@ from transformers import (
     TrainerCallback,
     TrainingArguments,
 )
-from transformers.trainer_callback import ExportableState
+from transformers.trainer_callback import ExportableState, TrainerState
 
 from xlt.config.schema import Training
 from xlt.data.batch import BLANK, StepSampler
@@ -33,7 +33,7 @@ from xlt.model.task_model import IGNORED, TaskModel
 from xlt.task import Example, Task
 from xlt.training import checkpoint as ckpt
 from xlt.training.optim import parameter_groups
-from xlt.training.predict import trimmed
+from xlt.training.predict import out_of_memory, shape_of, trimmed
 
 Scores = dict[str, float]
 """Selector ("dev:eng", "dev:jav") → score of the current weights."""
@@ -239,6 +239,17 @@ class TransferTrainer(Trainer):
         self.model_accepts_loss_kwargs = True
         self._loss_shifts_labels = False
 
+    def train(self, resume_from_checkpoint: str | None = None, **kwargs: Any) -> Any:
+        """As transformers.Trainer's; a checkpoint of a stage that had stopped early is its end."""
+        if resume_from_checkpoint is not None:
+            state = TrainerState.load_from_json(f"{resume_from_checkpoint}/trainer_state.json")
+            self._load_selector(state)
+            if self.selector.exhausted:
+                self._load_from_checkpoint(resume_from_checkpoint)
+                self.state = state
+                return None
+        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+
     # Data ----------------------------------------------------------------------------------
 
     def _collate(self, rows: Sequence[tuple[Example, bool]]) -> dict[str, torch.Tensor]:
@@ -269,18 +280,13 @@ class TransferTrainer(Trainer):
     def training_step(
         self, model: Any, inputs: Any, num_items_in_batch: Any = None
     ) -> torch.Tensor:
-        try:
+        with out_of_memory(
+            f"at step {self.state.global_step + 1}, with a batch of shape {shape_of(inputs)}",
+            where="training.batch_tokens",
+            fix=f"lower training.batch_tokens (now {self.training.batch_tokens}), or raise "
+            "training.accumulate, which changes memory but not the result",
+        ):
             loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
-        except RuntimeError as error:
-            if isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error):
-                raise XltError(
-                    f"out of memory at step {self.state.global_step + 1}, with a batch of shape "
-                    f"{tuple(inputs['input_ids'].shape)}",
-                    where="training.batch_tokens",
-                    fix=f"lower training.batch_tokens (now {self.training.batch_tokens}), or raise "
-                    "training.accumulate, which changes memory but not the result",
-                ) from error
-            raise
         if not torch.isfinite(loss):
             step = self.state.global_step
             batch = self.sampler.steps[step]
@@ -377,14 +383,14 @@ class TransferTrainer(Trainer):
 
         state = load_file(Path(resume_from_checkpoint) / "weights.safetensors")
         (self.model if model is None else model).load_state_dict(state, strict=False)
-        attributes = _json(Path(resume_from_checkpoint) / "trainer_state.json")[
-            "stateful_callbacks"
-        ]
-        for name, value in attributes["Selector"]["attributes"].items():
+
+    def _load_selector(self, state: TrainerState) -> None:
+        saved: Any = state.stateful_callbacks["Selector"]
+        for name, value in saved["attributes"].items():
             setattr(self.selector, name, value)
 
     def _load_callback_state(self) -> None:
-        """Done by _load_from_checkpoint: our callback stays the object that others refer to."""
+        """Done by `train`: our callback stays the object that others refer to."""
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None or self.is_fsdp_enabled or self.is_deepspeed_enabled:
