@@ -32,8 +32,9 @@ class Tables:
         return [row for row in self.manifest if row["dataset"].startswith(dataset)]
 
     def repository(self, row: dict[str, str]) -> tuple[str, str]:
+        """Name and commit; the first, where a data set joins several repositories."""
         name, _, commit = row["source@commit"].partition("@")
-        return name, commit
+        return name.split(" + ")[0], commit
 
     def file(
         self,
