@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,3 +57,11 @@ def writing(path: Path) -> Iterator[None]:
             raise
         number = int(code.group(1))
         raise disk_error(OSError(number, os.strerror(number)), path) from error
+
+
+def link_or_copy(source: str | Path, destination: str | Path) -> None:
+    """The same file under a second name, where the file system can; else a copy."""
+    try:
+        os.link(source, destination)
+    except OSError:
+        shutil.copy2(source, destination)

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +27,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from xlt.errors import XltError
-from xlt.files import disk_error, write_json
+from xlt.files import disk_error, link_or_copy, write_json
 
 CONFIG, MANIFEST, RESULT, CARD, LOG = (
     "config.yaml",
@@ -123,7 +122,7 @@ class RunFolder:
         try:
             if destination.exists():
                 shutil.rmtree(destination)
-            shutil.copytree(source, destination, copy_function=_link_or_copy)
+            shutil.copytree(source, destination, copy_function=link_or_copy)
         except OSError as error:
             raise disk_error(error, self.path) from error
         return destination
@@ -149,10 +148,3 @@ def write_text(path: Path, text: str) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
     part.replace(path)
-
-
-def _link_or_copy(source: str, destination: str) -> None:
-    try:
-        os.link(source, destination)
-    except OSError:
-        shutil.copy2(source, destination)

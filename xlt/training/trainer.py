@@ -28,7 +28,7 @@ from transformers.trainer_callback import ExportableState, TrainerState
 from xlt.config.schema import Training
 from xlt.data.batch import BLANK, StepSampler
 from xlt.errors import XltError
-from xlt.files import write_json, writing
+from xlt.files import link_or_copy, write_json, writing
 from xlt.model.task_model import IGNORED, TaskModel
 from xlt.task import Example, Task
 from xlt.training import checkpoint as ckpt
@@ -356,23 +356,22 @@ class TransferTrainer(Trainer):
                 if isinstance(callback, ExportableState):
                     self.state.stateful_callbacks[type(callback).__name__] = callback.state()
             self.state.save_to_json(str(temporary / "trainer_state.json"))
+            if self.accelerator.scaler is not None:
+                write_json(temporary / "scaler.json", self.accelerator.scaler.state_dict())
+            for best in self.selector.steps:  # with them the checkpoint is all that resuming needs
+                link_or_copy(self.snapshot(best), temporary / self.snapshot(best).name)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             ckpt.publish(temporary, final)
             self._tidy()
 
     def _tidy(self) -> None:
-        """Keep the newest checkpoints, and the snapshots that they or we still refer to."""
-        kept = ckpt.checkpoints(self.folder)
-        for old in kept[: -ckpt.KEEP]:
+        """Keep the newest checkpoints, and the snapshots of the best steps."""
+        for old in ckpt.checkpoints(self.folder)[: -ckpt.KEEP]:
             shutil.rmtree(old)
-        needed = set(self.selector.steps)
-        for path in kept[-ckpt.KEEP :]:
-            state = _json(path / "trainer_state.json")
-            best = state["stateful_callbacks"]["Selector"]["attributes"]["best"]
-            needed |= {int(entry["step"]) for entry in best.values()}
+        kept = {self.snapshot(step) for step in self.selector.steps}
         for path in self.folder.glob("snapshot-*.safetensors"):
-            if int(path.stem[9:]) not in needed:
+            if path not in kept:
                 path.unlink()
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
@@ -383,6 +382,11 @@ class TransferTrainer(Trainer):
 
         state = load_file(Path(resume_from_checkpoint) / "weights.safetensors")
         (self.model if model is None else model).load_state_dict(state, strict=False)
+        if self.args.should_save:
+            with writing(self.folder):
+                for stored in Path(resume_from_checkpoint).glob("snapshot-*.safetensors"):
+                    (self.folder / stored.name).unlink(missing_ok=True)
+                    link_or_copy(stored, self.folder / stored.name)
 
     def _load_selector(self, state: TrainerState) -> None:
         saved: Any = state.stateful_callbacks["Selector"]
@@ -398,6 +402,10 @@ class TransferTrainer(Trainer):
             return
         ckpt.load_optimizer(Path(checkpoint) / "optimizer", self.optimizer)
         self.lr_scheduler.load_state_dict(_json(Path(checkpoint) / "scheduler.json"))
+
+    def _load_scaler(self, checkpoint: str | None) -> None:
+        if checkpoint is not None and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(_json(Path(checkpoint) / "scaler.json"))
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
