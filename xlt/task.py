@@ -6,7 +6,8 @@ Everything between a file and a score goes through these methods, in this order:
     read → labels → encode → collate → model(**batch) → decode → counts → metrics → write
 
 A task knows no strategy, and nothing in xlt knows a task. Register a subclass under the
-entry-point group ``xlt.tasks``; `xlt.testing.check_task` is the contract test.
+entry-point group ``xlt.tasks``; `xlt.testing.check_task` is the contract test. For a label a
+word, `xlt.word_task.WordLabelTask` has written most of it already.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import torch
     from datasets import Features
     from numpy.typing import NDArray
+    from spacy.tokens import Doc, Token
 
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
@@ -119,6 +121,17 @@ class Task(ABC):
             f"cannot tell the format from the name {path.name!r}",
             where=path,
             fix=f"say `format:` in the data reference ({', '.join(self.formats)})",
+        )
+
+    def annotate(self, doc: Doc, sentences: Sequence[tuple[Record, Sequence[Token]]]) -> None:
+        """Put predicted annotation on a spaCy document; optional, for `spacy` and `display`.
+
+        sentences: each record with the tokens that are its words. They are the document's tokens
+            without its white space.
+        """
+        raise XltError(
+            f"the task {self.name} does not say what its predictions are in a spaCy document",
+            fix=f"implement {type(self).__name__}.annotate",
         )
 
     # Labels --------------------------------------------------------------------------------

@@ -104,7 +104,9 @@ class DependencyParsing(Task):
             for line in record["lines"]:
                 row = line.split("\t")
                 if not line.startswith("#") and row[0].isdigit():
-                    row[HEAD], row[DEPREL] = str(record["heads"][word]), record["relations"][word]
+                    head = record["heads"][word]
+                    row[HEAD] = "_" if head < 0 else str(head)
+                    row[DEPREL] = record["relations"][word]
                     word += 1
                 stream.write("\t".join(row) + "\n")
             stream.write("\n")
@@ -170,8 +172,9 @@ class DependencyParsing(Task):
                 inputs["upos"] = np.array([tags.get(tag, 0) for tag in record["upos"]], np.int64)
             if labels:
                 inputs["heads"] = np.array(record["heads"], np.int64)
+                pairs = zip(record["heads"], record["relations"], strict=True)
                 inputs["relations"] = np.array(
-                    [ids[self._relation(r)] for r in record["relations"]], np.int64
+                    [ids[self._relation(r)] if head >= 0 else 0 for head, r in pairs], np.int64
                 )
             examples.append(Example(index, words.length, inputs))
         return examples

@@ -93,7 +93,9 @@ class NER(Task):
 
             write_jsonl(records, stream)
             return
-        for record in records:
+        for number, record in enumerate(records, 1):
+            if record["id"] != str(number):  # what `read` calls a sentence without a name
+                stream.write(f"# sent_id = {record['id']}\n")
             for word, tag in zip(record["words"], record["tags"], strict=True):
                 stream.write(f"{word}\t{tag}\n")
             stream.write("\n")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -30,6 +31,7 @@ class FewShot(Strategy):
         )
 
     options: Options
+    example: ClassVar[Mapping[str, Any]] = {"k": 2}
 
     def plan(self, config: Config, target: str) -> list[Stage]:
         options = self.options

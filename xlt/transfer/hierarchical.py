@@ -6,7 +6,8 @@ any length and the stage on the target may be left out.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
@@ -43,6 +44,7 @@ class Hierarchical(Strategy):
         )
 
     options: Options
+    example: ClassVar[Mapping[str, Any]] = {"through": ["ind"]}
 
     def plan(self, config: Config, target: str) -> list[Stage]:
         options = self.options

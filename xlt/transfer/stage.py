@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -69,6 +70,8 @@ class Strategy(ABC):
     """
 
     Options: ClassVar[type[StrategyOptions]] = StrategyOptions
+    example: ClassVar[Mapping[str, Any]] = {}
+    """Options to test tasks with (`xlt.testing`): sources are eng and ind, the target is jav."""
 
     def __init__(self, options: StrategyOptions) -> None:
         self.options = options

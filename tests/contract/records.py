@@ -1,0 +1,82 @@
+"""A handful of records for each task, by its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+WORDS = [
+    ["Budi", "bought", "three", "books", "in", "Yogyakarta", "."],
+    ["Dr.", "Sri", "Mulyani", "will", "visit", "the", "United", "Nations", "on", "Monday"],
+    ["北京", "的", "天气", "很", "好"],
+    ["ዶክተር", "አበበ", "ወደ", "አዲስ", "አበባ", "ሄደ", "።"],
+    ["مكتب", "الأمم", "المتحدة", "في", "القاهرة"],
+    ["Ya"],
+]
+
+TAGS = [
+    ["B-PER", "O", "O", "O", "O", "B-LOC", "O"],
+    ["O", "B-PER", "I-PER", "O", "O", "O", "B-ORG", "I-ORG", "O", "O"],
+    ["B-LOC", "O", "O", "O", "O"],
+    ["O", "B-PER", "O", "B-LOC", "I-LOC", "O", "O"],
+    ["O", "B-ORG", "I-ORG", "O", "B-LOC"],
+    ["O"],
+]
+
+UPOS = [
+    ["PROPN", "VERB", "NUM", "NOUN", "ADP", "PROPN", "PUNCT"],
+    ["PROPN", "PROPN", "PROPN", "AUX", "VERB", "DET", "PROPN", "PROPN", "ADP", "PROPN"],
+    ["PROPN", "PART", "NOUN", "ADV", "ADJ"],
+    ["NOUN", "PROPN", "ADP", "PROPN", "PROPN", "VERB", "PUNCT"],
+    ["NOUN", "NOUN", "ADJ", "ADP", "PROPN"],
+    ["INTJ"],
+]
+
+TREES = [
+    ([2, 0, 4, 2, 6, 2, 2], ["nsubj", "root", "nummod", "obj", "case", "obl", "punct"]),
+    (
+        [5, 1, 1, 5, 0, 8, 8, 5, 10, 5],
+        ["nsubj", "flat", "flat", "aux", "root", "det", "amod", "obj", "case", "obl:tmod"],
+    ),
+    ([3, 1, 5, 5, 0], ["nmod", "case", "nsubj", "advmod", "root"]),
+    ([6, 1, 4, 6, 4, 0, 6], ["nsubj", "appos", "case", "obl", "flat", "root", "punct"]),
+    ([0, 1, 2, 5, 1], ["root", "nmod", "amod", "case", "nmod"]),
+    ([0], ["root"]),
+]
+
+
+def tagged(tags: list[list[str]] = TAGS) -> list[dict[str, Any]]:
+    rows = zip(WORDS, tags, strict=True)
+    return [{"id": f"s{n}", "words": words, "tags": t} for n, (words, t) in enumerate(rows, 1)]
+
+
+def _trees() -> list[dict[str, Any]]:
+    records = []
+    for n, (words, upos, (heads, relations)) in enumerate(zip(WORDS, UPOS, TREES, strict=True), 1):
+        rows = [
+            f"{i}\t{word}\t_\t{tag}\t_\t_\t{head}\t{relation}\t_\t_"
+            for i, (word, tag, head, relation) in enumerate(
+                zip(words, upos, heads, relations, strict=True), 1
+            )
+        ]
+        records.append(
+            {
+                "id": f"s{n}",
+                "words": words,
+                "upos": upos,
+                "heads": heads,
+                "relations": relations,
+                "lines": [f"# sent_id = s{n}", *rows],
+            }
+        )
+    return records
+
+
+RECORDS: dict[str, list[dict[str, Any]]] = {"ner": tagged(), "dependency_parsing": _trees()}
+
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "dependency_parsing": [
+        {"arc_size": 16, "relation_size": 8},
+        {"arc_size": 16, "relation_size": 8, "upos_size": 4, "upos": "gold", "subtypes": True},
+    ],
+}
+"""Task → options to check it with, one after the other; by default none."""

@@ -1,0 +1,123 @@
+"""The last clause of a task's contract: every strategy, from a config file to its run folder."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xlt.errors import XltError
+from xlt.registry import strategies
+from xlt.task import Record, Task
+
+if TYPE_CHECKING:
+    from xlt.config.load import LoadedConfig
+
+SOURCES, TARGET = ("eng", "ind"), "jav"
+"""The languages of the data: `Strategy.example` may name them."""
+
+
+def check_strategies(
+    task: Task, records: Sequence[Record], options: Mapping[str, Any], encoder: Path, folder: Path
+) -> None:
+    """Train the task with every registered strategy; AssertionError names the one that fails."""
+    for name in strategies.names():
+        try:
+            _check(name, task, records, options, encoder, folder)
+        except Exception as error:
+            kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+            raise AssertionError(f"strategy {name!r}: {kind}{error}") from error
+
+
+def _check(
+    name: str,
+    task: Task,
+    records: Sequence[Record],
+    options: Mapping[str, Any],
+    encoder: Path,
+    folder: Path,
+) -> None:
+    from xlt.runs.folder import RESULT
+    from xlt.runs.train import train
+
+    loaded = _config(name, task, records, options, encoder, folder)
+    result = train(loaded, quiet=True)
+    run = loaded.config.output.root / loaded.config.name
+    assert (run / RESULT).is_file(), f"there is no {RESULT}"
+    rows = [row for row in result["rows"] if row["primary"]]
+    assert [(row["target"], row["split"]) for row in rows] == [(TARGET, "test")], (
+        f"the rows are {rows}"
+    )
+    assert tuple(rows[0]["metrics"]) == task.metrics_reported, f"scores: {rows[0]['metrics']}"
+    assert rows[0]["records"] == len(records), f"{rows[0]['records']} of {len(records)} scored"
+    truncated = result["languages"][TARGET]["test"]["truncated_words"]
+    assert truncated == 0, f"{truncated} words are truncated"
+    _check_predictions(task, records, run / "seed-1" / TARGET)
+
+
+def _check_predictions(task: Task, records: Sequence[Record], folder: Path) -> None:
+    from xlt.runs.score import make_predictor
+
+    format, suffixes = next(iter(task.formats.items()))
+    path = folder / f"test{suffixes[0]}"
+    assert path.is_file(), f"there are no predictions at {path}"
+    read = [task.words(record) for record in task.read(path, format, labelled=False)]
+    assert read == [task.words(record) for record in records], "predictions lack words"
+    loaded, backbone, predictor = make_predictor(
+        folder / "model", batch_tokens=1024, precision="fp32"
+    )
+    stream = io.StringIO()
+    loaded.write(predictor(records, loaded.encode(records, backbone, None)), stream, format)
+    same = stream.getvalue() == path.read_text(encoding="utf-8")
+    assert same, "the saved model does not give the predictions of its run"
+
+
+def _config(
+    name: str,
+    task: Task,
+    records: Sequence[Record],
+    options: Mapping[str, Any],
+    encoder: Path,
+    folder: Path,
+) -> LoadedConfig:
+    """A config file for this strategy, with as many source languages as it wants."""
+    from xlt.config.load import load_config
+    from xlt.runs.train import make_plans
+
+    folder.mkdir(exist_ok=True)
+    format, suffixes = next(iter(task.formats.items()))
+    data = folder / f"data{suffixes[0]}"
+    with data.open("w", encoding="utf-8", newline="\n") as stream:
+        task.write(records, stream, format)
+    example = strategies.get(name).example
+    for count in range(1, len(SOURCES) + 1):
+        path = folder / f"{name}.yaml"
+        content = {
+            "name": name,
+            "task": {"name": task.name, **options},
+            "model": {"encoder": str(encoder)},
+            "data": {
+                language: dict.fromkeys(("train", "dev", "test"), data.name)
+                for language in (*SOURCES, TARGET)
+            },
+            "source": SOURCES[:count],
+            "target": TARGET,
+            "strategy": {"name": name, **example},
+            "training": {"epochs": 1, "learning_rate": 0.001, "precision": "fp32"},
+            "evaluation": {"bootstrap": 10, "batch_tokens": 1024},
+            "seeds": [1],
+            "output": {"root": str(folder / "output")},
+        }
+        # Every JSON text is YAML 1.2.
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+        loaded = load_config(path)
+        try:
+            make_plans(loaded.config)
+        except XltError as error:
+            if error.where == "source" and count < len(SOURCES):
+                continue
+            raise
+        return loaded
+    raise AssertionError("no number of source languages suits it")
