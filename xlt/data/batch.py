@@ -19,11 +19,25 @@ def prediction_batches(lengths: Sequence[int], budget: int) -> list[NDArray[np.i
     """All positions of `lengths`, longest first, in batches of padded size <= budget.
 
     A single example longer than the budget is a batch of its own. Longest first, so that a
-    budget that does not fit into memory fails at once.
+    budget that does not fit into memory fails at once. Where few records leave a wide range of
+    lengths, a batch that already keeps the hardware busy is closed rather than padded.
     """
     sizes = np.asarray(lengths, np.int64)
     order = np.argsort(-sizes, kind="stable")
-    return _pack(order, sizes[order], budget)
+    batches, start = [], 0
+    for end in range(1, len(order) + 1):
+        if end < len(order):
+            longest, following = int(sizes[order[start]]), int(sizes[order[end]])
+            fits = (end + 1 - start) * longest <= budget
+            uneven = following < _EVEN * longest and (end - start) * longest >= _BUSY
+            if fits and not uneven:
+                continue
+        batches.append(order[start:end])
+        start = end
+    return batches if len(order) else []
+
+
+_EVEN, _BUSY = 0.85, 512
 
 
 def epoch_batches(

@@ -1,0 +1,306 @@
+"""From references to files and records: found, fingerprinted, selected, cached."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xlt.config.schema import LanguageData, Reference
+from xlt.data import references
+from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
+from xlt.data.references import ResolvedData, for_split, resolve
+from xlt.data.store import load_records, read_records, sample
+from xlt.errors import XltError
+from xlt.task import TaskOptions
+
+LINES = "".join(f"line {i}\n" for i in range(20))
+SHA = hashlib.sha256(LINES.encode()).hexdigest()
+
+
+class Lines:
+    """The part of a task that reads: one record a line."""
+
+    name = "lines"
+    options = TaskOptions()
+    reads = 0
+
+    def features(self) -> Any:
+        from datasets import Features, Value
+
+        return Features({"id": Value("string"), "text": Value("string")})
+
+    def read(
+        self, path: Path, format: str, *, labelled: bool = True, upper: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        type(self).reads += 1
+        for i, line in enumerate(path.read_text().split("\n")[:-1]):
+            if line == "bad":
+                raise XltError("a bad line", where=f"{path}:{i + 1}", fix="mend it")
+            yield {"id": str(i), "text": line.upper() if upper else line}
+
+    def format_of(self, path: Path, declared: str | None) -> str:
+        return declared or "lines"
+
+
+def card(files: dict[str, Any], **more: Any) -> dict[str, Any]:
+    split = {"files": [files]}
+    return {
+        "identifier": "toy", "name": "Toy", "task": "lines", "licence": "CC0",
+        "citation": "nobody", "origin": "native", "format": "lines",
+        "languages": {"swa": {
+            "train": split,
+            "test": {**split, "select": {"modulo": 10, "remainder": [0]}, "origin": "translated"},
+        }},
+    } | more  # fmt: skip
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "cards").mkdir()
+    (tmp_path / "data/toy").mkdir(parents=True)
+    (tmp_path / "data/toy/a.txt").write_text(LINES)
+    monkeypatch.setenv("XLT_CARDS", str(tmp_path / "cards"))
+    monkeypatch.setenv("XLT_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
+    write_card(tmp_path, {"url": "https://x.org/a.txt", "sha256": SHA, "local": ["toy/a.txt"]})
+    return tmp_path
+
+
+def write_card(root: Path, file: dict[str, Any], **more: Any) -> None:
+    (root / "cards/toy.yaml").write_text(json.dumps(card(file, **more)))
+
+
+def get(ref: str = "toy:swa:train", **more: Any) -> ResolvedData:
+    return resolve(Reference(ref=ref, **more), "swa", "train", where="data.swa.train")
+
+
+def test_forms_of_a_card_reference(data: Path) -> None:
+    full = get("toy:swa:test")
+    assert full.reference == "toy:swa:test"
+    assert full.files == (data / "data/toy/a.txt",)
+    assert (full.licence, full.origin, full.differs) == ("CC0", "translated", False)
+    assert get("toy:swh").reference == get("toy").reference == "toy:swa:train"
+    assert get("toy").origin == "native"
+
+
+def test_for_split(data: Path) -> None:
+    both = LanguageData(all="toy", test=[Reference(ref="toy:swa:train", limit=3)])
+    assert [r.reference for r in for_split(both, "swh", "train")] == ["toy:swa:train"]
+    (listed,) = for_split(both, "swh", "test")
+    assert (listed.reference, listed.limit, listed.language) == ("toy:swa:train", 3, "swh")
+    with pytest.raises(XltError) as caught:
+        for_split(LanguageData(), "swa", "dev")
+    assert caught.value.what == "there is no dev data for swa"
+    assert caught.value.where == "data.swa.dev"
+    assert "all:" in str(caught.value.fix)
+
+
+def test_a_copy_that_differs_is_used_and_named(data: Path) -> None:
+    (data / "data/toy/a.txt").write_text("other\n")
+    resolved = get()
+    assert resolved.differs
+    assert resolved.caveats == ("a.txt differs from the publisher's checksum",)
+
+
+def test_a_rebuilt_file_says_so(data: Path) -> None:
+    write_card(data, {"local": ["toy/a.txt"], "note": "rebuilt from pages"})
+    resolved = get()
+    assert resolved.differs
+    assert resolved.caveats == ("a.txt: not a publisher's file; rebuilt from pages",)
+
+
+def test_git_blob(data: Path) -> None:
+    blob = hashlib.sha1(b"blob %d\0" % len(LINES) + LINES.encode()).hexdigest()
+    assert git_blob_sha1(data / "data/toy/a.txt") == blob
+    write_card(data, {"url": "https://x.org/a", "git_blob_sha1": blob, "local": ["toy/a.txt"]})
+    assert not get().differs
+
+
+def test_checksum_follows_the_content(data: Path) -> None:
+    path = data / "data/toy/a.txt"
+    assert sha256(path) == SHA
+    path.write_text("changed now")
+    assert sha256(path) == hashlib.sha256(b"changed now").hexdigest()
+
+
+def test_fingerprint_depends_on_all_that_records_do(data: Path) -> None:
+    base = get().fingerprint
+    assert get(limit=3).fingerprint == base
+    assert get("toy:swa:test").fingerprint != base
+    assert get(columns={"a": "b"}).fingerprint != base
+    write_card(
+        data, {"url": "https://x.org/a.txt", "sha256": SHA, "local": ["toy/a.txt"]},
+        options={"upper": True},
+    )  # fmt: skip
+    assert get().fingerprint != base
+
+
+def test_card_beside_its_data(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XLT_DATA")
+    (data / "cards/toy").mkdir()
+    (data / "cards/toy/a.txt").write_text(LINES)
+    assert get().files == (data / "cards/toy/a.txt",)
+
+
+def test_cache_is_the_last_place(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XLT_DATA")
+    with pytest.raises(XltError) as caught:
+        get()
+    assert caught.value.what == (
+        "toy:swa:train: a.txt is neither in XLT_DATA (not set) nor in the cache"
+    )
+    assert caught.value.where == "data.swa.train"
+    assert caught.value.fix == "xlt data get toy, or set XLT_DATA"
+    from xlt.data import cards
+
+    toy = cards.get("toy")
+    path = references.cache_path(toy, toy.languages["swa"]["train"].files[0])
+    assert path is not None
+    path.parent.mkdir(parents=True)
+    path.write_text(LINES)
+    assert get().files == (path,)
+
+
+def test_link_out_of_the_data_folder(data: Path) -> None:
+    (data / "secret").write_text("x")
+    (data / "data/toy/a.txt").unlink()
+    (data / "data/toy/a.txt").symlink_to(data / "secret")
+    with pytest.raises(XltError) as caught:
+        get()
+    assert caught.value.what == "toy/a.txt is a link that leads out of the data folder"
+    assert "toy" in str(caught.value.where)
+    assert "copy the file" in str(caught.value.fix)
+
+
+@pytest.mark.parametrize(
+    ("ref", "what", "fix"),
+    [
+        ("toys:swa:train", "there is no data card called 'toys'", "toy"),
+        ("toy:hau:train", "the card toy has no Hausa (hau)", "it has swa"),
+        ("toy:swa:dev", "the card toy has no split 'dev' for swa", "it has train, test"),
+        ("toy:xx:dev", "unknown language 'xx'", "ISO 639"),
+        ("./no/such.conllu", "there is no file ./no/such.conllu", "check the path"),
+        ("such.conllu", "there is no file such.conllu", "check the path"),
+        ("hf:a/b/c/d:train", "'hf:a/b/c/d:train' names no data set", "hf:owner/name"),
+        ("hf:no/such:train", "no/such (split train) is not in the local cache", "NETWORK=1"),
+    ],
+)
+def test_mistakes(data: Path, ref: str, what: str, fix: str) -> None:
+    with pytest.raises(XltError) as caught:
+        get(ref)
+    assert what in caught.value.what
+    assert fix in str(caught.value.fix)
+    assert caught.value.where == "data.swa.train" or "xx" in ref
+
+
+def test_data_folder_must_exist(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XLT_DATA", "/nowhere")
+    with pytest.raises(XltError, match="XLT_DATA: /nowhere: there is no such folder"):
+        get()
+
+
+def test_records_are_selected_limited_and_cached(data: Path) -> None:
+    task: Any = Lines()
+    Lines.reads = 0
+    test = load_records(task, get("toy:swa:test"), 1)
+    assert test["id"] == ["0", "10"]
+    some = load_records(task, get(limit=5), 1)
+    ids = [int(i) for i in some["id"]]
+    assert len(ids) == 5
+    assert ids == sorted(ids)
+    assert ids == [int(i) for i in load_records(task, get(limit=5), 1)["id"]]
+    assert ids != [int(i) for i in load_records(task, get(limit=5), 2)["id"]]
+    assert len(load_records(task, get(limit=99), 1)) == 20
+    assert Lines.reads == 2
+    (data / "data/toy/a.txt").write_text("new\n")
+    assert load_records(task, get(), 1)["text"] == ["new"]
+
+
+def test_samples_are_nested() -> None:
+    small, large = sample(100, 5, 7), sample(100, 20, 7)
+    assert len({*large}) == 20
+    assert {*small} <= {*large}
+
+
+def test_options_of_a_card_reach_the_reader(data: Path) -> None:
+    file = {"url": "https://x.org/a.txt", "sha256": SHA, "local": ["toy/a.txt"]}
+    write_card(data, file, options={"upper": True})
+    assert next(read_records(Lines(), get()))["text"] == "LINE 0"  # type: ignore[arg-type]
+    write_card(data, file, options={"uper": True})
+    with pytest.raises(XltError) as caught:
+        list(read_records(Lines(), get()))  # type: ignore[arg-type]
+    assert caught.value.what == "the reader of lines has no option 'uper'"
+    assert "did you mean 'upper'" in str(caught.value.fix)
+
+
+def test_malformed_and_empty_data_leave_no_cache(data: Path) -> None:
+    task: Any = Lines()
+    path = data / "own.txt"
+    path.write_text("good\nbad\n")
+    with pytest.raises(XltError, match=f"{path}:2: a bad line"):
+        load_records(task, get(str(path)), 1)
+    path.write_text("")
+    with pytest.raises(XltError) as caught:
+        load_records(task, get(str(path)), 1)
+    assert caught.value.what == "there is no record in this data"
+    assert caught.value.where == str(path)
+    assert [p for p in (cache_dir() / "records").iterdir() if p.suffix != ".lock"] == []
+
+
+def test_unwritable_cache(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (data / "file").write_text("")
+    monkeypatch.setenv("XLT_CACHE", str(data / "file"))
+    with pytest.raises(XltError, match="the cache cannot be written") as caught:
+        load_records(Lines(), get(), 1)  # type: ignore[arg-type]
+    assert "set XLT_CACHE" in str(caught.value.fix)
+
+
+def _load(ref: str) -> int:
+    return len(load_records(Lines(), get(ref), 1))  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_processes_share_the_cache(data: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        assert pool.map(_load, ["toy:swa:train"] * 3) == [20, 20, 20]
+    assert len(list((cache_dir() / "records").glob("*.arrow"))) == 1
+
+
+def test_hub_data_in_a_local_folder(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (data / "hub").mkdir()
+    rows = [{"sentence": f"s{i}"} for i in range(3)]
+    (data / "hub/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", data / "hf")
+    resolved = get(f"hf:{data}/hub:train", columns={"text": "sentence"})
+    records = load_records(Lines(), resolved, 1)  # type: ignore[arg-type]
+    assert records["text"] == ["s0", "s1", "s2"]
+    assert records["id"] == ["0", "1", "2"]
+    with pytest.raises(XltError) as caught:
+        load_records(Lines(), get(f"hf:{data}/hub:train"), 1)  # type: ignore[arg-type]
+    assert caught.value.what == "the data set has no column 'text'"
+    assert "columns:" in str(caught.value.fix)
+
+
+def test_class_numbers_become_names() -> None:
+    from datasets import ClassLabel, Dataset, Features, List, Value
+
+    from xlt.data.hub import hub_records
+
+    class Tags(Lines):
+        def features(self) -> Any:
+            text = Value("string")
+            return Features({"id": text, "words": List(text), "tags": List(text)})
+
+    features = Features(
+        {"tokens": List(Value("string")), "ner_tags": List(ClassLabel(names=["O", "B-PER"]))}
+    )
+    rows = Dataset.from_list([{"tokens": ["a", "b"], "ner_tags": [1, 0]}], features=features)
+    columns = {"words": "tokens", "tags": "ner_tags"}
+    (record,) = hub_records(rows, Tags(), columns)  # type: ignore[arg-type]
+    assert record == {"id": "0", "words": ["a", "b"], "tags": ["B-PER", "O"]}
