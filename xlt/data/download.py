@@ -138,6 +138,7 @@ def _transfer(url: str, part: Path, size: int | None, progress: Progress | None)
             _attempt(url, part, size, progress)
             return
         except urllib.error.HTTPError as error:
+            error.close()
             # 416: nothing follows what is there, so it is complete or of another version.
             if error.code == 416:
                 if size is not None and part.stat().st_size == size:

@@ -1,0 +1,142 @@
+"""`xlt data list | show | check`: cards are executed and every fault is found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xlt.data.inspection import check, list_cards, normalised, show
+from xlt.errors import XltError
+from xlt.task import TaskOptions
+
+
+class Tags:
+    """The part of a task that `check` uses, on word-tag columns."""
+
+    name = "tagging"
+    options = TaskOptions()
+
+    def features(self) -> Any:
+        raise AssertionError("check must not need Arrow")
+
+    def read(
+        self, path: Path, format: str, *, labelled: bool = True, **options: Any
+    ) -> Iterator[dict[str, Any]]:
+        from xlt.data.columns import read_columns
+
+        for i, sentence in enumerate(read_columns(path, **options)):
+            yield {"id": str(i), "words": sentence.words, "tags": sentence.tags}
+
+    def format_of(self, path: Path, declared: str | None) -> str:
+        return declared or "bio"
+
+    def labels(self, records: Any) -> dict[str, tuple[str, ...]]:
+        return {"tag": tuple({tag for record in records for tag in record["tags"]})}
+
+    def text(self, record: dict[str, Any]) -> str:
+        return " ".join(record["words"])
+
+
+TASK: Any = Tags()
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XLT_CARDS", str(tmp_path))
+    monkeypatch.setenv("XLT_DATA", str(tmp_path))
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
+
+    def split(name: str) -> dict[str, Any]:
+        return {"files": [{"local": [f"{name}.txt"], "note": "made here"}]}
+
+    card = {
+        "identifier": "toy", "name": "Toy", "task": "tagging", "licence": "CC0",
+        "citation": "nobody", "origin": "native", "format": "bio",
+        "labels": {"tag": ["O", "B-PER", "I-PER"]},
+        "languages": {"swa": {"train": split("train"), "test": split("test")}},
+    }  # fmt: skip
+    (tmp_path / "toy.yaml").write_text(json.dumps(card))
+    (tmp_path / "train.txt").write_text("Asha B-PER\nasema O\n. O\n\nna O\n\nna O\n")
+    (tmp_path / "test.txt").write_text("ASHA B-PER\nasema O\n\nleo O\n")
+    return tmp_path
+
+
+def test_a_sound_card(data: Path) -> None:
+    report = check("toy", task=TASK)
+    assert report.ok
+    train, test = report.splits
+    assert (train.records, test.records) == (3, 2)
+    assert train.duplicates == 1
+    assert train.unused == {"tag": ["I-PER"]}
+    (overlap,) = report.overlaps
+    assert (overlap.first, overlap.second, overlap.count, overlap.share) == (
+        "train",
+        "test",
+        1,
+        0.5,
+    )
+    assert overlap.examples == ("ASHA asema",)
+    assert any("train.txt: not a publisher's file; made here" in note for note in report.notes)
+    assert any("1 texts of test (50.0%) are in train too" in note for note in report.notes)
+
+
+def test_every_malformed_record_is_found(data: Path) -> None:
+    (data / "train.txt").write_text("a B\n\nb O\n\nc I-PER\n\nd X\n")
+    report = check("toy", task=TASK, limit=2)
+    assert not report.ok
+    train = report.splits[0]
+    assert train.malformed_total == 3
+    assert [p.where for p in train.malformed] == [f"{data}/train.txt:1", f"{data}/train.txt:5"]
+    assert report.problems == ["toy:swa:train: 3 malformed record(s)"]
+    assert report.splits[1].records == 2
+
+
+def test_unstated_labels(data: Path) -> None:
+    (data / "test.txt").write_text("a B-LOC\n")
+    report = check("toy", task=TASK)
+    assert report.splits[1].unexpected == {"tag": ["B-LOC"]}
+    assert report.problems == ["toy:swa:test: labels that the card does not state (tag): ['B-LOC']"]
+
+
+def test_missing_file(data: Path) -> None:
+    (data / "test.txt").unlink()
+    report = check("toy", task=TASK)
+    assert report.problems == [
+        "toy:swa:test: 1 file(s) not here (only in a data folder (XLT_DATA))"
+    ]
+    assert report.splits[1].files[0].path is None
+    _, splits = show("toy")
+    assert [s.files[0].path is None for s in splits] == [False, True]
+    listing = next(line for line in list_cards() if line.identifier == "toy")
+    assert (listing.available, listing.files) == (1, 2)
+
+
+def test_task_without_plugin(data: Path) -> None:
+    report = check("toy")
+    assert "no plugin for the task 'tagging': records were not read" in report.notes
+    assert report.splits[0].records is None
+
+
+def test_one_language(data: Path) -> None:
+    assert len(check("toy", language="swh", task=TASK).splits) == 2
+    with pytest.raises(XltError, match="has no Hausa"):
+        check("toy", language="hau", task=TASK)
+
+
+def test_list_by_task_and_language(data: Path) -> None:
+    assert [line.identifier for line in list_cards(task="tagging")] == ["toy"]
+    assert list_cards(task="tagging", language="eng") == []
+    assert "toy" in {line.identifier for line in list_cards(language="Swahili")}
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [("A b!", "ab"), ("Ａｂ", "ab"), ("STRASSE", "straße"), ("na\u0308", "nä"), ("१ २", "१२")],
+)
+def test_normalised(a: str, b: str) -> None:
+    assert normalised(a) == normalised(b)
+    assert normalised("नमस्ते") != normalised("नमसत")
