@@ -16,6 +16,7 @@ from xlt.runs.folder import RunFolder
 from xlt.training.predict import (
     Predictor,
     best_device,
+    cast_for_inference,
     choose_precision,
     count_matrix,
     score,
@@ -40,6 +41,7 @@ def make_predictor(
     device = best_device()
     model.to(device).eval()
     chosen = choose_precision(precision, device)
+    cast_for_inference(model, chosen)
     return task, backbone, Predictor(task, model, batch_tokens, chosen, device)
 
 

@@ -1,0 +1,221 @@
+"""Training and prediction speed of xlt against a plain transformers.Trainer, in the same run.
+
+The baseline is set up as in the library's own run_ner example: words to pieces with
+`is_split_into_words`, DataCollatorForTokenClassification, 8 sentences a batch in random order,
+fp32, the default fused AdamW. xlt trains the same sentences, with a token budget that gives about
+as many optimisation steps. Encoders have random weights: only their shape matters for speed.
+
+    python scripts/benchmark_training.py --data masakhaner2:hau:train --sentences 160
+
+Each variant runs in a process of its own, baseline and xlt in turn, and prints sentences a second
+and the peak memory of the process (resident set).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+SHAPES: dict[str, dict[str, int]] = {
+    "xlm-r-base": {
+        "vocab_size": 250_002, "hidden_size": 768, "num_hidden_layers": 12,
+        "num_attention_heads": 12, "intermediate_size": 3072, "max_position_embeddings": 514,
+    },
+    "small": {
+        "vocab_size": 30_000, "hidden_size": 256, "num_hidden_layers": 6,
+        "num_attention_heads": 4, "intermediate_size": 1024, "max_position_embeddings": 514,
+    },
+}  # fmt: skip
+BATCH = 8
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="masakhaner2:hau:train", help="a NER data reference")
+    parser.add_argument("--sentences", type=int, default=160)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=list(SHAPES))
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        json.dump(WORKERS[options.worker](options.folder), sys.stdout)
+        return
+    records = load(options.data, options.sentences)
+    print(f"{len(records)} sentences of {options.data}, medians of {options.repeat} runs in turn")
+    header = f"{'':28}{'baseline':>12}{'xlt':>12}{'ratio':>9}"
+    for shape in options.shapes:
+        with tempfile.TemporaryDirectory() as folder:
+            prepare(Path(folder), SHAPES[shape], records)
+            found: dict[str, list[dict[str, float]]] = {name: [] for name in WORKERS}
+            for _ in range(options.repeat):
+                for name in WORKERS:
+                    found[name].append(run_worker(name, Path(folder)))
+        print(f"\n{shape}\n{header}")
+        for label, key, better in [
+            ("training, sentences/s", "train", "higher"),
+            ("prediction, sentences/s", "predict", "higher"),
+            ("peak memory, MiB", "memory", "lower"),
+        ]:
+            old = median(one[key] for one in found["baseline"])
+            new = median(one[key] for one in found["xlt"])
+            ratio = new / old if better == "higher" else old / new
+            print(f"{label:28}{old:12.1f}{new:12.1f}{ratio:8.2f}×")
+
+
+def load(reference: str, limit: int) -> list[dict[str, Any]]:
+    from xlt.config.schema import Reference
+    from xlt.data.references import resolve
+    from xlt.data.store import load_records
+    from xlt.registry import tasks
+
+    kind = tasks.get("ner")
+    card, language, split = reference.split(":")
+    resolved = resolve(Reference(ref=reference, limit=limit), language, split)
+    return list(load_records(kind(), resolved, 1).to_list())
+
+
+def prepare(folder: Path, shape: dict[str, int], records: list[dict[str, Any]]) -> None:
+    """A random encoder of this shape, a tokenizer, and the sentences."""
+    from transformers import XLMRobertaConfig, XLMRobertaModel
+
+    import sys; sys.path.insert(0,"tests"); from tiny import make_tokenizer
+
+    tokenizer = make_tokenizer((" ".join(r["words"]) for r in records), size=8000)
+    config = XLMRobertaConfig(pad_token_id=tokenizer.pad_token_id, **shape)
+    XLMRobertaModel(config).save_pretrained(folder / "encoder")
+    tokenizer.save_pretrained(folder / "encoder")
+    (folder / "records.json").write_text(json.dumps(records), encoding="utf-8")
+
+
+def run_worker(name: str, folder: Path) -> dict[str, float]:
+    done = subprocess.run(
+        [sys.executable, __file__, "--worker", name, "--folder", str(folder)],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
+    )  # fmt: skip
+    if done.returncode:
+        sys.exit(f"{name} failed:\n{done.stderr}")
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def read(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    records = json.loads((folder / "records.json").read_text(encoding="utf-8"))
+    return records, sorted({tag for record in records for tag in record["tags"]})
+
+
+def peak_mib() -> float:
+    """Peak resident set since this program began (rusage would count the parent's)."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(next(line for line in status.splitlines() if "VmHWM" in line).split()[1]) / 1024
+
+
+def baseline(folder: Path) -> dict[str, float]:
+    from datasets import Dataset
+    from transformers import (
+        AutoModelForTokenClassification,
+        AutoTokenizer,
+        DataCollatorForTokenClassification,
+        Trainer,
+        TrainingArguments,
+    )
+
+    records, tags = read(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder / "encoder", add_prefix_space=True)
+    ids = {tag: i for i, tag in enumerate(tags)}
+
+    def align(batch: dict[str, list[Any]]) -> dict[str, Any]:
+        encoded = tokenizer(
+            batch["words"], truncation=True, max_length=512, is_split_into_words=True
+        )
+        encoded["labels"] = []
+        for row, gold in enumerate(batch["tags"]):
+            previous, labels = None, []
+            for word in encoded.word_ids(row):
+                labels.append(-100 if word is None or word == previous else ids[gold[word]])
+                previous = word
+            encoded["labels"].append(labels)
+        return dict(encoded)
+
+    data = Dataset.from_list(records).map(align, batched=True, remove_columns=list(records[0]))
+    model = AutoModelForTokenClassification.from_pretrained(
+        folder / "encoder", num_labels=len(tags)
+    )
+    arguments = TrainingArguments(
+        output_dir=str(folder / "out"), per_device_train_batch_size=BATCH,
+        per_device_eval_batch_size=BATCH, num_train_epochs=1, save_strategy="no",
+        report_to="none", disable_tqdm=True, learning_rate=1e-5,
+    )  # fmt: skip
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=data,
+        data_collator=DataCollatorForTokenClassification(tokenizer),
+        processing_class=tokenizer,
+    )
+    start = time.perf_counter()
+    trainer.train()
+    trained = time.perf_counter()
+    trainer.predict(data)
+    return {
+        "train": len(records) / (trained - start),
+        "predict": len(records) / (time.perf_counter() - trained),
+        "memory": peak_mib(),
+    }
+
+
+def ours(folder: Path) -> dict[str, float]:
+    """The path that `xlt train` takes: build, trim, train; then predict."""
+    from xlt.config.schema import Model, Training
+    from xlt.model.backbone import Backbone
+    from xlt.model.vocabulary import Trimmed, stored_weights
+    from xlt.registry import tasks
+    from xlt.training.predict import Predictor, cast_for_inference, choose_precision
+    from xlt.training.stages import pieces_in, piece_table
+    from xlt.training.trainer import TransferTrainer
+
+    import numpy as np
+
+    records, _ = read(folder)
+    task = tasks.get("ner")()
+    backbone = Backbone(str(folder / "encoder"), Model(encoder=str(folder / "encoder")))
+    model = task.build(backbone, task.labels(records))
+    examples = task.encode(records, backbone, model.labels)
+    vocabulary = Trimmed(
+        model.encoder, backbone.tokenizer, pieces_in(task, [examples]),
+        stored=stored_weights(backbone.source),
+    )  # fmt: skip
+    pieces = piece_table(vocabulary)
+    precision = choose_precision("auto", "cpu")
+    # As many steps as the baseline has: its mean batch in pieces.
+    budget = round(BATCH * float(np.mean([example.length for example in examples])))
+    trainer = TransferTrainer(
+        model, task, examples, [np.arange(len(examples))],
+        Training(epochs=1, learning_rate=1e-5, batch_tokens=budget),
+        folder=folder / "work", seed=1, pieces=pieces, precision=precision,
+    )  # fmt: skip
+    start = time.perf_counter()
+    trainer.train()
+    trained = time.perf_counter()
+    cast_for_inference(model, precision)
+    Predictor(task, model, 8192, precision, "cpu", pieces)(records, examples)
+    return {
+        "train": len(records) / (trained - start),
+        "predict": len(records) / (time.perf_counter() - trained),
+        "memory": peak_mib(),
+    }
+
+
+WORKERS = {"baseline": baseline, "xlt": ours}
+
+if __name__ == "__main__":
+    main()
