@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import layers
+from .checks import signature
 from .generate import scenes
 from .grammars.base import Grammar
 from .grammars.eng import English
@@ -27,6 +28,7 @@ SIZES = {"train": 2000, "dev": 200, "test": 200}
 SEEDS = {"train": 20260101, "dev": 20260102, "test": 20260103}
 #: Training scenes whose alignments are written; dev and test have all.
 ALIGNED_TRAIN = 500
+MAX_WORDS = 20
 GRAMMARS: dict[str, Grammar] = {g.lang: g for g in (
     English(), Spanish(), Basque(), Indonesian(), Javanese(), Turkish(), Chinese(), Finnish())}
 
@@ -48,7 +50,13 @@ def jsonl(rows: list[dict[str, Any]]) -> str:
 def draw() -> dict[str, list[Clause]]:
     """All scenes; dev and test first, so that they never run out of short scenes."""
     seen: set[str] = set()
-    return {s: scenes(s, SIZES[s], SEEDS[s], seen) for s in ("test", "dev", "train")}
+    return {s: scenes(s, SIZES[s], SEEDS[s], seen, short) for s in ("test", "dev", "train")}
+
+
+def short(c: Clause) -> bool:
+    """Whether the wordiest languages say it in at most MAX_WORDS words."""
+    return all(sum(t.upos != "PUNCT" for t in GRAMMARS[lang].realise(c, "draft").toks) <= MAX_WORDS
+               for lang in ("eng", "spa", "zho"))
 
 
 def realise(split: str, drawn: list[Clause], lang: str) -> list[Sentence]:
@@ -79,7 +87,7 @@ def qa_rows(asked: list[Question], sentences: list[Sentence], lang: str) -> list
         source = sentences[q.source]
         start, end = answer_span(source, q.node)
         answer = source.text[start:end]
-        rows.append({"id": f"{source.sent_id}-q", "lang": lang, "context": gap.join(texts),
+        rows.append({"id": f"{source.sent_id}-{q.kind}", "lang": lang, "context": gap.join(texts),
                      "question": grammar.realise(q.question, source.sent_id).text,
                      "answers": {"text": [answer], "answer_start": [before + start]},
                      "question_type": q.kind})
@@ -107,7 +115,9 @@ def write(folder: Path) -> dict[str, Any]:
                         for split, drawn in drawn_by_split.items()} for lang in GRAMMARS}
     figures: dict[str, Any] = {"languages": {lang: {} for lang in GRAMMARS}}
     for split, drawn in drawn_by_split.items():
-        pairs = inference(drawn, split, SEEDS[split] + 10)
+        elsewhere = {signature(c) for other, cs in drawn_by_split.items() if other != split
+                     for c in cs}
+        pairs = inference(drawn, split, SEEDS[split] + 10, elsewhere)
         asked = questions(drawn, SEEDS[split] + 20)
         for lang in GRAMMARS:
             done = sentences[lang][split]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from collections.abc import Callable
 
+from .checks import askable, plain_for_negation, repetitive, signature
 from .lexicon import (
     ADJECTIVES,
     DAYS,
@@ -129,8 +129,10 @@ class Generator:
             np = self.common(classes, "def def indef indef this count many all")
         if subject is not None and np.concept == subject.concept:
             return self.thing(verb, subject, plain)
-        if np.det == "def" and not np.plural and not np.human and self.chance(0.25):
-            if subject is not None and subject.kind == "per" and self.chance(0.5):
+        if np.det in ("def", "indef") and not (np.plural or np.human) and self.chance(0.45):
+            np.det = "def"
+            own = subject is not None and subject.kind == "per" and verb not in ("buy", "steal")
+            if own and subject is not None and self.chance(0.65):
                 np.det, np.gender = "poss", subject.gender
             else:
                 owner = self.human(dets="def", pron=0, adj=0, many=0)
@@ -298,6 +300,9 @@ class Generator:
         head = c.agent if c.patient is None or self.chance(0.5) else c.patient
         if head is None or head.kind != "n":
             head = c.agent = self.common("H", "def", adj=0.1, many=0)
+            if c.patient and c.patient.det == "poss":
+                # It belonged to the one who was the subject before.
+                c.patient.det = "def"
         head.det, head.plural, head.count, head.owner, head.adj = "def", False, "", None, ""
         classes = NOUNS[head.concept].classes
         taking = [v.concept for v in VERBS.values() if v.classes == "t"
@@ -368,86 +373,15 @@ class Generator:
         return plain_for_negation(c) if c.neg else c
 
 
-def askable(c: Clause) -> list[str]:
-    """Roles that a wh-question about this clause can ask for."""
-    if c.frame in ("nom", "adj", "exist") or c.passive:
-        return []
-    if c.frame == "loc":
-        return ["place"]
-    roles = []
-    if c.agent and c.agent.kind in ("per", "n") and not c.agent.rel and c.agent.human:
-        roles.append("agent")
-    for role in ("patient", "recipient", "goal", "place", "time"):
-        np = getattr(c, role)
-        if np is not None and not (isinstance(np, NP) and (np.rel or np.kind == "coord")):
-            if role == "time" and np.kind == "everyday":
-                continue
-            roles.append(role)
-    return roles
-
-
-def plain_for_negation(c: Clause) -> Clause:
-    """Negation and quantifiers have scope; the sample leaves that out."""
-    for np in c.nps():
-        if np.det in ("all", "many", "count"):
-            np.det, np.plural, np.count = "def", False, ""
-        if np.det == "indef" and np is c.agent:
-            np.det = "def"
-    if c.time and c.time.kind == "everyday":
-        c.time, c.past = None, True
-    return c
-
-
-def mentions(c: Clause) -> tuple[list[str], list[str]]:
-    """All participants (as words) and all verbs of a scene."""
-    nouns: list[str] = []
-    verbs = [c.verb] if c.verb else []
-    inner: list[Clause] = [x for x in (c.comp, c.adv and c.adv[1], c.conj and c.conj[1]) if x]
-    todo = c.nps()
-    while todo:
-        np = todo.pop()
-        todo += np.parts + ([np.owner] if np.owner else [])
-        if np.kind == "coord":
-            continue
-        nouns.append(np.concept)
-        if np.rel:
-            # The head stands in its own relative clause as the gap: counted once.
-            names, more = mentions(np.rel)
-            names.remove(np.concept)
-            nouns, verbs = nouns + names, verbs + more
-    for sub in inner:
-        names, more = mentions(sub)
-        nouns, verbs = nouns + names, verbs + more
-    return nouns, verbs
-
-
-def repetitive(c: Clause) -> bool:
-    """Whether a word occurs twice: `The mother slept, but the mother slept` says nothing."""
-    nouns, verbs = mentions(c)
-    return len(set(nouns)) < len(nouns) or len(set(verbs)) < len(verbs)
-
-
-def signature(c: Clause) -> str:
-    """What the scene says, without the node names: splits must not share it."""
-
-    def strip(value: object) -> object:
-        if isinstance(value, dict):
-            return {key: strip(v) for key, v in value.items() if key != "node"}
-        if isinstance(value, (list, tuple)):
-            return [strip(v) for v in value]
-        return value
-
-    return repr(strip(dataclasses.asdict(c)))
-
-
-def scenes(split: str, count: int, seed: int, seen: set[str]) -> list[Clause]:
-    """`count` scenes that are in no split yet; `seen` is updated."""
+def scenes(split: str, count: int, seed: int, seen: set[str],
+           accept: Callable[[Clause], bool] = lambda c: True) -> list[Clause]:
+    """`count` acceptable scenes that are in no split yet; `seen` is updated."""
     generator = Generator(split, seed)
     out: list[Clause] = []
     while len(out) < count:
         scene = generator.scene()
         mark = signature(scene)
-        if mark not in seen and not repetitive(scene):
+        if mark not in seen and not repetitive(scene) and accept(scene):
             seen.add(mark)
             out.append(scene)
     return out

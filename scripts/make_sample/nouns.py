@@ -5,8 +5,8 @@ Columns: concept classes | eng | spa gender | eus | ind | jav | tur | zho classi
 Finnish: nominative, genitive, partitive singular, partitive plural, strong stem (the one before
 the possessive suffix). Basque `!` marks a final r that doubles. Places add the Finnish local
 forms in/to/from, and the English preposition.
-Classes: H human, A animal, T thing, R readable, W written by one person, O can be opened, F food,
-M food (mass), D drink (mass), V vehicle, B building that can be built or bought, P place.
+Classes: H human, A animal, T thing, R readable, W written by one person, K can be washed, O can be
+opened, F food, M food (mass), D drink (mass), V vehicle, B building that can be built or bought, P place.
 """
 # ruff: noqa: E501 -- a table row is one line, however long
 
@@ -46,23 +46,23 @@ newspaper TR | newspaper | periódico m | egunkari | koran | koran | gazete | �
 *magazine TR | magazine | revista f | aldizkari | majalah | majalah | dergi | 杂志 本 | aikakauslehti aikakauslehden aikakauslehteä aikakauslehtiä aikakauslehte
 car TVO | car | coche m | auto | mobil | montor | araba | 汽车 辆 | auto auton autoa autoja auto
 bicycle TV | bicycle | bicicleta f | bizikleta | sepeda | pit | bisiklet | 自行车 辆 | polkupyörä polkupyörän polkupyörää polkupyöriä polkupyörä
-vehicle T | vehicle | vehículo m | ibilgailu | kendaraan | kendharaan | taşıt | 车辆 辆 | ajoneuvo ajoneuvon ajoneuvoa ajoneuvoja ajoneuvo
-table T | table | mesa f | mahai | meja | meja | masa | 桌子 张 | pöytä pöydän pöytää pöytiä pöytä
-chair T | chair | silla f | aulki | kursi | kursi | sandalye | 椅子 把 | tuoli tuolin tuolia tuoleja tuoli
+vehicle T | vehicle | vehículo m | ibilgailu | kendaraan | kendharaan | taşıt | 交通工具 个 | ajoneuvo ajoneuvon ajoneuvoa ajoneuvoja ajoneuvo
+table TK | table | mesa f | mahai | meja | meja | masa | 桌子 张 | pöytä pöydän pöytää pöytiä pöytä
+chair TK | chair | silla f | aulki | kursi | kursi | sandalye | 椅子 把 | tuoli tuolin tuolia tuoleja tuoli
 door O | door | puerta f | ate | pintu | lawang | kapı | 门 扇 | ovi oven ovea ovia ove
 window O | window | ventana f | leiho | jendela | jendhela | pencere | 窗户 扇 | ikkuna ikkunan ikkunaa ikkunoita ikkuna
-bag TO | bag | bolso m | poltsa | tas | tas | çanta | 包 个 | laukku laukun laukkua laukkuja laukku
-knife T | knife/knives | cuchillo m | aizto | pisau | lading | bıçak/bıçağ | 刀 把 | veitsi veitsen veistä veitsiä veitse
+bag TKO | bag | bolso m | poltsa | tas | tas | çanta | 包 个 | laukku laukun laukkua laukkuja laukku
+knife TK | knife/knives | cuchillo m | aizto | pisau | lading | bıçak/bıçağ | 刀 把 | veitsi veitsen veistä veitsiä veitse
 phone T | phone | teléfono m | telefono | telepon | telpon | telefon | 电话 部 | puhelin puhelimen puhelinta puhelimia puhelime
 picture T | picture | cuadro m | koadro | gambar | gambar | resim/resm | 画 幅 | kuva kuvan kuvaa kuvia kuva
 key T | key | llave f | giltza | kunci | kunci | anahtar | 钥匙 把 | avain avaimen avainta avaimia avaime
 boat TV | boat | barco m | itsasontzi | perahu | prau | tekne | 船 条 | vene veneen venettä veneitä venee
-*shirt T | shirt | camisa f | alkandora | kemeja | klambi | gömlek/gömleğ | 衬衫 件 | paita paidan paitaa paitoja paita
-hat T | hat | sombrero m | kapela | topi | topi | şapka | 帽子 顶 | hattu hatun hattua hattuja hattu
+*shirt TK | shirt | camisa f | alkandora | kemeja | klambi | gömlek/gömleğ | 衬衫 件 | paita paidan paitaa paitoja paita
+hat TK | hat | sombrero m | kapela | topi | topi | şapka | 帽子 顶 | hattu hatun hattua hattuja hattu
 *umbrella T | umbrella | paraguas m | aterki | payung | payung | şemsiye | 伞 把 | sateenvarjo sateenvarjon sateenvarjoa sateenvarjoja sateenvarjo
-box TO | box/boxes | caja f | kaxa | kotak | kothak | kutu | 盒子 个 | laatikko laatikon laatikkoa laatikoita laatikko
+box TKO | box/boxes | caja f | kaxa | kotak | kothak | kutu | 盒子 个 | laatikko laatikon laatikkoa laatikoita laatikko
 lamp T | lamp | lámpara f | lanpara | lampu | lampu | lamba | 灯 盏 | lamppu lampun lamppua lamppuja lamppu
-bottle TO | bottle | botella f | botila | botol | botol | şişe | 瓶子 个 | pullo pullon pulloa pulloja pullo
+bottle TKO | bottle | botella f | botila | botol | botol | şişe | 瓶子 个 | pullo pullon pulloa pulloja pullo
 apple F | apple | manzana f | sagar! | apel | apel | elma | 苹果 个 | omena omenan omenaa omenoita omena
 *banana F | banana | plátano m | platano | pisang | gedhang | muz | 香蕉 根 | banaani banaanin banaania banaaneja banaani
 orange F | orange | naranja f | laranja | jeruk | jeruk | portakal | 橙子 个 | appelsiini appelsiinin appelsiinia appelsiineja appelsiini

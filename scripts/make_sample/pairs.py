@@ -11,7 +11,8 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from .generate import COLORS, Generator, askable, plain_for_negation, repetitive
+from .checks import askable, plain_for_negation, repetitive, signature
+from .generate import COLORS, Generator
 from .lexicon import ADJECTIVES, NOUNS, VERBS
 from .nouns import HYPERNYMS
 from .scenes import NP, Clause
@@ -56,7 +57,7 @@ def _quantified(c: Clause) -> bool:
     return any(np.det in ("all", "many", "count") for np in c.nps())
 
 
-def entailed(c: Clause) -> Iterator[tuple[str, Clause]]:
+def entailed(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]]:
     """Scenes that follow from `c`, with the name of the step."""
     if c.conj:
         yield "conjunct_clause", _alone(c)
@@ -71,6 +72,12 @@ def entailed(c: Clause) -> Iterator[tuple[str, Clause]]:
             inner = copy.deepcopy(np.rel)
             setattr(inner, np.gap, NP(np.node, "n", np.concept, human=np.human, animal=np.animal))
             yield "relative", inner
+    if c.neg and c.frame in ("i", "m", "t", "d") and not (c.want or c.conj or c.adv or c.comp):
+        # What did not happen at all did not happen anywhere in particular.
+        if c.place is None and c.frame != "m":
+            yield "negation_widened", _changed(c, lambda x: setattr(x, "place", generator.place()))
+        if c.time is None:
+            yield "negation_widened", _changed(c, lambda x: setattr(x, "time", generator.time()))
     if not _simple(c):
         return
     if c.passive:
@@ -116,7 +123,7 @@ def contradicted(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]
     plain = not _quantified(c) and not (c.agent and c.agent.det == "indef")
     bare = c.frame in ("nom", "adj", "loc") or _simple(c) or (c.neg and not (
         c.comp or c.adv or c.conj or c.want))
-    if plain and bare and c.frame != "exist" and c.past | (c.frame in ("nom", "adj", "loc")):
+    if plain and bare and c.frame != "exist" and (c.past or c.frame in ("nom", "adj", "loc")):
         yield "negation", plain_for_negation(_changed(c, lambda x: setattr(x, "neg", not x.neg)))
     if c.frame == "adj" and not c.neg and c.adj in ANTONYMS and c.adj not in COLORS:
         yield "antonym", _changed(c, lambda x: setattr(x, "adj", ANTONYMS[x.adj]))
@@ -126,10 +133,12 @@ def contradicted(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]
         while other == c.place.concept or other in COUNTRIES:
             other = generator.place(city=1.0).concept
         yield "other_place", _changed(c, lambda x: setattr(x.place, "concept", other))
-    for sub in (c.conj and c.conj[1], c.comp if c.frame == "C" and not c.neg else None):
-        if sub and _simple(sub) and not _quantified(sub) and sub.agent and sub.agent.det != "indef":
-            kind = "conjunct_negated" if c.conj else "factive_negated"
-            yield kind, plain_for_negation(_changed(sub, lambda x: setattr(x, "neg", True)))
+    # What denies something that follows cannot be true either.
+    for name, follows in entailed(c, generator):
+        if (_simple(follows) and not _quantified(follows)
+                and follows.agent and follows.agent.det != "indef"):
+            yield f"{name}_denied", plain_for_negation(
+                _changed(follows, lambda x: setattr(x, "neg", True)))
 
 
 def neutral(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]]:
@@ -166,8 +175,12 @@ def neutral(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]]:
             yield "other_object", _changed(c, lambda x: setattr(x, "patient", other))
 
 
-def inference(drawn: list[Clause], split: str, seed: int, per_scene: int = 2) -> list[list[Pair]]:
-    """Up to `per_scene` pairs a scene, with different labels, the rarer label first."""
+def inference(drawn: list[Clause], split: str, seed: int, elsewhere: set[str],
+              per_scene: int = 2) -> list[list[Pair]]:
+    """Up to `per_scene` pairs a scene, with different labels, the rarer label first.
+
+    `elsewhere` has the signatures of the other splits' scenes, which no pair may contain.
+    """
     rng = random.Random(seed)
     generator = Generator(split, seed + 1)
     generator.count = 1000  # nodes that no scene has
@@ -176,22 +189,34 @@ def inference(drawn: list[Clause], split: str, seed: int, per_scene: int = 2) ->
     for c in drawn:
         found: dict[str, list[tuple[str, Clause, Clause]]] = {label: [] for label in used}
         if not c.question:
-            steps = list(entailed(c))
+            steps = list(entailed(c, generator))
             found["entailment"] = [(name, c, h) for name, h in steps]
             found["contradiction"] = [(n, c, h) for n, h in contradicted(c, generator)]
             found["neutral"] = [(n, c, h) for n, h in neutral(c, generator)]
             found["neutral"] += [("hyponym", h, c) for n, h in steps if n == "hypernym"]
         pairs = []
         for label in sorted(used, key=lambda name: used[name]):
-            options = [o for o in found[label] if not (repetitive(o[1]) or repetitive(o[2]))]
+            options = [o for o in found[label] if not any(
+                repetitive(x) or signature(x) in elsewhere for x in o[1:])]
             if options and len(pairs) < per_scene:
                 # All kinds of steps alike, then all steps of the kind.
-                kind = rng.choice(sorted({o[0] for o in options}))
+                kind = _kind(rng, options)
                 name, premise, hypothesis = rng.choice([o for o in options if o[0] == kind])
                 used[label] += 1
+                if name == "negation" and rng.random() < 0.5:
+                    # Otherwise `not` in the hypothesis would give the label away.
+                    premise, hypothesis = hypothesis, premise
                 pairs.append(Pair(premise, hypothesis, label, name))
         out.append(pairs)
     return out
+
+
+def _kind(rng: random.Random, options: list[tuple[str, Clause, Clause]]) -> str:
+    """A kind of step; plain negation only where half of the time or nothing else is there."""
+    kinds = sorted({o[0] for o in options})
+    if len(kinds) > 1 and "negation" in kinds and rng.random() < 0.9:
+        kinds.remove("negation")
+    return rng.choice(kinds)
 
 
 def _askable(c: Clause) -> list[str]:

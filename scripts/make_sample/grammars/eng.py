@@ -276,9 +276,11 @@ class English(Grammar):
             out.append((join(self.clause(c.comp), [(that, "mark")]), "ccomp"))
         if c.adv:
             kind, sub = c.adv
-            feats = "PronType=Int" if kind == "when" else "_"
-            mark = word(kind, kind, "SCONJ", feats, k(sub, "mark"))
-            out.append((join(self.clause(sub), [(mark, "mark")]), "advcl"))
+            # UD's English takes `when` as an adverb of its clause, `because` as a marker.
+            when = kind == "when"
+            mark = word(kind, kind, "ADV" if when else "SCONJ", "PronType=Int" if when else "_",
+                        k(sub, "mark"))
+            out.append((join(self.clause(sub), [(mark, "advmod" if when else "mark")]), "advcl"))
         if c.conj:
             out.append((self.conj_clause(c), "conj"))
         return out

@@ -227,8 +227,11 @@ class Finnish(Grammar):
         keys = k(asked, "wh")
         if role in ("place", "goal", "time"):
             form = {"place": "missä", "goal": "mihin", "time": "milloin"}[role]
-            keys += k(asked, "case") if role != "time" else []
-            return word(form, form, "ADV", "PronType=Int", keys), "advmod"
+            if role == "time":
+                return word(form, form, "ADV", "PronType=Int", keys), "advmod"
+            keys += k(asked, "case")
+            case = "Ine" if role == "place" else "Ill"
+            return word(form, "mikä", "PRON", f"Case={case}|Number=Sing|PronType=Int", keys), "obl"
         if role == "recipient":
             case, rel = "All", "obl"
             keys += k(asked, "case")

@@ -25,6 +25,7 @@ class Indonesian(Grammar):
     be_at = "ada"
     every, day, year, month_, date = "setiap", "hari", "tahun", "bulan", "tanggal"
     last, yesterday = "lalu", "kemarin"
+    last_is = ("VERB", "acl")
     #: Humans that are counted by reduplication although they are people.
     reduplicated = ("child",)
 
@@ -143,9 +144,10 @@ class Indonesian(Grammar):
             return join(word(self.day, self.day, "NOUN", "_", k(t, "day", "h"), entity), [],
                         [(this, "det")]), "obl:tmod"
         if t.kind == "lastyear":
-            last = word(self.last, self.last, "ADJ", "_", k(t, "last"), entity)
+            upos, rel = self.last_is
+            last = word(self.last, self.last, upos, "_", k(t, "last"), entity)
             return join(word(self.year, self.year, "NOUN", "_", k(t, "h", "year"), entity), [],
-                        [(last, "amod")]), "obl:tmod"
+                        [(last, rel)]), "obl:tmod"
         case = word(self.on_, self.on_, "ADP", "_", k(t, "case"))
         name: Ph | None = None
         year: Ph | None = None
@@ -316,6 +318,7 @@ class Javanese(Indonesian):
     be_at = "ana"
     every, day, year, month_, date = "saben", "dina", "taun", "wulan", "tanggal"
     last, yesterday = "kepungkur", "wingi"
+    last_is = ("ADJ", "amod")
 
     def counted(self, np: NP) -> Parts:
         return []
@@ -327,26 +330,20 @@ class Javanese(Indonesian):
         return [(num, "nummod")]
 
     def clitic(self, head: Ph, left: Parts, right: Parts, clitic: Ph, rel: str) -> Ph:
-        """`buku` + `e` -> `bukune`: an n comes between two vowels."""
-        whole = join(head, left, [(clitic, rel), *right])
-        at = whole.toks.index(head.head)
-        linked = "ne" if head.head.form[-1] in "aeiou" else "e"
-        return fuse(whole, at, 2, head.head.form + linked)
+        """`buku` + `e` -> `bukune`, `buku anyar` + `e` -> `buku anyare`; n between vowels."""
+        whole = join(head, left, [*right, (clitic, rel)])
+        host = whole.toks[-2].form
+        linked = "ne" if host[-1] in "aeiou" else "e"
+        return fuse(whole, len(whole.toks) - 2, 2, host + linked)
 
     def owned(self, np: NP, head: Ph, left: Parts, right: Parts) -> Ph:
         assert np.owner
         linker = word("e", "e", "DET", DEF, k(np, "of"))
-        right.append((self.np(np.owner, "owner"), "nmod:poss"))
-        return self.clitic(head, left, right, linker, "det")
+        whole = self.clitic(head, left, right, linker, "det")
+        return join(whole, [], [(self.np(np.owner, "owner"), "nmod:poss")])
 
     def possessed(self, np: NP, head: Ph, left: Parts, right: Parts) -> Ph:
         his = word("e", "e", "PRON", "Number=Sing|Person=3|PronType=Prs", k(np, "poss"))
-        if not right:
-            return self.clitic(head, left, right, his, "nmod:poss")
-        # `omahe sing gedhe`: an adjective after the clitic is a relative clause.
-        adjective, _ = right.pop(0)
-        sing = word(self.rel_, self.rel_, "PRON", REL, k(np, "rel"))
-        right.insert(0, (join(adjective, [(sing, "nsubj")]), "acl:relcl"))
         return self.clitic(head, left, right, his, "nmod:poss")
 
     def definite(self, np: NP, head: Ph, left: Parts, right: Parts) -> Ph:

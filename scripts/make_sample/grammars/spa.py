@@ -225,7 +225,7 @@ class Spanish(Grammar):
             number = "Plur" if c.recipient.many else "Sing"
             feats = f"Case=Dat|Number={number}|Person=3|PronType=Prs"
             form = "les" if c.recipient.many else "le"
-            aux.append((word(form, "él", "PRON", feats, k(c, "clitic")), "iobj"))
+            aux.append((word(form, "él", "PRON", feats, k(c, "clitic")), "obl:arg"))
         if c.passive:
             form = ("fueron" if many else "fue") if c.past else ("son" if many else "es")
             aux = [(word(form, "ser", "AUX", self.finite_feats(c, many), k(c, "pass", "t")),

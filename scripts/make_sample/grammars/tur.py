@@ -105,7 +105,8 @@ class Turkish(Grammar):
         entity = (t.node, "DATE")
         if t.kind in ("yesterday", "today"):
             form = "dün" if t.kind == "yesterday" else "bugün"
-            return word(form, form, "ADV", "_", k(t, "h", "year", "day"), entity), "advmod"
+            return word(form, form, "NOUN", "Case=Nom|Number=Sing|Person=3",
+                        k(t, "h", "year", "day"), entity), "obl"
         nom = "Case=Nom|Number=Sing|Person=3"
         if t.kind == "everyday":
             every = word("her", "her", "DET", "_", k(t, "every"))
@@ -238,7 +239,10 @@ class Turkish(Grammar):
         if c.comp:
             inner.append((self.verbal(c.comp, set(), "said"), "ccomp"))
         if asked:
-            inner.append(self.wh(c, asked))
+            # The question word stands before the verb, but a bare object stands even closer.
+            bare = asked == "agent" and inner and inner[-1][1] == "obj" and (
+                "Case=Nom" in inner[-1][0].head.feats)
+            inner.insert(len(inner) - bool(bare), self.wh(c, asked))
         right: Parts = []
         if c.conj:
             right.append((self.conj_clause(c, comma=c.conj[0] == "but"), "conj"))
@@ -261,7 +265,7 @@ class Turkish(Grammar):
         phrase = self.verbal(sub, set(), kind)
         if kind == "because":
             reason = word("için", "için", "ADP", "_", k(sub, "mark"))
-            phrase = join(phrase, [], [(reason, "mark")])
+            phrase = join(phrase, [], [(reason, "case")])
         return phrase
 
     def copular(self, c: Clause) -> Ph:
@@ -271,7 +275,8 @@ class Turkish(Grammar):
         if c.frame == "exist":
             assert c.place
             subject = [(self.np(c.place, "Loc"), "obl"), *subject]
-            head = word("var", "var", "VERB", "Number=Sing|Person=3", k(c, "exist", "there"))
+            head = word("var", "var", "NOUN", "Case=Nom|Number=Sing|Person=3",
+                        k(c, "exist", "there"))
         elif c.frame == "loc":
             assert c.place
             head = self.wh(c, "place")[0] if c.question == "place" else self.np(c.place, "Loc")

@@ -184,7 +184,8 @@ class Chinese(Grammar):
         if c.time:
             left.append((self.asked(c.time, "time"), "obl:tmod") if c.question == "time"
                         else self.time(c.time))
-        if subject_np.det == "all" and subject_np.kind == "n":
+        # `什么 时候 都` would say `always`.
+        if subject_np.det == "all" and subject_np.kind == "n" and c.question != "time":
             left.append((word("都", "都", "ADV"), "advmod"))
         negs: Parts = []
         if c.neg:
@@ -197,6 +198,16 @@ class Chinese(Grammar):
                 place = [(join(self.asked(c.place, "place"), [(zai, "case")]), "obl")]
             else:
                 place = [self.at(c.place)]
+        disposed = (c.patient is not None and c.recipient is not None
+                    and c.patient.det not in ("indef", "count", "many")
+                    and "patient" not in skip | {c.question})
+        if disposed:
+            # What is known and given away stands before the verb, with 把.
+            assert c.patient
+            ba = word("把", "把", "ADP", "_", k(c.patient, "acc"))
+            obj = join(self.np(c.patient, "patient"), [(ba, "case")])
+            negs = [*negs, *place, (obj, "obl:patient")]
+            place = []
         right: Parts = []
         if le and c.past and not c.neg and not c.want and c.verb not in STATES and not (
                 c.passive and c.verb in MAKING):
@@ -211,7 +222,7 @@ class Chinese(Grammar):
                         [*right, *self.tail(c)])
         if c.recipient:
             right.append((self.part(c, "recipient"), "iobj"))
-        if c.patient and "patient" not in skip:
+        if c.patient and "patient" not in skip and not disposed:
             right.append((self.part(c, "patient"), "obj"))
             if c.neg and c.patient.det == "indef" and c.question != "patient":
                 # `没有 吃 鱼`: no numeral in the scope of the negation.
