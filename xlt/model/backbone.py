@@ -76,11 +76,15 @@ class Backbone:
         """The bare encoder (of an encoder-decoder, its encoder half)."""
         from transformers import AutoModel, AutoModelForTextEncoding
 
-        return self.model(
+        encoder = self.model(
             AutoModelForTextEncoding
             if getattr(self.config, "is_encoder_decoder", False)
             else AutoModel
         )
+        pooler = getattr(encoder, "pooler", None)
+        if pooler is not None:  # a vector for the sentence, which nobody here reads
+            pooler.requires_grad_(False)
+        return encoder
 
     def model(self, auto_class: Any, **kwargs: Any) -> PreTrainedModel:
         """A model of `auto_class` in float32; `kwargs` change its config (num_labels, id2label).

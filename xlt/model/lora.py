@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import Any
 
 from torch import nn
@@ -15,7 +16,8 @@ from xlt.model.task_model import TaskModel
 def add_lora(model: TaskModel, options: Lora) -> None:
     """Put low-rank updates on the encoder's linear layers, in place.
 
-    Layers after the encoder proper (a classifier) train in full, as the task's own layers do.
+    Layers after the encoder proper (a classifier) train in full, as the task's own layers do;
+    what is frozen gets no updates either.
     Raises XltError if peft is missing or no module has the given names.
     """
     try:
@@ -43,12 +45,19 @@ def add_lora(model: TaskModel, options: Lora) -> None:
         lora_alpha=options.alpha,
         lora_dropout=options.dropout,
         target_modules=modules,
+        exclude_modules=_frozen(encoder) or None,
         modules_to_save=heads or None,
     )
     try:
-        model.encoder = get_peft_model(encoder, config)
+        with warnings.catch_warnings():  # peft and transformers talking about each other's names
+            warnings.simplefilter("ignore", FutureWarning)
+            model.encoder = get_peft_model(encoder, config)
     except ValueError as error:
-        raise XltError(str(error), where="model.lora.modules", fix="use `auto`") from error
+        raise XltError(
+            f"no layer that trains is called {' or '.join(modules)}: {error}",
+            where="model.lora.modules",
+            fix=f"use `auto`, or names from: {', '.join(_linear_names(base))}",
+        ) from error
 
 
 def _linear_names(base: nn.Module) -> list[str]:
@@ -56,6 +65,15 @@ def _linear_names(base: nn.Module) -> list[str]:
     return sorted(
         {name.rpartition(".")[2] for name, m in base.named_modules() if isinstance(m, nn.Linear)}
     )
+
+
+def _frozen(encoder: nn.Module) -> list[str]:
+    """Full names of the linear layers that must stay as they are."""
+    return [
+        name
+        for name, module in encoder.named_modules()
+        if isinstance(module, nn.Linear) and not module.weight.requires_grad
+    ]
 
 
 def merged(model: TaskModel) -> TaskModel:

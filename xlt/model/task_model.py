@@ -48,6 +48,10 @@ class TaskModel(nn.Module):
     def config(self) -> Any:
         return self.encoder.config
 
+    def activation_checkpointing_enable(self, **options: Any) -> None:
+        """What transformers.Trainer calls for `training.gradient_checkpointing`."""
+        self.encoder.activation_checkpointing_enable(**options)
+
     def head_state(self) -> dict[str, torch.Tensor]:
         return {
             name: tensor.detach().cpu().contiguous()

@@ -1,0 +1,51 @@
+"""Tests reach no network but the loopback, and no cache but their own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+os.environ.update(
+    HF_HUB_OFFLINE="1",
+    HF_DATASETS_OFFLINE="1",
+    TOKENIZERS_PARALLELISM="false",
+    OMP_NUM_THREADS="1",
+    MKL_NUM_THREADS="1",
+)
+# Here and not in a fixture: some of this is read when a library is imported.
+for name in ("XLT_CACHE", "HF_HOME"):
+    os.environ[name] = tempfile.mkdtemp(prefix=f"test-{name.lower()}-")
+
+import pytest
+
+LOOPBACK = ("127.", "::1", "localhost")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_network():
+    """A connection to anywhere else is an error, in this process and in those forked from it."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def checked(real):
+        def connect(self, address):
+            local = self.family == socket.AF_UNIX or str(address[0]).startswith(LOOPBACK)
+            if not local:
+                raise OSError(f"a test wants to connect to {address}")
+            return real(self, address)
+
+        return connect
+
+    socket.socket.connect, socket.socket.connect_ex = checked(connect), checked(connect_ex)
+    yield
+    socket.socket.connect, socket.socket.connect_ex = connect, connect_ex
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _clean_up():
+    yield
+    import shutil
+
+    for name in ("XLT_CACHE", "HF_HOME"):
+        shutil.rmtree(Path(os.environ[name]), ignore_errors=True)
