@@ -88,6 +88,12 @@ def test_repair_and_outside() -> None:
     assert sentence.tags == ["B-PER", "B-LOC", "B-PER", "O"]
 
 
+def test_lines_without_a_word_can_be_dropped() -> None:
+    (sentence,) = read("a B-PER\n O\nb O\n", drop_empty=True)
+    assert (sentence.words, sentence.tags) == (["a", "b"], ["B-PER", "O"])
+    assert sentence.lines == [1, 3]
+
+
 @pytest.mark.parametrize(
     ("text", "options", "line", "what", "fix"),
     [
@@ -101,6 +107,8 @@ def test_repair_and_outside() -> None:
         ("a O\nword\n", {}, 2, "1 column: no word and tag", "tab or a space"),
         ("a\tO\n", {"word": 3}, 1, "2 columns: no word and tag in columns 3", "`word`"),
         ("a\tO\n\tB-PER\n", {}, 2, "a word of length zero", "remove the line"),
+        ("a O\n B-PER\n", {"drop_empty": True}, 2, "a word of length zero", "remove the line"),
+        ("a O\n\n O\n", {"drop_empty": True}, 3, "a sentence without words", "remove it"),
         ("en:\tO\n", {"prefix": "en:"}, 1, "a word of length zero", "remove the line"),
     ],
 )

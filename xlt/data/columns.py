@@ -54,6 +54,7 @@ def read_columns(
     types: Mapping[str, str | None] | None = None,
     prefix: str = "",
     outside: Sequence[str] = (),
+    drop_empty: bool = False,
     problems: list[XltError] | None = None,
 ) -> Iterator[TaggedSentence]:
     """The sentences of a column file (plain, .gz, .xz) or stream, one at a time.
@@ -67,13 +68,23 @@ def read_columns(
     types:     entity type in the file → type that comes out; None turns it into ``O``.
     prefix:    text to drop before each word, such as WikiANN's ``en:``.
     outside:   further tags that mean ``O``, such as UNER Norwegian's ``-``.
+    drop_empty: leave out lines tagged ``O`` that have no word, instead of an error.
     problems:  malformed sentences are described here and left out, instead of raising.
 
     Raises XltError with ``path:line``.
     """
     name = label(source)
     reader = _Reader(
-        name, word, tag, separator, scheme, repair, dict(types or {}), prefix, frozenset(outside)
+        name,
+        word,
+        tag,
+        separator,
+        scheme,
+        repair,
+        dict(types or {}),
+        prefix,
+        frozenset(outside),
+        drop_empty,
     )
     rows: list[tuple[int, list[str]]] = []
     comments: list[str] = []
@@ -150,6 +161,7 @@ class _Reader:
     types: dict[str, str | None]
     prefix: str
     outside: frozenset[str]
+    drop_empty: bool
 
     def tabbed(self, line: str) -> bool:
         return self.separator == "tab" or (self.separator == "auto" and "\t" in line)
@@ -179,6 +191,7 @@ class _Reader:
             column = 1 if counted else 0
         words: list[str] = []
         tags: list[str] = []
+        numbers: list[int] = []
         for number, row in rows:
             if not (-len(row) <= column < len(row) and -len(row) <= self.tag < len(row)) or (
                 column % len(row) == self.tag % len(row)
@@ -189,9 +202,14 @@ class _Reader:
                     f"columns {column} and {self.tag}",
                     "separate word and tag by a tab or a space; check `word`, `tag`, `separator`",
                 )
+            tag = self._tag(number, row[self.tag])
+            if self.drop_empty and tag == "O" and not row[column].removeprefix(self.prefix):
+                continue
             words.append(self._word(number, row[column]))
-            tags.append(self._tag(number, row[self.tag]))
-        numbers = [number for number, _ in rows]
+            tags.append(tag)
+            numbers.append(number)
+        if not words:
+            raise self._error(rows[0][0], "a sentence without words", "remove it")
         self._check_order(numbers, tags)
         return TaggedSentence(words, self._map(to_iob2(tags, self.scheme)), comments, numbers)
 
