@@ -47,6 +47,9 @@ class Lines:
     def format_of(self, path: Path, declared: str | None) -> str:
         return declared or "lines"
 
+    def adopt(self, record: dict[str, Any], *, where: object) -> dict[str, Any]:
+        return record
+
 
 def card(files: dict[str, Any], **more: Any) -> dict[str, Any]:
     split = {"files": [files]}
