@@ -99,6 +99,14 @@ class Task(ABC):
     def words(self, record: Record) -> list[str]:
         """All words of the record, for statistics of the vocabulary."""
 
+    def adopt(self, row: Record, *, where: object) -> Record:
+        """A row of a data set that `read` has not read (a hub's), as a record.
+
+        Its columns are those of `features()`. The place for the task's options; raises XltError
+        for malformed annotation.
+        """
+        return row
+
     def text(self, record: Record) -> str:
         """The record's text, for train/test overlap checks."""
         return " ".join(self.words(record))

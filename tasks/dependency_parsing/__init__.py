@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
     from datasets import Features
     from numpy.typing import NDArray
+    from spacy.tokens import Doc, Token
 
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
@@ -126,6 +127,24 @@ class DependencyParsing(Task):
 
     def words(self, record: Record) -> list[str]:
         return list(record["words"])
+
+    def annotate(self, doc: Doc, sentences: Sequence[tuple[Record, Sequence[Token]]]) -> None:
+        """Sets heads, relations and with them the sentences; white space hangs on a neighbour."""
+        words = np.array([token.i for _, tokens in sentences for token in tokens], np.int64)
+        if not len(words):
+            return
+        before = np.searchsorted(words, np.arange(len(doc))) - 1
+        heads = words[np.maximum(before, 0)]
+        relations = ["dep"] * len(doc)
+        for record, tokens in sentences:
+            for token, head, relation in zip(
+                tokens, record["heads"], record["relations"], strict=True
+            ):
+                heads[token.i] = tokens[head - 1].i if head > 0 else token.i
+                relations[token.i] = "ROOT" if head == 0 else relation
+        offsets = (heads - np.arange(len(doc))).astype(np.int64).view(np.uint64)
+        names = np.array([doc.vocab.strings.add(name) for name in relations], np.uint64)
+        doc.from_array(["HEAD", "DEP"], np.stack([offsets, names], 1))
 
     # Labels --------------------------------------------------------------------------------
 

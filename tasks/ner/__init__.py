@@ -6,26 +6,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
-import numpy as np
 from pydantic import Field
 
 from xlt.errors import XltError, choose
-from xlt.task import Example, Labels, Record, Task, TaskOptions
+from xlt.task import Labels, Record, TaskOptions
+from xlt.word_task import WordLabelTask
 
-from .spans import COUNT_NAMES, span_counts, span_metrics
+from .spans import COUNT_NAMES, check_iob2, span_counts, span_metrics, spans
 
 if TYPE_CHECKING:
-    import torch
-    from datasets import Features
+    import numpy as np
     from numpy.typing import NDArray
-
-    from xlt.model.backbone import Backbone
-    from xlt.model.task_model import TaskModel
+    from spacy.tokens import Doc, Token
 
 OUTSIDE = "O"
 
 
-class NER(Task):
+class NER(WordLabelTask):
     """Records: {id, words, tags}; `tags` is IOB2."""
 
     name = "ner"
@@ -35,6 +32,7 @@ class NER(Task):
         "jsonl": (".jsonl",),
     }
     count_names = COUNT_NAMES
+    untagged = OUTSIDE
 
     class Options(TaskOptions):
         types: list[str] | None = Field(
@@ -48,36 +46,22 @@ class NER(Task):
 
     # Data ----------------------------------------------------------------------------------
 
-    def features(self) -> Features:
-        from datasets import Features, List, Value
-
-        text = Value("string")
-        return Features({"id": text, "words": List(text), "tags": List(text)})
-
     def read(
         self, path: Path, format: str, *, labelled: bool = True, **options: Any
     ) -> Iterator[Record]:
         if format == "jsonl":
-            from xlt.data.jsonl import read_jsonl
-
-            for number, row in read_jsonl(path, required=("words",)):
-                yield self._record(row.get("id", str(number)), row["words"], row.get("tags"), path)
+            yield from super().read(path, format, labelled=labelled, **options)
             return
         from xlt.data.columns import read_columns
 
         for number, sentence in enumerate(read_columns(path, **options), 1):
             id = sentence.comment("sent_id") or str(number)
-            yield self._record(id, sentence.words, sentence.tags, path)
+            where = f"{path}:{sentence.lines[0]}"
+            yield self.record(id, sentence.words, sentence.tags, where=where)
 
-    def _record(self, id: Any, words: Any, tags: Any, path: Path) -> Record:
-        if tags is not None and len(tags) != len(words):
-            raise XltError(
-                f"record {id}: {len(words)} words but {len(tags)} tags",
-                where=path,
-                fix="give one tag a word",
-            )
-        kept = [self._mapped(tag) for tag in tags] if tags else [OUTSIDE] * len(words)
-        return {"id": str(id), "words": list(words), "tags": kept}
+    def record(self, id: object, words: list[str], tags: list[str], *, where: object) -> Record:
+        check_iob2(tags, where=where)
+        return super().record(id, words, [self._mapped(tag) for tag in tags], where=where)
 
     def _mapped(self, tag: str) -> str:
         if tag == OUTSIDE:
@@ -89,22 +73,32 @@ class NER(Task):
 
     def write(self, records: Iterable[Record], stream: TextIO, format: str) -> None:
         if format == "jsonl":
-            from xlt.data.jsonl import write_jsonl
-
-            write_jsonl(records, stream)
+            super().write(records, stream, format)
             return
-        for number, record in enumerate(records, 1):
-            if record["id"] != str(number):  # what `read` calls a sentence without a name
-                stream.write(f"# sent_id = {record['id']}\n")
-            for word, tag in zip(record["words"], record["tags"], strict=True):
-                stream.write(f"{word}\t{tag}\n")
-            stream.write("\n")
+        from xlt.data.columns import TaggedSentence, write_columns
 
-    def from_words(self, id: str, words: list[str], space_after: list[bool]) -> Record:
-        return {"id": id, "words": words, "tags": [OUTSIDE] * len(words)}
+        write_columns(
+            (
+                # The reader numbers sentences that have no name.
+                TaggedSentence(r["words"], r["tags"], [f"# sent_id = {r['id']}"])
+                if r["id"] != str(number)
+                else TaggedSentence(r["words"], r["tags"])
+                for number, r in enumerate(records, 1)
+            ),
+            stream,
+        )
 
-    def words(self, record: Record) -> list[str]:
-        return list(record["words"])
+    def annotate(self, doc: Doc, sentences: Sequence[tuple[Record, Sequence[Token]]]) -> None:
+        """Sets ``doc.ents``."""
+        from spacy.tokens import Span
+
+        doc.set_ents(
+            [
+                Span(doc, tokens[start].i, tokens[end - 1].i + 1, label=kind)
+                for record, tokens in sentences
+                for kind, start, end in spans(record["tags"])
+            ]
+        )
 
     # Labels --------------------------------------------------------------------------------
 
@@ -124,63 +118,12 @@ class NER(Task):
 
     # Model ---------------------------------------------------------------------------------
 
-    def build(self, backbone: Backbone, labels: Labels) -> TaskModel:
-        from .model import Tagger
-
-        return Tagger.build(backbone, labels)
-
-    def load(self, folder: Path, backbone: Backbone, labels: Labels) -> TaskModel:
-        from .model import Tagger
-
-        return Tagger.build(backbone, labels)
-
-    def encode(
-        self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
-    ) -> list[Example]:
-        encoded = backbone.words([record["words"] for record in records])
-        ids = {tag: i for i, tag in enumerate(labels["tag"])} if labels else {}
-        examples = []
-        for index, (record, words) in enumerate(zip(records, encoded, strict=True)):
-            inputs: dict[str, Any] = {"words": words, "pad": backbone.pad_id}
-            if labels:
-                inputs["tags"] = np.array([ids[tag] for tag in record["tags"]], np.int64)
-            examples.append(Example(index, words.length, inputs))
-        return examples
-
-    def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-        import torch
-
-        from xlt.data.encode import collate_words
-        from xlt.model.task_model import IGNORED
-
-        batch = collate_words([e.inputs["words"] for e in examples], examples[0].inputs["pad"])
-        if "tags" in examples[0].inputs:
-            gold = np.full(batch["word_mask"].shape, IGNORED, np.int64)
-            for row, example in enumerate(examples):
-                gold[row, : len(example.inputs["tags"])] = example.inputs["tags"]
-            batch["labels"] = torch.from_numpy(gold)
-        return batch
-
-    def decode(
-        self,
-        records: Sequence[Record],
-        examples: Sequence[Example],
-        outputs: Mapping[str, torch.Tensor],
-        labels: Labels,
-    ) -> list[Record]:
+    def best(
+        self, scores: NDArray[np.float32], mask: NDArray[np.bool_], tags: Sequence[str]
+    ) -> list[list[int]]:
         from xlt.model.bio import decode_bio
 
-        tags = labels["tag"]
-        mask = np.zeros(outputs["scores"].shape[:2], bool)
-        for row, example in enumerate(examples):
-            mask[row, : example.inputs["words"].n_words] = True
-        best = decode_bio(outputs["scores"].numpy(), mask, tags)
-        decoded = []
-        for record, ids in zip(records, best, strict=True):
-            if len(ids) != len(record["words"]):
-                raise AssertionError(f"{len(record['words'])} words in, {len(ids)} tags out")
-            decoded.append({**record, "tags": [tags[i] for i in ids]})
-        return decoded
+        return decode_bio(scores, mask, tags)
 
     # Evaluation ----------------------------------------------------------------------------
 

@@ -62,6 +62,26 @@ def spans(tags: Sequence[str], *, where: object = None) -> list[Span]:
     return found
 
 
+def check_iob2(tags: Sequence[str], *, where: object = None) -> None:
+    """Raise XltError for a tag that is not O, B-TYPE, or an I-TYPE that continues its entity."""
+    previous = "O"
+    for number, tag in enumerate(tags, 1):
+        prefix, _, kind = tag.partition("-")
+        if tag != "O" and (prefix not in ("B", "I") or not kind):
+            raise XltError(
+                f"{tag!r} is not an IOB2 tag (word {number})",
+                where=where,
+                fix="write O, B-TYPE or I-TYPE",
+            )
+        if prefix == "I" and previous[2:] != kind:
+            raise XltError(
+                f"{tag} after {previous} continues no entity (word {number})",
+                where=where,
+                fix=f"write B-{kind}",
+            )
+        previous = tag
+
+
 def span_counts(gold: Sequence[str], predicted: Sequence[str]) -> Counts:
     """Counts of one sentence from its tags, shape (3,) as in `COUNT_NAMES`; they add up.
 

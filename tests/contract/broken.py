@@ -161,7 +161,7 @@ TASKS = {
     "saving": (LoadsAnew, "saving and loading changed encoder.classifier"),
     "growth": (ForgetsOnGrowth, "growing by nothing changed encoder.classifier"),
     "metrics": (SharesNotPercent, "f1 of perfect predictions is 1.0, not 100"),
-    "annotation": (AnnotatesBeyondTheEnd, ""),
+    "annotation": (AnnotatesBeyondTheEnd, "IndexError"),
     "strategies": (WritesTwice, "strategy 'few_shot': "),
 }
 """Clause → a task that breaks it, and a part of the complaint (a regular expression)."""

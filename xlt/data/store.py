@@ -65,7 +65,9 @@ def _all_records(task: Task, resolved: ResolvedData) -> Iterator[Record]:
     if resolved.hub is not None:
         from xlt.data.hub import hub_records, open_hub
 
-        yield from hub_records(open_hub(resolved.hub), task, dict(resolved.columns))
+        rows = hub_records(open_hub(resolved.hub), task, dict(resolved.columns))
+        for number, row in enumerate(rows):
+            yield task.adopt(row, where=f"{resolved.reference}[{number}]")
         return
     options = dict(resolved.options)
     if resolved.columns:
@@ -94,10 +96,12 @@ def _cache_path(task: Task, resolved: ResolvedData) -> Path:
 
     # The readers' own text is part of the key, so records never outlive the code that read them.
     code = [sha256(Path(m.__file__)) for m in (conllu, columns_module, jsonl, files) if m.__file__]
-    module = sys.modules.get(type(task).__module__)
-    if module is not None and getattr(module, "__file__", None):
-        folder = Path(str(module.__file__))
-        own = sorted(folder.parent.glob("*.py")) if folder.name == "__init__.py" else [folder]
+    for kind in type(task).__mro__:
+        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+        if file is None:
+            continue
+        module = Path(file)
+        own = sorted(module.parent.glob("*.py")) if module.name == "__init__.py" else [module]
         code += [sha256(path) for path in own]
     parts = [__version__, code, str(task.features()), task.options.model_dump_json()]
     variant = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]

@@ -1,0 +1,106 @@
+"""displaCy pages."""
+
+from __future__ import annotations
+
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from xlt.display import Page, document, render
+from xlt.errors import XltError
+from xlt.task import Task
+from xlt.tasks.dependency_parsing import DependencyParsing
+from xlt.tasks.ner import NER
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
+from records import RECORDS
+
+ENTITIES, TREES = RECORDS["ner"], RECORDS["dependency_parsing"]
+
+
+class Tags(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.opened = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.opened.append((tag, dict(attrs)))
+
+    def named(self, tag):
+        return [attrs for name, attrs in self.opened if name == tag]
+
+
+def test_entities(tmp_path):
+    assert render(ENTITIES, NER(), tmp_path / "page.html") == 6
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    marks = Tags(text).named("mark")
+    assert len(marks) == sum(tag[0] == "B" for r in ENTITIES for tag in r["tags"])
+    assert "<figcaption>s3</figcaption>" in text
+    assert "አዲስ አበባ" in text
+    assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_right_to_left(tmp_path):
+    render(ENTITIES, NER(), tmp_path / "page.html")
+    figures = Tags((tmp_path / "page.html").read_text(encoding="utf-8")).named("figure")
+    assert [f["dir"] for f in figures] == ["ltr"] * 4 + ["rtl", "ltr"]
+
+
+def test_trees(tmp_path):
+    render(TREES[:1], DependencyParsing(), tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert len(Tags(text).named("svg")) == 1
+    assert text.count('class="displacy-arrow"') == 6
+    assert ">obl</textPath>" in text
+
+
+def test_markup_in_text_is_text(tmp_path):
+    record = {"id": "<b>", "words": ["<script>", ""], "tags": ["B-X<i>", "O"]}
+    render([record], NER(), tmp_path / "page.html")
+    found = Tags((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert not {"script", "b", "i"} & {tag for tag, _ in found.opened}
+
+
+def test_in_parts(tmp_path):
+    with Page(NER(), tmp_path / "page.html") as page:
+        page.add(ENTITIES[:2])
+        page.add(iter(ENTITIES[2:]))
+        assert not (tmp_path / "page.html").exists()
+    whole = tmp_path / "whole" / "page.html"
+    whole.parent.mkdir()
+    render(ENTITIES, NER(), whole)
+    assert (tmp_path / "page.html").read_bytes() == whole.read_bytes()
+
+
+def test_a_failure_leaves_nothing(tmp_path):
+    with pytest.raises(KeyError), Page(NER(), tmp_path / "page.html") as page:
+        page.add([*ENTITIES, {"id": "no words"}])
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_such_folder(tmp_path):
+    with pytest.raises(XltError, match="cannot write"):
+        render(ENTITIES, NER(), tmp_path / "missing" / "page.html")
+
+
+def test_a_task_without_a_view(tmp_path):
+    class Mute(NER):
+        name = "mute"
+        annotate = Task.annotate
+
+    with pytest.raises(XltError, match="mute does not say what its predictions are") as error:
+        render(ENTITIES, Mute(), tmp_path / "page.html")
+    assert error.value.fix == "implement Mute.annotate"
+
+
+@pytest.mark.parametrize("record", TREES, ids=lambda r: r["id"])
+def test_trees_arrive_whole(record):
+    doc = document(record, DependencyParsing())
+    heads = [0 if t.head is t or t.head == t else t.head.i + 1 for t in doc]
+    assert heads == record["heads"]
+    relations = ["root" if t.dep_ == "ROOT" else t.dep_ for t in doc]
+    assert relations == record["relations"]
+    assert len(list(doc.sents)) == 1
