@@ -1,4 +1,4 @@
-"""xlt train | evaluate | predict | compare | runs | tasks"""
+"""xlt plan | train | evaluate | predict | compare | runs | tasks"""
 
 from __future__ import annotations
 
@@ -18,8 +18,19 @@ BatchTokens = Annotated[int, typer.Option(help="Pieces in a batch.", min=1)]
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands; in this order they are listed."""
-    for command in (train, evaluate, predict, compare, runs, tasks):
+    for command in (plan, train, evaluate, predict, compare, runs, tasks):
         app.command()(command)
+
+
+def plan(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Show what a config would do, what is missing, and about what it costs."""
+    from xlt.config.load import load_config
+    from xlt.runs.plan import plan
+
+    found = plan(load_config(config, overrides or ()))
+    console.result(found, _plan)
+    if found["missing"]:
+        raise typer.Exit(2)
 
 
 def train(
@@ -121,6 +132,75 @@ def tasks() -> None:
     from xlt.commands.tasks import tasks
 
     console.result(tasks(), _tasks)
+
+
+def _plan(found: dict[str, Any]) -> list[str]:
+    from xlt.evaluation.report import Table
+
+    stages = [
+        (
+            stage["stage"],
+            stage["after"] or "",
+            " ".join(stage["targets"]) + (" (shared)" if len(stage["targets"]) > 1 else ""),
+            ", ".join(stage["train"]),
+            ", ".join(stage["dev"]) or "last checkpoint",
+            _number(stage["steps"]),
+            _minutes(stage["minutes"]),
+            _number(stage["memory_gib"], ".1f"),
+        )
+        for stage in found["stages"]
+    ]
+    data = [
+        (row["language"], row["split"], _number(row["records"]), _number(row["words"]))
+        for row in found["data"]
+    ]
+    header = ("stage", "after", "targets", "train", "selected on", "steps", "time", "GiB")
+    return [
+        Table(header, tuple(stages), frozenset((5, 6, 7))).text(),
+        "",
+        Table(("language", "split", "records", "words"), tuple(data), frozenset((2, 3))).text(),
+        "",
+        *_totals(found),
+        *(["", f"missing ({len(found['missing'])}):"] if found["missing"] else []),
+        *(f"  {p['where']}: {p['what']}\n    fix: {p['fix']}" for p in found["missing"]),
+    ]
+
+
+def _totals(found: dict[str, Any]) -> list[str]:
+    encoder, machine, total = found["encoder"], found["machine"], found["total"]
+    if encoder["parameters"] is None:
+        lines = [f"encoder: {encoder['id']}, of unknown size"]
+    else:
+        lines = [
+            f"encoder: {encoder['id']}, {encoder['parameters'] / 1e6:.1f} million parameters, "
+            f"{encoder['trained'] / 1e6:.1f} million with the pieces that the data need"
+        ]
+    if machine is not None:
+        lines.append(
+            f"machine: {machine['device']}, {machine['threads']} threads, "
+            f"about {machine['pieces_per_second']:,} pieces a second in {machine['precision']}, "
+            f"{machine['free_gib']:.1f} of {machine['memory_gib']:.1f} GiB free"
+        )
+    if total["minutes"] is None:
+        return [*lines, "estimate: unknown, because something is missing"]
+    seeds = len(found["seeds"])
+    return [
+        *lines,
+        f"estimate: {_minutes(total['minutes'])} for {seeds} seed{'s' if seeds > 1 else ''} of "
+        f"every stage, {total['memory_gib']:.1f} GiB (expect a factor of two either way)",
+    ]
+
+
+def _number(value: float | None, form: str = ",") -> str:
+    return "?" if value is None else format(value, form)
+
+
+def _minutes(value: float | None) -> str:
+    if value is None:
+        return "?"
+    if value < 1:
+        return f"{60 * value:.0f} s"
+    return f"{value:.0f} min" if value < 120 else f"{value / 60:.1f} h"
 
 
 def _result(result: dict[str, Any]) -> list[str]:

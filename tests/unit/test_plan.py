@@ -1,0 +1,131 @@
+"""xlt.runs.plan: what would run, what is missing, and about what it costs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import tiny
+
+from xlt.config.load import load_config
+from xlt.config.schema import Lora, Model, Training
+from xlt.errors import XltError
+from xlt.runs.estimate import Load, Machine, Shape, encoder_shape, estimate
+from xlt.runs.plan import plan
+
+WORDS = ["Ani", "lives", "in", "Solo", "and", "Budi", "in", "Yogya"]
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    sentence = "".join(f"{word}\tO\n" for word in WORDS[:-1]) + f"{WORDS[-1]}\tB-LOC\n\n"
+    for name, count in (("en", 6), ("en-dev", 2), ("jv", 3), ("su", 1)):
+        (tmp_path / f"{name}.bio").write_text(sentence * count, encoding="utf-8")
+    path = tmp_path / "transfer.yaml"
+    path.write_text(
+        """\
+name: plan
+task: ner
+model: {encoder: ./encoder}
+data:
+  en: {train: en.bio, dev: en-dev.bio}
+  jv: {train: jv.bio, dev: jv.bio, test: jv.bio}
+  su: {train: su.bio, dev: su.bio, test: su.bio}
+source: en
+target: [jv, su]
+strategy: hierarchical
+training: {epochs: 2, batch_tokens: 64}
+seeds: [1, 2]
+""",
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.fixture
+def encoder(config):
+    return tiny.make_encoder(config.parent / "encoder", [" ".join(WORDS)] * 20)
+
+
+def test_a_plan_of_what_is_there(config, encoder):
+    found = plan(load_config(config))
+    assert found["missing"] == []
+    assert [(s["stage"], s["targets"], s["after"]) for s in found["stages"]] == [
+        ("eng", ["jav", "sun"], None),
+        ("jav", ["jav"], "eng"),
+        ("sun", ["sun"], "eng"),
+    ]
+    sizes = {
+        (row["language"], row["split"]): (row["records"], row["words"]) for row in found["data"]
+    }
+    assert sizes["eng", "train"] == (6, 6 * len(WORDS))
+    assert sizes["sun", "test"] == (1, len(WORDS))
+    assert all(stage["steps"] >= 2 for stage in found["stages"])
+    assert found["total"]["minutes"] > 0
+    assert found["total"]["runs"] == 6
+    assert 0 < found["encoder"]["trained"] <= found["encoder"]["parameters"]
+    json.dumps(found)
+
+
+def test_everything_that_is_missing_is_listed(config):
+    overrides = ["data.jv.dev=[a.bio, b.bio]", "data.su.test=maskhaner:su:test"]
+    (config.parent / "en-dev.bio").unlink()
+    found = plan(load_config(config, overrides))
+    said = " ".join(f"{p['where']}: {p['what']}" for p in found["missing"])
+    for words in ("en-dev.bio", "a.bio", "b.bio", "maskhaner", "(model.encoder)"):
+        assert words in said
+    assert f"{config}:5 (data.eng.dev.0)" in said
+    assert len(found["missing"]) == 5
+    assert all(p["fix"] for p in found["missing"])
+    assert found["total"]["minutes"] is None
+    assert found["encoder"]["parameters"] is None
+
+
+def test_a_malformed_file_is_listed_with_its_line(config, encoder):
+    (config.parent / "su.bio").write_text("Solo\tB\n\n", encoding="utf-8")
+    found = plan(load_config(config))
+    assert any("su.bio:1" in p["where"] for p in found["missing"])
+
+
+def test_a_plan_that_cannot_be_made_is_an_error(config):
+    with pytest.raises(XltError, match=r"data\.eng\.train"):
+        plan(load_config(config, ["data.en.train=[]"]))
+
+
+@pytest.mark.parametrize("kind", list(tiny.SHAPES))
+def test_the_shape_of_any_encoder_is_counted_without_weights(tmp_path, kind):
+    folder = tiny.make_encoder(tmp_path / kind, ["a b c"] * 20, kind)
+    for weights in folder.glob("*.safetensors"):
+        weights.unlink()
+    shape = encoder_shape(Model(encoder=str(folder)))
+    assert shape is not None
+    assert shape.layers > 0
+    assert shape.trimmed(5) < shape.trimmed(None) == shape.rest + shape.embeddings
+
+
+SHAPE = Shape(192_000_000, 250_000, 86_000_000, 12, 768, 12)
+MACHINE = Machine("cpu", "bf16", 2, 1e-5, 2e-5, 1e10, 16.0, 8.0)
+LOAD = Load(pieces=100_000, records=5_000, evaluated=0)
+
+
+def cost(training=None, model=None, kept=30_000):
+    model = model or Model(encoder="x")
+    return estimate(SHAPE, LOAD, training or Training(), model, MACHINE, kept)
+
+
+def test_estimates_move_the_right_way():
+    usual = cost()
+    assert cost(kept=None).memory_gib - usual.memory_gib == pytest.approx(
+        16 * 192e6 * 22 / 25 / 2**30, rel=0.01
+    )
+    assert cost(kept=None).minutes > usual.minutes
+    assert cost(Training(epochs=20)).minutes == pytest.approx(2 * usual.minutes)
+    assert cost(Training(max_steps=1)).minutes < usual.minutes / 100
+    assert cost(Training(gradient_checkpointing=True)).memory_gib < usual.memory_gib
+    assert cost(Training(gradient_checkpointing=True)).minutes > usual.minutes
+    assert cost(Training(freeze=["encoder"])).minutes < usual.minutes
+    assert cost(Training(freeze=["layers:6"])).memory_gib < usual.memory_gib
+    assert cost(model=Model(encoder="x", lora=Lora())).memory_gib < usual.memory_gib
+    assert cost(Training(accumulate=4)).memory_gib < usual.memory_gib

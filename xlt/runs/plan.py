@@ -1,0 +1,246 @@
+"""`xlt plan`: what a config would do, what it lacks and about what it costs, before it does it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xlt.config.check import make_task, plan_stages
+from xlt.config.schema import Config, Model, Reference
+from xlt.errors import XltError, XltErrors
+from xlt.transfer.stage import Portion, Stage
+
+if TYPE_CHECKING:
+    from xlt.config.load import LoadedConfig
+    from xlt.task import Task
+
+PIECES_PER_WORD = 1.7
+"""Assumed where the tokenizer is not on this machine: about what XLM-R needs."""
+
+
+@dataclass
+class _Size:
+    """Of a portion. pieces: with the special tokens of each record."""
+
+    records: int
+    words: int
+    pieces: int
+
+
+def plan(loaded: LoadedConfig) -> dict[str, Any]:
+    """Stages, sizes of the data, everything that is missing, and an estimate of time and memory.
+
+    Reads data files, but neither weights nor the network. Raises XltError only for what is wrong
+    with the config itself; what the machine lacks stands under ``missing``.
+    """
+    config = loaded.config
+    plans = plan_stages(loaded)
+    missing: list[XltError] = []
+    words = _read_data(loaded, make_task(config), plans, missing)
+    tokenizer, problem = _tokenizer(config.model)
+    if problem is not None:
+        missing.append(loaded.locate(problem))
+    sizes, kept = _sizes(words, tokenizer)
+    stages = _unique(plans)
+    cost = _cost(config, stages, sizes, kept)
+    return {
+        "name": config.name,
+        "seeds": config.seeds,
+        "stages": [
+            {
+                "stage": stage.name,
+                "targets": targets,
+                "after": before,
+                "train": [_describe(portion) for portion in stage.train],
+                "dev": [_describe(portion) for portion in stage.dev],
+                **estimated,
+            }
+            for (stage, before, targets), estimated in zip(stages, cost["stages"], strict=True)
+        ],
+        "data": [
+            {
+                "language": portion.language,
+                "split": portion.split,
+                "limit": portion.limit,
+                "records": sizes[portion].records if portion in sizes else None,
+                "words": sizes[portion].words if portion in sizes else None,
+            }
+            for portion in _portions(config, plans)
+        ],
+        "encoder": cost["encoder"],
+        "machine": cost["machine"],
+        "total": cost["total"],
+        "missing": [{"what": p.what, "where": p.where, "fix": p.fix} for p in missing],
+    }
+
+
+def _portions(config: Config, plans: Mapping[str, list[Stage]]) -> list[Portion]:
+    """Everything that training and evaluation will read, each once."""
+    trained = [p for stages in plans.values() for s in stages for p in (*s.train, *s.dev)]
+    scored = [Portion(target, split) for target in plans for split in config.evaluation.splits]
+    return list(dict.fromkeys([*trained, *scored]))
+
+
+def _unique(plans: Mapping[str, list[Stage]]) -> list[tuple[Stage, str | None, list[str]]]:
+    """Each different stage once, with the one before it and the targets that share it."""
+    found: dict[str, tuple[Stage, str | None, list[str]]] = {}
+    for target, stages in plans.items():
+        for n, stage in enumerate(stages):
+            before = stages[n - 1].name if n else None
+            key = repr(stages[: n + 1])  # a stage is the same only after the same stages
+            found.setdefault(key, (stage, before, []))[2].append(target)
+    return list(found.values())
+
+
+def _describe(portion: Portion) -> str:
+    limit = "" if portion.limit is None else f" ({portion.limit} records)"
+    return f"{portion.language} {portion.split}{limit}"
+
+
+# Data ----------------------------------------------------------------------------------------
+
+
+def _read_data(
+    loaded: LoadedConfig, task: Task, plans: Mapping[str, list[Stage]], missing: list[XltError]
+) -> dict[Portion, tuple[int, Counter[str]]]:
+    """Portion → number of records and its words; what cannot be read is added to `missing`."""
+    from xlt.runs.sources import Sources
+
+    sources = Sources(loaded.config, task)
+    found = {}
+    told: set[str] = set()
+    for portion in _portions(loaded.config, plans):
+        problems = list(_unresolved(loaded.config, portion))
+        if not problems:
+            try:
+                records = sources.load(portion).records
+                words = Counter(word for record in records for word in task.words(record))
+                found[portion] = len(records), words
+            except XltError as error:
+                problems = error.problems if isinstance(error, XltErrors) else [error]
+        for problem in map(loaded.locate, problems):
+            if problem.render() not in told:
+                told.add(problem.render())
+                missing.append(problem)
+    return found
+
+
+def _unresolved(config: Config, portion: Portion) -> Iterable[XltError]:
+    """One error for each reference of a portion that is not on this machine."""
+    from xlt.data.references import resolve
+
+    data = config.data[portion.language]
+    where = f"data.{portion.language}.{portion.split}"
+    listed: list[tuple[str, Reference]] = [
+        (f"{where}.{n}", reference) for n, reference in enumerate(getattr(data, portion.split))
+    ]
+    if not listed and data.all:
+        listed = [(f"data.{portion.language}.all", Reference(ref=data.all))]
+    for place, reference in listed:
+        try:
+            resolve(reference, portion.language, portion.split, where=place)
+        except XltError as error:
+            yield error
+
+
+def _tokenizer(model: Model) -> tuple[Any, XltError | None]:
+    """The encoder's tokenizer, if it is on this machine."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            model.encoder,
+            revision=model.revision,
+            local_files_only=True,
+            trust_remote_code=model.trust_remote_code,
+            add_prefix_space=True,
+        ), None
+    except Exception:  # of many kinds; all mean that it cannot be loaded from here
+        return None, XltError(
+            f"the encoder {model.encoder!r} is not on this machine",
+            where="model.encoder",
+            fix="training will fetch it if there is a network; or name a folder that has it",
+        )
+
+
+def _sizes(
+    words: Mapping[Portion, tuple[int, Counter[str]]], tokenizer: Any
+) -> tuple[dict[Portion, _Size], int | None]:
+    """Size of every portion, and how many different pieces all of them need."""
+    every = sorted({word for _, counter in words.values() for word in counter})
+    lengths: dict[str, int] = {}
+    kept = None
+    if tokenizer is not None and every:
+        # A word's pieces do not depend on its neighbours, so each word is encoded once.
+        ids = tokenizer([[word] for word in every], is_split_into_words=True,
+                        add_special_tokens=False)["input_ids"]  # fmt: skip
+        lengths = {word: len(pieces) for word, pieces in zip(every, ids, strict=True)}
+        kept = len({piece for pieces in ids for piece in pieces} | set(tokenizer.all_special_ids))
+    sizes = {}
+    for portion, (records, counter) in words.items():
+        total = sum(counter.values())
+        pieces = sum(n * lengths.get(word, PIECES_PER_WORD) for word, n in counter.items())
+        sizes[portion] = _Size(records, total, round(pieces) + 2 * records)
+    return sizes, kept
+
+
+# Cost ----------------------------------------------------------------------------------------
+
+
+def _cost(
+    config: Config,
+    stages: list[tuple[Stage, str | None, list[str]]],
+    sizes: Mapping[Portion, _Size],
+    kept: int | None,
+) -> dict[str, Any]:
+    """The estimate for every stage and the total over seeds; None where something is unknown."""
+    from xlt.runs.estimate import Load, encoder_shape, estimate, measure
+    from xlt.training.predict import best_device, choose_precision
+
+    shape = encoder_shape(config.model)
+    kept = kept if config.model.trim_vocabulary else None
+    encoder: dict[str, Any] = {"id": config.model.encoder, "parameters": None, "trained": None}
+    unknown = {"steps": None, "minutes": None, "memory_gib": None}
+    rows: list[dict[str, Any]] = []
+    machine = None
+    if shape is not None:
+        encoder["parameters"] = shape.embeddings + shape.rest
+        encoder["trained"] = shape.trimmed(kept)
+    for stage, _, _ in stages:
+        portions = [*stage.train, *stage.dev]
+        if shape is None or not all(portion in sizes for portion in portions):
+            rows.append(dict(unknown))
+            continue
+        device = best_device()
+        precision = choose_precision(stage.training.precision, device)
+        load = Load(
+            pieces=sum(sizes[p].pieces for p in stage.train),
+            records=sum(sizes[p].records for p in stage.train),
+            evaluated=sum(sizes[p].pieces for p in stage.dev) * stage.training.epochs,
+        )
+        machine = measure(device, precision, shape, load.length)
+        rows.append(estimate(shape, load, stage.training, config.model, machine, kept).as_dict())
+    known = bool(rows) and all(row["minutes"] is not None for row in rows)
+    return {
+        "stages": rows,
+        "encoder": encoder,
+        "machine": None
+        if machine is None
+        else {
+            "device": machine.device,
+            "precision": machine.precision,
+            "threads": machine.threads,
+            "pieces_per_second": round(
+                1 / (shape.layers * (machine.forward + machine.backward)) if shape else 0
+            ),
+            "memory_gib": round(machine.memory, 1),
+            "free_gib": round(machine.free, 1),
+        },
+        "total": {
+            "runs": len(rows) * len(config.seeds),
+            "minutes": len(config.seeds) * sum(r["minutes"] for r in rows) if known else None,
+            "memory_gib": max(r["memory_gib"] for r in rows) if known else None,
+        },
+    }
