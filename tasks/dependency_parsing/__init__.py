@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from xlt.errors import XltError
 from xlt.task import Example, Labels, Record, Task, TaskOptions
@@ -53,10 +53,19 @@ class DependencyParsing(Task):
             "none", description="`gold`: the UPOS column is an input, in training and prediction"
         )
         subtypes: bool = Field(False, description="learn and score `nsubj:pass` apart from `nsubj`")
+        characters: NonNegativeInt = Field(
+            0, description="size of a vector from the word's characters; for small encoders"
+        )
+        layers: NonNegativeInt = Field(
+            0, description="bidirectional LSTM layers over the words; for small encoders"
+        )
+        layer_size: PositiveInt = Field(192, description="of each direction")
         arc_size: PositiveInt = 400
         relation_size: PositiveInt = 128
-        upos_size: PositiveInt = 50
+        upos_size: PositiveInt = 64
         dropout: float = Field(0.33, ge=0, lt=1)
+        upos_dropout: float = Field(0.1, ge=0, lt=1, description="share of tags hidden in training")
+        piece_dropout: float = Field(0.0, ge=0, lt=1, description="share of pieces left out")
 
     options: Options
 
@@ -189,6 +198,8 @@ class DependencyParsing(Task):
             inputs: dict[str, Any] = {"words": words, "pad": backbone.pad_id}
             if self.options.upos == "gold":
                 inputs["upos"] = np.array([tags.get(tag, 0) for tag in record["upos"]], np.int64)
+            if self.options.characters:
+                inputs["characters"] = record["words"]
             if labels:
                 inputs["heads"] = np.array(record["heads"], np.int64)
                 pairs = zip(record["heads"], record["relations"], strict=True)
@@ -213,6 +224,14 @@ class DependencyParsing(Task):
             for row, example in enumerate(examples):
                 padded[row, : len(example.inputs[source])] = example.inputs[source]
             batch[name] = torch.from_numpy(padded)
+        if "characters" in examples[0].inputs:
+            from .layers import LENGTH, character_ids
+
+            ids = np.zeros((*batch["word_mask"].shape, LENGTH), np.int64)
+            for row, example in enumerate(examples):
+                words = example.inputs["characters"]
+                ids[row, : len(words)] = character_ids(words)
+            batch["characters"] = torch.from_numpy(ids)
         if "labels" in batch:  # a partial tree: words without a head are not learnt from
             batch["labels"][batch["labels"] < 0] = IGNORED
         return batch

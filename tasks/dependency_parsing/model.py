@@ -52,9 +52,10 @@ def _with_one(x: torch.Tensor) -> torch.Tensor:
 
 
 class Parser(TaskModel):
-    """Word vectors (mean of pieces, and a UPOS embedding where asked) → arcs and relations.
+    """Word vectors → arcs and relations.
 
-    The root is a learnt vector in front of the words.
+    A word's vector is the mean of its pieces; characters, UPOS and an LSTM over the words add to
+    it where the options ask for them. The root is a learnt vector in front of the words.
     """
 
     def __init__(
@@ -62,14 +63,24 @@ class Parser(TaskModel):
     ) -> None:
         super().__init__(encoder, labels)
         from . import UPOS
+        from .layers import BiLstm, Characters, SharedDropout
 
         size = encoder.config.hidden_size
+        self.upos_dropout, self.piece_dropout = options.upos_dropout, options.piece_dropout
+        self.characters = Characters(options.characters) if options.characters else None
+        size += options.characters
         self.upos = (
             nn.Embedding(len(UPOS) + 1, options.upos_size) if options.upos == "gold" else None
         )
         size += options.upos_size if self.upos else 0
         self.root = nn.Parameter(torch.randn(size) * 0.02)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = SharedDropout(options.dropout)
+        self.context = (
+            BiLstm(size, options.layer_size, options.layers, options.dropout)
+            if options.layers
+            else None
+        )
+        size = 2 * options.layer_size if options.layers else size
         self.arc_dependent = self._mlp(size, options.arc_size, options.dropout)
         self.arc_head = self._mlp(size, options.arc_size, options.dropout)
         self.relation_dependent = self._mlp(size, options.relation_size, options.dropout)
@@ -79,7 +90,9 @@ class Parser(TaskModel):
 
     @staticmethod
     def _mlp(inputs: int, outputs: int, dropout: float) -> nn.Module:
-        return nn.Sequential(nn.Linear(inputs, outputs), nn.ELU(), nn.Dropout(dropout))
+        from .layers import SharedDropout
+
+        return nn.Sequential(nn.Linear(inputs, outputs), nn.ELU(), SharedDropout(dropout))
 
     def forward(
         self,
@@ -88,17 +101,19 @@ class Parser(TaskModel):
         word_index: torch.Tensor,
         word_mask: torch.Tensor,
         upos: torch.Tensor | None = None,
+        characters: torch.Tensor | None = None,
         relations: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Shapes as in `collate_words`; upos, relations and labels (the heads) (sentences, words).
+        """Shapes as in `collate_words`; upos, relations and labels (the heads) (sentences, words),
+        characters (sentences, words, 20).
 
         Returns arcs: log-probabilities (sentences, 1 + words, 1 + words) of head given word, row
         and column 0 the root; dependents, heads and relation_weight, from which `relations_of`
         scores the relations of a tree's arcs only; or the loss, with labels.
         """
-        words = self._words(input_ids, attention_mask, word_index, word_mask, upos)
+        words = self._words(input_ids, attention_mask, word_index, word_mask, upos, characters)
         arcs = self.arc(self.arc_dependent(words), self.arc_head(words)).squeeze(1).float()
         heads_possible = nn.functional.pad(word_mask, (1, 0), value=True)
         diagonal = torch.eye(arcs.shape[1], dtype=torch.bool, device=arcs.device)
@@ -126,15 +141,27 @@ class Parser(TaskModel):
         word_index: torch.Tensor,
         word_mask: torch.Tensor,
         upos: torch.Tensor | None,
+        characters: torch.Tensor | None,
     ) -> torch.Tensor:
         """(sentences, 1 + words, size), the root first."""
         pieces = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        if self.training and self.piece_dropout:
+            hidden = torch.rand(word_index.shape, device=word_index.device) < self.piece_dropout
+            word_index = word_index.masked_fill(hidden, -1)
         words = pool_words(pieces, word_index, word_mask)
+        if self.characters is not None:
+            assert characters is not None
+            words = torch.cat([words, self.characters(characters).to(words.dtype)], -1)
         if self.upos is not None:
             assert upos is not None
+            if self.training and self.upos_dropout:
+                hidden = torch.rand(upos.shape, device=upos.device) < self.upos_dropout
+                upos = upos.masked_fill(hidden, 0)
             words = torch.cat([words, self.upos(upos).to(words.dtype)], -1)
         root = self.root.to(words.dtype).expand(len(words), 1, -1)
         result: torch.Tensor = self.dropout(torch.cat([root, words], 1))
+        if self.context is not None:
+            result = self.dropout(self.context(result, 1 + word_mask.sum(1)))
         return result
 
     def grow(self, labels: Labels) -> None:

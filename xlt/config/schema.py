@@ -229,6 +229,13 @@ class Training(Section):
     weight_decay: float = Field(default=0.01, ge=0)
     adam_betas: tuple[float, float] = (0.9, 0.999)
     max_grad_norm: PositiveFloat = 1.0
+    average: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="decay of a moving average of the weights, which is then what is evaluated "
+        "and kept, e.g. 0.98; by default none",
+    )
     batch_tokens: PositiveInt = Field(
         default=2048, description="pieces in a batch, padding included"
     )

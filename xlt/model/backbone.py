@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -101,9 +104,35 @@ class Backbone:
             return auto_class.from_config(
                 config, attn_implementation=kwargs["attn_implementation"], dtype=torch.float32
             )
-        return self._load(
-            auto_class.from_pretrained, dtype=torch.float32, use_safetensors=None, **kwargs
-        )
+        with _no_reports():
+            model, info = self._load(
+                auto_class.from_pretrained,
+                dtype=torch.float32,
+                use_safetensors=None,
+                output_loading_info=True,
+                **kwargs,
+            )
+        self._refuse_random(model, info["missing_keys"])
+        return model
+
+    def _refuse_random(self, model: PreTrainedModel, missing: Iterable[str]) -> None:
+        """Raise XltError if part of the encoder was not in the files and is random now."""
+        base = model.base_model
+        prefix = "" if base is model else f"{model.base_model_prefix}."
+        finished = (Path(self.source) / "xlt.json").is_file()  # has its task layers, too
+        random = [
+            name
+            for name in missing
+            if (finished or name.startswith(prefix)) and not name.startswith(f"{prefix}pooler.")
+        ]
+        if random:
+            raise XltError(
+                f"the weights of {self.source} lack {len(random)} tensors of the model, the first "
+                f"is {sorted(random)[0]}",
+                where="model.encoder",
+                fix="the files belong to another architecture or are incomplete; get them again, "
+                "or say `model.initialise: random` to start without them",
+            )
 
     def _copy_config(self, **changes: Any) -> PreTrainedConfig:
         import copy
@@ -124,6 +153,7 @@ class Backbone:
 
         # Bars for loading a few tensors would drown the one that shows training.
         transformers_logging.disable_progress_bar()
+        transformers_logging.set_verbosity_error()
         common = {
             "revision": self.options.revision,
             "trust_remote_code": self.options.trust_remote_code,
@@ -146,6 +176,21 @@ class Backbone:
             raise _explain(
                 error, self.source, local=local, offline=self._offline, where=where
             ) from error
+
+
+@contextmanager
+def _no_reports() -> Iterator[None]:
+    """Without transformers' table of weights that were and were not found: see _refuse_random."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR
+
+    logger = logging.getLogger("transformers.modeling_utils")
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)
 
 
 def _explain(error: Exception, source: str, *, local: bool, offline: bool, where: str) -> XltError:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from xlt.files import link_or_copy, write_json, writing
 from xlt.model.task_model import IGNORED, TaskModel
 from xlt.task import Example, Task
 from xlt.training import checkpoint as ckpt
+from xlt.training.average import BEGIN, WeightAverage
 from xlt.training.optim import parameter_groups
 from xlt.training.predict import out_of_memory, shape_of, trimmed
 
@@ -100,6 +102,8 @@ class _Rhythm(TrainerCallback):
         sampler, training = self.trainer.sampler, self.trainer.training
         step = state.global_step
         state.epoch = sampler.epoch_of(step)
+        if self.trainer.average is not None:
+            self.trainer.average.update(step)
         at_boundary = step in self.trainer.boundaries
         last = step == len(sampler.steps)
         every, save = training.evaluate_every, training.checkpoint_every
@@ -230,6 +234,11 @@ class TransferTrainer(Trainer):
             processes=args.world_size,
         )
         self.boundaries = set(self.sampler.boundaries)
+        self.average = (
+            WeightAverage(model, training.average, round(BEGIN * len(self.sampler.steps)))
+            if training.average
+            else None
+        )
         for noisy in (PrinterCallback, ProgressCallback):  # standard output is the commands' own
             self.remove_callback(noisy)
         if not quiet and args.should_save:
@@ -240,7 +249,17 @@ class TransferTrainer(Trainer):
         self._loss_shifts_labels = False
 
     def train(self, resume_from_checkpoint: str | None = None, **kwargs: Any) -> Any:
-        """As transformers.Trainer's; a checkpoint of a stage that had stopped early is its end."""
+        """As transformers.Trainer's; a checkpoint of a stage that had stopped early is its end.
+
+        Where the weights are averaged, the model holds the average afterwards.
+        """
+        try:
+            return self._train(resume_from_checkpoint, **kwargs)
+        finally:
+            if self.average is not None:
+                self.average.finish()
+
+    def _train(self, resume_from_checkpoint: str | None, **kwargs: Any) -> Any:
         if resume_from_checkpoint is not None:
             state = TrainerState.load_from_json(f"{resume_from_checkpoint}/trainer_state.json")
             self._load_selector(state)
@@ -275,7 +294,8 @@ class TransferTrainer(Trainer):
             self.optimizer = torch.optim.AdamW(
                 groups, betas=self.training.adam_betas, eps=1e-8, fused=True
             )
-        return self.optimizer
+        optimizer: torch.optim.Optimizer = self.optimizer
+        return optimizer
 
     def training_step(
         self, model: Any, inputs: Any, num_items_in_batch: Any = None
@@ -306,10 +326,11 @@ class TransferTrainer(Trainer):
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Score the current weights by every criterion and keep those that are best by one."""
         assert self.evaluator is not None
-        scores = self.evaluator()
-        if self.selector.update(self.state.global_step, scores) and self.args.should_save:
-            with writing(self.folder):
-                self._save_snapshot()
+        with self.average.swapped() if self.average else nullcontext():
+            scores = self.evaluator()
+            if self.selector.update(self.state.global_step, scores) and self.args.should_save:
+                with writing(self.folder):
+                    self._save_snapshot()
         metrics = {f"eval_{name}": value for name, value in scores.items()}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(
@@ -350,6 +371,8 @@ class TransferTrainer(Trainer):
         ckpt.save_random_state(temporary / f"random-{self.args.process_index}")
         if self.args.should_save:
             save_file(_state(self.model), temporary / "weights.safetensors")
+            if self.average is not None:
+                save_file(self.average.average, temporary / "average.safetensors")
             ckpt.save_optimizer(temporary / "optimizer", self.optimizer)
             write_json(temporary / "scheduler.json", self.lr_scheduler.state_dict())
             for callback in [*self.callback_handler.callbacks, self.control]:
@@ -382,6 +405,8 @@ class TransferTrainer(Trainer):
 
         state = load_file(Path(resume_from_checkpoint) / "weights.safetensors")
         (self.model if model is None else model).load_state_dict(state, strict=False)
+        if self.average is not None:
+            self.average.average = load_file(Path(resume_from_checkpoint) / "average.safetensors")
         if self.args.should_save:
             with writing(self.folder):
                 for stored in Path(resume_from_checkpoint).glob("snapshot-*.safetensors"):
