@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from xlt import __version__
-from xlt.commands import config, work
+from xlt.commands import config, data, work
 from xlt.console import console
 from xlt.errors import XltError
 
@@ -25,6 +25,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
+app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -56,6 +57,7 @@ def flags(
 
 
 work.add_to(app)
+app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 
 

@@ -33,7 +33,9 @@ def test_help_is_fast_and_imports_nothing_heavy():
 
 def test_help_lists_the_commands(xlt):
     said = xlt("--help").stdout
-    for command in ("train", "evaluate", "predict", "compare", "runs", "tasks", "config"):
+    for command in (
+        *("plan", "train", "evaluate", "predict", "compare", "runs", "tasks", "data", "config"),
+    ):
         assert f"  {command} " in said
 
 
@@ -93,3 +95,48 @@ def test_output_is_utf8_in_any_locale(xlt, config):
         stream.write("ꦗꦮ: 1\n")
     done = xlt("config", "check", "transfer.yaml", cwd=config, PYTHONIOENCODING="ascii", LC_ALL="C")
     assert "ꦗꦮ" in done.stderr
+
+
+CARD = """\
+identifier: village
+name: Village names
+task: ner
+licence: CC0-1.0
+citation: none
+origin: native
+format: bio
+labels: {tag: [O, B-LOC]}
+languages:
+  jav:
+    test: {files: [{local: [village.bio], note: made by a test}]}
+    train: {files: [{local: [missing.bio], note: made by a test}]}
+"""
+
+
+def test_data_commands_on_a_card_of_ones_own(xlt, tmp_path):
+    (tmp_path / "village.yaml").write_text(CARD, encoding="utf-8")
+    (tmp_path / "village.bio").write_text("Solo\tB-LOC\n\n", encoding="utf-8")
+    here = {"XLT_CARDS": str(tmp_path), "XLT_CACHE": str(tmp_path / "cache"), "XLT_DATA": ""}
+    assert "village" in xlt("data", "list", "--task", "ner", "--language", "jv", **here).stdout
+    shown = xlt("data", "show", "village", **here).stdout
+    assert str(tmp_path / "village.bio") in shown
+    assert "CC0-1.0" in shown
+    checked = xlt("data", "check", "village", "--json", "--quiet", **here)
+    assert checked.returncode == 2, checked.stderr
+    (report,) = json.loads(checked.stdout)
+    assert [(s["split"], s["records"]) for s in report["splits"]] == [("test", 1), ("train", None)]
+    assert not report["ok"]
+    assert "not ok" in xlt("data", "check", "village", **here).stdout
+    done = xlt("data", "get", "village", **here)
+    assert "has no publisher" in done.stdout
+    refused = xlt("data", "show", "vilage", **here)
+    assert refused.returncode == 2
+    assert "did you mean village" in refused.stderr
+
+
+def test_plan_exits_with_2_where_something_is_missing(xlt, config):
+    done = xlt("plan", "transfer.yaml", cwd=config, HF_HUB_OFFLINE="1")
+    assert done.returncode == 2, done.stderr
+    for name in ("en.bio", "en-dev.bio", "jv.bio", "xlm-roberta-base"):
+        assert name in done.stdout
+    assert "missing (4)" in done.stdout

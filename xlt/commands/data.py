@@ -1,0 +1,167 @@
+"""xlt data list | show | check | get"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xlt.console import console
+
+if TYPE_CHECKING:
+    from xlt.data.inspection import CheckReport, SplitReport
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Data cards and their files.")
+
+Card = Annotated[str, typer.Argument(help="The identifier of a card.")]
+Cards = Annotated[
+    list[str] | None,
+    typer.Argument(help="Identifiers; by default every card.", metavar="[CARD]..."),
+]
+Languages = Annotated[
+    list[str] | None, typer.Option("--language", help="Only this one; may be repeated.")
+]
+Splits = Annotated[
+    list[str] | None, typer.Option("--split", help="Only this one; may be repeated.")
+]
+
+
+@app.command("list")
+def list_(
+    task: Annotated[str | None, typer.Option(help="Only cards of this task.")] = None,
+    language: Annotated[str | None, typer.Option(help="Only cards with this language.")] = None,
+) -> None:
+    """List the data cards."""
+    from xlt.data.inspection import list_cards
+    from xlt.evaluation.report import Table
+
+    found = list_cards(task=task, language=language)
+    header = ("card", "task", "languages", "splits", "licence", "origin", "files here")
+    rows = [
+        (c.identifier, c.task, _some(c.languages), _some(c.splits, 3), c.licence.split(";")[0][:30], c.origin,
+         f"{c.available}/{c.files}")
+        for c in found
+    ]  # fmt: skip
+    console.result(
+        [asdict(card) for card in found],
+        lambda _: Table(header, tuple(rows)).text() if rows else "no such cards",
+    )
+
+
+@app.command()
+def show(card: Card) -> None:
+    """Show a card, and where its files are on this machine."""
+    from xlt.data.inspection import show
+
+    found, splits = show(card)
+    console.result(
+        {"card": found.model_dump(mode="json"), "splits": [_split(split) for split in splits]},
+        lambda _: [
+            f"{found.identifier}: {found.name}",
+            f"  task:     {found.task} ({found.format})",
+            f"  licence:  {found.licence}",
+            f"  origin:   {found.origin}",
+            f"  citation: {found.citation}",
+            *(f"  caveat:   {text}" for text in found.caveats),
+            *(
+                f"  {split.language} {split.split}: {file.path or f'not here ({file.url})'}"
+                for split in splits
+                for file in split.files
+            ),
+        ],
+    )
+
+
+@app.command()
+def check(
+    cards: Cards = None,
+    language: Annotated[str | None, typer.Option(help="Only this one.")] = None,
+) -> None:
+    """Execute cards: files, checksums, licence, labels, malformed records, overlap of splits."""
+    from xlt.data.cards import paths
+    from xlt.data.inspection import check
+
+    reports = []
+    for card in cards or paths():
+        console.note(f"checking {card}")
+        reports.append(check(card, language=language))
+    console.result(
+        [_report(report) for report in reports],
+        lambda _: [line for report in reports for line in _report_lines(report)],
+    )
+    if not all(report.ok for report in reports):
+        raise typer.Exit(2)
+
+
+@app.command()
+def get(card: Card, language: Languages = None, split: Splits = None) -> None:
+    """Download a card's files into the cache; resumes, and verifies checksums."""
+    from xlt.data.download import get
+
+    found = get(card, languages=language, splits=split, progress=_Progress())
+    console.result(
+        [asdict(file) for file in found],
+        lambda _: [
+            f"{file.language} {file.split}: {file.path or 'has no publisher'} ({file.status}"
+            f"{'' if file.verified or file.path is None else ', no checksum is known'})"
+            for file in found
+        ],
+    )
+
+
+class _Progress:
+    """Bytes of a download on stderr, a few times a second."""
+
+    def __init__(self) -> None:
+        self.shown = 0.0
+
+    def __call__(self, name: str, done: int, total: int | None) -> None:
+        complete = done == total
+        if console.quiet or (time.monotonic() - self.shown < 0.2 and not complete):
+            return
+        self.shown = time.monotonic()
+        share = f" of {total / 1e6:.1f} MB" if total else " MB"
+        typer.echo(f"\r{name}: {done / 1e6:.1f}{share}", nl=complete, err=True)
+
+
+def _some(values: tuple[str, ...], most: int = 6) -> str:
+    more = f" and {len(values) - most} more" if len(values) > most else ""
+    return " ".join(values[:most]) + more
+
+
+def _split(split: SplitReport) -> dict[str, Any]:
+    malformed = [{"what": p.what, "where": p.where, "fix": p.fix} for p in split.malformed]
+    rest = {
+        name: value for name, value in vars(split).items() if name not in ("files", "malformed")
+    }
+    return {**rest, "files": [asdict(file) for file in split.files], "malformed": malformed}
+
+
+def _report(report: CheckReport) -> dict[str, Any]:
+    return {
+        "card": report.card.identifier,
+        "ok": report.ok,
+        "problems": report.problems,
+        "notes": report.notes,
+        "overlaps": [asdict(overlap) for overlap in report.overlaps],
+        "splits": [_split(split) for split in report.splits],
+    }
+
+
+def _report_lines(report: CheckReport) -> list[str]:
+    counts = [
+        f"  {split.language} {split.split}: "
+        + ("not read" if split.records is None else f"{split.records:,} records")
+        + (f", {split.duplicates:,} repeated texts" if split.duplicates else "")
+        for split in report.splits
+    ]
+    malformed = [f"  {problem.render()}" for split in report.splits for problem in split.malformed]
+    return [
+        f"{report.card.identifier}: {'ok' if report.ok else 'not ok'} ({report.card.licence})",
+        *counts,
+        *(f"  problem: {text}" for text in report.problems),
+        *malformed,
+        *(f"  note: {text}" for text in report.notes),
+    ]
