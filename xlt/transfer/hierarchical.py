@@ -1,7 +1,8 @@
 """Source → one or more intermediates → target, all weights carried from stage to stage.
 
 Ghiffari et al. 2024 (arXiv 2401.12072) train English → Indonesian → Javanese; a chain may have
-any length and the stage on the target may be left out.
+any length, a stage may train on several languages at once, and the stage on the target may be
+left out.
 """
 
 from __future__ import annotations
@@ -27,20 +28,25 @@ _language = TypeAdapter(LanguageCode).validate_python
 
 
 def _stage(key: Any) -> Any:
-    return key if key in ("source", "target") else _language(key)
+    """The name of a stage: `source`, `target`, or its languages, joined by `+`."""
+    if not isinstance(key, str) or key in ("source", "target"):
+        return key
+    return "+".join(_language(part) for part in key.split("+"))
 
 
 class Hierarchical(Strategy):
     class Options(StrategyOptions):
-        through: Languages = Field(
-            default_factory=list, description="intermediate languages, in order; may be empty"
+        through: list[Languages] = Field(
+            default_factory=list,
+            description="intermediate languages, in order; may be empty. A list inside the list "
+            "is one stage on several languages, e.g. [[ind, jav]]",
         )
         target_stage: bool = Field(True, description="end with a stage on the target's own data")
-        temperature: float = Field(1.0, ge=1, description="for a first stage of several sources")
+        temperature: float = Field(1.0, ge=1, description="for stages of several languages")
         stages: dict[Annotated[str, BeforeValidator(_stage)], StageOverrides] = Field(
             default_factory=dict,
-            description="by language (`source` for the first stage, `target` for the last): "
-            "what that stage does differently in `training`",
+            description="by language, `ind+jav` for several (`source` for the first stage, "
+            "`target` for the last): what that stage does differently in `training`",
         )
 
     options: Options
@@ -52,11 +58,12 @@ class Hierarchical(Strategy):
             raise XltError(
                 "hierarchical needs a source language", where="source", fix="name at least one"
             )
-        steps = [config.source, *([lang] for lang in options.through)]
+        steps = [config.source, *options.through]
         if options.target_stage:
             steps.append([target])
-        names = ["source", *options.through, *(["target"] if options.target_stage else [])]
-        known = {*names, *(lang for step in steps for lang in step), *config.target}
+        intermediate = ["+".join(languages) for languages in options.through]
+        names = ["source", *intermediate, *(["target"] if options.target_stage else [])]
+        known = {*names, *("+".join(languages) for languages in steps), *config.target}
         for key in options.stages:
             if key not in known:
                 raise XltError(
@@ -68,8 +75,8 @@ class Hierarchical(Strategy):
         for position, (name, languages) in enumerate(zip(names, steps, strict=True)):
             last = position == len(steps) - 1
             overrides = options.stages.get(name)
-            if overrides is None and len(languages) == 1:
-                overrides = options.stages.get(languages[0])
+            if overrides is None:
+                overrides = options.stages.get("+".join(languages))
             plan.append(
                 Stage(
                     name="+".join(languages),
@@ -80,7 +87,7 @@ class Hierarchical(Strategy):
                     ),
                     dev=selection_data(config, languages, target if last else None),
                     training=override(config.training, overrides),
-                    temperature=options.temperature if position == 0 else 1.0,
+                    temperature=options.temperature,
                 )
             )
         return plan
