@@ -29,7 +29,8 @@ _FIGURE = '<figure dir="{direction}" style="overflow-x: auto">\n<figcaption>{id}
 def render(records: Iterable[Record], task: Task, output: str | Path) -> int:
     """Write one HTML page with a view of each record; returns how many there are.
 
-    Trees are drawn as arcs, everything else as marked spans. The records are taken one at a time.
+    Entities are marked in the text; trees are drawn as arcs, over the parts of speech if any.
+    The records are taken one at a time.
     Raises XltError if the task cannot be shown or the file cannot be written.
     """
     with Page(task, output) as page:
@@ -88,7 +89,8 @@ def figure(record: Record, task: Task) -> str:
     from spacy import displacy
 
     doc = document(record, task)
-    style = "dep" if doc.has_annotation("DEP") else "ent"
+    spans = doc.has_annotation("ENT_IOB") and not doc.has_annotation("DEP")
+    style = "ent" if spans else "dep"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there is nothing to mark is no news
         view = displacy.parse_deps(doc) if style == "dep" else displacy.parse_ents(doc)

@@ -18,7 +18,7 @@ REGISTERED = [
 
 @pytest.mark.parametrize(("name", "options"), REGISTERED)
 def test_contract(name, options, tmp_path):
-    assert name in RECORDS, f"tests/contract/records.py needs records for the task {name!r}"
+    assert name in RECORDS, f"tests/records.py needs records for the task {name!r}"
     # Strategies do not see a task's options: they run once.
     only = None if options == OPTIONS.get(name, [{}])[0] else CLAUSES.keys() - {"strategies"}
     check_task(tasks.get(name), RECORDS[name], tmp_path=tmp_path, options=options, only=only)

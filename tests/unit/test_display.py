@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
+from records import RECORDS
 
 from xlt.display import Page, document, render
 from xlt.errors import XltError
 from xlt.task import Task
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
-from records import RECORDS
 
 ENTITIES, TREES = RECORDS["ner"], RECORDS["dependency_parsing"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+from records import OPTIONS, RECORDS
 
 from xlt.config.schema import Model
 from xlt.errors import XltError
@@ -17,9 +18,6 @@ from xlt.model.folder import ModelInfo, save_model
 from xlt.registry import tasks
 from xlt.spacy_component import XltComponent
 from xlt.testing import make_encoder
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
-from records import OPTIONS, RECORDS
 
 TEXTS = ["Budi tuku buku . Sri lunga menyang Yogyakarta !", "", "   ", "Ya\n\n  wis . "]
 

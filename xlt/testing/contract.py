@@ -55,6 +55,7 @@ def check_task(
     """
     name = getattr(task_class, "name", task_class.__name__)
     assert only is None or set(only) <= set(CLAUSES), f"the clauses are {', '.join(CLAUSES)}"
+    tmp_path.mkdir(parents=True, exist_ok=True)
     with _registered(name, task_class), _cache(tmp_path / "cache"):
         subject = Subject(task_class, list(records), tmp_path, dict(options or {}))
         for clause, check in CLAUSES.items():
