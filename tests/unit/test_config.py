@@ -202,6 +202,11 @@ selection: source_dev
         ("source: [en, English]", "source", "names 'eng' twice"),
         ("target: Klingonese", "target", "unknown language"),
         ("strategy: {name: few_shot}", "strategy.k", "missing"),
+        (
+            "strategy: {name: hierarchical, stages: {Klingonese: {epochs: 1}}}",
+            "strategy.stages.Klingonese",
+            "unknown language",
+        ),
         ("strategy: zero_shto", "strategy", "no strategy called 'zero_shto'"),
         ("strategy: {name: [a]}", "strategy.name", "must be text, not a list of 1"),
         ("task: {}", "task.name", "missing"),
@@ -277,7 +282,7 @@ def test_another_plugin_does_not_inherit_the_options_of_the_first(write):
     assert load_config(path).config.strategy.options == {}
     path = write("extends: base.yaml\nstrategy: {target_stage: false}\n")
     options = load_config(path).config.strategy.options
-    assert (options["through"], options["target_stage"]) == (["ind"], False)
+    assert (options["through"], options["target_stage"]) == ([["ind"]], False)
     options = load_config(path, ["strategy.k=3", "strategy.name=few_shot"]).config.strategy
     assert (options.name, options.options["k"]) == ("few_shot", 3)
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from xlt.config.schema import Config, LanguageCode, Languages
+from xlt.config.schema import Config, LanguageCode, Languages, as_list
 from xlt.errors import XltError, choose
 from xlt.transfer.stage import (
     Stage,
@@ -36,7 +36,10 @@ def _stage(key: Any) -> Any:
 
 class Hierarchical(Strategy):
     class Options(StrategyOptions):
-        through: list[Languages] = Field(
+        through: Annotated[
+            list[Languages],
+            BeforeValidator(as_list, json_schema_input_type=LanguageCode | list[Languages]),
+        ] = Field(
             default_factory=list,
             description="intermediate languages, in order; may be empty. A list inside the list "
             "is one stage on several languages, e.g. [[ind, jav]]",
