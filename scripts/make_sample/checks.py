@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from .scenes import NP, Clause
 
 
@@ -68,12 +66,4 @@ def repetitive(c: Clause) -> bool:
 
 def signature(c: Clause) -> str:
     """What the scene says, without the node names: splits must not share it."""
-
-    def strip(value: object) -> object:
-        if isinstance(value, dict):
-            return {key: strip(v) for key, v in value.items() if key != "node"}
-        if isinstance(value, (list, tuple)):
-            return [strip(v) for v in value]
-        return value
-
-    return repr(strip(dataclasses.asdict(c)))
+    return repr(c)

@@ -273,6 +273,7 @@ class Generator:
             c.comp.past, c.comp.time = True, None
         if self.chance(0.25):
             c.comp.neg = True
+            plain_for_negation(c.comp)
         return c
 
     def complex(self) -> Clause:
@@ -289,6 +290,8 @@ class Generator:
         else:
             c.conj = (kind, sub)
             sub.neg = kind == "but" and self.chance(0.6)
+        if sub.neg:
+            plain_for_negation(sub)
         return c
 
     def relative(self) -> Clause:
@@ -314,7 +317,7 @@ class Generator:
                            self.human(dets="def", pron=0, adj=0, many=0), patient=head)
             gap = "patient"
         else:
-            inner = self.rng.choice([self.motion, lambda: self.transitive(plain=True)])()
+            inner = self.motion() if self.chance(0.5) else self.transitive(plain=True)
             inner.agent = head
             gap = "agent"
             if inner.patient and inner.patient.det == "poss":
@@ -363,7 +366,7 @@ class Generator:
                 if c.frame == "i" and not (c.place or c.time):
                     # Two words are no sentence to learn from.
                     self.adjuncts(c, 1.0, 0.2)
-            if self.chance(0.15):
+            if not c.question and self.chance(0.15):
                 c.neg = True
         elif not c.question and (c.template in ("want", "complement", "adverbial")
                                  or c.frame in ("nom", "adj", "loc")):

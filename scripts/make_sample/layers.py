@@ -67,14 +67,14 @@ def events(s: Sentence, scene: Clause) -> dict[str, Any]:
     spans = {node: (start, end) for start, end, _, node in names}
     heads = {key: i for i, t in enumerate(s.toks) for key in sorted(t.keys)
              if key.endswith(".h") and t.upos in ("NOUN", "PRON")}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for c in clauses(scene):
         if c.verb not in EVENT_TYPES:
             continue
         triggers = [i for i, t in enumerate(s.toks) if f"{c.node}.v" in t.keys]
         if len(triggers) != 1:
             raise ValueError(f"{s.sent_id} {s.lang}: {len(triggers)} triggers: {s.text}")
-        arguments = []
+        arguments: list[dict[str, Any]] = []
         for role, label in ROLES.items():
             value = getattr(c, role)
             if value is None:

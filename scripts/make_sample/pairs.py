@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .checks import askable, plain_for_negation, repetitive, signature
@@ -20,6 +20,8 @@ from .tree import Sentence
 from .words import ANTONYMS
 
 COUNTRIES = ("spain", "turkey", "indonesia", "china", "finland", "japan", "france", "mexico")
+#: One of a kind: `a dog`.
+ONE: dict[str, object] = {"det": "indef", "plural": False, "count": ""}
 QUESTION_TYPES = {"agent": "who", "patient": "what", "recipient": "to_whom", "goal": "where_to",
                   "place": "where", "time": "when"}
 
@@ -47,9 +49,19 @@ def _simple(c: Clause) -> bool:
             and not (c.neg or c.want or c.question or c.comp or c.adv or c.conj))
 
 
-def _changed(c: Clause, change: Callable[[Clause], object]) -> Clause:
+def _with(c: Clause, **values: object) -> Clause:
+    """A copy with other values."""
     new = copy.deepcopy(c)
-    change(new)
+    for name, value in values.items():
+        setattr(new, name, value)
+    return new
+
+
+def _with_part(c: Clause, role: str, **values: object) -> Clause:
+    """A copy in which the participant in `role` has other values."""
+    new = copy.deepcopy(c)
+    for name, value in values.items():
+        setattr(getattr(new, role), name, value)
     return new
 
 
@@ -75,46 +87,38 @@ def entailed(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]]:
     if c.neg and c.frame in ("i", "m", "t", "d") and not (c.want or c.conj or c.adv or c.comp):
         # What did not happen at all did not happen anywhere in particular.
         if c.place is None and c.frame != "m":
-            yield "negation_widened", _changed(c, lambda x: setattr(x, "place", generator.place()))
+            yield "negation_widened", _with(c, place=generator.place())
         if c.time is None:
-            yield "negation_widened", _changed(c, lambda x: setattr(x, "time", generator.time()))
+            yield "negation_widened", _with(c, time=generator.time())
     if not _simple(c):
         return
     if c.passive:
-        yield "voice", _changed(c, lambda x: setattr(x, "passive", False))
+        yield "voice", _with(c, passive=False)
     for role in ("place", "time"):
         if getattr(c, role) is not None:
-            yield "dropped_adjunct", _changed(c, lambda x, r=role: setattr(x, r, None))
+            yield "dropped_adjunct", _with(c, **{role: None})
     for role in ("agent", "patient", "recipient"):
         np = getattr(c, role)
         if np is None:
             continue
         if np.kind == "coord" and role == "agent":
-            yield "conjunct", _changed(c, lambda x: setattr(x, "agent", x.agent.parts[0]))
+            yield "conjunct", _with(c, agent=copy.deepcopy(np.parts[0]))
         if np.kind != "n" or np.rel:
             continue
         if np.adj and np.det != "all":
-            yield "dropped_modifier", _changed(c, lambda x, r=role: setattr(getattr(x, r), "adj",
-                                                                            ""))
+            yield "dropped_modifier", _with_part(c, role, adj="")
         if np.concept in HYPERNYMS and np.det in ("def", "indef", "this", "count"):
-            def lift(x: Clause, r: str = role) -> None:
-                target: NP = getattr(x, r)
-                target.concept, target.owner, target.adj = HYPERNYMS[target.concept], None, ""
-                if target.det in ("def", "this"):
-                    target.det, target.plural = "indef", False
-
+            more: dict[str, object] = {"concept": HYPERNYMS[np.concept], "owner": None, "adj": ""}
+            if np.det in ("def", "this"):
+                more |= ONE
             if not np.plural or np.det == "count":
-                yield "hypernym", _changed(c, lift)
+                yield "hypernym", _with_part(c, role, **more)
         if np.det == "count":
-            yield "quantifier", _changed(c, lambda x, r=role: _to_one(getattr(x, r)))
-
-
-def _to_one(np: NP) -> None:
-    np.det, np.count, np.plural = "indef", "", False
+            yield "quantifier", _with_part(c, role, **ONE)
 
 
 def _alone(c: Clause) -> Clause:
-    return _changed(c, lambda x: setattr(x, "conj", None))
+    return _with(c, conj=None)
 
 
 def contradicted(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]]:
@@ -124,21 +128,20 @@ def contradicted(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]
     bare = c.frame in ("nom", "adj", "loc") or _simple(c) or (c.neg and not (
         c.comp or c.adv or c.conj or c.want))
     if plain and bare and c.frame != "exist" and (c.past or c.frame in ("nom", "adj", "loc")):
-        yield "negation", plain_for_negation(_changed(c, lambda x: setattr(x, "neg", not x.neg)))
+        yield "negation", plain_for_negation(_with(c, neg=not c.neg))
     if c.frame == "adj" and not c.neg and c.adj in ANTONYMS and c.adj not in COLORS:
-        yield "antonym", _changed(c, lambda x: setattr(x, "adj", ANTONYMS[x.adj]))
+        yield "antonym", _with(c, adj=ANTONYMS[c.adj])
     if (c.frame == "loc" and not c.neg and c.place and c.place.kind == "loc"
             and c.place.concept not in COUNTRIES):
         other = c.place.concept
         while other == c.place.concept or other in COUNTRIES:
             other = generator.place(city=1.0).concept
-        yield "other_place", _changed(c, lambda x: setattr(x.place, "concept", other))
+        yield "other_place", _with_part(c, "place", concept=other)
     # What denies something that follows cannot be true either.
     for name, follows in entailed(c, generator):
         if (_simple(follows) and not _quantified(follows)
                 and follows.agent and follows.agent.det != "indef"):
-            yield f"{name}_denied", plain_for_negation(
-                _changed(follows, lambda x: setattr(x, "neg", True)))
+            yield f"{name}_denied", plain_for_negation(_with(follows, neg=True))
 
 
 def neutral(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]]:
@@ -147,17 +150,17 @@ def neutral(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]]:
     if c.frame == "c" and not c.neg and c.comp:
         yield "nonfactive", copy.deepcopy(c.comp)
     if c.want and not c.neg:
-        yield "intention", _changed(c, lambda x: setattr(x, "want", False))
+        yield "intention", _with(c, want=False)
     if c.neg and c.frame in ("i", "m", "t", "d") and not (c.want or c.conj or c.adv or c.comp):
         for role in ("place", "time"):
             if getattr(c, role) is not None:
-                yield "negated_adjunct", _changed(c, lambda x, r=role: setattr(x, r, None))
+                yield "negated_adjunct", _with(c, **{role: None})
     if not _simple(c):
         return
     if c.time is None:
-        yield "added_adjunct", _changed(c, lambda x: setattr(x, "time", generator.time()))
+        yield "added_adjunct", _with(c, time=generator.time())
     if c.place is None and c.frame != "m":
-        yield "added_adjunct", _changed(c, lambda x: setattr(x, "place", generator.place()))
+        yield "added_adjunct", _with(c, place=generator.place())
     for role in ("agent", "patient"):
         np: NP | None = getattr(c, role)
         if np and np.kind == "n" and not (np.adj or np.rel or np.owner) and np.det in (
@@ -166,13 +169,12 @@ def neutral(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]]:
                    if set(a.classes) & set(NOUNS[np.concept].classes)]
             if fit:
                 adj = generator.pick("adj", fit)
-                yield "added_modifier", _changed(
-                    c, lambda x, r=role, a=adj: setattr(getattr(x, r), "adj", a))
+                yield "added_modifier", _with_part(c, role, adj=adj)
     if c.frame == "t" and c.patient and c.patient.kind == "n" and not c.patient.rel:
         other = generator.common(VERBS[c.verb].extra[0].replace("@", "") or "H", "def indef", adj=0)
         other.node = c.patient.node
         if other.concept != c.patient.concept:
-            yield "other_object", _changed(c, lambda x: setattr(x, "patient", other))
+            yield "other_object", _with(c, patient=other)
 
 
 def inference(drawn: list[Clause], split: str, seed: int, elsewhere: set[str],
@@ -194,7 +196,7 @@ def inference(drawn: list[Clause], split: str, seed: int, elsewhere: set[str],
             found["contradiction"] = [(n, c, h) for n, h in contradicted(c, generator)]
             found["neutral"] = [(n, c, h) for n, h in neutral(c, generator)]
             found["neutral"] += [("hyponym", h, c) for n, h in steps if n == "hypernym"]
-        pairs = []
+        pairs: list[Pair] = []
         for label in sorted(used, key=lambda name: used[name]):
             options = [o for o in found[label] if not any(
                 repetitive(x) or signature(x) in elsewhere for x in o[1:])]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class NP:
     """A participant. `node` is its identity in the scene, shared by all languages."""
 
-    node: str
+    node: str = field(repr=False)  # the name is not part of what the scene says
     kind: str  # n (common noun), per, org, uni, loc, pron, coord
     concept: str = ""
     #: def, indef, this, poss (of the subject), mass, many, all, count
@@ -34,7 +34,7 @@ class NP:
 
 @dataclass
 class Time:
-    node: str
+    node: str = field(repr=False)  # the name is not part of what the scene says
     kind: str  # year, month, day, weekday, yesterday, today, lastyear, everyday, now
     year: str = ""
     month: str = ""
@@ -45,7 +45,7 @@ class Time:
 class Clause:
     """`frame` is the verb's (i m t d c C) or nom, adj, loc, exist."""
 
-    node: str
+    node: str = field(repr=False)  # the name is not part of what the scene says
     frame: str
     verb: str = ""
     agent: NP | None = None

@@ -62,10 +62,21 @@ def test_script_makes_the_packaged_files(tmp_path: Path, monkeypatch: pytest.Mon
     from scripts.make_sample.corpus import write
 
     write(tmp_path)
-    made = {p.relative_to(tmp_path): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    packaged = {p.relative_to(DATA): p.read_bytes() for p in DATA.rglob("*") if p.is_file()}
+    made, packaged = contents(tmp_path), contents(DATA)
     assert sorted(made) == sorted(packaged)
-    assert [str(name) for name in sorted(made) if made[name] != packaged[name]] == []
+    assert [name for name in sorted(made) if made[name] != packaged[name]] == []
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Unpacked files: what the script decides. How well zlib packs them differs by its build."""
+    out = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        raw = path.read_bytes()
+        if path.suffix == ".gz":
+            assert raw[3:8] == bytes(5), f"{path}: a file name or time in the gzip header"
+            raw = gzip.decompress(raw)
+        out[path.relative_to(folder).as_posix()] = raw
+    return out
 
 
 def test_size_and_counts() -> None:
@@ -119,8 +130,9 @@ def test_text_is_the_forms(lang: str) -> None:
 
 
 def test_multiword_tokens_are_exercised() -> None:
-    with_mwt = {lang for lang in LANGS
-                if any("-" in r[0] for _, _, _, table in every(lang) for r in table)}
+    with_mwt = {
+        lang for lang in LANGS if any("-" in r[0] for _, _, _, table in every(lang) for r in table)
+    }
     assert {"eng", "spa", "ind", "jav", "tur"} <= with_mwt
 
 
@@ -146,8 +158,8 @@ def test_ner_is_iob2_over_the_same_words(lang: str) -> None:
 def test_events_point_into_the_sentence(lang: str) -> None:
     for split in SPLITS:
         for row, (sent_id, _, table), block in zip(
-                rows(lang, split, "events"), trees(lang, split), blocks(lang, split, "ner"),
-                strict=True):
+            rows(lang, split, "events"), trees(lang, split), blocks(lang, split, "ner"), strict=True
+        ):
             assert row["id"] == sent_id
             assert row["lang"] == lang
             assert row["tokens"] == [r[1] for r in words(table)]
@@ -155,7 +167,7 @@ def test_events_point_into_the_sentence(lang: str) -> None:
             for e in row["entities"]:
                 assert 0 <= e["start"] < e["end"] <= len(tags)
                 tags[e["start"]] = "B-" + e["type"]
-                tags[e["start"] + 1:e["end"]] = ["I-" + e["type"]] * (e["end"] - e["start"] - 1)
+                tags[e["start"] + 1 : e["end"]] = ["I-" + e["type"]] * (e["end"] - e["start"] - 1)
             assert tags == [line.split("\t")[1] for line in block], sent_id
             for event in row["events"]:
                 trigger = event["trigger"]
@@ -173,18 +185,18 @@ def test_scenes_are_shared_by_languages_and_by_no_two_splits() -> None:
             names = [[r["id"] for r in rows(lang, split, kind)] for lang in LANGS]
             assert all(n == names[0] for n in names)
             assert len(set(names[0])) == len(names[0])
-        events = [[(len(r["entities"]), sorted(e["type"] for e in r["events"]))
-                   for r in rows(lang, split, "events")] for lang in LANGS]
+        events = [
+            [
+                (len(r["entities"]), sorted(e["type"] for e in r["events"]))
+                for r in rows(lang, split, "events")
+            ]
+            for lang in LANGS
+        ]
         assert all(e == events[0] for e in events)
     for lang in LANGS:
         texts = {s: {text for _, text, _ in trees(lang, s)} for s in SPLITS}
-        # A language may leave out what tells two scenes apart (tense, articles); few do.
-        for other in ("dev", "test"):
-            shared = texts["train"] & texts[other]
-            assert len(shared) <= 0.05 * len(texts[other]), (lang, sorted(shared)[:5])
-        if lang == "eng":
-            assert not texts["train"] & texts["test"]
-            assert not texts["train"] & texts["dev"]
+        # Stronger than the scenes: a language may not express what tells two scenes apart.
+        assert not texts["train"] & (texts["dev"] | texts["test"]), lang
 
 
 @EACH
@@ -205,7 +217,7 @@ def test_answers_are_in_the_context(lang: str) -> None:
         for r in rows(lang, split, "qa"):
             (text,), (start,) = r["answers"]["text"], r["answers"]["answer_start"]
             assert text
-            assert r["context"][start:start + len(text)] == text, r["id"]
+            assert r["context"][start : start + len(text)] == text, r["id"]
             assert text == text.strip()
             assert r["question"][-1] in "?？"
 
@@ -216,7 +228,8 @@ def test_alignments_are_in_range(lang: str) -> None:
         found = lines(DATA / "alignments" / f"{split}.eng-{lang}.pharaoh.gz")
         assert len(found) == (500 if split == "train" else 200)
         for line, (name, _, a), (_, _, b) in zip(
-                found, trees("eng", split), trees(lang, split), strict=split != "train"):
+            found, trees("eng", split), trees(lang, split), strict=split != "train"
+        ):
             links = [tuple(map(int, pair.split("-"))) for pair in line.split()]
             assert links, name
             assert len(set(links)) == len(links)
@@ -228,8 +241,12 @@ def test_overlap_is_controlled() -> None:
     for lang in LANGS:
         known = {(r[2], r[3]) for _, _, t in trees(lang, "train") for r in words(t)}
         for split in ("dev", "test"):
-            content = [(r[2], r[3]) for _, _, t in trees(lang, split) for r in words(t)
-                       if r[3] in ("NOUN", "PROPN", "VERB", "ADJ")]
+            content = [
+                (r[2], r[3])
+                for _, _, t in trees(lang, split)
+                for r in words(t)
+                if r[3] in ("NOUN", "PROPN", "VERB", "ADJ")
+            ]
             rate = 100 * sum(x not in known for x in content) / len(content)
             assert 5 < rate < 25, (lang, split)
             stated = figures["languages"][lang][split]["unseen_content_words"]

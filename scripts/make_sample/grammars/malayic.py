@@ -149,27 +149,27 @@ class Indonesian(Grammar):
             return join(word(self.year, self.year, "NOUN", "_", k(t, "h", "year"), entity), [],
                         [(last, rel)]), "obl:tmod"
         case = word(self.on_, self.on_, "ADP", "_", k(t, "case"))
-        name: Ph | None = None
-        year: Ph | None = None
-        if t.month:
-            form = month(t.month, self.lang)
-            name = word(form, form, "PROPN", "_", k(t, "month"), entity)
-        if t.year:
-            year = word(t.year, t.year, "NUM", "NumType=Card", k(t, "num"), entity)
+
+        def number(value: str, key: str) -> Ph:
+            return word(value, value, "NUM", "NumType=Card", k(t, key), entity)
+
+        def name(form: str, *keys: str) -> Ph:
+            return word(form, form, "PROPN", "_", k(t, *keys), entity)
+
+        right: Parts
         if t.kind == "year":
-            head, right = self.year, [(year, "nummod")]
+            head, right = self.year, [(number(t.year, "num"), "nummod")]
         elif t.kind == "month":
-            assert name is not None
-            head, right = self.month_, [(join(name, [], [(year, "nummod")]), "nmod")]
+            dated = join(name(month(t.month, self.lang), "month"), [],
+                         [(number(t.year, "num"), "nummod")])
+            head, right = self.month_, [(dated, "nmod")]
         elif t.kind == "day":
-            num = word(t.day, t.day, "NUM", "NumType=Card", k(t, "dnum"), entity)
-            head, right = self.date, [(num, "nummod"), (name, "nmod")]
+            head, right = self.date, [(number(t.day, "dnum"), "nummod"),
+                                      (name(month(t.month, self.lang), "month"), "nmod")]
         else:
-            form = WEEKDAYS[t.day][self.lang]
-            head = self.day
-            right = [(word(form, form, "PROPN", "_", k(t, "h", "day"), entity), "nmod")]
+            head, right = self.day, [(name(WEEKDAYS[t.day][self.lang], "h", "day"), "nmod")]
         noun = word(head, head, "NOUN", "_", k(t, "gen"), entity)
-        return join(noun, [(case, "case")], right), "obl"  # type: ignore[arg-type]
+        return join(noun, [(case, "case")], right), "obl"
 
     # -- clauses ---------------------------------------------------------------------------
     def neg(self, c: Clause) -> Parts:
