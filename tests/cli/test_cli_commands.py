@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -24,9 +24,11 @@ def test_help_is_fast_and_imports_nothing_heavy():
     )
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        # Processor time: what else the machine does must not fail this.
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        seconds.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert done.stderr == "[]\n"
     assert min(seconds) < 0.3
 

@@ -24,7 +24,7 @@ def refused(done: subprocess.CompletedProcess) -> str:
     [
         ("training: {epoch: 3}", [], "transfer.yaml:9 (training.epoch): unknown key 'epoch'"),
         ("training: {epochs: three}", [], "transfer.yaml:9 (training.epochs): must be a whole"),
-        ("strategy: {name: hierarchical, through: Klingonese}", [], "unknown language 'Kling"),
+        ("strategy: {name: hierarchical, through: [Klingonese]}", [], "unknown language 'Kling"),
         ("output: !!python/object:os.system {}", [], "YAML tags are not allowed"),
         ("seeds: [1]\nseeds: [2]", [], "transfer.yaml:10"),
         ("extends: transfer.yaml", [], "circle"),

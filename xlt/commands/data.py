@@ -40,10 +40,17 @@ def list_(
     found = list_cards(task=task, language=language)
     header = ("card", "task", "languages", "splits", "licence", "origin", "files here")
     rows = [
-        (c.identifier, c.task, _some(c.languages), _some(c.splits, 3), c.licence.split(";")[0][:30], c.origin,
-         f"{c.available}/{c.files}")
-        for c in found
-    ]  # fmt: skip
+        (
+            card.identifier,
+            card.task,
+            _some(card.languages),
+            _some(card.splits, 3),
+            card.licence.split(";")[0][:30],
+            card.origin,
+            f"{card.available}/{card.files}",
+        )
+        for card in found
+    ]
     console.result(
         [asdict(card) for card in found],
         lambda _: Table(header, tuple(rows)).text() if rows else "no such cards",

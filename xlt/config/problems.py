@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -80,6 +81,8 @@ def explain(errors: Iterable[Any], field: FieldInfo | None) -> tuple[str, str]:
     """
     errors = list(errors)
     own = next((e["ctx"]["error"] for e in errors if e["type"] == "value_error"), None)
+    if isinstance(own, ValidationError):  # a validator that calls another one
+        return explain(own.errors(include_url=False), field)
     if own is not None:
         cause = own if isinstance(own, XltError) else own.__cause__
         if isinstance(cause, XltError):
