@@ -8,7 +8,8 @@
         check_task(MyTask, RECORDS, tmp_path=tmp_path)
 """
 
-from xlt.testing.contract import CLAUSES, check_task
+from xlt.testing.clauses import CLAUSES
+from xlt.testing.contract import check_task
 from xlt.testing.encoder import SHAPES, make_encoder, make_tokenizer
 
 __all__ = ["CLAUSES", "SHAPES", "check_task", "make_encoder", "make_tokenizer"]

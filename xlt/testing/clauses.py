@@ -1,0 +1,357 @@
+"""The contract of a task, clause by clause: what all of xlt relies on, and nothing else.
+
+A clause is a function that raises AssertionError where the task breaks it; its docstring is the
+promise. They are checked in the order of `CLAUSES`, cheap ones first.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+
+from xlt.task import Labels, Task, TaskOptions, extend_labels
+from xlt.testing.subject import (
+    STEPS,
+    Subject,
+    pieces_of,
+    plain,
+    same,
+    same_state,
+    same_words,
+    written,
+)
+
+WINDOW = 10
+"""Pieces that the encoder takes at once in the clause `windows`."""
+
+
+# What a task says about itself ----------------------------------------------------------------
+
+
+def attributes(s: Subject) -> None:
+    """The attributes of the protocol are there, and every abstract method is implemented."""
+    assert issubclass(s.kind, Task), "the class is no subclass of xlt.task.Task"
+    missing = sorted(s.kind.__abstractmethods__)
+    assert not missing, f"these methods are missing: {', '.join(missing)}"
+    for name in ("name", "metrics_reported", "formats", "count_names"):
+        assert getattr(s.kind, name, None), f"the attribute `{name}` is missing or empty"
+    assert isinstance(s.kind.name, str), "`name` is no string"
+    for name in ("metrics_reported", "count_names"):
+        values = getattr(s.kind, name)
+        assert isinstance(values, tuple), f"`{name}` is no tuple"
+        assert len(set(values)) == len(values), f"`{name}` has a name twice"
+    for format, suffixes in s.kind.formats.items():
+        assert isinstance(suffixes, tuple), f"the suffixes of {format!r} are no tuple"
+        assert suffixes, f"the format {format!r} has no suffix"
+        assert all(x.startswith(".") for x in suffixes), f"a suffix of {format!r} lacks its dot"
+    assert issubclass(s.kind.Options, TaskOptions), "`Options` is no xlt.task.TaskOptions"
+    assert len(s.records) >= 4, "the contract needs at least four records"
+
+
+def imports(s: Subject) -> None:
+    """Importing the task imports neither torch nor transformers, which take seconds."""
+    if s.kind.__module__ == "__main__":
+        return
+    code = (
+        "import importlib, sys; importlib.import_module(sys.argv[1]);"
+        "print(*[m for m in ('torch', 'transformers') if m in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, s.kind.__module__],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert found.returncode == 0, f"{s.kind.__module__} cannot be imported: {found.stderr}"
+    heavy = found.stdout.split()
+    assert not heavy, f"importing {s.kind.__module__} imports {' and '.join(heavy)}"
+
+
+# Data -----------------------------------------------------------------------------------------
+
+
+def features(s: Subject) -> None:
+    """A record has exactly the columns of `features`, and Arrow gives it back unchanged."""
+    from datasets import Dataset
+
+    schema = s.task.features()
+    for record in s.records:
+        assert set(record) == set(schema), (
+            f"a record has {sorted(record)}, `features` has {sorted(schema)}"
+        )
+        assert isinstance(record["id"], str), f"the id {record['id']!r} is no string"
+    stored = Dataset.from_list(s.records, features=schema).to_list()
+    same(s.records, stored, "Arrow changed")
+
+
+def formats(s: Subject) -> None:
+    """What `write` writes in any of its formats, `read` gives back, under every suffix."""
+    folder = s.folder / "formats"
+    folder.mkdir(exist_ok=True)
+    for format, suffixes in s.kind.formats.items():
+        text = written(s.task, s.records, format)
+        assert text == written(s.task, s.records, format), f"{format} is written differently twice"
+        for suffix in suffixes:
+            path = folder / f"data{suffix}"
+            path.write_text(text, encoding="utf-8", newline="\n")
+            found = s.task.format_of(path)
+            assert found == format, f"the suffix {suffix} means {found!r}, not {format!r}"
+        same(s.records, list(s.task.read(path, format)), f"{format} changed")
+
+
+def words(s: Subject) -> None:
+    """`from_words` makes a record of the same columns without annotation, of just these words;
+    it is read back from every format with ``labelled=False``."""
+    for record in s.records:
+        assert s.task.words(record), f"record {record['id']} has no words"
+        bare = plain(s.task, record)
+        if bare is None:
+            return
+        assert set(bare) == set(s.task.features()), "from_words gives other columns"
+        assert bare["id"] == record["id"], "from_words gives another id"
+        assert s.task.words(bare) == s.task.words(record), "from_words gives other words"
+    for format, suffixes in s.kind.formats.items():
+        path = s.folder / f"plain{suffixes[0]}"
+        text = written(s.task, [plain(s.task, r) or r for r in s.records], format)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        read = [s.task.words(r) for r in s.task.read(path, format, labelled=False)]
+        assert read == [s.task.words(r) for r in s.records], f"{format} changed the words"
+
+
+def labels(s: Subject) -> None:
+    """The label inventory is the same for any order of the records, without repetition, and data
+    with these labels pass `check_labels`."""
+    for layer, values in s.labels.items():
+        assert isinstance(values, tuple), f"the labels of {layer!r} are no tuple"
+        assert len(set(values)) == len(values), f"{layer!r} has a label twice"
+    backwards = s.task.labels(reversed(s.records))
+    assert backwards == s.labels, f"{s.labels} became {backwards} when the records were reversed"
+    s.task.check_labels(s.labels, s.labels, where="contract")
+
+
+# Model ----------------------------------------------------------------------------------------
+
+
+def encoding(s: Subject) -> None:
+    """`encode` keeps order and counts pieces; `collate` pads; `labels` are there when asked for;
+    forward gives a loss with them, and tensors to decode without."""
+    import torch
+
+    for given in (s.labels, None):
+        examples = s.task.encode(s.records, s.backbone, given)
+        assert [e.index for e in examples] == list(range(len(s.records))), "the order changed"
+        batch = s.task.collate(examples)
+        inputs = [name for name in batch if name.endswith("input_ids")]
+        assert inputs, "no tensor of the batch is called `input_ids` (or ends in it)"
+        assert ("labels" in batch) == (given is not None), "`labels` are wrong in the batch"
+        output = s.untrained(**batch)
+        if given is None:
+            assert "loss" not in output, "there is a loss without labels"
+            assert any(isinstance(v, torch.Tensor) for v in output.values()), "forward gave nothing"
+        else:
+            assert output["loss"].shape == (), "the loss is no scalar"
+        for example in examples:
+            alone = s.task.collate([example])
+            if "attention_mask" in alone:
+                pieces = int(alone["attention_mask"].sum())
+                assert example.length == pieces, f"length {example.length}, but {pieces} pieces"
+
+
+def prediction(s: Subject) -> None:
+    """Every record gets a prediction with its own id and all of its words, in the order in which
+    it came, whatever is in the same batch."""
+    together = s.predict(s.trained)
+    same_words(s.task, s.records, together)
+    alone = s.predict(s.trained, budget=1)
+    same(together, alone, "being in a batch of its own changed")
+
+
+def windows(s: Subject) -> None:
+    """A record longer than the encoder takes is split, not cut: every piece is computed, every
+    word has a prediction."""
+    narrow = s.backbone_with(max_length=WINDOW)
+    whole, split = (
+        s.task.encode(s.records, s.backbone, None),
+        s.task.encode(s.records, narrow, None),
+    )
+    for a, b in zip(whole, split, strict=True):
+        pieces, windowed = pieces_of(s.task.collate([a])), pieces_of(s.task.collate([b]))
+        for name, tensor in windowed.items():
+            width = tensor.shape[-1]
+            assert width <= WINDOW, f"{name} has {width} pieces where {WINDOW} is the most"
+            lost = set(pieces[name].flatten().tolist()) - set(tensor.flatten().tolist())
+            record = s.records[a.index]["id"]
+            assert not lost, f"record {record} lost {len(lost)} pieces of {name}"
+    same_words(s.task, s.records, s.predict(s.trained, backbone=narrow))
+
+
+def independence(s: Subject) -> None:
+    """A prediction does not depend on the annotation that a record comes with."""
+    bare = [plain(s.task, record) for record in s.records]
+    if any(record is None for record in bare):
+        return
+    seen = s.predict(s.untrained)
+    unseen = s.predict(s.untrained, [record for record in bare if record is not None])
+    for gold, a, b in zip(s.records, seen, unseen, strict=True):
+        same = (s.task.counts(gold, a) == s.task.counts(gold, b)).all()
+        assert same, f"record {gold['id']} is predicted differently when its gold is removed"
+
+
+def learning(s: Subject) -> None:
+    """The loss is finite and falls when a model overfits a few records."""
+    assert all(map(math.isfinite, s.losses)), f"the losses are {s.losses}"
+    first, last = sum(s.losses[:3]) / 3, sum(s.losses[-3:]) / 3
+    assert last < 0.9 * first, f"the loss went from {first:.3f} to {last:.3f} in {STEPS} steps"
+
+
+def loss(s: Subject) -> None:
+    """The loss is a sum over targets divided by `num_items_in_batch` (by default their number in
+    `labels`), so it adds up over the parts of a batch."""
+    import torch
+    from torch.testing import assert_close
+
+    from xlt.model.task_model import IGNORED
+
+    model = s.trained
+    with torch.no_grad():
+        batch = s.task.collate(s.examples)
+        items = (batch["labels"] != IGNORED).sum()
+        whole = model(**batch, num_items_in_batch=items)["loss"]
+        halves = (s.examples[::2], s.examples[1::2])
+        parts = [model(**s.task.collate(h), num_items_in_batch=items)["loss"] for h in halves]
+        assert_close(sum(parts), whole, rtol=1e-3, atol=1e-5, msg=lambda m: f"parts: {m}")
+        double = model(**batch, num_items_in_batch=2 * items)["loss"]
+        assert_close(2 * double, whole, rtol=1e-3, atol=1e-5, msg=lambda m: f"twice as many: {m}")
+        default = model(**batch)["loss"]
+        assert_close(default, whole, rtol=1e-3, atol=1e-5, msg=lambda m: f"default: {m}")
+
+
+def ignored(s: Subject) -> None:
+    """Where `labels` is -100 nothing is learnt: a batch of nothing else has no loss and no
+    gradient."""
+    import torch
+
+    from xlt.model.task_model import IGNORED
+
+    model = s.build(s.labels).train()
+    batch = s.task.collate(s.examples)
+    batch["labels"] = torch.full_like(batch["labels"], IGNORED)
+    found = model(**batch, num_items_in_batch=torch.tensor(7))["loss"]
+    assert float(found.detach()) == 0, f"the loss of ignored targets is {float(found.detach())}"
+    found.backward()
+    for name, parameter in model.named_parameters():
+        flat = parameter.grad is None or not parameter.grad.any()
+        assert flat, f"ignored targets give {name} a gradient"
+
+
+def saving(s: Subject) -> None:
+    """A saved model, loaded again from its folder, predicts the same."""
+    from xlt.model.folder import ModelInfo, load_model, save_model
+
+    folder = s.folder / "saved"
+    info = ModelInfo(
+        task=s.kind.name,
+        options=s.task.options.model_dump(mode="json"),
+        labels=s.trained.labels,
+        encoder=str(s.encoder),
+        max_length=s.backbone.max_length,
+    )
+    save_model(s.trained, info, s.backbone.tokenizer, folder)
+    task, backbone, model = load_model(folder)
+    assert task.options == s.task.options, "the options changed"
+    assert dict(model.labels) == dict(s.trained.labels), "the labels changed"
+    same_state(s.trained.state_dict(), model.state_dict(), "saving and loading")
+    again = s.predict(model.eval(), backbone=backbone)
+    same(s.predict(s.trained), again, "saving and loading changed")
+
+
+def growth(s: Subject) -> None:
+    """`grow` adds room for new labels behind the known ones, whose weights stay; without new
+    labels it changes nothing."""
+    known = _some_labels(s)
+    grown = extend_labels(known, s.labels)
+    model = s.build(known)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    model.grow(known)
+    same_state(before, model.state_dict(), "growing by nothing")
+    model.grow(grown)
+    assert dict(model.labels) == dict(grown), "`labels` of the model are not the new ones"
+    for name, tensor in model.state_dict().items():
+        old = before[name]
+        corner = tensor[tuple(slice(0, size) for size in old.shape)]
+        kept = old.shape == corner.shape and bool((old == corner).all())
+        assert kept, f"{name} lost what it knew"
+    output = model(**s.task.collate(s.task.encode(s.records, s.backbone, grown)))
+    assert output["loss"].isfinite(), "the grown model has no finite loss for the new labels"
+    same_words(s.task, s.records, s.predict(model))
+
+
+def _some_labels(s: Subject) -> Labels:
+    """Those of the first records that lack some of all labels; all, if there are no such."""
+    for count in range(1, len(s.records)):
+        found = s.task.labels(s.records[:count])
+        if all(found.values()) and extend_labels(found, s.labels) != found:
+            return found
+    return s.labels
+
+
+# Evaluation -----------------------------------------------------------------------------------
+
+
+def metrics(s: Subject) -> None:
+    """Metrics have the names that are promised, are 100 for perfect and 0 to 100 for any
+    predictions, are finite for no data, and take counts of any leading shape."""
+    import numpy as np
+
+    width = len(s.kind.count_names)
+    gold = np.stack([s.task.counts(record, record) for record in s.records])
+    assert gold.shape == (len(s.records), width), f"counts of a record have shape {gold.shape[1:]}"
+    assert gold.dtype == np.float64, f"counts are {gold.dtype}, not float64"
+    found = s.task.metrics(gold.sum(axis=0))
+    assert tuple(found) == s.kind.metrics_reported, f"metrics are {tuple(found)}"
+    for name, value in found.items():
+        assert np.isclose(value, 100), f"{name} of perfect predictions is {float(value)}, not 100"
+    pairs = zip(s.records, s.predict(s.untrained), strict=True)
+    predicted = np.stack([s.task.counts(a, b) for a, b in pairs])
+    table = np.stack([gold, predicted, np.zeros_like(gold)])
+    with np.errstate(all="raise"):
+        at_once = s.task.metrics(table)
+    for name, values in at_once.items():
+        assert values.shape == table.shape[:-1], f"{name} is not vectorised over leading axes"
+        assert np.isfinite(values).all(), f"{name} is not finite where there is nothing to count"
+        assert ((values >= 0) & (values <= 100 + 1e-9)).all(), f"{name} is outside of 0 to 100"
+        one = s.task.metrics(table[1, -1])[name]
+        assert np.isclose(values[1, -1], one), f"{name} of one row differs from that of a table"
+
+
+def annotation(s: Subject) -> None:
+    """A task that implements `annotate` can put its predictions on a spaCy document."""
+    if s.kind.annotate is Task.annotate:
+        return
+    from xlt.display import document
+
+    for record in s.records:
+        document(record, s.task)
+
+
+def strategies(s: Subject) -> None:
+    """Every registered strategy trains the task from a config file, and the run has scores,
+    predictions and a model that gives these predictions."""
+    from xlt.testing.runs import check_strategies
+
+    check_strategies(s.task, s.records, s.options, s.encoder, s.folder / "runs")
+
+
+CLAUSES: Mapping[str, Callable[[Subject], None]] = {
+    clause.__name__: clause
+    for clause in (
+        *(attributes, imports, features, formats, words, labels),
+        *(encoding, learning, loss, ignored, prediction, windows, independence, saving, growth),
+        *(metrics, annotation, strategies),
+    )
+}
+"""Name → clause, in the order in which they are checked."""
