@@ -71,7 +71,9 @@ def events(s: Sentence, scene: Clause) -> dict[str, Any]:
     for c in clauses(scene):
         if c.verb not in EVENT_TYPES:
             continue
-        triggers = [i for i, t in enumerate(s.toks) if f"{c.node}.v" in t.keys]
+        # The noun of a light verb bears the verb's meaning, too; the trigger is the verb.
+        triggers = [i for i, t in enumerate(s.toks) if f"{c.node}.v" in t.keys
+                    and t.upos == "VERB"]
         if len(triggers) != 1:
             raise ValueError(f"{s.sent_id} {s.lang}: {len(triggers)} triggers: {s.text}")
         arguments: list[dict[str, Any]] = []

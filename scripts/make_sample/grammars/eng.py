@@ -223,7 +223,7 @@ class English(Grammar):
         aux: Parts = []
         if c.passive:
             base, _, part = VERBS[c.verb].forms["eng"]
-            aux.append((self.be(c, many, "AUX", "pass"), "aux:pass"))
+            aux.append((tag(self.be(c, many, "AUX", "pass"), k(c, "t")), "aux:pass"))
             if neg:
                 aux.append((neg, "advmod"))
             return word(part, base, "VERB", "Tense=Past|VerbForm=Part|Voice=Pass",

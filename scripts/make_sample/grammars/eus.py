@@ -102,7 +102,7 @@ class Basque(Grammar):
             right.append((det, rel))
         left: Parts = []
         if np.rel:
-            left.append((tag(self.verbal(np.rel, {np.gap}, "relative"), []), "acl:relcl"))
+            left.append((self.verbal(np.rel, {np.gap}, "relative"), "acl:relcl"))
         if np.owner:
             left.append((tag(self.np(np.owner, "Gen"), k(np, "of")), "nmod:poss"))
         elif np.det == "poss":
@@ -226,11 +226,14 @@ class Basque(Grammar):
         keys = k(c, "t")
         if sub in ("that", "because", "when"):
             keys += k(c, "mark")
+        elif sub == "relative":
+            # The suffix -n of the auxiliary is what `who` and `that` are elsewhere.
+            keys += [f"{getattr(c, role).node}.rel" for role in skip if role]
         participle = perfect if c.past else imperfect
         aspect = "Perf" if c.past else "Imp"
         verb = word(participle, perfect, "VERB", f"Aspect={aspect}|VerbForm=Part", k(c, "v"))
         if light:
-            noun = word(light, light, "NOUN", "Case=Abs|Definite=Ind", k(c, "light"))
+            noun = word(light, light, "NOUN", "Case=Abs|Definite=Ind", k(c, "v"))
             verb = join(verb, [(noun, "compound")])
         neg: Parts = []
         if c.neg:

@@ -203,7 +203,7 @@ class Turkish(Grammar):
         """`yardım etti`: the noun of a light verb stands right before it."""
         if len(column) < 4:
             return verb
-        noun = word(column[3], column[3], "NOUN", "Case=Nom|Number=Sing|Person=3", k(c, "light"))
+        noun = word(column[3], column[3], "NOUN", "Case=Nom|Number=Sing|Person=3", k(c, "v"))
         return join(verb, [(noun, "compound:lvc")])
 
     def verbal(self, c: Clause, skip: set[str], kind: str) -> Ph:

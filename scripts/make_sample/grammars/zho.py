@@ -288,5 +288,5 @@ class Chinese(Grammar):
         head = word(adj, adj, "ADJ", "_", k(c, "adj"))
         # A plain adjective needs 很 unless something else, a negation or a question, is there.
         very: Parts = [] if c.neg or c.question else [
-            (word("很", "很", "ADV", "_", k(c, "cop")), "advmod")]
+            (word("很", "很", "ADV"), "advmod")]
         return join(head, [*subject, *negs, *very])
