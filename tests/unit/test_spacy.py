@@ -168,3 +168,26 @@ def test_component_is_usable_alone(model):
     component = XltComponent(model("ner"))
     doc = component(spacy.blank("xx")("Budi tuku buku"))
     assert doc.has_annotation("ENT_IOB")
+
+
+def test_predict_draws_what_it_writes(model, tmp_path, monkeypatch):
+    from xlt.runs import predict
+
+    monkeypatch.setattr(predict, "CHUNK", 2)
+    (tmp_path / "in.txt").write_text("Budi tuku buku\nYa\nSri\n\nYa wis\nYa\n", encoding="utf-8")
+    page, output = tmp_path / "page.html", tmp_path / "out.bio"
+    done = predict.predict(
+        model("ner"),
+        str(tmp_path / "in.txt"),
+        str(output),
+        input_format="words",
+        html=page,
+        quiet=True,
+    )
+    assert done["records"] == 5
+    assert page.read_text(encoding="utf-8").count("<figure") == 5
+    # Sentences are numbered through, so none needs its name written.
+    lines = output.read_text(encoding="utf-8").splitlines()
+    assert [line.partition("\t")[0] for line in lines] == (
+        "Budi,tuku,buku,,Ya,,Sri,,Ya,wis,,Ya,".split(",")
+    )

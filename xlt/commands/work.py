@@ -78,6 +78,7 @@ def predict(
         str | None, typer.Option(help="text, words, or a format of the task.")
     ] = None,
     format: Annotated[str | None, typer.Option(help="What to write: a format of the task.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Also a page to look at (displaCy).")] = None,
     batch_tokens: BatchTokens = 8192,
 ) -> None:
     """Annotate raw or pre-tokenised text."""
@@ -90,6 +91,7 @@ def predict(
         language=language,
         input_format=input_format,
         output_format=format,
+        html=html,
         batch_tokens=batch_tokens,
         quiet=console.quiet,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from xlt.errors import XltError, choose
 
 if TYPE_CHECKING:
+    from xlt.display import Page
     from xlt.task import Record, Task
 
 CHUNK = 2048
@@ -28,6 +29,7 @@ def predict(
     language: str | None = None,
     input_format: str | None = None,
     output_format: str | None = None,
+    html: str | Path | None = None,
     batch_tokens: int = 8192,
     quiet: bool = False,
 ) -> dict[str, Any]:
@@ -36,6 +38,7 @@ def predict(
     input_format: ``text`` (running text, split into sentences and words by the rules of
         `language`), ``words`` (one sentence a line, words separated by spaces), or a format of
         the task. By default the file's suffix says it; plain text otherwise.
+    html: a page of displaCy views of the predictions, beside the output.
     Returns how many records were written.
     Raises XltError for a folder that is no model, a missing language, malformed input.
     """
@@ -52,15 +55,22 @@ def predict(
         )
     records = read_input(task, source, input_format, language)
     written = 0
-    with _open_output(output) as stream:
+
+    def predictions(stream: TextIO, page: Page | None) -> Iterator[Record]:
+        nonlocal written
         for chunk in _progress(_chunks(records, CHUNK), quiet or output == "-"):
-            examples = task.encode(chunk, backbone, None)
-            predicted = predictor(chunk, examples)
+            predicted = predictor(chunk, task.encode(chunk, backbone, None))
             for before, after in zip(chunk, predicted, strict=True):
                 assert task.words(before) == task.words(after)
-            task.write(predicted, stream, writing)
+            yield from predicted
             stream.flush()
+            if page is not None:
+                page.add(predicted)
             written += len(chunk)
+
+    with _open_output(output) as stream, _open_page(task, html) as page:
+        # One call for all: a writer may number what it writes.
+        task.write(predictions(stream, page), stream, writing)
     return {"records": written, "model": str(folder), "output": output}
 
 
@@ -177,6 +187,14 @@ def _open_output(output: str) -> Iterator[TextIO]:
         part.replace(path)
     except OSError as error:
         raise disk_error(error, path) from error
+
+
+def _open_page(task: Task, html: str | Path | None) -> AbstractContextManager[Page | None]:
+    if html is None:
+        return nullcontext()
+    from xlt.display import Page
+
+    return Page(task, html)
 
 
 def _chunks(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
