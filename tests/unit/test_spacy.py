@@ -189,5 +189,5 @@ def test_predict_draws_what_it_writes(model, tmp_path, monkeypatch):
     # Sentences are numbered through, so none needs its name written.
     lines = output.read_text(encoding="utf-8").splitlines()
     assert [line.partition("\t")[0] for line in lines] == (
-        "Budi,tuku,buku,,Ya,,Sri,,Ya,wis,,Ya,".split(",")
+        ["Budi", "tuku", "buku", "", "Ya", "", "Sri", "", "Ya", "wis", "", "Ya", ""]
     )
