@@ -34,7 +34,8 @@ class Registry:
         self._registered.pop(name, None)
 
     def names(self) -> list[str]:
-        return sorted({*self._registered, *(point.name for point in entry_points(group=self.group))})
+        installed = (point.name for point in entry_points(group=self.group))
+        return sorted({*self._registered, *installed})
 
     def get(self, name: str, *, where: object = None) -> Any:
         """The plugin called `name`.
@@ -54,10 +55,11 @@ class Registry:
         try:
             return point.load()
         except (ImportError, AttributeError) as error:
+            package = point.dist.name if point.dist else "?"
             raise XltError(
                 f"the {self.kind} {name!r} cannot be loaded from {point.value}: {error}",
                 where=where,
-                fix=f"reinstall the package that provides it ({point.dist.name if point.dist else '?'})",
+                fix=f"reinstall the package that provides it ({package})",
             ) from error
 
 
