@@ -1,0 +1,1 @@
+"""The measurements in the README: their configs, and the small encoders they start from."""
