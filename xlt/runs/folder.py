@@ -27,7 +27,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from xlt.errors import XltError
-from xlt.files import disk_error, link_or_copy, write_json
+from xlt.files import disk_error, link_or_copy, write_json, writing
 
 CONFIG, MANIFEST, RESULT, CARD, LOG = (
     "config.yaml",
@@ -36,6 +36,11 @@ CONFIG, MANIFEST, RESULT, CARD, LOG = (
     "README.md",
     "log.txt",
 )
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk is reported where it matters, not once more for every line of the log."""
 
 
 class RunFolder:
@@ -50,7 +55,7 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(blocking=False)
-            self._handler = logging.FileHandler(self.path / LOG, encoding="utf-8")
+            self._handler = _LogFile(self.path / LOG, encoding="utf-8")
         except Timeout as error:
             raise XltError(
                 "another process is using this run folder",
@@ -77,7 +82,7 @@ class RunFolder:
         self._lock.release()
 
     def start(self, config: str, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
-        """Claim the folder for this config; returns the result if the run is finished already.
+        """Make sure that the folder is free for this config; the result if it is finished already.
 
         Raises XltError when the folder holds another config, or an unfinished run that the user
         did not ask to resume.
@@ -98,13 +103,13 @@ class RunFolder:
                     where=self.path,
                     fix="--resume continues it, --overwrite starts it again",
                 )
-        try:
-            if overwrite:
-                (self.path / RESULT).unlink(missing_ok=True)
-            write_text(stored, config)
-        except OSError as error:
-            raise disk_error(error, self.path) from error
         return None
+
+    def claim(self, config: str) -> None:
+        """The run begins: what the folder held of an earlier one is no longer its result."""
+        with writing(self.path):
+            (self.path / RESULT).unlink(missing_ok=True)
+            write_text(self.path / CONFIG, config)
 
     def result(self) -> dict[str, Any]:
         return read_result(self.path)

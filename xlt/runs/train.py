@@ -64,30 +64,47 @@ def _train(loaded: LoadedConfig, *, resume: bool, overwrite: bool, quiet: bool) 
 
     from xlt.config.load import dump
     from xlt.runs.sources import Sources
+    from xlt.training.predict import best_device
 
     config = loaded.config
     task = make_task(config)
     plans = make_plans(config)
-    state = PartialState()
+    # The first to ask decides: without this word, several CPU processes would be taken for one.
+    state = PartialState(cpu=best_device() == "cpu")
     folder = RunFolder(config.output.root / config.name)
     if not state.is_main_process:
         # The main process alone touches the run folder; it prepares the data first.
+        if _agreed(None) is not None:
+            return {}
         state.wait_for_everyone()
         sources = Sources(config, task)
         preflight(config, task, plans, sources)
         return _run_all(config, task, plans, sources, None, resume=resume, quiet=True)
     with folder:
-        finished = folder.start(dump(config), resume=resume, overwrite=overwrite)
-        if finished is not None and state.num_processes == 1:
+        finished = _agreed(folder.start(dump(config), resume=resume, overwrite=overwrite))
+        if finished is not None:
             log.warning("%s is finished already", folder.path)
             return finished
         sources = Sources(config, task)
         preflight(config, task, plans, sources)
         from xlt.runs.manifest import manifest
 
-        folder.write_json(MANIFEST, {**manifest(), "data": describe_data(sources)})
+        folder.claim(dump(config))
+        about = {**manifest(), "processes": state.num_processes, "data": describe_data(sources)}
+        folder.write_json(MANIFEST, about)
         state.wait_for_everyone()
         return _run_all(config, task, plans, sources, folder, resume=resume, quiet=quiet)
+
+
+def _agreed(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The main process's value, in every process."""
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list
+
+    if PartialState().num_processes == 1:
+        return value
+    values: list[dict[str, Any] | None] = broadcast_object_list([value])
+    return values[0]
 
 
 def preflight(config: Config, task: Task, plans: dict[str, list[Stage]], sources: Sources) -> None:
