@@ -18,7 +18,7 @@ os.environ.update(
 for name in ("XLT_CACHE", "HF_HOME"):
     os.environ[name] = tempfile.mkdtemp(prefix=f"test-{name.lower()}-")
 
-import pytest
+import pytest  # noqa: E402
 
 LOOPBACK = ("127.", "::1", "localhost")
 

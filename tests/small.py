@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,6 +200,7 @@ def _child(work: Callable[[], None], streams: list[int], environment: dict[str, 
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         os.environ.update(environment)
+        warnings.resetwarnings()  # pytest's filters are not the users'
         from accelerate.state import AcceleratorState, GradientState, PartialState
 
         for state in (PartialState, AcceleratorState, GradientState):

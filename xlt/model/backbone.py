@@ -48,7 +48,15 @@ class Backbone:
         from transformers import AutoTokenizer
 
         # Byte-level BPE needs the space before a word to be part of it when words come one by one.
-        return self._load(AutoTokenizer.from_pretrained, add_prefix_space=True)
+        tokenizer = self._load(AutoTokenizer.from_pretrained, add_prefix_space=True)
+        # Without its files, transformers makes a tokenizer that knows no word.
+        if tokenizer.vocab_size <= len(tokenizer.all_special_ids):
+            raise XltError(
+                f"{self.source} has no tokenizer",
+                where="model.encoder",
+                fix="its folder needs the tokenizer's files (tokenizer.json or *.model), too",
+            )
+        return tokenizer
 
     @cached_property
     def max_length(self) -> int:
@@ -79,11 +87,9 @@ class Backbone:
         """The bare encoder (of an encoder-decoder, its encoder half)."""
         from transformers import AutoModel, AutoModelForTextEncoding
 
-        encoder = self.model(
-            AutoModelForTextEncoding
-            if getattr(self.config, "is_encoder_decoder", False)
-            else AutoModel
-        )
+        # A saved T5 encoder does not say that it is half of an encoder-decoder.
+        half = getattr(self.config, "is_encoder_decoder", False) or "t5" in self.config.model_type
+        encoder = self.model(AutoModelForTextEncoding if half else AutoModel)
         pooler = getattr(encoder, "pooler", None)
         if pooler is not None:  # a vector for the sentence, which nobody here reads
             pooler.requires_grad_(False)
