@@ -9,7 +9,7 @@ export TOKENIZERS_PARALLELISM ?= false
 .PHONY: demo test check env clean
 
 demo: env
-	$(BIN)/python scripts/demo.py
+	$(BIN)/python -m scripts.demo
 
 test: env
 	$(BIN)/python -m pytest -q -n $(shell nproc 2>/dev/null || echo 2)

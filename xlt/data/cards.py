@@ -157,12 +157,17 @@ class Card(Section):
         return splits[name]
 
 
+def sample_folder() -> Path:
+    """The sample corpus inside the package, with its cards and its README."""
+    return Path(__file__).resolve().parent.parent / "sample"
+
+
 def folders() -> list[Path]:
     """Where cards are looked for; earlier ones win."""
     package = Path(__file__).resolve().parent.parent
     extra = os.environ.get("XLT_CARDS", "").split(os.pathsep)
     # Installed, data_cards lies inside the package; in a checkout, beside it.
-    own = [package / "data_cards", package.parent / "data_cards", package / "sample"]
+    own = [package / "data_cards", package.parent / "data_cards", sample_folder()]
     found = [Path(folder).expanduser() for folder in extra if folder]
     for folder in found:
         if not folder.is_dir():

@@ -75,8 +75,10 @@ class RunFolder:
         trace: TracebackType | None,
     ) -> None:
         if self._handler is not None:
-            if error is not None:
-                logging.getLogger("xlt").error("%s: %s", type(error).__name__, error)
+            if error is not None:  # to the file alone: the command line reports it by itself
+                text = f"{type(error).__name__}: {error}"
+                record = logging.LogRecord("xlt", logging.ERROR, "", 0, text, None, None)
+                self._handler.handle(record)
             logging.getLogger("xlt").removeHandler(self._handler)
             self._handler.close()
         self._lock.release()
