@@ -351,3 +351,43 @@ def _warm_up() -> None:
 
 
 _warm_up()
+
+
+# In this process -------------------------------------------------------------------------------
+
+
+class Stages:
+    """The stages of a config for its first target, without a run around them."""
+
+    def __init__(self, path: Path, **settings: Any) -> None:
+        from xlt.config.load import load_config
+        from xlt.runs.sources import Sources
+        from xlt.runs.train import make_plans, make_task
+        from xlt.training.stages import StageRunner
+
+        self.config = load_config(path).config
+        self.task = make_task(self.config)
+        self.plan = make_plans(self.config)[self.config.target[0]]
+        self.sources = Sources(self.config, self.task)
+        self.root = self.config.output.root / "stages"
+        self.runner = StageRunner(
+            self.config, self.task, self.root, self.sources.load, self.config.seeds[0], **settings
+        )
+
+    def run(self) -> list[Any]:
+        from xlt.runs.train import observers, run_plan
+
+        watched = observers(self.config, self.config.target[0], self.plan)
+        return run_plan(self.runner, self.plan, watched)
+
+    def records(self, language: str, split: str = "test") -> list[dict[str, Any]]:
+        from xlt.transfer.stage import Portion
+
+        return list(self.sources.load(Portion(language, split)).records)
+
+
+def predict_with(folder: Path, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    from xlt.runs.score import make_predictor
+
+    task, backbone, predictor = make_predictor(folder, batch_tokens=500, precision="fp32")
+    return predictor(records, task.encode(records, backbone, None))

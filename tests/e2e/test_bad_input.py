@@ -453,3 +453,20 @@ def test_a_sentence_of_ten_thousand_words(ner, config, tmp_path):
     )
     assert predicted.code == 0, predicted.text
     assert len(predicted.out.strip("\n").split("\n")) == 10_000
+
+
+def test_parsing_a_sentence_of_ten_thousand_words(parsing, tmp_path):
+    """Every word with every word as its head: 10⁸ scores, and still within 5 GiB."""
+    words = [pair for sentence in sentences("eng", 2500) for pair in sentence][:10_000]
+    path = with_file(parsing, tmp_path, conllu([words, words[:6]]).encode())
+    outcome = xlt("train", path, before=limited(5))
+    assert outcome.code == 0, outcome.text
+    (tmp_path / "in.txt").write_text(" ".join(word for word, _ in words) + "\n")
+    predicted = xlt(
+        *("predict", tmp_path / "runs" / "given", tmp_path / "in.txt", "--input-format", "words"),
+        before=limited(5),
+    )
+    assert predicted.code == 0, predicted.text
+    rows = [row.split("\t") for row in predicted.out.splitlines() if row and row[0].isdigit()]
+    assert [row[1] for row in rows] == [word for word, _ in words]
+    assert sum(row[6] == "0" for row in rows) == 1

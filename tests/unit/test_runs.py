@@ -1,0 +1,221 @@
+"""A run's folder and its result: what is named, what is counted, what can be read again."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from small import World, make_world, predict_with
+
+from xlt.config.load import load_config
+from xlt.errors import XltError
+from xlt.runs.compare import compare
+from xlt.runs.evaluate import evaluate
+from xlt.runs.folder import RunFolder
+from xlt.runs.listing import list_runs
+from xlt.runs.predict import find_model, predict
+from xlt.runs.train import train
+from xlt.tasks.ner import NER
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> World:
+    return make_world(tmp_path_factory.mktemp("world"), size=8)
+
+
+def config(world: World, name: str, **changes):
+    settings = {
+        "strategy": {"name": "zero_shot"},
+        "target": ["jav", "ind"],
+        "training__batch_tokens": 300,
+        "training__epochs": 4,
+        "training__learning_rate": 5e-3,
+        "training__evaluate_every": 1,
+        "evaluation__splits": ["dev", "test"],
+        "seeds": [1, 2],
+    }
+    return load_config(world.config(name, **settings | changes))
+
+
+@pytest.fixture(scope="module")
+def finished(world):
+    return train(config(world, "first"), quiet=True)
+
+
+@pytest.fixture(scope="module")
+def folder(world, finished):
+    return world.runs() / "first"
+
+
+def test_the_result_names_how_it_was_selected(finished):
+    assert finished["selection"] == "source_dev"
+    found = {(r["target"], r["split"], r["seed"], r["selected_on"]) for r in finished["rows"]}
+    assert found == {
+        (target, split, seed, on)
+        for target in ("jav", "ind")
+        for split in ("dev", "test")
+        for seed in (1, 2)
+        for on in ("dev:eng", f"dev:{target}")
+    }
+    assert {r["selected_on"] for r in finished["rows"] if r["primary"]} == {"dev:eng"}
+
+
+def test_selecting_on_the_target_is_at_least_as_good_on_its_dev(finished):
+    rows = {
+        (r["target"], r["seed"], r["primary"]): r["metrics"]["f1"]
+        for r in finished["rows"]
+        if r["split"] == "dev"
+    }
+    for (target, seed, primary), value in rows.items():
+        if primary:
+            assert rows[target, seed, False] >= value
+
+
+@pytest.mark.parametrize(("on", "name"), [("target_dev", "dev:jav"), ("last", "last")])
+def test_other_ways_of_selecting_are_named(world, on, name):
+    result = train(
+        config(world, on, selection__on=on, target=["jav"], seeds=[1], training__epochs=2),
+        quiet=True,
+    )
+    assert result["selection"] == on
+    rows = {row["selected_on"]: row["primary"] for row in result["rows"]}
+    assert rows == ({"dev:jav": True, "dev:eng": False} if on == "target_dev" else {"last": True})
+    text = (world.runs() / on / "README.md").read_text(encoding="utf-8")
+    assert f"| {name} * |" in text
+
+
+def test_mean_and_standard_deviation_over_seeds(finished):
+    for row in finished["summary"]:
+        same = [
+            r["metrics"]["f1"]
+            for r in finished["rows"]
+            if all(r[k] == row[k] for k in ("target", "split", "selected_on"))
+        ]
+        assert row["metrics"]["f1"]["mean"] == pytest.approx(np.mean(same))
+        assert row["metrics"]["f1"]["sd"] == pytest.approx(np.std(same, ddof=1))
+        assert row["metrics"]["f1"]["seeds"] == 2
+
+
+def test_intervals_hold_the_score(finished):
+    for row in finished["rows"]:
+        low, high = row["interval"]["f1"]
+        assert low - 1e-9 <= row["metrics"]["f1"] <= high + 1e-9
+
+
+def test_predictions_on_disk_are_the_models(folder, world):
+    for seed in (1, 2):
+        base = folder / f"seed-{seed}" / "jav"
+        gold = list(NER().read(world.folder / "jav-test.bio", "bio"))
+        stored = list(NER().read(base / "test.bio", "bio"))
+        again = predict_with(base / "model", gold)
+        assert [r["tags"] for r in stored] == [r["tags"] for r in again]
+        assert [r["words"] for r in stored] == [r["words"] for r in gold]
+
+
+def test_the_folder_is_complete(folder):
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["processes"] == 1
+    assert {d["language"] for d in manifest["data"]} == {"eng", "ind", "jav"}
+    assert all(len(d["sha256"]) == 64 for d in manifest["data"])
+    assert manifest["packages"]["torch"]
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert '- "jv"' in card
+    names = {path.name for path in (folder / "seed-1" / "jav" / "model").iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "xlt.json"} <= names
+    assert not list(folder.rglob("*.part"))
+
+
+def test_truncated_words_are_none(finished):
+    for splits in finished["languages"].values():
+        for statistics in splits.values():
+            assert statistics["truncated_words"] == 0
+            assert statistics["words"] > 0
+            assert statistics["fertility"] >= 1
+
+
+def test_the_stored_config_is_read_again(folder, finished, world):
+    again = load_config(folder / "config.yaml")
+    assert train(again, quiet=True) == json.loads(json.dumps(finished))
+
+
+def test_evaluate_repeats_the_runs_score(folder, finished, world):
+    model = folder / "seed-1" / "jav" / "model"
+    found = evaluate(model, str(world.folder / "jav-test.bio"), language="jav")
+    (row,) = [
+        r
+        for r in finished["rows"]
+        if (r["target"], r["split"], r["seed"], r["primary"]) == ("jav", "test", 1, True)
+    ]
+    assert found["metrics"] == pytest.approx(row["metrics"])
+
+
+def test_predict_writes_every_word(folder, world, tmp_path):
+    model = folder / "seed-2" / "ind" / "model"
+    out = tmp_path / "out.bio"
+    done = predict(model, str(world.folder / "ind-test.bio"), str(out), quiet=True)
+    assert done["records"] == 8
+    assert out.read_text(encoding="utf-8") == (folder / "seed-2" / "ind" / "test.bio").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_several_targets_want_one_named(folder):
+    with pytest.raises(XltError, match="several targets: ind, jav"):
+        find_model(folder)
+    assert find_model(folder / "seed-1" / "jav" / "model").name == "model"
+    with pytest.raises(XltError, match="no trained model"):
+        find_model(folder / "seed-1" / "nowhere")
+
+
+def test_a_run_compared_with_itself_differs_in_nothing(folder):
+    found = compare(folder, folder, resamples=50)
+    assert {(r["target"], r["split"]) for r in found["rows"]} == {
+        (t, s) for t in ("jav", "ind") for s in ("dev", "test")
+    }
+    for row in found["rows"]:
+        assert row["difference"] == 0
+        assert row["p"] == 1
+        assert row["a_seeds"] == 2
+
+
+def test_runs_are_listed(world, folder):
+    (found,) = [run for run in list_runs(world.runs()) if run["name"] == "first"]
+    assert found["state"] == "finished"
+
+
+# The folder's lock ---------------------------------------------------------------------------
+
+
+def test_one_at_a_time(tmp_path):
+    with RunFolder(tmp_path / "run"), pytest.raises(XltError, match="another process"):
+        RunFolder(tmp_path / "run").__enter__()
+    with RunFolder(tmp_path / "run"):
+        pass  # free again
+
+
+def test_states_of_a_folder(tmp_path):
+    with RunFolder(tmp_path / "run") as folder:
+
+        def ask(text, **flags):
+            return folder.start(text, **{"resume": False, "overwrite": False} | flags)
+
+        assert ask("a") is None
+        assert not (folder.path / "config.yaml").exists()
+        folder.claim("a")
+        with pytest.raises(XltError, match="did not finish"):
+            ask("a")
+        assert ask("a", resume=True) is None
+        folder.write_json("result.json", {"score": 1})
+        assert ask("a") == ask("a", resume=True) == {"score": 1}
+        with pytest.raises(XltError, match="different config"):
+            ask("b")
+        assert ask("b", overwrite=True) is None
+        folder.claim("b")
+        assert not (folder.path / "result.json").exists()
+
+
+def test_errors_are_in_the_log(tmp_path):
+    with pytest.raises(XltError), RunFolder(tmp_path / "run"):
+        raise XltError("something broke", where="here", fix="mend it")
+    assert "something broke" in (tmp_path / "run" / "log.txt").read_text(encoding="utf-8")
