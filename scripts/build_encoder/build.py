@@ -61,8 +61,22 @@ def build(
         corpus.setdefault(one.target, []).extend(b for _, b in one.pairs)
     corpus = {language: list(dict.fromkeys(found)) for language, found in corpus.items()}
     tokenizer = train_tokenizer(corpus, vocabulary)
-    vectors = aligned_vectors(corpus, parallel, tokenizer, pivot, width, seed)
+    vectors = aligned_vectors(corpus, joined(parallel), tokenizer, pivot, width, seed)
     save(tokenizer, vectors, folder, layers=layers, heads=heads, seed=seed)
+
+
+def joined(parallel: Sequence[Parallel]) -> list[Parallel]:
+    """One set a pair of languages: an aligner learns more from all of their text at once."""
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    result = []
+    for one in parallel:
+        if one.links is not None:
+            result.append(one)
+        elif (one.target, one.source) in found:
+            found[one.target, one.source] += [(b, a) for a, b in one.pairs]
+        else:
+            found.setdefault((one.source, one.target), []).extend(one.pairs)
+    return [*result, *(Parallel(a, b, pairs) for (a, b), pairs in found.items())]
 
 
 def train_tokenizer(corpus: Mapping[str, Sequence[str]], vocabulary: int) -> Tokenizer:
