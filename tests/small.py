@@ -157,11 +157,12 @@ def write_data(folder: Path, suffix: str = "bio", size: int = 20) -> None:
 
 @dataclass
 class Outcome:
-    """code: exit status, minus the signal's number for a killed process."""
+    """code: exit status, minus the signal's number for a killed process; peak: memory in GiB."""
 
     code: int
     out: str
     err: str
+    peak: float
 
     @property
     def text(self) -> str:
@@ -181,13 +182,13 @@ def start(work: Callable[[], None], **environment: str) -> Callable[[], Outcome]
         _child(work, [stream.fileno() for stream in streams], environment)
 
     def wait() -> Outcome:
-        _, status = os.waitpid(pid, 0)
+        _, status, used = os.wait4(pid, 0)
         texts = []
         for stream in streams:
             with stream:
                 stream.seek(0)
                 texts.append(stream.read().decode())
-        return Outcome(os.waitstatus_to_exitcode(status), *texts)
+        return Outcome(os.waitstatus_to_exitcode(status), *texts, used.ru_maxrss / 2**20)
 
     return wait
 

@@ -78,9 +78,12 @@ def final(
 
 
 def assert_close(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    """Equal but for rounding. Adam turns a gradient that is all rounding into a whole step of
+    2e-3, so the bound is a tenth of one."""
     assert one.keys() == other.keys()
     for name, value in one.items():
-        torch.testing.assert_close(value, other[name], rtol=1e-4, atol=2e-5, msg=name)
+        torch.testing.assert_close(value, other[name], rtol=1e-4, atol=2e-4, msg=name)
+        assert ((value - other[name]).abs() > 2e-5).float().mean() < 0.1, name
 
 
 def selections(root: Path, name: str) -> list[object]:

@@ -92,7 +92,7 @@ def test_the_key_follows_content_not_folders(world, config, tmp_path):
     shutil.copytree(world.folder / "encoder", copy / "encoder")
     shutil.copy(world.folder / "eng-train.bio", copy / "eng-train.bio")
     moved = config(
-        model__encoder=str(copy / "encoder"), data__eng__train=str(copy / "eng-train.bio")
+        "moved", model__encoder=str(copy / "encoder"), data__eng__train=str(copy / "eng-train.bio")
     )
     assert key(moved) == key(config())
     state = load_file(copy / "encoder" / "model.safetensors")
