@@ -243,6 +243,12 @@ def test_loss_that_is_not_a_number(config):
     assert_said(outcome, "the loss is nan", "at step", "records [", "training.learning_rate")
 
 
+def test_weights_that_only_the_last_step_broke(config):
+    changes = {"training__learning_rate": 1e39, "training__warmup": 0.0, "training__max_steps": 1}
+    outcome = xlt("train", config(selection__on="last", **changes))
+    assert_said(outcome, "after step 1", "training.learning_rate")
+
+
 def failing(error: Exception, method: str = "training_step"):
     """The n-th forward pass fails as it does where memory is short."""
 

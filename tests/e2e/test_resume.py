@@ -37,6 +37,7 @@ VARIANTS = {
         "training__schedule": "cosine",
         "training__freeze": ["embeddings"],
     },
+    "average": {"training__average": 0.9},
     "checkpointing": {"training__gradient_checkpointing": True},
     "untrimmed": {"model__trim_vocabulary": False},
     "joint": {

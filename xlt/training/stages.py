@@ -19,21 +19,24 @@ from xlt.config.schema import Config, Model
 from xlt.errors import XltError
 from xlt.files import disk_error, write_json, writing
 from xlt.model.backbone import Backbone
-from xlt.model.folder import ModelInfo, load_model, save_model
+from xlt.model.folder import ModelInfo, fingerprint_folder, load_model, save_model
 from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import Trimmed, stored_weights
-from xlt.task import Example, Labels, Record, Task, extend_labels
+from xlt.task import Example, Labels, Task, extend_labels
 from xlt.training import checkpoint as ckpt
+from xlt.training.callbacks import Scores
 from xlt.training.data import Data
 from xlt.training.optim import freeze
 from xlt.training.predict import (
     Predictor,
     best_device,
     choose_precision,
-    count_matrix,
+    distributed_counts,
+    piece_table,
+    pieces_in,
     score,
 )
-from xlt.training.trainer import Scores, TransferTrainer
+from xlt.training.trainer import TransferTrainer
 from xlt.transfer.stage import Portion, Stage
 
 log = logging.getLogger(__name__)
@@ -375,6 +378,13 @@ class StageRunner:
         step: int,
     ) -> None:
         model = merge()
+        broken = next((n for n, p in model.named_parameters() if not p.isfinite().all()), None)
+        if broken is not None:  # in the very last step, which no loss has seen
+            raise XltError(
+                f"the weights after step {step} hold NaN or infinite values, e.g. in {broken}",
+                where="training.learning_rate",
+                fix="lower the learning rate or raise warmup; with precision fp16 use bf16 or fp32",
+            )
         info = ModelInfo(
             task=self.task.name,
             options=self.task.options.model_dump(mode="json"),
@@ -404,51 +414,6 @@ def _groups(train: Sequence[Data]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
         groups.append(np.arange(begin, begin + len(data.records), dtype=np.int64))
         begin += len(data.records)
     return groups
-
-
-def piece_table(vocabulary: Trimmed) -> torch.Tensor:
-    """Tokenizer id → row of the trimmed embedding, as `trimmed` takes it."""
-    return torch.from_numpy(vocabulary.table.astype(np.int64))
-
-
-def pieces_in(task: Task, sets: Sequence[Sequence[Example]]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Every piece id that these examples need, sorted."""
-    found = [np.zeros(0, np.int64)]
-    for examples in sets:
-        for begin in range(0, len(examples), 256):
-            batch = task.collate(examples[begin : begin + 256])
-            found += [np.unique(v.numpy()) for k, v in batch.items() if k.endswith("input_ids")]
-    return np.unique(np.concatenate(found))
-
-
-def distributed_counts(
-    predictor: Predictor, records: Sequence[Record], examples: Sequence[Example]
-) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """`count_matrix` of a data set, computed by all processes together; rows in record order."""
-    from accelerate import PartialState
-    from accelerate.utils import gather_object
-
-    state = PartialState()
-    mine = range(state.process_index, len(examples), state.num_processes)
-    chosen = [records[examples[i].index] for i in mine]
-    local = [Example(j, examples[i].length, examples[i].inputs) for j, i in enumerate(mine)]
-    counts = count_matrix(predictor.task, chosen, predictor(chosen, local))
-    if state.num_processes == 1:
-        return counts
-    rows = gather_object(list(zip(mine, counts.tolist(), strict=True)))
-    return np.array([row for _, row in sorted(rows, key=lambda pair: pair[0])])
-
-
-def fingerprint_folder(folder: Path) -> str:
-    """A hash of a model folder's config and weights."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in (".json", ".safetensors", ".model", ".txt") and path.is_file():
-            digest.update(path.name.encode())
-            with path.open("rb") as stream:
-                while block := stream.read(1 << 22):
-                    digest.update(block)
-    return digest.hexdigest()
 
 
 def _with_lora(model: TaskModel, options: Model) -> tuple[TaskModel, Callable[[], TaskModel]]:

@@ -21,7 +21,6 @@ from transformers import (
     PrinterCallback,
     ProgressCallback,
     Trainer,
-    TrainerCallback,
     TrainingArguments,
 )
 from transformers.trainer_callback import ExportableState, TrainerState
@@ -34,11 +33,9 @@ from xlt.model.task_model import IGNORED, TaskModel
 from xlt.task import Example, Task
 from xlt.training import checkpoint as ckpt
 from xlt.training.average import BEGIN, WeightAverage
+from xlt.training.callbacks import ProgressBar, Rhythm, Scores, Selector
 from xlt.training.optim import parameter_groups
 from xlt.training.predict import out_of_memory, shape_of, trimmed
-
-Scores = dict[str, float]
-"""Selector ("dev:eng", "dev:jav") → score of the current weights."""
 
 
 class _Examples(Dataset[tuple[Example, bool]]):
@@ -52,102 +49,6 @@ class _Examples(Dataset[tuple[Example, bool]]):
 
     def __getitem__(self, index: int) -> tuple[Example, bool]:
         return (self.examples[BLANK - index], True) if index < 0 else (self.examples[index], False)
-
-
-class Selector(TrainerCallback, ExportableState):
-    """Remembers the best step by every criterion, and stops when the first stops improving."""
-
-    def __init__(self, primary: str | None, patience: int | None) -> None:
-        self.primary, self.patience = primary, patience
-        self.best: dict[str, dict[str, float]] = {}
-        self.since_best = 0
-        self.history: list[dict[str, float]] = []
-
-    def update(self, step: int, scores: Scores) -> bool:
-        """Take note of an evaluation; True if any criterion has a new best."""
-        self.history.append({"step": step, **scores})
-        improved = [n for n, v in scores.items() if n not in self.best or v > self.best[n]["score"]]
-        for name in improved:
-            self.best[name] = {"step": step, "score": scores[name]}
-        if self.primary in scores:
-            self.since_best = 0 if self.primary in improved else self.since_best + 1
-        return bool(improved)
-
-    @property
-    def exhausted(self) -> bool:
-        return self.patience is not None and self.since_best >= self.patience
-
-    @property
-    def steps(self) -> set[int]:
-        return {int(best["step"]) for best in self.best.values()}
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "args": {"primary": self.primary, "patience": self.patience},
-            "attributes": {
-                "best": self.best,
-                "since_best": self.since_best,
-                "history": self.history,
-            },
-        }
-
-
-class _Rhythm(TrainerCallback):
-    """Evaluates and saves at the ends of our epochs, or every so many steps."""
-
-    def __init__(self, trainer: TransferTrainer) -> None:
-        self.trainer = trainer
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        sampler, training = self.trainer.sampler, self.trainer.training
-        step = state.global_step
-        state.epoch = sampler.epoch_of(step)
-        if self.trainer.average is not None:
-            self.trainer.average.update(step)
-        at_boundary = step in self.trainer.boundaries
-        last = step == len(sampler.steps)
-        every, save = training.evaluate_every, training.checkpoint_every
-        due = step % every == 0 if every else at_boundary
-        control.should_evaluate = self.trainer.evaluator is not None and (due or last)
-        control.should_log = control.should_evaluate or control.should_log
-        control.should_save = last or (step % save == 0 if save else at_boundary)
-        return control
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        # transformers sees one long epoch; all that is due has been done by on_step_end.
-        control.should_evaluate = control.should_save = control.should_log = False
-        return control
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        if self.trainer.selector.exhausted:
-            control.should_training_stop = control.should_save = True
-        return control
-
-
-class ProgressBar(TrainerCallback):
-    """One bar on standard error: steps, loss, and the score of the last evaluation."""
-
-    def __init__(self, name: str) -> None:
-        from tqdm import tqdm
-
-        self.bar: Any = tqdm(desc=name, unit="step", dynamic_ncols=True, leave=True)
-        self.shown: dict[str, str] = {}
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.reset(total=state.max_steps)
-        self.bar.update(state.global_step)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.update(1)
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        for name, value in (logs or {}).items():
-            if name == "loss" or name.startswith("eval_"):
-                self.shown[name.removeprefix("eval_")] = f"{float(value):.4g}"
-        self.bar.set_postfix(self.shown)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.close()
 
 
 class TransferTrainer(Trainer):
@@ -243,7 +144,7 @@ class TransferTrainer(Trainer):
             self.remove_callback(noisy)
         if not quiet and args.should_save:
             self.add_callback(ProgressBar(folder.parent.name))
-        self.add_callback(_Rhythm(self))
+        self.add_callback(Rhythm(self))
         # Our losses are sums over targets divided by the number in the whole step.
         self.model_accepts_loss_kwargs = True
         self._loss_shifts_labels = False
@@ -406,7 +307,9 @@ class TransferTrainer(Trainer):
         state = load_file(Path(resume_from_checkpoint) / "weights.safetensors")
         (self.model if model is None else model).load_state_dict(state, strict=False)
         if self.average is not None:
-            self.average.average = load_file(Path(resume_from_checkpoint) / "average.safetensors")
+            saved = load_file(Path(resume_from_checkpoint) / "average.safetensors")
+            trained = self.average.trained
+            self.average.average = {n: v.to(trained[n].device) for n, v in saved.items()}
         if self.args.should_save:
             with writing(self.folder):
                 for stored in Path(resume_from_checkpoint).glob("snapshot-*.safetensors"):
