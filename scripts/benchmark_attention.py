@@ -35,7 +35,8 @@ def main() -> None:
                         times[kind].append(step(one, length, training, precision, device))
                 eager, sdpa = (1000 * median(times[kind]) for kind in ("eager", "sdpa"))
                 what = "train" if training else "infer"
-                print(f"{name:9} {length:4} {what}  {eager:8.1f} / {sdpa:8.1f} = {eager / sdpa:5.2f}")
+                ratio = eager / sdpa
+                print(f"{name:9} {length:4} {what}  {eager:8.1f} / {sdpa:8.1f} = {ratio:5.2f}")
 
 
 def model(kind: str, layers: int, width: int, heads: int) -> XLMRobertaModel:

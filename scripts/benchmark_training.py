@@ -78,7 +78,7 @@ def load(reference: str, limit: int) -> list[dict[str, Any]]:
     from xlt.registry import tasks
 
     kind = tasks.get("ner")
-    card, language, split = reference.split(":")
+    _, language, split = reference.split(":")
     resolved = resolve(Reference(ref=reference, limit=limit), language, split)
     return list(load_records(kind(), resolved, 1).to_list())
 
@@ -87,7 +87,7 @@ def prepare(folder: Path, shape: dict[str, int], records: list[dict[str, Any]]) 
     """A random encoder of this shape, a tokenizer, and the sentences."""
     from transformers import XLMRobertaConfig, XLMRobertaModel
 
-    import sys; sys.path.insert(0,"tests"); from tiny import make_tokenizer
+    from xlt.testing import make_tokenizer
 
     tokenizer = make_tokenizer((" ".join(r["words"]) for r in records), size=8000)
     config = XLMRobertaConfig(pad_token_id=tokenizer.pad_token_id, **shape)
@@ -175,15 +175,20 @@ def baseline(folder: Path) -> dict[str, float]:
 
 def ours(folder: Path) -> dict[str, float]:
     """The path that `xlt train` takes: build, trim, train; then predict."""
+    import numpy as np
+
     from xlt.config.schema import Model, Training
     from xlt.model.backbone import Backbone
     from xlt.model.vocabulary import Trimmed, stored_weights
     from xlt.registry import tasks
-    from xlt.training.predict import Predictor, cast_for_inference, choose_precision
-    from xlt.training.stages import pieces_in, piece_table
+    from xlt.training.predict import (
+        Predictor,
+        cast_for_inference,
+        choose_precision,
+        piece_table,
+        pieces_in,
+    )
     from xlt.training.trainer import TransferTrainer
-
-    import numpy as np
 
     records, _ = read(folder)
     task = tasks.get("ner")()

@@ -361,14 +361,15 @@ class Stages:
     """The stages of a config for its first target, without a run around them."""
 
     def __init__(self, path: Path, **settings: Any) -> None:
+        from xlt.config.check import make_task, plan_stages
         from xlt.config.load import load_config
         from xlt.runs.sources import Sources
-        from xlt.runs.train import make_plans, make_task
         from xlt.training.stages import StageRunner
 
-        self.config = load_config(path).config
+        loaded = load_config(path)
+        self.config = loaded.config
         self.task = make_task(self.config)
-        self.plan = make_plans(self.config)[self.config.target[0]]
+        self.plan = plan_stages(loaded)[self.config.target[0]]
         self.sources = Sources(self.config, self.task)
         self.root = self.config.output.root / "stages"
         self.runner = StageRunner(

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.build_encoder.build import Parallel, build
-from xlt.data.conllu import read_conllu
 from xlt.data.cards import sample_folder
+from xlt.data.conllu import read_conllu
 
 HERE = Path(__file__).parent
 RUNS = {
@@ -103,8 +103,8 @@ def report(folder: Path, compared: dict[str, Any], seconds: float) -> None:
     better = las["low"] > 0
     say(
         f"\nJavanese labelled attachment, mean of 2 seeds: {scores['in_language']:.1f} from 60 "
-        f"sentences, {scores['zero_shot']:.1f} zero-shot from English, {scores['hierarchical']:.1f} "
-        f"through Indonesian."
+        f"sentences, {scores['zero_shot']:.1f} zero-shot from English, "
+        f"{scores['hierarchical']:.1f} through Indonesian."
     )
     say(
         f"Transfer through Indonesian {'helped' if better else 'made no sure difference'}: "

@@ -29,8 +29,19 @@ SEEDS = {"train": 20260101, "dev": 20260102, "test": 20260103}
 #: Training scenes whose alignments are written; dev and test have all.
 ALIGNED_TRAIN = 500
 MAX_WORDS = 20
-GRAMMARS: dict[str, Grammar] = {g.lang: g for g in (
-    English(), Spanish(), Basque(), Indonesian(), Javanese(), Turkish(), Chinese(), Finnish())}
+GRAMMARS: dict[str, Grammar] = {
+    g.lang: g
+    for g in (
+        English(),
+        Spanish(),
+        Basque(),
+        Indonesian(),
+        Javanese(),
+        Turkish(),
+        Chinese(),
+        Finnish(),
+    )
+}
 
 
 def write_gz(path: Path, text: str) -> int:
@@ -55,8 +66,10 @@ def draw() -> dict[str, list[Clause]]:
 
 def short(c: Clause) -> bool:
     """Whether the wordiest languages say it in at most MAX_WORDS words."""
-    return all(sum(t.upos != "PUNCT" for t in GRAMMARS[lang].realise(c, "draft").toks) <= MAX_WORDS
-               for lang in ("eng", "spa", "zho"))
+    return all(
+        sum(t.upos != "PUNCT" for t in GRAMMARS[lang].realise(c, "draft").toks) <= MAX_WORDS
+        for lang in ("eng", "spa", "zho")
+    )
 
 
 def realise(split: str, drawn: list[Clause], lang: str) -> list[Sentence]:
@@ -69,10 +82,16 @@ def nli_rows(pairs: list[list[Pair]], split: str, lang: str) -> list[dict[str, A
         for j, pair in enumerate(some, 1):
             name = f"{split}-{i:04d}-{j}"
             grammar = GRAMMARS[lang]
-            rows.append({"id": name, "lang": lang,
-                         "premise": grammar.realise(pair.premise, name).text,
-                         "hypothesis": grammar.realise(pair.hypothesis, name).text,
-                         "label": pair.label, "phenomenon": pair.phenomenon})
+            rows.append(
+                {
+                    "id": name,
+                    "lang": lang,
+                    "premise": grammar.realise(pair.premise, name).text,
+                    "hypothesis": grammar.realise(pair.hypothesis, name).text,
+                    "label": pair.label,
+                    "phenomenon": pair.phenomenon,
+                }
+            )
     return rows
 
 
@@ -87,46 +106,70 @@ def qa_rows(asked: list[Question], sentences: list[Sentence], lang: str) -> list
         source = sentences[q.source]
         start, end = answer_span(source, q.node)
         answer = source.text[start:end]
-        rows.append({"id": f"{source.sent_id}-{q.kind}", "lang": lang, "context": gap.join(texts),
-                     "question": grammar.realise(q.question, source.sent_id).text,
-                     "answers": {"text": [answer], "answer_start": [before + start]},
-                     "question_type": q.kind})
+        rows.append(
+            {
+                "id": f"{source.sent_id}-{q.kind}",
+                "lang": lang,
+                "context": gap.join(texts),
+                "question": grammar.realise(q.question, source.sent_id).text,
+                "answers": {"text": [answer], "answer_start": [before + start]},
+                "question_type": q.kind,
+            }
+        )
     return rows
 
 
 def overlap(train: list[Sentence], other: list[Sentence]) -> dict[str, float]:
     """How much of `other` was never seen in train, over lemmas of content words, in percent."""
     known = {(t.lemma, t.upos) for s in train for t in s.toks}
-    content = [(t.lemma, t.upos) for s in other for t in s.toks
-               if t.upos in ("NOUN", "PROPN", "VERB", "ADJ")]
+    content = [
+        (t.lemma, t.upos)
+        for s in other
+        for t in s.toks
+        if t.upos in ("NOUN", "PROPN", "VERB", "ADJ")
+    ]
     new = [x for x in content if x not in known]
-    touched = sum(any((t.lemma, t.upos) not in known for t in s.toks
-                      if t.upos in ("NOUN", "PROPN", "VERB", "ADJ")) for s in other)
-    return {"unseen_content_words": round(100 * len(new) / len(content), 1),
-            "unseen_content_types": round(100 * len(set(new)) / len(set(content)), 1),
-            "sentences_with_unseen": round(100 * touched / len(other), 1)}
+    touched = sum(
+        any(
+            (t.lemma, t.upos) not in known
+            for t in s.toks
+            if t.upos in ("NOUN", "PROPN", "VERB", "ADJ")
+        )
+        for s in other
+    )
+    return {
+        "unseen_content_words": round(100 * len(new) / len(content), 1),
+        "unseen_content_types": round(100 * len(set(new)) / len(set(content)), 1),
+        "sentences_with_unseen": round(100 * touched / len(other), 1),
+    }
 
 
 def write(folder: Path) -> dict[str, Any]:
     """Everything into `folder`; returns (and writes) the figures."""
     size = 0
     drawn_by_split = draw()
-    sentences = {lang: {split: realise(split, drawn, lang)
-                        for split, drawn in drawn_by_split.items()} for lang in GRAMMARS}
+    sentences = {
+        lang: {split: realise(split, drawn, lang) for split, drawn in drawn_by_split.items()}
+        for lang in GRAMMARS
+    }
     figures: dict[str, Any] = {"languages": {lang: {} for lang in GRAMMARS}}
     for split, drawn in drawn_by_split.items():
-        elsewhere = {signature(c) for other, cs in drawn_by_split.items() if other != split
-                     for c in cs}
+        elsewhere = {
+            signature(c) for other, cs in drawn_by_split.items() if other != split for c in cs
+        }
         pairs = inference(drawn, split, SEEDS[split] + 10, elsewhere)
         asked = questions(drawn, SEEDS[split] + 20)
         for lang in GRAMMARS:
             done = sentences[lang][split]
             base = folder / lang
-            size += write_gz(base / f"{split}.conllu.gz",
-                             "".join(layers.conllu(s) + "\n\n" for s in done))
-            ner = ("".join(f"{t.form}\t{tag}\n" for t, tag in zip(s.toks, layers.iob(s),
-                                                                  strict=True)) + "\n"
-                   for s in done)
+            size += write_gz(
+                base / f"{split}.conllu.gz", "".join(layers.conllu(s) + "\n\n" for s in done)
+            )
+            ner = (
+                "".join(f"{t.form}\t{tag}\n" for t, tag in zip(s.toks, layers.iob(s), strict=True))
+                + "\n"
+                for s in done
+            )
             size += write_gz(base / f"{split}.ner.gz", "".join(ner))
             events = [layers.events(s, c) for s, c in zip(done, drawn, strict=True)]
             size += write_gz(base / f"{split}.events.jsonl.gz", jsonl(events))
@@ -135,11 +178,15 @@ def write(folder: Path) -> dict[str, Any]:
             qa = qa_rows(asked, done, lang)
             size += write_gz(base / f"{split}.qa.jsonl.gz", jsonl(qa))
             if lang != "eng":
-                lines = [" ".join(f"{i}-{j}" for i, j in layers.alignment(a, b))
-                         for a, b in zip(sentences["eng"][split], done, strict=True)]
+                lines = [
+                    " ".join(f"{i}-{j}" for i, j in layers.alignment(a, b))
+                    for a, b in zip(sentences["eng"][split], done, strict=True)
+                ]
                 kept = lines[:ALIGNED_TRAIN] if split == "train" else lines
-                size += write_gz(folder / "alignments" / f"{split}.eng-{lang}.pharaoh.gz",
-                                 "".join(line + "\n" for line in kept))
+                size += write_gz(
+                    folder / "alignments" / f"{split}.eng-{lang}.pharaoh.gz",
+                    "".join(line + "\n" for line in kept),
+                )
             row: dict[str, float] = {
                 "sentences": len(done),
                 "words": sum(len(s.toks) for s in done),

@@ -55,13 +55,18 @@ class Generator:
         return f"{letter}{self.count}"
 
     def noun(self, classes: str) -> str:
-        options = [n.concept for n in NOUNS.values() if set(n.classes) & set(classes)
-                   and n.concept not in ("animal", "fruit", "vehicle")]
+        options = [
+            n.concept
+            for n in NOUNS.values()
+            if set(n.classes) & set(classes) and n.concept not in ("animal", "fruit", "vehicle")
+        ]
         return self.pick("noun", options)
 
     def verb(self, frame: str, exclude: tuple[str, ...] = ()) -> str:
-        return self.pick("verb", [v.concept for v in VERBS.values()
-                                  if v.classes == frame and v.concept not in exclude])
+        return self.pick(
+            "verb",
+            [v.concept for v in VERBS.values() if v.classes == frame and v.concept not in exclude],
+        )
 
     # -- participants ----------------------------------------------------------------------
     def person(self) -> NP:
@@ -77,8 +82,9 @@ class Generator:
             return NP(self.node("n"), "uni", self.pick("university", list(UNIVERSITIES)))
         return NP(self.node("n"), "org", self.pick("name", list(ORGS)))
 
-    def common(self, classes: str, dets: str = "def indef", adj: float = 0.2,
-               many: float = 0.15) -> NP:
+    def common(
+        self, classes: str, dets: str = "def indef", adj: float = 0.2, many: float = 0.15
+    ) -> NP:
         concept = self.noun(classes)
         kinds = NOUNS[concept].classes
         np = NP(self.node("n"), "n", concept, human="H" in kinds, animal="A" in kinds)
@@ -97,8 +103,13 @@ class Generator:
                 np.adj = self.pick("adj", fit)
         return np
 
-    def human(self, dets: str = "def def def indef this", name: float = 0.45,
-              pron: float = 0.05, **more: float) -> NP:
+    def human(
+        self,
+        dets: str = "def def def indef this",
+        name: float = 0.45,
+        pron: float = 0.05,
+        **more: float,
+    ) -> NP:
         if self.chance(name):
             return self.person()
         if self.chance(pron):
@@ -155,7 +166,8 @@ class Generator:
 
     def time(self) -> Time:
         kind = self.rng.choice(
-            ["yesterday", "today", "lastyear", "weekday", "weekday", "year", "month", "day"])
+            ["yesterday", "today", "lastyear", "weekday", "weekday", "year", "month", "day"]
+        )
         t = Time(self.node("t"), kind)
         if kind in ("year", "month"):
             t.year = self.pick("year", list(YEARS))
@@ -182,8 +194,14 @@ class Generator:
         return c
 
     def motion(self) -> Clause:
-        return Clause(self.node("c"), "m", self.verb("m"), self.subject(),
-                      goal=self.destination(), template="motion")
+        return Clause(
+            self.node("c"),
+            "m",
+            self.verb("m"),
+            self.subject(),
+            goal=self.destination(),
+            template="motion",
+        )
 
     def transitive(self, plain: bool = False) -> Clause:
         if self.chance(0.12):
@@ -220,8 +238,11 @@ class Generator:
         return c
 
     def copular(self) -> Clause:
-        c = Clause(self.node("c"), self.rng.choice(["nom", "adj", "adj", "loc", "exist"]),
-                   past=self.chance(0.4))
+        c = Clause(
+            self.node("c"),
+            self.rng.choice(["nom", "adj", "adj", "loc", "exist"]),
+            past=self.chance(0.4),
+        )
         c.template = f"copular-{c.frame}"
         if c.frame == "nom":
             c.agent = self.person()
@@ -229,18 +250,27 @@ class Generator:
             while c.pred.concept in ("man", "woman", "mother", "father", "king"):
                 c.pred = self.common("H", "indef", adj=0.25, many=0)
         elif c.frame == "adj":
-            c.agent = self.person() if self.chance(0.3) else self.common("HATB", "def def this",
-                                                                       adj=0)
+            c.agent = (
+                self.person() if self.chance(0.3) else self.common("HATB", "def def this", adj=0)
+            )
             if not c.agent.human and self.chance(0.25) and not c.agent.plural:
                 c.agent.owner = self.human(dets="def", pron=0, adj=0, many=0)
                 c.agent.det = "def"
             kinds = "H" if c.agent.kind == "per" else NOUNS[c.agent.concept].classes
-            c.adj = self.pick("adj", [a.concept for a in ADJECTIVES.values()
-                                      if set(a.classes) & set(kinds)
-                                      and a.concept not in COLORS])
+            c.adj = self.pick(
+                "adj",
+                [
+                    a.concept
+                    for a in ADJECTIVES.values()
+                    if set(a.classes) & set(kinds) and a.concept not in COLORS
+                ],
+            )
         elif c.frame == "loc":
-            c.agent = self.human(adj=0.1, dets="def") if self.chance(0.5) else self.common(
-                "TA", "def def this", adj=0.1)
+            c.agent = (
+                self.human(adj=0.1, dets="def")
+                if self.chance(0.5)
+                else self.common("TA", "def def this", adj=0.1)
+            )
             c.place = self.place()
         else:
             c.agent = self.common("TAH", "indef count many", adj=0.2)
@@ -266,8 +296,13 @@ class Generator:
 
     def reporting(self) -> Clause:
         verb = self.verb(self.rng.choice("ccC"))
-        c = Clause(self.node("c"), VERBS[verb].classes, verb,
-                   self.human(pron=0, adj=0.05), template="complement")
+        c = Clause(
+            self.node("c"),
+            VERBS[verb].classes,
+            verb,
+            self.human(pron=0, adj=0.05),
+            template="complement",
+        )
         c.comp = self.simple(self.motion, self.transitive, self.ditransitive, self.intransitive)
         if not c.comp.past:
             c.comp.past, c.comp.time = True, None
@@ -308,13 +343,21 @@ class Generator:
                 c.patient.det = "def"
         head.det, head.plural, head.count, head.owner, head.adj = "def", False, "", None, ""
         classes = NOUNS[head.concept].classes
-        taking = [v.concept for v in VERBS.values() if v.classes == "t"
-                  and set(v.extra[0]) & set(classes) and v.concept != c.verb]
+        taking = [
+            v.concept
+            for v in VERBS.values()
+            if v.classes == "t" and set(v.extra[0]) & set(classes) and v.concept != c.verb
+        ]
         if not head.human or (taking and self.chance(0.3)):
             if not taking:
                 return self.relative()
-            inner = Clause(self.node("c"), "t", self.pick("verb", taking),
-                           self.human(dets="def", pron=0, adj=0, many=0), patient=head)
+            inner = Clause(
+                self.node("c"),
+                "t",
+                self.pick("verb", taking),
+                self.human(dets="def", pron=0, adj=0, many=0),
+                patient=head,
+            )
             gap = "patient"
         else:
             inner = self.motion() if self.chance(0.5) else self.transitive(plain=True)
@@ -327,16 +370,23 @@ class Generator:
             return self.relative()
         inner.past, inner.time = True, None
         # The head is filled in by `gap`; a second copy keeps the structure a tree.
-        setattr(inner, gap, NP(head.node, "n", head.concept, human=head.human,
-                               animal=head.animal))
+        setattr(inner, gap, NP(head.node, "n", head.concept, human=head.human, animal=head.animal))
         if self.chance(0.25):
             inner.time = self.time()
         head.rel, head.gap = inner, gap
         return c
 
     def question(self) -> Clause:
-        c = self.rng.choice([self.intransitive, self.motion, self.transitive, self.transitive,
-                             self.ditransitive, self.copular])()
+        c = self.rng.choice(
+            [
+                self.intransitive,
+                self.motion,
+                self.transitive,
+                self.transitive,
+                self.ditransitive,
+                self.copular,
+            ]
+        )()
         c.past = True if c.frame not in ("nom", "adj", "loc", "exist") else c.past
         if c.time and c.time.kind == "everyday":
             c.time = None
@@ -354,10 +404,21 @@ class Generator:
 
     def scene(self) -> Clause:
         make = self.rng.choices(
-            [self.intransitive, self.motion, self.transitive, self.ditransitive, self.passive,
-             self.copular, self.wanting, self.reporting, self.complex, self.relative,
-             self.question],
-            [9, 8, 17, 8, 6, 12, 5, 9, 10, 10, 12])[0]
+            [
+                self.intransitive,
+                self.motion,
+                self.transitive,
+                self.ditransitive,
+                self.passive,
+                self.copular,
+                self.wanting,
+                self.reporting,
+                self.complex,
+                self.relative,
+                self.question,
+            ],
+            [9, 8, 17, 8, 6, 12, 5, 9, 10, 10, 12],
+        )[0]
         self.count = 0
         c = make()
         if c.template in ("intransitive", "motion", "transitive", "ditransitive", "passive"):
@@ -368,16 +429,22 @@ class Generator:
                     self.adjuncts(c, 1.0, 0.2)
             if not c.question and self.chance(0.15):
                 c.neg = True
-        elif not c.question and (c.template in ("want", "complement", "adverbial")
-                                 or c.frame in ("nom", "adj", "loc")):
+        elif not c.question and (
+            c.template in ("want", "complement", "adverbial") or c.frame in ("nom", "adj", "loc")
+        ):
             c.neg = self.chance(0.15)
         if c.question and c.template != "question":
             c.template = f"question-{'yn' if c.question == 'yn' else 'wh'}"
         return plain_for_negation(c) if c.neg else c
 
 
-def scenes(split: str, count: int, seed: int, seen: set[str],
-           accept: Callable[[Clause], bool] = lambda c: True) -> list[Clause]:
+def scenes(
+    split: str,
+    count: int,
+    seed: int,
+    seen: set[str],
+    accept: Callable[[Clause], bool] = lambda c: True,
+) -> list[Clause]:
     """`count` acceptable scenes that are in no split yet; `seen` is updated."""
     generator = Generator(split, seed)
     out: list[Clause] = []

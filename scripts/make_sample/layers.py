@@ -9,8 +9,14 @@ from .lexicon import EVENT_TYPES
 from .scenes import Clause
 from .tree import Sentence
 
-ROLES = {"agent": "Agent", "patient": "Patient", "recipient": "Recipient",
-         "goal": "Destination", "place": "Place", "time": "Time"}
+ROLES = {
+    "agent": "Agent",
+    "patient": "Patient",
+    "recipient": "Recipient",
+    "goal": "Destination",
+    "place": "Place",
+    "time": "Time",
+}
 
 
 def conllu(s: Sentence) -> str:
@@ -24,8 +30,22 @@ def conllu(s: Sentence) -> str:
             misc = "_" if s.space_after[end - 1] or end == n else "SpaceAfter=No"
             lines.append(f"{i + 1}-{end}\t{surface}" + "\t_" * 7 + f"\t{misc}")
         misc = "_" if inside is not None or s.space_after[i] else "SpaceAfter=No"
-        lines.append("\t".join([str(i + 1), t.form, t.lemma, t.upos, "_", t.feats,
-                                str(s.heads[i]), t.rel, "_", misc]))
+        lines.append(
+            "\t".join(
+                [
+                    str(i + 1),
+                    t.form,
+                    t.lemma,
+                    t.upos,
+                    "_",
+                    t.feats,
+                    str(s.heads[i]),
+                    t.rel,
+                    "_",
+                    misc,
+                ]
+            )
+        )
     return "\n".join(lines)
 
 
@@ -47,7 +67,7 @@ def iob(s: Sentence) -> list[str]:
     tags = ["O"] * len(s.toks)
     for start, end, kind, _ in entities(s):
         tags[start] = f"B-{kind}"
-        tags[start + 1:end] = [f"I-{kind}"] * (end - start - 1)
+        tags[start + 1 : end] = [f"I-{kind}"] * (end - start - 1)
     return tags
 
 
@@ -65,15 +85,18 @@ def clauses(c: Clause) -> Iterator[Clause]:
 def events(s: Sentence, scene: Clause) -> dict[str, Any]:
     names = entities(s)
     spans = {node: (start, end) for start, end, _, node in names}
-    heads = {key: i for i, t in enumerate(s.toks) for key in sorted(t.keys)
-             if key.endswith(".h") and t.upos in ("NOUN", "PRON")}
+    heads = {
+        key: i
+        for i, t in enumerate(s.toks)
+        for key in sorted(t.keys)
+        if key.endswith(".h") and t.upos in ("NOUN", "PRON")
+    }
     rows: list[dict[str, Any]] = []
     for c in clauses(scene):
         if c.verb not in EVENT_TYPES:
             continue
         # The noun of a light verb bears the verb's meaning, too; the trigger is the verb.
-        triggers = [i for i, t in enumerate(s.toks) if f"{c.node}.v" in t.keys
-                    and t.upos == "VERB"]
+        triggers = [i for i, t in enumerate(s.toks) if f"{c.node}.v" in t.keys and t.upos == "VERB"]
         if len(triggers) != 1:
             raise ValueError(f"{s.sent_id} {s.lang}: {len(triggers)} triggers: {s.text}")
         arguments: list[dict[str, Any]] = []
@@ -87,12 +110,20 @@ def events(s: Sentence, scene: Clause) -> dict[str, Any]:
                     span = (heads[f"{part.node}.h"], heads[f"{part.node}.h"] + 1)
                 if span:
                     arguments.append({"start": span[0], "end": span[1], "role": label})
-        rows.append({"trigger": {"start": triggers[0], "end": triggers[0] + 1},
-                     "type": EVENT_TYPES[c.verb],
-                     "arguments": sorted(arguments, key=lambda a: (a["start"], a["role"]))})
-    return {"id": s.sent_id, "lang": s.lang, "tokens": s.forms,
-            "entities": [{"start": a, "end": b, "type": t} for a, b, t, _ in names],
-            "events": sorted(rows, key=lambda r: r["trigger"]["start"])}
+        rows.append(
+            {
+                "trigger": {"start": triggers[0], "end": triggers[0] + 1},
+                "type": EVENT_TYPES[c.verb],
+                "arguments": sorted(arguments, key=lambda a: (a["start"], a["role"])),
+            }
+        )
+    return {
+        "id": s.sent_id,
+        "lang": s.lang,
+        "tokens": s.forms,
+        "entities": [{"start": a, "end": b, "type": t} for a, b, t, _ in names],
+        "events": sorted(rows, key=lambda r: r["trigger"]["start"]),
+    }
 
 
 def alignment(a: Sentence, b: Sentence) -> list[tuple[int, int]]:

@@ -83,8 +83,13 @@ japan | Japan | Japón | Japonia | Jepang | Jepang | Japonya | 日本 | Japani J
 
 #: Cities with a `University of X` in the sample -> the Basque form of the city inside the name.
 UNIVERSITIES = {
-    "helsinki": "Helsinkiko", "jakarta": "Jakartako", "ankara": "Ankarako", "tokyo": "Tokioko",
-    "oslo": "Osloko", "rome": "Erromako", "*lima": "Limako",
+    "helsinki": "Helsinkiko",
+    "jakarta": "Jakartako",
+    "ankara": "Ankarako",
+    "tokyo": "Tokioko",
+    "oslo": "Osloko",
+    "rome": "Erromako",
+    "*lima": "Limako",
 }
 
 #: organisation | zho | fin genitive, partitive
@@ -102,10 +107,18 @@ Unicef | 联合国儿童基金会 | Unicefin Unicefiä
 
 #: Years: number -> Basque inessive, Turkish locative ending. Both follow how the number is read.
 YEARS = {
-    "1990": ("1990ean", "da"), "1995": ("1995ean", "te"), "1998": ("1998an", "de"),
-    "2003": ("2003an", "te"), "2004": ("2004an", "te"), "2006": ("2006an", "da"),
-    "2007": ("2007an", "de"), "2009": ("2009an", "da"), "2012": ("2012an", "de"),
-    "2015": ("2015ean", "te"), "*2018": ("2018an", "de"), "*2020": ("2020an", "de"),
+    "1990": ("1990ean", "da"),
+    "1995": ("1995ean", "te"),
+    "1998": ("1998an", "de"),
+    "2003": ("2003an", "te"),
+    "2004": ("2004an", "te"),
+    "2006": ("2006an", "da"),
+    "2007": ("2007an", "de"),
+    "2009": ("2009an", "da"),
+    "2012": ("2012an", "de"),
+    "2015": ("2015ean", "te"),
+    "*2018": ("2018an", "de"),
+    "*2020": ("2020an", "de"),
 }
 
 #: month number -> eng | spa | eus | ind | jav | tur + locative | fin
@@ -119,8 +132,18 @@ MONTHS = {
 }
 
 #: Days of the month -> Basque inessive
-DAYS = {"2": "2an", "3": "3an", "4": "4an", "5": "5ean", "8": "8an", "10": "10ean",
-        "12": "12an", "17": "17an", "20": "20an", "25": "25ean"}
+DAYS = {
+    "2": "2an",
+    "3": "3an",
+    "4": "4an",
+    "5": "5ean",
+    "8": "8an",
+    "10": "10ean",
+    "12": "12an",
+    "17": "17an",
+    "20": "20an",
+    "25": "25ean",
+}
 
 #: weekday -> eng | spa | eus | ind | jav | tur | zho | fin
 WEEKDAYS = {
@@ -132,8 +155,20 @@ WEEKDAYS = {
     "sun": "Sunday | domingo | igandean | Minggu | Minggu | pazar | 星期日 | sunnuntaina",
 }
 WEEKDAY_LEMMAS = {
-    "eus": {"mon": "astelehen", "tue": "astearte", "thu": "ostegun", "fri": "ostiral",
-            "sat": "larunbat", "sun": "igande"},
-    "fin": {"mon": "maanantai", "tue": "tiistai", "thu": "torstai", "fri": "perjantai",
-            "sat": "lauantai", "sun": "sunnuntai"},
+    "eus": {
+        "mon": "astelehen",
+        "tue": "astearte",
+        "thu": "ostegun",
+        "fri": "ostiral",
+        "sat": "larunbat",
+        "sun": "igande",
+    },
+    "fin": {
+        "mon": "maanantai",
+        "tue": "tiistai",
+        "thu": "torstai",
+        "fri": "perjantai",
+        "sat": "lauantai",
+        "sun": "sunnuntai",
+    },
 }

@@ -98,7 +98,15 @@ factory PBO | factory/factories | fábrica f | lantegi | pabrik | pabrik | fabri
 
 #: noun -> more general noun. Every held-out noun's hypernym is in train.
 HYPERNYMS = {
-    "dog": "animal", "cat": "animal", "horse": "animal", "cow": "animal", "bird": "animal",
-    "apple": "fruit", "banana": "fruit", "orange": "fruit",
-    "car": "vehicle", "bicycle": "vehicle", "boat": "vehicle",
+    "dog": "animal",
+    "cat": "animal",
+    "horse": "animal",
+    "cow": "animal",
+    "bird": "animal",
+    "apple": "fruit",
+    "banana": "fruit",
+    "orange": "fruit",
+    "car": "vehicle",
+    "bicycle": "vehicle",
+    "boat": "vehicle",
 }

@@ -22,8 +22,14 @@ from .words import ANTONYMS
 COUNTRIES = ("spain", "turkey", "indonesia", "china", "finland", "japan", "france", "mexico")
 #: One of a kind: `a dog`.
 ONE: dict[str, object] = {"det": "indef", "plural": False, "count": ""}
-QUESTION_TYPES = {"agent": "who", "patient": "what", "recipient": "to_whom", "goal": "where_to",
-                  "place": "where", "time": "when"}
+QUESTION_TYPES = {
+    "agent": "who",
+    "patient": "what",
+    "recipient": "to_whom",
+    "goal": "where_to",
+    "place": "where",
+    "time": "when",
+}
 
 
 @dataclass
@@ -45,8 +51,11 @@ class Question:
 
 def _simple(c: Clause) -> bool:
     """A plain positive statement about one event."""
-    return (c.frame in ("i", "m", "t", "d") and c.past
-            and not (c.neg or c.want or c.question or c.comp or c.adv or c.conj))
+    return (
+        c.frame in ("i", "m", "t", "d")
+        and c.past
+        and not (c.neg or c.want or c.question or c.comp or c.adv or c.conj)
+    )
 
 
 def _with(c: Clause, **values: object) -> Clause:
@@ -125,22 +134,34 @@ def contradicted(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]
     if c.question:
         return
     plain = not _quantified(c) and not (c.agent and c.agent.det == "indef")
-    bare = c.frame in ("nom", "adj", "loc") or _simple(c) or (c.neg and not (
-        c.comp or c.adv or c.conj or c.want))
+    bare = (
+        c.frame in ("nom", "adj", "loc")
+        or _simple(c)
+        or (c.neg and not (c.comp or c.adv or c.conj or c.want))
+    )
     if plain and bare and c.frame != "exist" and (c.past or c.frame in ("nom", "adj", "loc")):
         yield "negation", plain_for_negation(_with(c, neg=not c.neg))
     if c.frame == "adj" and not c.neg and c.adj in ANTONYMS and c.adj not in COLORS:
         yield "antonym", _with(c, adj=ANTONYMS[c.adj])
-    if (c.frame == "loc" and not c.neg and c.place and c.place.kind == "loc"
-            and c.place.concept not in COUNTRIES):
+    if (
+        c.frame == "loc"
+        and not c.neg
+        and c.place
+        and c.place.kind == "loc"
+        and c.place.concept not in COUNTRIES
+    ):
         other = c.place.concept
         while other == c.place.concept or other in COUNTRIES:
             other = generator.place(city=1.0).concept
         yield "other_place", _with_part(c, "place", concept=other)
     # What denies something that follows cannot be true either.
     for name, follows in entailed(c, generator):
-        if (_simple(follows) and not _quantified(follows)
-                and follows.agent and follows.agent.det != "indef"):
+        if (
+            _simple(follows)
+            and not _quantified(follows)
+            and follows.agent
+            and follows.agent.det != "indef"
+        ):
             yield f"{name}_denied", plain_for_negation(_with(follows, neg=True))
 
 
@@ -163,10 +184,17 @@ def neutral(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]]:
         yield "added_adjunct", _with(c, place=generator.place())
     for role in ("agent", "patient"):
         np: NP | None = getattr(c, role)
-        if np and np.kind == "n" and not (np.adj or np.rel or np.owner) and np.det in (
-                "def", "indef"):
-            fit = [a.concept for a in ADJECTIVES.values()
-                   if set(a.classes) & set(NOUNS[np.concept].classes)]
+        if (
+            np
+            and np.kind == "n"
+            and not (np.adj or np.rel or np.owner)
+            and np.det in ("def", "indef")
+        ):
+            fit = [
+                a.concept
+                for a in ADJECTIVES.values()
+                if set(a.classes) & set(NOUNS[np.concept].classes)
+            ]
             if fit:
                 adj = generator.pick("adj", fit)
                 yield "added_modifier", _with_part(c, role, adj=adj)
@@ -177,8 +205,9 @@ def neutral(c: Clause, generator: Generator) -> Iterator[tuple[str, Clause]]:
             yield "other_object", _with(c, patient=other)
 
 
-def inference(drawn: list[Clause], split: str, seed: int, elsewhere: set[str],
-              per_scene: int = 2) -> list[list[Pair]]:
+def inference(
+    drawn: list[Clause], split: str, seed: int, elsewhere: set[str], per_scene: int = 2
+) -> list[list[Pair]]:
     """Up to `per_scene` pairs a scene, with different labels, the rarer label first.
 
     `elsewhere` has the signatures of the other splits' scenes, which no pair may contain.
@@ -198,8 +227,11 @@ def inference(drawn: list[Clause], split: str, seed: int, elsewhere: set[str],
             found["neutral"] += [("hyponym", h, c) for n, h in steps if n == "hypernym"]
         pairs: list[Pair] = []
         for label in sorted(used, key=lambda name: used[name]):
-            options = [o for o in found[label] if not any(
-                repetitive(x) or signature(x) in elsewhere for x in o[1:])]
+            options = [
+                o
+                for o in found[label]
+                if not any(repetitive(x) or signature(x) in elsewhere for x in o[1:])
+            ]
             if options and len(pairs) < per_scene:
                 # All kinds of steps alike, then all steps of the kind.
                 kind = _kind(rng, options)
@@ -246,8 +278,9 @@ def questions(drawn: list[Clause], seed: int, per_scene: int = 2) -> list[Questi
     return out
 
 
-def _question(drawn: list[Clause], i: int, role: str, statements: list[int],
-              rng: random.Random) -> Question:
+def _question(
+    drawn: list[Clause], i: int, role: str, statements: list[int], rng: random.Random
+) -> Question:
     c = drawn[i]
     target = getattr(c, role)
     # The other sentences share neither verb nor participants, so that one answer is right.
@@ -291,8 +324,9 @@ def answer_span(s: Sentence, node: str) -> tuple[int, int]:
     """The characters of the whole phrase that expresses a node: its head's subtree."""
     mine = [i for i, t in enumerate(s.toks) if any(key.startswith(node + ".") for key in t.keys)]
     # Case marks and linkers (`'s`, `de`) carry the node's name too, but hang on other words.
-    heads = [i for i in mine
-             if s.toks[i].upos not in ("ADP", "PART") and s.heads[i] - 1 not in mine]
+    heads = [
+        i for i in mine if s.toks[i].upos not in ("ADP", "PART") and s.heads[i] - 1 not in mine
+    ]
     if len(heads) != 1:
         raise ValueError(f"{s.sent_id} {s.lang} {node}: no single head in {s.text}")
     phrase = {heads[0]}

@@ -31,9 +31,20 @@ red T | red | rojo roja | gorri | merah | abang | kırmızı | 红 | punainen pu
 """
 
 ANTONYMS = {
-    "big": "small", "small": "big", "old": "new", "new": "old", "expensive": "cheap",
-    "cheap": "expensive", "clean": "dirty", "dirty": "clean", "rich": "poor", "poor": "rich",
-    "happy": "sad", "sad": "happy", "white": "black", "black": "white",
+    "big": "small",
+    "small": "big",
+    "old": "new",
+    "new": "old",
+    "expensive": "cheap",
+    "cheap": "expensive",
+    "clean": "dirty",
+    "dirty": "clean",
+    "rich": "poor",
+    "poor": "rich",
+    "happy": "sad",
+    "sad": "happy",
+    "white": "black",
+    "black": "white",
 }
 
 #: concept frame objects event-type | eng base past participle | spa infinitive, preterite sg pl,

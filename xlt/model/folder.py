@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -96,3 +97,15 @@ def save_model(
     tokenizer.save_pretrained(folder)
     text = json.dumps(asdict(info), ensure_ascii=False, indent=1, sort_keys=True)
     (folder / INFO).write_text(text + "\n", encoding="utf-8")
+
+
+def fingerprint_folder(folder: Path) -> str:
+    """A hash of a model folder's config and weights."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".json", ".safetensors", ".model", ".txt") and path.is_file():
+            digest.update(path.name.encode())
+            with path.open("rb") as stream:
+                while block := stream.read(1 << 22):
+                    digest.update(block)
+    return digest.hexdigest()

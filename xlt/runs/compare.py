@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from xlt.errors import XltError
 from xlt.evaluation.statistics import paired_bootstrap
-from xlt.registry import tasks
 from xlt.runs.folder import CONFIG, read_result
 
 
@@ -30,11 +29,10 @@ def compare(a: Path, b: Path, *, resamples: int = 10_000, seed: int = 0) -> dict
             where=b,
             fix="compare runs of one task",
         )
+    from xlt.config.check import make_task
     from xlt.config.load import load_config
 
-    task_config = load_config(a / CONFIG).config.task
-    kind = tasks.get(task_config.name)
-    task = kind(kind.Options(**task_config.options))
+    task = make_task(load_config(a / CONFIG).config)
     found = [counts_of(path, result) for path, result in zip((a, b), results, strict=True)]
     rows, other_data = [], []
     for target, split in sorted(found[0].keys() & found[1].keys()):

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from xlt.config.check import make_task, plan_stages
 from xlt.errors import XltError, XltErrors, raise_all
-from xlt.registry import strategies, tasks
 from xlt.runs.folder import CARD, MANIFEST, RESULT, RunFolder, write_text
-from xlt.transfer.stage import Portion, Stage, Strategy, portions
+from xlt.transfer.stage import Portion, Stage, portions
 
 if TYPE_CHECKING:
     from xlt.config.load import LoadedConfig
@@ -20,28 +20,6 @@ if TYPE_CHECKING:
     from xlt.training.stages import Finished, StageRunner
 
 log = logging.getLogger(__name__)
-
-
-def make_task(config: Config) -> Task:
-    kind = tasks.get(config.task.name, where="task")
-    task: Task = kind(kind.Options(**config.task.options))
-    return task
-
-
-def make_plans(config: Config) -> dict[str, list[Stage]]:
-    """Target → its stages. Raises XltError, all problems at once."""
-    kind = strategies.get(config.strategy.name, where="strategy")
-    strategy: Strategy = kind(kind.Options(**config.strategy.options))
-    plans, problems = {}, []
-    for target in config.target:
-        try:
-            plans[target] = strategy.plan(config, target)
-            for split in config.evaluation.splits:
-                portions(config, target, split, required=True)
-        except XltError as error:
-            problems.append(error)
-    raise_all(problems)
-    return plans
 
 
 def train(
@@ -68,7 +46,7 @@ def _train(loaded: LoadedConfig, *, resume: bool, overwrite: bool, quiet: bool) 
 
     config = loaded.config
     task = make_task(config)
-    plans = make_plans(config)
+    plans = plan_stages(loaded)
     # The first to ask decides: without this word, several CPU processes would be taken for one.
     state = PartialState(cpu=best_device() == "cpu")
     folder = RunFolder(config.output.root / config.name)

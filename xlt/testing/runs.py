@@ -83,8 +83,8 @@ def _config(
     folder: Path,
 ) -> LoadedConfig:
     """A config file for this strategy, with as many source languages as it wants."""
+    from xlt.config.check import make_strategy
     from xlt.config.load import load_config
-    from xlt.runs.train import make_plans
 
     folder.mkdir(exist_ok=True)
     format, suffixes = next(iter(task.formats.items()))
@@ -114,7 +114,8 @@ def _config(
         path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
         loaded = load_config(path)
         try:
-            make_plans(loaded.config)
+            for target in loaded.config.target:
+                make_strategy(loaded.config).plan(loaded.config, target)
         except XltError as error:
             if error.where == "source" and count < len(SOURCES):
                 continue

@@ -17,6 +17,7 @@ from xlt.task import Example, Record, Task
 
 if TYPE_CHECKING:
     from xlt.model.task_model import TaskModel
+    from xlt.model.vocabulary import Trimmed
 
 
 @dataclass
@@ -163,3 +164,36 @@ def best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def piece_table(vocabulary: Trimmed) -> torch.Tensor:
+    """Tokenizer id → row of the trimmed embedding, as `trimmed` takes it."""
+    return torch.from_numpy(vocabulary.table.astype(np.int64))
+
+
+def pieces_in(task: Task, sets: Sequence[Sequence[Example]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Every piece id that these examples need, sorted."""
+    found = [np.zeros(0, np.int64)]
+    for examples in sets:
+        for begin in range(0, len(examples), 256):
+            batch = task.collate(examples[begin : begin + 256])
+            found += [np.unique(v.numpy()) for k, v in batch.items() if k.endswith("input_ids")]
+    return np.unique(np.concatenate(found))
+
+
+def distributed_counts(
+    predictor: Predictor, records: Sequence[Record], examples: Sequence[Example]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """`count_matrix` of a data set, computed by all processes together; rows in record order."""
+    from accelerate import PartialState
+    from accelerate.utils import gather_object
+
+    state = PartialState()
+    mine = range(state.process_index, len(examples), state.num_processes)
+    chosen = [records[examples[i].index] for i in mine]
+    local = [Example(j, examples[i].length, examples[i].inputs) for j, i in enumerate(mine)]
+    counts = count_matrix(predictor.task, chosen, predictor(chosen, local))
+    if state.num_processes == 1:
+        return counts
+    rows = gather_object(list(zip(mine, counts.tolist(), strict=True)))
+    return np.array([row for _, row in sorted(rows, key=lambda pair: pair[0])])

@@ -32,8 +32,14 @@ NOR_NORK_PAST = {(0, 0): "zuen", (0, 1): "zuten", (1, 0): "zituen", (1, 1): "zit
 NOR_NORK_PRES = {(0, 0): "du", (0, 1): "dute", (1, 0): "ditu", (1, 1): "dituzte"}
 #: absolutive, dative, ergative -> past
 NOR_NORI_NORK = {
-    (0, 0, 0): "zion", (0, 0, 1): "zioten", (1, 0, 0): "zizkion", (1, 0, 1): "zizkioten",
-    (0, 1, 0): "zien", (0, 1, 1): "zieten", (1, 1, 0): "zizkien", (1, 1, 1): "zizkieten",
+    (0, 0, 0): "zion",
+    (0, 0, 1): "zioten",
+    (1, 0, 0): "zizkion",
+    (1, 0, 1): "zizkioten",
+    (0, 1, 0): "zien",
+    (0, 1, 1): "zieten",
+    (1, 1, 0): "zizkien",
+    (1, 1, 1): "zizkieten",
 }
 
 

@@ -38,8 +38,9 @@ class English(Grammar):
         if np.kind == "per":
             return self.person(np, (np.concept, np.family), "Number=Sing")
         if np.kind == "org":
-            return word(np.concept, np.concept, "PROPN", "Number=Sing", k(np, "h"),
-                        (np.node, "ORG"))
+            return word(
+                np.concept, np.concept, "PROPN", "Number=Sing", k(np, "h"), (np.node, "ORG")
+            )
         if np.kind == "loc":
             form = PLACES[np.concept].forms["eng"][0]
             return word(form, form, "PROPN", "Number=Sing", k(np, "h"), (np.node, "LOC"))
@@ -66,8 +67,18 @@ class English(Grammar):
         elif np.det == "many":
             left.append((word("many", "many", "ADJ", "Degree=Pos", k(np, "quant")), "amod"))
         elif np.det == "count":
-            left.append((word(self.number(np), self.number(np), "NUM",
-                              "NumForm=Word|NumType=Card", k(np, "num")), "nummod"))
+            left.append(
+                (
+                    word(
+                        self.number(np),
+                        self.number(np),
+                        "NUM",
+                        "NumForm=Word|NumType=Card",
+                        k(np, "num"),
+                    ),
+                    "nummod",
+                )
+            )
         if np.det == "all":
             left.append((word("all", "all", "DET", "PronType=Tot", k(np, "quant")), "det:predet"))
         if np.det in ("def", "mass", "all") and not np.owner:
@@ -79,8 +90,9 @@ class English(Grammar):
         if np.det == "indef" and not np.owner:
             following = left[-1][0].head.form if left else head.head.form
             an = following[0] in "aeiou" and not following.startswith(IRREGULAR_AN)
-            article = word("an" if an else "a", "a", "DET", "Definite=Ind|PronType=Art",
-                           k(np, "indef"))
+            article = word(
+                "an" if an else "a", "a", "DET", "Definite=Ind|PronType=Art", k(np, "indef")
+            )
             left.insert(0, (article, "det"))
         right: Parts = [(self.relative(np), "acl:relcl")] if np.rel else []
         return join(head, left, right)
@@ -125,26 +137,45 @@ class English(Grammar):
             every = word("every", "every", "DET", keys=k(t, "every"))
             return join(day, [(every, "det")]), "obl:tmod"
         if t.kind in ("yesterday", "today"):
-            return word(t.kind, t.kind, "NOUN", "Number=Sing", k(t, "h", "year", "day"),
-                        entity), "obl:tmod"
+            return word(
+                t.kind, t.kind, "NOUN", "Number=Sing", k(t, "h", "year", "day"), entity
+            ), "obl:tmod"
         if t.kind == "lastyear":
             last = word("last", "last", "ADJ", "Degree=Pos", k(t, "last"), entity)
             year = word("year", "year", "NOUN", "Number=Sing", k(t, "h", "year"), entity)
             return join(year, [(last, "amod")]), "obl:tmod"
         if t.kind == "weekday":
-            head = word(WEEKDAYS[t.day]["eng"], WEEKDAYS[t.day]["eng"], "PROPN", "Number=Sing",
-                        k(t, "h", "day"), entity)
+            head = word(
+                WEEKDAYS[t.day]["eng"],
+                WEEKDAYS[t.day]["eng"],
+                "PROPN",
+                "Number=Sing",
+                k(t, "h", "day"),
+                entity,
+            )
             prep = "on"
         elif t.kind == "year":
             head, prep = word(t.year, t.year, "NUM", num, k(t, "num"), entity), "in"
         elif t.kind == "month":
-            name = word(month(t.month, "eng"), month(t.month, "eng"), "PROPN", "Number=Sing",
-                        k(t, "month"), entity)
+            name = word(
+                month(t.month, "eng"),
+                month(t.month, "eng"),
+                "PROPN",
+                "Number=Sing",
+                k(t, "month"),
+                entity,
+            )
             year = word(t.year, t.year, "NUM", num, k(t, "num"), entity)
             head, prep = join(name, right=[(year, "nummod")]), "in"
         else:
-            name = word(month(t.month, "eng"), month(t.month, "eng"), "PROPN", "Number=Sing",
-                        k(t, "month"), entity)
+            name = word(
+                month(t.month, "eng"),
+                month(t.month, "eng"),
+                "PROPN",
+                "Number=Sing",
+                k(t, "month"),
+                entity,
+            )
             day = word(t.day, t.day, "NUM", num, k(t, "dnum"), entity)
             head, prep = join(name, left=[(day, "nummod")]), "on"
         return join(head, left=[(word(prep, prep, "ADP", keys=k(t, "case")), "case")]), "obl"
@@ -208,8 +239,13 @@ class English(Grammar):
         core = self.arguments(c, gap, asked)
         if c.want:
             to = word("to", "to", "PART", keys=k(c, "to"))
-            inner = word(VERBS[c.verb].forms["eng"][0], VERBS[c.verb].forms["eng"][0], "VERB",
-                         "VerbForm=Inf", k(c, "v"))
+            inner = word(
+                VERBS[c.verb].forms["eng"][0],
+                VERBS[c.verb].forms["eng"][0],
+                "VERB",
+                "VerbForm=Inf",
+                k(c, "v"),
+            )
             right = [(join(inner, [(to, "mark")], core), "xcomp")]
         else:
             right = core
@@ -218,16 +254,14 @@ class English(Grammar):
             return join(verb, left + aux[:1] + subject + aux[1:], right)
         return join(verb, left + subject + aux, right)
 
-    def verb_group(self, c: Clause, many: bool, inverted: bool,
-                   neg: Ph | None) -> tuple[Ph, Parts]:
+    def verb_group(self, c: Clause, many: bool, inverted: bool, neg: Ph | None) -> tuple[Ph, Parts]:
         aux: Parts = []
         if c.passive:
             base, _, part = VERBS[c.verb].forms["eng"]
             aux.append((tag(self.be(c, many, "AUX", "pass"), k(c, "t")), "aux:pass"))
             if neg:
                 aux.append((neg, "advmod"))
-            return word(part, base, "VERB", "Tense=Past|VerbForm=Part|Voice=Pass",
-                        k(c, "v")), aux
+            return word(part, base, "VERB", "Tense=Past|VerbForm=Part|Voice=Pass", k(c, "v")), aux
         base = "want" if c.want else VERBS[c.verb].forms["eng"][0]
         key = "want" if c.want else "v"
         if inverted or neg:
@@ -241,8 +275,9 @@ class English(Grammar):
         if c.want:
             form = "wanted" if c.past else ("want" if many else "wants")
             tense = "Past" if c.past else "Pres"
-            return word(form, "want", "VERB", f"Mood=Ind|Tense={tense}|VerbForm=Fin",
-                        k(c, "want", "t")), aux
+            return word(
+                form, "want", "VERB", f"Mood=Ind|Tense={tense}|VerbForm=Fin", k(c, "want", "t")
+            ), aux
         return self.finite(c, many), aux
 
     def arguments(self, c: Clause, gap: str, asked: str) -> Parts:
@@ -278,15 +313,19 @@ class English(Grammar):
             kind, sub = c.adv
             # UD's English takes `when` as an adverb of its clause, `because` as a marker.
             when = kind == "when"
-            mark = word(kind, kind, "ADV" if when else "SCONJ", "PronType=Int" if when else "_",
-                        k(sub, "mark"))
+            mark = word(
+                kind,
+                kind,
+                "ADV" if when else "SCONJ",
+                "PronType=Int" if when else "_",
+                k(sub, "mark"),
+            )
             out.append((join(self.clause(sub), [(mark, "advmod" if when else "mark")]), "advcl"))
         if c.conj:
             out.append((self.conj_clause(c), "conj"))
         return out
 
-    def copular(self, c: Clause, left: Parts, subject: Parts, inverted: bool,
-                neg: Ph | None) -> Ph:
+    def copular(self, c: Clause, left: Parts, subject: Parts, inverted: bool, neg: Ph | None) -> Ph:
         assert c.agent
         negs: Parts = [(neg, "advmod")] if neg else []
         if c.frame == "exist":

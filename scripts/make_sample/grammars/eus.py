@@ -42,14 +42,32 @@ class Basque(Grammar):
         if np.kind in ("org", "loc"):
             loc = np.kind == "loc"
             lemma = PLACES[np.concept].forms["eus"][0] if loc else np.concept
-            return word(forms.name(lemma, case), lemma, "PROPN", feats, [*k(np, "h"), *affix],
-                        (np.node, "LOC" if loc else "ORG"))
+            return word(
+                forms.name(lemma, case),
+                lemma,
+                "PROPN",
+                feats,
+                [*k(np, "h"), *affix],
+                (np.node, "LOC" if loc else "ORG"),
+            )
         if np.kind == "uni":
             entity = (np.node, "ORG")
-            city = word(UNIVERSITIES[np.concept], PLACES[np.concept].forms["eus"][0], "PROPN",
-                        "Case=Loc|Definite=Def|Number=Sing", k(np, "city", "of"), entity)
-            head = word(forms.definite("Unibertsitate", case), "unibertsitate", "NOUN", feats,
-                        [*k(np, "h", "def"), *affix], entity)
+            city = word(
+                UNIVERSITIES[np.concept],
+                PLACES[np.concept].forms["eus"][0],
+                "PROPN",
+                "Case=Loc|Definite=Def|Number=Sing",
+                k(np, "city", "of"),
+                entity,
+            )
+            head = word(
+                forms.definite("Unibertsitate", case),
+                "unibertsitate",
+                "NOUN",
+                feats,
+                [*k(np, "h", "def"), *affix],
+                entity,
+            )
             return join(head, [(city, "nmod")])
         if np.kind == "pron":
             form = {"Abs": "hura", "Erg": "hark"}[case]
@@ -71,21 +89,41 @@ class Basque(Grammar):
             form = forms.indefinite(last, case)
         elif np.det == "indef" and not np.owner:
             form = forms.bare(last)
-            det = word(forms.indefinite("bat", case), "bat", "NUM", f"{feats}|NumType=Card",
-                       [*k(np, "indef"), *affix])
+            det = word(
+                forms.indefinite("bat", case),
+                "bat",
+                "NUM",
+                f"{feats}|NumType=Card",
+                [*k(np, "indef"), *affix],
+            )
             rel = "nummod"
         elif np.det == "this":
             form = forms.bare(last)
-            det = word(forms.THIS[case], "hau", "DET", f"Case={case}|Number=Sing|PronType=Dem",
-                       [*k(np, "dem"), *affix])
+            det = word(
+                forms.THIS[case],
+                "hau",
+                "DET",
+                f"Case={case}|Number=Sing|PronType=Dem",
+                [*k(np, "dem"), *affix],
+            )
         elif np.det == "many":
             form = forms.bare(last)
-            det = word(forms.indefinite("asko", case), "asko", "DET", f"{feats}|PronType=Ind",
-                       [*k(np, "quant"), *affix])
+            det = word(
+                forms.indefinite("asko", case),
+                "asko",
+                "DET",
+                f"{feats}|PronType=Ind",
+                [*k(np, "quant"), *affix],
+            )
         elif np.det == "all":
             form = forms.bare(last)
-            det = word(forms.ALL[case], "guzti", "DET", f"Case={case}|Number=Plur|PronType=Tot",
-                       [*k(np, "quant", "def"), *affix])
+            det = word(
+                forms.ALL[case],
+                "guzti",
+                "DET",
+                f"Case={case}|Number=Plur|PronType=Tot",
+                [*k(np, "quant", "def"), *affix],
+            )
         else:
             form = forms.definite(last, case, np.plural)
             feats = f"Case={case}|Definite=Def|Number={many}"
@@ -94,8 +132,18 @@ class Basque(Grammar):
         right: Parts = []
         if adj:
             head = word(lemma, lemma, "NOUN", "_", k(np, "h"))
-            right.append((word(form, forms.bare(adj), "ADJ", "_" if det else feats,
-                               [*k(np, "adj"), *ending]), "amod"))
+            right.append(
+                (
+                    word(
+                        form,
+                        forms.bare(adj),
+                        "ADJ",
+                        "_" if det else feats,
+                        [*k(np, "adj"), *ending],
+                    ),
+                    "amod",
+                )
+            )
         else:
             head = word(form, lemma, "NOUN", "_" if det else feats, [*k(np, "h"), *ending])
         if det:
@@ -106,8 +154,9 @@ class Basque(Grammar):
         if np.owner:
             left.append((tag(self.np(np.owner, "Gen"), k(np, "of")), "nmod:poss"))
         elif np.det == "poss":
-            his = word("bere", "bera", "PRON", "Case=Gen|Number=Sing|Person=3|PronType=Prs",
-                       k(np, "poss"))
+            his = word(
+                "bere", "bera", "PRON", "Case=Gen|Number=Sing|Person=3|PronType=Prs", k(np, "poss")
+            )
             left.append((his, "nmod:poss"))
         elif np.det == "count":
             num = word(self.number(np), self.number(np), "NUM", "NumType=Card", k(np, "num"))
@@ -124,22 +173,42 @@ class Basque(Grammar):
             return word("egunero", "egunero", "ADV", "_", k(t, "every", "day")), "advmod"
         ine = "Case=Ine|Definite=Def|Number=Sing"
         if t.kind == "weekday":
-            return word(WEEKDAYS[t.day]["eus"], WEEKDAY_LEMMAS["eus"][t.day], "NOUN", ine,
-                        k(t, "h", "day", "case"), entity), "obl"
+            return word(
+                WEEKDAYS[t.day]["eus"],
+                WEEKDAY_LEMMAS["eus"][t.day],
+                "NOUN",
+                ine,
+                k(t, "h", "day", "case"),
+                entity,
+            ), "obl"
         if t.kind == "year":
-            return word(YEARS[t.year][0], t.year, "NUM", "Case=Ine|NumType=Card",
-                        k(t, "num", "case"), entity), "obl"
+            return word(
+                YEARS[t.year][0],
+                t.year,
+                "NUM",
+                "Case=Ine|NumType=Card",
+                k(t, "num", "case"),
+                entity,
+            ), "obl"
         name = month(t.month, "eus")
         if t.kind == "month":
             linked = t.year + ("eko" if YEARS[t.year][0].endswith("ean") else "ko")
             year = word(linked, t.year, "NUM", "Case=Loc|NumType=Card", k(t, "num"), entity)
-            head = word(forms.definite(name, "Ine"), name, "NOUN", ine, k(t, "month", "case"),
-                        entity)
+            head = word(
+                forms.definite(name, "Ine"), name, "NOUN", ine, k(t, "month", "case"), entity
+            )
             return join(head, [(year, "nmod")]), "obl"
-        of = word(forms.definite(name, "Gen"), name, "NOUN", "Case=Gen|Definite=Def|Number=Sing",
-                  k(t, "month"), entity)
-        head = word(DAYS[t.day], t.day, "NUM", "Case=Ine|NumType=Card", k(t, "dnum", "case"),
-                    entity)
+        of = word(
+            forms.definite(name, "Gen"),
+            name,
+            "NOUN",
+            "Case=Gen|Definite=Def|Number=Sing",
+            k(t, "month"),
+            entity,
+        )
+        head = word(
+            DAYS[t.day], t.day, "NUM", "Case=Ine|NumType=Card", k(t, "dnum", "case"), entity
+        )
         return join(head, [(of, "nmod")]), "obl"
 
     # -- clauses ---------------------------------------------------------------------------
@@ -196,8 +265,9 @@ class Basque(Grammar):
             case, rel = "Dat", "iobj"
         table = {"Abs": "nor", "Erg": "nork", "Dat": "nori"}
         form = table[case] if person else "zer"
-        return word(form, "nor" if person else "zer", "PRON", f"Case={case}|PronType=Int",
-                    keys), rel
+        return word(
+            form, "nor" if person else "zer", "PRON", f"Case={case}|PronType=Int", keys
+        ), rel
 
     def verbal(self, c: Clause, skip: set[str], sub: str) -> Ph:
         assert c.agent
@@ -254,9 +324,11 @@ class Basque(Grammar):
         aux: Parts = [(word(form, "edun" if kind != "da" else "izan", "AUX", feats, keys), "aux")]
         if asked:
             # The question word stands right before the verb, all else after the auxiliary.
-            phrase = (join(verb, [*outer, self.wh(c, asked), *neg, *aux], [*subject, *rest, *obj])
-                      if c.neg else
-                      join(verb, [*outer, self.wh(c, asked)], [*aux, *subject, *rest, *obj]))
+            phrase = (
+                join(verb, [*outer, self.wh(c, asked), *neg, *aux], [*subject, *rest, *obj])
+                if c.neg
+                else join(verb, [*outer, self.wh(c, asked)], [*aux, *subject, *rest, *obj])
+            )
         elif c.neg and sub in ("because", "when", "relative"):
             phrase = join(verb, [*outer, *subject, *rest, *obj], [*neg, *aux])
         elif c.neg:
@@ -281,8 +353,9 @@ class Basque(Grammar):
         if kind == "diodat":
             return [(self.np(c.patient, "Dat"), "iobj")]
         # What is not there is partitive: `ez zuen libururik erosi`.
-        partitive = c.neg and c.patient.kind == "n" and c.patient.det == "indef" and (
-            not c.patient.owner)
+        partitive = (
+            c.neg and c.patient.kind == "n" and c.patient.det == "indef" and (not c.patient.owner)
+        )
         return [(self.np(c.patient, "Par" if partitive else "Abs"), "obj")]
 
     def adverbial(self, kind: str, sub: Clause) -> Ph:
@@ -299,8 +372,10 @@ class Basque(Grammar):
         al: Parts = []
         if c.question == "yn":
             al = [(word("al", "al", "PART", "PronType=Int", k(c, "q")), "advmod")]
-        feats = (f"Mood=Ind|Number[abs]={'Plur' if many else 'Sing'}|Person[abs]=3|"
-                 f"Tense={'Past' if c.past else 'Pres'}|VerbForm=Fin")
+        feats = (
+            f"Mood=Ind|Number[abs]={'Plur' if many else 'Sing'}|Person[abs]=3|"
+            f"Tense={'Past' if c.past else 'Pres'}|VerbForm=Fin"
+        )
         if c.frame in ("loc", "exist"):
             assert c.place
             form = ("zeuden" if many else "zegoen") if c.past else ("daude" if many else "dago")
@@ -321,8 +396,13 @@ class Basque(Grammar):
         else:
             adj = ADJECTIVES[c.adj].forms["eus"][0]
             number = "Plur" if many else "Sing"
-            head = word(forms.definite(adj, "Abs", many), forms.bare(adj), "ADJ",
-                        f"Case=Abs|Definite=Def|Number={number}", k(c, "adj"))
+            head = word(
+                forms.definite(adj, "Abs", many),
+                forms.bare(adj),
+                "ADJ",
+                f"Case=Abs|Definite=Def|Number={number}",
+                k(c, "adj"),
+            )
         form = ("ziren" if many else "zen") if c.past else ("dira" if many else "da")
         cop: Parts = [(word(form, "izan", "AUX", feats, k(c, "cop")), "cop")]
         if c.neg:

@@ -19,8 +19,14 @@ from ..scenes import NP, Clause, Time
 from ..tree import Ph, Sentence, finish, join, punct, word
 from .base import Grammar, Parts, k, tag
 
-THIS = {"Nom": "tämä", "Gen": "tämän", "Par": "tätä", "All": "tälle", "Ine": "tässä",
-        "Ade": "tällä"}
+THIS = {
+    "Nom": "tämä",
+    "Gen": "tämän",
+    "Par": "tätä",
+    "All": "tälle",
+    "Ine": "tässä",
+    "Ade": "tällä",
+}
 WHO = {"Nom": "kuka", "Acc": "kenet", "Par": "ketä", "All": "kenelle"}
 
 
@@ -42,8 +48,11 @@ class Finnish(Grammar):
         mark.head.keys = frozenset({f"{c.node}.end"})
         phrase = join(self.clause(c), right=[(mark, "punct")])
         # The comma that closes a relative clause gives way to any punctuation after it.
-        kept = [t for i, t in enumerate(phrase.toks)
-                if not (t.form == "," and phrase.toks[i + 1].upos == "PUNCT")]
+        kept = [
+            t
+            for i, t in enumerate(phrase.toks)
+            if not (t.form == "," and phrase.toks[i + 1].upos == "PUNCT")
+        ]
         return finish(Ph(kept, phrase.head), sent_id, self.lang, self.spaced)
 
     # -- noun phrases ----------------------------------------------------------------------
@@ -84,8 +93,14 @@ class Finnish(Grammar):
         if np.kind == "uni":
             entity = (np.node, "ORG")
             gen = PLACES[np.concept].forms["fin"][1]
-            city = word(gen, PLACES[np.concept].forms["fin"][0], "PROPN", "Case=Gen|Number=Sing",
-                        k(np, "city", "of"), entity)
+            city = word(
+                gen,
+                PLACES[np.concept].forms["fin"][0],
+                "PROPN",
+                "Case=Gen|Number=Sing",
+                k(np, "city", "of"),
+                entity,
+            )
             form = self.proper("yliopisto", "yliopiston", "yliopistoa", case)
             head = word(form, "yliopisto", "NOUN", feats, [*k(np, "h"), *affix], entity)
             return join(head, [(city, "nmod:poss")])
@@ -116,23 +131,55 @@ class Finnish(Grammar):
         if np.owner:
             left.append((tag(self.np(np.owner, "Gen"), k(np, "of")), "nmod:poss"))
         elif np.det == "this":
-            left.append((word(THIS[shown], "tämä", "PRON", f"Case={shown}|PronType=Dem",
-                              k(np, "dem")), "det"))
+            left.append(
+                (
+                    word(THIS[shown], "tämä", "PRON", f"Case={shown}|PronType=Dem", k(np, "dem")),
+                    "det",
+                )
+            )
         elif np.det == "count":
             nom, par = NUMBERS[np.count].forms["fin"]
-            left.append((word(par if partitive else nom, nom, "NUM",
-                              f"Case={outer}|NumType=Card", k(np, "num")), "nummod"))
+            left.append(
+                (
+                    word(
+                        par if partitive else nom,
+                        nom,
+                        "NUM",
+                        f"Case={outer}|NumType=Card",
+                        k(np, "num"),
+                    ),
+                    "nummod",
+                )
+            )
         elif np.det in ("many", "all"):
             forms = {"many": ("monta", "monia", "moni"), "all": ("kaikki", "kaikkia", "kaikki")}
             plain, par, lemma = forms[np.det]
-            left.append((word(par if partitive else plain, lemma, "PRON",
-                              f"Case={outer}|PronType={'Ind' if np.det == 'many' else 'Tot'}",
-                              k(np, "quant")), "det"))
+            left.append(
+                (
+                    word(
+                        par if partitive else plain,
+                        lemma,
+                        "PRON",
+                        f"Case={outer}|PronType={'Ind' if np.det == 'many' else 'Tot'}",
+                        k(np, "quant"),
+                    ),
+                    "det",
+                )
+            )
         if np.adj:
             adj = self.adjective(np.adj, shown, plural)
-            left.append((word(adj, ADJECTIVES[np.adj].forms["fin"][0], "ADJ",
-                              f"Case={shown}|Number={'Plur' if plural else 'Sing'}",
-                              k(np, "adj")), "amod"))
+            left.append(
+                (
+                    word(
+                        adj,
+                        ADJECTIVES[np.adj].forms["fin"][0],
+                        "ADJ",
+                        f"Case={shown}|Number={'Plur' if plural else 'Sing'}",
+                        k(np, "adj"),
+                    ),
+                    "amod",
+                )
+            )
         right: Parts = [(self.relative(np), "acl:relcl")] if np.rel else []
         return join(head, left, right)
 
@@ -148,8 +195,9 @@ class Finnish(Grammar):
                 raise ValueError(f"{np.concept} is no place")
             form = entry.extra[0 if case == "Ine" else 1]
             exterior = form.endswith(("lla", "llä", "lle"))
-            shown = ("Ade" if exterior else "Ine") if case == "Ine" else (
-                "All" if exterior else "Ill")
+            shown = (
+                ("Ade" if exterior else "Ine") if case == "Ine" else ("All" if exterior else "Ill")
+            )
             return form, shown
         if plural:
             return (par_pl if case == "Par" else gen[:-1] + "t"), case
@@ -160,8 +208,14 @@ class Finnish(Grammar):
         if plural:
             return par_pl if case == "Par" else nom_pl
         weak = gen[:-1]
-        return {"Nom": nom, "Gen": gen, "Par": par, "All": weak + "lle",
-                "Ine": weak + harmony(weak, "ssa"), "Ade": weak + harmony(weak, "lla")}[case]
+        return {
+            "Nom": nom,
+            "Gen": gen,
+            "Par": par,
+            "All": weak + "lle",
+            "Ine": weak + harmony(weak, "ssa"),
+            "Ade": weak + harmony(weak, "lla"),
+        }[case]
 
     def relative(self, np: NP) -> Ph:
         assert np.rel
@@ -188,8 +242,14 @@ class Finnish(Grammar):
             year = word("vuonna", "vuosi", "NOUN", ess, k(t, "h", "year"), entity)
             return join(year, [(last, "amod")]), "obl"
         if t.kind == "weekday":
-            return word(WEEKDAYS[t.day]["fin"], WEEKDAY_LEMMAS["fin"][t.day], "NOUN", ess,
-                        k(t, "h", "day", "case"), entity), "obl"
+            return word(
+                WEEKDAYS[t.day]["fin"],
+                WEEKDAY_LEMMAS["fin"][t.day],
+                "NOUN",
+                ess,
+                k(t, "h", "day", "case"),
+                entity,
+            ), "obl"
         if t.kind in ("year", "month"):
             num = word(t.year, t.year, "NUM", "NumType=Card", k(t, "num"), entity)
             if t.kind == "year":
@@ -197,13 +257,18 @@ class Finnish(Grammar):
             else:
                 name = month(t.month, "fin")
                 # All months are compounds of `kuu`, so their endings have back vowels.
-                head = word(name + "ssa", name, "NOUN", "Case=Ine|Number=Sing",
-                            k(t, "month", "case"), entity)
+                head = word(
+                    name + "ssa",
+                    name,
+                    "NOUN",
+                    "Case=Ine|Number=Sing",
+                    k(t, "month", "case"),
+                    entity,
+                )
             return join(head, [], [(num, "nummod")]), "obl"
         name = month(t.month, "fin")
         head = word(t.day + ".", t.day + ".", "ADJ", "NumType=Ord", k(t, "dnum", "case"), entity)
-        of = word(name + "ta", name, "NOUN", "Case=Par|Number=Sing",
-                  k(t, "month"), entity)
+        of = word(name + "ta", name, "NOUN", "Case=Par|Number=Sing", k(t, "month"), entity)
         return join(head, [], [(of, "flat")]), "obl"
 
     # -- clauses ---------------------------------------------------------------------------
@@ -247,8 +312,20 @@ class Finnish(Grammar):
 
     def finite(self, c: Clause, many: bool) -> tuple[Ph, Parts]:
         """The main verb (or `haluta`) and what stands before it."""
-        column = (["haluta", "halusi", "halusivat", "haluaa", "haluavat", "halua", "halunnut",
-                   "halunneet"] if c.want else VERBS[c.verb].forms["fin"])
+        column = (
+            [
+                "haluta",
+                "halusi",
+                "halusivat",
+                "haluaa",
+                "haluavat",
+                "halua",
+                "halunnut",
+                "halunneet",
+            ]
+            if c.want
+            else VERBS[c.verb].forms["fin"]
+        )
         inf, past1, past2, pres1, pres2, conneg, part1, part2 = column[:8]
         key = "want" if c.want else "v"
         number = "Plur" if many else "Sing"
@@ -256,15 +333,25 @@ class Finnish(Grammar):
         if c.neg:
             form = "eivät" if many else "ei"
             feats = f"Number={number}|Person=3|Polarity=Neg|VerbForm=Fin"
-            no = word(form + ("kö" if yn else ""), "ei", "AUX",
-                      feats + ("|Clitic=Ko" if yn else ""), k(c, "neg", *(["q"] if yn else [])))
+            no = word(
+                form + ("kö" if yn else ""),
+                "ei",
+                "AUX",
+                feats + ("|Clitic=Ko" if yn else ""),
+                k(c, "neg", *(["q"] if yn else [])),
+            )
             form = (part2 if many else part1) if c.past else conneg
-            feats = (f"Number={number}|PartForm=Past|VerbForm=Part" if c.past
-                     else "Connegative=Yes|Mood=Ind|Tense=Pres|VerbForm=Fin")
+            feats = (
+                f"Number={number}|PartForm=Past|VerbForm=Part"
+                if c.past
+                else "Connegative=Yes|Mood=Ind|Tense=Pres|VerbForm=Fin"
+            )
             return word(form, inf, "VERB", feats, k(c, key, "t")), [(no, "aux")]
         form = (past2 if many else past1) if c.past else (pres2 if many else pres1)
-        feats = (f"Mood=Ind|Number={number}|Person=3|Tense={'Past' if c.past else 'Pres'}|"
-                 "VerbForm=Fin|Voice=Act")
+        feats = (
+            f"Mood=Ind|Number={number}|Person=3|Tense={'Past' if c.past else 'Pres'}|"
+            "VerbForm=Fin|Voice=Act"
+        )
         keys = k(c, key, "t")
         if yn:
             form += harmony(form, "ko")
@@ -330,8 +417,10 @@ class Finnish(Grammar):
         many = self.agrees_plural(c.agent) and not exist
         yn = c.question == "yn"
         number = "Plur" if many else "Sing"
-        feats = (f"Mood=Ind|Number={number}|Person=3|Tense={'Past' if c.past else 'Pres'}|"
-                 "VerbForm=Fin|Voice=Act")
+        feats = (
+            f"Mood=Ind|Number={number}|Person=3|Tense={'Past' if c.past else 'Pres'}|"
+            "VerbForm=Fin|Voice=Act"
+        )
         form = ("olivat" if many else "oli") if c.past else ("ovat" if many else "on")
         keys = k(c, "cop", "exist", "there") if exist else k(c, "cop")
         if yn and not c.neg:
@@ -340,12 +429,20 @@ class Finnish(Grammar):
             keys += k(c, "q")
         cop: Parts = []
         if c.neg:
-            no = word(("eivät" if many else "ei") + ("kö" if yn else ""), "ei", "AUX",
-                      f"Number={number}|Person=3|Polarity=Neg|VerbForm=Fin", k(c, "neg"))
+            no = word(
+                ("eivät" if many else "ei") + ("kö" if yn else ""),
+                "ei",
+                "AUX",
+                f"Number={number}|Person=3|Polarity=Neg|VerbForm=Fin",
+                k(c, "neg"),
+            )
             cop.append((no, "aux"))
             form = ("olleet" if many else "ollut") if c.past else "ole"
-            feats = "PartForm=Past|VerbForm=Part" if c.past else (
-                "Connegative=Yes|Mood=Ind|Tense=Pres|VerbForm=Fin")
+            feats = (
+                "PartForm=Past|VerbForm=Part"
+                if c.past
+                else ("Connegative=Yes|Mood=Ind|Tense=Pres|VerbForm=Fin")
+            )
         be = word(form, "olla", "VERB" if exist else "AUX", feats, keys)
         subject_ph = self.np(c.agent, "Nom")
         if exist:
@@ -363,8 +460,13 @@ class Finnish(Grammar):
             # A plural subject takes a partitive predicate: `tuolit ovat uusia`.
             form = self.adjective(c.adj, "Par" if many else "Nom", many)
             case = "Par" if many else "Nom"
-            head = word(form, ADJECTIVES[c.adj].forms["fin"][0], "ADJ",
-                        f"Case={case}|Number={number}", k(c, "adj"))
+            head = word(
+                form,
+                ADJECTIVES[c.adj].forms["fin"][0],
+                "ADJ",
+                f"Case={case}|Number={number}",
+                k(c, "adj"),
+            )
         else:
             assert c.place
             if c.question == "place":

@@ -63,8 +63,18 @@ class Indonesian(Grammar):
         right: Parts = []
         if np.det in ("many", "all"):
             form = self.many if np.det == "many" else self.all_
-            left.append((word(form, form, "DET", "PronType=Ind" if np.det == "many" else
-                              "PronType=Tot", k(np, "quant")), "det"))
+            left.append(
+                (
+                    word(
+                        form,
+                        form,
+                        "DET",
+                        "PronType=Ind" if np.det == "many" else "PronType=Tot",
+                        k(np, "quant"),
+                    ),
+                    "det",
+                )
+            )
         left += self.counted(np)
         if np.adj:
             adj = ADJECTIVES[np.adj].forms[self.lang][0]
@@ -92,8 +102,9 @@ class Indonesian(Grammar):
             return [(num, "nummod")]
         if np.det == "indef" and not np.owner:
             form = "se" + kind
-            return [(word(form, form, "DET", "Definite=Ind|PronType=Art", k(np, "indef", "clf")),
-                     "det")]
+            return [
+                (word(form, form, "DET", "Definite=Ind|PronType=Art", k(np, "indef", "clf")), "det")
+            ]
         return []
 
     def counted_after(self, np: NP) -> Parts:
@@ -133,21 +144,27 @@ class Indonesian(Grammar):
     def time(self, t: Time) -> tuple[Ph, str]:
         entity = (t.node, "DATE")
         if t.kind == "yesterday":
-            return word(self.yesterday, self.yesterday, "ADV", "_", k(t, "h", "year", "day"),
-                        entity), "advmod"
+            return word(
+                self.yesterday, self.yesterday, "ADV", "_", k(t, "h", "year", "day"), entity
+            ), "advmod"
         if t.kind == "everyday":
             every = word(self.every, self.every, "DET", "_", k(t, "every"))
-            return join(word(self.day, self.day, "NOUN", "_", k(t, "day")),
-                        [(every, "det")]), "obl:tmod"
+            return join(
+                word(self.day, self.day, "NOUN", "_", k(t, "day")), [(every, "det")]
+            ), "obl:tmod"
         if t.kind == "today":
             this = word(self.this, self.this, "DET", "PronType=Dem", k(t, "h"), entity)
-            return join(word(self.day, self.day, "NOUN", "_", k(t, "day", "h"), entity), [],
-                        [(this, "det")]), "obl:tmod"
+            return join(
+                word(self.day, self.day, "NOUN", "_", k(t, "day", "h"), entity), [], [(this, "det")]
+            ), "obl:tmod"
         if t.kind == "lastyear":
             upos, rel = self.last_is
             last = word(self.last, self.last, upos, "_", k(t, "last"), entity)
-            return join(word(self.year, self.year, "NOUN", "_", k(t, "h", "year"), entity), [],
-                        [(last, rel)]), "obl:tmod"
+            return join(
+                word(self.year, self.year, "NOUN", "_", k(t, "h", "year"), entity),
+                [],
+                [(last, rel)],
+            ), "obl:tmod"
         case = word(self.on_, self.on_, "ADP", "_", k(t, "case"))
 
         def number(value: str, key: str) -> Ph:
@@ -160,12 +177,18 @@ class Indonesian(Grammar):
         if t.kind == "year":
             head, right = self.year, [(number(t.year, "num"), "nummod")]
         elif t.kind == "month":
-            dated = join(name(month(t.month, self.lang), "month"), [],
-                         [(number(t.year, "num"), "nummod")])
+            dated = join(
+                name(month(t.month, self.lang), "month"), [], [(number(t.year, "num"), "nummod")]
+            )
             head, right = self.month_, [(dated, "nmod")]
         elif t.kind == "day":
-            head, right = self.date, [(number(t.day, "dnum"), "nummod"),
-                                      (name(month(t.month, self.lang), "month"), "nmod")]
+            head, right = (
+                self.date,
+                [
+                    (number(t.day, "dnum"), "nummod"),
+                    (name(month(t.month, self.lang), "month"), "nmod"),
+                ],
+            )
         else:
             head, right = self.day, [(name(WEEKDAYS[t.day][self.lang], "h", "day"), "nmod")]
         noun = word(head, head, "NOUN", "_", k(t, "gen"), entity)
@@ -202,8 +225,11 @@ class Indonesian(Grammar):
         out: Parts = []
         for form, sub, rel in (
             (self.say_that, c.comp, "ccomp"),
-            (self.because if c.adv and c.adv[0] == "because" else self.while_,
-             c.adv[1] if c.adv else None, "advcl"),
+            (
+                self.because if c.adv and c.adv[0] == "because" else self.while_,
+                c.adv[1] if c.adv else None,
+                "advcl",
+            ),
         ):
             if sub:
                 mark = word(form, form, "SCONJ", "_", k(sub, "mark"))
@@ -297,8 +323,11 @@ class Indonesian(Grammar):
         if c.frame == "nom":
             assert c.pred
             head = self.np(c.pred, "pred")
-            cop: Parts = [] if c.neg or not self.cop else [
-                (word(self.cop, self.cop, "AUX", "_", k(c, "cop")), "cop")]
+            cop: Parts = (
+                []
+                if c.neg or not self.cop
+                else [(word(self.cop, self.cop, "AUX", "_", k(c, "cop")), "cop")]
+            )
         else:
             adj = ADJECTIVES[c.adj].forms[self.lang][0]
             head, cop = word(adj, adj, "ADJ", "_", k(c, "adj")), []

@@ -9,10 +9,18 @@ from .base import Grammar, Parts, gender_of, k
 
 #: Professions said of a woman (the table has the form that is used of no one in particular).
 FEMININE = {
-    "médico": "médica", "profesor": "profesora", "agricultor": "agricultora",
-    "escritor": "escritora", "conductor": "conductora", "ingeniero": "ingeniera",
-    "niño": "niña", "amigo": "amiga", "vecino": "vecina", "pescador": "pescadora",
-    "juez": "jueza", "ladrón": "ladrona",
+    "médico": "médica",
+    "profesor": "profesora",
+    "agricultor": "agricultora",
+    "escritor": "escritora",
+    "conductor": "conductora",
+    "ingeniero": "ingeniera",
+    "niño": "niña",
+    "amigo": "amiga",
+    "vecino": "vecina",
+    "pescador": "pescadora",
+    "juez": "jueza",
+    "ladrón": "ladrona",
 }
 MASCULINE = {"enfermera": "enfermero"}
 ESTAR = ("clean", "dirty", "happy", "sad", "healthy")
@@ -138,8 +146,12 @@ class Spanish(Grammar):
         else:
             quien = word("quien", "quien", "PRON", "Number=Sing|PronType=Rel", k(np, "rel"))
             que = join(quien, [(word("a", "a", "ADP", keys=k(np, "acc")), "case")])
-        return self.verbal(np.rel, {np.gap}, [(que, "nsubj" if np.gap == "agent" else "obj")],
-                           inverted=np.gap != "agent")
+        return self.verbal(
+            np.rel,
+            {np.gap},
+            [(que, "nsubj" if np.gap == "agent" else "obj")],
+            inverted=np.gap != "agent",
+        )
 
     def time(self, t: Time) -> tuple[Ph, str]:
         entity = (t.node, "DATE")
@@ -152,8 +164,9 @@ class Spanish(Grammar):
             form = "ayer" if t.kind == "yesterday" else "hoy"
             return word(form, form, "ADV", "_", k(t, "h", "year", "day"), entity), "advmod"
         if t.kind == "everyday":
-            todos = word("todos", "todo", "DET", "Gender=Masc|Number=Plur|PronType=Tot",
-                         k(t, "every"))
+            todos = word(
+                "todos", "todo", "DET", "Gender=Masc|Number=Plur|PronType=Tot", k(t, "every")
+            )
             dias = word("días", "día", "NOUN", "Gender=Masc|Number=Plur", k(t, "day"))
             return join(dias, [(todos, "det"), (the("Plur"), "det")]), "obl"
         if t.kind == "lastyear":
@@ -170,8 +183,9 @@ class Spanish(Grammar):
             num = word(t.day, t.day, "NUM", "NumType=Card", k(t, "dnum"), entity)
             el = the()
             el.head.keys = frozenset(k(t, "case"))
-            return join(num, [(el, "det")], [(self.of(month(t.month, "spa"), t, "month"),
-                                              "nmod")]), "obl"
+            return join(
+                num, [(el, "det")], [(self.of(month(t.month, "spa"), t, "month"), "nmod")]
+            ), "obl"
         en = word("en", "en", "ADP", keys=k(t, "case"))
         if t.kind == "year":
             head = word(t.year, t.year, "NUM", "NumType=Card", k(t, "num"), entity)
@@ -184,8 +198,14 @@ class Spanish(Grammar):
         """`de mayo`, `de 2012` inside a date."""
         entity = (t.node, "DATE")
         digits = form.isdigit()
-        head = word(form, form, "NUM" if digits else "NOUN",
-                    "NumType=Card" if digits else "Gender=Masc", k(t, key), entity)
+        head = word(
+            form,
+            form,
+            "NUM" if digits else "NOUN",
+            "NumType=Card" if digits else "Gender=Masc",
+            k(t, key),
+            entity,
+        )
         return join(head, [(word("de", "de", "ADP", entity=entity), "case")])
 
     # -- clauses ---------------------------------------------------------------------------
@@ -228,17 +248,21 @@ class Spanish(Grammar):
             aux.append((word(form, "él", "PRON", feats, k(c, "clitic")), "obl:arg"))
         if c.passive:
             form = ("fueron" if many else "fue") if c.past else ("son" if many else "es")
-            aux = [(word(form, "ser", "AUX", self.finite_feats(c, many), k(c, "pass", "t")),
-                    "aux:pass")]
+            aux = [
+                (
+                    word(form, "ser", "AUX", self.finite_feats(c, many), k(c, "pass", "t")),
+                    "aux:pass",
+                )
+            ]
             gender = self.gender(subject_np)
             participle = self.agree([part, part[:-1] + "a"], gender, many)
-            feats = (f"Gender={gender}|Number={'Plur' if many else 'Sing'}|Tense=Past|"
-                     "VerbForm=Part")
+            feats = f"Gender={gender}|Number={'Plur' if many else 'Sing'}|Tense=Past|VerbForm=Part"
             verb = word(participle, inf, "VERB", feats, k(c, "v"))
         elif c.want:
             form = "querían" if many else "quería"
-            verb = word(form, "querer", "VERB", self.finite_feats(c, many, "Imp"),
-                        k(c, "want", "t"))
+            verb = word(
+                form, "querer", "VERB", self.finite_feats(c, many, "Imp"), k(c, "want", "t")
+            )
         else:
             form = (past2 if many else past1) if c.past else (pres2 if many else pres1)
             verb = word(form, inf, "VERB", self.finite_feats(c, many), k(c, "v", "t"))
@@ -247,8 +271,7 @@ class Spanish(Grammar):
             core = [(join(word(inf, inf, "VERB", "VerbForm=Inf", k(c, "v")), [], core), "xcomp")]
         before = [] if inverted else subject
         after = subject if inverted else []
-        return join(verb, [*left, *before, *self.neg(c), *aux],
-                    [*after, *core, *self.tail(c)])
+        return join(verb, [*left, *before, *self.neg(c), *aux], [*after, *core, *self.tail(c)])
 
     def arguments(self, c: Clause, skip: set[str]) -> Parts:
         out: Parts = []
@@ -309,8 +332,9 @@ class Spanish(Grammar):
             form = "había" if c.past else "hay"
             feats = self.finite_feats(c, False, tense)
             be = word(form, "haber", "VERB", feats, k(c, "exist", "cop", "there"))
-            return join(be, self.neg(c), [(self.np(c.agent, "agent"), "obj"),
-                                          *self.arguments(c, {"agent"})])
+            return join(
+                be, self.neg(c), [(self.np(c.agent, "agent"), "obj"), *self.arguments(c, {"agent"})]
+            )
         estar = c.frame == "loc" or c.adj in ESTAR
         if estar:
             form = ("estaban" if many else "estaba") if c.past else ("están" if many else "está")
@@ -324,8 +348,13 @@ class Spanish(Grammar):
         elif c.frame == "adj":
             forms = ADJECTIVES[c.adj].forms["spa"]
             gender = self.gender(c.agent)
-            head = word(self.agree(forms, gender, many), forms[0], "ADJ",
-                        f"Gender={gender}|Number={'Plur' if many else 'Sing'}", k(c, "adj"))
+            head = word(
+                self.agree(forms, gender, many),
+                forms[0],
+                "ADJ",
+                f"Gender={gender}|Number={'Plur' if many else 'Sing'}",
+                k(c, "adj"),
+            )
         else:
             assert c.place
             if c.question == "place":

@@ -37,14 +37,21 @@ class Turkish(Grammar):
             loc = np.kind == "loc"
             lemma = PLACES[np.concept].forms["tur"][0] if loc else np.concept
             form = forms.inflect_name(lemma, case)
-            return word(form, lemma, "PROPN", feats, [*k(np, "h"), *affix],
-                        (np.node, "LOC" if loc else "ORG"))
+            return word(
+                form,
+                lemma,
+                "PROPN",
+                feats,
+                [*k(np, "h"), *affix],
+                (np.node, "LOC" if loc else "ORG"),
+            )
         if np.kind == "uni":
             entity = (np.node, "ORG")
             city = PLACES[np.concept].forms["tur"][0]
             form = forms.inflect_name("Üniversitesi", case, poss=True)
-            head = word(form, "üniversite", "PROPN", f"{feats}|{PSOR}",
-                        [*k(np, "h", "of"), *affix], entity)
+            head = word(
+                form, "üniversite", "PROPN", f"{feats}|{PSOR}", [*k(np, "h", "of"), *affix], entity
+            )
             left = word(city, city, "PROPN", "Case=Nom|Number=Sing|Person=3", k(np, "city"), entity)
             return join(head, [(left, "nmod:poss")])
         if np.kind == "pron":
@@ -77,8 +84,18 @@ class Turkish(Grammar):
             left.append((num, "nummod"))
         elif np.det in ("many", "all"):
             det = "birçok" if np.det == "many" else "bütün"
-            left.append((word(det, det, "DET", "PronType=Ind" if np.det == "many" else
-                              "PronType=Tot", k(np, "quant")), "det"))
+            left.append(
+                (
+                    word(
+                        det,
+                        det,
+                        "DET",
+                        "PronType=Ind" if np.det == "many" else "PronType=Tot",
+                        k(np, "quant"),
+                    ),
+                    "det",
+                )
+            )
         if np.adj:
             adj = ADJECTIVES[np.adj].forms["tur"][0]
             left.append((word(adj, adj, "ADJ", "_", k(np, "adj")), "amod"))
@@ -91,8 +108,12 @@ class Turkish(Grammar):
         assert c.patient
         if c.verb in DATIVE:
             return "Dat"
-        bare = c.patient.kind == "n" and not c.patient.human and not c.patient.owner and (
-            c.patient.det in ("indef", "count", "many"))
+        bare = (
+            c.patient.kind == "n"
+            and not c.patient.human
+            and not c.patient.owner
+            and (c.patient.det in ("indef", "count", "many"))
+        )
         return "Nom" if bare else "Acc"
 
     def relative(self, np: NP) -> Ph:
@@ -105,16 +126,23 @@ class Turkish(Grammar):
         entity = (t.node, "DATE")
         if t.kind in ("yesterday", "today"):
             form = "dün" if t.kind == "yesterday" else "bugün"
-            return word(form, form, "NOUN", "Case=Nom|Number=Sing|Person=3",
-                        k(t, "h", "year", "day"), entity), "obl"
+            return word(
+                form,
+                form,
+                "NOUN",
+                "Case=Nom|Number=Sing|Person=3",
+                k(t, "h", "year", "day"),
+                entity,
+            ), "obl"
         nom = "Case=Nom|Number=Sing|Person=3"
         if t.kind == "everyday":
             every = word("her", "her", "DET", "_", k(t, "every"))
             return join(word("gün", "gün", "NOUN", nom, k(t, "day")), [(every, "det")]), "obl"
         if t.kind == "lastyear":
             last = word("geçen", "geçen", "ADJ", "_", k(t, "last"), entity)
-            return join(word("yıl", "yıl", "NOUN", nom, k(t, "h", "year"), entity),
-                        [(last, "amod")]), "obl"
+            return join(
+                word("yıl", "yıl", "NOUN", nom, k(t, "h", "year"), entity), [(last, "amod")]
+            ), "obl"
         if t.kind == "weekday":
             form = WEEKDAYS[t.day]["tur"]
             day = word(form, form, "NOUN", nom, k(t, "h", "day"), entity)
@@ -162,8 +190,9 @@ class Turkish(Grammar):
             form, lemma, case = "ne", "ne", "Nom"
         rel = {"agent": "nsubj", "patient": "obj"}.get(role, "obl")
         rel = "obl" if role == "patient" and case == "Dat" else rel
-        return word(form, lemma, "PRON", f"Case={case}|Number=Sing|Person=3|PronType=Int",
-                    keys), rel
+        return word(
+            form, lemma, "PRON", f"Case={case}|Number=Sing|Person=3|PronType=Int", keys
+        ), rel
 
     def verb(self, c: Clause, kind: str) -> Ph:
         column = VERBS[c.verb].forms["tur"]
@@ -175,8 +204,17 @@ class Turkish(Grammar):
         if neg:
             keys += k(c, "neg")
         if c.want:
-            return self.light(c, column, word(forms.infinitive(stem), lemma, "VERB",
-                                              "Case=Nom|Polarity=Pos|VerbForm=Vnoun", keys))
+            return self.light(
+                c,
+                column,
+                word(
+                    forms.infinitive(stem),
+                    lemma,
+                    "VERB",
+                    "Case=Nom|Polarity=Pos|VerbForm=Vnoun",
+                    keys,
+                ),
+            )
         if c.passive:
             stem = soft = column[1]
             keys += k(c, "pass")
@@ -224,8 +262,9 @@ class Turkish(Grammar):
         if c.passive:
             assert c.agent
             agent = self.np(c.agent, "Nom")
-            by = word("tarafından", "taraf", "NOUN", f"Case=Abl|Number=Sing|Person=3|{PSOR}",
-                      k(c, "by"))
+            by = word(
+                "tarafından", "taraf", "NOUN", f"Case=Abl|Number=Sing|Person=3|{PSOR}", k(c, "by")
+            )
             inner.append((join(by, [(agent, "nmod:poss")]), "obl"))
         if c.recipient and asked != "recipient":
             inner.append((self.np(c.recipient, "Dat"), "obl"))
@@ -240,8 +279,12 @@ class Turkish(Grammar):
             inner.append((self.verbal(c.comp, set(), "said"), "ccomp"))
         if asked:
             # The question word stands before the verb, but a bare object stands even closer.
-            bare = asked == "agent" and inner and inner[-1][1] == "obj" and (
-                "Case=Nom" in inner[-1][0].head.feats)
+            bare = (
+                asked == "agent"
+                and inner
+                and inner[-1][1] == "obj"
+                and ("Case=Nom" in inner[-1][0].head.feats)
+            )
             inner.insert(len(inner) - bool(bare), self.wh(c, asked))
         right: Parts = []
         if c.conj:
@@ -275,8 +318,9 @@ class Turkish(Grammar):
         if c.frame == "exist":
             assert c.place
             subject = [(self.np(c.place, "Loc"), "obl"), *subject]
-            head = word("var", "var", "NOUN", "Case=Nom|Number=Sing|Person=3",
-                        k(c, "exist", "there"))
+            head = word(
+                "var", "var", "NOUN", "Case=Nom|Number=Sing|Person=3", k(c, "exist", "there")
+            )
         elif c.frame == "loc":
             assert c.place
             head = self.wh(c, "place")[0] if c.question == "place" else self.np(c.place, "Loc")
@@ -290,8 +334,13 @@ class Turkish(Grammar):
         if c.neg:
             form = "değildi" if c.past else "değil"
             tense = "Past" if c.past else "Pres"
-            not_ = word(form, "değil", "AUX", f"Number=Sing|Person=3|Polarity=Neg|Tense={tense}",
-                        k(c, "neg", "cop"))
+            not_ = word(
+                form,
+                "değil",
+                "AUX",
+                f"Number=Sing|Person=3|Polarity=Neg|Tense={tense}",
+                k(c, "neg", "cop"),
+            )
             return join(head, subject, [(not_, "cop")])
         last = head.toks[-1].form
         if c.question == "yn":

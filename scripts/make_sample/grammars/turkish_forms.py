@@ -22,7 +22,8 @@ def two(stem: str) -> str:
 def four(stem: str) -> str:
     """The vowel of a suffix with I."""
     return {"a": "ı", "ı": "ı", "o": "u", "u": "u", "e": "i", "i": "i", "ö": "ü", "ü": "ü"}[
-        last_vowel(stem)]
+        last_vowel(stem)
+    ]
 
 
 def ends_in_vowel(stem: str) -> bool:
@@ -67,9 +68,20 @@ def inflect_name(name: str, case: str, poss: bool = False) -> str:
     """A proper name: the ending follows an apostrophe and the name never changes."""
     if case == "Nom":
         return name
-    return name + "'" + inflect(name, case)[len(name):] if not poss else (
-        name + "'" + {"Acc": "n" + four(name), "Dat": "n" + two(name), "Loc": "nd" + two(name),
-                      "Gen": "n" + four(name) + "n"}[case])
+    return (
+        name + "'" + inflect(name, case)[len(name) :]
+        if not poss
+        else (
+            name
+            + "'"
+            + {
+                "Acc": "n" + four(name),
+                "Dat": "n" + two(name),
+                "Loc": "nd" + two(name),
+                "Gen": "n" + four(name) + "n",
+            }[case]
+        )
+    )
 
 
 def past(stem: str, neg: bool = False) -> str:

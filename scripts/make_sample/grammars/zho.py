@@ -63,8 +63,13 @@ class Chinese(Grammar):
         form, clf = NOUNS[np.concept].forms["zho"]
         many = np.plural and np.det == "def"
         # Definite people are counted as a group by 们; other nouns need a demonstrative.
-        head = word(form + "们" if many and np.human else form, form, "NOUN",
-                    "Number=Plur" if many and np.human else "_", k(np, "h"))
+        head = word(
+            form + "们" if many and np.human else form,
+            form,
+            "NOUN",
+            "Number=Plur" if many and np.human else "_",
+            k(np, "h"),
+        )
         left: Parts = []
         if np.rel:
             left.append((self.relative(np), "acl:relcl"))
@@ -79,8 +84,9 @@ class Chinese(Grammar):
         elif np.det == "indef":
             left.append((self.classified("一", "NUM", "NumType=Card", np, clf, "indef"), "nummod"))
         elif np.det == "count":
-            left.append((self.classified(self.number(np), "NUM", "NumType=Card", np, clf, "num"),
-                         "nummod"))
+            left.append(
+                (self.classified(self.number(np), "NUM", "NumType=Card", np, clf, "num"), "nummod")
+            )
         elif np.det == "many":
             left.append((word("许多", "许多", "NUM", "_", k(np, "quant")), "nummod"))
         elif np.det == "all":
@@ -182,8 +188,11 @@ class Chinese(Grammar):
             rel = "nsubj:pass" if c.passive else "nsubj"
             left.append((self.part(c, subject), rel))
         if c.time:
-            left.append((self.asked(c.time, "time"), "obl:tmod") if c.question == "time"
-                        else self.time(c.time))
+            left.append(
+                (self.asked(c.time, "time"), "obl:tmod")
+                if c.question == "time"
+                else self.time(c.time)
+            )
         # `什么 时候 都` would say `always`.
         if subject_np.det == "all" and subject_np.kind == "n" and c.question != "time":
             left.append((word("都", "都", "ADV"), "advmod"))
@@ -198,9 +207,12 @@ class Chinese(Grammar):
                 place = [(join(self.asked(c.place, "place"), [(zai, "case")]), "obl")]
             else:
                 place = [self.at(c.place)]
-        disposed = (c.patient is not None and c.recipient is not None
-                    and c.patient.det not in ("indef", "count", "many")
-                    and "patient" not in skip | {c.question})
+        disposed = (
+            c.patient is not None
+            and c.recipient is not None
+            and c.patient.det not in ("indef", "count", "many")
+            and "patient" not in skip | {c.question}
+        )
         if disposed:
             # What is known and given away stands before the verb, with 把.
             assert c.patient
@@ -209,8 +221,14 @@ class Chinese(Grammar):
             negs = [*negs, *place, (obj, "obl:patient")]
             place = []
         right: Parts = []
-        if le and c.past and not c.neg and not c.want and c.verb not in STATES and not (
-                c.passive and c.verb in MAKING):
+        if (
+            le
+            and c.past
+            and not c.neg
+            and not c.want
+            and c.verb not in STATES
+            and not (c.passive and c.verb in MAKING)
+        ):
             right.append((word("了", "了", "AUX", "Aspect=Perf", k(c, "t")), "aux"))
         if c.passive:
             assert c.agent
@@ -218,8 +236,9 @@ class Chinese(Grammar):
             by = "由" if c.verb in MAKING else "被"
             bei = word(by, by, "ADP", "_", k(c, "by", "pass"))
             agent = join(self.np(c.agent, "agent"), [(bei, "case")])
-            return join(self.verb(c), [*left, *place, *negs, (agent, "obl:agent")],
-                        [*right, *self.tail(c)])
+            return join(
+                self.verb(c), [*left, *place, *negs, (agent, "obl:agent")], [*right, *self.tail(c)]
+            )
         if c.recipient:
             right.append((self.part(c, "recipient"), "iobj"))
         if c.patient and "patient" not in skip and not disposed:
@@ -271,13 +290,13 @@ class Chinese(Grammar):
             assert c.place
             have = word("有", "有", "VERB", "_", k(c, "exist", "cop", "there"))
             # With 有 the place comes first and what exists is the object.
-            return join(have, [(self.located(c.place), "nsubj")],
-                        [(self.np(c.agent, "agent"), "obj")])
+            return join(
+                have, [(self.located(c.place), "nsubj")], [(self.np(c.agent, "agent"), "obj")]
+            )
         negs = [self.neg("不", c)] if c.neg else []
         if c.frame == "loc":
             assert c.place
-            place = (self.asked(c.place, "place") if c.question == "place"
-                     else self.located(c.place))
+            place = self.asked(c.place, "place") if c.question == "place" else self.located(c.place)
             zai = word("在", "在", "VERB", "_", [*k(c, "cop"), *k(c.place, "case")])
             return join(zai, [*subject, *negs], [(place, "obj")])
         if c.frame == "nom":
@@ -287,6 +306,5 @@ class Chinese(Grammar):
         adj = ADJECTIVES[c.adj].forms["zho"][0]
         head = word(adj, adj, "ADJ", "_", k(c, "adj"))
         # A plain adjective needs 很 unless something else, a negation or a question, is there.
-        very: Parts = [] if c.neg or c.question else [
-            (word("很", "很", "ADV"), "advmod")]
+        very: Parts = [] if c.neg or c.question else [(word("很", "很", "ADV"), "advmod")]
         return join(head, [*subject, *negs, *very])

@@ -1,0 +1,110 @@
+"""What happens along the way: when to evaluate and save, which weights are best, the bar."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback
+from transformers.trainer_callback import ExportableState
+
+if TYPE_CHECKING:
+    from xlt.training.trainer import TransferTrainer
+
+Scores = dict[str, float]
+"""Selector ("dev:eng", "dev:jav") → score of the current weights."""
+
+
+class Selector(TrainerCallback, ExportableState):
+    """Remembers the best step by every criterion, and stops when the first stops improving."""
+
+    def __init__(self, primary: str | None, patience: int | None) -> None:
+        self.primary, self.patience = primary, patience
+        self.best: dict[str, dict[str, float]] = {}
+        self.since_best = 0
+        self.history: list[dict[str, float]] = []
+
+    def update(self, step: int, scores: Scores) -> bool:
+        """Take note of an evaluation; True if any criterion has a new best."""
+        self.history.append({"step": step, **scores})
+        improved = [n for n, v in scores.items() if n not in self.best or v > self.best[n]["score"]]
+        for name in improved:
+            self.best[name] = {"step": step, "score": scores[name]}
+        if self.primary in scores:
+            self.since_best = 0 if self.primary in improved else self.since_best + 1
+        return bool(improved)
+
+    @property
+    def exhausted(self) -> bool:
+        return self.patience is not None and self.since_best >= self.patience
+
+    @property
+    def steps(self) -> set[int]:
+        return {int(best["step"]) for best in self.best.values()}
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "args": {"primary": self.primary, "patience": self.patience},
+            "attributes": {
+                "best": self.best,
+                "since_best": self.since_best,
+                "history": self.history,
+            },
+        }
+
+
+class Rhythm(TrainerCallback):
+    """Evaluates and saves at the ends of our epochs, or every so many steps."""
+
+    def __init__(self, trainer: TransferTrainer) -> None:
+        self.trainer = trainer
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        sampler, training = self.trainer.sampler, self.trainer.training
+        step = state.global_step
+        state.epoch = sampler.epoch_of(step)
+        if self.trainer.average is not None:
+            self.trainer.average.update(step)
+        at_boundary = step in self.trainer.boundaries
+        last = step == len(sampler.steps)
+        every, save = training.evaluate_every, training.checkpoint_every
+        due = step % every == 0 if every else at_boundary
+        control.should_evaluate = self.trainer.evaluator is not None and (due or last)
+        control.should_log = control.should_evaluate or control.should_log
+        control.should_save = last or (step % save == 0 if save else at_boundary)
+        return control
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        # transformers sees one long epoch; all that is due has been done by on_step_end.
+        control.should_evaluate = control.should_save = control.should_log = False
+        return control
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        if self.trainer.selector.exhausted:
+            control.should_training_stop = control.should_save = True
+        return control
+
+
+class ProgressBar(TrainerCallback):
+    """One bar on standard error: steps, loss, and the score of the last evaluation."""
+
+    def __init__(self, name: str) -> None:
+        from tqdm import tqdm
+
+        self.bar: Any = tqdm(desc=name, unit="step", dynamic_ncols=True, leave=True)
+        self.shown: dict[str, str] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.bar.reset(total=state.max_steps)
+        self.bar.update(state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.bar.update(1)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        for name, value in (logs or {}).items():
+            if name == "loss" or name.startswith("eval_"):
+                self.shown[name.removeprefix("eval_")] = f"{float(value):.4g}"
+        self.bar.set_postfix(self.shown)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.bar.close()
