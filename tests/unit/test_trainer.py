@@ -18,7 +18,7 @@ from xlt.model.task_model import IGNORED, summed_cross_entropy
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
 from xlt.training import stages
-from xlt.training.predict import Predictor
+from xlt.training.predict import Predictor, piece_table
 from xlt.training.trainer import Selector, TransferTrainer
 
 
@@ -158,7 +158,7 @@ def in_memory(monkeypatch):
     real = stages.save_model
 
     def save_model(model, info, tokenizer, folder, vocabulary=None):
-        pieces = None if vocabulary is None else stages.piece_table(vocabulary)
+        pieces = None if vocabulary is None else piece_table(vocabulary)
         predictor = Predictor(found["task"], model.eval(), 500, pieces=pieces)
         records = found["records"]
         backbone = Backbone(info.encoder, Model(encoder=info.encoder))
