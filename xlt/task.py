@@ -192,6 +192,16 @@ class Task(ABC):
     ) -> list[Record]:
         """Copies of the records with predicted annotation; as many words as went in."""
 
+    def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
+        """One set of outputs from those of several models on the same batch, for `decode`.
+
+        The mean of each tensor: right for log-probabilities, whatever they are conditioned on. A
+        task whose outputs are something else combines them itself.
+        """
+        import torch
+
+        return {k: torch.stack([one[k] for one in outputs]).mean(0) for k in outputs[0]}
+
     # Evaluation ----------------------------------------------------------------------------
 
     @abstractmethod

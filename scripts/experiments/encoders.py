@@ -77,10 +77,6 @@ def african(folder: Path) -> None:
         )
         for lang in AFRICAN
     ]  # fmt: skip
-    parallel += [
-        Parallel(lang, "eng", pairs("ntrex", lang, "eng", "test"))
-        for lang in ("hau", "ibo", "swa", "yor", "zul")
-    ]
     texts = {
         "eng": [*tagged("uner-english-ewt:eng:train"), *premises("multinli-mt:eng:train")],
         "swa": list(premises("multinli-mt:swa:train")),

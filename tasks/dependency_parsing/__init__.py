@@ -264,6 +264,13 @@ class DependencyParsing(Task):
             )
         return decoded
 
+    def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
+        """Arcs are averaged; relations are scored by every model once the tree is known."""
+        import torch
+
+        combined = {k: torch.stack([one[k] for one in outputs]) for k in outputs[0]}
+        return {**combined, "arcs": combined["arcs"].mean(0)}
+
     # Evaluation ----------------------------------------------------------------------------
 
     def counts(self, gold: Record, predicted: Record) -> NDArray[np.float64]:

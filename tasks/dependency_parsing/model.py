@@ -184,9 +184,12 @@ def relations_of(
     Returns ids, (sentences, words).
     """
     heads = torch.from_numpy(np.maximum(trees, 0).astype(np.int64))
-    of_head = outputs["heads"].gather(
-        1, heads.unsqueeze(-1).expand(-1, -1, outputs["heads"].shape[-1])
-    )
-    scores = paired_scores(outputs["dependents"], of_head, outputs["relation_weight"])
-    scores[..., root] = -torch.inf
-    return np.where(trees == 0, root, scores.argmax(-1).numpy())
+    vectors = [outputs[k] for k in ("dependents", "heads", "relation_weight")]
+    members = [vectors] if vectors[0].ndim == 3 else zip(*vectors, strict=True)
+    total: torch.Tensor | float = 0.0
+    for dependents, candidates, weight in members:  # more than one in an ensemble
+        of_head = candidates.gather(1, heads.unsqueeze(-1).expand(-1, -1, candidates.shape[-1]))
+        total = total + paired_scores(dependents, of_head, weight).log_softmax(-1)
+    assert isinstance(total, torch.Tensor)
+    total[..., root] = -torch.inf
+    return np.where(trees == 0, root, total.argmax(-1).numpy())

@@ -271,6 +271,9 @@ class Selection(Section):
 class Evaluation(Section):
     splits: list[Literal["dev", "test"]] = ["test"]
     batch_tokens: PositiveInt = 8192
+    ensemble: bool = Field(
+        default=False, description="also score the models of all seeds deciding together"
+    )
     bootstrap: PositiveInt = Field(default=1000, description="resamples for confidence intervals")
 
 

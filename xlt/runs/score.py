@@ -14,6 +14,7 @@ from xlt.files import disk_error
 from xlt.model.folder import load_model
 from xlt.runs.folder import RunFolder
 from xlt.training.predict import (
+    Ensemble,
     Predictor,
     best_device,
     cast_for_inference,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
     from xlt.runs.sources import Sources
     from xlt.task import Record, Task
+    from xlt.training.data import Data
     from xlt.training.stages import Finished
 
 
@@ -60,7 +62,6 @@ def evaluate_target(
     split and way of selecting, and the target's piece statistics.
     """
     base = f"seed-{seed}/{target}"
-    suffix = task.formats[next(iter(task.formats))][0]
     wanted = [finished.primary, *relevant(finished, target)]
     rows: list[dict[str, Any]] = []
     by_step: dict[int, list[dict[str, Any]]] = {}
@@ -93,20 +94,67 @@ def evaluate_target(
                 }
                 by_step[step].append(row)
                 if selector == finished.primary:
-                    save_predictions(folder, f"{base}/{split}{suffix}", task, predicted)
-                    folder.write_json(
-                        f"{base}/{split}.counts.json",
-                        {
-                            "names": list(task.count_names),
-                            "data": data.fingerprint,
-                            "counts": counts.tolist(),
-                        },
-                    )
+                    save_outcome(folder, f"{base}/{split}", task, data, counts, predicted)
         rows += [
             {**row, "selected_on": selector, "primary": selector == finished.primary}
             for row in by_step[step]
         ]
     return rows, statistics
+
+
+def evaluate_ensemble(
+    config: Config, sources: Sources, folder: RunFolder, target: str
+) -> list[dict[str, Any]]:
+    """Score the models of all seeds deciding together; one row a split, no seed of its own.
+
+    Writes predictions and counts below ``ensemble/<target>``.
+    """
+    loaded = [
+        make_predictor(
+            folder.path / f"seed-{seed}/{target}/model",
+            batch_tokens=config.evaluation.batch_tokens,
+            precision=config.training.precision,
+            options=config.model,
+        )
+        for seed in config.seeds
+    ]
+    task, backbone, _ = loaded[0]
+    predictor = Ensemble.of([one for _, _, one in loaded])
+    rows = []
+    for split in config.evaluation.splits:
+        data = sources.load(Portion(target, split))
+        counts, predicted = predict_and_count(predictor, backbone, data.records)
+        save_outcome(folder, f"ensemble/{target}/{split}", task, data, counts, predicted)
+        rows.append(
+            {
+                "target": target,
+                "split": split,
+                "seed": None,
+                "step": None,
+                "records": len(data.records),
+                "data": data.fingerprint,
+                **scores(task, counts, config.evaluation.bootstrap, config.seeds[0]),
+                "selected_on": f"ensemble of {len(config.seeds)} seeds",
+                "primary": False,
+            }
+        )
+    return rows
+
+
+def save_outcome(
+    folder: RunFolder,
+    base: str,
+    task: Task,
+    data: Data,
+    counts: NDArray[np.float64],
+    predicted: Sequence[Record],
+) -> None:
+    """Predictions in the task's first format, and the counts that `xlt compare` resamples."""
+    save_predictions(folder, base + task.formats[next(iter(task.formats))][0], task, predicted)
+    folder.write_json(
+        f"{base}.counts.json",
+        {"names": list(task.count_names), "data": data.fingerprint, "counts": counts.tolist()},
+    )
 
 
 def relevant(finished: Finished, target: str) -> list[str]:

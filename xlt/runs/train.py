@@ -155,7 +155,7 @@ def _run_all(
     from accelerate import PartialState
 
     from xlt.runs.card import model_card
-    from xlt.runs.score import evaluate_target, summarise
+    from xlt.runs.score import evaluate_ensemble, evaluate_target, summarise
     from xlt.training.stages import StageRunner
 
     rows: list[dict[str, Any]] = []
@@ -196,6 +196,9 @@ def _run_all(
             PartialState().wait_for_everyone()
     if folder is None:
         return {}
+    if config.evaluation.ensemble and len(config.seeds) > 1:
+        for target in plans:
+            rows += evaluate_ensemble(config, sources, folder, target)
     result = {
         "name": config.name,
         "task": task.name,

@@ -118,6 +118,26 @@ def score(task: Task, counts: NDArray[np.float64]) -> dict[str, float]:
     return {name: float(value) for name, value in task.metrics(counts.sum(axis=0)).items()}
 
 
+@dataclass
+class Ensemble(Predictor):
+    """Several models of one task and label inventory that decide together."""
+
+    members: tuple[Predictor, ...] = ()
+
+    @classmethod
+    def of(cls, members: Sequence[Predictor]) -> Ensemble:
+        first = members[0]
+        if any(one.model.labels != first.model.labels for one in members):
+            raise ValueError("the models have different labels")
+        return cls(
+            first.task, first.model, first.budget, first.precision, first.device,
+            members=tuple(members),
+        )  # fmt: skip
+
+    def forward(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        return dict(self.task.combine([one.forward(examples) for one in self.members]))
+
+
 def cast_for_inference(model: TaskModel, precision: str) -> None:
     """Store the weights of linear layers in the precision that autocast would cast them to.
 
