@@ -33,7 +33,7 @@ def made(request, tmp_path):
 
 
 def test_one_model_twice_is_that_model(made):
-    task, records, examples, (first, _) = made
+    _, records, examples, (first, _) = made
     assert Ensemble.of([first, first])(records, examples) == first(records, examples)
 
 

@@ -129,6 +129,8 @@ class Ensemble(Predictor):
         first = members[0]
         if any(one.model.labels != first.model.labels for one in members):
             raise ValueError("the models have different labels")
+        for one in members:
+            one.model.eval()
         return cls(
             first.task, first.model, first.budget, first.precision, first.device,
             members=tuple(members),
