@@ -255,7 +255,6 @@ class Training(Section):
     report_to: list[str] = Field(
         default_factory=list, description="tensorboard, wandb, mlflow: as transformers names them"
     )
-    hub_model_id: str | None = Field(default=None, description="push the finished model there")
 
 
 class Selection(Section):
@@ -280,6 +279,11 @@ class Evaluation(Section):
 class Output(Section):
     root: Path = Field(
         default=Path("runs"), description="holds one folder a run, and the shared stages"
+    )
+    push_to_hub: str | None = Field(
+        default=None,
+        description="owner/name of a Hugging Face repository for the first seed's model; with "
+        "several targets, `-<target>` is added",
     )
 
 

@@ -212,6 +212,12 @@ def _run_all(
         "lineage": lineage,
     }
     write_text(folder.path / CARD, model_card(config, result, describe_data(sources)))
+    if config.output.push_to_hub:
+        from xlt.runs.publish import publish
+
+        result["pushed"] = publish(
+            folder.path, config.output.push_to_hub, config.target, config.seeds[0]
+        )
     folder.write_json(RESULT, result)
     return result
 

@@ -143,7 +143,7 @@ class StageRunner:
             "train": [[d.portion.language, d.fingerprint] for d in train],
             "dev": [[d.portion.language, d.fingerprint] for d in dev],
             "training": stage.training.model_dump(
-                mode="json", exclude={"report_to", "hub_model_id", "checkpoint_every"}
+                mode="json", exclude={"report_to", "checkpoint_every"}
             ),
             "temperature": stage.temperature,
             "selection": self.config.selection.model_dump(mode="json"),

@@ -1,0 +1,63 @@
+"""Pushing to the hub, with the hub's client replaced."""
+
+from __future__ import annotations
+
+import huggingface_hub
+import pytest
+
+from xlt.errors import XltError
+from xlt.runs.publish import publish
+
+
+class Hub:
+    """Writes down what it is asked to do."""
+
+    def __init__(self, refuse=False):
+        self.calls, self.refuse = [], refuse
+
+    def create_repo(self, name, exist_ok):
+        if self.refuse:
+            raise ValueError("you may not write to it\nmore words")
+        self.calls.append(("create", name))
+
+    def upload_folder(self, repo_id, folder_path):
+        self.calls.append((repo_id, sorted(p.name for p in folder_path.iterdir())))
+
+    def upload_file(self, repo_id, path_in_repo, path_or_fileobj):
+        self.calls.append((repo_id, path_in_repo, path_or_fileobj.read_text()))
+
+
+@pytest.fixture
+def run(tmp_path):
+    for target in ("hau", "swa"):
+        folder = tmp_path / f"seed-7/{target}/model"
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_text(target)
+    (tmp_path / "README.md").write_text("the card")
+    return tmp_path
+
+
+def test_every_target_gets_a_repository_with_the_card(run, monkeypatch):
+    hub = Hub()
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: hub)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    assert publish(run, "me/ner", ["hau", "swa"], 7) == {"hau": "me/ner-hau", "swa": "me/ner-swa"}
+    assert ("create", "me/ner-hau") in hub.calls
+    assert ("me/ner-swa", ["model.safetensors"]) in hub.calls
+    assert ("me/ner-swa", "README.md", "the card") in hub.calls
+    assert publish(run, "me/ner", ["hau"], 7) == {"hau": "me/ner"}
+
+
+def test_a_refusal_is_said(run, monkeypatch):
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: Hub(refuse=True))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    with pytest.raises(XltError, match=r"me/ner: you may not write to it\n") as caught:
+        publish(run, "me/ner", ["hau"], 7)
+    assert caught.value.where == "output.push_to_hub"
+    assert "--resume" in caught.value.fix
+
+
+def test_nothing_is_pushed_offline(run, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(XltError, match="HF_HUB_OFFLINE"):
+        publish(run, "me/ner", ["hau"], 7)
