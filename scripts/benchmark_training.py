@@ -3,7 +3,8 @@
 The baseline is set up as in the library's own run_ner example: words to pieces with
 `is_split_into_words`, DataCollatorForTokenClassification, 8 sentences a batch in random order,
 fp32, the default fused AdamW. xlt trains the same sentences, with a token budget that gives about
-as many optimisation steps. Encoders have random weights: only their shape matters for speed.
+as many optimisation steps, or with `--batch-tokens`, e.g. its default of 2048, which makes fewer
+and larger ones. Encoders have random weights: only their shape matters for speed.
 
     python scripts/benchmark_training.py --data masakhaner2:hau:train --sentences 160
 
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=160)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=list(SHAPES))
+    parser.add_argument("--batch-tokens", type=int, help="by default as many steps as the baseline")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -55,6 +57,7 @@ def main() -> None:
     for shape in options.shapes:
         with tempfile.TemporaryDirectory() as folder:
             prepare(Path(folder), SHAPES[shape], records)
+            (Path(folder) / "budget.json").write_text(json.dumps(options.batch_tokens))
             found: dict[str, list[dict[str, float]]] = {name: [] for name in WORKERS}
             for _ in range(options.repeat):
                 for name in WORKERS:
@@ -202,7 +205,8 @@ def ours(folder: Path) -> dict[str, float]:
     pieces = piece_table(vocabulary)
     precision = choose_precision("auto", "cpu")
     # As many steps as the baseline has: its mean batch in pieces.
-    budget = round(BATCH * float(np.mean([example.length for example in examples])))
+    steps_alike = round(BATCH * float(np.mean([example.length for example in examples])))
+    budget = json.loads((folder / "budget.json").read_text()) or steps_alike
     trainer = TransferTrainer(
         model, task, examples, [np.arange(len(examples))],
         Training(epochs=1, learning_rate=1e-5, batch_tokens=budget),
