@@ -1,0 +1,139 @@
+"""The table of languages and the distances in it: the faults of other tools are the tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xlt import languages
+from xlt.typology.distances import KINDS, distance, matrix, reason
+from xlt.typology.table import PATH, SCALE, UNKNOWN, table
+
+MANY = ("eng", "eus", "jav", "ful", "orm", "swa", "zho", "tur", "quy", "pcm", "nan", "hbs", "kor")
+
+
+def test_table_is_small_and_has_its_licences():
+    assert PATH.stat().st_size < 3_000_000
+    notes = table().notes
+    assert any("CC BY-SA" in text for text in notes["licences"].values())
+    assert len(notes["inputs"]["wals"]) == 64
+
+
+def test_an_isolate_has_distances():
+    assert table().lineage("eus") == ()
+    for kind in KINDS:
+        values = matrix(kind, ["eus"], ["spa", "eng", "fin", "tur"])
+        assert np.isfinite(values).all(), kind
+    assert distance("genetic", "eus", "spa") == 1
+    assert distance("genetic", "eus", "eus") == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_symmetric_bounded_zero_to_itself(kind):
+    values = matrix(kind, MANY, MANY)
+    np.testing.assert_allclose(values, values.T)
+    known = values[~np.isnan(values)]
+    assert ((known >= 0) & (known <= 1)).all()
+    own = np.diag(values)
+    np.testing.assert_allclose(own[~np.isnan(own)], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("swa", "swh"), ("est", "ekk"), ("zho", "cmn"), ("nor", "nob"), ("lav", "lvs")],
+)
+def test_a_macrolanguage_and_its_standard_are_one(one, other):
+    for kind in KINDS:
+        np.testing.assert_array_equal(
+            matrix(kind, [one], MANY), matrix(kind, [other], MANY), err_msg=kind
+        )
+
+
+@pytest.mark.parametrize("code", ["azj", "aze", "lvs", "ory", "pbt", "pus", "gaz", "orm"])
+def test_the_fuller_code_is_used(code):
+    assert table().coverage(code, "syntax") > 0.4
+
+
+def test_what_is_borrowed_is_said():
+    assert table().borrowed("swh")["syntax"] == "swa"
+    assert table().borrowed("eus") == {}
+
+
+def test_unknown_is_nan_with_a_reason_and_never_a_constant():
+    assert np.isnan(distance("syntactic", "pcm", "eng"))
+    assert reason("syntactic", "pcm", "eng") == "nothing is recorded on pcm"
+    assert np.isnan(distance("morphological", "ful", "deu"))
+    assert "too few" in str(reason("morphological", "ful", "deu"))
+    assert reason("syntactic", "eng", "deu") is None
+    assert np.isnan(distance("geographic", "tlh", "eng"))  # Klingon has no place on Earth
+    assert reason("geographic", "tlh", "eng") == "nothing is recorded on tlh"
+
+
+def test_genetic_distance_follows_the_tree():
+    to = dict(zip(MANY, matrix("genetic", ["deu"], MANY)[0], strict=True))
+    assert to["eng"] < 1
+    assert to["eus"] == to["tur"] == to["ful"] == 1
+    assert distance("genetic", "ces", "slk") < distance("genetic", "ces", "rus") < 1
+
+
+def test_geographic_distance_is_the_great_circle():
+    # Basque (43.3 N, 1.3 W) to English (53 N, 1 W): about 1,080 km of half of 40,030.
+    assert distance("geographic", "eus", "eng") == pytest.approx(1080 / 20015, rel=0.02)
+
+
+def test_scripts():
+    assert distance("script", "srp", "rus") == distance("script", "eng", "jav") == 0
+    assert distance("script", "hin", "urd") == 1
+    assert table().script("kor") == "Kore"
+
+
+def test_no_and_nan_are_languages():
+    assert table().row(languages.code("no")) == table().row("nor") is not None
+    assert table().row(languages.code("nan")) is not None
+
+
+def test_every_code_is_one_that_the_code_table_knows():
+    some = table().codes[::50]
+    assert [languages.code(code) for code in some] == list(some)
+
+
+@pytest.mark.skipif(find_spec("lang2vec") is None, reason="the extra `typology` is not installed")
+def test_agrees_with_lang2vec():
+    spec = find_spec("lang2vec")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    folder = Path(spec.submodule_search_locations[0]) / "data"
+    with (
+        np.load(folder / "feature_averages.npz") as seen,
+        np.load(folder / "feature_predictions.npz") as filled,
+    ):
+        rows = {str(code): n for n, code in enumerate(seen["langs"])}
+        names = [str(name) for name in seen["feats"]]
+        average, completed = seen["data"][:, :, 0], filled["data"][:, :, 0]
+    for domain in ("syntax", "phonology", "inventory"):
+        columns = [names.index(name) for name in table().notes[domain]]
+        for code in ("eng", "eus", "tur", "jav", "fin"):
+            row, own = table().row(code), rows[code]
+            values = table().array(domain)[row]
+            expected = average[own, columns]
+            np.testing.assert_array_equal(values == UNKNOWN, expected < 0)
+            known = values != UNKNOWN
+            np.testing.assert_allclose(values[known] / SCALE, expected[known], atol=1e-3)
+            filled_in = table().array(f"{domain}_completed")[row]
+            np.testing.assert_array_equal(filled_in, completed[own, columns])
+
+
+def test_nothing_heavy_is_imported():
+    code = (
+        "import sys\nfrom xlt.typology.distances import distance\n"
+        "distance('genetic', 'eng', 'deu')\n"
+        "print([m for m in ('torch', 'transformers', 'pandas', 'scipy', 'pydantic') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
