@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=list(SHAPES))
     parser.add_argument("--batch-tokens", type=int, help="by default as many steps as the baseline")
+    parser.add_argument("--accumulate", type=int, default=1, help="passes of a step")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -57,7 +58,9 @@ def main() -> None:
     for shape in options.shapes:
         with tempfile.TemporaryDirectory() as folder:
             prepare(Path(folder), SHAPES[shape], records)
-            (Path(folder) / "budget.json").write_text(json.dumps(options.batch_tokens))
+            (Path(folder) / "budget.json").write_text(
+                json.dumps([options.batch_tokens, options.accumulate])
+            )
             found: dict[str, list[dict[str, float]]] = {name: [] for name in WORKERS}
             for _ in range(options.repeat):
                 for name in WORKERS:
@@ -206,10 +209,12 @@ def ours(folder: Path) -> dict[str, float]:
     precision = choose_precision("auto", "cpu")
     # As many steps as the baseline has: its mean batch in pieces.
     steps_alike = round(BATCH * float(np.mean([example.length for example in examples])))
-    budget = json.loads((folder / "budget.json").read_text()) or steps_alike
+    budget, passes = json.loads((folder / "budget.json").read_text())
     trainer = TransferTrainer(
         model, task, examples, [np.arange(len(examples))],
-        Training(epochs=1, learning_rate=1e-5, batch_tokens=budget),
+        Training(
+            epochs=1, learning_rate=1e-5, batch_tokens=budget or steps_alike, accumulate=passes
+        ),
         folder=folder / "work", seed=1, pieces=pieces, precision=precision,
     )  # fmt: skip
     trainer._save_checkpoint = lambda *args, **kwargs: None  # the baseline saves nothing either

@@ -96,7 +96,7 @@ class Truncating(Broken):
         encoded = super().encode(records, backbone, labels)
         for example in encoded:
             words = example.inputs["words"]
-            first = type(words)(words.windows[:1], words.word_of[:1], words.n_words)
+            first = type(words)(words.windows[:1], words.word_of[:1], words.n_words, words.limit)
             example.inputs["words"] = first
         return encoded
 

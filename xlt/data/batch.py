@@ -15,6 +15,17 @@ BLANK = -1
 """Added to the negated index of an example that only keeps an empty process busy."""
 
 
+def padded(length: int) -> int:
+    """The length that such a row is padded to: a multiple of 4, of 8 from 64 on, and so on.
+
+    Few distinct shapes, at the price of 4 % more padding: matrix kernels are compiled for each
+    shape and kept (on a CPU, 0.2 s and 15 MiB for a shape of XLM-R base), and accelerators want
+    multiples of 8.
+    """
+    step = max(4, 1 << max(0, length.bit_length() - 4))
+    return -(-length // step) * step
+
+
 def prediction_batches(lengths: Sequence[int], budget: int) -> list[NDArray[np.int64]]:
     """All positions of `lengths`, longest first, in batches of padded size <= budget.
 
@@ -22,8 +33,8 @@ def prediction_batches(lengths: Sequence[int], budget: int) -> list[NDArray[np.i
     budget that does not fit into memory fails at once. Where few records leave a wide range of
     lengths, a batch that already keeps the hardware busy is closed rather than padded.
     """
-    sizes = np.asarray(lengths, np.int64)
-    order = np.argsort(-sizes, kind="stable")
+    sizes = np.asarray([padded(length) for length in lengths], np.int64)
+    order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
     batches, start = [], 0
     for end in range(1, len(order) + 1):
         if end < len(order):
@@ -67,10 +78,10 @@ def _pack(
 ) -> list[NDArray[np.int64]]:
     batches, start, longest = [], 0, 0
     for end in range(len(indices)):
-        longest = max(longest, int(lengths[end]))
+        longest = max(longest, padded(int(lengths[end])))
         if end > start and (end + 1 - start) * longest > budget:
             batches.append(indices[start:end])
-            start, longest = end, int(lengths[end])
+            start, longest = end, padded(int(lengths[end]))
     if start < len(indices):
         batches.append(indices[start:])
     return batches

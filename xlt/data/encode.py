@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xlt.data.batch import padded
+
 if TYPE_CHECKING:
     import torch
 
@@ -28,11 +30,13 @@ class EncodedWords:
     windows: piece ids with special tokens, each at most the encoder's length.
     word_of: for each window, the word each piece belongs to; -1 for special tokens and context.
     n_words: every word has at least one piece over all windows.
+    limit:   the encoder's longest window, which padding must not pass.
     """
 
     windows: tuple[Ids, ...]
     word_of: tuple[Ids, ...]
     n_words: int
+    limit: int
 
     @property
     def length(self) -> int:
@@ -55,6 +59,7 @@ class WordEncoder:
     def __init__(self, tokenizer: Any, max_length: int) -> None:
         self.tokenizer = tokenizer
         self.prefix, self.suffix = _special_tokens(tokenizer)
+        self.limit = max_length
         self.room = max_length - len(self.prefix) - len(self.suffix)
         if self.room < 2:
             raise ValueError(f"max_length={max_length} leaves no room for pieces")
@@ -119,7 +124,7 @@ class WordEncoder:
             owner[own_end - start :] = -1
             windows.append(np.concatenate([prefix, ids[start:end], suffix]).astype(np.int32))
             word_of.append(np.concatenate([outside_before, owner, outside_after]))
-        return EncodedWords(tuple(windows), tuple(word_of), n_words)
+        return EncodedWords(tuple(windows), tuple(word_of), n_words, self.limit)
 
 
 def _spans(n: int, room: int) -> list[tuple[int, int, int, int]]:
@@ -157,14 +162,15 @@ def _special_tokens(tokenizer: Any) -> tuple[Ids, Ids]:
 def collate_words(examples: Sequence[EncodedWords], pad_id: int) -> dict[str, torch.Tensor]:
     """Pad windows into rows.
 
-    Returns input_ids and attention_mask of shape (rows, longest window); word_index of the same
-    shape: sentence * longest sentence + word, or -1; and word_mask (sentences, longest sentence).
+    Returns input_ids and attention_mask of shape (rows, length), where length is the longest
+    window's, `padded`; word_index of the same shape: sentence * words + word, or -1; and word_mask
+    (sentences, words), where words is the longest sentence's number, `padded`.
     """
     import torch
 
     rows = [window for example in examples for window in example.windows]
-    longest = max(len(row) for row in rows)
-    most_words = max(example.n_words for example in examples)
+    longest = min(padded(max(len(row) for row in rows)), examples[0].limit)
+    most_words = padded(max(example.n_words for example in examples))
     input_ids = np.full((len(rows), longest), pad_id, np.int64)
     attention = np.zeros((len(rows), longest), np.int64)
     word_index = np.full((len(rows), longest), -1, np.int64)
