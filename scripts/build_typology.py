@@ -54,7 +54,11 @@ def main(tables: Path, output: Path) -> None:
     notes: dict[str, Any] = {"borrowed": {}}
 
     by_name = {row["ISO639P3code"]: row["Name"] for row in glottolog}
-    notes["names"] = [by_name.get(code) or languages.name(code) for code in codes]
+    names = [languages.name(code) for code in codes]
+    notes["names"] = [
+        by_name.get(code, name) if name == code else name
+        for code, name in zip(codes, names, strict=True)
+    ]
     arrays |= _places(codes, members, glottolog, paths["lineage"], notes)
     scripts = [languages.script(code) or "" for code in codes]
     notes["scripts"] = sorted({script for script in scripts if script})

@@ -128,6 +128,12 @@ def same(a: str, b: str) -> bool:
     return one == other or _standard().get(one) == other or _standard().get(other) == one
 
 
+def shared(text: str) -> str:
+    """The code under which languages that are the `same` meet: the macrolanguage's (``swa``)."""
+    found = code(text)
+    return _standard().get(found, found)
+
+
 def match(text: str, available: Collection[str]) -> str | None:
     """The element of `available` that is the same language, the exact code before others."""
     wanted = code(text)

@@ -67,6 +67,8 @@ class Task(ABC):
     """Format → file suffixes that mean it, e.g. {"conllu": (".conllu",)}; the first is written."""
     count_names: ClassVar[tuple[str, ...]]
     """Names of the columns of `counts`."""
+    measured_as: ClassVar[tuple[str, ...]] = ()
+    """What published tables of transfer scores call the task (`xlt.typology.scores`), if any."""
 
     def __init__(self, options: TaskOptions | None = None) -> None:
         self.options = self.Options() if options is None else options

@@ -47,6 +47,7 @@ class DependencyParsing(Task):
     metrics_reported = METRICS
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"conllu": (".conllu",)}
     count_names = COUNT_NAMES
+    measured_as = ("dep",)
 
     class Options(TaskOptions):
         upos: Literal["none", "gold"] = Field(

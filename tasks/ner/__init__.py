@@ -32,6 +32,7 @@ class NER(WordLabelTask):
         "jsonl": (".jsonl",),
     }
     count_names = COUNT_NAMES
+    measured_as = ("ner",)
     untagged = OUTSIDE
 
     class Options(TaskOptions):

@@ -83,6 +83,11 @@ class Table:
         found[rows < 0] = missing
         return found
 
+    def name(self, code: str) -> str:
+        """The English name; as `languages.name`, which takes long to load its tables."""
+        row = self.row(code)
+        return code if row is None else str(self.notes["names"][row])
+
     def coverage(self, code: str, domain: str) -> float:
         """Share of a domain's features that have been observed, 0 to 1."""
         values = self.take(domain, self.rows([code]))[0]

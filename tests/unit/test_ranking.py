@@ -1,0 +1,196 @@
+"""The ranking of sources: what it must never recommend, what it says of what it does not know."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scripts import evaluate_ranker as evaluation
+from xlt.errors import XltError
+from xlt.typology import scores
+from xlt.typology.choice import choose_source, measured_as
+from xlt.typology.evidence import FEATURES
+from xlt.typology.explain import as_dict, differences
+from xlt.typology.ranking import rank
+
+SMALL = ("eusie_event", "nertransfer_base", "xnli_mbert", "jerbarnes_pos_mbert")
+
+
+def first(target: str, count: int = 3, **options) -> list[str]:
+    return [source.language for source in rank(target, **options).sources[:count]]
+
+
+@pytest.mark.parametrize("target", ["ful", "orm"])
+@pytest.mark.parametrize("names", [(), ("dep",), ("pos",), ("ner",)])
+def test_missing_values_do_not_recommend_what_is_far(target, names):
+    """LangRank reads them as 0 or 1, and names German, English, Korean."""
+    assert not {"deu", "eng", "kor"} & set(first(target, 3, measured_as=names))
+    some = ["deu", "eng", "kor", "hau", "wol", "som"]
+    assert first(target, 1, measured_as=names, candidates=some)[0] in ("hau", "wol", "som")
+
+
+def test_an_isolate_is_ranked():
+    ranking = rank("eus", measured_as=("dep",))
+    assert all(np.isfinite(source.score) for source in ranking.sources)
+    assert all(source.expected is not None for source in ranking.sources)
+
+
+@pytest.mark.parametrize(("one", "other"), [("swa", "swh"), ("est", "ekk"), ("no", "Norwegian")])
+def test_two_codes_of_a_language_rank_alike(one, other):
+    assert rank(one, measured_as=("ner",)).sources == rank(other, measured_as=("ner",)).sources
+
+
+def test_parsing_follows_the_family():
+    assert first("Ukrainian", 1, measured_as=("dep",), candidates=["eng", "rus", "jpn"]) == ["rus"]
+    assert "ind" in first("jav", 3, measured_as=("dep",), candidates=["ind", "hin", "jpn", "ara"])
+
+
+def test_english_is_an_easy_target_of_inference():
+    easy, hard = (rank(code, measured_as=("nli",)).sources[0].expected for code in ("eng", "swa"))
+    assert easy > hard
+
+
+def test_without_measurements_typology_alone_and_no_expected_score():
+    ranking = rank("jav", ["ind", "eng", "zho"])
+    assert ranking.sources[0].language == "ind"
+    assert {source.expected for source in ranking.sources} == {None}
+    assert all(source.terms["prior"] == 0 for source in ranking.sources)
+    assert any("no transfer scores" in note for note in ranking.notes)
+
+
+def test_references_are_always_there():
+    ranking = rank("jav", ["ind", "tur"], measured_as=("dep",))
+    assert set(ranking.references) == {"English", "best on average"}
+    assert ranking.references["English"].language == "eng"
+    assert [source.rank for source in ranking.sources] == [1, 2]
+
+
+def test_a_measured_pair_is_said():
+    by_code = {source.language: source for source in rank("swa", measured_as=("nli",)).sources}
+    assert by_code["eng"].confidence == "measured"
+    assert by_code["eng"].measured == pytest.approx(51, abs=2)
+
+
+def test_imputed_terms_lower_the_confidence():
+    found = rank("pcm", ["eng", "fra"], measured_as=("pos",)).sources
+    assert all("syntactic" in source.imputed for source in found)
+    assert all(source.confidence in ("measured", "medium") for source in found)
+
+
+def test_interval_holds_the_expected_score():
+    for source in rank("bre", measured_as=("pos",)).sources:
+        if source.low is not None:
+            assert 0 <= source.low <= source.expected <= source.high <= 100
+
+
+@pytest.mark.parametrize(
+    ("target", "sources", "what"),
+    [
+        ("Klingonese", None, "unknown language"),
+        ("jav", ["ind", "Indonesain"], "unknown language"),
+        ("jav", [], "no source language"),
+        ("swa", ["eng", "swh"], "is the target"),
+        ("tlh", ["eng"], "nothing is known"),
+    ],
+)
+def test_bad_input(target, sources, what):
+    with pytest.raises(XltError) as caught:
+        rank(target, sources)
+    assert what in caught.value.what
+    assert caught.value.fix
+
+
+def test_unknown_task_names_the_nearest():
+    with pytest.raises(XltError, match="dependency_parsing"):
+        measured_as("dependency_parsin")
+
+
+def test_tasks_say_what_they_are_measured_as():
+    assert measured_as("dependency_parsing") == ("dep",)
+    assert measured_as("ner") == ("ner",)
+
+
+def test_explanation_names_features():
+    by_name = {d["feature"]: d for d in differences("eng", "eus")}
+    assert by_name["WALS 81A Order of Subject, Object and Verb"]["source"] == "SVO"
+    assert by_name["WALS 81A Order of Subject, Object and Verb"]["target"] == "SOV"
+    assert {d["feature"] for d in differences("hin", "urd")} >= {"script"}
+    found = as_dict(rank("pcm", ["eng", "yor"], measured_as=("ner",)), 1)
+    assert found["sources"][0]["unknown"]["syntactic"] == "nothing is recorded on pcm"
+
+
+def test_auto_chooses_among_what_has_training_data():
+    data = {"en": {"train": ["a"]}, "hi": {"train": ["b"]}, "ces": {"test": ["c"]}, "sk": {}}
+    code, reason = choose_source(data, ["Urdu"], "dependency_parsing", None)
+    assert code == "hin"
+    assert reason["chosen"] == "hin"
+    assert set(reason["mean_score"]) == {"eng", "hin"}
+    with pytest.raises(XltError, match="no language with training data"):
+        choose_source({"ur": {"train": ["a"]}}, ["Urdu"], "dependency_parsing", None)
+
+
+def test_matrices_carry_their_provenance():
+    for matrix in scores.matrices():
+        assert matrix.about["paper"]
+        assert matrix.about["licence"]
+        if matrix.percent:
+            assert 0 <= np.nanmin(matrix.scores) <= np.nanmax(matrix.scores) <= 100
+        for code in set(matrix.sources) & set(matrix.targets):
+            row, column = matrix.sources.index(code), matrix.targets.index(code)
+            assert np.isnan(matrix.scores[row, column])
+
+
+def test_nothing_of_the_held_out_language_is_seen():
+    """Its rows and columns are replaced by nonsense: the prediction stays the same, bit by bit."""
+    chosen = [m for m in scores.matrices() if m.name in SMALL]
+    held = "eng"
+    poison = np.random.default_rng(0)
+    poisoned = []
+    for matrix in chosen:
+        values = matrix.scores.copy()
+        rows = [n for n, code in enumerate(matrix.sources) if code == held]
+        columns = [n for n, code in enumerate(matrix.targets) if code == held]
+        values[rows] = poison.uniform(0, 1e6, values[rows].shape)
+        values[:, columns] = poison.uniform(0, 1e6, values[:, columns].shape)
+        poisoned.append(replace(matrix, scores=values))
+    clean, dirty = (evaluation.world(found) for found in (chosen, poisoned))
+    own, other = clean.weights(without=held), dirty.weights(without=held)
+    np.testing.assert_array_equal(own.shared, other.shared)
+    assert not np.array_equal(clean.weights().shared, dirty.weights().shared)
+    for a, b in zip(chosen, poisoned, strict=True):
+        if held in a.targets:
+            column = a.targets.index(held)
+            one = evaluation.ask(clean, a, column, own.of(a.task))
+            two = evaluation.ask(dirty, b, column, other.of(b.task))
+            spared = [two.candidates.index(code) for code in one.candidates]
+            np.testing.assert_array_equal(one.predicted, two.predicted[spared])
+
+
+def test_the_measure_is_that_of_the_protocol():
+    row = evaluation.Row(
+        *("m", "t", "x", True, list("abcde")),
+        scores=np.array([50.0, 40, 30, 20, 10]),
+        features=np.zeros((5, len(FEATURES))),
+        predicted=np.zeros(5),
+        expected=np.zeros(5),
+    )
+    ndcg, regret, regret3, spearman = evaluation.judge(row.scores, row)
+    assert (ndcg, regret, regret3) == (pytest.approx(100), 0, 0)
+    assert spearman == pytest.approx(100)
+    ndcg, regret, regret3, spearman = evaluation.judge(-row.scores, row)
+    gains = 2.0 ** np.array([1, 2, 3]) - 1, 2.0 ** np.array([5, 4, 3]) - 1
+    discount = 1 / np.log2([2, 3, 4])
+    assert ndcg == pytest.approx(100 * (gains[0] @ discount) / (gains[1] @ discount))
+    assert (regret, regret3) == (40, 20)
+
+
+def test_ten_thousand_queries_take_seconds():
+    targets = ["jav", "eus", "bre", "quy", "ful"] * 40
+    rank("jav", measured_as=("dep",))
+    before = time.process_time()
+    for target in targets:
+        rank(target, measured_as=("dep",))
+    assert (time.process_time() - before) / len(targets) < 0.002  # half of it on a quiet machine

@@ -1,0 +1,119 @@
+"""Measured transfer scores, source × target, that papers have published.
+
+`scripts/build_scores.py` makes ``scores.npz``: numbers only, each matrix with paper, model, metric
+and licence as stated upstream. A language and its standard member have one code here, that of
+`xlt.languages.shared`. The diagonal is left out: a language is no source for itself.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PATH = Path(__file__).with_name("scores.npz")
+FEWEST_SOURCES = 5
+"""A target with fewer measured sources ranks nothing."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """One table of scores.
+
+    scores:  shape (sources, targets); NaN where not measured. Larger is better.
+    percent: whether the metric is one in per cent; else its own unit (a negative perplexity).
+    about:   paper, model, origin and licence, as stated upstream.
+    """
+
+    name: str
+    task: str
+    metric: str
+    percent: bool
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    scores: NDArray[np.float64]
+    about: dict[str, str]
+
+    @cached_property
+    def standard(self) -> NDArray[np.float64]:
+        """The scores standardised within each target."""
+        return standardised(self.scores)
+
+    def without(self, language: str) -> Matrix:
+        """The matrix as if the language were neither source nor target in it."""
+        rows = [n for n, code in enumerate(self.sources) if code != language]
+        columns = [n for n, code in enumerate(self.targets) if code != language]
+        return Matrix(
+            self.name,
+            self.task,
+            self.metric,
+            self.percent,
+            tuple(self.sources[n] for n in rows),
+            tuple(self.targets[n] for n in columns),
+            self.scores[np.ix_(rows, columns)],
+            self.about,
+        )
+
+
+def standardised(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean 0 and standard deviation 1 within each column; NaN for columns that rank nothing."""
+    known = ~np.isnan(scores)
+    count = known.sum(0)
+    filled = np.where(known, scores, 0)
+    mean = filled.sum(0) / np.maximum(count, 1)
+    apart = np.where(known, scores - mean, 0)
+    spread = np.sqrt((apart**2).sum(0) / np.maximum(count, 1))
+    useful = (count >= FEWEST_SOURCES) & (spread > 0)
+    return np.where(known & useful, apart / np.where(useful, spread, 1), np.nan)
+
+
+@cache
+def matrices(path: Path = PATH) -> tuple[Matrix, ...]:
+    """All packaged matrices, by name and task."""
+    with np.load(path, allow_pickle=False) as archive:
+        notes = json.loads(archive["notes"].tobytes())
+        return tuple(
+            _matrix(entry, notes["codes"], archive[f"pairs_{n}"], archive[f"scores_{n}"])
+            for n, entry in enumerate(notes["matrices"])
+        )
+
+
+def _matrix(entry: dict[str, Any], codes: list[str], pairs: Any, values: Any) -> Matrix:
+    sources, rows = np.unique(pairs[:, 0], return_inverse=True)
+    targets, columns = np.unique(pairs[:, 1], return_inverse=True)
+    scores = np.full((len(sources), len(targets)), np.nan)
+    scores[rows, columns] = values * entry["scale"]
+    scores[sources[:, None] == targets[None]] = np.nan
+    return Matrix(
+        entry["name"],
+        entry["task"],
+        entry["metric"],
+        entry["percent"],
+        tuple(codes[n] for n in sources),
+        tuple(codes[n] for n in targets),
+        scores,
+        {key: entry[key] for key in ("paper", "model", "origin", "licence")},
+    )
+
+
+def measured_tasks() -> tuple[str, ...]:
+    """The tasks that have been measured, as the matrices name them."""
+    return tuple(sorted({matrix.task for matrix in matrices()}))
+
+
+def of_task(names: tuple[str, ...], encoder: str | None = None) -> list[Matrix]:
+    """The matrices of these tasks, the most telling first: the same encoder, then most targets."""
+    found = [matrix for matrix in matrices() if matrix.task in names]
+    wanted = (encoder or "").rpartition("/")[2].casefold()
+
+    def rank(matrix: Matrix) -> tuple[bool, bool, int]:
+        model = matrix.about["model"].casefold()
+        same = bool(wanted) and (wanted in model or model in wanted)
+        return not same, not matrix.percent, -len(matrix.targets)
+
+    return sorted(found, key=rank)
