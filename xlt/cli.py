@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from xlt import __version__
-from xlt.commands import config, data, work
+from xlt.commands import config, data, sources, work
 from xlt.console import console
 from xlt.errors import XltError
 
@@ -57,6 +57,7 @@ def flags(
 
 
 work.add_to(app)
+sources.add_to(app)
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 

@@ -1,0 +1,94 @@
+"""xlt predict-source, and `source: auto` in a config."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+
+AUTO = """\
+name: guessed
+task: dependency_parsing
+model: {encoder: xlm-roberta-base}
+data:
+  eng: {train: en.conllu, dev: en.conllu}
+  ind: {train: id.conllu, dev: id.conllu}
+  jav: {test: jv.conllu}
+source: auto
+target: Javanese
+"""
+
+
+def test_table(xlt):
+    done = xlt("predict-source", "eus", "--task", "dependency_parsing", "--top", "3")
+    assert done.returncode == 0, done.stderr
+    assert "sources for Basque (eus)" in done.stdout
+    assert "English" in done.stdout
+    assert "best on average" in done.stdout
+    assert "langrank_dep (Lin et al. 2019" in done.stdout
+
+
+def test_json_and_explain(xlt):
+    done = xlt("predict-source", "Basque", "--task", "ner", "--sources", "eng,spa,tur", "--json")
+    found = json.loads(done.stdout)
+    assert [source["rank"] for source in found["sources"]] == [1, 2, 3]
+    assert {source["language"] for source in found["sources"]} == {"eng", "spa", "tur"}
+    shown = xlt("predict-source", "eus", "--task", "ner", "--sources", "eng", "--explain").stdout
+    assert "WALS 81A Order of Subject, Object and Verb: SVO → SOV" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("xyzzy", "--task", "ner"), "unknown language"),
+        (("eus", "--task", "nre"), "did you mean 'ner'"),
+        (("eus", "--task", "ner", "--sources", ""), "no source language"),
+        (("eus", "--task", "ner", "--sources", "spa,eus"), "is the target"),
+        (("eus", "--task", "ner", "--sources", "spa", "--available", "ud"), "exclude"),
+        (("eus", "--task", "ner", "--available", "masakhane"), "no data card"),
+    ],
+)
+def test_errors(xlt, arguments, said):
+    done = xlt("predict-source", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_cold_command_is_fast_and_imports_no_torch():
+    code = (
+        "import sys\nfrom xlt.cli import main\n"
+        "try: main(['predict-source', 'eus', '--task', 'dependency_parsing'])\n"
+        "except SystemExit: print([m for m in ('torch', 'transformers', 'datasets', 'scipy') "
+        "if m in sys.modules], file=sys.stderr)"
+    )
+    seconds = []
+    for _ in range(3):
+        # Processor time: what else the machine does must not fail this.
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        assert done.stderr == "[]\n"
+    assert min(seconds) < 0.7
+
+
+def test_source_auto(xlt, tmp_path):
+    (tmp_path / "auto.yaml").write_text(AUTO, encoding="utf-8")
+    shown = xlt("config", "show", "auto.yaml", "--json", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert json.loads(shown.stdout)["source"] == ["ind"]
+    checked = json.loads(xlt("config", "check", "auto.yaml", "--json", cwd=tmp_path).stdout)
+    assert checked["stages"] == {"jav": ["ind"]}
+
+
+def test_source_auto_without_candidates(xlt, tmp_path):
+    text = AUTO.replace("train: en.conllu, ", "").replace("train: id.conllu, ", "")
+    (tmp_path / "auto.yaml").write_text(text, encoding="utf-8")
+    done = xlt("config", "show", "auto.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "auto.yaml:8" in done.stderr
+    assert "no language with training data" in done.stderr
