@@ -69,6 +69,9 @@ def _train(loaded: LoadedConfig, *, resume: bool, overwrite: bool, quiet: bool) 
 
         folder.claim(dump(config))
         about = {**manifest(), "processes": state.num_processes, "data": describe_data(sources)}
+        if loaded.chosen is not None:
+            about["source_choice"] = loaded.chosen
+            log.info("source: auto is %s, see %s", ", ".join(config.source), folder.path / MANIFEST)
         folder.write_json(MANIFEST, about)
         state.wait_for_everyone()
         return _run_all(config, task, plans, sources, folder, resume=resume, quiet=quiet)
