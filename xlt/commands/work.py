@@ -84,6 +84,7 @@ def predict(
     """Annotate raw or pre-tokenised text."""
     from xlt.runs.predict import predict
 
+    console.log()
     found = predict(
         model,
         source,
@@ -163,6 +164,7 @@ def _plan(found: dict[str, Any]) -> list[str]:
         Table(("language", "split", "records", "words"), tuple(data), frozenset((2, 3))).text(),
         "",
         *_totals(found),
+        *(f"warning: {'; '.join(told)}" for told in found["warnings"].values()),
         *(["", f"missing ({len(found['missing'])}):"] if found["missing"] else []),
         *(f"  {p['where']}: {p['what']}\n    fix: {p['fix']}" for p in found["missing"]),
     ]
@@ -224,6 +226,7 @@ def _evaluation(found: dict[str, Any]) -> list[str]:
         f"{found['records']} records of {found['data']}; {pieces['fertility']:.2f} pieces a word, "
         f"{pieces['unknown_pieces']:.2%} unknown, {pieces['truncated_words']} words truncated",
         *(f"note: {caveat}" for caveat in found["caveats"]),
+        *(f"warning: {text}" for text in pieces["warnings"]),
     ]
 
 

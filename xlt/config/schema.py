@@ -26,6 +26,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from xlt.errors import XltError
+from xlt.model.embedded import NAME as EMBEDDED
 
 
 class Section(BaseModel):
@@ -102,7 +103,7 @@ class LocalPath:
     `always`:   it is a path.
     `data`:     unless it names a card or a hub data set.
     `existing`: if it begins with a dot or a tilde, or if that folder exists: a model id looks
-                like a path.
+                like a path. The embedded encoder's name never is one.
     """
 
     def __init__(self, kind: Literal["always", "data", "existing"]) -> None:
@@ -115,6 +116,7 @@ class LocalPath:
             is_path = _is_data_path(text, path)
         else:
             is_path = self.kind == "always" or text.startswith((".", "~")) or path.is_dir()
+            is_path = is_path and not (self.kind == "existing" and text == EMBEDDED)
         return os.path.normpath(path) if is_path else text
 
 
@@ -194,7 +196,8 @@ class Model(Section):
     """The pretrained encoder and what happens to it before training."""
 
     encoder: Annotated[str, LocalPath("existing")] = Field(
-        description="a Hugging Face model id or a folder"
+        default=EMBEDDED,
+        description="a Hugging Face model id, a folder, or `xlt-mini`, which is in the package",
     )
     revision: str | None = None
     initialise: Literal["pretrained", "random"] = "pretrained"
@@ -295,7 +298,7 @@ class Config(Section):
         description="names the run's folder: letters, digits, `.`, `_`, `-`",
     )
     task: Plugin
-    model: Model
+    model: Model = Model()
     data: dict[LanguageCode, LanguageData]
     source: Languages = Field(default_factory=list)
     target: Annotated[Languages, Field(min_length=1)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import Model
 from xlt.errors import XltError
+from xlt.model import embedded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -27,7 +28,7 @@ UNBOUNDED = 512
 class Backbone:
     """Where an encoder comes from and how text gets into it.
 
-    source:  a hub id or a folder; a stage's finished model folder is one, too.
+    source:  a hub id, a folder (a stage's finished model folder is one, too) or `xlt-mini`.
     options: the `model` section of the config.
     random:  take the architecture and the tokenizer but not the weights.
     """
@@ -36,6 +37,9 @@ class Backbone:
     options: Model
     random: bool = False
     _offline: bool = field(default_factory=lambda: bool(os.environ.get("HF_HUB_OFFLINE")))
+
+    def __post_init__(self) -> None:
+        self.source = embedded.located(self.source)
 
     @cached_property
     def config(self) -> PreTrainedConfig:

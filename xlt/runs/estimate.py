@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from xlt.config.schema import Model, Training
+from xlt.model import embedded
 
 _PROCESS = {"cpu": 0.7, "cuda": 1.0, "mps": 1.0}
 """GiB that Python with torch and transformers takes before there is a model."""
@@ -64,14 +65,13 @@ def encoder_shape(model: Model) -> Shape | None:
 
     try:
         config = AutoConfig.from_pretrained(
-            model.encoder,
+            embedded.located(model.encoder),
             revision=model.revision,
             local_files_only=True,
             trust_remote_code=model.trust_remote_code,
         )
-        kind = (
-            AutoModelForTextEncoding if getattr(config, "is_encoder_decoder", False) else AutoModel
-        )
+        half = getattr(config, "is_encoder_decoder", False) or "t5" in config.model_type
+        kind = AutoModelForTextEncoding if half else AutoModel
         with torch.device("meta"):
             encoder = kind.from_config(config, trust_remote_code=model.trust_remote_code)
     except Exception:  # whatever a damaged or unknown architecture raises: the encoder is unknown

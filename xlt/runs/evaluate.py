@@ -26,6 +26,7 @@ def evaluate(
     """
     from xlt.data.references import resolve
     from xlt.data.store import load_records
+    from xlt.runs.coverage import count_words, warnings
     from xlt.runs.predict import find_model
     from xlt.runs.score import make_predictor, piece_statistics, predict_and_count, scores
 
@@ -44,5 +45,8 @@ def evaluate(
         "caveats": list(resolved.caveats),
         "records": len(records),
         **scores(task, counts, resamples, 1),
-        "pieces": piece_statistics(task, records, backbone),
+        "pieces": {
+            **piece_statistics(task, records, backbone),
+            "warnings": warnings(code, count_words(task, records), backbone.tokenizer),
+        },
     }

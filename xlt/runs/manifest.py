@@ -8,7 +8,10 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
+
+from xlt.config.schema import Model
 
 PACKAGES = (
     *("xlt", "torch", "transformers", "datasets", "accelerate", "peft", "tokenizers"),
@@ -27,6 +30,20 @@ def manifest() -> dict[str, Any]:
         "hardware": hardware(),
         "git": git_state(),
     }
+
+
+def describe_encoder(model: Model) -> dict[str, Any]:
+    """What a run starts from: the name in the config, and what it stood for on that day."""
+    from xlt.model import embedded
+    from xlt.model.folder import fingerprint_folder
+
+    about: dict[str, Any] = {"name": model.encoder, "revision": model.revision}
+    if model.encoder == embedded.NAME:
+        about["version"] = embedded.info().version
+    source = Path(embedded.located(model.encoder))
+    if source.is_dir():
+        about["sha256"] = fingerprint_folder(source)
+    return about
 
 
 def hardware() -> dict[str, Any]:

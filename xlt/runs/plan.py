@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xlt.config.check import make_task, plan_stages
 from xlt.config.schema import Config, Model, Reference
 from xlt.errors import XltError, XltErrors
+from xlt.runs.train import every_portion
 from xlt.transfer.stage import Portion, Stage
 
 if TYPE_CHECKING:
@@ -67,20 +68,14 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
                 "records": sizes[portion].records if portion in sizes else None,
                 "words": sizes[portion].words if portion in sizes else None,
             }
-            for portion in _portions(config, plans)
+            for portion in every_portion(config, plans)
         ],
         "encoder": cost["encoder"],
         "machine": cost["machine"],
         "total": cost["total"],
+        "warnings": _warnings(config.model, words, tokenizer),
         "missing": [{"what": p.what, "where": p.where, "fix": p.fix} for p in missing],
     }
-
-
-def _portions(config: Config, plans: Mapping[str, list[Stage]]) -> list[Portion]:
-    """Everything that training and evaluation will read, each once."""
-    trained = [p for stages in plans.values() for s in stages for p in (*s.train, *s.dev)]
-    scored = [Portion(target, split) for target in plans for split in config.evaluation.splits]
-    return list(dict.fromkeys([*trained, *scored]))
 
 
 def _unique(plans: Mapping[str, list[Stage]]) -> list[tuple[Stage, str | None, list[str]]]:
@@ -111,7 +106,7 @@ def _read_data(
     sources = Sources(loaded.config, task)
     found = {}
     told: set[str] = set()
-    for portion in _portions(loaded.config, plans):
+    for portion in every_portion(loaded.config, plans):
         problems = list(_unresolved(loaded.config, portion))
         if not problems:
             try:
@@ -149,14 +144,18 @@ def _tokenizer(model: Model) -> tuple[Any, XltError | None]:
     """The encoder's tokenizer, if it is on this machine."""
     from transformers import AutoTokenizer
 
+    from xlt.model import embedded
+
     try:
         return AutoTokenizer.from_pretrained(
-            model.encoder,
+            embedded.located(model.encoder),
             revision=model.revision,
             local_files_only=True,
             trust_remote_code=model.trust_remote_code,
             add_prefix_space=True,
         ), None
+    except XltError as error:
+        return None, error
     except Exception:  # of many kinds; all mean that it cannot be loaded from here
         return None, XltError(
             f"the encoder {model.encoder!r} is not on this machine",
@@ -184,6 +183,21 @@ def _sizes(
         pieces = sum(n * lengths.get(word, PIECES_PER_WORD) for word, n in counter.items())
         sizes[portion] = _Size(records, total, round(pieces) + 2 * records)
     return sizes, kept
+
+
+def _warnings(
+    model: Model, words: Mapping[Portion, tuple[int, Counter[str]]], tokenizer: Any
+) -> dict[str, list[str]]:
+    """Language → what `xlt train` would warn of."""
+    from xlt.runs.coverage import warnings
+
+    counted: dict[str, Counter[str]] = {}
+    for portion, (_, counter) in words.items():
+        counted.setdefault(portion.language, Counter()).update(counter)
+    if tokenizer is None:
+        return {}
+    found = {language: warnings(language, c, tokenizer, model) for language, c in counted.items()}
+    return {language: told for language, told in found.items() if told}
 
 
 # Cost ----------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -9,11 +10,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from xlt import languages
 from xlt.errors import XltError, choose
 
 if TYPE_CHECKING:
     from xlt.display import Page
     from xlt.task import Record, Task
+
+log = logging.getLogger(__name__)
 
 CHUNK = 2048
 """Sentences held at once: enough to fill length buckets, little enough for any file."""
@@ -42,6 +46,7 @@ def predict(
     Returns how many records were written.
     Raises XltError for a folder that is no model, a missing language, malformed input.
     """
+    from xlt.runs.coverage import count_words, warnings
     from xlt.runs.score import make_predictor
 
     folder = find_model(model)
@@ -54,11 +59,18 @@ def predict(
             fix=choose(writing, task.formats),
         )
     records = read_input(task, source, input_format, language)
+    spoken = "und" if language is None else languages.code(language, where="--language")
     written = 0
 
     def predictions(stream: TextIO, page: Page | None) -> Iterator[Record]:
         nonlocal written
+        told = False
         for chunk in _progress(_chunks(records, CHUNK), quiet or output == "-"):
+            if not told:  # once, from what a first chunk holds
+                told = True
+                words = count_words(task, chunk)
+                for text in warnings(spoken, words, backbone.tokenizer):
+                    log.warning("warning: %s", text)
             predicted = predictor(chunk, task.encode(chunk, backbone, None))
             for before, after in zip(chunk, predicted, strict=True):
                 assert task.words(before) == task.words(after)

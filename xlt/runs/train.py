@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlt.config.check import make_task, plan_stages
 from xlt.errors import XltError, XltErrors, raise_all
+from xlt.model import embedded
 from xlt.runs.folder import CARD, MANIFEST, RESULT, RunFolder, write_text
 from xlt.transfer.stage import Portion, Stage, portions
 
@@ -41,6 +42,7 @@ def _train(loaded: LoadedConfig, *, resume: bool, overwrite: bool, quiet: bool) 
     from accelerate import PartialState
 
     from xlt.config.load import dump
+    from xlt.runs.coverage import coverage
     from xlt.runs.sources import Sources
     from xlt.training.predict import best_device
 
@@ -57,7 +59,7 @@ def _train(loaded: LoadedConfig, *, resume: bool, overwrite: bool, quiet: bool) 
         state.wait_for_everyone()
         sources = Sources(config, task)
         preflight(config, task, plans, sources)
-        return _run_all(config, task, plans, sources, None, resume=resume, quiet=True)
+        return _run_all(config, task, plans, sources, None, {}, resume=resume, quiet=True)
     with folder:
         finished = _agreed(folder.start(dump(config), resume=resume, overwrite=overwrite))
         if finished is not None:
@@ -65,16 +67,21 @@ def _train(loaded: LoadedConfig, *, resume: bool, overwrite: bool, quiet: bool) 
             return finished
         sources = Sources(config, task)
         preflight(config, task, plans, sources)
-        from xlt.runs.manifest import manifest
+        from xlt.runs.manifest import describe_encoder, manifest
 
         folder.claim(dump(config))
-        about = {**manifest(), "processes": state.num_processes, "data": describe_data(sources)}
-        if loaded.chosen is not None:
-            about["source_choice"] = loaded.chosen
-            log.info("source: auto is %s, see %s", ", ".join(config.source), folder.path / MANIFEST)
+        about = {
+            **manifest(),
+            "processes": state.num_processes,
+            "encoder": describe_encoder(config.model),
+            "data": describe_data(sources),
+        }
         folder.write_json(MANIFEST, about)
+        warnings = coverage(config, task, sources, every_portion(config, plans))
+        for found in filter(None, warnings.values()):
+            log.warning("warning: %s", "; ".join(found))
         state.wait_for_everyone()
-        return _run_all(config, task, plans, sources, folder, resume=resume, quiet=quiet)
+        return _run_all(config, task, plans, sources, folder, warnings, resume=resume, quiet=quiet)
 
 
 def _agreed(value: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -89,12 +96,13 @@ def _agreed(value: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def preflight(config: Config, task: Task, plans: dict[str, list[Stage]], sources: Sources) -> None:
-    """Read all data and compare label inventories before anything is trained.
+    """Find the encoder, read all data and compare label inventories before anything is trained.
 
     Raises XltError with everything that is missing or malformed.
     """
     from xlt.task import extend_labels
 
+    embedded.located(config.model.encoder)
     problems: list[XltError] = []
     known: dict[Portion, Any] = {}
 
@@ -125,6 +133,13 @@ def preflight(config: Config, task: Task, plans: dict[str, list[Stage]], sources
     raise_all(flat)
 
 
+def every_portion(config: Config, plans: dict[str, list[Stage]]) -> list[Portion]:
+    """Everything that training and evaluation will read, each once."""
+    trained = [p for stages in plans.values() for s in stages for p in (*s.train, *s.dev)]
+    scored = [Portion(target, split) for target in plans for split in config.evaluation.splits]
+    return list(dict.fromkeys([*trained, *scored]))
+
+
 def check_overlap(before: Any, new: Any, stage: Stage) -> None:
     """Raise XltError if a stage's labels have nothing in common with those learnt before it."""
     for layer, values in new.items():
@@ -150,11 +165,15 @@ def _run_all(
     plans: dict[str, list[Stage]],
     sources: Sources,
     folder: RunFolder | None,
+    warnings: dict[str, list[str]],
     *,
     resume: bool,
     quiet: bool,
 ) -> dict[str, Any]:
-    """Train every target × seed; evaluate where there is a folder (the main process)."""
+    """Train every target × seed; evaluate where there is a folder (the main process).
+
+    warnings: of `coverage`, for the result.
+    """
     from accelerate import PartialState
 
     from xlt.runs.card import model_card
@@ -183,7 +202,10 @@ def _run_all(
                 config, task, sources, folder, stages[-1], target, seed
             )
             rows += found
-            languages[target] = statistics
+            languages[target] = {
+                split: {**found, "warnings": warnings[target]}
+                for split, found in statistics.items()
+            }
             lineage[f"seed-{seed}/{target}"] = [
                 {
                     "stage": stage.name,
@@ -212,6 +234,7 @@ def _run_all(
         "rows": rows,
         "summary": summarise(rows),
         "languages": languages,
+        "warnings": {language: found for language, found in warnings.items() if found},
         "lineage": lineage,
     }
     write_text(folder.path / CARD, model_card(config, result, describe_data(sources)))

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from xlt.config.schema import Config, Model
 from xlt.errors import XltError
 from xlt.files import disk_error, write_json, writing
+from xlt.model import embedded
 from xlt.model.backbone import Backbone
 from xlt.model.folder import ModelInfo, fingerprint_folder, load_model, save_model
 from xlt.model.task_model import TaskModel
@@ -132,8 +133,9 @@ class StageRunner:
     ) -> str:
         """What decides the stage's weights, hashed."""
         model = self.config.model.model_dump(exclude={"trim_vocabulary", "attention"}, mode="json")
-        if parent is None and Path(self.config.model.encoder).is_dir():
-            model["encoder"] = fingerprint_folder(Path(self.config.model.encoder))
+        source = Path(embedded.located(self.config.model.encoder))
+        if parent is None and source.is_dir():
+            model["encoder"] = fingerprint_folder(source)
         value = {
             "format": FORMAT,
             "task": self.task.name,
