@@ -76,6 +76,9 @@ def _train(loaded: LoadedConfig, *, resume: bool, overwrite: bool, quiet: bool) 
             "encoder": describe_encoder(config.model),
             "data": describe_data(sources),
         }
+        if loaded.chosen is not None:
+            about["source_choice"] = loaded.chosen
+            log.info("source: auto is %s, see %s", ", ".join(config.source), folder.path / MANIFEST)
         folder.write_json(MANIFEST, about)
         warnings = coverage(config, task, sources, every_portion(config, plans))
         for found in filter(None, warnings.values()):
