@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +136,7 @@ def preflight(config: Config, task: Task, plans: dict[str, list[Stage]], sources
     raise_all(flat)
 
 
-def every_portion(config: Config, plans: dict[str, list[Stage]]) -> list[Portion]:
+def every_portion(config: Config, plans: Mapping[str, list[Stage]]) -> list[Portion]:
     """Everything that training and evaluation will read, each once."""
     trained = [p for stages in plans.values() for s in stages for p in (*s.train, *s.dev)]
     scored = [Portion(target, split) for target in plans for split in config.evaluation.splits]
