@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from .vectors import (
@@ -98,6 +99,11 @@ def train_tokenizer(corpus: Mapping[str, Sequence[str]], vocabulary: int) -> Tok
             show_progress=False,
         ),
     )  # fmt: skip
+    return close(tokenizer)
+
+
+def close(tokenizer: Tokenizer) -> Tokenizer:
+    """The tokenizer, ending every sequence with </s>."""
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)]
     )
@@ -111,9 +117,17 @@ def aligned_vectors(
     pivot: str,
     width: int,
     seed: int,
+    counted: Callable[[Parallel], sp.csr_matrix] | None = None,
+    carry: bool = True,
 ) -> Vectors:
-    """(pieces, width); the mean over languages of a piece's vectors, by where it occurs."""
+    """(pieces, width); the mean over languages of a piece's vectors, by where it occurs.
+
+    counted: source piece × target piece counts of aligned links; by default computed here.
+    carry:   pieces that are hardly attested in parallel text get their vectors from the language's
+        own contexts; takes some seconds a language.
+    """
     size = tokenizer.get_vocab_size()
+    counted = counted or (lambda one: link_counts(one, tokenizer))
     encoded = {language: _encode(tokenizer, found) for language, found in corpus.items()}
     shared = {pivot: context_vectors(encoded[pivot], size, width, seed)}
     evidence = {pivot: _counts(encoded[pivot], size)}
@@ -129,17 +143,19 @@ def aligned_vectors(
         total = None
         for one in tables:
             known = one.source if one.target == new else one.target
-            vectors, seen = mapped(_table(one, new, tokenizer, size), shared[known])
+            table = counted(one) if one.source == new else counted(one).T.tocsr()
+            vectors, seen = mapped(table, shared[known])
             weighted = vectors * seen[:, None]
             total = (weighted, seen) if total is None else (total[0] + weighted, total[1] + seen)
             log.info("%s: %d sentence pairs with %s", new, len(one.pairs), known)
         assert total is not None
         vectors, seen = normalised(total[0]), total[1]
-        own = context_vectors(encoded[new], size, width, seed)
-        attested = seen >= 3
-        fallback = carried_over(own, vectors, attested)
-        trust = (seen / (seen + 2))[:, None]
-        shared[new] = normalised(trust * vectors + (1 - trust) * fallback)
+        if carry:
+            own = context_vectors(encoded[new], size, width, seed)
+            fallback = carried_over(own, vectors, seen >= 3)
+            trust = (seen / (seen + 2))[:, None]
+            vectors = normalised(trust * vectors + (1 - trust) * fallback)
+        shared[new] = vectors
         evidence[new] = _counts(encoded[new], size)
         waiting = [p for p in waiting if not (p.source in shared and p.target in shared)]
     unreached = corpus.keys() - shared.keys()
@@ -159,19 +175,16 @@ def aligned_vectors(
     return normalised(result)
 
 
-def _table(one: Parallel, new: str, tokenizer: Tokenizer, size: int):  # type: ignore[no-untyped-def]
-    """Counts from the new language's pieces to those of the other side."""
+def link_counts(one: Parallel, tokenizer: Tokenizer, effort: float = 1.0) -> sp.csr_matrix:
+    """(pieces, pieces): how often a source piece is aligned with a target piece."""
+    size = tokenizer.get_vocab_size()
     sides = list(zip(*one.pairs, strict=True))
-    links = one.links
-    if one.target == new:
-        sides.reverse()
-        links = None if links is None else [[(j, i) for i, j in pair] for pair in links]
-    if links is None:
+    if one.links is None:
         source, target = (_encode(tokenizer, side) for side in sides)
-        return translation_table(source, target, size)
+        return translation_table(source, target, size, effort=effort)
     source, source_words = _encode_words(tokenizer, sides[0])
     target, target_words = _encode_words(tokenizer, sides[1])
-    spread = [_spread(pair, source_words[k], target_words[k]) for k, pair in enumerate(links)]
+    spread = [_spread(pair, source_words[k], target_words[k]) for k, pair in enumerate(one.links)]
     return translation_table(source, target, size, spread)
 
 

@@ -69,15 +69,20 @@ def _svd(matrix: sp.csr_matrix, width: int, seed: int, rounds: int = 4) -> Vecto
 
 
 def translation_table(
-    source: Ids, target: Ids, pieces: int, links: Sequence[Sequence[tuple[int, int]]] | None = None
+    source: Ids,
+    target: Ids,
+    pieces: int,
+    links: Sequence[Sequence[tuple[int, int]]] | None = None,
+    effort: float = 1.0,
 ) -> sp.csr_matrix:
     """(pieces, pieces): how often a source piece is aligned with a target piece.
 
     links: alignment of each pair of sentences, by position; by default eflomal's, where a link
         that both directions agree on counts fully and any other 0.3.
+    effort: share of eflomal's usual iterations; below 1 it also runs one sampler, not three.
     """
     if links is None:
-        weighted = _eflomal(source, target)
+        weighted = _eflomal(source, target, effort)
     else:
         weighted = [[(i, j, 1.0) for i, j in pair] for pair in links]
     rows, columns, weights = [], [], []
@@ -89,12 +94,11 @@ def translation_table(
     return sp.coo_matrix((weights, (rows, columns)), shape=(pieces, pieces)).tocsr()
 
 
-def _eflomal(source: Ids, target: Ids) -> list[list[tuple[int, int, float]]]:
+def _eflomal(source: Ids, target: Ids, effort: float) -> list[list[tuple[int, int, float]]]:
     import eflomal
 
     # Averages over many sentences smooth what a shorter chain leaves unsettled in one.
     rounds = 1.0 if len(source) < 3000 else 0.4
-
     usable = [
         k for k in range(len(source)) if 0 < len(source[k]) < 150 and 0 < len(target[k]) < 150
     ]
@@ -105,7 +109,9 @@ def _eflomal(source: Ids, target: Ids) -> list[list[tuple[int, int, float]]]:
             lines = (" ".join(map(str, side[k])) for k in usable)
             (folder / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
         with (folder / "s").open() as s, (folder / "t").open() as t:
-            eflomal.Aligner(rel_iterations=rounds).align(
+            eflomal.Aligner(
+                rel_iterations=rounds * effort, n_samplers=3 if effort >= 1 else 1
+            ).align(
                 s, t, links_filename_fwd=str(folder / "f"), links_filename_rev=str(folder / "r"),
                 quiet=True,
             )  # fmt: skip

@@ -1,0 +1,97 @@
+"""The built encoder as it is packaged: half precision, with its card."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerFast, T5EncoderModel
+
+from xlt import languages
+from xlt.data import cards
+from xlt.files import write_json
+
+from .layers import LEFT_OUT
+
+FORMAT = 1
+CARD = """---
+library_name: transformers
+language: {codes}
+---
+
+# xlt-mini {version}
+
+A small multilingual encoder ({millions:.0f} M parameters, T5 encoder, {layers} layers of {width},
+{pieces:,} pieces) for demonstrations and for machines without a model hub. `AutoTokenizer` and
+`AutoModelForTextEncoding` load this folder; in an xlt config it is `encoder: xlt-mini`.
+
+How it was made (`python -m scripts.pretrain_mini`): the pieces of English got vectors from their
+contexts (PPMI, SVD); those of {others} other languages are averages of the vectors of the pieces
+they are aligned with in parallel text (eflomal), through Spanish, French or Indonesian where there
+is none with English. {training}
+
+**Not for**: production where a large multilingual model (XLM-R, mDeBERTa, Glot500) can be had; it
+is far behind all of those. There was no masked-language-model pretraining. Social biases of news
+and web text were neither measured nor removed.
+
+Text: train and dev splits of the data sets below, and all but the last 197 lines of NTREX-128; no
+test split of any task. Some licences forbid commercial use of the texts (NC); the vectors hold
+statistics of them, no text. Whether that matters to you is for you to decide.
+
+| data set | licence |
+|---|---|
+{licences}
+
+| language | script | words |
+|---|---|---|
+{words}
+"""
+TRAINED = """The layers then learnt universal parts of speech from the treebanks of
+{trained} languages, with the vectors fixed and {hidden:.0%} of the pieces hidden. Left out there,
+so that zero-shot scores on them are what they claim: {left_out}."""
+
+
+def pack(
+    model: Path, out: Path, corpus: Mapping[str, Mapping[str, Any]], trained: int, version: str
+) -> None:
+    """Write `out` from the float32 folder `model`.
+
+    corpus:  language → {"words", "cards"}. trained: languages whose word classes were learnt.
+    """
+    from .layers import HIDDEN
+
+    encoder = T5EncoderModel.from_pretrained(model).to(torch.float16)
+    encoder.save_pretrained(out)
+    PreTrainedTokenizerFast.from_pretrained(model).save_pretrained(out)
+    described = {
+        code: {"tokens": one["words"], "script": languages.script(code) or "Zyyy"}
+        for code, one in sorted(corpus.items())
+    }
+    scripts: Counter[str] = Counter()
+    for one in described.values():
+        scripts[one["script"]] += one["tokens"]
+    stated = {"format": FORMAT, "version": version, "languages": described}
+    write_json(out / "mini.json", {**stated, "scripts": dict(sorted(scripts.items()))})
+    used = sorted({card for one in corpus.values() for card in one["cards"]})
+    config = encoder.config
+    training = TRAINED.format(trained=trained, hidden=HIDDEN, left_out=", ".join(sorted(LEFT_OUT)))
+    text = CARD.format(
+        codes=json.dumps(list(described)),
+        version=version,
+        millions=sum(p.numel() for p in encoder.parameters()) / 1e6,
+        layers=config.num_layers,
+        width=config.d_model,
+        pieces=config.vocab_size,
+        others=len(described) - 1,
+        training=training if trained else "The layers above are random.",
+        licences="\n".join(f"| {cards.get(c).name} | {cards.get(c).licence} |" for c in used),
+        words="\n".join(
+            f"| {languages.name(code)} ({code}) | {one['script']} | {one['tokens']:,} |"
+            for code, one in described.items()
+        ),
+    )
+    (out / "README.md").write_text(text, encoding="utf-8")
