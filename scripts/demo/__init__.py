@@ -1,1 +1,1 @@
-"""`make demo`: one transfer from start to end, with nothing but what is in the package."""
+"""`make demo`: transfers from start to end, with nothing but what is in the package."""
