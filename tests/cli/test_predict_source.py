@@ -40,6 +40,21 @@ def test_json_and_explain(xlt):
     assert "WALS 81A Order of Subject, Object and Verb: SVO → SOV" in shown
 
 
+def test_set_and_chain(xlt):
+    asked = ("predict-source", "jav", "--task", "dependency_parsing", "--count", "2", "--via")
+    done = xlt(*asked, "--sources", "ind,eng,hin")
+    assert done.returncode == 0, done.stderr
+    assert "together (heuristic" in done.stdout
+    assert "→ ind → jav" in done.stdout
+
+
+def test_analyse_typology(xlt):
+    done = xlt("analyse-typology", "eusie_event", "--permutations", "20")
+    assert done.returncode == 0, done.stderr
+    assert "eusie_event event-argument" in done.stdout
+    assert "word order" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

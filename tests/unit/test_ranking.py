@@ -15,6 +15,7 @@ from xlt.typology.choice import choose_source, measured_as
 from xlt.typology.evidence import FEATURES
 from xlt.typology.explain import as_dict, differences
 from xlt.typology.ranking import rank
+from xlt.typology.sets import chains, choose_set
 
 SMALL = ("eusie_event", "nertransfer_base", "xnli_mbert", "jerbarnes_pos_mbert")
 
@@ -194,3 +195,18 @@ def test_ten_thousand_queries_take_seconds():
     for target in targets:
         rank(target, measured_as=("dep",))
     assert (time.process_time() - before) / len(targets) < 0.002  # half of it on a quiet machine
+
+
+def test_a_set_is_diverse_and_begins_with_the_best():
+    ranking = rank("ron", ["ita", "spa", "cat", "bul", "rus"], measured_as=("pos",))
+    found = choose_set(ranking, 3)
+    assert found[0] == ranking.sources[0].language
+    assert len(set(found)) == 3
+    assert len(choose_set(ranking, 9)) == 5
+
+
+def test_chains_end_near_the_target():
+    ranking = rank("jav", ["ind", "hin", "jpn"], measured_as=("dep",))
+    found = chains(ranking, ["eng"], measured_as=("dep",))
+    assert (found[0].source, found[0].via) == ("eng", "ind")
+    assert chains(rank("jav", ["ind"]), ["ind"]) == []

@@ -1,4 +1,4 @@
-"""xlt predict-source"""
+"""xlt predict-source | analyse-typology"""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from xlt.console import console
 def add_to(app: typer.Typer) -> None:
     """Register the commands; in this order they are listed."""
     app.command("predict-source")(predict_source)
+    app.command("analyse-typology")(analyse_typology)
 
 
 def predict_source(
@@ -30,13 +31,22 @@ def predict_source(
         str | None, typer.Option(help="Prefer what was measured with this model.")
     ] = None,
     top: Annotated[int, typer.Option(help="So many lines.", min=1)] = 10,
+    count: Annotated[
+        int | None, typer.Option(help="Also recommend so many sources together.", min=2)
+    ] = None,
+    via: Annotated[
+        bool, typer.Option("--via", help="Also recommend intermediates for a chain.")
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Features that differ.")] = False,
 ) -> None:
     """Rank source languages for a target, from typology and measured transfers."""
+    from dataclasses import asdict
+
     from xlt.errors import XltError
     from xlt.typology.choice import measured_as
     from xlt.typology.explain import as_dict
     from xlt.typology.ranking import rank
+    from xlt.typology.sets import chains, choose_set
 
     if sources is not None and available is not None:
         raise XltError("--sources and --available exclude one another", fix="give one of the two")
@@ -44,9 +54,55 @@ def predict_source(
     if available is not None:
         named = _trainable(available.split(","), target)
     candidates = None if named is None else [text.strip() for text in named if text.strip()]
-    found = rank(target, candidates, task=task, measured_as=measured_as(task), encoder=encoder)
+    names = measured_as(task)
+    found = rank(target, candidates, task=task, measured_as=names, encoder=encoder)
     result = as_dict(found, top)
+    if count is not None:
+        result["set"] = choose_set(found, count)
+    if via:
+        # The first step starts where data are plenty: English, or else what was named.
+        plenty = ["eng"] if candidates is None else [s.language for s in found.sources]
+        result["chains"] = [
+            asdict(chain) for chain in chains(found, plenty, measured_as=names, encoder=encoder)
+        ]
     console.result(result, lambda _: _lines(result, explain))
+
+
+def analyse_typology(
+    matrix: Annotated[
+        str, typer.Argument(help="A packaged matrix, or a CSV with source, target, score.")
+    ],
+    permutations: Annotated[int, typer.Option(help="Of languages, for p.", min=1)] = 2000,
+    seed: int = 0,
+) -> None:
+    """Which kinds of likeness go with good transfer, in a table of measured scores."""
+    from dataclasses import asdict
+
+    from xlt.evaluation.report import Table
+    from xlt.typology.analysis import analyse, read
+
+    found = {m.task: analyse(m, permutations, seed) for m in read(matrix)}
+    header = ("alike in", "alike", "different", "unknown", "difference", "p")
+
+    def lines(_: Any) -> list[str]:
+        said = []
+        for task, effects in found.items():
+            rows = tuple(
+                (
+                    *(e.trait, str(e.alike), str(e.different), str(e.unknown)),
+                    f"{e.difference:+.1f}",
+                    f"{e.p:.3f}",
+                )
+                for e in effects
+            )
+            said += [
+                f"{matrix} {task}".strip(),
+                Table(header, rows, frozenset(range(1, 6))).text(),
+                "",
+            ]
+        return said[:-1]
+
+    console.result({task: [asdict(e) for e in es] for task, es in found.items()}, lines)
 
 
 def _trainable(names: list[str], target: str) -> list[str]:
@@ -89,6 +145,13 @@ def _lines(result: dict[str, Any], explain: bool) -> list[str]:
     ]
     if any(source["imputed"] for source in result["sources"]):
         lines.append("* nothing is recorded: what is usual at that genetic and geographic distance")
+    if "set" in result:
+        lines.append(
+            f"together (heuristic: by score, unlike one another): {', '.join(result['set'])}"
+        )
+    for chain in result.get("chains", ()):
+        steps = f"{chain['source']} → {chain['via']} → {result['target']}"
+        lines.append(f"chain (heuristic: nobody has measured chains): {steps}")
     if explain:
         for source in result["sources"]:
             lines += _explanation(source, result["name"])
@@ -125,10 +188,12 @@ def _explanation(source: dict[str, Any], target: str) -> list[str]:
         f"{kind} {value:.2f}" for kind, value in source["distances"].items() if value is not None
     ]
     measured = source["measured"]
+    count = f"{source['compared']} features of WALS are recorded of both; these differ:"
     return [
         "",
         f"{source['name']} → {target}: distances {', '.join(known)}",
         *([f"  measured: {measured:.1f}"] if measured is not None else []),
         *(f"  {kind}: {why}" for kind, why in source["unknown"].items()),
+        f"  {count if source['differences'] else count.replace('these differ:', 'none differs')}",
         *(f"  {d['feature']}: {d['source']} → {d['target']}" for d in source["differences"]),
     ]

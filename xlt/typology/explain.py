@@ -52,6 +52,7 @@ def describe(source: Source, target: str) -> dict[str, Any]:
         "unknown": unknown,
         "imputed": list(source.imputed),
         "confidence": source.confidence,
+        "compared": compared(source.language, target),
         "differences": differences(source.language, target),
     }
 

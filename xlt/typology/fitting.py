@@ -1,8 +1,8 @@
 """Weights of the ranker, from measured scores: one ridge regression for all tasks, one for each.
 
 A source's standardised score is regressed on `evidence.FEATURES`, which are computed for each
-target as if it had not been measured. Better sources count more (exp of the standardised score),
-because only the top of the ranking is used. A task's weights are drawn towards those of all.
+target as if it had not been measured. Better sources count more, because only the top of the
+ranking is used. A task's weights are drawn towards those of all.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from xlt.typology.scores import Matrix
 
 RIDGE = 0.02
 """Relative to each feature's variance."""
+TOP = 1.0
+"""A source counts exp(TOP · its standardised score): the top of the ranking is what is used."""
 TOGETHER = 0.5
 """How strongly a task's weights are drawn to those of all tasks."""
 MOST_TARGETS = 100
@@ -66,7 +68,7 @@ def moments(matrix: Matrix, among: Geometry, place: Mapping[str, int]) -> Moment
     )
     scores = matrix.standard[:, asked]
     known = ~np.isnan(scores)
-    weight = np.where(known, np.exp(np.where(known, scores, 0)), 0)
+    weight = np.where(known, np.exp(TOP * np.where(known, scores, 0)), 0)
     weight /= weight.sum(0)
     scores = np.where(known, scores, 0)
     given = (found - (weight[..., None] * found).sum(0)).reshape(-1, len(FEATURES))

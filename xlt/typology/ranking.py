@@ -168,8 +168,8 @@ def _candidates(given: Sequence[str] | None, target: str, evidence: list[Matrix]
 def _score(target: str, sources: list[str], evidence: list[Matrix]) -> dict[str, Source]:
     """Every source by the first matrix that measured it; the rest by the first of all."""
     if not evidence:
-        pairs = geometry(sources, [target], _fitted()["usual"])
-        nobody = geometry([], [target], _fitted()["usual"])
+        pairs = geometry(sources, [target], fitted()["usual"])
+        nobody = geometry([], [target], fitted()["usual"])
         given = features(np.zeros((len(sources), 0)), nobody, pairs)[:, 0]
         return _sources(sources, (given - given.mean(0)) * UNMEASURED, pairs)
     found: dict[str, Source] = {}
@@ -183,20 +183,20 @@ def _score(target: str, sources: list[str], evidence: list[Matrix]) -> dict[str,
 
 
 def _by_matrix(target: str, asked: list[str], matrix: Matrix) -> dict[str, Source]:
-    fitted = _fitted()
+    known = fitted()
     count, width = matrix.scores.shape
     rows = [*matrix.sources, *(code for code in asked if code not in matrix.sources)]
     standard = np.full((len(rows), width), np.nan)
     standard[:count] = matrix.standard
-    relatives = geometry(matrix.targets, [target], fitted["usual"])
-    pairs = geometry(rows, [target], fitted["usual"])
+    relatives = geometry(matrix.targets, [target], known["usual"])
+    pairs = geometry(rows, [target], known["usual"])
     given = features(standard, relatives, pairs)[:, 0]
-    weights = np.array(fitted["tasks"].get(matrix.task, fitted["shared"]))
+    weights = np.array(known["tasks"].get(matrix.task, known["shared"]))
     parts = (given - given[:count].mean(0)) * weights
     mean, spread = expectation(matrix.scores, relatives)
     rough = mean[0] + spread[0] * parts[:count].sum(1)
     # Median and ends of the errors on languages left out; the median first, as the expected score.
-    errors = fitted["intervals"].get(f"{matrix.name} {matrix.task}") or [0.0]
+    errors = known["intervals"].get(f"{matrix.name} {matrix.task}") or [0.0]
     bounds = [rough + error for error in errors]
     if matrix.percent:
         bounds = [np.clip(values, 0, 100) for values in bounds]
@@ -265,6 +265,7 @@ def _notes(target: str, evidence: list[Matrix]) -> tuple[str, ...]:
 
 
 @cache
-def _fitted() -> dict[str, Any]:
+def fitted() -> dict[str, Any]:
+    """What `scripts/evaluate_ranker.py --write` has fitted."""
     found: dict[str, Any] = json.loads(WEIGHTS.read_text(encoding="utf-8"))
     return found

@@ -1,0 +1,199 @@
+"""Which kinds of likeness go with transfer, in a matrix of measured scores.
+
+After Zubillaga et al. 2024 (arXiv 2404.06392): the mean score of pairs that are alike in a trait,
+minus that of pairs that are not, once the means of sources and of targets are taken out. Pairs that
+share a language are not independent, so the test permutes languages and not pairs (Mantel 1967,
+QAP): the traits are handed to other languages, and the difference is computed again.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlt import languages
+from xlt.errors import XltError, choose
+from xlt.typology.distances import KINDS, matrix
+from xlt.typology.scores import Matrix, matrices
+from xlt.typology.table import UNKNOWN, table
+
+Values = NDArray[np.float64]
+
+TRAITS = {
+    "word order": ("81A", "83A"),
+    "alignment of case": ("98A",),
+    "prefixing or suffixing": ("26A",),
+    "number of cases": ("49A",),
+}
+"""Trait → chapters of WALS, the second where the first says nothing of one of the two."""
+COLUMNS = ("source", "target", "score")
+FEWEST = 2
+"""Pairs on either side, or there is nothing to compare."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Pairs that are alike in a trait against pairs that are not.
+
+    difference: of mean scores, in the matrix's unit, source and target means taken out.
+    p: of a difference as large, either way, where languages swap their traits; two-sided.
+    unknown: pairs left out, because the trait is not recorded of both.
+    """
+
+    trait: str
+    alike: int
+    different: int
+    unknown: int
+    difference: float
+    p: float
+
+
+def analyse(scores: Matrix, permutations: int = 2000, seed: int = 0) -> list[Effect]:
+    """The effect of every trait that divides the pairs, the largest difference first.
+
+    Traits: the same script; `TRAITS` by WALS; and each distance, below its median or above.
+    """
+    residual = _centred(scores.scores)
+    codes = list(dict.fromkeys([*scores.sources, *scores.targets]))
+    place = {code: n for n, code in enumerate(codes)}
+    rows = np.array([place[code] for code in scores.sources])
+    columns = np.array([place[code] for code in scores.targets])
+    draw = np.random.default_rng(seed)
+    orders = [draw.permutation(len(codes)) for _ in range(permutations)]
+    found = []
+    for trait, alike in _traits(codes, rows, columns, residual).items():
+        observed = _difference(residual, alike[np.ix_(rows, columns)])
+        if observed is None:
+            continue
+        other = [_difference(residual, alike[np.ix_(o[rows], o[columns])]) for o in orders]
+        drawn = np.array([value for value in other if value is not None])
+        extreme = int((np.abs(drawn) >= abs(observed) - 1e-12).sum())
+        own = alike[np.ix_(rows, columns)][~np.isnan(residual)]
+        found.append(
+            Effect(
+                trait,
+                int((own == 1).sum()),
+                int((own == 0).sum()),
+                int(np.isnan(own).sum()),
+                observed,
+                (extreme + 1) / (len(drawn) + 1),
+            )
+        )
+    return sorted(found, key=lambda effect: -effect.difference)
+
+
+def _centred(scores: Values) -> Values:
+    """Scores less the mean of their source and of their target, plus that of all, as published.
+
+    With cells missing (a language is no source for itself) this leaves a little of both means.
+    """
+    known = ~np.isnan(scores)
+    filled = np.where(known, scores, 0)
+    source = filled.sum(1, keepdims=True) / np.maximum(known.sum(1, keepdims=True), 1)
+    target = filled.sum(0) / np.maximum(known.sum(0), 1)
+    return np.asarray(scores - source - target + filled.sum() / max(known.sum(), 1))
+
+
+def _traits(codes: list[str], rows: Values, columns: Values, residual: Values) -> dict[str, Values]:
+    """Trait → 1 alike, 0 different, NaN unknown, for all pairs of the languages."""
+    found = {"script": 1 - matrix("script", codes, codes)}
+    for trait, chapters in TRAITS.items():
+        alike = np.full((len(codes),) * 2, np.nan)
+        for chapter in chapters:
+            alike = np.where(np.isnan(alike), _same_value(codes, chapter), alike)
+        found[trait] = alike
+    for kind in KINDS:
+        if kind != "script":
+            apart = matrix(kind, codes, codes)
+            measured = apart[np.ix_(rows, columns)][~np.isnan(residual)]
+            if not np.isnan(measured).all():
+                near = np.where(np.isnan(apart), np.nan, apart < np.nanmedian(measured))
+                found[f"{kind} distance below median"] = near
+    return found
+
+
+def _same_value(codes: list[str], chapter: str) -> Values:
+    known = table()
+    column = [name.partition(" ")[0] for name in known.notes["wals"]].index(chapter)
+    values = known.take("wals", known.rows(codes))[:, column].astype(float)
+    values[values == UNKNOWN] = np.nan
+    unknown = np.isnan(values)[:, None] | np.isnan(values)[None]
+    return np.where(unknown, np.nan, values[:, None] == values[None])
+
+
+def _difference(residual: Values, alike: Values) -> float | None:
+    known = ~np.isnan(residual)
+    same, other = residual[known & (alike == 1)], residual[known & (alike == 0)]
+    if min(len(same), len(other)) < FEWEST:
+        return None
+    return float(same.mean() - other.mean())
+
+
+def read(name: str | Path) -> list[Matrix]:
+    """The packaged matrices of a name (one for each task), or those in a CSV file.
+
+    A file has the columns source, target and score; `task` divides it. Raises XltError with
+    ``file:line`` for missing columns, unknown languages and scores that are no number.
+    """
+    packaged = [found for found in matrices() if found.name == str(name)]
+    if packaged:
+        return packaged
+    path = Path(name)
+    if not path.is_file():
+        fix = choose(str(name), {found.name for found in matrices()})
+        raise XltError("there is no such file or packaged matrix", where=path, fix=fix)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise XltError(f"cannot be read: {error}", where=path, fix="give a CSV in UTF-8") from error
+    lacking = [column for column in COLUMNS if not rows or column not in rows[0]]
+    if lacking:
+        raise XltError(
+            f"the columns {', '.join(lacking)} are missing" if rows else "there are no rows",
+            where=f"{path}:1",
+            fix=f"name the columns {', '.join(COLUMNS)}, and perhaps task",
+        )
+    return _matrices(path, rows)
+
+
+def _matrices(path: Path, rows: list[dict[str, str]]) -> list[Matrix]:
+    cells: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)
+    for line, row in enumerate(rows, 2):
+        where = f"{path}:{line}"
+        pair = [_shared(row[side], where) if row[side] else "" for side in COLUMNS[:2]]
+        try:
+            score = float(row["score"] or "")
+        except ValueError:
+            score = float("nan")
+        if not np.isfinite(score) or "" in pair:
+            raise XltError(
+                f"not a pair of languages with a score: {', '.join(map(str, row.values()))}",
+                where=where,
+                fix="write two languages and a number, or leave the line out",
+            )
+        if pair[0] != pair[1]:
+            cells[row.get("task") or ""][pair[0], pair[1]] = score
+    return [_as_matrix(path, task, found) for task, found in sorted(cells.items())]
+
+
+def _shared(text: str, where: str) -> str:
+    try:
+        return languages.shared(text)
+    except XltError as error:
+        raise XltError(error.what, where=where, fix=error.fix) from error
+
+
+def _as_matrix(path: Path, task: str, cells: dict[tuple[str, str], float]) -> Matrix:
+    sources = tuple(sorted({source for source, _ in cells}))
+    targets = tuple(sorted({target for _, target in cells}))
+    values = np.full((len(sources), len(targets)), np.nan)
+    for (source, target), score in cells.items():
+        values[sources.index(source), targets.index(target)] = score
+    about = {"paper": "", "model": "", "origin": str(path), "licence": ""}
+    return Matrix(path.stem, task, "score", False, sources, targets, values, about)
