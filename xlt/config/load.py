@@ -100,9 +100,10 @@ def _choose_source(root: Node, problems: Problems) -> dict[str, Any] | None:
     name = task.get("name") if isinstance(task, dict) else task
     targets = [targets] if isinstance(targets, str) else targets
     del root.value["source"]
-    readable = isinstance(name, str) and isinstance(plain.get("data"), dict)
-    if not readable or not targets or not all(isinstance(text, str) for text in targets):
+    if not isinstance(name, str) or not isinstance(plain.get("data"), dict):
         return None  # what is wrong there is reported in any case
+    if not targets or not all(isinstance(text, str) for text in targets):
+        return None
     from xlt.typology.choice import choose_source
 
     model = plain.get("model")
