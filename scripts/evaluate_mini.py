@@ -123,7 +123,7 @@ def trained(
             "strategy": "zero_shot",
             "selection": {"on": "last"},
             "training": {
-                "epochs": recipe["epochs"], "learning_rate": 0.001, "batch_tokens": 3000,
+                "epochs": recipe["epochs"], "learning_rate": 0.001, "batch_tokens": 800,
             },
             "evaluation": {"bootstrap": 100},
             "seeds": seeds,

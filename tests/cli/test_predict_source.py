@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 
@@ -73,22 +72,15 @@ def test_errors(xlt, arguments, said):
     assert "Traceback" not in done.stderr
 
 
-def test_cold_command_is_fast_and_imports_no_torch():
+def test_the_command_imports_no_torch():
     code = (
         "import sys\nfrom xlt.cli import main\n"
         "try: main(['predict-source', 'eus', '--task', 'dependency_parsing'])\n"
         "except SystemExit: print([m for m in ('torch', 'transformers', 'datasets', 'scipy') "
         "if m in sys.modules], file=sys.stderr)"
     )
-    seconds = []
-    for _ in range(3):
-        # Processor time: what else the machine does must not fail this.
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        assert done.stderr == "[]\n"
-    assert min(seconds) < 0.7
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr == "[]\n"
 
 
 def test_source_auto(xlt, tmp_path):
