@@ -26,8 +26,8 @@ FILES = (INFO, CONFIG, WEIGHTS, "tokenizer.json", "tokenizer_config.json")
 
 _WHERE = "model.encoder"
 _AGAIN = (
-    "install xlt again (`pip install --force-reinstall xlt`; in a checkout: "
-    "`git checkout -- xlt/mini`), or name another encoder"
+    "install xlt again, name another encoder, or build it in a checkout "
+    "(`python -m scripts.pretrain_mini WORK --out xlt/mini`)"
 )
 
 
