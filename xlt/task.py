@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
+    from xlt.projection.pair import AlignedPair, Projection
 
 Record = dict[str, Any]
 """One sentence, pair or passage: JSON-able values under the names of `Task.features()`."""
@@ -142,6 +143,29 @@ class Task(ABC):
         raise XltError(
             f"the task {self.name} does not say what its predictions are in a spaCy document",
             fix=f"implement {type(self).__name__}.annotate",
+        )
+
+    # Projection ----------------------------------------------------------------------------
+
+    def texts(self, record: Record) -> dict[str, list[str]]:
+        """Name → words of every text of the record that a translation replaces."""
+        return {"text": self.words(record)}
+
+    def project(
+        self, record: Record, pairs: Mapping[str, AlignedPair], settings: Any
+    ) -> Projection:
+        """The record's annotation on the translations of its texts, with the record's id.
+
+        pairs:    by the names of `texts`; the words of `pair.target` are the new record's.
+        settings: the config's `projection` section: gap rule, punctuation, filters.
+
+        Pure. It serves both directions: source labels on a translation (translate-train), and
+        labels predicted on a translation back on the original (translate-test).
+        """
+        raise XltError(
+            f"the task {self.name} does not say how its records are projected",
+            where="strategy",
+            fix=f"implement {type(self).__name__}.project, or choose a strategy without projection",
         )
 
     # Labels --------------------------------------------------------------------------------

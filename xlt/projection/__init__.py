@@ -1,0 +1,1 @@
+"""Labels carried through translation: each with a confidence, or lost for a stated reason."""
