@@ -105,9 +105,10 @@ class Parser(TaskModel):
         relations: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
+        weights: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
         """Shapes as in `collate_words`; upos, relations and labels (the heads) (sentences, words),
-        characters (sentences, words, 20).
+        characters (sentences, words, 20), weights (sentences,).
 
         Returns arcs: log-probabilities (sentences, 1 + words, 1 + words) of head given word, row
         and column 0 the root; dependents, heads and relation_weight, from which `relations_of`
@@ -125,8 +126,9 @@ class Parser(TaskModel):
             of_head = heads.gather(1, known.unsqueeze(-1).expand(-1, -1, heads.shape[-1]))
             scores = self.relation.paired(dependents[:, 1:], of_head)
             gold = relations.masked_fill(labels == IGNORED, IGNORED)
-            loss = summed_cross_entropy(arcs[:, 1:], labels, num_items_in_batch)
-            return {"loss": loss + summed_cross_entropy(scores, gold, num_items_in_batch)}
+            total = summed_cross_entropy(arcs[:, 1:], labels, num_items_in_batch, weights)
+            total = total + summed_cross_entropy(scores, gold, num_items_in_batch, weights)
+            return {"loss": total}
         return {
             "arcs": arcs.log_softmax(-1),
             "dependents": dependents[:, 1:],

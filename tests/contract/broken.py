@@ -79,6 +79,14 @@ class MeanLoss(Rewritten):
         return {"loss": output["loss"] * items / (labels != -100).sum()}
 
 
+class IgnoresWeights(Broken):
+    def build(self, backbone, labels):
+        model = super().build(backbone, labels)
+        forward = model.forward
+        model.forward = lambda *args, weights=None, **kwargs: forward(*args, **kwargs)
+        return model
+
+
 class LearnsFromPadding(Rewritten):
     @staticmethod
     def change(output, labels, items):
@@ -154,6 +162,7 @@ TASKS = {
     "encoding": (WrongLength, "length 1, but"),
     "learning": (LearnsNothing, "the loss went from 1.099 to 1.099 in 20 steps"),
     "loss": (MeanLoss, "parts: "),
+    "weighting": (IgnoresWeights, "the weighted sum: "),
     "ignored": (LearnsFromPadding, "the loss of ignored targets is 1.0"),
     "prediction": (Unordered, "came out where"),
     "windows": (Truncating, "lost .* pieces of input_ids"),

@@ -18,8 +18,11 @@ from xlt.model.task_model import IGNORED, summed_cross_entropy
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
 from xlt.training import stages
+from xlt.training.data import Data
 from xlt.training.predict import Predictor, piece_table
+from xlt.training.stages import weigh
 from xlt.training.trainer import Selector, TransferTrainer
+from xlt.transfer.stage import Portion
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +88,7 @@ def partly_labelled(records):
     return records
 
 
-def gradients(folder, records, tmp_path, **settings):
+def gradients(folder, records, tmp_path, weights=None, **settings):
     options = {k: v for k, v in SMALL_PARSER.items() if k != "name"} | {"dropout": 0.0}
     task = DependencyParsing(DependencyParsing.Options(**options))
     torch.manual_seed(3)
@@ -95,6 +98,7 @@ def gradients(folder, records, tmp_path, **settings):
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     examples = task.encode(records, backbone, model.labels)
+    weigh(examples, [Data(Portion("eng", "train"), "", records, weights)])
     training = Training(
         **{"batch_tokens": 90, "max_steps": 3, "max_grad_norm": 1e9, "learning_rate": 1e-3}
         | settings
@@ -125,6 +129,20 @@ def test_accumulation_does_not_change_the_gradient(families, tmp_path, accumulat
     for name, gradient in once[0].items():
         torch.testing.assert_close(split[0][name], gradient, rtol=1e-4, atol=1e-6, msg=name)
     assert any(gradient.abs().max() > 1e-3 for gradient in once[0].values())
+
+
+def test_a_weight_counts_an_example_that_often(families, tmp_path):
+    """Two of each record, weighted 0.5 and 1.5, teach what two unweighted ones do."""
+    records = Stages(parser_config(families, "bert")).records("eng", "train")[:3]
+    settings = {"batch_tokens": 1000, "max_steps": 1}
+    plain, _ = gradients(families / "bert", records * 2, tmp_path, **settings)
+    weighted, _ = gradients(
+        families / "bert", records * 2, tmp_path, [0.5, 0, 1, 1.5, 2, 1], **settings
+    )
+    ignored, _ = gradients(families / "bert", records * 2, tmp_path, [0, 0, 0, 2, 2, 0], **settings)
+    for name, gradient in plain[0].items():
+        torch.testing.assert_close(weighted[0][name], gradient, rtol=1e-4, atol=1e-6, msg=name)
+    assert any(not torch.allclose(ignored[0][n], g, atol=1e-3) for n, g in plain[0].items())
 
 
 def test_gradient_checkpointing_does_not_change_the_gradient(families, tmp_path):

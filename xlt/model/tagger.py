@@ -38,15 +38,16 @@ class Tagger(TaskModel):
         word_mask: torch.Tensor,
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
+        weights: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Shapes as in `collate_words`; labels (sentences, words).
+        """Shapes as in `collate_words`; labels (sentences, words), weights (sentences,).
 
         Returns scores: log-probabilities (sentences, words, tags), and the loss with labels.
         """
         logits = self.encoder(input_ids=input_ids, attention_mask=attention_mask).logits
         words = pool_words(logits, word_index, word_mask)
         if labels is not None:
-            return {"loss": summed_cross_entropy(words, labels, num_items_in_batch)}
+            return {"loss": summed_cross_entropy(words, labels, num_items_in_batch, weights)}
         return {"scores": words.log_softmax(-1)}
 
     def grow(self, labels: Labels) -> None:

@@ -31,12 +31,17 @@ class TaskModel(nn.Module):
 
     Subclasses define::
 
-        forward(..., labels=None, num_items_in_batch=None) -> {"loss": ..., output tensors}
+        forward(..., labels=None, num_items_in_batch=None, weights=None)
+            -> {"loss": ..., output tensors}
 
     With `labels`, the loss is a sum over the positions where labels != -100 divided by
     num_items_in_batch (by their number in the batch if it is None): so the gradient of an
     optimisation step is the same however the step is split over passes and processes. Without
     `labels` there is no "loss", only what the task's `decode` reads.
+
+    weights: shape (examples,), float: what each example's terms of the sum are multiplied by.
+        The denominator stays the number of targets, so that doubtful examples move the weights
+        less, and not only relative to their neighbours in the batch.
     """
 
     def __init__(self, encoder: PreTrainedModel, labels: Labels) -> None:
@@ -108,15 +113,22 @@ def grow_linear(linear: nn.Linear, outputs: int) -> nn.Linear:
 
 
 def summed_cross_entropy(
-    logits: torch.Tensor, targets: torch.Tensor, num_items: torch.Tensor | int | None
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    num_items: torch.Tensor | int | None,
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Σ cross-entropy over targets != -100, over `num_items` (default: their number)."""
-    loss = nn.functional.cross_entropy(
+    """Σ cross-entropy over targets != -100, over `num_items` (default: their number).
+
+    logits: (examples, ..., labels); targets: (examples, ...); weights: (examples,).
+    """
+    losses = nn.functional.cross_entropy(
         logits.reshape(-1, logits.shape[-1]).float(),
         targets.reshape(-1),
         ignore_index=IGNORED,
-        reduction="sum",
+        reduction="sum" if weights is None else "none",
     )
+    loss = losses if weights is None else weights @ losses.view(len(weights), -1).sum(1)
     if num_items is None:
         num_items = (targets != IGNORED).sum()
     # A step without any target (trees without heads) teaches nothing; it must not be NaN.

@@ -231,6 +231,26 @@ def loss(s: Subject) -> None:
         assert_close(default, whole, rtol=1e-3, atol=1e-5, msg=lambda m: f"default: {m}")
 
 
+def weighting(s: Subject) -> None:
+    """`weights` multiply each example's part of the loss; the number of targets stays as it is."""
+    import torch
+    from torch.testing import assert_close
+
+    from xlt.model.task_model import IGNORED
+
+    model = s.trained
+    with torch.no_grad():
+        batch = s.task.collate(s.examples)
+        items = (batch["labels"] != IGNORED).sum()
+        alone = [model(**s.task.collate([e]), num_items_in_batch=items)["loss"] for e in s.examples]
+        for weights in (torch.ones(len(alone)), torch.linspace(0, 2, len(alone))):
+            found = model(**batch, num_items_in_batch=items, weights=weights)["loss"]
+            assert_close(
+                found, weights @ torch.stack(alone), rtol=1e-3, atol=1e-5,
+                msg=lambda m: f"the weighted sum: {m}",
+            )  # fmt: skip
+
+
 def ignored(s: Subject) -> None:
     """Where `labels` is -100 nothing is learnt: a batch of nothing else has no loss and no
     gradient."""
@@ -351,7 +371,18 @@ CLAUSES: Mapping[str, Callable[[Subject], None]] = {
     clause.__name__: clause
     for clause in (
         *(attributes, imports, features, formats, words, labels),
-        *(encoding, learning, loss, ignored, prediction, windows, independence, saving, growth),
+        *(
+            encoding,
+            learning,
+            loss,
+            weighting,
+            ignored,
+            prediction,
+            windows,
+            independence,
+            saving,
+            growth,
+        ),
         *(metrics, annotation, strategies),
     )
 }

@@ -8,6 +8,7 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,7 @@ class StageRunner:
         backbone, model = self._model(stage, parent, train)
         records = [record for data in train for record in data.records]
         examples = self.task.encode(records, backbone, model.labels)
+        weigh(examples, train)
         evaluations = self._evaluations([dev, *watched], backbone)
         vocabulary, pieces = self._trim(model, backbone, examples, evaluations)
         freeze(model, stage.training.freeze)
@@ -416,6 +418,17 @@ def _groups(train: Sequence[Data]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
         groups.append(np.arange(begin, begin + len(data.records), dtype=np.int64))
         begin += len(data.records)
     return groups
+
+
+def weigh(examples: Sequence[Example], train: Sequence[Data]) -> None:
+    """Give every example the weight that its record has in the data."""
+    weights = [
+        weight
+        for data in train
+        for weight in (repeat(1.0, len(data.records)) if data.weights is None else data.weights)
+    ]
+    for example in examples:
+        example.weight = weights[example.index]
 
 
 def _with_lora(model: TaskModel, options: Model) -> tuple[TaskModel, Callable[[], TaskModel]]:

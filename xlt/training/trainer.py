@@ -115,6 +115,7 @@ class TransferTrainer(Trainer):
             average_tokens_across_devices=True,
         )
         self._groups, self._temperature = groups, temperature
+        self._weighted = any(example.weight != 1 for example in examples)
         super().__init__(
             model=model,
             args=args,
@@ -174,6 +175,8 @@ class TransferTrainer(Trainer):
 
     def _collate(self, rows: Sequence[tuple[Example, bool]]) -> dict[str, torch.Tensor]:
         batch = trimmed(self.task.collate([example for example, _ in rows]), self.pieces)
+        if self._weighted:
+            batch["weights"] = torch.tensor([float(e.weight) for e, _ in rows])
         if rows[0][1]:
             batch["labels"] = torch.full_like(batch["labels"], IGNORED)
         return batch
