@@ -1,0 +1,242 @@
+"""Translation: streams, the cache, the guard, and translators that misbehave."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from xlt.errors import XltError
+from xlt.projection.translate import sentences
+from xlt.projection.translate.base import Translation, Translator, TranslatorOptions
+from xlt.projection.translate.cache import Cache, key
+from xlt.projection.translate.given import Given, GivenOptions
+from xlt.projection.translate.guard import repeats, warning_for
+from xlt.projection.translate.run import translate_words
+
+
+class Shout(Translator):
+    """Upper case, and a record of what it was asked."""
+
+    chunk = 2
+
+    def __init__(self, options: TranslatorOptions | None = None) -> None:
+        super().__init__(options or TranslatorOptions())
+        self.asked: list[str] = []
+
+    def identity(self, source: str, target: str) -> str:
+        return "shout"
+
+    def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
+        self.asked += texts
+        return [
+            Translation("", "it crashed", failed=True) if "crash" in t else Translation(t.upper())
+            for t in texts
+        ]
+
+
+def run(translator: Translator, texts: Sequence[str], cache: Cache | None = None) -> list[str]:
+    return [one.text for one in translator.stream(texts, "eng", "spa", cache=cache)]
+
+
+def test_texts_are_split_joined_and_translated_once() -> None:
+    shout = Shout()
+    texts = ["It rains. It rains.", "", "It rains.", "Mr. Smith sleeps.\nHe does."]
+    assert run(shout, texts) == [
+        "IT RAINS. IT RAINS.", "", "IT RAINS.", "MR. SMITH SLEEPS. HE DOES.",
+    ]  # fmt: skip
+    assert shout.asked == ["It rains.", "Mr. Smith sleeps.", "He does."]
+
+
+def test_without_splitting_a_text_goes_as_one_line() -> None:
+    shout = Shout(TranslatorOptions(sentences=False))
+    assert run(shout, ["One.  Two.\nThree."]) == ["ONE. TWO. THREE."]
+    assert shout.asked == ["One. Two. Three."]
+
+
+def test_what_was_translated_before_an_interruption_is_kept(tmp_path: Path) -> None:
+    texts = [f"Number {n}." for n in range(7)]
+
+    class Dies(Shout):
+        def translate(self, some: Sequence[str], source: str, target: str) -> list[Translation]:
+            if "Number 4." in some:
+                raise KeyboardInterrupt
+            return super().translate(some, source, target)
+
+    with Cache(tmp_path / "cache") as cache, pytest.raises(KeyboardInterrupt):
+        run(Dies(), texts, cache)
+    again = Shout()
+    with Cache(tmp_path / "cache") as cache:
+        assert run(again, texts, cache) == [t.upper() for t in texts]
+        assert again.asked == texts[4:]
+        run(again, texts, cache)
+    assert again.asked == texts[4:]
+
+
+def test_a_failure_is_said_and_tried_again(tmp_path: Path) -> None:
+    shout = Shout()
+    with Cache(tmp_path / "cache") as cache:
+        for _ in range(2):
+            found = list(shout.stream(["A crash. Fine."], "eng", "spa", cache=cache))
+            assert found == [Translation("FINE.", "it crashed", failed=True)]
+    assert shout.asked == ["A crash.", "Fine.", "A crash."]
+
+
+def test_the_stream_reads_no_more_than_it_needs() -> None:
+    read = []
+
+    def endless():
+        for n in range(10**9):
+            read.append(n)
+            yield f"text {n % 3000}"
+
+    stream = Shout().stream(endless(), "eng", "spa")
+    assert next(stream).text == "TEXT 0"
+    assert len(read) <= 2000
+
+
+def test_a_full_disk_keeps_what_was_done(tmp_path: Path) -> None:
+    path = tmp_path / "cache"
+    with Cache(path) as cache:
+        pages = cache._database.execute("PRAGMA page_count").fetchone()[0]
+        cache._database.execute(f"PRAGMA max_page_count={pages + 3}")
+        texts = [f"{n} " + "x" * 900 for n in range(40)]
+        with pytest.raises(XltError, match="disk is full") as error:
+            run(Shout(), texts, cache)
+        assert error.value.fix
+    again = Shout()
+    with Cache(path) as cache:
+        assert run(again, texts, cache) == [t.upper() for t in texts]
+    assert 0 < len(again.asked) < len(texts)
+
+
+def test_a_damaged_cache_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "cache"
+    path.write_bytes(b"this is no database" * 100)
+    with pytest.raises(XltError, match="damaged"):
+        Cache(path)
+    with pytest.raises(XltError, match="cannot be used"):
+        Cache(tmp_path)
+
+
+def test_a_transaction_is_whole(tmp_path: Path) -> None:
+    with Cache(tmp_path / "cache") as cache:
+        with pytest.raises(XltError):
+            cache.put({b"1": Translation("a"), b"2": Translation(object())})  # type: ignore[arg-type]
+        assert cache.get([b"1", b"2"]) == {}
+        cache.put({key("t", "a", "b", str(n)): Translation(str(n), "w") for n in range(1200)})
+        found = cache.get([key("t", "a", "b", str(n)) for n in range(2000)])
+    assert len(found) == 1200
+    assert set(found.values()) == {Translation(str(n), "w") for n in range(1200)}
+    with sqlite3.connect(tmp_path / "cache") as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_the_key_tells_everything_apart() -> None:
+    variants = [("t", "eng", "spa", "x"), ("u", "eng", "spa", "x"), ("t", "spa", "eng", "x")]
+    assert len({key(*one) for one in variants}) == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "translation", "warning"),
+    [
+        ("The committee met in Brussels.", "El comité se reunió en Bruselas.", None),
+        ("The committee met in Brussels.", "委员会在布鲁塞尔开会。", None),
+        ("The committee met in Brussels.", "समिति की बैठक ब्रसेल्स में हुई।", None),
+        ("The committee met in Brussels.", "  ", "empty"),
+        ("", "", None),
+        ("The committee met in Brussels.", "Sí.", "times as long"),
+        (
+            "The committee met.",
+            "El comité se reunió " + "y habló con todos los demás " * 5,
+            "times",
+        ),
+        ("The committee met in Brussels.", "The committee met in Brussels.", "not translated"),
+        ("Ana Kovač", "Ana Kovač", None),
+        ("It was very good, as I said.", "Era muy muy muy muy bueno, dije.", "repeats itself 4"),
+        ("It was very very very very good.", "Era muy muy muy muy bueno.", None),
+        ("Tora, tora, tora.", "Tora, tora, tora.", None),
+    ],
+)
+def test_the_guard(source: str, translation: str, warning: str | None) -> None:
+    found = warning_for(source, translation, TranslatorOptions())
+    assert found is None if warning is None else warning in (found or "")
+
+
+def test_repeats() -> None:
+    assert repeats("") == repeats("a") == repeats("a b c") == 1
+    assert repeats("a a a") == 3
+    assert repeats("a b a b a b c") == 3
+    assert repeats("哈哈哈哈哈") == 5
+    assert repeats("a b c d a b c d") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "language", "text"),
+    [
+        ('He said : " I do n\'t know " .', "eng", 'He said: "I don\'t know".'),
+        ("Mr President ( in Spanish ) , 5 % of it", "eng", "Mr President (in Spanish), 5% of it"),
+        ("l' homme d’ État", "fra", "l'homme d’État"),
+        ("¿ Qué pasa ?", "spa", "¿Qué pasa?"),
+        ("他 在 New York 工作 。", "zho", "他在New York工作。"),
+        ("", "eng", ""),
+    ],
+)
+def test_words_become_text(words: str, language: str, text: str) -> None:
+    assert sentences.detokenise(words.split(), language) == text
+
+
+def test_sentences_of_scripts_without_spaces_are_joined_without() -> None:
+    assert sentences.join(["你好。", "", "再见。"], "zho") == "你好。再见。"
+    assert sentences.join(["Hola.", "", "Adiós."], "spa") == "Hola. Adiós."
+
+
+def test_words_in_words_out() -> None:
+    texts = [["It", "rains", ".", "Ann", "sleeps", "."], []]
+    found = list(translate_words(Shout(), texts, "eng", "spa"))
+    assert found[0].words == ["IT", "RAINS", ".", "ANN", "SLEEPS", "."]
+    assert found[0].space_after[:3] == [True, False, True]
+    assert found[1].words == []
+
+
+def given(tmp_path: Path, content: str, originals: str | None = None) -> Given:
+    (tmp_path / "eng-spa.train").write_text(content, encoding="utf-8")
+    options = {"file": str(tmp_path / "{source}-{target}.{part}")}
+    if originals is not None:
+        (tmp_path / "originals").write_text(originals, encoding="utf-8")
+        options["originals"] = str(tmp_path / "originals")
+    return Given(GivenOptions(**options))
+
+
+def test_given_translations_come_line_by_line(tmp_path: Path) -> None:
+    translator = given(tmp_path, "Uno. Dos.\n\nTres\n")
+    found = list(translator.stream(["One. Two.", "Nothing", "Three"], "eng", "spa", part="train"))
+    assert [one.text for one in found] == ["Uno. Dos.", "", "Tres"]
+    assert [one.warning for one in found] == [None, "empty", None]
+
+
+@pytest.mark.parametrize(("texts", "line"), [(["a"], 2), (["a", "b", "c"], 3)])
+def test_given_translations_are_counted(tmp_path: Path, texts: list[str], line: int) -> None:
+    translator = given(tmp_path, "uno\ndos\n")
+    with pytest.raises(XltError) as error:
+        list(translator.stream(texts, "eng", "spa", part="train"))
+    assert str(error.value.where).endswith(f"eng-spa.train:{line}")
+
+
+def test_given_translations_found_by_text(tmp_path: Path) -> None:
+    translator = given(tmp_path, "uno\ndos\n", "One .\nTwo\n")
+    found = translator.stream(["Two", "One.", "Two"], "eng", "spa", part="train")
+    assert [one.text for one in found] == ["dos", "uno", "dos"]
+    with pytest.raises(XltError, match="no translation of 'Three'"):
+        list(translator.stream(["Three"], "eng", "spa", part="train"))
+    for originals, line in (("One\n", 2), ("One\nTwo\nThree\n", 3)):
+        with pytest.raises(XltError) as error:
+            list(given(tmp_path, "1\n2\n", originals).stream(["One"], "eng", "spa", part="train"))
+        assert str(error.value.where).endswith(f":{line}")
+
+
+def test_a_given_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(XltError, match="no such file"):
+        list(given(tmp_path, "uno\n").stream(["One"], "eng", "fra", part="train"))

@@ -1,0 +1,1 @@
+"""Word alignment behind one interface: see `base.Aligner`."""

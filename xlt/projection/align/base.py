@@ -1,0 +1,52 @@
+"""What an aligner is: pairs of sentences, word by word, in; scored links out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import ClassVar
+
+from xlt.config.schema import Section
+from xlt.projection.pair import Links
+
+WordPair = tuple[Sequence[str], Sequence[str]]
+"""The words of a sentence and of its translation."""
+
+
+class AlignerOptions(Section):
+    """Base of every aligner's `Options`."""
+
+
+class Aligner(ABC):
+    """One aligner. Register a subclass under the entry-point group ``xlt.aligners``."""
+
+    Options: ClassVar[type[AlignerOptions]] = AlignerOptions
+    chunk: ClassVar[int] = 1000
+    """Pairs in a call of `align` from `stream`. A statistical aligner learns from all of them."""
+
+    def __init__(self, options: AlignerOptions) -> None:
+        self.options = options
+
+    def check(self, source: str, target: str) -> None:
+        """Raise XltError where it cannot align these languages (ISO 639-3) on this machine.
+
+        Called before anything is computed.
+        """
+        return
+
+    @abstractmethod
+    def align(self, pairs: Sequence[WordPair], source: str, target: str) -> list[Links]:
+        """The links of every pair, in order; none where a side has no words."""
+
+    def stream(
+        self, pairs: Iterable[WordPair], source: str, target: str, *, part: str = ""
+    ) -> Iterator[Links]:
+        """The links of every pair, in order, in constant memory.
+
+        part: which pairs these are (`train`), for aligners that read links from files.
+        """
+        self.check(source, target)
+        remaining = iter(pairs)
+        while some := list(islice(remaining, self.chunk)):
+            yield from self.align(some, source, target)

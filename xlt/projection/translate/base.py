@@ -1,0 +1,100 @@
+"""What a translator is: sentences in one language in, sentences in another out.
+
+`Translator.stream` is what callers use: it takes texts of any length from any iterator, splits
+them into sentences, asks the translator only for what it has not translated before, and marks
+suspicious results. A subclass writes `translate`, for a few hundred single sentences at a time.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from xlt.config.schema import Section
+
+if TYPE_CHECKING:
+    from xlt.projection.translate.cache import Cache
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A text's translation.
+
+    warning: what is suspicious about it, or None. Without text it is why there is none.
+    failed:  the translator could not be asked (it crashed, it hung): to be tried again another
+        time, and never kept in the cache.
+    """
+
+    text: str
+    warning: str | None = None
+    failed: bool = False
+
+
+class TranslatorOptions(Section):
+    """Base of every translator's `Options`: what holds for all of them."""
+
+    sentences: bool = Field(
+        default=True, description="split a text into sentences first, and join their translations"
+    )
+    max_ratio: PositiveFloat = Field(
+        default=3.0,
+        description="a translation that is so many times longer or shorter gets a warning",
+    )
+    max_repeats: PositiveInt = Field(
+        default=4,
+        description="so many repetitions in a row that the source has not give a warning",
+    )
+
+
+class Translator(ABC):
+    """One translator. Register a subclass under the entry-point group ``xlt.translators``."""
+
+    Options: ClassVar[type[TranslatorOptions]] = TranslatorOptions
+    chunk: ClassVar[int] = 256
+    """Sentences in a call of `translate`; what is translated is kept after each."""
+
+    def __init__(self, options: TranslatorOptions) -> None:
+        self.options = options
+
+    def check(self, source: str, target: str) -> None:
+        """Raise XltError where it cannot translate from `source` to `target` on this machine.
+
+        Called before anything is computed; languages are ISO 639-3 codes, here and below.
+        """
+        return
+
+    @abstractmethod
+    def identity(self, source: str, target: str) -> str:
+        """Everything but the text that a translation depends on: program, version, options."""
+
+    @abstractmethod
+    def translate(self, texts: Sequence[str], source: str, target: str) -> list[Translation]:
+        """One translation for each text, in order. The texts are not empty, and each is one line.
+
+        What fails for one text is that text's `Translation.warning`; the others still come.
+        """
+
+    def stream(
+        self,
+        texts: Iterable[str],
+        source: str,
+        target: str,
+        *,
+        part: str = "",
+        cache: Cache | None = None,
+    ) -> Iterator[Translation]:
+        """The translation of every text, in order, in constant memory.
+
+        part:  which texts these are (`train`), for translators that read them from files.
+        cache: where translations are looked up and kept; None keeps nothing.
+
+        Raises XltError where `check` does, and if the cache cannot be written.
+        """
+        from xlt.projection.translate.run import stream
+
+        self.check(source, target)
+        return stream(self, texts, source, target, cache)
