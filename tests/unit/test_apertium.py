@@ -1,0 +1,122 @@
+"""Apertium: the real program where it is installed, and programs that misbehave in its place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from xlt.errors import XltError
+from xlt.projection.translate import apertium
+from xlt.projection.translate.apertium import Apertium, ApertiumOptions
+
+MISSING = shutil.which("apertium") is None
+
+
+@pytest.fixture
+def real() -> Apertium:
+    if MISSING and os.environ.get("XLT_REQUIRE_APERTIUM"):
+        pytest.fail("apertium is not installed, and XLT_REQUIRE_APERTIUM is set")
+    if MISSING:
+        pytest.skip("apertium is not installed: apt-get install apertium apertium-eng-spa")
+    return Apertium(ApertiumOptions())
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Puts a shell script in apertium's place; `$1` is -l, -V or the first flag."""
+
+    def make(script: str) -> Apertium:
+        path = tmp_path / "apertium"
+        path.write_text(
+            "#!/bin/bash\ncase $1 in -l) echo '  eng-spa'; exit;; -V) echo 1; exit;; esac\n"
+            + script
+        )
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        monkeypatch.setattr(apertium, "_STARTING", 0.0)
+        apertium._version.cache_clear()
+        return Apertium(ApertiumOptions(timeout=80.0))
+
+    yield make
+    apertium._modes.cache_clear()
+    apertium._version.cache_clear()
+
+
+def test_sentences_come_back_one_by_one(real: Apertium) -> None:
+    texts = ["The house is big.", "Mr Smith", "- 1/2 [of] {it} <is> ^here$ \\ a@b.org.", "Yes!"]
+    found = real.translate(texts, "eng", "spa")
+    assert [one.text for one in found[:1]] == ["La casa es grande."]
+    assert found[1].text.startswith("Señor")
+    for mark in ("- 1/2", "[", "]", "{", "}", "<", ">", "^", "$", "\\"):
+        assert mark in found[2].text
+    assert not any(one.failed for one in found)
+
+
+def test_marks_of_unknown_words_are_no_part_of_the_text(real: Apertium) -> None:
+    found = real.translate(["Xyzzyq sleeps.", "A *starred* house.", "Qwx zzpq vvk."], "eng", "spa")
+    assert found[0].text.startswith("Xyzzyq ")
+    assert found[0].warning is None
+    assert found[1].text.count("*") == 2
+    assert found[2].warning == "3 of 3 words unknown"
+    assert "*" not in found[2].text
+
+
+def test_languages_in_any_code(real: Apertium) -> None:
+    assert apertium.mode("eus", "eng") == "eu-en"
+    assert apertium.mode("spa", "eng") == "spa-eng"
+    found = list(real.stream(["Etxea handia da."], "eus", "eng"))
+    assert "house" in found[0].text
+    with pytest.raises(XltError, match="from English to Wolof") as error:
+        real.check("eng", "wol")
+    assert "eng-spa" in error.value.what
+    with pytest.raises(XltError) as error:
+        real.check("spa", "por")
+    assert "apt-get install apertium-es-pt" in str(error.value.fix)
+
+
+def test_without_the_program_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(XltError, match="not installed") as error:
+        list(Apertium(ApertiumOptions()).stream(["x"], "eng", "spa"))
+    assert "apt-get install apertium" in str(error.value.fix)
+
+
+def test_a_crash_costs_one_sentence(program) -> None:
+    found = program('text=$(tr "\\0" "\\1"); case $text in *bad*) exit 3;; esac; '
+                    'printf %s "$text" | tr "\\1" "\\0"').translate(
+        ["one", "two", "bad", "four", "five"], "eng", "spa"
+    )  # fmt: skip
+    assert [one.text for one in found] == ["one", "two", "", "four", "five"]
+    assert [one.failed for one in found] == [False, False, True, False, False]
+    assert found[2].warning == "apertium crashed (exit status 3)"
+
+
+def test_output_that_breaks_off_is_a_crash(program) -> None:
+    found = program('tr -d "\\0" | head -c 20').translate(["one", "two"], "eng", "spa")
+    assert [one.text for one in found] == ["one", "two"]  # each alone is short enough
+
+
+def test_a_program_that_hangs_is_ended_with_its_children(program, tmp_path: Path) -> None:
+    script = (
+        'text=$(tr "\\0" "\\1"); case $text in *hang*) '
+        f"sleep 600 & echo $! >> {tmp_path}/children; wait;; esac; "
+        'printf %s "$text" | tr "\\1" "\\0"'
+    )
+    began = time.monotonic()
+    found = program(script).translate(["one", "hang", "three", "four"], "eng", "spa")
+    assert time.monotonic() - began < 60
+    assert [one.text for one in found] == ["one", "", "three", "four"]
+    assert "did not answer" in str(found[1].warning)
+    for child in (tmp_path / "children").read_text().split():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(child), 0)
+
+
+def test_the_identity_tells_versions_apart(program) -> None:
+    assert program("").identity("eng", "spa") == "apertium eng-spa 1 unknown=0.5"
