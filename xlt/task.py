@@ -68,8 +68,13 @@ class Task(ABC):
     """Names that `metrics` returns; the first one selects checkpoints. Larger is better."""
     formats: ClassVar[Mapping[str, tuple[str, ...]]]
     """Format → file suffixes that mean it, e.g. {"conllu": (".conllu",)}; the first is written."""
+    formats_read: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Formats that `read` knows and `write` does not. One without suffix has to be declared."""
     count_names: ClassVar[tuple[str, ...]]
     """Names of the columns of `counts`."""
+    counts_given_gold: ClassVar[tuple[str, ...]] = ()
+    """Those of them that score predictions made with a part of the gold annotation in hand, such
+    as the arguments of gold triggers; only they may depend on it."""
     measured_as: ClassVar[tuple[str, ...]] = ()
     """What published tables of transfer scores call the task (`xlt.typology.scores`), if any."""
 
@@ -116,24 +121,33 @@ class Task(ABC):
         """The record's text, for train/test overlap checks."""
         return " ".join(self.words(record))
 
+    def sizes(self, record: Record) -> dict[str, int]:
+        """Name → how much of it the record has: what a `limit` may count instead of records."""
+        return {"words": len(self.words(record))}
+
+    @classmethod
+    def readable(cls) -> dict[str, tuple[str, ...]]:
+        """All formats that `read` knows."""
+        return {**cls.formats, **cls.formats_read}
+
     def format_of(self, path: Path, declared: str | None = None) -> str:
         """The declared format, or the one that the file's suffix (before .gz/.xz) means."""
         if declared is not None:
-            if declared in self.formats:
+            if declared in self.readable():
                 return declared
             raise XltError(
                 f"{self.name} has no format called {declared!r}",
                 where=path,
-                fix=choose(declared, self.formats),
+                fix=choose(declared, self.readable()),
             )
         name = path.name.removesuffix(".gz").removesuffix(".xz")
-        for format, suffixes in self.formats.items():
+        for format, suffixes in self.readable().items():
             if name.endswith(suffixes):
                 return format
         raise XltError(
             f"cannot tell the format from the name {path.name!r}",
             where=path,
-            fix=f"say `format:` in the data reference ({', '.join(self.formats)})",
+            fix=f"say `format:` in the data reference ({', '.join(self.readable())})",
         )
 
     def annotate(self, doc: Doc, sentences: Sequence[tuple[Record, Sequence[Token]]]) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from xlt.data.encode import pool_words
+from xlt.model.layers import Biaffine, BiLstm, SharedDropout, mlp, paired_scores
 from xlt.model.task_model import IGNORED, TaskModel, summed_cross_entropy
 from xlt.task import Labels
 
@@ -18,37 +19,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from . import DependencyParsing
-
-
-class Biaffine(nn.Module):
-    """score[o, d, h] = [x_d; 1]ᵀ W_o [y_h; 1], zero at the start."""
-
-    def __init__(self, size: int, outputs: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(outputs, size + 1, size + 1))
-
-    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """x (b, n, size), y (b, m, size) → (b, outputs, n, m)."""
-        return torch.einsum(
-            "bni,oij,bmj->bonm", _with_one(x), self.weight.to(x.dtype), _with_one(y)
-        )
-
-    def paired(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """x, y (b, n, size): the scores of each x with its own y, (b, n, outputs)."""
-        return paired_scores(x, y, self.weight)
-
-
-def paired_scores(x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """x, y (b, n, size), weight (outputs, size + 1, size + 1) → (b, n, outputs).
-
-    One matrix product for all outputs: an einsum over the three would materialise b·n·size².
-    """
-    left = torch.einsum("bni,oij->bnoj", _with_one(x), weight.to(x.dtype))
-    return torch.einsum("bnoj,bnj->bno", left, _with_one(y))
-
-
-def _with_one(x: torch.Tensor) -> torch.Tensor:
-    return torch.cat([x, x.new_ones(*x.shape[:-1], 1)], -1)
 
 
 class Parser(TaskModel):
@@ -63,7 +33,7 @@ class Parser(TaskModel):
     ) -> None:
         super().__init__(encoder, labels)
         from . import UPOS
-        from .layers import BiLstm, Characters, SharedDropout
+        from .layers import Characters
 
         size = encoder.config.hidden_size
         self.upos_dropout, self.piece_dropout = options.upos_dropout, options.piece_dropout
@@ -81,18 +51,12 @@ class Parser(TaskModel):
             else None
         )
         size = 2 * options.layer_size if options.layers else size
-        self.arc_dependent = self._mlp(size, options.arc_size, options.dropout)
-        self.arc_head = self._mlp(size, options.arc_size, options.dropout)
-        self.relation_dependent = self._mlp(size, options.relation_size, options.dropout)
-        self.relation_head = self._mlp(size, options.relation_size, options.dropout)
+        self.arc_dependent = mlp(size, options.arc_size, options.dropout)
+        self.arc_head = mlp(size, options.arc_size, options.dropout)
+        self.relation_dependent = mlp(size, options.relation_size, options.dropout)
+        self.relation_head = mlp(size, options.relation_size, options.dropout)
         self.arc = Biaffine(options.arc_size, 1)
         self.relation = Biaffine(options.relation_size, len(labels["relation"]))
-
-    @staticmethod
-    def _mlp(inputs: int, outputs: int, dropout: float) -> nn.Module:
-        from .layers import SharedDropout
-
-        return nn.Sequential(nn.Linear(inputs, outputs), nn.ELU(), SharedDropout(dropout))
 
     def forward(
         self,
@@ -167,12 +131,7 @@ class Parser(TaskModel):
         return result
 
     def grow(self, labels: Labels) -> None:
-        count = len(labels["relation"])
-        old = self.relation
-        if count > old.weight.shape[0]:
-            self.relation = Biaffine(old.weight.shape[1] - 1, count).to(old.weight.device)
-            with torch.no_grad():
-                self.relation.weight[: old.weight.shape[0]] = old.weight
+        self.relation = self.relation.grown(len(labels["relation"]))
         self.labels = dict(labels)
 
 

@@ -21,7 +21,7 @@ from tokenizers import (
 from transformers import PreTrainedTokenizerFast
 
 from xlt.data.batch import padded
-from xlt.data.encode import WordEncoder, _spans, collate_words, pool_words
+from xlt.data.encode import WordEncoder, collate_words, pool_words, window_spans
 
 TEXT = [
     "The quick brown fox jumps over the lazy dog , and runs away .",
@@ -216,7 +216,7 @@ def test_no_room():
 @settings(deadline=None)
 @given(n=st.integers(0, 400), room=st.integers(2, 60))
 def test_spans(n, room):
-    spans = _spans(n, room)
+    spans = window_spans(n, room)
     assert spans[0][2] == 0
     assert spans[-1][3] == n
     for (_, _, _, last), (_, _, first, _) in itertools.pairwise(spans):

@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from xlt.tasks.dependency_parsing.layers import (
-    BUCKETS,
-    LENGTH,
-    BiLstm,
-    Characters,
-    SharedDropout,
-    character_ids,
-)
+from xlt.model.layers import BiLstm, SharedDropout
+from xlt.tasks.dependency_parsing.layers import BUCKETS, LENGTH, Characters, character_ids
 
 
 def test_lstm_does_not_see_padding():

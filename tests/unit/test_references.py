@@ -47,6 +47,9 @@ class Lines:
     def format_of(self, path: Path, declared: str | None) -> str:
         return declared or "lines"
 
+    def sizes(self, record: dict[str, Any]) -> dict[str, int]:
+        return {"texts": 1, "words": len(record["text"].split())}
+
     def adopt(self, record: dict[str, Any], *, where: object) -> dict[str, Any]:
         return record
 
@@ -223,6 +226,26 @@ def test_records_are_selected_limited_and_cached(data: Path) -> None:
     assert Lines.reads == 2
     (data / "data/toy/a.txt").write_text("new\n")
     assert load_records(task, get(), 1)["text"] == ["new"]
+
+
+def test_a_limit_may_count_what_the_task_counts(data, caplog) -> None:
+    task: Any = Lines()
+    text = "\n".join(" ".join(["w"] * (1 + n % 3)) for n in range(20)) + "\n"
+    (data / "data/toy/a.txt").write_text(text)
+
+    def words(limit, seed=1):
+        return [len(t.split()) for t in load_records(task, get(limit=limit), seed)["text"]]
+
+    some = words({"words": 12})
+    assert 12 <= sum(some) <= 14
+    assert words({"words": 12}, 2) != some
+    assert words({"words": 12, "texts": 3}) == words({"texts": 3})
+    assert not caplog.messages
+    assert len(words({"words": 999})) == 20
+    assert "toy:swa:train has only 39 words, less than its limit" in caplog.messages
+    with pytest.raises(XltError, match="does not count 'wrods'") as error:
+        words({"wrods": 3})
+    assert "words" in error.value.fix
 
 
 def test_samples_are_nested() -> None:

@@ -66,12 +66,12 @@ def _check_task(task: Task, config: Config) -> list[XltError]:
     for language, data in config.data.items():
         for split in ("train", "dev", "test"):
             for n, reference in enumerate(getattr(data, split)):
-                if reference.format is not None and reference.format not in task.formats:
+                if reference.format is not None and reference.format not in task.readable():
                     problems.append(
                         XltError(
                             f"{config.task.name} has no format called {reference.format!r}",
                             where=f"data.{language}.{split}.{n}.format",
-                            fix=choose(reference.format, task.formats),
+                            fix=choose(reference.format, task.readable()),
                         )
                     )
     return problems

@@ -156,8 +156,10 @@ class Reference(Shorthand):
     format: str | None = Field(
         default=None, description="the reader; by default what the card says, or the file's suffix"
     )
-    limit: PositiveInt | None = Field(
-        default=None, description="at most so many records, a sample drawn with `data_seed`"
+    limit: PositiveInt | dict[str, PositiveInt] | None = Field(
+        default=None,
+        description="at most so many records, a sample drawn with `data_seed`; or records until "
+        "they hold so much of something that the task counts, e.g. `{words: 100000}`",
     )
     columns: dict[str, str] = Field(
         default_factory=dict,

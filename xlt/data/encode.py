@@ -118,7 +118,7 @@ class WordEncoder:
         outside_before = np.full(len(prefix), -1, np.int32)
         outside_after = np.full(len(suffix), -1, np.int32)
         windows, word_of = [], []
-        for start, end, own_start, own_end in _spans(len(ids), self.room):
+        for start, end, own_start, own_end in window_spans(len(ids), self.room):
             owner = owners[start:end].copy()
             owner[: own_start - start] = -1
             owner[own_end - start :] = -1
@@ -127,8 +127,8 @@ class WordEncoder:
         return EncodedWords(tuple(windows), tuple(word_of), n_words, self.limit)
 
 
-def _spans(n: int, room: int) -> list[tuple[int, int, int, int]]:
-    """(start, end, first owned, last owned + 1) of each window over n pieces."""
+def window_spans(n: int, room: int) -> list[tuple[int, int, int, int]]:
+    """(start, end, first owned, last owned + 1) of each window of at most `room` of n pieces."""
     if n <= room:
         return [(0, n, 0, n)]
     overlap = room // _OVERLAP

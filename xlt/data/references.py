@@ -48,7 +48,7 @@ class ResolvedData:
     options: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     select: cards.Select | None = None
-    limit: int | None = None
+    limit: int | dict[str, int] | None = None
     card: str | None = None
     licence: str | None = None
     citation: str | None = None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from xlt.task import Record, Task
+
+log = logging.getLogger(__name__)
 
 __all__ = ["cache_dir", "load_records", "read_records"]
 
@@ -40,9 +43,36 @@ def load_records(task: Task, resolved: ResolvedData, data_seed: int) -> Dataset:
     if not path.is_file():
         _build(task, resolved, path)
     dataset = Dataset.from_file(str(path))
-    if resolved.limit is None or resolved.limit >= len(dataset):
+    limit = resolved.limit
+    if isinstance(limit, Mapping):
+        return dataset.select(_until(task, dataset, limit, data_seed, resolved.reference))
+    if limit is None or limit >= len(dataset):
         return dataset
-    return dataset.select(sample(len(dataset), resolved.limit, data_seed))
+    return dataset.select(sample(len(dataset), limit, data_seed))
+
+
+def _until(
+    task: Task, dataset: Dataset, limit: Mapping[str, int], seed: int, where: str
+) -> list[int]:
+    """Indices of records drawn until they reach one of the sizes; the last may go beyond it."""
+    import numpy as np
+
+    sizes = [task.sizes(record) for record in dataset]
+    for name in limit:
+        if name not in sizes[0]:
+            raise XltError(
+                f"{task.name} does not count {name!r}",
+                where=f"{where}: limit",
+                fix=choose(name, sizes[0]),
+            )
+    drawn = np.random.default_rng(seed).permutation(len(sizes))
+    held = np.array([[sizes[i][name] for name in limit] for i in drawn]).cumsum(axis=0)
+    enough = np.flatnonzero((held >= list(limit.values())).any(axis=1))
+    if not len(enough):
+        there = ", ".join(f"{n} {name}" for name, n in zip(limit, held[-1], strict=True))
+        log.warning("%s has only %s, less than its limit", where, there)
+    count = int(enough[0]) + 1 if len(enough) else len(drawn)
+    return sorted(drawn[:count].tolist())
 
 
 def sample(size: int, limit: int, seed: int) -> list[int]:

@@ -115,7 +115,7 @@ def read_input(
     format = input_format
     if format is None:
         format = TEXT if source == "-" else _by_suffix(task, Path(source))
-    if format in task.formats:
+    if format in task.readable():
         # A pipe has to be on disk for readers that name the line of an error.
         with _as_file(source) as path:
             yield from task.read(path, format, labelled=False)
@@ -124,7 +124,7 @@ def read_input(
         raise XltError(
             f"there is no input format {format!r}",
             where="--input-format",
-            fix=choose(format, [TEXT, WORDS, *task.formats]),
+            fix=choose(format, [TEXT, WORDS, *task.readable()]),
         )
     if format == TEXT and language is None:
         raise XltError(
@@ -153,7 +153,7 @@ def _sentences(
 
 def _by_suffix(task: Task, path: Path) -> str:
     name = path.name.removesuffix(".gz").removesuffix(".xz")
-    for format, suffixes in task.formats.items():
+    for format, suffixes in task.readable().items():
         if name.endswith(tuple(s for s in suffixes if s != ".txt")):
             return format
     return TEXT
