@@ -23,7 +23,6 @@ from typer.main import get_command
 
 from xlt.cli import app
 from xlt.evaluation.report import Table
-from xlt.model import embedded
 
 HERE = Path(__file__).parent
 RUNS = {
@@ -43,7 +42,6 @@ def main(arguments: Sequence[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for file in HERE.glob("*.yaml"):
         shutil.copy(file, folder)
-    overrides += encoder(folder, overrides)
     ranking = predicted_sources()
     for name, (_, labels) in RUNS.items():
         say(f"\nxlt train {name}.yaml   ({labels})")
@@ -57,17 +55,6 @@ def main(arguments: Sequence[str]) -> None:
     say(
         f"Models, predictions and cards: {folder / 'runs'}. {time.monotonic() - start:.0f} seconds."
     )
-
-
-def encoder(folder: Path, overrides: Sequence[str]) -> list[str]:
-    """What the configs need to be told: nothing, where the package has its model."""
-    if embedded.FOLDER.is_dir() or any(text.startswith("model.encoder=") for text in overrides):
-        return []
-    from scripts.demo.encoder import make_encoder
-
-    say("A small encoder from the sample's text and alignments …")
-    make_encoder(folder / "encoder")
-    return [f"model.encoder={folder / 'encoder'}"]
 
 
 def predicted_sources() -> list[str]:

@@ -40,7 +40,6 @@ def test_the_demonstration(tmp_path, monkeypatch, capsys, forked):
         assert labels in said
     for words in ("dependency parsing", "ner", "unknown pieces", "Going through Indonesian"):
         assert words in said
-    assert "A small encoder" not in said
     for name in demo.RUNS:
         run = demo.run_folder(tmp_path / "demo", name)
         manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
@@ -65,13 +64,6 @@ def test_what_is_said_of_the_comparisons():
     for ranking, better in [(order, "better"), (order[::-1], "worse")]:
         said = demo.sentence({"hierarchical": row(1, 2), "zero_shot": zero}, ranking)
         assert f"predicted to be the {better} source" in said
-
-
-def test_an_encoder_is_built_only_where_none_is_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded, "FOLDER", tmp_path / "nowhere")
-    assert demo.encoder(tmp_path, ["model.encoder=elsewhere"]) == []
-    monkeypatch.setattr(embedded, "FOLDER", tmp_path)
-    assert demo.encoder(tmp_path, []) == []
 
 
 # Other data, by changing nothing but the references ---------------------------------------------

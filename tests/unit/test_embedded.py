@@ -263,12 +263,7 @@ WANTED = (
     "zul",
 )
 
-needs_the_model = pytest.mark.skipif(
-    not embedded.FOLDER.is_dir(), reason="the model is not in xlt/mini yet"
-)
 
-
-@needs_the_model
 def test_the_model_in_the_package():
     files = [path for path in embedded.folder().rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 40_000_000
@@ -281,7 +276,6 @@ def test_the_model_in_the_package():
     assert {about["script"] for about in info.languages.values()} <= set(info.scripts)
 
 
-@needs_the_model
 def test_the_model_in_the_package_reads_its_languages():
     backbone = Backbone(embedded.NAME, Model())
     assert backbone.encoder().config.model_type == "t5"
