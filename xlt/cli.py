@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from xlt import __version__
-from xlt.commands import config, data, sources, work
+from xlt.commands import config, data, runs, scores, sources, work
 from xlt.console import console
 from xlt.errors import XltError
 
@@ -25,8 +25,6 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-app.add_typer(data.app, name="data")
-app.add_typer(config.app, name="config")
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -57,7 +55,9 @@ def flags(
 
 
 work.add_to(app)
+app.add_typer(runs.app, name="runs")
 sources.add_to(app)
+app.add_typer(scores.app, name="scores")
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 

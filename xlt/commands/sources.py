@@ -34,6 +34,9 @@ def predict_source(
     count: Annotated[
         int | None, typer.Option(help="Also recommend so many sources together.", min=2)
     ] = None,
+    own: Annotated[
+        bool, typer.Option("--own/--no-own", help="Let what `xlt scores add` has kept take part.")
+    ] = True,
     via: Annotated[
         bool, typer.Option("--via", help="Also recommend intermediates for a chain.")
     ] = False,
@@ -55,7 +58,7 @@ def predict_source(
         named = _trainable(available.split(","), target)
     candidates = None if named is None else [text.strip() for text in named if text.strip()]
     names = measured_as(task)
-    found = rank(target, candidates, task=task, measured_as=names, encoder=encoder)
+    found = rank(target, candidates, task=task, measured_as=names, encoder=encoder, own_scores=own)
     result = as_dict(found, top)
     if count is not None:
         result["set"] = choose_set(found, count)
@@ -132,6 +135,8 @@ def _lines(result: dict[str, Any], explain: bool) -> list[str]:
     from xlt.evaluation.report import Table
 
     terms = ("prior", "genetic", "geographic", "syntactic", "script")
+    shown = [*result["sources"], *result["references"].values()]
+    terms = tuple(dict.fromkeys([*terms, *(term for source in shown for term in source["terms"])]))
     rows = [_row(str(source["rank"]), source, terms) for source in result["sources"]]
     for label, source in result["references"].items():
         rows.append(_row(label, source, terms))
@@ -141,6 +146,7 @@ def _lines(result: dict[str, Any], explain: bool) -> list[str]:
         f"{len(result['sources'])} of {result['candidates']} candidates",
         Table(header, tuple(rows), frozenset(range(2, len(header) - 1))).text(),
         *_evidence(result["evidence"]),
+        *_own(result["own"], result["target"]),
         *(f"note: {text}" for text in result["notes"]),
     ]
     if any(source["imputed"] for source in result["sources"]):
@@ -164,9 +170,13 @@ def _row(first: str, source: dict[str, Any], terms: tuple[str, ...]) -> tuple[st
         first,
         f"{source['name']} ({source['language']})",
         "?" if source["expected"] is None else f"{source['expected']:.1f}",
-        "?" if interval is None else f"[{interval[0]:.0f}, {interval[1]:.0f}]",
+        ("" if source["own"] else "?")
+        if interval is None
+        else f"[{interval[0]:.0f}, {interval[1]:.0f}]",
         *(
             f"{source['terms'][term]:+.2f}{'*' if term in source['imputed'] else ''}"
+            if term in source["terms"]
+            else ""
             for term in terms
         ),
         source["confidence"],
@@ -180,6 +190,17 @@ def _evidence(matrices: list[dict[str, str]]) -> list[str]:
     more = f", and {len(others)} more for what it lacks" if others else ""
     return [
         f"measured: {first['name']} ({first['paper']}; {first['model']}, {first['metric']}){more}"
+    ]
+
+
+def _own(own: dict[str, Any] | None, target: str) -> list[str]:
+    if own is None:
+        return []
+    encoder = f", {own['encoder']}" if own["encoder"] else ""
+    left = f"; {own['ignored']} with another metric or encoder left out" if own["ignored"] else ""
+    return [
+        f"own runs took part: {', '.join(own['names'])} ({own['on_target']} scores on {target}, "
+        f"{own['on_others']} on other targets; {own['metric']}{encoder}){left}"
     ]
 
 

@@ -1,4 +1,4 @@
-"""xlt plan | train | evaluate | predict | compare | runs | tasks"""
+"""xlt plan | train | evaluate | predict | compare | tasks"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BatchTokens = Annotated[int, typer.Option(help="Pieces in a batch.", min=1)]
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands; in this order they are listed."""
-    for command in (plan, train, evaluate, predict, compare, runs, tasks):
+    for command in (plan, train, evaluate, predict, compare, tasks):
         app.command()(command)
 
 
@@ -121,15 +121,6 @@ def compare(
     )
 
 
-def runs(
-    root: Annotated[Path, typer.Argument(help="The folder of runs.")] = Path("runs"),
-) -> None:
-    """List the runs in a folder and how they stand."""
-    from xlt.runs.listing import list_runs
-
-    console.result(list_runs(root), lambda found: _runs(found) if found else f"no runs in {root}")
-
-
 def tasks() -> None:
     """List the tasks, third parties' included."""
     from xlt.commands.tasks import tasks
@@ -228,23 +219,6 @@ def _evaluation(found: dict[str, Any]) -> list[str]:
         *(f"note: {caveat}" for caveat in found["caveats"]),
         *(f"warning: {text}" for text in pieces["warnings"]),
     ]
-
-
-def _runs(found: list[dict[str, Any]]) -> str:
-    from xlt.evaluation.report import Table
-
-    rows = []
-    for run in found:
-        scores = [
-            f"{s['target']} {s['split']} {s['metric']} {s['mean']:.1f}"
-            + (f" ± {s['sd']:.1f}" if s["sd"] is not None else "")
-            for s in run.get("scores", ())
-        ]
-        started = str(run["started"] or "")
-        rows.append(
-            (run["name"], run["state"], started, run.get("strategy", ""), ", ".join(scores))
-        )
-    return Table(("run", "state", "started", "strategy", "scores"), tuple(rows)).text()
 
 
 def _tasks(found: list[dict[str, Any]]) -> str:

@@ -64,6 +64,7 @@ def choose_source(
                 "sources": [describe(source, ranking.target) for source in ranking.sources],
                 "evidence": [matrix["name"] for matrix in ranking.evidence],
                 "notes": list(ranking.notes),
+                "own": ranking.own,
             }
             for ranking in rankings
         },

@@ -32,6 +32,7 @@ def as_dict(ranking: Ranking, top: int | None = None) -> dict[str, Any]:
         "candidates": len(ranking.sources),
         "evidence": list(ranking.evidence),
         "notes": list(ranking.notes),
+        "own": ranking.own,
     }
 
 
@@ -47,6 +48,7 @@ def describe(source: Source, target: str) -> dict[str, Any]:
         "expected": _round(source.expected),
         "interval": None if source.low is None else [_round(source.low), _round(source.high)],
         "measured": _round(source.measured),
+        "own": source.own,
         "terms": {name: round(value, 4) for name, value in source.terms.items()},
         "distances": {kind: None if v != v else round(v, 4) for kind, v in values.items()},
         "unknown": unknown,

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from xlt import languages
 from xlt.errors import XltError
+from xlt.typology import own_evidence
 from xlt.typology.evidence import FEATURES, TERMS, Geometry, expectation, features, geometry
 from xlt.typology.scores import Matrix, matrices, of_task
 from xlt.typology.table import table
@@ -39,7 +40,9 @@ class Source(NamedTuple):
         80 % of the errors on languages left out lie between.
     parts:    contribution of each of `evidence.FEATURES` to the score.
     imputed:  the distances that rest on what is usual, because nothing is recorded.
-    measured: the published score of this very pair, where there is one.
+    measured: the published score of this very pair, where there is one; or, if `own`, the user's.
+    spread:   points of the metric that one unit of the score is worth; None if never measured.
+    extra:    further terms of the score, by name (`own runs`, `text`).
     """
 
     rank: int
@@ -52,6 +55,9 @@ class Source(NamedTuple):
     imputed: tuple[str, ...]
     source_measured: bool
     measured: float | None
+    spread: float | None = None
+    own: bool = False
+    extra: tuple[tuple[str, float], ...] = ()
 
     @property
     def name(self) -> str:
@@ -64,14 +70,15 @@ class Source(NamedTuple):
         return {
             "prior": sum(by_name[name] for name in PRIOR),
             **{name: by_name[name] for name in TERMS},
+            **dict(self.extra),
         }
 
     @property
     def confidence(self) -> str:
-        """measured (this very pair); high, or medium where a distance is imputed; low where the
-        language was never a source in a matrix of the task."""
+        """own run, or measured (both of this very pair); high, or medium where a distance is
+        imputed; low where the language was never a source in a matrix of the task."""
         if self.measured is not None:
-            return "measured"
+            return "own run" if self.own else "measured"
         if not self.source_measured:
             return "low"
         return "medium" if self.imputed else "high"
@@ -83,6 +90,7 @@ class Ranking:
 
     evidence: the matrices that speak for the task, the first one first; empty if there is none.
     references: "English" and "best on average" → the source, ranked among the others.
+    own: which of the user's own scores took part (`own_evidence.Own.about`); None if none did.
     """
 
     target: str
@@ -91,6 +99,7 @@ class Ranking:
     references: dict[str, Source]
     evidence: tuple[dict[str, str], ...]
     notes: tuple[str, ...]
+    own: dict[str, Any] | None = None
 
 
 def rank(
@@ -100,6 +109,7 @@ def rank(
     task: str = "",
     measured_as: tuple[str, ...] = (),
     encoder: str | None = None,
+    own_scores: bool = True,
 ) -> Ranking:
     """Rank source languages for a target.
 
@@ -107,16 +117,22 @@ def rank(
         source for the task, or for any task where this one was not measured.
     measured_as: the names that the packaged matrices give the task; () if nobody measured it.
     encoder: matrices measured with it come first.
+    own_scores: whether what `xlt scores add` has stored takes part.
     Raises XltError for an unknown language, a target without any feature, no candidate, or a
     candidate that is the target.
     """
     wanted = _target(target)
     evidence = of_task(measured_as, encoder)
+    own = own_evidence.of(task, measured_as, encoder, _score) if own_scores else None
+    if own is not None and own.evidence:
+        evidence = list(own.evidence)
     found = _candidates(candidates, wanted, evidence)
     # For the two rows that every ranking is compared with, all sources of the matrix take part.
     sources = list(dict.fromkeys([*found, "eng", *(evidence[0].sources if evidence else ())]))
     sources = [code for code in sources if code != wanted]
     scored = _score(wanted, sources, evidence)
+    if own is not None:
+        scored = own.settled(wanted, scored, fitted()["usual"])
     order = sorted(scored, key=lambda code: (-scored[code].score, code))
     best = next((code for code in _best_on_average(evidence) if code in scored), None)
     asked = set(found)
@@ -132,6 +148,7 @@ def rank(
         references,
         tuple({"name": m.name, "task": m.task, "metric": m.metric, **m.about} for m in evidence),
         _notes(wanted, evidence),
+        None if own is None else own.about(wanted),
     )
 
 
@@ -203,7 +220,10 @@ def _by_matrix(target: str, asked: list[str], matrix: Matrix) -> dict[str, Sourc
     exact = np.full(count, np.nan)
     if target in matrix.targets:
         exact = matrix.scores[:, matrix.targets.index(target)]
-    found = _sources(rows, parts, pairs, [values.tolist() for values in bounds], exact.tolist())
+    found = _sources(
+        *(rows, parts, pairs, [values.tolist() for values in bounds], exact.tolist()),
+        float(spread[0]),
+    )
     return {code: found[code] for code in asked}
 
 
@@ -213,6 +233,7 @@ def _sources(
     pairs: Geometry,
     bounds: Sequence[list[float]] = (),
     exact: Sequence[float] = (),
+    spread: float | None = None,
 ) -> dict[str, Source]:
     """bounds: expected scores, and perhaps their low and high ends, of the first of the codes."""
     totals, rows = parts.sum(1).tolist(), parts.tolist()
@@ -233,6 +254,7 @@ def _sources(
             tuple(kind for kind in TERMS if pairs.imputed[kind][n, 0]) if some else (),
             n < len(exact),
             exact[n] if there else None,
+            spread,
         )
     return found
 

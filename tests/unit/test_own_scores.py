@@ -1,0 +1,208 @@
+"""A user's own scores: what is read, what is refused, and what they change in a ranking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from xlt.errors import XltError
+from xlt.typology import own_scores
+from xlt.typology.explain import as_dict
+from xlt.typology.own_scores import add, remove, stored
+from xlt.typology.ranking import rank
+
+GOOD = "source,target,score\nind,jav,50\nspa,jav,70\nTagalog,Javanese,40\n"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str, name: str = "mine.csv") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def parsing(target: str, candidates=("ind", "spa", "eng", "hin"), **options):
+    return rank(
+        target,
+        candidates,
+        **{"task": "dependency_parsing", "measured_as": ("dep",)} | options,
+    )
+
+
+def first(target: str, **options) -> str:
+    return parsing(target, **options).sources[0].language
+
+
+def test_what_is_stored_can_be_added_again(write, tmp_path):
+    done = add(write(GOOD), task="dependency_parsing", encoder="some-model")
+    assert [(s.source, s.target, s.score) for s in done.scores] == [
+        ("ind", "jav", 50), ("spa", "jav", 70), ("fil", "jav", 40)
+    ]  # fmt: skip
+    assert stored() == {"mine": done.scores}
+    again = add(done.path, name="again")
+    assert again.scores == done.scores
+    assert remove("again") == again.path
+    assert set(stored()) == {"mine"}
+
+
+def test_a_measured_target_is_ranked_as_it_was_measured(write):
+    assert first("jav") == "ind"
+    before = parsing("jav")
+    add(write(GOOD), task="dep")
+    after = parsing("jav")
+    by_code = {source.language: source for source in after.sources}
+    assert by_code["spa"].rank < by_code["ind"].rank
+    assert by_code["spa"].expected == by_code["spa"].measured == 70
+    assert by_code["spa"].confidence == "own run"
+    assert sum(by_code["spa"].terms.values()) == pytest.approx(by_code["spa"].score)
+    assert by_code["eng"].confidence == "high"
+    assert after.own == {
+        "names": ["mine"], "task": "dependency_parsing", "metric": "score", "encoder": "",
+        "on_target": 3, "on_others": 0, "ignored": 0,
+    }  # fmt: skip
+    assert as_dict(after)["own"]["on_target"] == 3
+    assert parsing("jav", own_scores=False) == before
+    assert before.own is None
+    remove("mine")
+    assert parsing("jav") == before
+
+
+def test_other_targets_learn_from_it_by_likeness(write):
+    before = {s.language: s for s in parsing("sun").sources}
+    add(write("source,target,score\nind,jav,20\nspa,jav,70\n"), task="dependency_parsing")
+    after = {s.language: s for s in parsing("sun").sources}
+    assert parsing("sun").own["on_target"] == 0
+    gained = {code: after[code].score - before[code].score for code in before}
+    assert gained["spa"] > 0 > gained["ind"]
+    # The level too: what was expected of Javanese was too much.
+    assert after["hin"].expected < before["hin"].expected
+
+
+def test_other_tasks_do_not(write):
+    before = rank("jav", ["ind", "spa"], task="ner", measured_as=("ner",))
+    add(write(GOOD), task="dependency_parsing")
+    assert rank("jav", ["ind", "spa"], task="ner", measured_as=("ner",)) == before
+
+
+def test_one_source_alone_says_only_the_level(write):
+    before = [source.language for source in parsing("jav").sources]
+    add(write("source,target,score\nspa,jav,90\n"), task="dependency_parsing")
+    after = parsing("jav")
+    assert [source.language for source in after.sources] == before
+    assert next(s for s in after.sources if s.language == "spa").measured == 90
+
+
+def test_the_encoder_asked_for_goes_first(write):
+    rows = "source,target,score,encoder\nind,jav,10,a\nspa,jav,90,a\nhin,jav,50,a\n"
+    add(write(rows + "ind,jav,90,b\nspa,jav,10,b\n"), task="dependency_parsing")
+    assert first("jav", encoder="a") == "spa"
+    assert first("jav", encoder="b") == "ind"
+    assert parsing("jav").own["encoder"] == "a"  # the most
+    assert parsing("jav").own["ignored"] == 2
+
+
+def test_a_task_that_nobody_has_published(write):
+    """A language's own matrix, once five sources were measured on a target."""
+    asked = {"task": "word_tags", "measured_as": ()}
+    sources = ["ind", "spa", "eng", "hin", "tur"]
+    rows = [
+        f"{source},{target},{50 + 5 * n}" for target in ("jav", "sun", "mlg")
+        for n, source in enumerate(sources)
+    ]  # fmt: skip
+    from xlt.registry import tasks
+    from xlt.tasks.ner import NER
+
+    tasks.register("word_tags", type("WordTags", (NER,), {"name": "word_tags", "measured_as": ()}))
+    try:
+        add(write("source,target,score\n" + "\n".join(rows)), task="word_tags")
+    finally:
+        tasks.unregister("word_tags")
+    ranking = rank("ban", sources, **asked)
+    assert ranking.sources[0].expected is not None
+    assert [matrix["name"] for matrix in ranking.evidence] == ["own"]
+    assert rank("jav", sources, **asked).sources[0].language == "tur"
+
+
+def test_the_same_pair_twice_is_their_mean(write):
+    add(write("source,target,score\nind,jav,50\nind,jav,60\nspa,jav,54\n"), task="dep")
+    by_code = {source.language: source for source in parsing("jav").sources}
+    assert by_code["ind"].measured == 55
+
+
+@pytest.mark.parametrize(
+    ("text", "task", "what", "where"),
+    [
+        ("source,target\nind,jav\n", "dep", "columns score are missing", ":1"),
+        ("source,target,score\nind,jav,50\n", None, "of which task", ":1"),
+        ("source,target,score\nind,jav,50\n", "prasing", "no task called", ""),
+        ("source,target,score\nind,jav,150\n", "dep", "'150' is no number from 0 to 100", ":2"),
+        ("source,target,score\nind,jav,-1\n", "dep", "'-1' is no number", ":2"),
+        ("source,target,score\nind,jav,nan\n", "dep", "'nan' is no number", ":2"),
+        ("source,target,score\nind,jav,\n", "dep", "'' is no number", ":2"),
+        ("source,target,score\n\nind,Klingonese,50\n", "dep", "unknown language", ":3"),
+        ("source,target,score\n,jav,50\n", "dep", "there is no source", ":2"),
+        ("source,target,score\nind,jav,50,x\n", "dep", "4 cells under 3 columns", ":2"),
+        ("source,target,score\nind,jav,0.83\n", "dep", "shares of one", ""),
+        ("source,target,score\njav,jav,50\n", "dep", "jav is source and target", ""),
+        ("", "dep", "columns source, target, score are missing", ":1"),
+    ],
+)
+def test_bad_csv(write, text, task, what, where):
+    path = write(text)
+    with pytest.raises(XltError) as caught:
+        add(path, task=task)
+    assert what in caught.value.render()
+    assert caught.value.fix
+    if where:
+        assert caught.value.where == f"{path}{where}"
+    assert stored() == {}
+
+
+def test_all_bad_lines_are_reported_together(write):
+    with pytest.raises(XltError) as caught:
+        add(write("source,target,score\nind,jav,150\nind,xyzzy,50\n"), task="dep")
+    assert "mine.csv:2" in caught.value.render()
+    assert "mine.csv:3" in caught.value.render()
+
+
+def test_names(write, tmp_path):
+    path = write(GOOD)
+    add(path, task="dep")
+    with pytest.raises(XltError, match="stored already"):
+        add(path, task="dep")
+    add(write("source,target,score\nind,jav,51\n"), task="dep", overwrite=True)
+    assert len(stored()["mine"]) == 1
+    with pytest.raises(XltError, match="is no name"):
+        add(path, task="dep", name="../mine")
+    with pytest.raises(XltError, match="did you mean 'mine'"):
+        remove("min")
+    with pytest.raises(XltError, match="no such file"):
+        add(tmp_path / "nowhere.csv", task="dep")
+    with pytest.raises(XltError, match="no transfer score here"):
+        add(tmp_path)
+
+
+def test_a_file_that_is_no_text(write, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_bytes(b"source,target,score\n\xff\xfe,jav,1\n")
+    with pytest.raises(XltError, match="cannot be read"):
+        add(path, task="dep")
+
+
+def test_a_damaged_store_is_said(write):
+    add(write(GOOD), task="dep")
+    path = own_scores.folder() / "mine.csv"
+    path.write_text(path.read_text() + "dep,ind,jav,score,much,,\n")
+    own_scores.folder().touch()
+    with pytest.raises(XltError) as caught:
+        parsing("jav")
+    assert caught.value.where == f"{path}:5"

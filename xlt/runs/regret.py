@@ -1,0 +1,158 @@
+"""`xlt runs regret`: what was predicted of the sources, and what the runs have measured."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from xlt import languages
+from xlt.config.load import load_config
+from xlt.errors import XltError
+from xlt.runs.folder import CONFIG, MANIFEST, RESULT, read_result
+from xlt.typology.choice import measured_as
+from xlt.typology.explain import describe
+from xlt.typology.own_scores import measured
+from xlt.typology.ranking import rank
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One source measured on one target. choice: the manifest's, of a run with `source: auto`."""
+
+    name: str
+    task: str
+    encoder: str
+    training: str
+    source: str
+    target: str
+    split: str
+    metric: str
+    mean: float
+    sd: float | None
+    choice: dict[str, Any] | None
+
+
+def regret(root: Path) -> dict[str, Any]:
+    """Predictions against measurements, for every target that zero-shot runs below `root` scored.
+
+    A run with `source: auto` has its prediction in its manifest. Where no run has one, or not for
+    all sources, the prediction is made now, without the user's own scores, which may come from the
+    very runs. Runs are compared that have the same task, encoder, split and metric.
+    Regret is the best measured score less that of the source predicted to be the best.
+    Raises XltError if no run can be used.
+    """
+    groups: dict[tuple[str, ...], list[_Run]] = defaultdict(list)
+    skipped = []
+    for result in sorted(root.glob(f"*/{RESULT}")):
+        runs = _read(result.parent)
+        if not runs:
+            skipped.append(result.parent.name)
+        for run in runs:
+            key = (run.task, run.encoder, run.target, run.split, run.metric)
+            groups[key].append(run)
+    if not groups:
+        raise XltError(
+            "no finished zero-shot run is here" + (f" ({', '.join(skipped)})" if skipped else ""),
+            where=root,
+            fix="run `source: auto`, and other sources on the same target (`zero_shot`)",
+        )
+    targets = [_compare(runs) for _, runs in sorted(groups.items())]
+    known = [row["regret"] for row in targets if row["regret"] is not None]
+    return {
+        "targets": targets,
+        "compared": len(known),
+        "mean_regret": fmean(known) if known else None,
+        "left_out": skipped,
+    }
+
+
+def _read(folder: Path) -> list[_Run]:
+    result = read_result(folder)
+    if result["strategy"] != "zero_shot" or len(result["source"]) != 1:
+        return []
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    config = load_config(folder / CONFIG).config
+    metric = result["metrics"][0]
+    source = languages.shared(result["source"][0])
+    return [
+        _Run(
+            folder.name,
+            result["task"],
+            config.model.encoder,
+            config.training.model_dump_json(),
+            source,
+            languages.shared(row["target"]),
+            row["split"],
+            metric,
+            row["metrics"][metric]["mean"],
+            row["metrics"][metric]["sd"],
+            manifest.get("source_choice"),
+        )
+        for row in measured(result)
+        if languages.shared(row["target"]) != source
+    ]
+
+
+def _compare(runs: Sequence[_Run]) -> dict[str, Any]:
+    first = runs[0]
+    scores: dict[str, list[_Run]] = defaultdict(list)
+    for run in runs:
+        scores[run.source].append(run)
+    means = {source: fmean(run.mean for run in found) for source, found in scores.items()}
+    predicted, how = _predicted(runs, list(means))
+    order = sorted(means, key=lambda code: (predicted[code]["rank"], code))
+    best = sorted(means, key=lambda code: (-means[code], code))
+    rows = [
+        {
+            "source": code,
+            "name": predicted[code]["name"],
+            "runs": [run.name for run in scores[code]],
+            "chosen": any(run.choice is not None for run in scores[code]),
+            "predicted_rank": order.index(code) + 1,
+            "expected": predicted[code]["expected"],
+            "interval": predicted[code]["interval"],
+            "measured": means[code],
+            "sd": scores[code][0].sd if len(scores[code]) == 1 else None,
+            "measured_rank": best.index(code) + 1,
+        }
+        for code in order
+    ]
+    return {
+        "target": first.target,
+        "task": first.task,
+        "encoder": first.encoder,
+        "split": first.split,
+        "metric": first.metric,
+        "predicted": how,
+        "sources": rows,
+        "first_choice": order[0],
+        "best": best[0],
+        # Of one source alone there is nothing to regret, and nothing to be glad of.
+        "regret": means[best[0]] - means[order[0]] if len(means) > 1 else None,
+        "settings_differ": len({run.training for run in runs}) > 1,
+    }
+
+
+def _predicted(runs: Sequence[_Run], sources: list[str]) -> tuple[dict[str, dict[str, Any]], str]:
+    """Source → its line of a ranking, and where that comes from."""
+    for run in runs:
+        stored = (run.choice or {}).get("targets", {}).get(run.target, {}).get("sources", [])
+        lines = {line["language"]: line for line in stored}
+        if set(sources) <= set(lines):
+            return lines, f"before the run, by {run.name}"
+    first = runs[0]
+    ranking = rank(
+        first.target,
+        sources,
+        task=first.task,
+        measured_as=measured_as(first.task),
+        encoder=first.encoder,
+        own_scores=False,
+    )
+    lines = {line.language: describe(line, ranking.target) for line in ranking.sources}
+    return lines, "now, without your own scores"

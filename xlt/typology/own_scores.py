@@ -1,0 +1,301 @@
+"""A user's own transfer scores, kept as CSV files beside the data cache.
+
+One file for each `xlt scores add`: ``<cache>/scores/<name>.csv``, where the cache is XLT_CACHE or
+``xlt`` in the user's cache folder. Its columns are `COLUMNS`, the same that a CSV to be added may
+have, so a stored file can be edited, sent to others and added again.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from xlt import languages
+from xlt.data.checksums import cache_dir
+from xlt.errors import XltError, choose, raise_all
+from xlt.files import writing
+
+COLUMNS = ("task", "source", "target", "metric", "score", "encoder", "origin")
+REQUIRED = ("source", "target", "score")
+LEAST, MOST = 0.0, 100.0
+"""Scores are in per cent."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class OwnScore(NamedTuple):
+    """One measured transfer. Languages are codes of `xlt.languages.shared`.
+
+    origin: the run's folder, or the file and line.
+    """
+
+    task: str
+    source: str
+    target: str
+    metric: str
+    score: float
+    encoder: str
+    origin: str
+
+
+class Added(NamedTuple):
+    """What `add` did. skipped: runs and rows that say nothing about one source, and why."""
+
+    name: str
+    path: Path
+    scores: list[OwnScore]
+    skipped: list[str]
+
+
+def folder() -> Path:
+    """Where the files are. Not created here."""
+    return cache_dir() / "scores"
+
+
+def add(
+    results: Path,
+    *,
+    task: str | None = None,
+    encoder: str | None = None,
+    name: str | None = None,
+    overwrite: bool = False,
+) -> Added:
+    """Keep the scores of a run, of all runs in a folder, or of a CSV file.
+
+    task, encoder: for a CSV without such columns.
+    name: of what is stored; by default that of the folder or file.
+    Raises XltError: nothing usable, malformed rows (all of them, with ``file:line``), a name that
+    is taken.
+    """
+    from xlt.typology.choice import measured_as
+
+    if results.is_dir():
+        scores, skipped = _from_runs(results)
+    else:
+        scores, skipped = _from_csv(results, task, encoder)
+    for called in dict.fromkeys([*([] if task is None else [task]), *(s.task for s in scores)]):
+        measured_as(called)
+    if not scores:
+        raise XltError(
+            "there is no transfer score here" + "".join(f"; {why}" for why in skipped),
+            where=results,
+            fix="add finished `zero_shot` runs, or a CSV with the columns source, target, score",
+        )
+    chosen = name or results.resolve().name.removesuffix(".csv")
+    if not _NAME.fullmatch(chosen):
+        raise XltError(
+            f"{chosen!r} is no name for stored scores",
+            fix="pass --name with letters, digits, `.`, `_`, `-`",
+        )
+    path = folder() / f"{chosen}.csv"
+    if path.exists() and not overwrite:
+        raise XltError(
+            f"scores called {chosen!r} are stored already",
+            where=path,
+            fix="pass --overwrite, or another --name",
+        )
+    _write(path, scores)
+    return Added(chosen, path, scores, skipped)
+
+
+def remove(name: str) -> Path:
+    """Forget what was stored under a name. Raises XltError if there is no such thing."""
+    path = folder() / f"{name}.csv"
+    if path not in _files():
+        raise XltError(
+            f"no scores are stored as {name!r}", fix=choose(name, [p.stem for p in _files()])
+        )
+    with writing(path):
+        path.unlink()
+    return path
+
+
+def stored() -> dict[str, list[OwnScore]]:
+    """Name → scores, of everything that was added. Raises XltError for a file damaged since.
+
+    A task whose plugin is no longer installed is no error: its scores are only of no use.
+    """
+    return {path.stem: _from_csv(path, None, None)[0] for path in _files()}
+
+
+def stamp() -> tuple[str, int]:
+    """Changes when something is added or removed; costs one question to the file system."""
+    place = folder()
+    try:
+        return str(place), place.stat().st_mtime_ns
+    except OSError:
+        return str(place), 0
+
+
+def mean_by_pair(scores: Iterable[OwnScore]) -> dict[str, dict[str, float]]:
+    """Target → source → mean over what was measured of the pair."""
+    cells: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in scores:
+        cells[row.target][row.source].append(row.score)
+    return {
+        target: {source: fmean(values) for source, values in sources.items()}
+        for target, sources in sorted(cells.items())
+    }
+
+
+def _files() -> list[Path]:
+    return sorted(folder().glob("*.csv"))
+
+
+def _write(path: Path, scores: Sequence[OwnScore]) -> None:
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        with part.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows(scores)
+        part.replace(path)
+
+
+# Runs ----------------------------------------------------------------------------------------
+
+
+def _from_runs(place: Path) -> tuple[list[OwnScore], list[str]]:
+    """Of one run's folder, or of every finished run below it."""
+    from xlt.runs.folder import CONFIG, RESULT
+
+    if (place / CONFIG).is_file():
+        return _from_run(place)
+    scores: list[OwnScore] = []
+    skipped: list[str] = []
+    for result in sorted(place.glob(f"*/{RESULT}")):
+        found, why = _from_run(result.parent)
+        scores += found
+        skipped += why
+    return scores, skipped
+
+
+def _from_run(run: Path) -> tuple[list[OwnScore], list[str]]:
+    """The scores of a finished zero-shot run: there what the target gets is the source's doing."""
+    from xlt.config.load import load_config
+    from xlt.runs.folder import CONFIG, read_result
+
+    result = read_result(run)
+    if result["strategy"] != "zero_shot" or len(result["source"]) != 1:
+        return [], [f"{run.name}: {result['strategy']} is no transfer from one source alone"]
+    source = languages.shared(result["source"][0])
+    encoder = load_config(run / CONFIG).config.model.encoder
+    metric = result["metrics"][0]
+    found, skipped = [], []
+    for row in measured(result):
+        target = languages.shared(row["target"])
+        if target == source:
+            skipped.append(f"{run.name}: {target} is source and target")
+            continue
+        mean = round(row["metrics"][metric]["mean"], 4)
+        origin = f"{run} ({row['split']})"
+        found.append(OwnScore(result["task"], source, target, metric, mean, encoder, origin))
+    return found, skipped
+
+
+def measured(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row of a result's summary for each target: on test data where there are any."""
+    rows: dict[str, dict[str, Any]] = {}
+    for row in result["summary"]:
+        if row["primary"] and (row["target"] not in rows or row["split"] == "test"):
+            rows[row["target"]] = row
+    return list(rows.values())
+
+
+# CSV -----------------------------------------------------------------------------------------
+
+
+def _from_csv(
+    path: Path, task: str | None, encoder: str | None
+) -> tuple[list[OwnScore], list[str]]:
+    header, rows = _read(path)
+    lacking = [name for name in REQUIRED if name not in header]
+    if "task" not in header and task is None:
+        raise XltError(
+            "the scores do not say of which task they are",
+            where=f"{path}:1",
+            fix="pass --task, or add a column `task`",
+        )
+    if lacking:
+        raise XltError(
+            f"the columns {', '.join(lacking)} are missing",
+            where=f"{path}:1",
+            fix=f"name the columns {', '.join(REQUIRED)}; and perhaps "
+            f"{', '.join(name for name in COLUMNS if name not in REQUIRED)}",
+        )
+    given = {"task": task or "", "encoder": encoder or "", "metric": "score"}
+    scores: list[OwnScore] = []
+    skipped: list[str] = []
+    problems: list[XltError] = []
+    for line, row in rows:
+        try:
+            one = _row({**given, **{k: v for k, v in row.items() if v}}, f"{path}:{line}")
+        except XltError as error:
+            problems.append(error)
+            continue
+        if one.source == one.target:
+            skipped.append(f"{path.name}:{line}: {one.source} is source and target")
+        else:
+            scores.append(one)
+    raise_all(problems)
+    if scores and max(row.score for row in scores) <= 1:
+        raise XltError(
+            "no score is larger than 1: these look like shares of one",
+            where=path,
+            fix="write them in per cent (0.83 is 83)",
+        )
+    return scores, skipped
+
+
+def _read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Columns, and each row with its line. Blank lines are passed over."""
+    if not path.is_file():
+        raise XltError("there is no such file or folder", where=path, fix="check the path")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream)
+            header = [name.strip() for name in next(reader, [])]
+            found = []
+            for cells in reader:
+                if len(cells) > len(header):
+                    raise XltError(
+                        f"{len(cells)} cells under {len(header)} columns",
+                        where=f"{path}:{reader.line_num}",
+                        fix="put text that holds a comma into quotation marks",
+                    )
+                if any(cell.strip() for cell in cells):
+                    row = {k: v.strip() for k, v in zip(header, cells, strict=False)}
+                    found.append((reader.line_num, row))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise XltError(f"cannot be read: {error}", where=path, fix="give a CSV in UTF-8") from error
+    return header, found
+
+
+def _row(row: dict[str, str], where: str) -> OwnScore:
+    codes = []
+    for side in ("source", "target"):
+        if not row.get(side):
+            raise XltError(f"there is no {side}", where=where, fix="write a language")
+        try:
+            codes.append(languages.shared(row[side]))
+        except XltError as error:
+            raise XltError(error.what, where=where, fix=error.fix) from error
+    try:
+        score = float(row.get("score", ""))
+    except ValueError:
+        score = float("nan")
+    if not LEAST <= score <= MOST:
+        raise XltError(
+            f"the score {row.get('score', '')!r} is no number from {LEAST:g} to {MOST:g}",
+            where=where,
+            fix="write it in per cent, or leave the line out",
+        )
+    source, target = codes
+    origin = row.get("origin") or where
+    return OwnScore(row["task"], source, target, row["metric"], score, row["encoder"], origin)
