@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
-from xlt.config.schema import Section
+from xlt.config.schema import ProjectionSettings, Section
 from xlt.errors import XltError, choose
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
-    from xlt.projection.pair import AlignedPair, Projection
+    from xlt.projection.pair import AlignedPair, Projection, Span
 
 Record = dict[str, Any]
 """One sentence, pair or passage: JSON-able values under the names of `Task.features()`."""
@@ -75,6 +75,8 @@ class Task(ABC):
     counts_given_gold: ClassVar[tuple[str, ...]] = ()
     """Those of them that score predictions made with a part of the gold annotation in hand, such
     as the arguments of gold triggers; only they may depend on it."""
+    aligned: ClassVar[bool] = True
+    """Whether `project` looks at the links between words; without, nothing need be aligned."""
     measured_as: ClassVar[tuple[str, ...]] = ()
     """What published tables of transfer scores call the task (`xlt.typology.scores`), if any."""
 
@@ -167,13 +169,19 @@ class Task(ABC):
         """Name → words of every text of the record that a translation replaces."""
         return {"text": self.words(record)}
 
+    def spans(self, record: Record) -> dict[str, list[Span]]:
+        """The labelled spans of every text, for projection by markers or by matching candidates;
+        none where the annotation is something else."""
+        return {}
+
     def project(
-        self, record: Record, pairs: Mapping[str, AlignedPair], settings: Any
+        self, record: Record, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
     ) -> Projection:
         """The record's annotation on the translations of its texts, with the record's id.
 
         pairs:    by the names of `texts`; the words of `pair.target` are the new record's.
-        settings: the config's `projection` section: gap rule, punctuation, filters.
+        settings: the config's `projection` section, for the functions of `xlt.projection` that do
+            the work: `spans` (spans, answers, structures, sentence labels), `words`, `trees`.
 
         Pure. It serves both directions: source labels on a translation (translate-train), and
         labels predicted on a translation back on the original (translate-test).

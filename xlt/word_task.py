@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from datasets import Features
     from numpy.typing import NDArray
 
+    from xlt.config.schema import ProjectionSettings
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
+    from xlt.projection.pair import AlignedPair, Projection
 
 
 class WordLabelTask(Task):
@@ -85,6 +87,22 @@ class WordLabelTask(Task):
 
     def words(self, record: Record) -> list[str]:
         return list(record["words"])
+
+    # Projection ----------------------------------------------------------------------------
+
+    def project(
+        self, record: Record, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
+    ) -> Projection:
+        from xlt.projection.pair import Projection
+        from xlt.projection.words import project_words
+
+        tags = [None if tag == self.untagged else tag for tag in record["tags"]]
+        found, outcomes = project_words(tags, pairs["text"], settings)
+        if not any(found):
+            return Projection(None, tuple(outcomes))
+        words = list(pairs["text"].target)
+        projected = [self.untagged if tag is None else tag for tag in found]
+        return Projection({"id": record["id"], "words": words, "tags": projected}, tuple(outcomes))
 
     # Labels --------------------------------------------------------------------------------
 

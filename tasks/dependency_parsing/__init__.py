@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from spacy.tokens import Doc, Token
 
+    from xlt.config.schema import ProjectionSettings
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
+    from xlt.projection.pair import AlignedPair, Projection
 
 UPOS = (
     *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON"),
@@ -156,12 +158,43 @@ class DependencyParsing(Task):
         names = np.array([doc.vocab.strings.add(name) for name in relations], np.uint64)
         doc.from_array(["HEAD", "DEP"], np.stack([offsets, names], 1))
 
+    # Projection ----------------------------------------------------------------------------
+
+    def project(
+        self, record: Record, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
+    ) -> Projection:
+        """A partial tree; a word's UPOS is that of the word it stands for."""
+        from xlt.data.conllu import PARTIAL, Sentence
+        from xlt.projection.pair import Projection
+        from xlt.projection.trees import project_tree
+
+        pair = pairs["text"]
+        tree, outcomes = project_tree(record["heads"], record["relations"], pair, settings)
+        if max(tree.heads, default=-1) < 0:
+            return Projection(None, tuple(outcomes))
+        sentence = Sentence.from_words(
+            pair.target,
+            tree.heads,
+            [relation or "_" for relation in tree.relations],
+            upos=[record["upos"][i] if i >= 0 else "_" for i in tree.origins],
+            space_after=pair.spaces,
+        )
+        partial = [PARTIAL] if min(tree.heads) < 0 else []
+        comments = [f"# sent_id = {record['id']}", f"# text = {sentence.text()}"]
+        sentence.comments = [*comments, *partial]
+        return Projection(self._record(sentence, record["id"]), tuple(outcomes))
+
     # Labels --------------------------------------------------------------------------------
 
     def labels(self, records: Iterable[Record]) -> Labels:
         if not self.options.subtypes:
             return {"relation": RELATIONS}
-        seen = {relation for record in records for relation in record["relations"]}
+        seen = {
+            relation
+            for record in records
+            for head, relation in zip(record["heads"], record["relations"], strict=True)
+            if head >= 0
+        }
         return {"relation": (*RELATIONS, *sorted(seen - set(RELATIONS)))}
 
     def check_labels(self, labels: Labels, data: Labels, *, where: object) -> None:

@@ -81,7 +81,8 @@ def tree_counts(
 ) -> Counts:
     """Counts of one sentence, shape (9,) as in `COUNT_NAMES`; they add up.
 
-    gold_heads, gold_relations: of each word; heads count words from 1, 0 is the root.
+    gold_heads, gold_relations: of each word; heads count words from 1, 0 is the root. A word with
+        a negative head has no gold and is not counted at all.
     heads, relations: the predicted ones.
     punct:    which words are punctuation (`punctuation`).
     subtypes: whether ``nsubj`` and ``nsubj:pass`` differ.
@@ -97,21 +98,24 @@ def tree_counts(
         if subtypes
         else [a == b for a, b in zip(gold_universal, predicted_universal, strict=True)]
     )
-    head_right = np.asarray(gold_heads, np.int64) == np.asarray(heads, np.int64)
+    known = np.asarray(gold_heads, np.int64) >= 0
+    head_right = known & (np.asarray(gold_heads, np.int64) == np.asarray(heads, np.int64))
     arc_right = head_right & np.array(same, bool)
-    content = np.array([relation in CONTENT_RELATIONS for relation in gold_universal], bool)
-    content_predicted = sum(relation in CONTENT_RELATIONS for relation in predicted_universal)
-    counted = ~np.asarray(punct, bool)
+    content, content_predicted = (
+        known & np.array([relation in CONTENT_RELATIONS for relation in relations], bool)
+        for relations in (gold_universal, predicted_universal)
+    )
+    counted = known & ~np.asarray(punct, bool)
     return np.array(
         [
-            n,
+            known.sum(),
             head_right.sum(),
             arc_right.sum(),
             counted.sum(),
             (head_right & counted).sum(),
             (arc_right & counted).sum(),
             content.sum(),
-            content_predicted,
+            content_predicted.sum(),
             (arc_right & content).sum(),
         ],
         np.float64,

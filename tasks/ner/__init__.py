@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 from pydantic import Field
 
 from xlt.errors import XltError, choose
+from xlt.projection.pair import Span
 from xlt.task import Labels, Record, TaskOptions
 from xlt.word_task import WordLabelTask
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from spacy.tokens import Doc, Token
+
+    from xlt.config.schema import ProjectionSettings
+    from xlt.projection.pair import AlignedPair, Projection
 
 OUTSIDE = "O"
 
@@ -100,6 +104,27 @@ class NER(WordLabelTask):
                 for kind, start, end in spans(record["tags"])
             ]
         )
+
+    # Projection ----------------------------------------------------------------------------
+
+    def spans(self, record: Record) -> dict[str, list[Span]]:
+        return {"text": spans(record["tags"])}
+
+    def project(
+        self, record: Record, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
+    ) -> Projection:
+        from xlt.projection.pair import Projection
+        from xlt.projection.spans import project_spans, whole_loss
+
+        pair = pairs["text"]
+        outcomes = tuple(project_spans(spans(record["tags"]), pair, settings))
+        if whole_loss(pair, settings):
+            return Projection(None, outcomes)
+        tags = [OUTSIDE] * len(pair.target)
+        for span in filter(None, (outcome.span for outcome in outcomes)):
+            inside = [f"I-{span.kind}"] * (span.end - span.start - 1)
+            tags[span.start : span.end] = [f"B-{span.kind}", *inside]
+        return Projection({"id": record["id"], "words": list(pair.target), "tags": tags}, outcomes)
 
     # Labels --------------------------------------------------------------------------------
 

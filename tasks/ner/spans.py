@@ -8,26 +8,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xlt.errors import XltError
+from xlt.projection.pair import Span
 
 Counts = NDArray[np.float64]
 
 COUNT_NAMES = ("correct", "predicted", "gold")
 """Columns of `span_counts`: predicted spans with the right type and both ends, all predicted
 spans, all gold spans."""
-
-
-class Span(NamedTuple):
-    """Words `start` (counted from 0) to `end` (exclusive)."""
-
-    type: str
-    start: int
-    end: int
 
 
 def spans(tags: Sequence[str], *, where: object = None) -> list[Span]:
@@ -100,7 +93,7 @@ def span_counts_by_type(
         right, system = _both(gold, predicted)
         for column, found in enumerate((right & system, system, right)):
             for span in found:
-                total[span.type][column] += 1
+                total[span.kind][column] += 1
     return dict(sorted(total.items()))
 
 

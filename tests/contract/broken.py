@@ -8,6 +8,7 @@ import types
 from broken_import import ImportsTorch
 from datasets import Features, Value
 
+from xlt.projection.pair import Projection
 from xlt.task import Example
 from xlt.tasks.ner import NER
 
@@ -144,6 +145,12 @@ class AnnotatesBeyondTheEnd(Broken):
         doc[len(doc)].ent_type_ = "X"
 
 
+class KeepsAnEmptyTranslation(Broken):
+    def project(self, record, pairs, settings):
+        found = super().project(record, pairs, settings)
+        return Projection(record, found.outcomes)
+
+
 class WritesTwice(Broken):
     """Sound alone, but a run's predictions hold every record twice."""
 
@@ -171,6 +178,7 @@ TASKS = {
     "growth": (ForgetsOnGrowth, "growing by nothing changed encoder.classifier"),
     "metrics": (SharesNotPercent, "f1 of perfect predictions is 1.0, not 100"),
     "annotation": (AnnotatesBeyondTheEnd, "IndexError"),
+    "projection": (KeepsAnEmptyTranslation, "record s1 is something on empty texts"),
     "strategies": (WritesTwice, "strategy 'few_shot': "),
 }
 """Clause → a task that breaks it, and a part of the complaint (a regular expression)."""

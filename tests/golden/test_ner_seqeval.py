@@ -54,7 +54,7 @@ def test_micro(pairs):
 @given(corpus)
 def test_by_type(pairs):
     gold, predicted = [p[0] for p in pairs], [p[1] for p in pairs]
-    types = sorted({span.type for side in (*gold, *predicted) for span in spans(side)})
+    types = sorted({span.kind for side in (*gold, *predicted) for span in spans(side)})
     counts = span_counts_by_type(pairs)
     assert list(counts) == types
     if not types:

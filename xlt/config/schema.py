@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     model_validator,
@@ -262,6 +263,36 @@ class Training(Section):
     )
 
 
+class ProjectionSettings(Section):
+    """How labels travel through a translation, where the strategy projects them.
+
+    Ebing and Glavaš 2025 (arXiv 2505.10507) show that every one of these choices matters.
+    """
+
+    gap: NonNegativeInt = Field(
+        default=1, description="words that may lie between two parts of a projected span"
+    )
+    answer_gap: NonNegativeInt = Field(
+        default=3, description="the same for the answer to a question, often a whole phrase"
+    )
+    majority: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="of a span whose words lie apart the largest part is kept if it has this "
+        "share of the link score; otherwise the span is lost",
+    )
+    punctuation: Literal["edges", "none", "any"] = Field(
+        default="edges",
+        description="`edges`: a span begins or ends with punctuation only if it does so in the "
+        "source; `none`: links of punctuation do not count; `any`: as it is aligned",
+    )
+    guard: Literal["drop", "keep"] = Field(
+        default="drop", description="translations that look suspicious: left out, or used"
+    )
+    min_confidence: float = Field(default=0.0, ge=0, le=1, description="labels below it are lost")
+
+
 class Selection(Section):
     """Which checkpoint of a stage is kept."""
 
@@ -306,6 +337,7 @@ class Config(Section):
     target: Annotated[Languages, Field(min_length=1)]
     strategy: Plugin = Plugin(name="zero_shot")
     training: Training = Training()
+    projection: ProjectionSettings = ProjectionSettings()
     selection: Selection = Selection()
     evaluation: Evaluation = Evaluation()
     seeds: Annotated[list[int], AfterValidator(_distinct)] = Field(

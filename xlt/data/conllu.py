@@ -19,6 +19,9 @@ COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DE
 
 Row = list[str]
 
+PARTIAL = "# tree = partial"
+"""The comment of a sentence some of whose words have no head, and may have none."""
+
 
 @dataclass(slots=True)
 class Sentence:
@@ -101,7 +104,7 @@ class Sentence:
                 upos[i] if upos else "_",
                 "_",
                 "_",
-                str(heads[i]) if heads else "_",
+                str(heads[i]) if heads and heads[i] >= 0 else "_",
                 deprels[i] if deprels else "_",
                 "_",
                 "_" if space_after is None or space_after[i] else "SpaceAfter=No",
@@ -117,7 +120,8 @@ def read_conllu(
     """The sentences of a CoNLL-U file (plain, .gz, .xz) or stream, one at a time.
 
     strict_trees: every word has a head, one word is the root, and there is no cycle. Without it,
-        HEAD may be ``_`` and any graph passes whose heads exist.
+        and in a sentence with the comment `PARTIAL`, HEAD may be ``_`` and any graph passes whose
+        heads exist.
     problems: malformed sentences are described here and left out, instead of raising.
 
     Raises XltError with ``path:line``.
@@ -133,7 +137,8 @@ def read_conllu(
                 raise _error(
                     name, start, "comments without a sentence", "remove the empty line below them"
                 )
-            return _parse(name, rows, comments, start, strict_trees)
+            strict = strict_trees and PARTIAL not in comments
+            return _parse(name, rows, comments, start, strict)
         except XltError as error:
             if problems is None:
                 raise

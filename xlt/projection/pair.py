@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from xlt.task import Record
@@ -12,15 +14,25 @@ if TYPE_CHECKING:
 Links = Mapping[tuple[int, int], float]
 """(source word, target word) → score, greater than 0, at most 1."""
 
-Reason = Literal["unaligned", "split", "collision", "empty", "guard", "filtered"]
+Reason = Literal["unaligned", "split", "collision", "empty", "guard", "filtered", "structure"]
 """Why a label was lost: no link leads anywhere; its target words lie apart; another label has the
-place; there is no text; the translation is suspicious; a filter of the settings."""
+place; there is no text; the translation is suspicious; its confidence is too low; another part of
+its structure is lost."""
+
+
+class Span(NamedTuple):
+    """Words `start` (counted from 0) to `end` (exclusive) and what they are."""
+
+    kind: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
 class AlignedPair:
     """A text and its translation, word by word.
 
+    spaces:  whether white space follows each target word; None where every word is followed by it.
     warning: what the guard found suspicious in the translation, or None.
     """
 
@@ -28,6 +40,34 @@ class AlignedPair:
     target: Sequence[str]
     links: Links
     warning: str | None = None
+    spaces: Sequence[bool] | None = None
+
+    def __post_init__(self) -> None:
+        rows, columns = len(self.source), len(self.target)
+        for i, j in self.links:
+            if not (0 <= i < rows and 0 <= j < columns):
+                raise ValueError(f"link {i}-{j} between {rows} and {columns} words")
+
+    @cached_property
+    def by_source(self) -> dict[int, dict[int, float]]:
+        """Source word → the target words that it is linked to, with scores."""
+        found: defaultdict[int, dict[int, float]] = defaultdict(dict)
+        for (i, j), score in self.links.items():
+            found[i][j] = score
+        return dict(found)
+
+    @cached_property
+    def by_target(self) -> dict[int, dict[int, float]]:
+        """Target word → the source words that it is linked to, with scores."""
+        found: defaultdict[int, dict[int, float]] = defaultdict(dict)
+        for (i, j), score in self.links.items():
+            found[j][i] = score
+        return dict(found)
+
+    def reversed(self) -> AlignedPair:
+        """The same pair seen from the other side; spaces are only known of the target."""
+        links = {(j, i): score for (i, j), score in self.links.items()}
+        return AlignedPair(self.target, self.source, links, self.warning)
 
 
 @dataclass(frozen=True)
@@ -50,6 +90,15 @@ class Outcome:
         if (self.confidence is None) == (self.reason is None):
             raise ValueError("a label is kept with a confidence or lost for a reason")
 
+    @property
+    def span(self) -> Span | None:
+        """Where the label is now; None if it is lost, or is no span."""
+        return None if self.target is None else Span(self.kind, *self.target)
+
+    def lost(self, reason: Reason) -> Outcome:
+        """The same label, lost."""
+        return Outcome(self.kind, self.source, None, None, reason, self.text)
+
 
 @dataclass(frozen=True)
 class Projection:
@@ -60,5 +109,6 @@ class Projection:
 
     @property
     def confidence(self) -> float:
-        """The least of the kept labels', 1 where there are none."""
-        return min((o.confidence for o in self.outcomes if o.confidence is not None), default=1.0)
+        """The mean of the kept labels', 1 where there are none."""
+        kept = [o.confidence for o in self.outcomes if o.confidence is not None]
+        return sum(kept) / len(kept) if kept else 1.0

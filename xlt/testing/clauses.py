@@ -363,6 +363,46 @@ def annotation(s: Subject) -> None:
         document(record, s.task)
 
 
+def projection(s: Subject) -> None:
+    """A task that implements `project` carries its annotation along identical words unchanged,
+    and along none not at all; what it gives has the columns and the id of a record, all words of
+    the translation, and an outcome for every label; the record it is given stays as it was."""
+    if s.kind.project is Task.project:
+        return
+    from copy import deepcopy
+
+    from xlt.config.schema import ProjectionSettings
+    from xlt.projection.pair import AlignedPair
+
+    settings = ProjectionSettings()
+    records = deepcopy(s.records)
+    for record in records:
+        texts = s.task.texts(record)
+        assert texts, f"record {record['id']} has no text"
+        assert all(texts.values()), f"a text of record {record['id']} has no words"
+        same_text = {
+            name: AlignedPair(words, list(words), {(i, i): 1.0 for i in range(len(words))})
+            for name, words in texts.items()
+        }
+        found = s.task.project(record, same_text, settings)
+        assert found.record is not None, f"record {record['id']} is lost on identical texts"
+        assert set(found.record) == set(record), f"it has the columns {sorted(found.record)}"
+        assert found.record["id"] == record["id"], "it has another id"
+        assert s.task.texts(found.record) == texts, "it has other words"
+        assert (s.task.counts(record, found.record) == s.task.counts(record, record)).all(), (
+            f"the annotation of {record['id']} changed on identical texts"
+        )
+        lost = [o.reason for o in found.outcomes if o.reason]
+        assert not lost, f"labels of {record['id']} are lost on identical texts: {lost}"
+        nothing = {name: AlignedPair(words, [], {}) for name, words in texts.items()}
+        empty = s.task.project(record, nothing, settings)
+        assert empty.record is None, f"record {record['id']} is something on empty texts"
+        assert len(empty.outcomes) == len(found.outcomes), "an empty text loses labels unseen"
+        kept = [o for o in empty.outcomes if o.reason is None]
+        assert not kept, f"labels of {record['id']} are kept on empty texts"
+    same(s.records, records, "project changed")
+
+
 def strategies(s: Subject) -> None:
     """Every registered strategy trains the task from a config file, and the run has scores,
     predictions and a model that gives these predictions."""
@@ -387,7 +427,7 @@ CLAUSES: Mapping[str, Callable[[Subject], None]] = {
             saving,
             growth,
         ),
-        *(metrics, annotation, strategies),
+        *(metrics, annotation, projection, strategies),
     )
 }
 """Name → clause, in the order in which they are checked."""

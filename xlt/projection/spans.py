@@ -1,0 +1,261 @@
+"""Labelled spans, answers, structures and sentence labels, carried along word links.
+
+A span's target words are those that its words are linked to. Runs of them with at most
+`settings.gap` other words between are one group (``groups[i + 1][0] - groups[i][-1] - 1 <= gap``:
+what lies between counts, and not how long the groups are, which is what the reference projector
+of García-Ferrero et al. 2022, arXiv 2210.12623, compares). The group with the most link score is
+the span. Two spans never share a target word: the more confident one has it, wherever the spans
+stand in the source, so a translation that swaps two entities keeps both.
+
+All functions are pure.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from xlt.projection.pair import AlignedPair, Outcome, Reason, Span
+
+if TYPE_CHECKING:
+    from xlt.config.schema import ProjectionSettings
+
+
+class Structure(NamedTuple):
+    """Spans that only make sense together: an event's trigger and its arguments."""
+
+    head: Span
+    parts: Sequence[Span] = ()
+
+
+def project_spans(
+    spans: Sequence[Span],
+    pair: AlignedPair,
+    settings: ProjectionSettings,
+    *,
+    exclusive: bool = True,
+    text: str = "text",
+) -> list[Outcome]:
+    """What becomes of each span, in the order of `spans`.
+
+    exclusive: no two spans share a target word. Without it, each goes its own way.
+    """
+    reason = whole_loss(pair, settings)
+    if reason is not None:
+        return [Outcome(s.kind, (s.start, s.end), reason=reason, text=text) for s in spans]
+    links = _Links.of(pair, settings)
+    taken: set[int] = set()
+    found: dict[int, _Group | Reason] = {}
+    waiting = {n: links.group(span, taken) for n, span in enumerate(spans)}
+    while waiting:
+        # The most confident first; of equals the first of the source: the order is no matter.
+        n = max(waiting, key=lambda k: (_rank(waiting[k]), -spans[k].start, -spans[k].end))
+        group = found[n] = waiting.pop(n)
+        if not exclusive or not isinstance(group, _Group):
+            continue
+        place = range(group.start, group.end)
+        taken.update(place)
+        for other, rival in waiting.items():
+            if isinstance(rival, _Group) and rival.start < group.end and group.start < rival.end:
+                waiting[other] = links.group(spans[other], taken)
+    return [_outcome(span, found[n], settings, text) for n, span in enumerate(spans)]
+
+
+def project_answer(
+    start: int, end: int, pair: AlignedPair, settings: ProjectionSettings, *, text: str = "text"
+) -> Outcome:
+    """An answer in a passage: as a span, but with `settings.answer_gap` for `settings.gap`."""
+    wider = settings.model_copy(update={"gap": settings.answer_gap})
+    (outcome,) = project_spans([Span("answer", start, end)], pair, wider, text=text)
+    return outcome
+
+
+def project_structures(
+    structures: Sequence[Structure],
+    pair: AlignedPair,
+    settings: ProjectionSettings,
+    *,
+    text: str = "text",
+) -> list[list[Outcome]]:
+    """Each structure's outcomes, its head first: all of them kept, or none.
+
+    An event without one of its arguments would teach that the argument is none. The parts that
+    would have been kept are lost for the reason "structure". A span may be part of several
+    structures, and spans may overlap.
+    """
+    every = [span for structure in structures for span in (structure.head, *structure.parts)]
+    one_by_one = iter(project_spans(every, pair, settings, exclusive=False, text=text))
+    found = []
+    for structure in structures:
+        outcomes = [next(one_by_one) for _ in range(1 + len(structure.parts))]
+        if any(outcome.reason for outcome in outcomes):
+            outcomes = [o if o.reason else o.lost("structure") for o in outcomes]
+        found.append(outcomes)
+    return found
+
+
+def project_label(
+    kind: str, pair: AlignedPair, settings: ProjectionSettings, *, text: str = "text"
+) -> Outcome:
+    """The label of a whole text: it holds for the translation, unless that is no translation."""
+    source = (0, len(pair.source))
+    reason = whole_loss(pair, settings)
+    if reason is not None:
+        return Outcome(kind, source, reason=reason, text=text)
+    return Outcome(kind, source, (0, len(pair.target)), 1.0, text=text)
+
+
+def whole_loss(pair: AlignedPair, settings: ProjectionSettings) -> Reason | None:
+    """Why nothing at all can be projected on this pair, if so."""
+    if not pair.source or not pair.target:
+        return "empty"
+    return "guard" if pair.warning and settings.guard == "drop" else None
+
+
+@lru_cache(maxsize=100_000)
+def is_punctuation(word: str) -> bool:
+    """Whether a word is made of punctuation alone."""
+    return bool(word) and all(unicodedata.category(character)[0] == "P" for character in word)
+
+
+def groups_of(positions: Iterable[int], gap: int, walls: Collection[int] = ()) -> list[list[int]]:
+    """Sorted positions, in runs with at most `gap` others between two neighbours, none in walls."""
+    groups: list[list[int]] = []
+    for position in positions:
+        if groups:
+            between = range(groups[-1][-1] + 1, position)
+            if len(between) <= gap and not any(b in walls for b in between):
+                groups[-1].append(position)
+                continue
+        groups.append([position])
+    return groups
+
+
+# One span ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A place for a span."""
+
+    start: int
+    end: int
+    confidence: float
+
+
+@dataclass(frozen=True)
+class _Links:
+    """The links that count, and what a word is, on both sides."""
+
+    by_source: Mapping[int, Mapping[int, float]]
+    into: Mapping[int, float]
+    source_marks: Sequence[bool]
+    target_marks: Sequence[bool]
+    settings: ProjectionSettings
+
+    @classmethod
+    def of(cls, pair: AlignedPair, settings: ProjectionSettings) -> _Links:
+        source = [is_punctuation(word) for word in pair.source]
+        target = [is_punctuation(word) for word in pair.target]
+        rows = pair.by_source
+        if settings.punctuation != "any":  # punctuation only stands for punctuation
+            rows = {
+                i: {j: score for j, score in row.items() if source[i] == target[j]}
+                for i, row in rows.items()
+            }
+        into: dict[int, float] = {}
+        for row in rows.values():
+            for j, score in row.items():
+                into[j] = into.get(j, 0.0) + score
+        return cls(rows, into, source, target, settings)
+
+    def group(self, span: Span, taken: Collection[int]) -> _Group | Reason:
+        """The place of a span where `taken` target words belong to others."""
+        words = range(span.start, span.end)
+        if not words:
+            return "empty"
+        if not all(self.source_marks[i] for i in words) and self.settings.punctuation == "none":
+            words_counted: Sequence[int] = [i for i in words if not self.source_marks[i]]
+        else:
+            words_counted = words
+        score: dict[int, float] = {}
+        for i in words_counted:
+            for j, s in self.by_source.get(i, {}).items():
+                score[j] = score.get(j, 0.0) + s
+        if not score:
+            return "unaligned"
+        groups = groups_of(sorted(j for j in score if j not in taken), self.settings.gap, taken)
+        groups = [g for g in (self._trim(group, span) for group in groups) if g]
+        whole = sum(score.values())
+
+        def mass(group: list[int]) -> float:
+            return sum(score[j] for j in group)
+
+        best = max(groups, key=lambda g: (mass(g), len(g), -g[0]), default=[])
+        if not best or mass(best) < self.settings.majority * whole:
+            return (
+                "collision"
+                if any(j in taken for j in range(min(score), max(score) + 1))
+                else ("split")
+            )
+        return _Group(best[0], best[-1] + 1, self._confidence(words_counted, best, score, whole))
+
+    def _trim(self, group: list[int], span: Span) -> list[int]:
+        """Without punctuation at an edge where the source has none."""
+        if self.settings.punctuation == "any":
+            return group
+        begin, end = 0, len(group)
+        if not self.source_marks[span.start]:
+            while begin < end and self.target_marks[group[begin]]:
+                begin += 1
+        if not self.source_marks[span.end - 1]:
+            while begin < end and self.target_marks[group[end - 1]]:
+                end -= 1
+        return group[begin:end]
+
+    def _confidence(
+        self, words: Sequence[int], group: list[int], score: Mapping[int, float], whole: float
+    ) -> float:
+        """Mean link score × share of the score that agrees × coverage of both sides.
+
+        Score disagrees that leads from the span elsewhere, or from elsewhere to its place.
+        Coverage is the geometric mean of the shares of source and target words with a link between
+        the two, punctuation aside.
+        """
+        place = range(group[0], group[-1] + 1)
+        kept = sum(score[j] for j in group)
+        away = whole - kept
+        foreign = sum(self.into.get(j, 0.0) - score.get(j, 0.0) for j in place)
+        number = sum(1 for i in words for j in self.by_source.get(i, ()) if j in place)
+        linked = [i for i in words if any(j in place for j in self.by_source.get(i, ()))]
+        rows = _share(linked, words, self.source_marks)
+        columns = _share(group, place, self.target_marks)
+        agreement = kept / (kept + (away + max(foreign, 0.0)) / 2)
+        return min(1.0, kept / number * agreement * math.sqrt(rows * columns))
+
+
+def _share(part: Iterable[int], whole: Iterable[int], marks: Sequence[bool]) -> float:
+    """Of the words that are no punctuation (of all words, if there are no others)."""
+    every = [k for k in whole if not marks[k]]
+    if not every:
+        return 1.0
+    return sum(1 for k in part if not marks[k]) / len(every)
+
+
+def _rank(group: _Group | Reason) -> float:
+    return group.confidence if isinstance(group, _Group) else -1.0
+
+
+def _outcome(
+    span: Span, group: _Group | Reason, settings: ProjectionSettings, text: str
+) -> Outcome:
+    source = (span.start, span.end)
+    if not isinstance(group, _Group):
+        return Outcome(span.kind, source, reason=group, text=text)
+    if group.confidence < settings.min_confidence:
+        return Outcome(span.kind, source, reason="filtered", text=text)
+    return Outcome(span.kind, source, (group.start, group.end), group.confidence, text=text)
