@@ -287,6 +287,26 @@ def test_another_plugin_does_not_inherit_the_options_of_the_first(write):
     assert (options.name, options.options["k"]) == ("few_shot", 3)
 
 
+def test_plugins_inside_a_section(write):
+    write(BASIC + "projection:\n  translator: {name: apertium, timeout: 3}\n", "base.yaml")
+    path = write("extends: base.yaml\nprojection: {aligner: {name: given, file: a.txt}}\n")
+    projection = load_config(path, ["projection.translator.unknown=1"]).config.projection
+    assert projection.translator.options["timeout"] == 3
+    assert projection.translator.options["unknown"] == 1
+    assert projection.translator.options["sentences"] is True  # a default of the plugin
+    assert projection.aligner.options["file"] == str(path.parent / "a.txt")
+    other = load_config(path, ["projection.translator={name: given, file: b}"]).config.projection
+    assert "timeout" not in other.translator.options
+    wrong = write(BASIC + "projection:\n  translator: {name: apertium, timeot: 3}\n  gapp: 1\n")
+    assert [p.where.split()[1] for p in problems(wrong)] == [
+        "(projection.translator.timeot)",
+        "(projection.gapp)",
+    ]
+    unknown = only(write(BASIC + "projection: {aligner: givn}\n"))
+    assert "did you mean 'given'" in unknown.fix
+    assert load_config(write(BASIC)).config.projection.translator is None
+
+
 def test_extends_in_a_circle(write):
     write("extends: b.yaml\n", "a.yaml")
     error = only(write("extends: a.yaml\n", "b.yaml"))
@@ -458,7 +478,8 @@ def test_the_json_schema_accepts_what_the_loader_accepts(write):
 
 def test_the_json_schema_describes_plugins():
     text = json.dumps(schema())
-    for words in ("dependency_parsing", "hierarchical", "intermediate languages", "extends"):
+    for words in ("dependency_parsing", "hierarchical", "intermediate languages", "extends",
+                  "translator_apertium", "slowest batch"):  # fmt: skip
         assert words in text
 
 

@@ -6,7 +6,7 @@ import inspect
 import operator
 import sys
 from functools import reduce
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, Field, create_model
 from pydantic.json_schema import GenerateJsonSchema
@@ -24,13 +24,8 @@ class _WithoutTitles(GenerateJsonSchema):
 
 def schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a config file, with `extends`."""
-    fields: dict[str, Any] = {
-        section: (_any_plugin(registry), Config.model_fields[section].default)
-        for section, registry in PLUGINS.items()
-    }
     extends = Field(default=None, description="another config, relative to this one; this one wins")
-    model = create_model("Config", __base__=Config, __doc__=Config.__doc__, **fields)
-    model = create_model("Config", __base__=model, extends=(str | None, extends))
+    model = create_model("Config", __base__=_with_plugins(Config), extends=(str | None, extends))
     result = model.model_json_schema(schema_generator=_WithoutTitles)
     result["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     # What a file extends may hold what it lacks itself.
@@ -38,8 +33,24 @@ def schema() -> dict[str, Any]:
     return result
 
 
+def _with_plugins(model: type[BaseModel], prefix: str = "") -> type[BaseModel]:
+    """The model with every plugin's options where the schema has any plugin."""
+    fields: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        section = prefix + name
+        if section in PLUGINS:
+            kind = _any_plugin(PLUGINS[section])
+            kind = kind | None if field.default is None else kind
+        elif any(other.startswith(f"{section}.") for other in PLUGINS):
+            kind = _with_plugins(cast("type[BaseModel]", field.annotation), f"{section}.")
+        else:
+            continue
+        fields[name] = (kind, Field(default=field.default, description=field.description))
+    return create_model(model.__name__, __base__=model, __doc__=model.__doc__, **fields)
+
+
 def _any_plugin(registry: Registry) -> Any:
-    return reduce(operator.or_, [_plugin(registry, name) for name in registry.names()])
+    return reduce(operator.or_, [_plugin(registry, name) for name in registry.names()] or [Plugin])
 
 
 def _plugin(registry: Registry, name: str) -> type[BaseModel]:

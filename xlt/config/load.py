@@ -19,11 +19,16 @@ from xlt.config.layers import COMMAND_LINE, flat, merge, read_layers, read_overr
 from xlt.config.nodes import Node
 from xlt.config.normalise import Normaliser
 from xlt.config.problems import Problems, explain
-from xlt.config.schema import Config
+from xlt.config.schema import Config, Plugin
 from xlt.errors import XltError, XltErrors, raise_all
-from xlt.registry import Registry, strategies, tasks
+from xlt.registry import Registry, aligners, strategies, tasks, translators
 
-PLUGINS: dict[str, Registry] = {"task": tasks, "strategy": strategies}
+PLUGINS: dict[str, Registry] = {
+    "task": tasks,
+    "strategy": strategies,
+    "projection.translator": translators,
+    "projection.aligner": aligners,
+}
 """The sections that carry the options of a plugin, and where the plugins are."""
 
 
@@ -124,8 +129,7 @@ def _plugin(section: str, layers: list[Node], problems: Problems) -> type[BaseMo
     """
     stated = []
     for n, layer in enumerate(layers):
-        assert isinstance(layer.value, dict)
-        name = _name(layer.value.get(section))
+        name = _name(layer.get(section))
         if name is not None:
             stated.append((n, name))
     if not stated:
@@ -134,9 +138,11 @@ def _plugin(section: str, layers: list[Node], problems: Problems) -> type[BaseMo
     _, chosen = stated[-1]
     other = max((n for n, name in stated if name.value != chosen.value), default=-1)
     first = min(n for n, _ in stated if n > other)
+    above, _, key = section.rpartition(".")
     for layer in layers[: first if other >= 0 else 0]:
-        assert isinstance(layer.value, dict)
-        layer.value.pop(section, None)
+        holder = layer.get(above) if above else layer
+        if holder is not None and isinstance(holder.value, dict):
+            holder.value.pop(key, None)
     try:
         return _options(PLUGINS[section].get(str(chosen.value)))
     except XltError as error:
@@ -144,9 +150,19 @@ def _plugin(section: str, layers: list[Node], problems: Problems) -> type[BaseMo
         return None
 
 
+def default_plugin(section: str) -> Plugin | None:
+    """The plugin that the schema chooses where the config names none."""
+    *above, key = section.split(".")
+    model: Any = Config
+    for part in above:
+        model = model.model_fields[part].annotation
+    default: Plugin | None = model.model_fields[key].get_default()
+    return default if isinstance(default, Plugin) else None
+
+
 def _default_name(section: str) -> str | None:
-    name: str | None = getattr(Config.model_fields[section].default, "name", None)
-    return name
+    default = default_plugin(section)
+    return None if default is None else default.name
 
 
 def _name(node: Node | None) -> Node | None:
@@ -168,20 +184,26 @@ def _validate(
 ) -> Config | None:
     plain = root.plain()
     for section, options in plugins.items():
-        stated = plain.get(section, {})
-        if options is None or not isinstance(stated, dict):
+        *above, key = section.split(".")
+        holder = plain
+        for part in above:
+            holder = holder.setdefault(part, {}) if isinstance(holder, dict) else None
+        if options is None or not isinstance(holder, dict):
+            continue
+        stated = holder.get(key, {})
+        if not isinstance(stated, dict):
             continue
         name = stated.get("name", _default_name(section))
         given = {key: value for key, value in stated.items() if key != "name"}
         try:
             checked = _strictly(options, given)
         except ValidationError as error:
-            _report(error, (section,), root, normaliser, problems)
+            _report(error, tuple(section.split(".")), root, normaliser, problems)
         except XltError as error:  # from a validator: pydantic only collects ValueErrors
-            node, _, shown = root.find((section,))
+            node, _, shown = root.find(tuple(section.split(".")))
             problems.add_error(node.at, shown, error)
         else:
-            plain[section] = {"name": name, **checked.model_dump(mode="json")}
+            holder[key] = {"name": name, **checked.model_dump(mode="json")}
     try:
         config: Config = _strictly(Config, plain)
         return config

@@ -70,6 +70,15 @@ class Node:
             return [node.plain() for node in self.value]
         return self.value
 
+    def get(self, key: str) -> Node | None:
+        """The node at a dotted key, None if there is none."""
+        node = self
+        for part in key.split("."):
+            if not isinstance(node.value, dict) or part not in node.value:
+                return None
+            node = node.value[part]
+        return node
+
     def find(self, path: tuple[str | int, ...]) -> tuple[Node, tuple[str | int, ...], str]:
         """Follow `path` as far as it goes, ignoring parts that are not in the tree.
 

@@ -25,8 +25,8 @@ Path = tuple[str | int, ...]
 class Normaliser:
     """Brings layers into full form.
 
-    options: for each plugin section (`task`, `strategy`) the plugin's model of its options, or
-        None where the plugin is unknown and so are its keys.
+    options: for each plugin section (`task`, `projection.aligner`, …) the plugin's model of its
+        options, or None where the plugin is unknown and so are its keys.
     fields:  filled with the schema's entry for every value met.
     meant:   filled with the paths of valid keys that an unknown one is a misspelling of.
     """
@@ -77,7 +77,7 @@ class Normaliser:
             return node
         fields = dict(model.model_fields)
         if model is Plugin:
-            options = self.options.get(str(path[0]))
+            options = self.options.get(".".join(map(str, path)))
             if options is None:
                 return node
             fields |= options.model_fields

@@ -269,6 +269,12 @@ class ProjectionSettings(Section):
     Ebing and Glavaš 2025 (arXiv 2505.10507) show that every one of these choices matters.
     """
 
+    translator: Plugin | None = Field(
+        default=None, description="what translates; see `xlt translators`"
+    )
+    aligner: Plugin | None = Field(
+        default=None, description="what links the words of a text to those of its translation"
+    )
     gap: NonNegativeInt = Field(
         default=1, description="words that may lie between two parts of a projected span"
     )
