@@ -71,12 +71,43 @@ def _trees() -> list[dict[str, Any]]:
     return records
 
 
-RECORDS: dict[str, list[dict[str, Any]]] = {"ner": tagged(), "dependency_parsing": _trees()}
+PAIRS = [
+    ("Budi bought three books in Yogyakarta.", "Budi bought books.", "entailment"),
+    ("Dr. Sri Mulyani will visit the United Nations on Monday.", "She stays.", "contradiction"),
+    ("北京的天气很好", "北京很热", "neutral"),
+    ("ዶክተር አበበ ወደ አዲስ አበባ ሄደ።", "አበበ ሄደ።", "entailment"),
+    ("Ya", "مكتب الأمم المتحدة في القاهرة", "neutral"),
+    ("Siti lives near Bogor.", "Siti does not live near Bogor.", "contradiction"),
+]
+
+
+def _pairs() -> list[dict[str, Any]]:
+    return [
+        {
+            "id": f"p{n}",
+            "premise": premise,
+            "hypothesis": hypothesis,
+            "label": label,
+            "phenomena": ["negation", "names"][: n % 3],
+        }
+        for n, (premise, hypothesis, label) in enumerate(PAIRS, 1)
+    ]
+
+
+RECORDS: dict[str, list[dict[str, Any]]] = {
+    "ner": tagged(),
+    "dependency_parsing": _trees(),
+    "nli": _pairs(),
+}
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "dependency_parsing": [
         {"arc_size": 16, "relation_size": 8},
         {"arc_size": 16, "relation_size": 8, "upos_size": 4, "upos": "gold", "subtypes": True},
+    ],
+    "nli": [
+        {},
+        {"labels": ["neutral", "contradiction", "entailment"], "hypothesis_only": True},
     ],
 }
 """Task → options to check it with, one after the other; by default none."""

@@ -79,6 +79,8 @@ class Task(ABC):
     """Whether `project` looks at the links between words; without, nothing need be aligned."""
     measured_as: ClassVar[tuple[str, ...]] = ()
     """What published tables of transfer scores call the task (`xlt.typology.scores`), if any."""
+    optional_columns: ClassVar[tuple[str, ...]] = ("id", "space_after")
+    """Columns that a data set of a hub need not have; `adopt` fills in those but these two."""
 
     def __init__(self, options: TaskOptions | None = None) -> None:
         self.options = self.Options() if options is None else options
@@ -209,6 +211,10 @@ class Task(ABC):
                         fix=choose(value, labels.get(layer, ())),
                     )
 
+    def for_labels(self, labels: Labels) -> Task:
+        """The task for data with these labels, where reading and scoring depend on them."""
+        return self
+
     # Model ---------------------------------------------------------------------------------
 
     @abstractmethod
@@ -264,6 +270,25 @@ class Task(ABC):
 
         Vectorised over the leading axes, so that a bootstrap is one call.
         """
+
+    # Probing -------------------------------------------------------------------------------
+
+    def groups(self, record: Record) -> tuple[str, ...]:
+        """What a challenge set counts the record under, e.g. the phenomena that it tests."""
+        return ()
+
+    def answer(self, record: Record) -> str | None:
+        """The record's label ("" if unknown), for tasks whose records have just one."""
+        return None
+
+    def answered(self, record: Record, label: str) -> Record:
+        """A copy of the record with this label; for tasks that implement `answer`."""
+        raise NotImplementedError(f"{type(self).__name__} has no `answered`")
+
+    def ablated(self, record: Record) -> Record | None:
+        """The record without what its answer should depend on, as a control; None: there is no
+        such control."""
+        return None
 
 
 def extend_labels(known: Labels, new: Labels) -> Labels:

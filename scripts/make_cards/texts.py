@@ -47,7 +47,9 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
         extension["eng"]["train"]["origin"] = "native"
     yield card(
         tables, "multinli-mt", "MultiNLI-15k MT", "nli", "tsv", extension,
-        origin="machine-translated", labels=NLI, options={"columns": {"hypothesis": "hypo"}},
+        origin="machine-translated", labels=NLI,
+        options={"columns": {"hypothesis": "hypo"},
+                 "label_names": {"contradictory": "contradiction"}},
         caveats=["rows are parallel over languages"],
     )  # fmt: skip
     yield card(
@@ -68,17 +70,22 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
                 tables, repo, lambda s: f"nli/americasnli/{code}.{s}.tsv", names=("dev", "test")
             ),
         ),
-        origin="translated", labels=NLI, caveats=["translated from the Spanish XNLI"],
+        origin="translated", labels=NLI, options={"drop_empty": True},
+        caveats=["translated from the Spanish XNLI",
+                 "nah test: pairs that lack a text are left out"],
     )  # fmt: skip
     repo = "ir-nlp-csui/indonli"
     indo = {"train": "train", "dev": "val", "test_lay": "test_lay",
             "test_expert": "test_expert", "diagnostic": "diagnostic"}  # fmt: skip
+    indonesian = make_splits(
+        tables, repo, lambda s: f"nli/indonli/{indo[s]}.jsonl",
+        lambda s: f"data/indonli/{indo[s]}.jsonl", names=tuple(indo),
+    )  # fmt: skip
+    if "diagnostic" in indonesian:  # in spite of its name one JSON array
+        indonesian["diagnostic"]["format"] = "json"
+        indonesian["diagnostic"]["options"] = {"columns": {"phenomena": "inference_phenomena"}}
     yield card(
-        tables, "indonli", "IndoNLI", "nli", "jsonl",
-        {"ind": make_splits(
-            tables, repo, lambda s: f"nli/indonli/{indo[s]}.jsonl",
-            lambda s: f"data/indonli/{indo[s]}.jsonl", names=tuple(indo),
-        )},
+        tables, "indonli", "IndoNLI", "nli", "jsonl", {"ind": indonesian},
         options={"label_names": {"e": "entailment", "n": "neutral", "c": "contradiction"}},
         labels=NLI,
     )  # fmt: skip
@@ -90,26 +97,32 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
             names=tuple(ocnli),
         )},
         labels=NLI,
-        caveats=["rows labelled `-` have no agreement and are dropped",
+        caveats=["rows labelled `-` have no agreement and are left out: 15 in train, 50 in dev",
                  "the local files are TSV made of the publisher's JSON Lines"],
     )  # fmt: skip
     suites = sorted((tables.data / "nli/chinese_nli_probing").glob("*.json"))
+    parts = {"chinese_hans": "category", "new_logic_test": "category", "antonym": "condition",
+             "synonym": "condition"}  # fmt: skip
     probes = {}
     for path in suites:
         inner = "" if path.name in (
             "chinese-hans-full.json", "diagnostics-new-with-categories.json", "new_logic_test.json"
         ) else "stress_data_final/"  # fmt: skip
-        probes |= make_splits(
+        name = path.stem.removesuffix("_final").removesuffix("-full").replace("-", "_")
+        made = make_splits(
             tables, "huhailinguist/ChineseNLIProbing",
             lambda _, p=path: f"nli/chinese_nli_probing/{p.name}",
-            lambda _, p=path, i=inner: f"data/{i}{p.name}",
-            names=(path.stem.removesuffix("_final").removesuffix("-full").replace("-", "_"),),
+            lambda _, p=path, i=inner: f"data/{i}{p.name}", names=(name,),
         )  # fmt: skip
+        if name in parts:
+            made[name]["options"] = {"columns": {"phenomena": parts[name]}}
+        probes |= made
     yield card(
         tables, "chinese-nli-probing", "ChineseNLIProbing", "nli", "jsonl", {"zho": probes},
         name="Chinese NLI challenge sets", licence="see README.src.md of the repository",
-        options={"columns": {"premise": "sentence1", "hypothesis": "sentence2"}},
-        caveats=["a split is a suite of challenge items, not a sample of a distribution"],
+        labels=NLI,
+        caveats=["a split is a suite of challenge items, not a sample of a distribution",
+                 "rows labelled `-` are left out: 94 in spelling"],
     )  # fmt: skip
     farstail = {"train": "Train", "dev": "Val", "test": "Test"}
     yield card(
@@ -118,7 +131,8 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
             tables, "dml-qom/FarsTail", lambda s: f"nli/farstail/{farstail[s]}-word.csv",
             lambda s: f"data/{farstail[s]}-word.csv",
         )},
-        options={"label_names": {"e": "entailment", "n": "neutral", "c": "contradiction"}},
+        options={"label_names": {"e": "entailment", "n": "neutral", "c": "contradiction"},
+                 "quoted": True},
         labels=NLI,
     )  # fmt: skip
     qnli = {"train": "train", "dev": "val", "test": "test"}

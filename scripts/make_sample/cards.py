@@ -12,6 +12,7 @@ SPLITS = ("train", "dev", "test")
 KINDS = {
     "dep": ("dependency_parsing", "conllu", "conllu", "trees"),
     "ner": ("ner", "bio", "ner", "named entities"),
+    "nli": ("nli", "jsonl", "nli.jsonl", "inference pairs, by phenomenon"),
 }
 
 

@@ -92,8 +92,7 @@ def hub_records(dataset: Dataset, task: Task, columns: dict[str, str]) -> Iterat
     features = task.features()
     source = {ours: columns.get(ours, ours) for ours in features}
     missing = [theirs for ours, theirs in source.items() if theirs not in dataset.column_names]
-    optional = {"id", "space_after"}
-    required = [name for name in missing if name not in optional]
+    required = [name for name in missing if name not in task.optional_columns]
     if required:
         raise XltError(
             f"the data set has no column {required[0]!r}",

@@ -195,7 +195,7 @@ def _plugin(card: cards.Card, report: CheckReport) -> Task | None:
         report.notes.append(f"no plugin for the task {card.task!r}: records were not read")
         return None
     task: Task = tasks.get(card.task)()
-    return task
+    return task.for_labels({layer: tuple(values) for layer, values in card.labels.items()})
 
 
 def _resolved(card: cards.Card, language: str, split: str) -> ResolvedData:

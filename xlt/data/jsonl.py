@@ -1,4 +1,4 @@
-"""JSON Lines: one object a line."""
+"""JSON Lines: one object a line; and files that are one JSON array of objects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
-from xlt.data.files import Source, label, lines
+from xlt.data.files import Source, label, lines, open_text
 from xlt.errors import XltError, choose
 
 
@@ -44,10 +44,47 @@ def read_jsonl(
         raise XltError("there is no record in it", where=name, fix="check where it came from")
 
 
+def read_json_array(
+    source: Source,
+    *,
+    required: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """As `read_jsonl`, from one array of objects; positions in it, from 1, instead of lines."""
+    name = label(source)
+    with open_text(source) as stream:
+        try:
+            rows = json.load(stream)
+        except json.JSONDecodeError as error:
+            raise XltError(
+                f"not one JSON value: {error.msg}",
+                where=f"{name}:{error.lineno}",
+                fix="if every line is an object of its own, say `format: jsonl`",
+            ) from error
+    if not isinstance(rows, list):
+        raise XltError(
+            f"a JSON {type(rows).__name__} where an array was expected",
+            where=name,
+            fix="write an array of objects, or JSON Lines and `format: jsonl`",
+        )
+    renamed = {theirs: ours for ours, theirs in (columns or {}).items()}
+    for number, row in enumerate(rows, 1):
+        yield number, _named(f"{name}:[{number}]", row, renamed, required)
+
+
 def write_jsonl(records: Iterable[Mapping[str, Any]], stream: TextIO) -> None:
     """Write records, every script as it is."""
     for record in records:
         stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def write_json_array(records: Iterable[Mapping[str, Any]], stream: TextIO) -> None:
+    """Write records as one array, each on a line of its own."""
+    stream.write("[")
+    for number, record in enumerate(records):
+        stream.write(",\n" if number else "\n")
+        stream.write(json.dumps(record, ensure_ascii=False))
+    stream.write("\n]\n")
 
 
 def _parse(
@@ -61,6 +98,13 @@ def _parse(
             where=where,
             fix="write one complete JSON object on each line",
         ) from error
+    return _named(where, value, renamed, required)
+
+
+def _named(
+    where: str, value: Any, renamed: Mapping[str, str], required: Sequence[str]
+) -> dict[str, Any]:
+    """An object with our names for its fields, all that are required among them."""
     if not isinstance(value, dict):
         raise XltError(
             f"a JSON {type(value).__name__} where an object was expected",

@@ -19,7 +19,7 @@ empty lines. Thai marks no sentence ends.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -55,6 +55,15 @@ _PARAGRAPH = regex.compile(r"\n[^\S\n]*\n\s*")
 
 _INVISIBLE = regex.compile(r"[\p{Cf}\p{M}\s]+")
 
+_SPACELESS = (
+    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー"
+    r"\u3001-\u303F\uFF01-\uFFEF]"
+)
+_NO_SPACE = regex.compile(
+    rf"(?<={_SPACELESS})[ ](?={_SPACELESS})|[ ](?=[,.;:!?%)\]}}»”…])|(?<=[(\[{{¿¡«“])[ ]",
+    regex.VERSION1,
+)
+
 _OWN_CHOICE = {"jpn": "sudachipy", "tha": "pythainlp", "vie": None}
 """Languages that spaCy splits with another package only, and that package where it is used."""
 
@@ -85,6 +94,25 @@ def tokenise(text: str, language: str) -> Iterator[tuple[list[str], list[bool]]]
         if words:
             spaces.append(True)
             yield from _sentences(words, spaces)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text whose language is not stated, by Unicode's rules alone; visible ones."""
+    found = (match.group() for match in _UNICODE_WORD.finditer(text))
+    return [word for word in found if not _INVISIBLE.fullmatch(word)]
+
+
+def join(words: Sequence[str], spaces: Sequence[bool] | None = None) -> str:
+    """Words as running text.
+
+    spaces: whether white space follows each, as `tokenise` says. Where that is not known there is
+        none inside scripts without spaces, before closing and after opening punctuation.
+    """
+    if spaces is not None:
+        pairs = zip(words, spaces, strict=True)
+        return "".join(f"{word} " if space else word for word, space in pairs).rstrip()
+    text: str = _NO_SPACE.sub("", " ".join(words))
+    return text
 
 
 def describe(language: str) -> str:

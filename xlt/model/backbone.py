@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
     from xlt.data.encode import WordEncoder
+    from xlt.data.encode_pairs import PairEncoder
 
 UNBOUNDED = 512
 """Window length for encoders with relative positions and no stated maximum (T5)."""
@@ -82,6 +83,21 @@ class Backbone:
 
         return WordEncoder(self.tokenizer, self.max_length)
 
+    @cached_property
+    def pairs(self) -> PairEncoder:
+        from xlt.data.encode_pairs import PairEncoder
+
+        kinds = getattr(self.config, "type_vocab_size", None) or 0
+        return PairEncoder(self.tokenizer, self.max_length, types=kinds > 1)
+
+    @property
+    def has_decoder(self) -> bool:
+        """Whether the architecture is an encoder-decoder, of which only the encoder is here."""
+        # A saved T5 encoder does not say that it is half of one.
+        return bool(
+            getattr(self.config, "is_encoder_decoder", False) or "t5" in self.config.model_type
+        )
+
     @property
     def pad_id(self) -> int:
         pad = self.tokenizer.pad_token_id
@@ -91,9 +107,7 @@ class Backbone:
         """The bare encoder (of an encoder-decoder, its encoder half)."""
         from transformers import AutoModel, AutoModelForTextEncoding
 
-        # A saved T5 encoder does not say that it is half of an encoder-decoder.
-        half = getattr(self.config, "is_encoder_decoder", False) or "t5" in self.config.model_type
-        encoder = self.model(AutoModelForTextEncoding if half else AutoModel)
+        encoder = self.model(AutoModelForTextEncoding if self.has_decoder else AutoModel)
         pooler = getattr(encoder, "pooler", None)
         if pooler is not None:  # a vector for the sentence, which nobody here reads
             pooler.requires_grad_(False)

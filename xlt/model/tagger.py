@@ -6,7 +6,12 @@ import torch
 
 from xlt.data.encode import pool_words
 from xlt.model.backbone import Backbone
-from xlt.model.task_model import TaskModel, grow_linear, summed_cross_entropy
+from xlt.model.task_model import (
+    TaskModel,
+    grow_classifier,
+    name_labels,
+    summed_cross_entropy,
+)
 from xlt.task import Labels
 
 
@@ -25,8 +30,7 @@ class Tagger(TaskModel):
         encoder = backbone.model(
             AutoModelForTokenClassification,
             num_labels=len(tags),
-            id2label=dict(enumerate(tags)),
-            label2id={tag: i for i, tag in enumerate(tags)},
+            **name_labels(tags),
         )
         return cls(encoder, labels)
 
@@ -51,18 +55,5 @@ class Tagger(TaskModel):
         return {"scores": words.log_softmax(-1)}
 
     def grow(self, labels: Labels) -> None:
-        tags = labels["tag"]
-        if len(tags) == len(self.labels["tag"]):
-            return
-        name, classifier = next(
-            (name, module)
-            for name, module in reversed(list(self.encoder.named_modules()))
-            if isinstance(module, torch.nn.Linear)
-            and module.out_features == len(self.labels["tag"])
-        )
-        self.encoder.set_submodule(name, grow_linear(classifier, len(tags)))
-        config = self.encoder.config
-        config.id2label = dict(enumerate(tags))
-        config.label2id = {tag: i for i, tag in enumerate(tags)}
-        self.encoder.num_labels = len(tags)
+        grow_classifier(self.encoder, self.labels["tag"], labels["tag"])
         self.labels = dict(labels)

@@ -6,6 +6,7 @@ In a folder, `model.safetensors` is the Hugging Face model (it loads without xlt
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,29 @@ def grow_linear(linear: nn.Linear, outputs: int) -> nn.Linear:
             grown.bias.zero_()
             grown.bias[: linear.out_features] = linear.bias
     return grown.to(linear.weight.device)
+
+
+def name_labels(values: Sequence[str]) -> dict[str, Any]:
+    """What a Hugging Face config says of these labels."""
+    return {
+        "id2label": dict(enumerate(values)),
+        "label2id": {value: i for i, value in enumerate(values)},
+    }
+
+
+def grow_classifier(encoder: PreTrainedModel, old: Sequence[str], new: Sequence[str]) -> None:
+    """Give a Hugging Face classifier for the labels `old` room for `new`, in place."""
+    if len(new) == len(old):
+        return
+    name, classifier = next(
+        (name, module)
+        for name, module in reversed(list(encoder.named_modules()))
+        if isinstance(module, nn.Linear) and module.out_features == len(old)
+    )
+    encoder.set_submodule(name, grow_linear(classifier, len(new)))
+    for key, value in name_labels(new).items():
+        setattr(encoder.config, key, value)
+    encoder.num_labels = len(new)
 
 
 def summed_cross_entropy(

@@ -16,6 +16,7 @@ from xlt.task import Labels, Task, TaskOptions, extend_labels
 from xlt.testing.subject import (
     STEPS,
     Subject,
+    other_answer,
     pieces_of,
     plain,
     same,
@@ -195,12 +196,12 @@ def independence(s: Subject) -> None:
     `counts_given_gold` names."""
     import numpy as np
 
-    bare = [plain(s.task, record) for record in s.records]
+    bare = [plain(s.task, record) or other_answer(s, record) for record in s.records]
     if any(record is None for record in bare):
         return
     seen = s.predict(s.untrained)
     unseen = s.predict(s.untrained, [record for record in bare if record is not None])
-    own = [name not in s.kind.counts_given_gold for name in s.kind.count_names]
+    own = [name not in s.kind.counts_given_gold for name in s.task.count_names]
     for gold, a, b in zip(s.records, seen, unseen, strict=True):
         same = np.array_equal(s.task.counts(gold, a)[own], s.task.counts(gold, b)[own])
         assert same, f"record {gold['id']} is predicted differently when its gold is removed"
@@ -332,12 +333,12 @@ def metrics(s: Subject) -> None:
     predictions, are finite for no data, and take counts of any leading shape."""
     import numpy as np
 
-    width = len(s.kind.count_names)
+    width = len(s.task.count_names)
     gold = np.stack([s.task.counts(record, record) for record in s.records])
     assert gold.shape == (len(s.records), width), f"counts of a record have shape {gold.shape[1:]}"
     assert gold.dtype == np.float64, f"counts are {gold.dtype}, not float64"
     found = s.task.metrics(gold.sum(axis=0))
-    assert tuple(found) == s.kind.metrics_reported, f"metrics are {tuple(found)}"
+    assert tuple(found) == s.task.metrics_reported, f"metrics are {tuple(found)}"
     for name, value in found.items():
         assert np.isclose(value, 100), f"{name} of perfect predictions is {float(value)}, not 100"
     pairs = zip(s.records, s.predict(s.untrained), strict=True)

@@ -119,6 +119,15 @@ def plain(task: Task, record: Record) -> Record | None:
         return None
 
 
+def other_answer(subject: Subject, record: Record) -> Record | None:
+    """The record with another label, where a record has just one; else None."""
+    task, answer = subject.task, subject.task.answer(record)
+    if answer is None:
+        return None
+    (values,) = subject.labels.values()
+    return task.answered(record, next(value for value in values if value != answer))
+
+
 def pieces_of(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in batch.items() if name.endswith("input_ids")}
 

@@ -1,0 +1,76 @@
+"""Classifiers of pairs over every family of encoders; where transformers has one, it is that."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from records import RECORDS
+from tiny import SHAPES, make_encoder
+
+from xlt.config.schema import Model
+from xlt.model.backbone import Backbone
+from xlt.model.classifier import PooledClassifier, StandardClassifier
+from xlt.model.folder import ModelInfo, load_model, save_model
+from xlt.tasks.nli import NLI
+
+TASK, PAIRS = NLI(), RECORDS["nli"]
+LABELS = TASK.labels(PAIRS)
+
+
+def classifier(folder, kind):
+    make_encoder(folder / "encoder", [TASK.text(record) for record in PAIRS], kind)
+    backbone = Backbone(str(folder / "encoder"), Model())
+    torch.manual_seed(1)
+    return backbone, TASK.build(backbone, LABELS).eval()
+
+
+def scores(backbone, model, records=PAIRS):
+    with torch.no_grad():
+        return model(**TASK.collate(TASK.encode(records, backbone, None)))["scores"]
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_saved_and_loaded(tmp_path, kind):
+    backbone, model = classifier(tmp_path, kind)
+    assert isinstance(model, PooledClassifier if kind == "umt5" else StandardClassifier)
+    info = ModelInfo("nli", {}, LABELS, "", backbone.max_length)
+    save_model(model, info, backbone.tokenizer, tmp_path / "model")
+    _, again, loaded = load_model(tmp_path / "model")
+    expected = scores(backbone, model)
+    torch.testing.assert_close(scores(again, loaded.eval()), expected, rtol=0, atol=0)
+    if kind != "umt5":
+        torch.testing.assert_close(without_xlt(tmp_path / "model"), expected)
+
+
+def without_xlt(folder):
+    """Log-probabilities of a folder's model as one gets them from transformers."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    assert tuple(model.config.id2label.values()) == LABELS["label"]
+    texts = [[record[name] for record in PAIRS] for name in ("premise", "hypothesis")]
+    batch = AutoTokenizer.from_pretrained(folder)(*texts, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        return model(**batch).logits.log_softmax(-1)
+
+
+def test_a_record_of_many_windows_is_the_mean_of_its_parts(tmp_path):
+    backbone, model = classifier(tmp_path, "bert")
+    long = {**PAIRS[0], "premise": " ".join([PAIRS[0]["premise"]] * 20)}
+    (example,) = TASK.encode([long], backbone, None)
+    pair = example.inputs["pair"]
+    assert len(pair.windows) > 3
+    with torch.no_grad():
+        parts = [model.encoder(torch.from_numpy(w)[None].long()).logits for w in pair.windows]
+    expected = torch.cat(parts).mean(0).log_softmax(-1)
+    found = scores(backbone, model, [PAIRS[1], long, PAIRS[2]])
+    torch.testing.assert_close(found[1], expected)
+    torch.testing.assert_close(found[::2], scores(backbone, model)[1:3])
+
+
+def test_pooling_leaves_out_padding_and_special_pieces(tmp_path):
+    backbone, model = classifier(tmp_path, "umt5")
+    alone = torch.cat([scores(backbone, model, [record]) for record in PAIRS])
+    torch.testing.assert_close(alone, scores(backbone, model), rtol=1e-4, atol=1e-5)
+    blank = TASK.ablated(PAIRS[0])
+    assert not torch.equal(scores(backbone, model, [blank])[0], scores(backbone, model)[0])

@@ -1,0 +1,173 @@
+"""Pairs of texts to pieces, just as ``tokenizer(first, second)`` does, without cutting any.
+
+A pair longer than the encoder takes becomes several windows, each a pair of its own: the shorter
+text stays whole where it fills at most half of a window, and overlapping parts of the longer one
+go with it; otherwise every part of one text meets every part of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlt.data.batch import padded
+from xlt.data.encode import Ids, window_spans
+
+if TYPE_CHECKING:
+    import torch
+
+OUTSIDE, FIRST, SECOND = 0, 1, 2
+"""What `EncodedPair.segments` says of a piece: special, or of which text."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPair:
+    """The pieces of one pair.
+
+    windows:  piece ids with special tokens, each at most the encoder's length.
+    segments: OUTSIDE, FIRST or SECOND for each piece of each window.
+    types:    the tokenizer's own segment ids; None for an encoder that has none.
+    limit:    the encoder's longest window, which padding must not pass.
+    """
+
+    windows: tuple[Ids, ...]
+    segments: tuple[NDArray[np.int8], ...]
+    types: tuple[Ids, ...] | None
+    limit: int
+
+    @property
+    def length(self) -> int:
+        return sum(len(window) for window in self.windows)
+
+
+class PairEncoder:
+    """Encodes pairs of raw texts with a Hugging Face tokenizer.
+
+    max_length: pieces in a window, special tokens included.
+    types:      whether the encoder tells two segments apart (BERT's `token_type_ids`).
+    """
+
+    def __init__(self, tokenizer: Any, max_length: int, *, types: bool = False) -> None:
+        self.tokenizer = tokenizer
+        self.frame, self.frame_types = _frame(tokenizer)
+        self.types = types and "token_type_ids" in tokenizer.model_input_names
+        self.limit = max_length
+        self.room = max_length - sum(len(ids) for ids in self.frame)
+        if self.room < 4:
+            raise ValueError(f"max_length={max_length} leaves no room for two texts")
+        stand_ins = (tokenizer.unk_token_id, tokenizer.pad_token_id, 0)
+        self.unknown = int(next(id for id in stand_ins if id is not None))
+
+    def __call__(self, firsts: Sequence[str], seconds: Sequence[str]) -> list[EncodedPair]:
+        if not firsts:
+            return []
+        pairs = zip(self._pieces(firsts), self._pieces(seconds), strict=True)
+        return [self._windows(first, second) for first, second in pairs]
+
+    def _pieces(self, texts: Sequence[str]) -> list[Ids]:
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is not None:
+            backend.no_truncation()
+            backend.no_padding()
+            raw = [e.ids for e in backend.encode_batch(list(texts), add_special_tokens=False)]
+        else:
+            raw = [self.tokenizer.encode(text, add_special_tokens=False) for text in texts]
+        # A text that the tokenizer's normaliser swallowed is not an empty one.
+        return [
+            np.asarray(ids if ids or not text else [self.unknown], np.int32)
+            for text, ids in zip(texts, raw, strict=True)
+        ]
+
+    def _windows(self, first: Ids, second: Ids) -> EncodedPair:
+        before, between, after = self.frame
+        windows, segments, types = [], [], []
+        for (begin, end), (begin2, end2) in self._parts(len(first), len(second)):
+            one, two = first[begin:end], second[begin2:end2]
+            lengths = (len(before), len(one), len(between), len(two), len(after))
+            windows.append(np.concatenate([before, one, between, two, after]).astype(np.int32))
+            kinds = (OUTSIDE, FIRST, OUTSIDE, SECOND, OUTSIDE)
+            segments.append(np.repeat(np.array(kinds, np.int8), lengths))
+            types.append(np.repeat(self.frame_types, lengths))
+        kept = tuple(types) if self.types else None
+        return EncodedPair(tuple(windows), tuple(segments), kept, self.limit)
+
+    def _parts(self, first: int, second: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        """Begin and end in both texts, for each window."""
+        half = self.room // 2
+        if first + second <= self.room or first <= half:
+            room = min(first, self.room)
+        else:
+            room = self.room - second if second <= half else half
+        firsts = [(span[0], span[1]) for span in window_spans(first, room)]
+        seconds = [(span[0], span[1]) for span in window_spans(second, self.room - room)]
+        return list(product(firsts, seconds))
+
+
+def _frame(tokenizer: Any) -> tuple[tuple[Ids, Ids, Ids], Ids]:
+    """Special pieces before, between and after two texts; segment ids of the five parts."""
+    probes = [
+        (text, ids)
+        for text in ("a", "1", ".", "的", "ا", "क")
+        if (ids := tokenizer(text, add_special_tokens=False)["input_ids"])
+    ]
+    if len(probes) < 2:
+        raise ValueError("the tokenizer has no pieces for any two scripts")
+    (text, first), (other, second) = probes[:2]
+    found = tokenizer(text, other, return_token_type_ids=True)
+    full = found["input_ids"]
+    begin = _find(full, first, 0)
+    end = begin + len(first)
+    begin2 = _find(full, second, end)
+    end2 = begin2 + len(second)
+    parts = [np.asarray(part, np.int32) for part in (full[:begin], full[end:begin2], full[end2:])]
+    # Both texts would be one; T5 has no template for pairs, but its end of sequence separates.
+    if not len(parts[1]):
+        separator = next((s for s in (tokenizer.sep_token_id, tokenizer.eos_token_id) if s), None)
+        if separator is None:
+            raise ValueError("the tokenizer puts nothing between two texts")
+        parts[1] = np.asarray([separator], np.int32)
+    types = found.get("token_type_ids") or [0] * len(full)
+    at = (0, begin, end, begin2, end2)  # where a part is empty, its id does not matter
+    kinds = np.asarray([types[min(i, len(types) - 1)] for i in at], np.int32)
+    return (parts[0], parts[1], parts[2]), kinds
+
+
+def _find(full: list[int], part: list[int], start: int) -> int:
+    for at in range(start, len(full) - len(part) + 1):
+        if full[at : at + len(part)] == part:
+            return at
+    raise ValueError("the tokenizer changes a text's pieces when it makes a pair")
+
+
+def collate_pairs(examples: Sequence[EncodedPair], pad_id: int) -> dict[str, torch.Tensor]:
+    """Pad windows into rows.
+
+    Returns input_ids, attention_mask, segments and, where the encoder has them, token_type_ids,
+    all of shape (rows, length), where length is the longest window's, `padded`; and windows
+    (examples,): how many of the rows are each example's, in order.
+    """
+    import torch
+
+    rows = [window for example in examples for window in example.windows]
+    longest = min(padded(max(len(row) for row in rows)), examples[0].limit)
+    columns: dict[str, tuple[list[NDArray[Any]], int]] = {
+        "input_ids": (rows, pad_id),
+        "attention_mask": ([np.ones_like(row) for row in rows], 0),
+        "segments": ([row for example in examples for row in example.segments], OUTSIDE),
+    }
+    if examples[0].types is not None:
+        types = [row for example in examples for row in example.types or ()]
+        columns["token_type_ids"] = (list(types), 0)
+    batch = {}
+    for name, (values, padding) in columns.items():
+        table = np.full((len(rows), longest), padding, np.int64)
+        for row, value in enumerate(values):
+            table[row, : len(value)] = value
+        batch[name] = torch.from_numpy(table)
+    batch["windows"] = torch.tensor([len(example.windows) for example in examples])
+    return batch
