@@ -77,6 +77,9 @@ class Task(ABC):
     as the arguments of gold triggers; only they may depend on it."""
     aligned: ClassVar[bool] = True
     """Whether `project` looks at the links between words; without, nothing need be aligned."""
+    partial: ClassVar[bool] = False
+    """Whether a record that lacks some of its labels is still true: what has none is not learnt
+    from. It is not where the lack of a label is an answer, as of entities."""
     measured_as: ClassVar[tuple[str, ...]] = ()
     """What published tables of transfer scores call the task (`xlt.typology.scores`), if any."""
     optional_columns: ClassVar[tuple[str, ...]] = ("id", "space_after")

@@ -38,6 +38,7 @@ class WordLabelTask(Task):
     metrics_reported: ClassVar[tuple[str, ...]] = ("accuracy",)
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"jsonl": (".jsonl",)}
     count_names: ClassVar[tuple[str, ...]] = ("right", "words")
+    partial: ClassVar[bool] = True
     untagged: ClassVar[str] = "_"
     """What words without annotation have for a tag. Unless it is one of the labels, they are
     neither learnt from nor scored."""

@@ -50,6 +50,7 @@ class DependencyParsing(Task):
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"conllu": (".conllu",)}
     count_names = COUNT_NAMES
     measured_as = ("dep",)
+    partial = True
 
     class Options(TaskOptions):
         upos: Literal["none", "gold"] = Field(

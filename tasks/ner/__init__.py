@@ -37,6 +37,7 @@ class NER(WordLabelTask):
     }
     count_names = COUNT_NAMES
     measured_as = ("ner",)
+    partial = False
     untagged = OUTSIDE
 
     class Options(TaskOptions):

@@ -297,6 +297,20 @@ class ProjectionSettings(Section):
         default="drop", description="translations that look suspicious: left out, or used"
     )
     min_confidence: float = Field(default=0.0, ge=0, le=1, description="labels below it are lost")
+    require: list[Literal["labels", "words"]] = Field(
+        default_factory=list,
+        description="use a record only if all its labels were kept (`labels`: as many of each type "
+        "as before; not asked of tasks that learn from partial annotation), if every word of its "
+        "labels is linked to another (`words`)",
+    )
+    weighting: Literal["none", "confidence"] = Field(
+        default="none", description="what a projected record's loss is multiplied by in training"
+    )
+    tokenise: bool = Field(
+        default=True,
+        description="split a translation into words by the rules of its language; without, at "
+        "spaces only",
+    )
 
 
 class Selection(Section):

@@ -28,6 +28,13 @@ class Aligner(ABC):
     def __init__(self, options: AlignerOptions) -> None:
         self.options = options
 
+    in_order: ClassVar[bool] = False
+    """Whether pair n is known by its number: then all pairs come in one stream, from the first."""
+
+    def identity(self, source: str, target: str) -> str:
+        """Everything but the pairs that the links depend on: method, version, options."""
+        return f"{type(self).__module__} {self.options.model_dump_json()}"
+
     def check(self, source: str, target: str) -> None:
         """Raise XltError where it cannot align these languages (ISO 639-3) on this machine.
 

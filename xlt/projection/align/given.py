@@ -31,6 +31,7 @@ class Given(Aligner):
 
     Options: ClassVar[type[AlignerOptions]] = GivenOptions
     options: GivenOptions
+    in_order = True
 
     def align(self, pairs: Sequence[WordPair], source: str, target: str) -> list[Links]:
         return list(self.stream(pairs, source, target))

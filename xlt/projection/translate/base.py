@@ -57,6 +57,9 @@ class Translator(ABC):
     chunk: ClassVar[int] = 256
     """Sentences in a call of `translate`; what is translated is kept after each."""
 
+    in_order: ClassVar[bool] = False
+    """Whether text n is known by its number: then all texts come in one stream, from the first."""
+
     def __init__(self, options: TranslatorOptions) -> None:
         self.options = options
 

@@ -34,6 +34,7 @@ class Given(Translator):
 
     Options: ClassVar[type[TranslatorOptions]] = GivenOptions
     options: GivenOptions
+    in_order = True
 
     def identity(self, source: str, target: str) -> str:
         return f"given {self.options.file}"

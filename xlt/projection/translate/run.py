@@ -23,11 +23,12 @@ SAY_EVERY = 20.0
 
 @dataclass(frozen=True, slots=True)
 class TranslatedWords:
-    """A translation as words, and whether white space follows each."""
+    """A translation as words, and whether white space follows each; see `Translation`."""
 
     words: list[str]
     space_after: list[bool] = field(default_factory=list)
     warning: str | None = None
+    failed: bool = False
 
 
 def translate_words(
@@ -38,19 +39,23 @@ def translate_words(
     *,
     part: str = "",
     cache: Cache | None = None,
+    rules: bool = True,
 ) -> Iterator[TranslatedWords]:
     """As `Translator.stream`, for texts that are lists of words: the rules of each language
-    (`sentences.detokenise`, `xlt.data.segment`) make text of them, and words again."""
+    (`sentences.detokenise`, `xlt.data.segment`) make text of them, and words again.
+
+    rules: without, the words of a translation are what stands between spaces.
+    """
     from xlt.data.segment import tokenise
 
     running = (sentences.detokenise(words, source) for words in texts)
     for one in translator.stream(running, source, target, part=part, cache=cache):
-        words: list[str] = []
-        spaces: list[bool] = []
-        for found, after in tokenise(one.text, target):
+        words = [] if rules else one.text.split()
+        spaces = [True] * len(words)
+        for found, after in tokenise(one.text, target) if rules else ():
             words += found
             spaces += after
-        yield TranslatedWords(words, spaces, one.warning)
+        yield TranslatedWords(words, spaces, one.warning, one.failed)
 
 
 def stream(
