@@ -47,6 +47,15 @@ def test_set_and_chain(xlt):
     assert "→ ind → jav" in done.stdout
 
 
+def test_few_shot(xlt, tmp_path):
+    asked = ("predict-source", "jav", "--task", "ner", "--reach", "80", "--top", "1")
+    done = xlt(*asked, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "with n labelled target examples" in done.stdout
+    assert "for a score of 80: about" in done.stdout
+    assert "no run of yours" in done.stdout
+
+
 def test_analyse_typology(xlt):
     done = xlt("analyse-typology", "eusie_event", "--permutations", "20")
     assert done.returncode == 0, done.stderr

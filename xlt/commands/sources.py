@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -41,10 +42,20 @@ def predict_source(
         bool, typer.Option("--via", help="Also recommend intermediates for a chain.")
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Features that differ.")] = False,
+    few_shot: Annotated[
+        bool, typer.Option("--few-shot", help="Also forecast the score with n target labels.")
+    ] = False,
+    reach: Annotated[
+        float | None, typer.Option(help="How many target labels until this score?", min=0, max=100)
+    ] = None,
+    runs: Annotated[
+        Path, typer.Option(help="The folder of runs that a forecast is fitted to.")
+    ] = Path("runs"),
 ) -> None:
     """Rank source languages for a target, from typology and measured transfers."""
     from dataclasses import asdict
 
+    from xlt.commands.advice import lines
     from xlt.errors import XltError
     from xlt.typology.choice import measured_as
     from xlt.typology.explain import as_dict
@@ -68,7 +79,11 @@ def predict_source(
         result["chains"] = [
             asdict(chain) for chain in chains(found, plenty, measured_as=names, encoder=encoder)
         ]
-    console.result(result, lambda _: _lines(result, explain))
+    if few_shot or reach is not None:
+        from xlt.typology.forecast import few_shots
+
+        result["few_shot"] = few_shots(found, names, runs, encoder, reach)
+    console.result(result, lambda _: lines(result, explain))
 
 
 def analyse_typology(
@@ -129,92 +144,3 @@ def _trainable(names: list[str], target: str) -> list[str]:
                 if "train" in splits and not languages.same(code, target):
                     found[code] = None
     return list(found)
-
-
-def _lines(result: dict[str, Any], explain: bool) -> list[str]:
-    from xlt.evaluation.report import Table
-
-    terms = ("prior", "genetic", "geographic", "syntactic", "script")
-    shown = [*result["sources"], *result["references"].values()]
-    terms = tuple(dict.fromkeys([*terms, *(term for source in shown for term in source["terms"])]))
-    rows = [_row(str(source["rank"]), source, terms) for source in result["sources"]]
-    for label, source in result["references"].items():
-        rows.append(_row(label, source, terms))
-    header = ("", "language", "expected", "80 %", *terms, "confidence")
-    lines = [
-        f"sources for {result['name']} ({result['target']}), {result['task']}: "
-        f"{len(result['sources'])} of {result['candidates']} candidates",
-        Table(header, tuple(rows), frozenset(range(2, len(header) - 1))).text(),
-        *_evidence(result["evidence"]),
-        *_own(result["own"], result["target"]),
-        *(f"note: {text}" for text in result["notes"]),
-    ]
-    if any(source["imputed"] for source in result["sources"]):
-        lines.append("* nothing is recorded: what is usual at that genetic and geographic distance")
-    if "set" in result:
-        lines.append(
-            f"together (heuristic: by score, unlike one another): {', '.join(result['set'])}"
-        )
-    for chain in result.get("chains", ()):
-        steps = f"{chain['source']} → {chain['via']} → {result['target']}"
-        lines.append(f"chain (heuristic: nobody has measured chains): {steps}")
-    if explain:
-        for source in result["sources"]:
-            lines += _explanation(source, result["name"])
-    return lines
-
-
-def _row(first: str, source: dict[str, Any], terms: tuple[str, ...]) -> tuple[str, ...]:
-    interval = source["interval"]
-    return (
-        first,
-        f"{source['name']} ({source['language']})",
-        "?" if source["expected"] is None else f"{source['expected']:.1f}",
-        ("" if source["own"] else "?")
-        if interval is None
-        else f"[{interval[0]:.0f}, {interval[1]:.0f}]",
-        *(
-            f"{source['terms'][term]:+.2f}{'*' if term in source['imputed'] else ''}"
-            if term in source["terms"]
-            else ""
-            for term in terms
-        ),
-        source["confidence"],
-    )
-
-
-def _evidence(matrices: list[dict[str, str]]) -> list[str]:
-    if not matrices:
-        return []
-    first, *others = matrices
-    more = f", and {len(others)} more for what it lacks" if others else ""
-    return [
-        f"measured: {first['name']} ({first['paper']}; {first['model']}, {first['metric']}){more}"
-    ]
-
-
-def _own(own: dict[str, Any] | None, target: str) -> list[str]:
-    if own is None:
-        return []
-    encoder = f", {own['encoder']}" if own["encoder"] else ""
-    left = f"; {own['ignored']} with another metric or encoder left out" if own["ignored"] else ""
-    return [
-        f"own runs took part: {', '.join(own['names'])} ({own['on_target']} scores on {target}, "
-        f"{own['on_others']} on other targets; {own['metric']}{encoder}){left}"
-    ]
-
-
-def _explanation(source: dict[str, Any], target: str) -> list[str]:
-    known = [
-        f"{kind} {value:.2f}" for kind, value in source["distances"].items() if value is not None
-    ]
-    measured = source["measured"]
-    count = f"{source['compared']} features of WALS are recorded of both; these differ:"
-    return [
-        "",
-        f"{source['name']} → {target}: distances {', '.join(known)}",
-        *([f"  measured: {measured:.1f}"] if measured is not None else []),
-        *(f"  {kind}: {why}" for kind, why in source["unknown"].items()),
-        f"  {count if source['differences'] else count.replace('these differ:', 'none differs')}",
-        *(f"  {d['feature']}: {d['source']} → {d['target']}" for d in source["differences"]),
-    ]

@@ -1,0 +1,133 @@
+"""What `xlt predict-source` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def lines(result: dict[str, Any], explain: bool) -> list[str]:
+    """The table of sources, what it rests on, and whatever else was asked for."""
+    from xlt.evaluation.report import Table
+
+    terms = ("prior", "genetic", "geographic", "syntactic", "script")
+    shown = [*result["sources"], *result["references"].values()]
+    terms = tuple(dict.fromkeys([*terms, *(term for source in shown for term in source["terms"])]))
+    rows = [_row(str(source["rank"]), source, terms) for source in result["sources"]]
+    for label, source in result["references"].items():
+        rows.append(_row(label, source, terms))
+    header = ("", "language", "expected", "80 %", *terms, "confidence")
+    said = [
+        f"sources for {result['name']} ({result['target']}), {result['task']}: "
+        f"{len(result['sources'])} of {result['candidates']} candidates",
+        Table(header, tuple(rows), frozenset(range(2, len(header) - 1))).text(),
+        *_evidence(result["evidence"]),
+        *_own(result["own"], result["target"]),
+        *(f"note: {text}" for text in result["notes"]),
+    ]
+    if any(source["imputed"] for source in result["sources"]):
+        said.append("* nothing is recorded: what is usual at that genetic and geographic distance")
+    if "set" in result:
+        said.append(
+            f"together (heuristic: by score, unlike one another): {', '.join(result['set'])}"
+        )
+    for chain in result.get("chains", ()):
+        steps = f"{chain['source']} → {chain['via']} → {result['target']}"
+        said.append(f"chain (heuristic: nobody has measured chains): {steps}")
+    if "few_shot" in result:
+        said += _few_shot(result["few_shot"])
+    if explain:
+        for source in result["sources"]:
+            said += _explanation(source, result["name"])
+    return said
+
+
+def _row(first: str, source: dict[str, Any], terms: tuple[str, ...]) -> tuple[str, ...]:
+    interval = source["interval"]
+    return (
+        first,
+        f"{source['name']} ({source['language']})",
+        "?" if source["expected"] is None else f"{source['expected']:.1f}",
+        ("" if source["own"] else "?")
+        if interval is None
+        else f"[{interval[0]:.0f}, {interval[1]:.0f}]",
+        *(
+            f"{source['terms'][term]:+.2f}{'*' if term in source['imputed'] else ''}"
+            if term in source["terms"]
+            else ""
+            for term in terms
+        ),
+        source["confidence"],
+    )
+
+
+def _evidence(matrices: list[dict[str, str]]) -> list[str]:
+    if not matrices:
+        return []
+    first, *others = matrices
+    more = f", and {len(others)} more for what it lacks" if others else ""
+    return [
+        f"measured: {first['name']} ({first['paper']}; {first['model']}, {first['metric']}){more}"
+    ]
+
+
+def _own(own: dict[str, Any] | None, target: str) -> list[str]:
+    if own is None:
+        return []
+    encoder = f", {own['encoder']}" if own["encoder"] else ""
+    left = f"; {own['ignored']} with another metric or encoder left out" if own["ignored"] else ""
+    return [
+        f"own runs took part: {', '.join(own['names'])} ({own['on_target']} scores on {target}, "
+        f"{own['on_others']} on other targets; {own['metric']}{encoder}){left}"
+    ]
+
+
+def _few_shot(found: dict[str, Any]) -> list[str]:
+    from xlt.evaluation.report import Table
+
+    rows = tuple(
+        (
+            f"{row['n']:,}",
+            f"{row['expected']:.1f}",
+            "[{:.0f}, {:.0f}]".format(*row["interval"]),
+            ", ".join(f"{score:.1f}" for score in row["measured"]),
+        )
+        for row in found["curve"]
+    )
+    said = [
+        "",
+        f"with n labelled target examples: {found['a']:.1f} + {found['b']:.2f} · log(1 + n), "
+        f"fitted to {found['fitted_to']}",
+        Table(("n", "expected", "80 %", "measured"), rows, frozenset(range(4))).text(),
+        f"how fast scores grow, before your runs: {found['prior']}",
+    ]
+    for reach in found["reach"]:
+        counts = {
+            name: f"more than {found['most']:,}" if n is None else f"{_about(n):,}"
+            for name, n in reach["examples"].items()
+        }
+        said.append(
+            f"for a score of {reach['score']:g}: about {counts['expected']} examples "
+            f"(80 %: {counts['best']} to {counts['worst']})"
+        )
+    return said
+
+
+def _about(n: int) -> int:
+    """Two digits of it: a forecast knows no more."""
+    return round(n, 2 - len(str(n)))
+
+
+def _explanation(source: dict[str, Any], target: str) -> list[str]:
+    known = [
+        f"{kind} {value:.2f}" for kind, value in source["distances"].items() if value is not None
+    ]
+    measured = source["measured"]
+    count = f"{source['compared']} features of WALS are recorded of both; these differ:"
+    return [
+        "",
+        f"{source['name']} → {target}: distances {', '.join(known)}",
+        *([f"  measured: {measured:.1f}"] if measured is not None else []),
+        *(f"  {kind}: {why}" for kind, why in source["unknown"].items()),
+        f"  {count if source['differences'] else count.replace('these differ:', 'none differs')}",
+        *(f"  {d['feature']}: {d['source']} → {d['target']}" for d in source["differences"]),
+    ]
