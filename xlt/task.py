@@ -82,6 +82,8 @@ class Task(ABC):
     from. It is not where the lack of a label is an answer, as of entities."""
     measured_as: ClassVar[tuple[str, ...]] = ()
     """What published tables of transfer scores call the task (`xlt.typology.scores`), if any."""
+    ablation: ClassVar[str] = ""
+    """What `ablated` leaves of a record, as a name of the control in `xlt probe`; "" without."""
     optional_columns: ClassVar[tuple[str, ...]] = ("id", "space_after")
     """Columns that a data set of a hub need not have; `adopt` fills in those but these two."""
 
@@ -288,10 +290,9 @@ class Task(ABC):
         """A copy of the record with this label; for tasks that implement `answer`."""
         raise NotImplementedError(f"{type(self).__name__} has no `answered`")
 
-    def ablated(self, record: Record) -> Record | None:
-        """The record without what its answer should depend on, as a control; None: there is no
-        such control."""
-        return None
+    def ablated(self, record: Record) -> Record:
+        """The record without what its answer should depend on; for tasks with an `ablation`."""
+        raise NotImplementedError(f"{type(self).__name__} has no `ablated`")
 
 
 def extend_labels(known: Labels, new: Labels) -> Labels:

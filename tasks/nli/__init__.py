@@ -58,6 +58,7 @@ class NLI(Task):
     measured_as = ("nli",)
     optional_columns = ("id", "phenomena")
     aligned = False
+    ablation = "hypothesis only"
 
     class Options(TaskOptions):
         labels: list[str] | None = Field(

@@ -115,6 +115,10 @@ class Card(Section):
     labels: dict[str, list[str]] = Field(
         default_factory=dict, description="label layer → all labels that may occur"
     )
+    answers: dict[str, str] = Field(
+        default_factory=dict,
+        description="for `xlt probe`: a model's label → the label here, where there are fewer",
+    )
     caveats: list[str] = Field(default_factory=list)
     languages: dict[str, dict[str, Split]] = Field(
         min_length=1, description="language → split → files"

@@ -65,7 +65,7 @@ def score_table(
     for line in summary:
         scores = [line["metrics"][name] for name in names]
         seeds = str(scores[0]["seeds"]) if scores else ""
-        row = [line["target"], line["split"], line["selected_on"], seeds, *map(_score, scores)]
+        row = [line["target"], line["split"], line["selected_on"], seeds, *map(score_cell, scores)]
         if pieces is not None:
             row += _pieces(pieces.get(line["target"], {}).get(line["split"]))
         rows.append(tuple(row))
@@ -95,7 +95,8 @@ def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> Table:
     return Table(header, rows, frozenset(range(3, len(header))))
 
 
-def _score(score: Mapping[str, Any]) -> str:
+def score_cell(score: Mapping[str, Any]) -> str:
+    """A mean with what is known of its standard deviation and interval."""
     text = f"{score['mean']:.1f}"
     sd = score.get("sd")
     if sd is not None and not isnan(sd):

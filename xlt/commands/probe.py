@@ -1,0 +1,83 @@
+"""xlt probe"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from xlt.commands.work import BatchTokens, Language, Model
+from xlt.console import console
+from xlt.errors import XltError
+
+
+def probe(
+    model: Model,
+    suites: Annotated[list[str], typer.Argument(help="card[:language[:split]], paths, or hf:...")],
+    language: Language = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(help="OURS=THEIRS: what an answer of the model's means in the suite."),
+    ] = None,
+    control: Annotated[
+        Path | None, typer.Option(help="Another model, e.g. one trained on half of the input.")
+    ] = None,
+    batch_tokens: BatchTokens = 8192,
+) -> None:
+    """Score challenge sets phenomenon by phenomenon, beside what needs no skill.
+
+    A card without a split stands for all of its splits but train and dev. A run's folder stands
+    for the models of all its seeds.
+    """
+    from xlt.runs.probe import probe
+
+    console.log()
+    found = probe(
+        model,
+        suites,
+        language=language,
+        answers=dict(map(_pair, answer or ())),
+        control=control,
+        batch_tokens=batch_tokens,
+    )
+    console.result(found, lambda _: _table(found))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    ours, equals, theirs = text.partition("=")
+    if not (ours and equals and theirs):
+        raise XltError(f"{text!r} maps nothing", where="--answer", fix="write OURS=THEIRS")
+    return ours, theirs
+
+
+def _table(found: dict[str, Any]) -> list[str]:
+    from xlt.evaluation.report import Table, score_cell
+
+    metric = found["metrics"][0]
+    controls = list(dict.fromkeys(name for row in found["rows"] for name in row["controls"]))
+    labels = list(dict.fromkeys(label for row in found["rows"] for label in row["balance"]))
+    rows = []
+    for row in found["rows"]:
+        shares = "/".join(f"{100 * row['balance'].get(label, 0):.0f}" for label in labels)
+        of_controls = [row["controls"].get(name) for name in controls]
+        against = row["against"]
+        sure = "*" if against and against["low"] > 0 else ""
+        rows.append(
+            (
+                row["data"] if row["group"] == "all" else f"  {row['group']}",
+                f"{row['records']:,}",
+                shares,
+                score_cell(row["metrics"][metric]) + sure,
+                *("" if c is None else f"{c[metric]['mean']:.1f}" for c in of_controls),
+            )
+        )
+    header = ("group", "records", "balance", metric, *controls)
+    seeds = f"means of {found['seeds']} seeds, " if found["seeds"] > 1 else ""
+    return [
+        Table(header, tuple(rows), frozenset(range(1, len(header)))).text(),
+        *([f"balance: % of {'/'.join(labels)}"] if labels else []),
+        f"{seeds}95 % intervals over records; * better than every control",
+        *(f"note: {data}: {text}" for data, texts in found["caveats"].items() for text in texts),
+        *(f"warning: {data}: {t}" for data, told in found["warnings"].items() for t in told),
+    ]

@@ -1,0 +1,316 @@
+"""`xlt probe`: what a model gets right of challenge sets, phenomenon by phenomenon.
+
+Beside every score stand its interval, the class balance, and what is reached without skill: by
+always giving the most frequent answer, and by a model that does not see what the answer depends on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xlt import languages
+from xlt.config.schema import Reference
+from xlt.errors import XltError, choose
+from xlt.evaluation.statistics import bootstrap_interval, mean_sd, paired_bootstrap
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xlt.data.references import ResolvedData
+    from xlt.task import Labels, Record, Task
+
+MODEL, MAJORITY, CONTROL, ALL = "model", "majority", "control model", "all"
+NOT_PROBED = ("train", "dev")
+"""Splits that a suite named without one leaves out."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split of a suite.
+
+    task:    reads and scores it; its labels are the suite's.
+    answers: the model's label → the suite's, where they differ.
+    """
+
+    suite: str
+    data: ResolvedData
+    task: Task
+    answers: Mapping[str, str]
+    records: Sequence[Record]
+
+    def counts(self, predicted: Sequence[Record]) -> NDArray[np.float64]:
+        """Of predictions with the model's labels, (records, columns)."""
+        from xlt.training.predict import count_matrix
+
+        return count_matrix(self.task, self.records, [self._mapped(one) for one in predicted])
+
+    def _mapped(self, predicted: Record) -> Record:
+        label = self.answers.get(self.task.answer(predicted) or "")
+        return predicted if label is None else self.task.answered(predicted, label)
+
+    def majority(self, chosen: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """Counts of the best constant answer to these records; None without single answers."""
+        balance = self.balance(chosen)
+        if not balance:
+            return None
+        answer = next(iter(balance))
+        gold = [self.records[i] for i in chosen]
+        return np.stack([self.task.counts(r, self.task.answered(r, answer)) for r in gold])
+
+    def balance(self, chosen: NDArray[np.int64]) -> dict[str, float]:
+        """Share of every answer in the gold of these records, the most frequent first."""
+        answers = Counter(self.task.answer(self.records[i]) for i in chosen)
+        return {
+            answer: count / answers.total()
+            for answer, count in answers.most_common()
+            if answer is not None
+        }
+
+    def groups(self) -> dict[str, NDArray[np.int64]]:
+        """Group → positions of its records; all of them first."""
+        found: dict[str, list[int]] = {}
+        for position, record in enumerate(self.records):
+            for group in self.task.groups(record):
+                found.setdefault(group, []).append(position)
+        everything = {ALL: np.arange(len(self.records))}
+        return everything | {name: np.array(found[name]) for name in sorted(found)}
+
+
+def probe(
+    model: Path,
+    suites: Sequence[str],
+    *,
+    language: str | None = None,
+    answers: Mapping[str, str] | None = None,
+    control: Path | None = None,
+    batch_tokens: int = 8192,
+    resamples: int = 1000,
+) -> dict[str, Any]:
+    """Scores of every group of every suite, with 95 % bootstrap intervals, and of the controls.
+
+    model:   a model folder, or a run folder with one target, whose seeds are averaged.
+    suites:  ``card``, ``card:language``, ``card:language:split``, a path, or ``hf:…``; without a
+        split all of a card's but train and dev.
+    answers: the model's label → the suites', beyond what their cards say.
+    control: another model to set beside, such as one that was trained on half of the input.
+    Raises XltError as the data and the model loaders do, and where the suite's labels are not
+    those that the model's answers mean.
+    """
+    folders = model_folders(model)
+    others = [] if control is None else model_folders(control)
+    task, labels = _task_of([*folders, *others])
+    parts = [p for s in suites for p in _parts(task, labels, s, language, answers or {})]
+    outcomes = [_outcomes(folder, parts, batch_tokens) for folder in folders]
+    controls = [_outcomes(folder, parts, batch_tokens, ablated=False) for folder in others]
+    rows: list[dict[str, Any]] = []
+    for number, part in enumerate(parts):
+        systems = {
+            name: [outcome[number][name] for outcome in outcomes] for name in outcomes[0][number]
+        }
+        if controls:
+            systems[CONTROL] = [outcome[number][MODEL] for outcome in controls]
+        rows += _rows(part, systems, resamples)
+    return {
+        "model": str(model),
+        "seeds": len(folders),
+        "metrics": list(task.metrics_reported),
+        "rows": rows,
+        "caveats": {part.data.reference: list(part.data.caveats) for part in parts},
+        "warnings": _warnings(task, folders[0], parts),
+    }
+
+
+def model_folders(path: Path) -> list[Path]:
+    """The model that the user means: the folder itself, or every seed's in a run folder."""
+    from xlt.model.folder import INFO
+    from xlt.runs.predict import find_model
+
+    first = find_model(path)
+    if (path / INFO).is_file():
+        return [first]
+    return sorted(path.glob(f"seed-*/{first.parent.name}/model"))
+
+
+def _task_of(folders: Sequence[Path]) -> tuple[Task, Labels]:
+    """The task and the labels of all these models."""
+    from xlt.model.folder import read_info
+    from xlt.registry import tasks
+
+    infos = [read_info(folder) for folder in folders]
+    first = infos[0]
+    for folder, info in zip(folders, infos, strict=True):
+        if (info.task, info.labels) != (first.task, first.labels):
+            raise XltError(
+                f"the model is for {info.task} with the labels {info.labels}, the first one for "
+                f"{first.task} with {first.labels}",
+                where=folder,
+                fix="compare models of one task and label inventory",
+            )
+    kind = tasks.get(first.task, where=folders[0])
+    return kind(kind.Options(**first.options)), first.labels
+
+
+# Suites ----------------------------------------------------------------------------------------
+
+
+def _parts(
+    task: Task, labels: Labels, suite: str, language: str | None, given: Mapping[str, str]
+) -> Iterator[Part]:
+    from xlt.data import cards
+    from xlt.data.references import resolve
+    from xlt.data.store import load_records
+
+    name, *rest = suite.split(":")
+    stated: Labels = {}
+    answers = dict(given)
+    references = [suite]
+    if name in cards.paths():
+        card = cards.get(name)
+        stated = {layer: tuple(values) for layer, values in card.labels.items()}
+        answers = {**card.answers, **given}
+        references = _references(card, rest or ([language] if language else []))
+    elif answers:
+        (layer,) = labels
+        stated = {layer: tuple(dict.fromkeys(answers.get(a, a) for a in labels[layer]))}
+    reader = task.for_labels(stated)
+    for reference in references:
+        parts = reference.split(":")
+        spoken = parts[1] if name in cards.paths() else language or "und"
+        code = spoken if spoken == "und" else languages.code(spoken)
+        data = resolve(Reference(ref=reference), code, "test", where=suite)
+        records = load_records(reader, data, 1).to_list()
+        found = reader.labels(records)
+        _check(labels, stated, found, answers, reference)
+        yield Part(name if name in cards.paths() else suite, data, reader, answers, records)
+
+
+def _references(card: Any, rest: Sequence[str]) -> list[str]:
+    """Of all splits of a card that the rest of a reference leaves open."""
+    spoken = [card.language(rest[0], where=card.identifier)] if rest else list(card.languages)
+    chosen = [
+        f"{card.identifier}:{code}:{split}"
+        for code in spoken
+        for split in (rest[1:] or [s for s in card.languages[code] if s not in NOT_PROBED])
+    ]
+    if not chosen:
+        raise XltError(
+            "it has nothing but train and dev",
+            where=card.identifier,
+            fix=f"name a split, e.g. {card.identifier}:{spoken[0]}:dev",
+        )
+    return chosen
+
+
+def _check(
+    labels: Labels, stated: Labels, found: Labels, answers: Mapping[str, str], where: str
+) -> None:
+    """Raise XltError unless the model's answers, mapped, are what the suite calls its labels."""
+    for layer, values in found.items():
+        ours = {answers.get(label, label) for label in labels.get(layer, ())}
+        inventory = [*dict.fromkeys([*stated.get(layer, ()), *values])]
+        strange = [label for label in values if label not in ours]
+        if stated.get(layer):  # else nobody knows what the suite could have had
+            strange += sorted(ours - set(inventory))
+        if strange:
+            raise XltError(
+                f"the suite's labels are {', '.join(inventory)}, the model's answers "
+                f"{', '.join(sorted(ours))}: what {strange[0]!r} is to the other is not said",
+                where=where,
+                fix=f"{choose(strange[0], ours ^ set(inventory) - {strange[0]})}; say which "
+                "answer means which label with `answers:` in the card or `--answer ours=theirs`",
+            )
+
+
+# Scores ----------------------------------------------------------------------------------------
+
+
+def _outcomes(
+    folder: Path, parts: Sequence[Part], batch_tokens: int, *, ablated: bool = True
+) -> list[dict[str, NDArray[np.float64]]]:
+    """For each part the counts of the model, and of the model on ablated records."""
+    from xlt.runs.score import make_predictor
+
+    task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
+    found = []
+    for part in parts:
+        versions = {MODEL: list(part.records)}
+        if ablated and task.ablation:
+            versions[task.ablation] = [task.ablated(record) for record in part.records]
+        found.append(
+            {
+                name: part.counts(predictor(records, task.encode(records, backbone, None)))
+                for name, records in versions.items()
+            }
+        )
+    return found
+
+
+def _rows(
+    part: Part, systems: Mapping[str, Sequence[NDArray[np.float64]]], resamples: int
+) -> Iterator[dict[str, Any]]:
+    for group, chosen in part.groups().items():
+        runs = {name: [counts[chosen] for counts in every] for name, every in systems.items()}
+        majority = part.majority(chosen)
+        if majority is not None:
+            runs[MAJORITY] = [majority]
+        scores = {name: _scores(part.task, counts, resamples) for name, counts in runs.items()}
+        yield {
+            "suite": part.suite,
+            "data": part.data.reference,
+            "group": group,
+            "records": len(chosen),
+            "balance": part.balance(chosen),
+            "metrics": scores.pop(MODEL),
+            "controls": scores,
+            "against": _against(part.task, runs, scores, resamples),
+        }
+
+
+def _scores(
+    task: Task, runs: Sequence[NDArray[np.float64]], resamples: int
+) -> dict[str, dict[str, Any]]:
+    """Metric → mean over the models, standard deviation, interval."""
+    intervals = bootstrap_interval(list(runs), task.metrics, resamples=resamples)
+    each = [task.metrics(counts.sum(axis=0)) for counts in runs]
+    found = {}
+    for name, interval in intervals.items():
+        mean, sd = mean_sd([float(one[name]) for one in each])
+        sure = {"mean": mean, "sd": sd if len(runs) > 1 else None, "seeds": len(runs)}
+        found[name] = {**sure, "low": interval.low, "high": interval.high}
+    return found
+
+
+def _against(
+    task: Task,
+    runs: Mapping[str, list[NDArray[np.float64]]],
+    controls: Mapping[str, Mapping[str, Any]],
+    resamples: int,
+) -> dict[str, Any] | None:
+    """The model's score less the best control's, paired over records; None without controls."""
+    if not controls:
+        return None
+    metric = task.metrics_reported[0]
+    best = max(controls, key=lambda name: float(controls[name][metric]["mean"]))
+    found = paired_bootstrap(runs[MODEL], runs[best], task.metrics, resamples=resamples)[metric]
+    return {"control": best, **asdict(found)}
+
+
+def _warnings(task: Task, folder: Path, parts: Sequence[Part]) -> dict[str, list[str]]:
+    """Language → what its encoder cannot read."""
+    from transformers import AutoTokenizer
+
+    from xlt.runs.coverage import SAMPLE, count_words, warnings
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    found = {}
+    for part in parts:
+        words = count_words(task, part.records[:SAMPLE])
+        if told := warnings(part.data.language, words, tokenizer):
+            found[part.data.reference] = told
+    return found
