@@ -94,10 +94,48 @@ def _pairs() -> list[dict[str, Any]]:
     ]
 
 
+def _event(start: int, end: int, kind: str, *arguments: tuple[int, int, str]) -> dict[str, Any]:
+    return {
+        "trigger": {"start": start, "end": end},
+        "type": kind,
+        "arguments": [{"start": a, "end": b, "role": role} for a, b, role in arguments],
+    }
+
+
+EVENTS = [
+    [_event(1, 2, "Buy", (0, 1, "Agent"), (2, 4, "Patient"), (5, 6, "Place"))],
+    [
+        _event(3, 5, "Motion", (1, 3, "Agent"), (5, 8, "Place"), (9, 10, "Time")),
+        _event(6, 8, "Group"),
+    ],
+    [_event(4, 5, "State", (0, 1, "Place"), (2, 3, "Patient"))],
+    [_event(5, 6, "Motion", (0, 2, "Agent"), (1, 2, "Agent"), (3, 5, "Place"))],
+    [],
+    [],
+]
+
+
+def _events() -> list[dict[str, Any]]:
+    entities = [
+        [
+            {"start": i, "end": next((j for j in range(i + 1, len(tags)) if tags[j][0] != "I"),
+                                     len(tags)), "type": tag[2:]}
+            for i, tag in enumerate(tags)
+            if tag[0] == "B"
+        ]
+        for tags in TAGS
+    ]  # fmt: skip
+    return [
+        {"id": f"s{n}", "words": words, "entities": found, "events": events, "given": events}
+        for n, (words, found, events) in enumerate(zip(WORDS, entities, EVENTS, strict=True), 1)
+    ]
+
+
 RECORDS: dict[str, list[dict[str, Any]]] = {
     "ner": tagged(),
     "dependency_parsing": _trees(),
     "nli": _pairs(),
+    "event_extraction": _events(),
 }
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
@@ -108,6 +146,11 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "nli": [
         {},
         {"labels": ["neutral", "contradiction", "entailment"], "hypothesis_only": True},
+    ],
+    "event_extraction": [
+        {},
+        {"model": "joint", "role_size": 16, "layers": 1, "layer_size": 16},
+        {"parts": ["arguments"]},
     ],
 }
 """Task → options to check it with, one after the other; by default none."""

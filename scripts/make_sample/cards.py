@@ -13,6 +13,7 @@ KINDS = {
     "dep": ("dependency_parsing", "conllu", "conllu", "trees"),
     "ner": ("ner", "bio", "ner", "named entities"),
     "nli": ("nli", "jsonl", "nli.jsonl", "inference pairs, by phenomenon"),
+    "events": ("event_extraction", "jsonl", "events.jsonl", "entities and events"),
 }
 
 

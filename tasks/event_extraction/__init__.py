@@ -1,0 +1,360 @@
+"""Event extraction: entities, triggers and their arguments, by a pipeline or a joint model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
+
+import numpy as np
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from xlt.config.schema import Section
+from xlt.errors import XltError, choose
+from xlt.task import Example, Labels, Record, Task, TaskOptions
+
+from .inventory import TAGGED, Frames, inventory, kinds, tag_ids
+from .metrics import COUNT_NAMES, GIVEN, METRICS, event_counts, event_metrics
+from .records import Checker, span_of, trigger_spans
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Features
+    from numpy.typing import NDArray
+    from spacy.tokens import Doc, Token
+
+    from xlt.model.backbone import Backbone
+    from xlt.model.task_model import TaskModel
+
+Part = Literal["entities", "triggers", "arguments"]
+
+
+class Types(Section):
+    """Labels to learn and score, patterns as in file names; what fits none is left out."""
+
+    entities: list[str] | None = None
+    events: list[str] | None = None
+    roles: list[str] | None = None
+
+
+class Rename(Section):
+    """Label in the data → our label, before `types`; the first pattern that fits decides."""
+
+    entities: dict[str, str] = Field(default_factory=dict)
+    events: dict[str, str] = Field(default_factory=dict)
+    roles: dict[str, str] = Field(default_factory=dict)
+
+
+class EventExtraction(Task):
+    """Records: {id, words, entities, events, given}. Spans have `start` and `end` (exclusive).
+
+    entities: {start, end, type}. events: {trigger: {start, end}, type, arguments: [{start, end,
+    role}]}. given: the events whose triggers are known when arguments are predicted: in a gold
+    record the events themselves; in a prediction, what was found for gold triggers.
+    """
+
+    name = "event_extraction"
+    metrics_reported = METRICS
+    formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"jsonl": (".jsonl",)}
+    formats_read: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "conllup": (".conllup", ".conllu"),
+        "oneie": (),
+        "dygie": (),
+        "ace": (),
+        "mee": (),
+    }
+    count_names = COUNT_NAMES
+    counts_given_gold = tuple(name for name in COUNT_NAMES if name.startswith(GIVEN))
+    measured_as = ("event-argument", "event-trigger", "event-entity")
+
+    class Options(TaskOptions):
+        model: Literal["pipeline", "joint"] = Field(
+            "pipeline", description="read the sentence again for each trigger, or score trigger "
+            "and word from one reading"
+        )  # fmt: skip
+        parts: list[Part] = Field(
+            ["entities", "triggers", "arguments"],
+            min_length=1,
+            description="what is learnt; arguments without triggers: only for gold triggers",
+        )
+        types: Types = Types()
+        rename: Rename = Rename()
+        spans: Literal["exact", "head"] = Field(
+            "exact", description="`head`: learn and score the head word that the data name"
+        )
+        constrained: bool = Field(
+            True, description="an event has only roles that its type had in training, as often"
+        )
+        dropout: float = Field(0.1, ge=0, lt=1, description="of word vectors")
+        layers: NonNegativeInt = Field(
+            0, description="bidirectional LSTM layers over the words; for small encoders"
+        )
+        layer_size: PositiveInt = Field(192, description="of each direction")
+        role_size: PositiveInt = Field(256, description="of the joint model's biaffine vectors")
+
+    options: Options
+
+    # Data ----------------------------------------------------------------------------------
+
+    def features(self) -> Features:
+        from datasets import Features, List, Value
+
+        text, number = Value("string"), Value("int32")
+        span = {"start": number, "end": number}
+        event = {"trigger": span, "type": text, "arguments": List({**span, "role": text})}
+        return Features(
+            {
+                "id": text,
+                "words": List(text),
+                "entities": List({**span, "type": text}),
+                "events": List(event),
+                "given": List(event),
+            }
+        )
+
+    def read(
+        self,
+        path: Path,
+        format: str,
+        *,
+        labelled: bool = True,
+        repeated_ids: str = "refuse",
+        **options: Any,
+    ) -> Iterator[Record]:
+        """repeated_ids: "number" to put the line's number behind an id that was there before."""
+        from . import propositions, readers
+
+        if format == "jsonl":
+            rows = readers.read_rows(path, labelled=labelled, **options)
+        else:
+            reader = {
+                "conllup": propositions.read_propositions,
+                "oneie": readers.read_oneie,
+                "dygie": readers.read_dygie,
+                "ace": readers.read_ace,
+                "mee": readers.read_mee,
+            }[format]
+            rows = reader(path, **options)
+        check = Checker(self.options, repeated_ids)
+        for where, row in rows:
+            yield check(row, where=where)
+
+    def adopt(self, row: Record, *, where: object) -> Record:
+        return Checker(self.options)(row, where=str(where))
+
+    def write(self, records: Iterable[Record], stream: TextIO, format: str) -> None:
+        from xlt.data.jsonl import write_jsonl
+
+        write_jsonl(
+            (
+                {k: v for k, v in r.items() if k != "given"} if r["given"] == r["events"] else r
+                for r in records
+            ),
+            stream,
+        )
+
+    def from_words(self, id: str, words: list[str], space_after: list[bool]) -> Record:
+        return {"id": id, "words": words, "entities": [], "events": [], "given": []}
+
+    def words(self, record: Record) -> list[str]:
+        return list(record["words"])
+
+    def sizes(self, record: Record) -> dict[str, int]:
+        return {
+            **super().sizes(record),
+            "entities": len(record["entities"]),
+            "triggers": len(record["events"]),
+            "arguments": sum(len(event["arguments"]) for event in record["events"]),
+        }
+
+    def annotate(self, doc: Doc, sentences: Sequence[tuple[Record, Sequence[Token]]]) -> None:
+        from .display import annotate
+
+        annotate(doc, sentences)
+
+    # Labels --------------------------------------------------------------------------------
+
+    def labels(self, records: Iterable[Record]) -> Labels:
+        return inventory(records)
+
+    def check_labels(self, labels: Labels, data: Labels, *, where: object) -> None:
+        options = {"entity": "entities", "trigger": "events", "role": "roles"}
+        for layer in TAGGED:
+            known = kinds(labels[layer])
+            for kind in sorted(set(kinds(data[layer])) - set(known)):
+                raise XltError(
+                    f"the data hold the {layer} type {kind!r}, which the model is never taught"
+                    if layer != "role"
+                    else f"the data hold the role {kind!r}, which the model is never taught",
+                    where=where,
+                    fix=f"{choose(kind, known)}. Map it with `task.rename.{options[layer]}`, or "
+                    f"leave it out of the score with `task.types.{options[layer]}`",
+                )
+
+    # Model ---------------------------------------------------------------------------------
+
+    def build(self, backbone: Backbone, labels: Labels) -> TaskModel:
+        from .model import MODELS
+
+        return MODELS[self.options.model](backbone.encoder(), labels, self.options)
+
+    def load(self, folder: Path, backbone: Backbone, labels: Labels) -> TaskModel:
+        model = self.build(backbone, labels)
+        model.load_head(folder)
+        return model
+
+    def encode(
+        self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
+    ) -> list[Example]:
+        from xlt.model.task_model import IGNORED
+
+        from .marking import Frame, mark, owners_of
+
+        frame = Frame.of(backbone.words, backbone.pad_id)
+        ids = {k: {tag: i for i, tag in enumerate(labels[k])} for k in TAGGED} if labels else {}
+        learnt = {"entity": "entities", "trigger": "triggers", "role": "arguments"}
+        examples = []
+        encoded = backbone.words([record["words"] for record in records])
+        for index, (record, words) in enumerate(zip(records, encoded, strict=True)):
+            arguments = "arguments" in self.options.parts
+            triggers = trigger_spans(record["given"]) if arguments else []
+            pieces, owners = words.pieces, owners_of(words)
+            marked = [
+                mark(pieces, owners, words.n_words, span, frame)
+                for span in triggers
+                if self.options.model == "pipeline"
+            ]
+            inputs: dict[str, Any] = {
+                "words": words, "marked": marked, "triggers": triggers, "frame": frame
+            }  # fmt: skip
+            if labels:
+                items: list[tuple[str, str, Sequence[Any]]] = [
+                    ("entity", "type", record["entities"]),
+                    ("trigger", "type", _triggers(record["events"])),
+                    *(("role", "role", _arguments(record["given"], span)) for span in triggers),
+                ]  # fmt: skip
+                inputs["tags"] = [
+                    tag_ids(found, key, words.n_words, ids[layer])
+                    # A layer without kinds has nothing to learn, and must not dilute the loss.
+                    if learnt[layer] in self.options.parts and len(ids[layer]) > 1
+                    else np.full(words.n_words, IGNORED, np.int64)
+                    for layer, key, found in items
+                ]
+            length = words.length + sum(one.length for one in marked)
+            examples.append(Example(index, length, inputs))
+        return examples
+
+    def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        import torch
+
+        from xlt.data.encode import collate_words
+        from xlt.model.task_model import IGNORED
+
+        frame = examples[0].inputs["frame"]
+        sentences = [e.inputs["words"] for e in examples]
+        marked = [one for e in examples for one in e.inputs["marked"]]
+        batch = collate_words([*sentences, *marked], frame.pad)
+        batch["word_mask"] = batch["word_mask"][: len(examples)]
+        places = [(n, *span) for n, e in enumerate(examples) for span in e.inputs["triggers"]]
+        batch["triggers"] = torch.tensor(places, dtype=torch.long).view(-1, 3)
+        ids, layout = frame.packed()
+        batch["frame_input_ids"], batch["frame"] = torch.from_numpy(ids), torch.from_numpy(layout)
+        if "tags" in examples[0].inputs:
+            rows = [e.inputs["tags"][layer] for layer in (0, 1) for e in examples]
+            rows += [tags for e in examples for tags in e.inputs["tags"][2:]]
+            gold = np.full((len(rows), batch["word_mask"].shape[1]), IGNORED, np.int64)
+            for row, tags in enumerate(rows):
+                gold[row, : len(tags)] = tags
+            batch["labels"] = torch.from_numpy(gold)
+        return batch
+
+    def decode(
+        self,
+        records: Sequence[Record],
+        examples: Sequence[Example],
+        outputs: Mapping[str, torch.Tensor],
+        labels: Labels,
+    ) -> list[Record]:
+        from .decoding import decode_roles, decode_spans
+
+        scores = {layer: outputs[layer].numpy() for layer in TAGGED}
+        mask = np.zeros(scores["entity"].shape[:2], bool)
+        for row, example in enumerate(examples):
+            mask[row, : example.inputs["words"].n_words] = True
+        found = {
+            layer: decode_spans(scores[layer], mask, labels[layer])
+            if part in self.options.parts
+            else [[] for _ in records]
+            for layer, part in (("entity", "entities"), ("trigger", "triggers"))
+        }
+        row_of = {tuple(place): row for row, place in enumerate(outputs["events"].tolist())}
+        asked: list[tuple[int, str, int, int, str]] = []
+        for n, (record, example) in enumerate(zip(records, examples, strict=True)):
+            asked += [(n, "events", *event) for event in found["trigger"][n]]
+            if example.inputs["triggers"]:
+                asked += [(n, "given", *span_of(e["trigger"]), e["type"]) for e in record["given"]]
+        # In an ensemble, a trigger that no member found alone has no roles.
+        scored = [a for a in asked if (a[0], a[2], a[3]) in row_of]
+        rows = [row_of[a[0], a[2], a[3]] for a in scored]
+        frames = Frames.of(labels) if self.options.constrained else None
+        sentences = [a[0] for a in scored]
+        roles = decode_roles(
+            scores["role"][rows], mask[sentences], [a[4] for a in scored], labels["role"], frames
+        )
+        arguments = dict(zip(scored, roles, strict=True))
+        predicted = [
+            {
+                **record,
+                "entities": [{"start": a, "end": b, "type": k} for a, b, k in found["entity"][n]],
+                "events": [],
+                "given": [],
+            }
+            for n, record in enumerate(records)
+        ]
+        for event in asked:
+            n, column, start, end, kind = event
+            predicted[n][column].append(
+                {
+                    "trigger": {"start": start, "end": end},
+                    "type": kind,
+                    "arguments": [
+                        {"start": a, "end": b, "role": role}
+                        for a, b, role in arguments.get(event, [])
+                    ],
+                }
+            )
+        return predicted
+
+    def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
+        """Roles are averaged over the models that found the trigger."""
+        import torch
+
+        together = {k: torch.stack([o[k] for o in outputs]).mean(0) for k in ("entity", "trigger")}
+        roles: dict[tuple[int, ...], list[torch.Tensor]] = {}
+        for one in outputs:
+            for place, scores in zip(one["events"].tolist(), one["role"], strict=True):
+                roles.setdefault(tuple(place), []).append(scores)
+        shape = outputs[0]["role"].shape[1:]
+        means = [torch.stack(scores).mean(0) for scores in roles.values()]
+        return {
+            **together,
+            "role": torch.stack(means) if means else torch.zeros(0, *shape),
+            "events": torch.tensor(list(roles), dtype=torch.long).view(-1, 3),
+        }
+
+    # Evaluation ----------------------------------------------------------------------------
+
+    def counts(self, gold: Record, predicted: Record) -> NDArray[np.float64]:
+        return event_counts(gold, predicted)
+
+    def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        return event_metrics(counts, self.options.parts)
+
+
+def _arguments(events: Iterable[Mapping[str, Any]], trigger: tuple[int, int]) -> list[Any]:
+    """The arguments of all events with this trigger."""
+    return [a for e in events if span_of(e["trigger"]) == trigger for a in e["arguments"]]
+
+
+def _triggers(events: Iterable[Mapping[str, Any]]) -> list[Any]:
+    return [{**event["trigger"], "type": event["type"]} for event in events]

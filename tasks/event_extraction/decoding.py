@@ -1,0 +1,80 @@
+"""From scores to events: valid IOB2 tags, and only sets of roles that the event's type takes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlt.model.bio import decode_bio
+
+from .inventory import Frames, tagged_spans
+
+_NEVER = -1e5  # above decode_bio's own floor, below any log-probability
+
+Scores = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+def decode_spans(
+    scores: Scores, mask: Mask, tags: Sequence[str]
+) -> list[list[tuple[int, int, str]]]:
+    """(start, end, kind) of the best valid spans of every sentence.
+
+    scores: log-probabilities (sentences, words, tags); mask: which words there are.
+    """
+    return [tagged_spans(ids, tags) for ids in decode_bio(scores, mask, tags)]
+
+
+def decode_roles(
+    scores: Scores, mask: Mask, types: Sequence[str], tags: Sequence[str], frames: Frames | None
+) -> list[list[tuple[int, int, str]]]:
+    """(start, end, role) of the arguments of every event.
+
+    scores: log-probabilities (events, words, tags); types: the events'.
+    frames: if given, roles that an event's type does not take are ruled out, and of a role that
+        it takes once, only the span that gains most over leaving it untagged is kept; its other
+        words are decoded again without the role. (Greedy: the exact best set of spans would be a
+        search over all subsets of roles.)
+    """
+    if frames is None or not len(scores):
+        return decode_spans(scores, mask, tags)
+    allowed = np.stack([frames.allowed.get(kind, frames.any) for kind in types])
+    scores = np.where(allowed[:, None], scores, np.float32(_NEVER))
+    found = decode_spans(scores, mask, tags)
+    open_ = list(range(len(types)))
+    while open_:
+        again = [
+            i for i in open_ if _keep_best(scores[i], found[i], frames.once.get(types[i], ()), tags)
+        ]
+        for i, spans in zip(again, decode_spans(scores[again], mask[again], tags), strict=True):
+            found[i] = spans
+        open_ = again
+    return found
+
+
+def _keep_best(
+    scores: Scores,
+    spans: Sequence[tuple[int, int, str]],
+    once: frozenset[str],
+    tags: Sequence[str],
+) -> bool:
+    """Rule out, in `scores`, all but the best span of each role that came too often."""
+    counts = Counter(role for *_, role in spans if role in once)
+    repeated = [role for role, count in counts.items() if count > 1]
+    for role in repeated:
+        begin, inside = (tags.index(f"{prefix}-{role}") for prefix in "BI")
+
+        def gain(span: tuple[int, int, str], begin: int = begin, inside: int = inside) -> float:
+            start, end, _ = span
+            tagged = scores[start, begin] + scores[start + 1 : end, inside].sum()
+            return float(tagged - scores[start:end, 0].sum())
+
+        start, end, _ = max((span for span in spans if span[2] == role), key=gain)
+        outside = np.ones(len(scores), bool)
+        outside[start:end] = False
+        for tag in (begin, inside):
+            scores[outside, tag] = _NEVER
+    return bool(repeated)

@@ -1,0 +1,114 @@
+"""The labels of events: IOB2 tags of entities, triggers and roles, and which roles a type takes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlt.task import Labels, Record
+
+from .records import apart, span_of
+
+OUTSIDE = "O"
+TAGGED = ("entity", "trigger", "role")
+"""Layers that are tagged; the fourth, `frame`, constrains the third."""
+_TWICE = 0.01
+"""A type takes a role repeatedly where more than this share of its events with the role do."""
+
+
+def inventory(records: Iterable[Record]) -> Labels:
+    """The labels of these records: `entity`, `trigger` and `role` tags, and `frame`.
+
+    `frame` has ``type role`` for every role that a type of events takes, and ``type role +`` if
+    it may take it more than once.
+    """
+    entities: set[str] = set()
+    types: set[str] = set()
+    once: Counter[tuple[str, str]] = Counter()
+    twice: Counter[tuple[str, str]] = Counter()
+    for record in records:
+        entities.update(e["type"] for e in record["entities"])
+        for event in record["events"]:
+            types.add(event["type"])
+            for role, count in Counter(a["role"] for a in event["arguments"]).items():
+                once[event["type"], role] += 1
+                twice[event["type"], role] += count > 1
+    frames = {_frame(*pair) for pair in once}
+    frames |= {f"{_frame(*pair)} +" for pair in once if twice[pair] > _TWICE * once[pair]}
+    return {
+        "entity": _tags(entities),
+        "trigger": _tags(types),
+        "role": _tags({role for _, role in once}),
+        "frame": tuple(sorted(frames)),
+    }
+
+
+def _frame(kind: str, role: str) -> str:
+    return f"{kind} {role}"
+
+
+def _tags(kinds: Iterable[str]) -> tuple[str, ...]:
+    return (OUTSIDE, *(f"{prefix}-{kind}" for kind in sorted(kinds) for prefix in "BI"))
+
+
+def kinds(tags: Sequence[str]) -> list[str]:
+    """The kinds that the tags mark, in their order."""
+    return [tag[2:] for tag in tags if tag.startswith("B-")]
+
+
+def tag_ids(
+    items: Sequence[Mapping[str, Any]], key: str, n_words: int, ids: Mapping[str, int]
+) -> NDArray[np.int64]:
+    """The tag of every word, (words,). Where spans overlap, the longer ones are tagged.
+
+    items: spans with `start` and `end`; key: where their kind is; ids: tag → its number.
+    """
+    tags = np.full(n_words, ids[OUTSIDE], np.int64)
+    for item in apart(items, [span_of(item) for item in items]):
+        tags[item["start"] : item["end"]] = ids[f"I-{item[key]}"]
+        tags[item["start"]] = ids[f"B-{item[key]}"]
+    return tags
+
+
+def tagged_spans(tags: Sequence[int], names: Sequence[str]) -> list[tuple[int, int, str]]:
+    """(start, end, kind) of every span, from tag numbers that are valid IOB2."""
+    found: list[tuple[int, int, str]] = []
+    for i, tag in enumerate(tags):
+        name = names[tag]
+        if name.startswith("B-"):
+            found.append((i, i + 1, name[2:]))
+        elif name.startswith("I-"):
+            start, _, kind = found[-1]
+            found[-1] = (start, i + 1, kind)
+    return found
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Which roles an event may have.
+
+    allowed: type → which role tags its arguments may have, (tags,).
+    once:    type → roles that it takes at most once.
+    any:     what an unknown type may have: everything.
+    """
+
+    allowed: Mapping[str, NDArray[np.bool_]]
+    once: Mapping[str, frozenset[str]]
+    any: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, labels: Labels) -> Frames:
+        known = set(labels["frame"])
+        tags = labels["role"]
+        roles = kinds(tags)
+        allowed, once = {}, {}
+        for kind in kinds(labels["trigger"]):
+            taken = [role for role in roles if _frame(kind, role) in known]
+            allowed[kind] = np.array([tag == OUTSIDE or tag[2:] in taken for tag in tags])
+            once[kind] = frozenset(r for r in taken if f"{_frame(kind, r)} +" not in known)
+        return cls(allowed, once, np.ones(len(tags), bool))

@@ -1,0 +1,126 @@
+"""Sentences with one trigger marked, as the arguments' tagger reads them.
+
+The trigger's pieces get a marker piece on either side: ``they $ bought $ a house``. The sentence
+is not tokenised again: pieces are inserted, so words keep the pieces they had. Where the result
+is longer than a window, every window shows the trigger: one that does not hold it begins with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlt.data.encode import EncodedWords, Ids, WordEncoder, window_spans
+
+from .records import Span
+
+_MARKS = ("$", "*", "#", "|", "@", "+", "=")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands around and in a marked sentence: piece ids, and the longest window."""
+
+    prefix: Ids
+    suffix: Ids
+    marker: int
+    pad: int
+    limit: int
+
+    @classmethod
+    def of(cls, encoder: WordEncoder, pad: int) -> Frame:
+        return cls(encoder.prefix, encoder.suffix, _marker(encoder), pad, encoder.limit)
+
+    def packed(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(ids, layout): two arrays from which `unpacked` makes the frame again; the ids may have
+        been translated to a trimmed vocabulary in between."""
+        ids = [*self.prefix, *self.suffix, self.marker, self.pad]
+        layout = [len(self.prefix), len(self.suffix), self.limit]
+        return np.array([ids], np.int64), np.array(layout, np.int64)
+
+    @classmethod
+    def unpacked(cls, ids: NDArray[np.int64], layout: NDArray[np.int64]) -> Frame:
+        before, after, limit = (int(n) for n in layout)
+        flat = ids.reshape(-1).astype(np.int32)
+        return cls(
+            flat[:before], flat[before : before + after], int(flat[-2]), int(flat[-1]), limit
+        )
+
+
+def _marker(encoder: WordEncoder) -> int:
+    """A piece that hardly occurs in text and that the tokenizer knows."""
+    unknown = encoder.tokenizer.unk_token_id
+    for mark in _MARKS:
+        ids = encoder.tokenizer.encode(mark, add_special_tokens=False)
+        if ids and ids[-1] != unknown:
+            return int(ids[-1])
+    return encoder.unknown
+
+
+def mark(pieces: Ids, owners: Ids, n_words: int, trigger: Span, frame: Frame) -> EncodedWords:
+    """The sentence with the trigger marked.
+
+    pieces: all of the sentence's, without special tokens; owners: the word of each.
+    """
+    inside = np.flatnonzero((owners >= trigger[0]) & (owners < trigger[1]))
+    a, b = int(inside[0]), int(inside[-1]) + 1
+    marker = np.array([frame.marker], np.int32)
+    ids = np.concatenate([pieces[:a], marker, pieces[a:b], marker, pieces[b:]])
+    nobody = np.array([-1], np.int32)
+    words = np.concatenate([owners[:a], nobody, owners[a:b], nobody, owners[b:]])
+    room = frame.limit - len(frame.prefix) - len(frame.suffix)
+    cue = np.concatenate([marker, pieces[a : min(b, a + max(1, room // 4))], marker])
+    inner = room - len(cue)
+    if inner < 2:  # a window this small has no room for the trigger beside the text
+        cue, inner = cue[:0], room
+    if len(ids) <= room:
+        cue, inner = cue[:0], room
+    windows, word_of = [], []
+    for start, end, own_start, own_end in window_spans(len(ids), inner):
+        owner = words[start:end].copy()
+        owner[: own_start - start] = -1
+        owner[own_end - start :] = -1
+        ahead = cue if start > a or end < b + 2 else cue[:0]
+        windows.append(np.concatenate([frame.prefix, ahead, ids[start:end], frame.suffix]))
+        word_of.append(
+            np.concatenate(
+                [
+                    np.full(len(frame.prefix) + len(ahead), -1, np.int32),
+                    owner,
+                    np.full(len(frame.suffix), -1, np.int32),
+                ]
+            )
+        )
+    return EncodedWords(tuple(windows), tuple(word_of), n_words, frame.limit)
+
+
+def owners_of(words: EncodedWords) -> Ids:
+    """The word of each of `words.pieces`."""
+    return np.concatenate([owner[owner >= 0] for owner in words.word_of])
+
+
+def marked_in_batch(
+    input_ids: NDArray[np.int64],
+    word_index: NDArray[np.int64],
+    n_words: Sequence[int],
+    width: int,
+    spans: Sequence[tuple[int, int, int]],
+    frame: Frame,
+) -> list[EncodedWords]:
+    """Sentences of a batch, each with one trigger marked.
+
+    input_ids, word_index: (rows, length) as in `collate_words`; width: its words in a sentence.
+    spans:                 sentence, first word, last word + 1.
+    """
+    owned = word_index >= 0
+    pieces, index = input_ids[owned].astype(np.int32), word_index[owned]
+    sentence, word = index // width, (index % width).astype(np.int32)
+    bounds = np.searchsorted(sentence, np.arange(len(n_words) + 1))
+    found = []
+    for s, start, end in spans:
+        of = slice(bounds[s], bounds[s + 1])
+        found.append(mark(pieces[of], word[of], n_words[s], (start, end), frame))
+    return found

@@ -1,0 +1,239 @@
+"""Rows from columns of predicates and roles: CoNLL-U Plus, Universal PropBank 1, CoNLL-2005/2012.
+
+A predicate is an event: its word the trigger, its frame the type, its roles the arguments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xlt.data.files import lines
+from xlt.errors import XltError, choose
+
+from .readers import Row
+
+NOTHING = ("_", "-", "")
+_PREDICATE, _HEADS, _SPANS = "UP:PRED", "UP:ARGHEADS", "UP:ARGSPANS"
+_CELL = re.compile(r"((?:\([^()*\s]+)*)\*(\)*)")
+_OTHER_NAMES = {"UP:PREDS": _PREDICATE}
+
+
+@dataclass
+class _Sentence:
+    comments: list[str] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+
+    def id(self) -> str | None:
+        for comment in self.comments:
+            key, _, value = comment[1:].partition("=")
+            if key.strip() == "sent_id":
+                return value.strip()
+        return None
+
+
+def read_propositions(path: Path, *, word: int = 1, predicate: int = 10) -> Iterator[Row]:
+    """The rows of a file of columns.
+
+    With ``# global.columns`` in its first line it is CoNLL-U Plus, and UP:PRED, UP:ARGHEADS and
+    UP:ARGSPANS are read (Universal PropBank 2). Without, it is a table separated by tabs or
+    blanks: `word` and `predicate` number the columns (from 0) of the word and of its frame, and a
+    column for each predicate follows. A role there stands at its head, whose subtree in columns 6
+    and 7 it covers (Universal PropBank 1), or is in brackets, ``(A0*`` to ``*)`` (CoNLL-2005).
+    """
+    names: list[str] | None = None
+    for sentence in _sentences(path):
+        for comment in sentence.comments:
+            key, _, value = comment[1:].partition("=")
+            if key.strip() == "global.columns":
+                names = [_OTHER_NAMES.get(name, name) for name in value.split()]
+        where = f"{path}:{sentence.lines[0]}"
+        if names is not None:
+            words, events = _plus(path, sentence, names)
+        else:
+            words, events = _table(path, sentence, word, predicate)
+        yield where, {"id": sentence.id(), "words": words, "entities": [], "events": events}
+
+
+def _sentences(path: Path) -> Iterator[_Sentence]:
+    sentence = _Sentence()
+    for number, line in lines(path):
+        if not line.strip():
+            if sentence.rows:
+                yield sentence
+                sentence = _Sentence()
+        elif line.startswith("#") and not sentence.rows:
+            sentence.comments.append(line)
+        else:
+            row = line.split("\t") if "\t" in line else line.split()
+            if "-" in row[0] and row[0].replace("-", "").isdigit():
+                continue  # a multiword token; its words follow
+            if "." in row[0] and row[0].replace(".", "").isdigit():
+                continue  # an empty node
+            sentence.rows.append(row)
+            sentence.lines.append(number)
+    if sentence.rows:
+        yield sentence
+
+
+def _plus(
+    path: Path, sentence: _Sentence, names: Sequence[str]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    for name in ("FORM", _PREDICATE, _SPANS):
+        if name not in names:
+            raise XltError(
+                f"the columns lack {name}",
+                where=f"{path}:1",
+                fix=f"{choose(name, names)}. Universal PropBank comes without words: "
+                "merge it with its treebank first (its tools have merge_ud_up.py)",
+            )
+    form, frame, spans = (names.index(name) for name in ("FORM", _PREDICATE, _SPANS))
+    heads = names.index(_HEADS) if _HEADS in names else None
+    words, events = [], []
+    for i, (row, line) in enumerate(zip(sentence.rows, sentence.lines, strict=True)):
+        where = f"{path}:{line}"
+        if len(row) != len(names):
+            raise XltError(f"{len(row)} columns where {len(names)} were named", where=where)
+        words.append(row[form])
+        if row[frame] in NOTHING:
+            continue
+        arguments = [_argument(text, where) for text in _listed(row[spans])]
+        if heads is not None:
+            stated = [_argument(text, where)[1][0] for text in _listed(row[heads])]
+            if len(stated) == len(arguments):
+                arguments = [(r, s, h) for (r, s, _), h in zip(arguments, stated, strict=True)]
+        events.append(_event(i, row[frame], arguments))
+    return words, events
+
+
+def _listed(cell: str) -> list[str]:
+    return [] if cell in NOTHING else cell.split("|")
+
+
+def _argument(text: str, where: str) -> tuple[str, tuple[int, int], int | None]:
+    """``A0:3-5`` or ``A0:3``, counted from 1: role, span, no head."""
+    role, _, place = text.rpartition(":")
+    first, _, last = place.partition("-")
+    if not role or not first.isdigit() or not (last or first).isdigit():
+        raise XltError(
+            f"{text!r} is no argument", where=where, fix="write ROLE:FIRST-LAST, counted from 1"
+        )
+    return role, (int(first) - 1, int(last or first)), None
+
+
+def _table(
+    path: Path, sentence: _Sentence, word: int, predicate: int
+) -> tuple[list[str], list[dict[str, Any]]]:
+    rows, where = sentence.rows, f"{path}:{sentence.lines[0]}"
+    width = len(rows[0])
+    for row, line in zip(rows, sentence.lines, strict=True):
+        if len(row) != width or width <= max(word, predicate):
+            raise XltError(
+                f"{len(row)} columns where {max(width, predicate + 1)} were expected",
+                where=f"{path}:{line}",
+                fix="set the reader's options `word` and `predicate` to the columns, from 0",
+            )
+    # Some releases flag predicates with a Y in a column before the frames.
+    flagged = {row[predicate] for row in rows} <= {"Y", *NOTHING}
+    frames = predicate + 1 if flagged and width > predicate + 1 else predicate
+    triggers = [i for i, row in enumerate(rows) if row[frames] not in NOTHING]
+    columns = range(frames + 1, width)
+    if len(columns) < len(triggers):
+        raise XltError(
+            f"{len(triggers)} predicates but {len(columns)} columns of arguments",
+            where=where,
+            fix="give every predicate a column, in their order",
+        )
+    events = []
+    for trigger, column in zip(triggers, columns, strict=False):
+        cells = [row[column] for row in rows]
+        bracketed = any("*" in cell for cell in cells)
+        found = (
+            _bracketed(cells, sentence, path)
+            if bracketed
+            else _headed(cells, trigger, sentence, path)
+        )
+        events.append(_event(trigger, rows[trigger][frames], found))
+    return [row[word] for row in rows], events
+
+
+def _bracketed(cells: Sequence[str], sentence: _Sentence, path: Path) -> list[Any]:
+    found: list[Any] = []
+    open_: list[tuple[str, int]] = []
+    for i, cell in enumerate(cells):
+        where = f"{path}:{sentence.lines[i]}"
+        parts = _CELL.fullmatch(cell)
+        if parts is None:
+            raise XltError(
+                f"{cell!r} is no bracketed role", where=where, fix="write `(A0*`, `*` or `*)`"
+            )
+        open_ += [(role, i) for role in parts[1].split("(") if role]
+        for _ in parts[2]:
+            if not open_:
+                raise XltError(f"{cell!r} closes what was not opened", where=where)
+            role, start = open_.pop()
+            if role not in ("V", "rel"):
+                found.append((role, (start, i + 1), None))
+    if open_:
+        raise XltError(
+            f"({open_[-1][0]} is not closed", where=f"{path}:{sentence.lines[open_[-1][1]]}"
+        )
+    return found
+
+
+def _headed(cells: Sequence[str], trigger: int, sentence: _Sentence, path: Path) -> list[Any]:
+    heads = []
+    for row, line in zip(sentence.rows, sentence.lines, strict=True):
+        if len(row) <= 7 or not row[6].isdigit() or int(row[6]) > len(cells):
+            raise XltError(
+                "column 7 is no head, which the extent of arguments is read from",
+                where=f"{path}:{line}",
+                fix="give the tree, or arguments in brackets",
+            )
+        heads.append(int(row[6]) - 1)
+    return [
+        (role, subtree(heads, i, trigger), i)
+        for i, role in enumerate(cells)
+        if role not in NOTHING and role not in ("V", "rel")
+    ]
+
+
+def subtree(heads: Sequence[int], head: int, trigger: int) -> tuple[int, int]:
+    """The words around `head` that hang on it, but for the predicate and what hangs on that.
+
+    heads: of each word, counted from 0, -1 for the root.
+    """
+
+    def below(word: int, top: int) -> bool:
+        for _ in heads:
+            if word == top:
+                return True
+            if word < 0:
+                return False
+            word = heads[word]
+        return False
+
+    inside = [below(i, head) for i in range(len(heads))]
+    if head != trigger and inside[trigger]:
+        inside = [own and not below(i, trigger) for i, own in enumerate(inside)]
+    start = end = head
+    while start > 0 and inside[start - 1]:
+        start -= 1
+    while end + 1 < len(heads) and inside[end + 1]:
+        end += 1
+    return start, end + 1
+
+
+def _event(word: int, frame: str, arguments: Sequence[Any]) -> dict[str, Any]:
+    return {
+        "trigger": {"start": word, "end": word + 1},
+        "type": frame,
+        "arguments": [
+            {"start": start, "end": end, "role": role} | ({} if head is None else {"head": head})
+            for role, (start, end), head in arguments
+        ],
+    }

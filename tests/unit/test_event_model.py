@@ -1,0 +1,251 @@
+"""Marked sentences, valid roles, and the two models of events."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from records import RECORDS
+from tiny import make_encoder
+
+from xlt.config.schema import Model
+from xlt.data.encode import collate_words
+from xlt.model.backbone import Backbone
+from xlt.tasks.event_extraction import EventExtraction
+from xlt.tasks.event_extraction.decoding import decode_roles
+from xlt.tasks.event_extraction.inventory import Frames, inventory, tag_ids
+from xlt.tasks.event_extraction.marking import Frame, mark, marked_in_batch, owners_of
+from xlt.tasks.event_extraction.records import apart
+from xlt.training.predict import Ensemble, Predictor
+
+EVENTS = RECORDS["event_extraction"]
+LONG = {
+    "id": "long", "words": [w for r in EVENTS for w in r["words"]] * 4,
+    "entities": [], "events": [], "given": [],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("encoder")
+    make_encoder(folder, [" ".join(r["words"]) + " $" for r in EVENTS] * 3)
+    return Backbone(str(folder), Model(encoder=str(folder)))
+
+
+def frame(limit, prefix=(1,), suffix=(2,)):
+    return Frame(np.array(prefix, np.int32), np.array(suffix, np.int32), 9, 0, limit)
+
+
+PIECES = np.arange(100, 112, dtype=np.int32)
+OWNERS = np.array([0, 0, 1, 2, 2, 3, 4, 5, 5, 5, 6, 7], np.int32)
+
+
+def test_a_marked_sentence():
+    found = mark(PIECES, OWNERS, 8, (2, 4), frame(64))
+    assert [w.tolist() for w in found.windows] == [
+        [1, 100, 101, 102, 9, 103, 104, 105, 9, 106, 107, 108, 109, 110, 111, 2]
+    ]
+    assert found.word_of[0].tolist() == [-1, 0, 0, 1, -1, 2, 2, 3, -1, 4, 5, 5, 5, 6, 7, -1]
+    assert (found.n_words, found.limit) == (8, 64)
+
+
+@pytest.mark.parametrize("trigger", [(0, 1), (2, 4), (5, 6), (7, 8), (0, 8)])
+@pytest.mark.parametrize("limit", [4, 8, 10, 13])
+def test_windows_of_a_marked_sentence(limit, trigger):
+    found = mark(PIECES, OWNERS, 8, trigger, frame(limit))
+    assert all(len(w) <= limit for w in found.windows)
+    owned = [(p, o) for w, of in zip(found.windows, found.word_of, strict=True)
+             for p, o in zip(w.tolist(), of.tolist(), strict=True) if o >= 0]  # fmt: skip
+    assert owned == list(zip(PIECES.tolist(), OWNERS.tolist(), strict=True))
+    if limit >= 10 and trigger != (0, 8):
+        assert all((w == 9).sum() >= 2 for w in found.windows), "a window hides the trigger"
+
+
+def test_marking_in_a_batch_is_marking_alone(backbone):
+    narrow = Backbone(backbone.source, Model(encoder=backbone.source, max_length=12))
+    words = narrow.words([r["words"] for r in EVENTS])
+    packed = Frame.of(narrow.words, narrow.pad_id).packed()
+    around = Frame.unpacked(*packed)
+    assert around.marker == backbone.tokenizer.encode("$", add_special_tokens=False)[-1]
+    batch = collate_words(words, narrow.pad_id)
+    ids, index = batch["input_ids"].numpy(), batch["word_index"].numpy()
+    places = [
+        (s, *span) for s in range(len(EVENTS)) for span in [(0, 1), (0, len(EVENTS[s]["words"]))]
+    ]
+    lengths = batch["word_mask"].sum(1).tolist()
+    width = batch["word_mask"].shape[1]
+    together = marked_in_batch(ids, index, lengths, width, places, around)
+    for (s, start, end), one in zip(places, together, strict=True):
+        alone = mark(words[s].pieces, owners_of(words[s]), lengths[s], (start, end), around)
+        assert [w.tolist() for w in one.windows] == [w.tolist() for w in alone.windows]
+        assert [w.tolist() for w in one.word_of] == [w.tolist() for w in alone.word_of]
+
+
+def test_spans_that_overlap_leave_the_longer_one():
+    spans = [(0, 2), (1, 5), (5, 6), (5, 6), (4, 7)]
+    assert apart("abcde", spans) == ["b", "c"]
+    items = [{"start": a, "end": b, "role": r} for (a, b), r in zip(spans, "XYZZX", strict=True)]
+    ids = {"O": 0, "B-X": 1, "I-X": 2, "B-Y": 3, "I-Y": 4, "B-Z": 5, "I-Z": 6}
+    assert tag_ids(items, "role", 7, ids).tolist() == [0, 3, 4, 4, 4, 5, 0]
+
+
+TAGS = ("O", "B-A", "I-A", "B-B", "I-B")
+LABELS = {
+    "trigger": ("O", "B-x", "I-x", "B-y", "I-y"),
+    "role": TAGS,
+    "frame": ("x A", "y A", "y A +", "y B"),
+}
+
+
+def roles(scores, types):
+    logits = torch.tensor(scores, dtype=torch.float32)
+    mask = np.ones(logits.shape[:2], bool)
+    return decode_roles(logits.log_softmax(-1).numpy(), mask, types, TAGS, Frames.of(LABELS))
+
+
+def test_roles_that_a_type_does_not_take():
+    scores = [[[0, 1, 0, 5, 0], [0, 0, 0, 0, 5], [3, 0, 0, 0, 0]]]
+    assert roles(scores, ["x"]) == [[(0, 1, "A")]]
+    assert roles(scores, ["y"]) == [[(0, 2, "B")]]
+    assert roles(scores, ["never seen"]) == [[(0, 2, "B")]]
+
+
+def test_roles_that_a_type_takes_once():
+    scores = [[[0, 3, 0, 0, 0], [2, 0, 0, 0, 0], [0, 4, 0, 2, 0], [0, 0, 3, 0, 3]]]
+    assert roles(scores, ["x"]) == [[(2, 4, "A")]]
+    assert roles(scores, ["y"]) == [[(0, 1, "A"), (2, 4, "A")]]
+    both = roles(scores * 2, ["y", "x"])
+    assert both == [[(0, 1, "A"), (2, 4, "A")], [(2, 4, "A")]]
+    # Two spans side by side inside the better one are still one too many.
+    adjacent = [[[0, 5, 0, 0, 0], [0, 5, 0, 0, 0], [0, 6, 0, 0, 0]]]
+    assert roles(adjacent, ["x"]) == [[(2, 3, "A")]]
+    assert roles(scores, ["x"]) != decode_roles(
+        torch.tensor(scores).float().log_softmax(-1).numpy(),
+        np.ones((1, 4), bool),
+        ["x"],
+        TAGS,
+        None,
+    )
+
+
+def test_the_inventory_says_what_a_type_takes():
+    labels = inventory(EVENTS)
+    types = ("Buy", "Group", "Motion", "State")
+    assert labels["trigger"] == ("O", *(f"{p}-{k}" for k in types for p in "BI"))
+    assert {"Motion Agent", "Motion Agent +", "Motion Time"} <= set(labels["frame"])
+    assert "Motion Place +" not in labels["frame"]
+    frames = Frames.of(labels)
+    assert frames.once["Motion"] == {"Place", "Time"}
+    names = labels["role"]
+    assert [n for n, ok in zip(names, frames.allowed["State"], strict=True) if ok] == [
+        "O", "B-Patient", "I-Patient", "B-Place", "I-Place",
+    ]  # fmt: skip
+
+
+@pytest.fixture(params=["pipeline", "joint"])
+def built(request, backbone):
+    task = EventExtraction(EventExtraction.Options(model=request.param, role_size=8))
+    torch.manual_seed(0)
+    model = task.build(backbone, task.labels(EVENTS)).eval()
+    return task, model
+
+
+def overfit(task, model, backbone, steps=60):
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    batch = task.collate(task.encode(EVENTS, backbone, model.labels))
+    for _ in range(steps):
+        loss = model(**batch)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model.eval()
+
+
+def test_a_model_learns_its_sentences(built, backbone):
+    task, model = built
+    overfit(task, model, backbone)
+    predicted = Predictor(task, model, 1000)(EVENTS, task.encode(EVENTS, backbone, None))
+    scores = task.metrics(np.sum([task.counts(*p) for p in zip(EVENTS, predicted, strict=True)], 0))
+    assert scores["f1"] > 90  # not all of it: one argument lies inside another
+    assert scores["given_argument_c_f1"] > 85
+    bare = [task.from_words(r["id"], r["words"], []) for r in EVENTS]
+    unseen = Predictor(task, model, 1000)(bare, task.encode(bare, backbone, None))
+    assert [r["events"] for r in unseen] == [r["events"] for r in predicted]
+    assert all(r["given"] == [] for r in unseen)
+
+
+def test_a_long_sentence_is_read_in_windows(built, backbone):
+    """Every trigger of a sentence of many windows gets arguments' scores for all of its words."""
+    task, model = built
+    given = [{"trigger": {"start": 3, "end": 90}, "type": "Buy", "arguments": []},
+             {"trigger": {"start": 99, "end": 100}, "type": "Buy", "arguments": []}]  # fmt: skip
+    record = {**LONG, "given": given}
+    (example,) = task.encode([record], backbone, None)
+    batch = task.collate([example])
+    assert batch["input_ids"].shape[1] <= backbone.max_length
+    assert len(batch["input_ids"]) > 3
+    with torch.no_grad():
+        outputs = model(**batch)
+    assert outputs["events"].tolist()[:2] == [[0, 3, 90], [0, 99, 100]]
+    assert outputs["role"].shape[:2] == (len(outputs["events"]), batch["word_mask"].shape[1])
+    (predicted,) = task.decode([record], [example], outputs, model.labels)
+    assert [e["trigger"] for e in predicted["given"]] == [e["trigger"] for e in given]
+
+
+def test_parts_that_are_not_learnt_are_not_predicted(backbone):
+    task = EventExtraction(EventExtraction.Options(parts=["entities", "arguments"]))
+    labels = task.labels(EVENTS)
+    examples = task.encode(EVENTS, backbone, labels)
+    batch = task.collate(examples)
+    rows = len(EVENTS)
+    assert (batch["labels"][rows : 2 * rows] == -100).all()
+    assert (batch["labels"][:rows] != -100).any()
+    torch.manual_seed(0)
+    model = task.build(backbone, labels).eval()
+    predicted = Predictor(task, model, 1000)(EVENTS, task.encode(EVENTS, backbone, None))
+    assert all(r["events"] == [] for r in predicted)
+    assert [len(r["given"]) for r in predicted] == [len(r["given"]) for r in EVENTS]
+
+
+def test_nothing_to_learn_adds_no_targets(backbone):
+    """Where no sentence has entities, their tags are no targets: the loss is not diluted."""
+    bare = [{**r, "entities": []} for r in EVENTS]
+    task = EventExtraction()
+    batch = task.collate(task.encode(bare, backbone, task.labels(bare)))
+    assert (batch["labels"][: len(bare)] == -100).all()
+
+
+def test_an_ensemble_averages_over_those_that_found_the_trigger(built, backbone):
+    task, model = built
+    overfit(task, model, backbone, 40)
+    torch.manual_seed(1)
+    other = overfit(task, task.build(backbone, model.labels), backbone, 20)
+    members = [Predictor(task, one, 1000) for one in (model, other)]
+    examples = task.encode(EVENTS, backbone, None)
+    outputs = [one.forward(examples) for one in members]
+    together = task.combine(outputs)
+    places = [tuple(p) for p in together["events"].tolist()]
+    assert len(set(places)) == len(places)
+    for place, scores in zip(places, together["role"], strict=True):
+        alone = [o["role"][o["events"].tolist().index(list(place))] for o in outputs
+                 if list(place) in o["events"].tolist()]  # fmt: skip
+        torch.testing.assert_close(scores, torch.stack(alone).mean(0))
+    same = Ensemble.of([members[0], members[0]])(EVENTS, examples)
+    assert same == members[0](EVENTS, examples)
+
+
+def test_events_on_a_document():
+    from xlt.display import document
+
+    task = EventExtraction()
+    doc = document(EVENTS[1], task)
+    assert [(e.text, e.label_) for e in doc.ents] == [
+        ("Sri Mulyani", "PER"), ("United Nations", "ORG"),
+    ]  # fmt: skip
+    assert [(s.text, s.label_) for s in doc.spans["events"]] == [
+        ("will visit", "Motion"), ("United Nations", "Group"),
+    ]  # fmt: skip
+    assert [(s.text, s.label_, s.id) for s in doc.spans["arguments"]] == [
+        ("Sri Mulyani", "Agent", 0), ("the United Nations", "Place", 0), ("Monday", "Time", 0),
+    ]  # fmt: skip

@@ -1,0 +1,315 @@
+"""Events in every format: what is read, and what is refused with file and line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from xlt.errors import XltError
+from xlt.tasks.event_extraction import EventExtraction
+from xlt.tasks.event_extraction.propositions import subtree
+
+WORDS = ["Ana", "Ruiz", "bought", "a", "house", "in", "Lima"]
+EXPECTED = {
+    "id": "d-1",
+    "words": WORDS,
+    "entities": [{"start": 0, "end": 2, "type": "PER"}, {"start": 6, "end": 7, "type": "LOC"}],
+    "events": [
+        {
+            "trigger": {"start": 2, "end": 3},
+            "type": "Buy",
+            "arguments": [
+                {"start": 0, "end": 2, "role": "Buyer"},
+                {"start": 6, "end": 7, "role": "Place"},
+            ],
+        }
+    ],
+}
+EXPECTED["given"] = EXPECTED["events"]
+
+OURS = {"id": "d-1", "tokens": WORDS, **{k: EXPECTED[k] for k in ("entities", "events")}}
+ONEIE = {
+    "doc_id": "d", "wnd_id": "d-1", "tokens": WORDS,
+    "entity_mentions": [
+        {"id": "E2", "start": 6, "end": 7, "entity_type": "LOC", "text": "Lima"},
+        {"id": "E1", "start": 0, "end": 2, "entity_type": "PER", "text": "Ana Ruiz",
+         "head": {"start": 1, "end": 2, "text": "Ruiz"}},
+    ],
+    "event_mentions": [{
+        "id": "V1", "event_type": "Buy", "trigger": {"start": 2, "end": 3, "text": "bought"},
+        "arguments": [
+            {"entity_id": "E1", "role": "Buyer", "text": "Ana Ruiz"},
+            {"entity_id": "E2", "role": "Place", "text": "Lima"},
+        ],
+    }],
+}  # fmt: skip
+DYGIE = {
+    "doc_key": "d", "sentences": [["Hello", "."], WORDS],
+    "ner": [[], [[2, 3, "PER"], [8, 8, "LOC"]]],
+    "events": [[], [[[4, "Buy"], [2, 3, "Buyer"], [8, 8, "Place"]]]],
+}  # fmt: skip
+ACE = {
+    "id": "d-1", "words": WORDS,
+    "golden-entity-mentions": [
+        {"start": 0, "end": 2, "text": "Ana Ruiz", "entity-type": "PER"},
+        {"start": 6, "end": 7, "text": "Lima", "entity-type": "LOC"},
+    ],
+    "golden-event-mentions": [{
+        "event_type": "Buy", "trigger": {"start": 2, "end": 3, "text": "bought"},
+        "arguments": [
+            {"start": 0, "end": 2, "text": "Ana Ruiz", "role": "Buyer"},
+            {"start": 6, "end": 7, "text": "Lima", "role": "Place"},
+        ],
+    }],
+}  # fmt: skip
+MEE = {
+    "id": "d-1", "tokens": WORDS,
+    "entities": {
+        "T1": {"start": "0", "end": "8", "type": "PER", "text": "Ana Ruiz"},
+        "T2": {"start": "27", "end": "29;31", "type": "LOC", "text": "Lima"},
+    },
+    "triggers": {"T3": {"start": 9, "end": 15, "type": "Buy", "text": "bought"}},
+    "arguments": [
+        {"trigger": "T3", "argument": "T1", "role": "Buyer"},
+        {"trigger": "T3", "argument": "T2", "role": "Place"},
+    ],
+}  # fmt: skip
+
+
+def read(tmp_path, content, format="jsonl", options=None, **reader):
+    rows = content if isinstance(content, list) else [content]
+    text = content if isinstance(content, str) else "".join(json.dumps(row) + "\n" for row in rows)
+    path = tmp_path / "data.jsonl"
+    path.write_text(text, encoding="utf-8")
+    task = EventExtraction(EventExtraction.Options(**(options or {})))
+    return list(task.read(path, format, **reader))
+
+
+@pytest.mark.parametrize(
+    ("format", "row"),
+    [("jsonl", OURS), ("oneie", ONEIE), ("ace", ACE), ("mee", MEE)],
+)
+def test_formats_agree(tmp_path, format, row):
+    assert read(tmp_path, row, format) == [EXPECTED]
+    if format != "jsonl":
+        assert read(tmp_path, json.dumps([row]), format) == [EXPECTED]
+
+
+def test_dygie_counts_words_of_the_document(tmp_path):
+    hello, bought = read(tmp_path, DYGIE, "dygie")
+    assert (hello["id"], hello["words"], hello["events"]) == ("d#0", ["Hello", "."], [])
+    assert bought == EXPECTED | {"id": "d#1"}
+    two = json.loads(json.dumps(DYGIE))
+    two["events"][1][0][0] = [4, 5, "Buy"]  # a trigger of two words
+    assert read(tmp_path, two, "dygie")[1]["events"][0]["trigger"] == {"start": 2, "end": 4}
+
+
+def test_inclusive_ends(tmp_path):
+    row = json.loads(json.dumps(ACE))
+    for mention in (*row["golden-entity-mentions"], row["golden-event-mentions"][0]["trigger"],
+                    *row["golden-event-mentions"][0]["arguments"]):  # fmt: skip
+        mention["end"] -= 1
+    assert read(tmp_path, row, "ace", ends="inclusive") == [EXPECTED]
+    with pytest.raises(XltError, match="ends one word away") as error:
+        read(tmp_path, row, "ace")
+    assert "ends: inclusive" in error.value.fix
+    with pytest.raises(XltError, match="ends one word away"):
+        read(tmp_path, ACE, "ace", ends="inclusive")
+
+
+def test_heads(tmp_path):
+    (record,) = read(tmp_path, ONEIE, "oneie", {"spans": "head"})
+    assert record["entities"][0] == {"start": 1, "end": 2, "type": "PER"}
+    assert record["events"][0]["arguments"][0] == {"start": 1, "end": 2, "role": "Buyer"}
+    with pytest.raises(XltError, match="jsonl:1: the entity from word 0 to 2 says no head"):
+        read(tmp_path, OURS, options={"spans": "head"})
+
+
+def test_labels_are_renamed_and_chosen_by_patterns(tmp_path):
+    options = {
+        "rename": {"events": {"*": "event"}, "roles": {"B*": "Agent"}},
+        "types": {"entities": ["L*"], "roles": ["Agent"]},
+    }
+    (record,) = read(tmp_path, OURS, options=options)
+    assert [e["type"] for e in record["entities"]] == ["LOC"]
+    assert record["events"][0]["type"] == "event"
+    assert record["events"][0]["arguments"] == [{"start": 0, "end": 2, "role": "Agent"}]
+    (record,) = read(tmp_path, OURS, options={"types": {"events": ["Sell"]}})
+    assert record["events"] == []
+
+
+def test_one_place_for_each_thing(tmp_path):
+    """Repeated annotation is one: two events of a type on one trigger have their arguments
+    together, and everything comes in the order of the text."""
+    event = OURS["events"][0]
+    split = [{**event, "arguments": [a]} for a in reversed(event["arguments"])]
+    row = {**OURS, "entities": OURS["entities"][::-1] * 2, "events": split}
+    assert read(tmp_path, row) == [EXPECTED]
+
+
+UP2 = """\
+# global.columns = ID FORM HEAD UP:PRED UP:ARGHEADS UP:ARGSPANS
+# sent_id = d-1
+1\tAna\t3\t_\t_\t_
+2\tRuiz\t1\t_\t_\t_
+3-4\tboughta\t_\t_\t_\t_
+3\tbought\t0\tbuy.01\tA0:1|AM-LOC:7\tA0:1-2|AM-LOC:6-7
+4\ta\t5\t_\t_\t_
+4.1\tnew\t_\t_\t_\t_
+5\thouse\t3\t_\t_\t_
+6\tin\t7\t_\t_\t_
+7\tLima\t3\t_\t_\t_
+
+# sent_id = d-2
+1\tYes\t0\t_\t_\t_
+
+"""
+FRAMES = {
+    "trigger": {"start": 2, "end": 3},
+    "type": "buy.01",
+    "arguments": [
+        {"start": 0, "end": 2, "role": "A0"},
+        {"start": 5, "end": 7, "role": "AM-LOC"},
+    ],
+}
+
+
+def up1(flag: bool) -> str:
+    heads, roles = [3, 1, 0, 5, 3, 7, 3], ["A0", "_", "_", "_", "_", "_", "AM-LOC"]
+    text = "# sent_id = d-1\n"
+    for i, (word, head, role) in enumerate(zip(WORDS, heads, roles, strict=True), 1):
+        cells = [str(i), word, *"____", str(head), *"___"]
+        frame = "buy.01" if i == 3 else "_"
+        cells += [*(["Y" if i == 3 else "_"] if flag else []), frame, role]
+        text += "\t".join(cells) + "\n"
+    return text + "\n"
+
+
+CONLL05 = (
+    "Ana - (A0*\nRuiz - *)\nbought buy.01 (V*)\na - *\nhouse - *\nin - (AM-LOC*\nLima - *)\n\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "reader"),
+    [(UP2, {}), (up1(True), {}), (up1(False), {}), (CONLL05, {"word": 0, "predicate": 1})],
+    ids=["up2", "up1-flags", "up1", "conll05"],
+)
+def test_columns_of_predicates(tmp_path, text, reader):
+    record, *more = read(tmp_path, text, "conllup", **reader)
+    assert (record["words"], record["entities"]) == (WORDS, [])
+    assert record["events"] == record["given"] == [FRAMES]
+    assert [r["id"] for r in more] == (["d-2"] if more else [])
+
+
+def test_heads_of_arguments(tmp_path):
+    for text in UP2, up1(True):
+        event = read(tmp_path, text, "conllup", {"spans": "head"})[0]["events"][0]
+        assert [a["start"] for a in event["arguments"]] == [0, 6]
+
+
+def test_an_argument_above_its_predicate_ends_before_it():
+    # "the man (1) who sings (3) here (4)": the man governs the clause that he is an argument of
+    heads = [1, -1, 3, 1, 3]
+    assert subtree(heads, 1, 3) == (0, 2)
+    assert subtree(heads, 4, 3) == (4, 5)
+
+
+def event(trigger=(2, 3), kind="Buy", *arguments):
+    return {
+        "trigger": {"start": trigger[0], "end": trigger[1]}, "type": kind,
+        "arguments": list(arguments),
+    }  # fmt: skip
+
+
+BRACKETS = (
+    "\t".join([*"12345678", "w", "1", "f", "(A0*"])
+    + "\n"
+    + "\t".join([*"12345678", "w", "1", "_", "*)"])
+    + "\n\n"
+)
+BAD = [
+    ("jsonl", {"id": "1", "events": []}, "`words` is missing"),
+    ("jsonl", {"words": [], "events": []}, "the sentence has no words"),
+    ("jsonl", {"words": [1], "events": []}, "no list of texts"),
+    ("jsonl", {"words": WORDS}, "the field 'events' is missing"),
+    ("jsonl", {"words": WORDS, "events": {}, "entities": "x"}, "`entities` is no list"),
+    ("jsonl", {"words": WORDS, "events": [{"type": "Buy"}]}, "an event has no trigger"),
+    ("jsonl", {"words": WORDS, "events": [event((6, 8))]}, "trigger from word 6 to 8 is not in"),
+    ("jsonl", {"words": WORDS, "events": [event((3, 3))]}, "trigger from word 3 to 3 is not in"),
+    ("jsonl", {"words": WORDS, "events": [event((-1, 1))]}, "trigger from word -1 to 1"),
+    ("jsonl", {"words": WORDS, "events": [event((0, True))]}, "`end` of a trigger is True"),
+    ("jsonl", {"words": WORDS, "events": [event(kind="")]}, "has no `type`"),
+    ("jsonl", {"words": WORDS, "events": [event((2, 3), "X", {"start": 0, "end": 9, "role": "A"})]},
+     "argument from word 0 to 9"),
+    ("jsonl", {"words": WORDS, "events": [event((2, 3), "Buy", {"start": 0, "end": 1})]},
+     "has no `role`"),
+    ("jsonl", {"words": WORDS, "events": [], "entities": [{"start": "0", "end": 1, "type": "P"}]},
+     "`start` of an entity is '0'"),
+    ("jsonl", [OURS, OURS], "data.jsonl:2: the id 'd-1' was there before (.*data.jsonl:1)"),
+    ("jsonl", ONEIE, "'event_mentions' where `events` was expected"),
+    ("jsonl", "{\n", "jsonl:1: not JSON"),
+    ("oneie", {**ONEIE, "entity_mentions": ONEIE["entity_mentions"][:1]},
+     "points to the entity 'E1', which is not there"),
+    ("oneie", {"tokens": WORDS}, "'entity_mentions' is missing"),
+    ("oneie", "[1]", "record 1: this is no object"),
+    ("dygie", {**DYGIE, "events": [[], [[[4], [2, 3]]]]}, "not as DyGIE"),
+    ("dygie", {**DYGIE, "ner": [[], [[0, 3, "PER"]]]}, "entity from word -2 to 2"),
+    ("mee", {**MEE, "arguments": [{"trigger": "T9", "argument": "T1", "role": "R"}]},
+     "points to the trigger 'T9', which is not there"),
+    ("mee", {**MEE, "arguments": [{"trigger": "T3", "argument": "T9", "role": "R"}]},
+     "points to the entity 'T9', which is not there"),
+    ("mee", {**MEE, "triggers": {"T3": {"start": 9, "end": 99, "type": "Buy"}}},
+     "characters from 9 to 99 are not in the text of 31"),
+    ("mee", {**MEE, "triggers": {"T3": {"start": "x", "end": 99, "type": "Buy"}}},
+     "has no character offsets"),
+    ("conllup", UP2.replace("FORM", "WORD"), "jsonl:1: the columns lack FORM"),
+    ("conllup", UP2.replace("A0:1-2", "A0:x"), "jsonl:6: 'A0:x' is no argument"),
+    ("conllup", UP2.replace("2\tRuiz\t1\t", "2\tRuiz\t"), "jsonl:4: 5 columns where 6"),
+    ("conllup", up1(True).replace("\tA0", ""), "jsonl:3: 13 columns where 12"),
+    ("conllup", "1\ta\n\n", "2 columns where 11 were expected"),
+    ("conllup", up1(False).replace("\tA0", "\t(A0*"), "jsonl:3: '_' is no bracketed role"),
+    ("conllup", BRACKETS.replace("(A0*", "*)"), "jsonl:1: '.*' closes what was not opened"),
+    ("conllup", BRACKETS.replace("*)", "*"), r"jsonl:1: \(A0 is not closed"),
+    ("conllup", up1(False).replace("\t5\t_", "\t55\t_"), "column 7 is no head"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("format", "content", "what"), BAD)
+def test_what_is_refused(tmp_path, format, content, what):
+    with pytest.raises(XltError, match=what) as error:
+        read(tmp_path, content, format)
+    assert str(tmp_path) in error.value.where
+
+
+def test_repeated_ids_may_be_numbered(tmp_path):
+    ids = [r["id"] for r in read(tmp_path, [OURS, OURS, OURS], repeated_ids="number")]
+    assert ids == ["d-1", "d-1#2", "d-1#3"]
+
+
+def test_predictions_keep_what_gold_triggers_were_given(tmp_path):
+    task = EventExtraction()
+    record = {**EXPECTED, "events": []}
+    path = tmp_path / "predicted.jsonl"
+    with path.open("w", encoding="utf-8") as stream:
+        task.write([record, EXPECTED | {"id": "2"}], stream, "jsonl")
+    assert list(task.read(path, "jsonl")) == [record, EXPECTED | {"id": "2"}]
+    assert "given" not in json.loads(path.read_text().split("\n")[1])
+
+
+def test_a_label_the_model_does_not_know():
+    task = EventExtraction()
+    known = task.labels([EXPECTED])
+    event = {**EXPECTED["events"][0], "type": "Sell"}
+    other = task.labels([EXPECTED, {**EXPECTED, "events": [event]}])
+    with pytest.raises(XltError, match="trigger type 'Sell', which the model") as error:
+        task.check_labels(known, other, where="here")
+    assert "task.rename.events" in error.value.fix
+    task.check_labels(known, known, where="here")
+
+
+def test_sizes_are_what_a_limit_counts():
+    assert EventExtraction().sizes(EXPECTED) == {
+        "words": 7, "entities": 2, "triggers": 1, "arguments": 2,
+    }  # fmt: skip
