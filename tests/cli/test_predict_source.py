@@ -47,6 +47,26 @@ def test_set_and_chain(xlt):
     assert "→ ind → jav" in done.stdout
 
 
+def test_budget(xlt, tmp_path):
+    asked = ("predict-source", "jav", "--task", "dependency_parsing", "--available", "sample")
+    done = xlt(*asked, "--budget", "100", "--count", "2", "--write", "b.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "100 training examples, evenly" in done.stdout
+    assert "wrote b.yaml" in done.stdout
+    checked = json.loads(xlt("config", "check", "b.yaml", "--json", cwd=tmp_path).stdout)
+    assert len(checked["stages"]["jav"]) == 1
+    climbed = xlt(*asked, "--count", "3", "--set-by", "tower")
+    assert "after TOWER" in climbed.stdout
+    for wrong, said in [
+        (("--write", "c.yaml"), "--write writes the division of a budget"),
+        (("--budget", "1"), "fewer than"),
+        (("--count", "2", "--set-by", "towre"), "did you mean 'tower'"),
+    ]:
+        done = xlt(*asked, *wrong, cwd=tmp_path)
+        assert done.returncode == 2
+        assert said in done.stderr
+
+
 def test_few_shot(xlt, tmp_path):
     asked = ("predict-source", "jav", "--task", "ner", "--reach", "80", "--top", "1")
     done = xlt(*asked, cwd=tmp_path)

@@ -26,10 +26,14 @@ def lines(result: dict[str, Any], explain: bool) -> list[str]:
     ]
     if any(source["imputed"] for source in result["sources"]):
         said.append("* nothing is recorded: what is usual at that genetic and geographic distance")
-    if "set" in result:
+    if "climb" in result:
+        said += _climb(result["climb"])
+    elif "set" in result:
         said.append(
             f"together (heuristic: by score, unlike one another): {', '.join(result['set'])}"
         )
+    if "budget" in result:
+        said += _budget(result["budget"])
     for chain in result.get("chains", ()):
         steps = f"{chain['source']} → {chain['via']} → {result['target']}"
         said.append(f"chain (heuristic: nobody has measured chains): {steps}")
@@ -78,6 +82,42 @@ def _own(own: dict[str, Any] | None, target: str) -> list[str]:
     return [
         f"own runs took part: {', '.join(own['names'])} ({own['on_target']} scores on {target}, "
         f"{own['on_others']} on other targets; {own['metric']}{encoder}){left}"
+    ]
+
+
+def _climb(found: dict[str, Any]) -> list[str]:
+    said = [
+        f"together (heuristic, after TOWER): {', '.join(found['sources'])}",
+        f"  the climb begins at {found['proxy']}, the nearest by syntax",
+    ]
+    for added, worth, taken in found["steps"]:
+        shown = ", ".join(added[:8]) + (f" and {len(added) - 8} more" if len(added) > 8 else "")
+        verdict = "taken in" if taken else "the climb ends"
+        said.append(f"  {shown}: {worth:+.1f} sd as sources for {found['proxy']}, {verdict}")
+    if found["imputed"]:
+        said.append(f"  nothing is recorded of the syntax of {', '.join(found['imputed'])}")
+    return said
+
+
+def _budget(found: dict[str, Any]) -> list[str]:
+    from xlt.evaluation.report import Table
+
+    rows = tuple(
+        (
+            share["language"],
+            f"{share['examples']:,}",
+            share["card"] or "to be labelled or translated",
+            "?" if share["available"] is None else f"{share['available']:,}",
+        )
+        for share in found["shares"]
+    )
+    header = ("source", "examples", "from", "there are")
+    return [
+        "",
+        f"{found['examples']:,} training examples, evenly (several sources beat one; how they are "
+        "divided matters little: Budget-Xfer 2026, African NER and sentiment)",
+        Table(header, rows, frozenset((1, 3))).text(),
+        *([f"wrote {found['config']}"] if found["config"] else []),
     ]
 
 

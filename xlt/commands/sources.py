@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xlt.console import console
+
+if TYPE_CHECKING:
+    from xlt.typology.ranking import Ranking
+
+
+SOURCES = 3
+"""Of a budget, where --count does not say how many."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,6 +42,16 @@ def predict_source(
     count: Annotated[
         int | None, typer.Option(help="Also recommend so many sources together.", min=2)
     ] = None,
+    set_by: Annotated[
+        str, typer.Option(metavar="greedy|tower", help="How --count and --budget choose a set.")
+    ] = "greedy",
+    budget: Annotated[
+        int | None,
+        typer.Option(help="Divide so many training examples over --count sources (3).", min=1),
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the division as a `joint` config.")
+    ] = None,
     own: Annotated[
         bool, typer.Option("--own/--no-own", help="Let what `xlt scores add` has kept take part.")
     ] = True,
@@ -60,7 +77,7 @@ def predict_source(
     from xlt.typology.choice import measured_as
     from xlt.typology.explain import as_dict
     from xlt.typology.ranking import rank
-    from xlt.typology.sets import chains, choose_set
+    from xlt.typology.sets import chains
 
     if sources is not None and available is not None:
         raise XltError("--sources and --available exclude one another", fix="give one of the two")
@@ -71,8 +88,14 @@ def predict_source(
     names = measured_as(task)
     found = rank(target, candidates, task=task, measured_as=names, encoder=encoder, own_scores=own)
     result = as_dict(found, top)
-    if count is not None:
-        result["set"] = choose_set(found, count)
+    if count is not None or budget is not None:
+        result |= _together(found, names, count or SOURCES, set_by, encoder, own)
+    if budget is not None:
+        result["budget"] = _divided(
+            budget, task, found.target, result["set"], available, write, encoder
+        )
+    elif write is not None:
+        raise XltError("--write writes the division of a budget", fix="give --budget, too")
     if via:
         # The first step starts where data are plenty: English, or else what was named.
         plenty = ["eng"] if candidates is None else [s.language for s in found.sources]
@@ -144,3 +167,62 @@ def _trainable(names: list[str], target: str) -> list[str]:
                 if "train" in splits and not languages.same(code, target):
                     found[code] = None
     return list(found)
+
+
+def _together(
+    found: Ranking, names: tuple[str, ...], count: int, set_by: str, encoder: str | None, own: bool
+) -> dict[str, Any]:
+    """A set of sources, and how a climb came by it."""
+    from dataclasses import asdict
+
+    from xlt.errors import XltError, choose
+    from xlt.typology.ranking import rank
+    from xlt.typology.sets import choose_set
+    from xlt.typology.tower import climb
+
+    if set_by == "greedy":
+        return {"set": choose_set(found, count)}
+    if set_by != "tower":
+        raise XltError(
+            f"there is no way to choose a set called {set_by!r}",
+            where="--set-by",
+            fix=choose(set_by, ("greedy", "tower")),
+        )
+    climbed = climb(
+        found.target,
+        [source.language for source in found.sources],
+        lambda target, codes: rank(
+            target,
+            codes,
+            task=found.task,
+            measured_as=names,
+            encoder=encoder,
+            own_scores=own,
+        ),
+        count,
+    )
+    return {"set": list(climbed.sources), "climb": asdict(climbed)}
+
+
+def _divided(
+    budget: int,
+    task: str,
+    target: str,
+    sources: list[str],
+    available: str | None,
+    write: Path | None,
+    encoder: str | None,
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from xlt.typology.budget import find_cards, shares, write_config
+
+    named = [name.strip() for name in (available or "").split(",") if name.strip()]
+    parts = shares(budget, task, sources, find_cards(task, sources, named))
+    if write is not None:
+        write_config(write, task, target, parts, encoder)
+    return {
+        "examples": budget,
+        "shares": [asdict(part) for part in parts],
+        "config": None if write is None else str(write),
+    }

@@ -1,0 +1,133 @@
+"""Sets of sources by climbing, and a number of examples divided over one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from xlt.config.check import plan_stages
+from xlt.config.load import load_config
+from xlt.errors import XltError
+from xlt.typology.budget import Share, divide, find_cards, shares, write_config
+from xlt.typology.ranking import Ranking, rank
+from xlt.typology.tower import _nodes_above, climb
+
+PARSING = "dependency_parsing"
+
+
+def parsing(target, candidates) -> Ranking:
+    return rank(target, candidates, task=PARSING, measured_as=("dep",))
+
+
+# The tower -----------------------------------------------------------------------------------
+
+
+def test_nodes_above_a_leaf():
+    # (0 1), (2 3), then both, then 4
+    merges = np.array([[0, 1, 0.1, 2], [2, 3, 0.2, 2], [5, 6, 0.3, 4], [7, 4, 0.4, 5]])
+    assert _nodes_above(2, merges) == [[2, 3], [0, 1, 2, 3], [0, 1, 2, 3, 4]]
+    assert _nodes_above(4, merges) == [[0, 1, 2, 3, 4]]
+
+
+def test_the_climb_stays_with_relatives():
+    codes = ["ces", "slk", "pol", "rus", "jpn", "tur", "hin", "arb", "eng", "fin"]
+    found = climb("ukr", codes, parsing)
+    assert set(found.sources) <= {"ces", "slk", "pol", "rus"}
+    assert found.sources[0] == found.proxy
+    taken = [code for added, _, good in found.steps if good for code in added]
+    assert [found.proxy, *taken] == list(found.sources)
+    # Every step but the last was worth it, and the last was not (or nothing was left).
+    assert [good for *_, good in found.steps[:-1]] == [True] * (len(found.steps) - 1)
+
+
+def test_the_climb_does_not_outgrow_its_limit():
+    codes = ["ces", "slk", "pol", "rus", "bul", "hrv", "slv", "jpn", "tur", "hin", "ara"]
+    assert len(climb("ukr", codes, parsing, most=2).sources) <= 2
+
+
+def test_one_candidate_alone():
+    found = climb("jav", ["eng"], parsing)
+    assert (found.sources, found.steps) == (("eng",), ())
+
+
+def test_unrecorded_syntax_is_said():
+    assert "pcm" in climb("pcm", ["eng", "fra", "hau"], parsing).imputed
+
+
+# Budgets -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("budget", "available", "wanted"),
+    [
+        (9, {}, {"a": 3, "b": 3, "c": 3}),
+        (11, {}, {"a": 4, "b": 4, "c": 3}),
+        (90, {"b": 10}, {"a": 40, "b": 10, "c": 40}),
+        (90, {"a": 5, "b": 10}, {"a": 5, "b": 10, "c": 75}),
+        (15, {"a": 5, "b": 5, "c": 5}, {"a": 5, "b": 5, "c": 5}),
+        (91, {"b": 10, "c": None}, {"a": 41, "b": 10, "c": 40}),
+    ],
+)
+def test_division(budget, available, wanted):
+    assert divide(budget, ["a", "b", "c"], available) == wanted
+
+
+@pytest.mark.parametrize(
+    ("budget", "available", "what"),
+    [(2, {}, "fewer than the 3"), (16, {"a": 5, "b": 5, "c": 5}, "only 15 examples together")],
+)
+def test_division_that_cannot_be(budget, available, what):
+    with pytest.raises(XltError, match=what) as caught:
+        divide(budget, ["a", "b", "c"], available)
+    assert caught.value.where == "--budget"
+    assert caught.value.fix
+
+
+def test_cards():
+    found = find_cards(PARSING, ["ind", "eng", "aym"], ["sample"])
+    assert found["ind"].identifier == "sample-dep"
+    assert found["aym"] is None
+    assert find_cards(PARSING, ["ind"])["ind"].identifier.startswith("ud-")
+
+
+def test_a_config_that_can_be_run(tmp_path):
+    found = find_cards(PARSING, ["ind", "eng"], ["sample"])
+    parts = shares(301, PARSING, ["ind", "eng"], found)
+    assert [(p.language, p.examples, p.card) for p in parts] == [
+        ("ind", 151, "sample-dep"),
+        ("eng", 150, "sample-dep"),
+    ]
+    assert all(part.available > 300 for part in parts)
+    path = tmp_path / "new" / "joint.yaml"
+    write_config(path, PARSING, "jav", parts, "some/model")
+    loaded = load_config(path)
+    config = loaded.config
+    assert config.strategy.name == "joint"
+    assert config.data["ind"].train[0].limit == 151
+    assert config.model.encoder == "some/model"
+    assert [stage.name for stage in plan_stages(loaded)["jav"]] == ["ind+eng"]
+    with pytest.raises(XltError, match="exists already"):
+        write_config(path, PARSING, "jav", parts)
+
+
+def test_what_has_yet_to_be_labelled(tmp_path):
+    path = tmp_path / "made.yaml"
+    parts = [Share("aym", 20, None, None), Share("spa", 20, "sample-dep", 2000)]
+    write_config(path, PARSING, "quy", parts)
+    assert "To be labelled or translated first: aym" in path.read_text(encoding="utf-8")
+    data = load_config(path).config.data
+    assert data["aym"].train[0].ref == str(tmp_path / "data" / "aym-train.conllu")
+    assert data["quy"].test[0].ref.endswith("quy-test.conllu")
+
+
+def test_a_source_without_dev_data(tmp_path):
+    path = tmp_path / "last.yaml"
+    write_config(path, PARSING, "jav", [Share("kaz", 20, "ud-kazakh-ktb", None)])
+    config = load_config(path).config
+    assert config.selection.on == "last"
+    assert config.strategy.name == "zero_shot"
+
+
+def test_a_task_that_xlt_cannot_train(tmp_path):
+    with pytest.raises(XltError, match="trains no such task"):
+        write_config(tmp_path / "a.yaml", "sentiment", "jav", [Share("ind", 20, None, None)])
