@@ -1,14 +1,16 @@
 """Training and prediction speed of xlt against a plain transformers.Trainer, in the same run.
 
-The baseline is set up as in the library's own run_ner example: words to pieces with
-`is_split_into_words`, DataCollatorForTokenClassification, 8 sentences a batch in random order,
-fp32, the default fused AdamW. xlt trains the same sentences, with a token budget that gives about
-as many optimisation steps, or with `--batch-tokens`, e.g. its default of 2048, which makes fewer
-and larger ones. Encoders have random weights: only their shape matters for speed.
+The baseline is set up as in the library's own examples: for NER as in run_ner (words to pieces
+with `is_split_into_words`, DataCollatorForTokenClassification), for NLI as in run_xnli (pairs cut
+at 512 pieces, DataCollatorWithPadding); 8 examples a batch in random order, fp32, the default fused
+AdamW. xlt trains the same examples, with a token budget that gives about as many optimisation
+steps, or with `--batch-tokens`, e.g. its default of 2048, which makes fewer and larger ones.
+Encoders have random weights: only their shape matters for speed.
 
-    python scripts/benchmark_training.py --data masakhaner2:hau:train --sentences 160
+    python scripts/benchmark_training.py --data masakhaner2:hau:train --examples 160
+    python scripts/benchmark_training.py --task nli --data multinli-mt:eng:train --examples 160
 
-Each variant runs in a process of its own, baseline and xlt in turn, and prints sentences a second
+Each variant runs in a process of its own, baseline and xlt in turn, and prints examples a second
 and the peak memory of the process (resident set).
 """
 
@@ -40,8 +42,9 @@ BATCH = 8
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default="masakhaner2:hau:train", help="a NER data reference")
-    parser.add_argument("--sentences", type=int, default=160)
+    parser.add_argument("--task", default="ner", choices=list(BASELINES))
+    parser.add_argument("--data", default="masakhaner2:hau:train", help="a data reference")
+    parser.add_argument("--examples", type=int, default=160)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=list(SHAPES))
     parser.add_argument("--batch-tokens", type=int, help="by default as many steps as the baseline")
@@ -50,25 +53,25 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        json.dump(WORKERS[options.worker](options.folder), sys.stdout)
+        json.dump(WORKERS[options.worker](options.folder, options.task), sys.stdout)
         return
-    records = load(options.data, options.sentences)
-    print(f"{len(records)} sentences of {options.data}, medians of {options.repeat} runs in turn")
+    records = load(options.task, options.data, options.examples)
+    print(f"{len(records)} examples of {options.data}, medians of {options.repeat} runs in turn")
     header = f"{'':28}{'baseline':>12}{'xlt':>12}{'ratio':>9}"
     for shape in options.shapes:
         with tempfile.TemporaryDirectory() as folder:
-            prepare(Path(folder), SHAPES[shape], records)
+            prepare(Path(folder), SHAPES[shape], options.task, records)
             (Path(folder) / "budget.json").write_text(
                 json.dumps([options.batch_tokens, options.accumulate])
             )
             found: dict[str, list[dict[str, float]]] = {name: [] for name in WORKERS}
             for _ in range(options.repeat):
                 for name in WORKERS:
-                    found[name].append(run_worker(name, Path(folder)))
+                    found[name].append(run_worker(name, Path(folder), options.task))
         print(f"\n{shape}\n{header}")
         for label, key, better in [
-            ("training, sentences/s", "train", "higher"),
-            ("prediction, sentences/s", "predict", "higher"),
+            ("training, examples/s", "train", "higher"),
+            ("prediction, examples/s", "predict", "higher"),
             ("peak memory, MiB", "memory", "lower"),
         ]:
             old = median(one[key] for one in found["baseline"])
@@ -77,34 +80,35 @@ def main() -> None:
             print(f"{label:28}{old:12.1f}{new:12.1f}{ratio:8.2f}×")
 
 
-def load(reference: str, limit: int) -> list[dict[str, Any]]:
+def load(task: str, reference: str, limit: int) -> list[dict[str, Any]]:
     from xlt.config.schema import Reference
     from xlt.data.references import resolve
     from xlt.data.store import load_records
     from xlt.registry import tasks
 
-    kind = tasks.get("ner")
+    kind = tasks.get(task)
     _, language, split = reference.split(":")
     resolved = resolve(Reference(ref=reference, limit=limit), language, split)
     return list(load_records(kind(), resolved, 1).to_list())
 
 
-def prepare(folder: Path, shape: dict[str, int], records: list[dict[str, Any]]) -> None:
-    """A random encoder of this shape, a tokenizer, and the sentences."""
+def prepare(folder: Path, shape: dict[str, int], task: str, records: list[dict[str, Any]]) -> None:
+    """A random encoder of this shape, a tokenizer, and the examples."""
     from transformers import XLMRobertaConfig, XLMRobertaModel
 
+    from xlt.registry import tasks
     from xlt.testing import make_tokenizer
 
-    tokenizer = make_tokenizer((" ".join(r["words"]) for r in records), size=8000)
+    tokenizer = make_tokenizer(map(tasks.get(task)().text, records), size=8000)
     config = XLMRobertaConfig(pad_token_id=tokenizer.pad_token_id, **shape)
     XLMRobertaModel(config).save_pretrained(folder / "encoder")
     tokenizer.save_pretrained(folder / "encoder")
     (folder / "records.json").write_text(json.dumps(records), encoding="utf-8")
 
 
-def run_worker(name: str, folder: Path) -> dict[str, float]:
+def run_worker(name: str, folder: Path, task: str) -> dict[str, float]:
     done = subprocess.run(
-        [sys.executable, __file__, "--worker", name, "--folder", str(folder)],
+        [sys.executable, __file__, "--worker", name, "--folder", str(folder), "--task", task],
         capture_output=True, text=True, check=False,
         env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
     )  # fmt: skip
@@ -114,9 +118,9 @@ def run_worker(name: str, folder: Path) -> dict[str, float]:
     return result
 
 
-def read(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    records = json.loads((folder / "records.json").read_text(encoding="utf-8"))
-    return records, sorted({tag for record in records for tag in record["tags"]})
+def read(folder: Path) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = json.loads((folder / "records.json").read_text("utf-8"))
+    return records
 
 
 def peak_mib() -> float:
@@ -125,18 +129,12 @@ def peak_mib() -> float:
     return int(next(line for line in status.splitlines() if "VmHWM" in line).split()[1]) / 1024
 
 
-def baseline(folder: Path) -> dict[str, float]:
+def tagging(folder: Path, tokenizer: Any, records: list[dict[str, Any]]) -> tuple[Any, Any, Any]:
+    """Model, data and collator as in run_ner."""
     from datasets import Dataset
-    from transformers import (
-        AutoModelForTokenClassification,
-        AutoTokenizer,
-        DataCollatorForTokenClassification,
-        Trainer,
-        TrainingArguments,
-    )
+    from transformers import AutoModelForTokenClassification, DataCollatorForTokenClassification
 
-    records, tags = read(folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder / "encoder", add_prefix_space=True)
+    tags = sorted({tag for record in records for tag in record["tags"]})
     ids = {tag: i for i, tag in enumerate(tags)}
 
     def align(batch: dict[str, list[Any]]) -> dict[str, Any]:
@@ -153,9 +151,32 @@ def baseline(folder: Path) -> dict[str, float]:
         return dict(encoded)
 
     data = Dataset.from_list(records).map(align, batched=True, remove_columns=list(records[0]))
-    model = AutoModelForTokenClassification.from_pretrained(
-        folder / "encoder", num_labels=len(tags)
-    )
+    model = AutoModelForTokenClassification.from_pretrained(folder, num_labels=len(tags))
+    return model, data, DataCollatorForTokenClassification(tokenizer)
+
+
+def inference(folder: Path, tokenizer: Any, records: list[dict[str, Any]]) -> tuple[Any, Any, Any]:
+    """Model, data and collator as in run_xnli."""
+    from datasets import Dataset
+    from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding
+
+    labels = sorted({record["label"] for record in records})
+
+    def encode(batch: dict[str, list[Any]]) -> dict[str, Any]:
+        encoded = tokenizer(batch["premise"], batch["hypothesis"], truncation=True, max_length=512)
+        return {**encoded, "labels": [labels.index(label) for label in batch["label"]]}
+
+    data = Dataset.from_list(records).map(encode, batched=True, remove_columns=list(records[0]))
+    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=len(labels))
+    return model, data, DataCollatorWithPadding(tokenizer)
+
+
+def baseline(folder: Path, task: str) -> dict[str, float]:
+    from transformers import AutoTokenizer, Trainer, TrainingArguments
+
+    records = read(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder / "encoder", add_prefix_space=True)
+    model, data, collator = BASELINES[task](folder / "encoder", tokenizer, records)
     arguments = TrainingArguments(
         output_dir=str(folder / "out"), per_device_train_batch_size=BATCH,
         per_device_eval_batch_size=BATCH, num_train_epochs=1, save_strategy="no",
@@ -165,7 +186,7 @@ def baseline(folder: Path) -> dict[str, float]:
         model=model,
         args=arguments,
         train_dataset=data,
-        data_collator=DataCollatorForTokenClassification(tokenizer),
+        data_collator=collator,
         processing_class=tokenizer,
     )
     start = time.perf_counter()
@@ -179,7 +200,7 @@ def baseline(folder: Path) -> dict[str, float]:
     }
 
 
-def ours(folder: Path) -> dict[str, float]:
+def ours(folder: Path, task_name: str) -> dict[str, float]:
     """The path that `xlt train` takes: build, trim, train; then predict."""
     import numpy as np
 
@@ -196,8 +217,8 @@ def ours(folder: Path) -> dict[str, float]:
     )
     from xlt.training.trainer import TransferTrainer
 
-    records, _ = read(folder)
-    task = tasks.get("ner")()
+    records = read(folder)
+    task = tasks.get(task_name)()
     backbone = Backbone(str(folder / "encoder"), Model(encoder=str(folder / "encoder")))
     model = task.build(backbone, task.labels(records))
     examples = task.encode(records, backbone, model.labels)
@@ -230,6 +251,7 @@ def ours(folder: Path) -> dict[str, float]:
     }
 
 
+BASELINES = {"ner": tagging, "nli": inference}
 WORKERS = {"baseline": baseline, "xlt": ours}
 
 if __name__ == "__main__":
