@@ -62,8 +62,12 @@ class LoadedConfig:
         return type(error)(error.what, where=self.where(error.where or ""), fix=error.fix)
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> LoadedConfig:
+def load_config(
+    path: str | Path, overrides: Sequence[str] = (), *, cell: Node | None = None
+) -> LoadedConfig:
     """The config in the file `path`, with `overrides` such as ``training.epochs=3`` on top.
+
+    cell: what one run of the study in the file does differently (`xlt.config.study`).
 
     Raises XltError (XltErrors for several) with everything that is wrong: each problem has the
     line it stands in, and the nearest valid name.
@@ -78,6 +82,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> LoadedConfig
     problems = Problems()
     problems.sources = [*(layer.at.source for layer in layers), COMMAND_LINE]
     files = tuple(Path(layer.at.source) for layer in layers)
+    _take_study(layers, cell, problems)
     if above is not None:
         layers.append(above)
     plugins = {section: _plugin(section, layers, problems) for section in PLUGINS}
@@ -92,6 +97,17 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> LoadedConfig
     raise_all(unread)
     assert config is not None
     return LoadedConfig(config, path, files, root, chosen)
+
+
+def _take_study(layers: list[Node], cell: Node | None, problems: Problems) -> None:
+    """Put a cell of the study over the layers, instead of the key that describes them all."""
+    for layer in layers:
+        assert isinstance(layer.value, dict)
+        node = layer.value.pop("study", None)
+        if node is not None and cell is None:
+            problems.add(node.at, "study", "this is a study of several runs", "use `xlt study`")
+    if cell is not None:
+        layers.append(cell)
 
 
 def _choose_source(root: Node, problems: Problems) -> dict[str, Any] | None:

@@ -1,0 +1,110 @@
+"""Studies: one file for several runs, what is wrong with it, and one table of the outcomes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from small import make_world
+
+from xlt.config.load import load_config
+from xlt.config.study import load_study, outline
+from xlt.errors import XltError
+from xlt.runs.study import study, table
+
+BASE = """\
+name: toy
+task: ner
+model: {encoder: ./encoder}
+data:
+  eng: {train: a.bio, dev: a.bio}
+  ind: {train: a.bio, dev: a.bio}
+  jav: {test: a.bio}
+source: eng
+target: jav
+"""
+
+
+def write(folder, text):
+    (folder / "study.yaml").write_text(BASE + text, encoding="utf-8")
+    return folder / "study.yaml"
+
+
+def test_cells_and_combinations(tmp_path):
+    path = write(tmp_path, """\
+study:
+  cells:
+    en:
+    both: {source: [eng, ind], strategy: {name: joint, temperature: 2}}
+  matrix: {training.epochs: [2, 4], selection: [{on: last}]}
+  baseline: both-4-last
+""")  # fmt: skip
+    found = load_study(path, ["training.learning_rate=1e-4"])
+    assert list(found.cells) == ["en-2-last", "en-4-last", "both-2-last", "both-4-last"]
+    assert found.baseline == "both-4-last"
+    both = found.cells["both-4-last"].config
+    assert (both.name, both.source, both.strategy.name) == (
+        "toy-both-4-last",
+        ["eng", "ind"],
+        "joint",
+    )
+    assert (both.training.epochs, both.training.learning_rate, both.selection.on) == (
+        4,
+        1e-4,
+        "last",
+    )
+    assert found.cells["en-2-last"].config.strategy.name == "zero_shot"
+
+
+WRONG = {
+    "no study": ("", "the key 'study' is missing"),
+    "unknown key": ("study: {cell: {a: {}}}\n", r":10 \(study.cell\): unknown key 'cell'"),
+    "nothing": ("study: {baseline: a}\n", "needs cells or a matrix"),
+    "no list": ("study:\n  matrix:\n    source: eng\n", r":12 \(study.matrix.source\): a list"),
+    "no mapping": ("study: {cells: [a]}\n", "a mapping is needed"),
+    "name": ("study: {cells: {a/b: {}}}\n", "'a/b' cannot be part of a folder's name"),
+    "baseline": ("study: {cells: {a: {}}, baseline: b}\n", "there is no cell called 'b'"),
+    "cell": ("study:\n  cells:\n    a: {}\n    b: {sorce: ind}\n", r":13 \(sorce\)"),
+}
+
+
+@pytest.mark.parametrize(("text", "complaint"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong(tmp_path, text, complaint):
+    with pytest.raises(XltError, match=complaint) as error:
+        load_study(write(tmp_path, text))
+    assert "fix: " in error.value.render()
+
+
+def test_a_study_is_not_one_run(tmp_path):
+    with pytest.raises(XltError, match="several runs") as error:
+        load_config(write(tmp_path, "study: {cells: {a: {}}}\n"))
+    assert "xlt study" in error.value.render()
+    assert list(outline(write(tmp_path, "study: {matrix: {source: [eng, [eng, ind]]}}\n"))[0]) == [
+        "eng", "eng+ind",
+    ]  # fmt: skip
+
+
+def test_cells_are_run_once_and_compared(tmp_path):
+    path = make_world(tmp_path).config(
+        strategy="zero_shot",
+        training__max_steps=2,
+        study={"cells": {"eng": {"source": "eng"}, "both": {"source": ["eng", "ind"]}}},
+    )
+    with pytest.raises(XltError, match="one source"):  # before any cell is run
+        study(load_study(path), quiet=True)
+    assert not (tmp_path / "runs").exists()
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["study"]["cells"]["both"]["strategy"] = "joint"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    found = study(load_study(path), quiet=True)
+    assert found["cells"] == {"eng": True, "both": True}
+    first, second = found["rows"]
+    assert (first["cell"], first["target"], first["against"]) == ("eng", "jav", None)
+    against = second["against"]
+    assert against["low"] <= against["difference"] <= against["high"]
+    stages = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "runs/stages").iterdir()}
+    assert study(load_study(path), quiet=True) == found
+    assert {p.name: p.stat().st_mtime_ns for p in (tmp_path / "runs/stages").iterdir()} == stages
+    content["study"]["cells"]["ind"] = {"source": "ind"}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert table(load_study(path))["cells"]["ind"] is False

@@ -1,0 +1,56 @@
+"""xlt study"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from xlt.commands.arguments import ConfigFile, Overrides
+from xlt.console import console
+
+
+def study(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    only_table: Annotated[
+        bool, typer.Option("--table", help="Run nothing; the table of what is finished.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Forget what the cells' folders hold.")
+    ] = False,
+) -> None:
+    """Run the cells of a study that are not finished, and print one table.
+
+    The file is a config with a key `study`: `cells` (name → what differs) or `matrix` (key →
+    values). What is finished is not run again, what was interrupted is resumed.
+    """
+    from xlt.config.study import load_study
+    from xlt.runs.study import study, table
+
+    console.log()
+    found = load_study(config, overrides or ())
+    result = table(found) if only_table else study(found, overwrite=overwrite, quiet=console.quiet)
+    console.result(result, _table)
+
+
+def _table(found: dict[str, Any]) -> Iterator[str]:
+    from xlt.evaluation.report import Table, score_cell
+
+    rows = []
+    for row in found["rows"]:
+        against = row["against"]
+        change = ""
+        if against is not None:
+            sure = " *" if against["low"] > 0 or against["high"] < 0 else ""
+            change = "{difference:+.1f} [{low:+.1f}, {high:+.1f}]".format(**against) + sure
+        score = score_cell(row["metrics"][found["metric"]])
+        rows.append((row["target"], row["split"], row["cell"], score, change))
+    if rows:
+        header = ("target", "split", "cell", found["metric"], f"against {found['baseline']}")
+        yield Table(header, tuple(rows), frozenset((3, 4))).text()
+        yield "95 % paired bootstrap over records; * leaves out zero"
+    missing = [name for name, done in found["cells"].items() if not done]
+    if missing:
+        yield f"not finished: {', '.join(missing)}"

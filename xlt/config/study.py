@@ -1,0 +1,154 @@
+"""A study: one config file for several runs, which differ as its key `study` says.
+
+::
+
+    name: recipes
+    ...                                     # a config as any other
+    study:
+      cells:                                # name → what this run does differently
+        en: {source: eng}
+        en+zh: {source: [eng, zho], strategy: joint}
+      matrix:                               # or: key → values; one run for each combination
+        source: [eng, spa]
+        training.epochs: [2, 4]
+      baseline: en                          # what the others are compared with; else the first
+
+With both, every cell is run with every combination. A run's name is the study's and the cell's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt.config.layers import merge, read_layers
+from xlt.config.nodes import Node
+from xlt.errors import XltError, XltErrors, choose, raise_all
+
+if TYPE_CHECKING:
+    from xlt.config.load import LoadedConfig
+
+KEY = "study"
+_PARTS = ("cells", "matrix", "baseline")
+_NAME = re.compile(r"[A-Za-z0-9._+-]+")
+
+
+@dataclass(frozen=True)
+class Study:
+    """The configs of a study's cells, by name."""
+
+    path: Path
+    cells: dict[str, LoadedConfig]
+    baseline: str
+
+
+def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
+    """The study in a file. Raises XltError with everything that is wrong in any of its cells."""
+    from xlt.config.load import load_config
+
+    path = Path(path)
+    layers, baseline = outline(path)
+    cells: dict[str, LoadedConfig] = {}
+    problems: dict[str, XltError] = {}
+    for name, layer in layers.items():
+        try:
+            cells[name] = load_config(path, overrides, cell=layer)
+        except XltError as error:
+            each = error.problems if isinstance(error, XltErrors) else [error]
+            problems |= {problem.render(): problem for problem in each}
+    raise_all(list(problems.values()))
+    return Study(path, cells, baseline)
+
+
+def outline(path: Path) -> tuple[dict[str, Node], str]:
+    """Cell → the layer over the rest of the file that makes it; and the baseline's name."""
+    problems: list[XltError] = []
+    layers = read_layers(path, problems)
+    raise_all(problems)
+    root = reduce(merge, layers)
+    found = root.get(KEY)
+    if found is None:
+        raise XltError(
+            f"the key {KEY!r} is missing",
+            where=path,
+            fix="add `study: {cells: {name: {...}}}`; a single run is started by `xlt train`",
+        )
+    study = _mapping(found, KEY)
+    for key, node in study.items():
+        if key not in _PARTS:
+            raise XltError(
+                f"unknown key {key!r}", where=node.at.of(f"{KEY}.{key}"), fix=choose(key, _PARTS)
+            )
+    base = root.get("name")
+    title = str(base.value) if base is not None else path.stem
+    cells = _combined(study.get("cells"), study.get("matrix"), found, title)
+    chosen = study.get("baseline")
+    baseline = next(iter(cells)) if chosen is None else str(chosen.value)
+    if baseline not in cells:
+        assert chosen is not None
+        raise XltError(
+            f"there is no cell called {baseline!r}",
+            where=chosen.at.of(f"{KEY}.baseline"),
+            fix=choose(baseline, cells),
+        )
+    return cells, baseline
+
+
+def _combined(cells: Node | None, matrix: Node | None, study: Node, title: str) -> dict[str, Node]:
+    """Every cell with every combination of the matrix."""
+    named = _mapping(cells, f"{KEY}.cells") if cells is not None else {"": Node({}, study.at)}
+    axes = []
+    for key, values in (_mapping(matrix, f"{KEY}.matrix") if matrix is not None else {}).items():
+        if not isinstance(values.value, list) or not values.value:
+            raise XltError(
+                "a list of values is needed",
+                where=values.at.of(f"{KEY}.matrix.{key}"),
+                fix=f"write `{key}: [..., ...]`",
+            )
+        axes.append([(_label(value), _nested(key, value)) for value in values.value])
+    found = {}
+    for name, over in named.items():
+        if name and not _NAME.fullmatch(name):
+            raise XltError(
+                f"{name!r} cannot be part of a folder's name",
+                where=over.at.of(f"{KEY}.cells"),
+                fix="use letters, digits, `.`, `_`, `-` and `+`",
+            )
+        for combination in product(*axes):
+            parts = [name, *(label for label, _ in combination)]
+            cell = "-".join(part for part in parts if part)
+            over_all = Node({}, over.at) if over.value is None else over
+            layer = reduce(merge, (value for _, value in combination), over_all)
+            folder = Node(f"{title}-{cell}".replace("+", "_"), study.at)
+            found[cell] = merge(layer, Node({"name": folder}, study.at))
+    if not any(found):
+        raise XltError(
+            "a study needs cells or a matrix", where=study.at.of(KEY), fix="say what differs"
+        )
+    return found
+
+
+def _mapping(node: Node, shown: str) -> dict[str, Node]:
+    if not isinstance(node.value, dict):
+        raise XltError("a mapping is needed", where=node.at.of(shown), fix="write `key: value`")
+    return node.value
+
+
+def _nested(key: str, value: Node) -> Node:
+    for part in reversed(key.split(".")):
+        value = Node({part: value}, value.at)
+    return value
+
+
+def _label(value: Node) -> str:
+    """A value as part of a name."""
+    plain = value.plain()
+    if isinstance(plain, dict):
+        plain = plain.get("name", "-".join(map(str, plain.values())))
+    text = "+".join(map(str, plain)) if isinstance(plain, list) else str(plain)
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", text)
