@@ -37,6 +37,8 @@ def lines(result: dict[str, Any], explain: bool) -> list[str]:
     for chain in result.get("chains", ()):
         steps = f"{chain['source']} → {chain['via']} → {result['target']}"
         said.append(f"chain (heuristic: nobody has measured chains): {steps}")
+    if "map" in result:
+        said.append(f"wrote {result['map']['file']}")
     if "few_shot" in result:
         said += _few_shot(result["few_shot"])
     if explain:

@@ -59,6 +59,10 @@ def predict_source(
         bool, typer.Option("--via", help="Also recommend intermediates for a chain.")
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Features that differ.")] = False,
+    map_: Annotated[
+        Path | None,
+        typer.Option("--map", metavar="FILE.html", help="Also a page with a map and distances."),
+    ] = None,
     few_shot: Annotated[
         bool, typer.Option("--few-shot", help="Also forecast the score with n target labels.")
     ] = False,
@@ -102,6 +106,10 @@ def predict_source(
         result["chains"] = [
             asdict(chain) for chain in chains(found, plenty, measured_as=names, encoder=encoder)
         ]
+    if map_ is not None:
+        from xlt.typology.map import write_map
+
+        result["map"] = write_map(found, map_)
     if few_shot or reach is not None:
         from xlt.typology.forecast import few_shots
 
