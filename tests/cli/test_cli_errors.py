@@ -33,7 +33,7 @@ def refused(done: subprocess.CompletedProcess) -> str:
         ("", ["training.epochs"], "cannot read the override"),
         ("", ["data.en.train=[]"], "(data.eng.train): there is no train data for eng"),
         ("", ["selection.metric=f2"], "ner has no metric called 'f2'"),
-        ("", ["source=[en, id]"], "zero_shot trains on one source language"),
+        ("", ["source=[en, id]"], "zero_shot takes one source language"),
     ],
 )
 def test_mistakes_in_a_config(xlt, config, addition, overrides, said):

@@ -29,6 +29,14 @@ def plan_stages(loaded: LoadedConfig) -> dict[str, list[Stage]]:
     config = loaded.config
     problems = _check_task(make_task(config), config)
     strategy = make_strategy(config)
+    if strategy.projects and type(make_task(config)).project is Task.project:
+        problems.append(
+            XltError(
+                f"the task {config.task.name} does not say how its records are projected",
+                where="strategy",
+                fix="choose a strategy without projection, e.g. zero_shot",
+            )
+        )
     plans = {}
     for target in config.target:
         try:

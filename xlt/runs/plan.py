@@ -62,7 +62,7 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
         ],
         "data": [
             {
-                "language": portion.language,
+                "language": portion.name,
                 "split": portion.split,
                 "limit": portion.limit,
                 "records": sizes[portion].records if portion in sizes else None,
@@ -91,7 +91,7 @@ def _unique(plans: Mapping[str, list[Stage]]) -> list[tuple[Stage, str | None, l
 
 def _describe(portion: Portion) -> str:
     limit = "" if portion.limit is None else f" ({portion.limit} records)"
-    return f"{portion.language} {portion.split}{limit}"
+    return f"{portion.name} {portion.split}{limit}"
 
 
 # Data ----------------------------------------------------------------------------------------
@@ -107,10 +107,12 @@ def _read_data(
     found = {}
     told: set[str] = set()
     for portion in every_portion(loaded.config, plans):
-        problems = list(_unresolved(loaded.config, portion))
+        problems = list(_unresolved(loaded.config, portion.origin))
         if not problems:
             try:
-                records = sources.load(portion).records
+                sources.check(portion)
+                # A projection is about as large as what it is made from.
+                records = sources.load(portion.origin).records
                 words = Counter(word for record in records for word in task.words(record))
                 found[portion] = len(records), words
             except XltError as error:
@@ -193,6 +195,8 @@ def _warnings(
 
     counted: dict[str, Counter[str]] = {}
     for portion, (_, counter) in words.items():
+        if portion.projected_from is not None:
+            continue  # what is counted are the source's words
         counted.setdefault(portion.language, Counter()).update(counter)
     if tokenizer is None:
         return {}

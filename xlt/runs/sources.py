@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import Config
 from xlt.data.references import ResolvedData, for_split
@@ -12,16 +14,21 @@ from xlt.task import Record, Task
 from xlt.training.data import Data
 from xlt.transfer.stage import Portion
 
+if TYPE_CHECKING:
+    from xlt.projection.project import Projector
+
 
 class Sources:
     """Loads portions of a config's data.
 
-    `used` collects what was resolved, for the manifest and the model card.
+    `used` collects what was resolved, for the manifest and the model card; `yields` what came of
+    each portion that was projected.
     """
 
     def __init__(self, config: Config, task: Task) -> None:
         self.config, self.task = config, task
         self.used: dict[tuple[str, str], list[ResolvedData]] = {}
+        self.yields: dict[Portion, dict[str, Any]] = {}
         self._loaded: dict[Portion, Data] = {}
 
     def resolve(self, portion: Portion) -> list[ResolvedData]:
@@ -38,10 +45,27 @@ class Sources:
             self.used[key] = for_split(data, portion.language, portion.split)
         return self.used[key]
 
+    def check(self, portion: Portion) -> None:
+        """Raise XltError where a portion cannot be projected on this machine."""
+        if portion.projected_from is not None:
+            self._projector(portion)
+
+    def projections(self) -> list[dict[str, Any]]:
+        """What came of every portion that was projected, JSON-able."""
+        return [
+            {"from": p.projected_from, "to": p.language, "split": p.split, **report}
+            for p, report in self.yields.items()
+        ]
+
     def load(self, portion: Portion) -> Data:
         """The records of a portion. Raises XltError for missing, malformed or empty data."""
-        if portion in self._loaded:
-            return self._loaded[portion]
+        if portion not in self._loaded:
+            self._loaded[portion] = (
+                self._project(portion) if portion.projected_from else (self._read(portion))
+            )
+        return self._loaded[portion]
+
+    def _read(self, portion: Portion) -> Data:
         records: list[Record] = []
         digest = hashlib.sha256(repr((portion.limit, portion.seed)).encode())
         for resolved in self.resolve(portion):
@@ -52,5 +76,37 @@ class Sources:
                 digest.update(str(self.config.data_seed).encode())
         if portion.limit is not None and portion.limit < len(records):
             records = [records[i] for i in sample(len(records), portion.limit, portion.seed or 0)]
-        self._loaded[portion] = Data(portion, digest.hexdigest(), records)
-        return self._loaded[portion]
+        return Data(portion, digest.hexdigest(), records)
+
+    def _project(self, portion: Portion) -> Data:
+        """What `portion.origin` becomes in another language, with weights if they are asked for."""
+        from xlt.projection import store
+        from xlt.projection.report import Yield
+
+        origin, settings = portion.origin, self.config.projection
+        projector = self._projector(portion)
+        counted = Yield()
+        found = counted.watch(
+            store.project(projector, self.load(origin).records, part=portion.split)
+        )
+        kept = [one.projection for one in found if one.projection.record is not None]
+        self.yields[portion] = counted.as_dict()
+        if not kept:
+            lost = ", ".join(f"{n} {reason}" for reason, n in counted.labels.lost.items())
+            raise XltError(
+                f"nothing of the {origin.split} data of {origin.language} is left in "
+                f"{portion.language} (labels lost: {lost or 'none'})",
+                where="projection",
+                fix="look at some with `xlt project`; try another translator, aligner or filter",
+            )
+        records = [p.record for p in kept if p.record is not None]
+        weights = [p.confidence for p in kept] if settings.weighting == "confidence" else None
+        content = json.dumps([records, weights], sort_keys=True, ensure_ascii=False)
+        fingerprint = hashlib.sha256(content.encode()).hexdigest()
+        return Data(portion, fingerprint, records, weights)
+
+    def _projector(self, portion: Portion) -> Projector:
+        from xlt.projection.project import Projector
+
+        origin = portion.origin
+        return Projector(self.task, self.config.projection, origin.language, portion.language)

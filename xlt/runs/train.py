@@ -8,7 +8,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from xlt.config.check import make_task, plan_stages
-from xlt.errors import XltError, XltErrors, raise_all
+from xlt.config.layers import flat
+from xlt.errors import XltError, raise_all
 from xlt.model import embedded
 from xlt.runs.folder import CARD, MANIFEST, RESULT, RunFolder, write_text
 from xlt.transfer.stage import Portion, Stage, portions
@@ -75,6 +76,7 @@ def _train(loaded: LoadedConfig, *, resume: bool, overwrite: bool, quiet: bool) 
             "processes": state.num_processes,
             "encoder": describe_encoder(config.model),
             "data": describe_data(sources),
+            "projections": sources.projections(),
         }
         if loaded.chosen is not None:
             about["source_choice"] = loaded.chosen
@@ -107,6 +109,15 @@ def preflight(config: Config, task: Task, plans: dict[str, list[Stage]], sources
 
     embedded.located(config.model.encoder)
     problems: list[XltError] = []
+    # First whatever costs little: projecting may take hours.
+    for portion in every_portion(config, plans):
+        try:
+            sources.check(portion)
+            sources.load(portion.origin)
+        except XltError as error:
+            if error.render() not in {problem.render() for problem in problems}:
+                problems.append(error)
+    raise_all([p for e in problems for p in flat(e)])
     known: dict[Portion, Any] = {}
 
     def labels(portion: Portion) -> Any:
@@ -132,8 +143,7 @@ def preflight(config: Config, task: Task, plans: dict[str, list[Stage]], sources
         except XltError as error:
             if error.render() not in {problem.render() for problem in problems}:
                 problems.append(error)
-    flat = [p for e in problems for p in (e.problems if isinstance(e, XltErrors) else [e])]
-    raise_all(flat)
+    raise_all([p for e in problems for p in flat(e)])
 
 
 def every_portion(config: Config, plans: Mapping[str, list[Stage]]) -> list[Portion]:
@@ -149,7 +159,7 @@ def check_overlap(before: Any, new: Any, stage: Stage) -> None:
         old = set(before.get(layer, ())) - {"O"}
         fresh = set(values) - {"O"}
         if old and fresh and not old & fresh:
-            language = stage.train[0].language
+            language = stage.train[0].origin.language
             raise XltError(
                 f"the labels of stage {stage.name} ({', '.join(sorted(fresh)[:6])}) share none "
                 f"with those of the stages before it ({', '.join(sorted(old)[:6])})",
@@ -159,7 +169,7 @@ def check_overlap(before: Any, new: Any, stage: Stage) -> None:
 
 
 def _key(portion: Portion) -> str:
-    return f"data.{portion.language}.{portion.split}"
+    return f"data.{portion.origin.language}.{portion.split}"
 
 
 def _run_all(
@@ -239,6 +249,7 @@ def _run_all(
         "languages": languages,
         "warnings": {language: found for language, found in warnings.items() if found},
         "lineage": lineage,
+        "projections": sources.projections(),
     }
     write_text(folder.path / CARD, model_card(config, result, describe_data(sources)))
     if config.output.push_to_hub:
@@ -270,9 +281,10 @@ def observers(config: Config, target: str, plan: Sequence[Stage]) -> list[tuple[
     last = plan[-1]
     if not last.dev:
         return []
-    trained = list(dict.fromkeys(portion.language for portion in last.train))
-    own = tuple(p for lang in trained for p in portions(config, lang, "dev", required=False))
-    targets = [target] if target in trained else config.target
+    gold = dict.fromkeys(p.language for p in last.train if p.projected_from is None)
+    own = tuple(p for lang in gold for p in portions(config, lang, "dev", required=False))
+    reached = {portion.language for portion in last.train}
+    targets = [target] if target in reached else config.target
     sets = [own, *(portions(config, language, "dev", required=False) for language in targets)]
     return [dev for dev in dict.fromkeys(sets) if dev and dev != last.dev]
 

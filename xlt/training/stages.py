@@ -143,8 +143,8 @@ class StageRunner:
             "options": self.task.options.model_dump(mode="json"),
             "model": model,
             "start": parent.model_folder().name + parent.key if parent else stage.from_scratch,
-            "train": [[d.portion.language, d.fingerprint] for d in train],
-            "dev": [[d.portion.language, d.fingerprint] for d in dev],
+            "train": [[d.portion.name, d.fingerprint] for d in train],
+            "dev": [[d.portion.name, d.fingerprint] for d in dev],
             "training": stage.training.model_dump(
                 mode="json", exclude={"report_to", "checkpoint_every"}
             ),
@@ -293,7 +293,7 @@ class StageRunner:
                 random=stage.from_scratch or self.config.model.initialise == "random",
             )
             return backbone, self.task.build(backbone, new)
-        where = " + ".join(data.portion.language for data in train)
+        where = " + ".join(data.portion.name for data in train)
         for layer, values in new.items():
             if values and not set(values) & set(parent.labels.get(layer, ())):
                 raise XltError(
@@ -408,7 +408,7 @@ class StageRunner:
 
 def selector(dev: Sequence[Portion]) -> str:
     """What weights are selected on, as results name it: "dev:eng", "dev:eng+swa" or "last"."""
-    return f"dev:{'+'.join(portion.language for portion in dev)}" if dev else LAST
+    return f"dev:{'+'.join(portion.name for portion in dev)}" if dev else LAST
 
 
 def _groups(train: Sequence[Data]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:

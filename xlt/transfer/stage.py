@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
@@ -17,12 +17,29 @@ Split = Literal["train", "dev", "test"]
 
 @dataclass(frozen=True)
 class Portion:
-    """One language's split, or `limit` records of it drawn with `seed`."""
+    """One language's split, or `limit` records of it drawn with `seed`.
+
+    projected_from: the records are those of this language, translated into `language` and their
+        annotation projected.
+    """
 
     language: str
     split: Split
     limit: int | None = None
     seed: int | None = None
+    projected_from: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As results name the data: "spa", or "eng>spa" for what is projected."""
+        return f"{self.projected_from}>{self.language}" if self.projected_from else self.language
+
+    @property
+    def origin(self) -> Portion:
+        """What has to be read for it: itself, or what it is projected from."""
+        if self.projected_from is None:
+            return self
+        return replace(self, language=self.projected_from, projected_from=None)
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,20 @@ class Stage:
     training: Training
     temperature: float = 1.0
     from_scratch: bool = False
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """How a model is used on text.
+
+    direct:    on the text itself.
+    translate: on its translation into `through`; what it predicts there is projected back, and
+        what it predicts directly fills what is missing then.
+    ensemble:  on both, and its probabilities are averaged.
+    """
+
+    mode: Literal["direct", "translate", "ensemble"] = "direct"
+    through: str | None = None
 
 
 class StrategyOptions(Section):
@@ -73,6 +104,9 @@ class Strategy(ABC):
     example: ClassVar[Mapping[str, Any]] = {}
     """Options to test tasks with (`xlt.testing`): sources are eng and ind, the target is jav."""
 
+    projects: ClassVar[bool] = False
+    """Whether some stage, or the prediction, needs `Task.project`."""
+
     def __init__(self, options: StrategyOptions) -> None:
         self.options = options
 
@@ -83,6 +117,10 @@ class Strategy(ABC):
         Targets whose plans begin with equal stages share their training.
         Raises XltError where the config lacks what the strategy needs.
         """
+
+    def prediction(self, config: Config, target: str) -> Prediction:
+        """How the last stage's model predicts on the target."""
+        return Prediction()
 
 
 def portions(config: Config, language: str, split: Split, *, required: bool) -> tuple[Portion, ...]:
@@ -97,6 +135,20 @@ def portions(config: Config, language: str, split: Split, *, required: bool) -> 
             )
         return ()
     return (Portion(language, split),)
+
+
+def projected(
+    config: Config, source: str, target: str, split: Split, *, required: bool
+) -> tuple[Portion, ...]:
+    """As `portions`, of the source's split carried over to the target."""
+    if source == target:
+        raise XltError(
+            f"{source} is to be projected onto itself",
+            where="source",
+            fix=f"take {target} out of the sources, or out of the targets",
+        )
+    found = portions(config, source, split, required=required)
+    return tuple(replace(p, language=target, projected_from=source) for p in found)
 
 
 def has_split(data: LanguageData, language: str, split: Split) -> bool:

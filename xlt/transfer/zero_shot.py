@@ -11,7 +11,7 @@ class ZeroShot(Strategy):
     def plan(self, config: Config, target: str) -> list[Stage]:
         if len(config.source) != 1:
             raise XltError(
-                f"zero_shot trains on one source language, not {len(config.source)}",
+                f"{config.strategy.name} takes one source language, not {len(config.source)}",
                 where="source",
                 fix="name one language, or use `strategy: joint` for several",
             )

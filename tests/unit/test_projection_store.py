@@ -1,0 +1,218 @@
+"""Parts of a projection on disk, its report, and projected portions as training data."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import json
+
+import pytest
+from small import Stages, make_world
+from test_projector import SENTENCES, Failing, records, settings
+
+from xlt.errors import XltError
+from xlt.projection import store
+from xlt.projection.pair import AlignedPair
+from xlt.projection.project import Projector
+from xlt.projection.report import Yield, lines, movement
+from xlt.runs.plan import plan
+from xlt.runs.sources import Sources
+from xlt.tasks.ner import NER
+from xlt.testing import translation
+from xlt.transfer.stage import Portion
+
+
+@pytest.fixture(autouse=True)
+def _fakes(monkeypatch, tmp_path):
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
+    with translation.registered():
+        yield
+
+
+class Counting(translation.SameWords):
+    asked: int = 0
+
+    def align(self, pairs, source, target):
+        Counting.asked += len(pairs)
+        return super().align(pairs, source, target)
+
+
+@pytest.fixture
+def counting(monkeypatch):
+    monkeypatch.setitem(translation.aligners._registered, "same_words", Counting)
+    Counting.asked = 0
+    return Counting
+
+
+def projector(**changes):
+    return Projector(NER(), settings(**changes), "eng", "spa")
+
+
+# The store ------------------------------------------------------------------------------------
+
+
+def test_what_was_finished_before_an_interruption_is_not_done_again(counting):
+    def interrupted():
+        yield from records()[:3]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(store.project(projector(), interrupted(), size=2))
+    assert counting.asked == 2
+    whole = list(store.project(projector(), records(), size=2))
+    assert counting.asked == 4
+    assert whole == list(projector().stream(records()))
+    again = list(store.project(projector(), iter(records()), size=2))
+    assert (again, counting.asked) == (whole, 4 + 4)  # of `stream`, which keeps nothing
+    list(store.project(projector(gap=3), records(), size=2))  # another gap, other files
+    assert counting.asked == 12
+
+
+def test_a_damaged_part_is_made_again(counting, tmp_path, caplog):
+    whole = list(store.project(projector(), records()))
+    (path,) = (tmp_path / "cache" / "projections").glob("*.gz")
+    for damage in (path.read_bytes()[:-9], b"no gzip", gzip.compress(b'{"source": 1}\n')):
+        path.write_bytes(damage)
+        assert list(store.project(projector(), records())) == whole
+        assert "is damaged" in caplog.text
+    assert counting.asked == 4 * len(SENTENCES)
+
+
+def test_failed_translations_are_tried_again(monkeypatch, counting, caplog):
+    monkeypatch.setitem(translation.translators._registered, "backwards", Failing)
+    found = list(store.project(projector(), records(), size=2))
+    assert [one.failed for one in found] == [False, False, True, False]
+    assert "failed on 1 texts" in caplog.text
+    monkeypatch.setitem(translation.translators._registered, "backwards", translation.Backwards)
+    again = list(store.project(projector(), records(), size=2))
+    assert [one.failed for one in again] == [False] * 4
+    assert counting.asked == 6
+
+
+def test_a_full_disk_keeps_finished_parts(monkeypatch, counting):
+    real = gzip.open
+    written = []
+
+    def open(path, mode="rb", **options):
+        if "w" in mode:
+            written.append(path)
+            if len(written) == 2:
+                raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, mode, **options)
+
+    monkeypatch.setattr(gzip, "open", open)
+    with pytest.raises(XltError, match=r"the disk is full.*finished are kept"):
+        list(store.project(projector(), records(), size=2))
+    list(store.project(projector(), records(), size=2))
+    assert counting.asked == 2 + 2 + 2
+
+
+class InOrder(translation.SameWords):
+    in_order = True
+
+
+def test_what_comes_from_files_in_order_is_never_kept(monkeypatch, tmp_path):
+    monkeypatch.setitem(translation.aligners._registered, "same_words", InOrder)
+    assert len(list(store.project(projector(), records(), size=2))) == 4
+    assert not (tmp_path / "cache" / "projections").exists()
+
+
+def test_encoded_and_decoded():
+    for one in projector().stream(records()):
+        assert store.decode(json.loads(json.dumps(store.encode(one)))) == one
+
+
+# The report -----------------------------------------------------------------------------------
+
+
+def test_yield():
+    unknown = [*records(), *records(["Ana/B-PER (Eva)/B-ORG !/O"])]  # split into two words
+    counted = Yield()
+    found = list(counted.watch(projector().stream(unknown)))
+    assert len(found) == 5
+    report = counted.as_dict()
+    assert (report["records"], report["used"]) == (5, 5)
+    assert (report["labels"], report["kept"], report["lost"]) == (6, 5, {"unaligned": 1})
+    assert list(report["by"]["type"]) == ["PER", "LOC", "ORG"]
+    assert report["by"]["type"]["ORG"] == {"labels": 1, "kept": 0, "lost": {"unaligned": 1}}
+    assert report["by"]["length"]["2 words"]["kept"] == 2
+    assert sum(g["labels"] for g in report["by"]["places moved"].values()) == 6
+    assert report["confidence"] == [0] * 9 + [5]
+    text = "\n".join(lines(report))
+    assert "5 of 5 records (100.0 %), 5 of 6 labels (83.3 %)" in text
+    assert "unaligned" in text
+    empty = Yield().as_dict()
+    assert lines(empty) == ["0 of 0 records (–), 0 of 0 labels (–)"]
+
+
+def test_movement():
+    assert movement(AlignedPair(["a", "b"], ["A", "B"], {(0, 0): 1, (1, 1): 1})) == 0
+    assert movement(AlignedPair(["a", "b"], ["B", "A"], {(0, 1): 1, (1, 0): 1})) == 1
+    longer = AlignedPair(["a"], ["x", "y", "z"], {(0, 1): 1})
+    assert movement(longer) == 0
+    assert movement(AlignedPair(["a"], ["A"], {})) > 1e9
+
+
+# Training data --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return make_world(tmp_path_factory.mktemp("world"), size=6)
+
+
+def projection_config(world, name="run", **changes):
+    return world.config(
+        name,
+        **{"strategy": {"name": "projection"}, "projection": dict(translation.SETTINGS), **changes},
+    )
+
+
+def test_a_projected_portion(world):
+    run = Stages(projection_config(world, projection__weighting="confidence"))
+    assert [p.name for p in (*run.plan[0].train, *run.plan[0].dev)] == ["eng>jav", "eng>jav"]
+    data = run.sources.load(run.plan[0].train[0])
+    originals = run.records("eng", "train")
+    assert [r["words"] for r in data.records] == [r["words"][::-1] for r in originals]
+    assert data.weights == [1.0] * len(originals)
+    assert run.sources.yields[run.plan[0].train[0]]["used"] == len(originals)
+    plain = Sources(run.config.model_copy(update={"projection": settings()}), run.task)
+    same = plain.load(run.plan[0].train[0])
+    assert same.weights is None
+    assert same.fingerprint != data.fingerprint
+
+
+def test_nothing_left(world):
+    strict = {"require": ["labels"], "min_confidence": 1.0, "translator": "nothing"}
+
+    class Nothing(translation.Backwards):
+        def translate(self, texts, source, target):
+            return [translation.Translation("") for _ in texts]
+
+    translation.translators.register("nothing", Nothing)
+    run = Stages(projection_config(world, projection={**translation.SETTINGS, **strict}))
+    with pytest.raises(XltError, match=r"nothing of the train data of eng is left in jav.*empty"):
+        run.sources.load(Portion("jav", "train", projected_from="eng"))
+    translation.translators.unregister("nothing")
+
+
+def test_plan_shows_projections_without_making_them(world, counting):
+    from xlt.config.load import load_config
+
+    path = projection_config(world, strategy={"name": "projection", "with_source": True})
+    found = plan(load_config(path))
+    assert found["stages"][0]["train"] == ["eng train", "eng>jav train"]
+    assert found["stages"][0]["stage"] == "eng+eng-to-jav"
+    sizes = {(d["language"], d["split"]): d["records"] for d in found["data"]}
+    assert sizes["eng>jav", "train"] == sizes["eng", "train"] == 6
+    assert not found["missing"]
+    assert counting.asked == 0
+    path = projection_config(world, projection={"translator": "backwards"})
+    (missing,) = plan(load_config(path))["missing"]
+    assert "no aligner is chosen" in missing["what"]
+    assert missing["where"].endswith("(projection.aligner)")
+
+
+def test_projected_onto_itself(world):
+    with pytest.raises(XltError, match="jav is to be projected onto itself"):
+        Stages(projection_config(world, source=["jav"]))
