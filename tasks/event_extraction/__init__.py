@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from spacy.tokens import Doc, Token
 
+    from xlt.config.schema import ProjectionSettings
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
+    from xlt.projection.pair import AlignedPair, Projection
+
+_ANNOTATION = ("entities", "events", "given", "unknown")
 
 Part = Literal["entities", "triggers", "arguments"]
 
@@ -46,11 +50,12 @@ class Rename(Section):
 
 
 class EventExtraction(Task):
-    """Records: {id, words, entities, events, given}. Spans have `start` and `end` (exclusive).
+    """Records: {id, words, entities, events, given, unknown}, spans by `start` and `end`.
 
     entities: {start, end, type}. events: {trigger: {start, end}, type, arguments: [{start, end,
     role}]}. given: the events whose triggers are known when arguments are predicted: in a gold
-    record the events themselves; in a prediction, what was found for gold triggers.
+    record the events themselves; in a prediction, what was found for gold triggers. unknown:
+    where there is a trigger of which nothing more is known; its words are not learnt from.
     """
 
     name = "event_extraction"
@@ -65,6 +70,7 @@ class EventExtraction(Task):
     }
     count_names = COUNT_NAMES
     counts_given_gold = tuple(name for name in COUNT_NAMES if name.startswith(GIVEN))
+    optional_columns = (*Task.optional_columns, "entities", "given", "unknown")
     measured_as = ("event-argument", "event-trigger", "event-entity")
 
     class Options(TaskOptions):
@@ -109,6 +115,7 @@ class EventExtraction(Task):
                 "entities": List({**span, "type": text}),
                 "events": List(event),
                 "given": List(event),
+                "unknown": List(span),
             }
         )
 
@@ -145,16 +152,15 @@ class EventExtraction(Task):
     def write(self, records: Iterable[Record], stream: TextIO, format: str) -> None:
         from xlt.data.jsonl import write_jsonl
 
-        write_jsonl(
-            (
-                {k: v for k, v in r.items() if k != "given"} if r["given"] == r["events"] else r
-                for r in records
-            ),
-            stream,
-        )
+        def plain(record: Record) -> Record:
+            """Without what `read` fills in."""
+            usual = {"given": record["events"], "unknown": []}
+            return {k: v for k, v in record.items() if k not in usual or v != usual[k]}
+
+        write_jsonl(map(plain, records), stream)
 
     def from_words(self, id: str, words: list[str], space_after: list[bool]) -> Record:
-        return {"id": id, "words": words, "entities": [], "events": [], "given": []}
+        return {"id": id, "words": words, **{k: [] for k in _ANNOTATION}}
 
     def words(self, record: Record) -> list[str]:
         return list(record["words"])
@@ -171,6 +177,15 @@ class EventExtraction(Task):
         from .display import annotate
 
         annotate(doc, sentences)
+
+    # Projection ----------------------------------------------------------------------------
+
+    def project(
+        self, record: Record, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
+    ) -> Projection:
+        from .projecting import project_record
+
+        return project_record(record, pairs["text"], settings)
 
     # Labels --------------------------------------------------------------------------------
 
@@ -240,6 +255,8 @@ class EventExtraction(Task):
                     else np.full(words.n_words, IGNORED, np.int64)
                     for layer, key, found in items
                 ]
+                for span in record["unknown"]:
+                    inputs["tags"][1][slice(*span_of(span))] = IGNORED
             length = words.length + sum(one.length for one in marked)
             examples.append(Example(index, length, inputs))
         return examples
@@ -306,8 +323,7 @@ class EventExtraction(Task):
             {
                 **record,
                 "entities": [{"start": a, "end": b, "type": k} for a, b, k in found["entity"][n]],
-                "events": [],
-                "given": [],
+                **{k: [] for k in _ANNOTATION[1:]},
             }
             for n, record in enumerate(records)
         ]

@@ -70,15 +70,18 @@ class Checker:
         return {
             "id": self._id(row.get("id"), where),
             "words": words,
-            "entities": _in_order(entities, "type"),
+            "entities": in_order(entities, "type"),
             "events": events,
             "given": given,
+            "unknown": in_order(
+                spans(item, "unknown trigger") for item in _items(row, "unknown", where)
+            ),
         }
 
     def _events(
         self, items: Sequence[Mapping[str, Any]], spans: _Spans, where: str
     ) -> list[dict[str, Any]]:
-        found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+        found = []
         for item in items:
             kind = self._label("events", _text(item, "type", "event", where))
             if not isinstance(item.get("trigger"), dict):
@@ -88,16 +91,8 @@ class Checker:
             trigger = spans(item["trigger"], "trigger")
             arguments = self._labelled(item, "arguments", "role", spans)
             if kind is not None:
-                key = (trigger["start"], trigger["end"], kind)
-                found.setdefault(key, []).extend(arguments)
-        return [
-            {
-                "trigger": {"start": start, "end": end},
-                "type": kind,
-                "arguments": _in_order(arguments, "role"),
-            }
-            for (start, end, kind), arguments in sorted(found.items())
-        ]
+                found.append({"trigger": trigger, "type": kind, "arguments": arguments})
+        return arranged(found)
 
     def _labelled(
         self, row: Mapping[str, Any], field: str, key: str, spans: _Spans
@@ -177,7 +172,7 @@ class _Spans:
         value = item.get(key)
         if not isinstance(value, int) or isinstance(value, bool):
             raise XltError(
-                f"`{key}` of {'an' if what[0] in 'ae' else 'a'} {what} is {value!r}, not a number",
+                f"`{key}` of {'an' if what[0] in 'aeu' else 'a'} {what} is {value!r}, not a number",
                 where=self.where,
                 fix="give `start` and `end` as numbers of words, counted from 0",
             )
@@ -200,7 +195,22 @@ def _text(item: Mapping[str, Any], key: str, what: str, where: str) -> str:
     return value
 
 
-def _in_order(items: Iterable[dict[str, Any]], label: str) -> list[dict[str, Any]]:
-    """Sorted by place, each once: scores are of sets."""
-    unique = {(item["start"], item["end"], item[label]): item for item in items}
+def in_order(items: Iterable[dict[str, Any]], label: str | None = None) -> list[dict[str, Any]]:
+    """Sorted by place, each once: scores are of sets. label: the key of what an item is."""
+    unique = {(*span_of(item), item[label] if label else ""): item for item in items}
     return [unique[key] for key in sorted(unique)]
+
+
+def arranged(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Sorted by trigger; events of one type with one trigger are one, with all the arguments."""
+    found: dict[tuple[int, int, str], list[dict[str, Any]]] = {}
+    for event in events:
+        found.setdefault((*span_of(event["trigger"]), event["type"]), []).extend(event["arguments"])
+    return [
+        {
+            "trigger": {"start": start, "end": end},
+            "type": kind,
+            "arguments": in_order(arguments, "role"),
+        }
+        for (start, end, kind), arguments in sorted(found.items())
+    ]

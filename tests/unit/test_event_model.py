@@ -21,7 +21,7 @@ from xlt.training.predict import Ensemble, Predictor
 EVENTS = RECORDS["event_extraction"]
 LONG = {
     "id": "long", "words": [w for r in EVENTS for w in r["words"]] * 4,
-    "entities": [], "events": [], "given": [],
+    "entities": [], "events": [], "given": [], "unknown": [],
 }  # fmt: skip
 
 
@@ -249,3 +249,12 @@ def test_events_on_a_document():
     assert [(s.text, s.label_, s.id) for s in doc.spans["arguments"]] == [
         ("Sri Mulyani", "Agent", 0), ("the United Nations", "Place", 0), ("Monday", "Time", 0),
     ]  # fmt: skip
+
+
+def test_a_trigger_of_which_nothing_is_known_is_not_learnt_from(backbone):
+    task = EventExtraction()
+    labels = task.labels(EVENTS)
+    batch = task.collate(task.encode(EVENTS, backbone, labels))
+    triggers = batch["labels"][len(EVENTS) : 2 * len(EVENTS)]
+    assert EVENTS[2]["unknown"] == [{"start": 3, "end": 4}]
+    assert (triggers[2, :5] == -100).tolist() == [False, False, False, True, False]

@@ -26,7 +26,7 @@ EXPECTED = {
         }
     ],
 }
-EXPECTED["given"] = EXPECTED["events"]
+EXPECTED |= {"given": EXPECTED["events"], "unknown": []}
 
 OURS = {"id": "d-1", "tokens": WORDS, **{k: EXPECTED[k] for k in ("entities", "events")}}
 ONEIE = {

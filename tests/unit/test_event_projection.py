@@ -1,0 +1,92 @@
+"""Events on a translation."""
+
+from __future__ import annotations
+
+import pytest
+
+from xlt.config.schema import ProjectionSettings
+from xlt.projection.pair import AlignedPair
+from xlt.tasks.event_extraction import EventExtraction
+
+SETTINGS = ProjectionSettings()
+WORDS = ["Ana", "bought", "a", "house", "and", "left", "Lima"]
+TARGET = ["Lima", "utziz", ",", "Anak", "etxe", "bat", "erosi", "zuen"]
+LINKS = {(0, 3): 0.9, (1, 6): 0.8, (1, 7): 0.6, (2, 5): 0.9, (3, 4): 0.9, (5, 1): 0.9, (6, 0): 1.0}
+
+
+def event(start, kind, *arguments):
+    return {
+        "trigger": {"start": start, "end": start + 1}, "type": kind,
+        "arguments": [{"start": a, "end": b, "role": r} for a, b, r in arguments],
+    }  # fmt: skip
+
+
+EVENTS = [
+    event(1, "Buy", (0, 1, "Buyer"), (2, 4, "Thing")),
+    event(5, "Leave", (0, 1, "Agent"), (6, 7, "Place")),
+]
+RECORD = {
+    "id": "1", "words": WORDS, "events": EVENTS, "given": EVENTS, "unknown": [],
+    "entities": [{"start": 0, "end": 1, "type": "PER"}, {"start": 6, "end": 7, "type": "LOC"}],
+}  # fmt: skip
+
+
+def project(links=LINKS, record=RECORD, **more):
+    pair = AlignedPair(WORDS, TARGET, links, **more)
+    return EventExtraction().project(record, {"text": pair}, SETTINGS)
+
+
+def test_events_keep_their_parts_when_the_order_changes():
+    found = project()
+    assert found.record["entities"] == [
+        {"start": 0, "end": 1, "type": "LOC"}, {"start": 3, "end": 4, "type": "PER"},
+    ]  # fmt: skip
+    leave, buy = found.record["events"]
+    assert leave == event(1, "Leave", (0, 1, "Place"), (3, 4, "Agent"))
+    assert (buy["trigger"], buy["type"]) == ({"start": 6, "end": 8}, "Buy")
+    assert buy["arguments"] == [
+        {"start": 3, "end": 4, "role": "Buyer"}, {"start": 4, "end": 6, "role": "Thing"},
+    ]  # fmt: skip
+    assert found.record["given"] == found.record["events"]
+    assert found.record["unknown"] == []
+    assert [o.kind for o in found.outcomes] == [
+        "PER", "LOC", "Buy", "Buyer", "Thing", "Leave", "Agent", "Place",
+    ]  # fmt: skip
+    assert all(o.confidence > 0.5 for o in found.outcomes)
+
+
+def test_an_event_without_one_of_its_arguments_is_lost_and_its_trigger_unknown():
+    found = project({k: v for k, v in LINKS.items() if k != (0, 3)})
+    assert found.record["events"] == []
+    assert found.record["unknown"] == [{"start": 1, "end": 2}, {"start": 6, "end": 8}]
+    assert [e["type"] for e in found.record["entities"]] == ["LOC"]
+    assert [o.reason for o in found.outcomes] == [
+        "unaligned", None, "structure", "unaligned", "structure",
+        "structure", "unaligned", "structure",
+    ]  # fmt: skip
+
+
+def test_a_lost_trigger_loses_its_event_alone():
+    found = project({k: v for k, v in LINKS.items() if k != (5, 1)})
+    assert [e["type"] for e in found.record["events"]] == ["Buy"]
+    assert found.record["unknown"] == []
+    assert [o.reason for o in found.outcomes[-3:]] == ["unaligned", "structure", "structure"]
+
+
+def test_what_was_unknown_stays_unknown():
+    record = {**RECORD, "events": EVENTS[:1], "given": EVENTS[:1],
+              "unknown": [{"start": 5, "end": 6}]}  # fmt: skip
+    assert project(record=record).record["unknown"] == [{"start": 1, "end": 2}]
+
+
+def test_predictions_go_back_with_what_gold_triggers_were_given():
+    found = project(record={**RECORD, "given": EVENTS[1:]})
+    assert [e["type"] for e in found.record["events"]] == ["Leave", "Buy"]
+    assert [e["type"] for e in found.record["given"]] == ["Leave"]
+
+
+@pytest.mark.parametrize("more", [{"warning": "no translation"}])
+def test_a_suspicious_translation_teaches_nothing(more):
+    found = project(**more)
+    assert found.record is None
+    assert {o.reason for o in found.outcomes} == {"guard"}
