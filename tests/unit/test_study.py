@@ -79,6 +79,8 @@ def test_a_study_is_not_one_run(tmp_path):
     with pytest.raises(XltError, match="several runs") as error:
         load_config(write(tmp_path, "study: {cells: {a: {}}}\n"))
     assert "xlt study" in error.value.render()
+    (tmp_path / "one.yaml").write_text("extends: study.yaml\nname: one\n", encoding="utf-8")
+    assert load_config(tmp_path / "one.yaml").config.name == "one"
     assert list(outline(write(tmp_path, "study: {matrix: {source: [eng, [eng, ind]]}}\n"))[0]) == [
         "eng", "eng+ind",
     ]  # fmt: skip

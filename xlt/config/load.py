@@ -104,7 +104,7 @@ def _take_study(layers: list[Node], cell: Node | None, problems: Problems) -> No
     for layer in layers:
         assert isinstance(layer.value, dict)
         node = layer.value.pop("study", None)
-        if node is not None and cell is None:
+        if node is not None and cell is None and layer is layers[-1]:
             problems.add(node.at, "study", "this is a study of several runs", "use `xlt study`")
     if cell is not None:
         layers.append(cell)

@@ -14,6 +14,7 @@
       baseline: en                          # what the others are compared with; else the first
 
 With both, every cell is run with every combination. A run's name is the study's and the cell's.
+A file that extends a study has its config, not its cells.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def outline(path: Path) -> tuple[dict[str, Node], str]:
     layers = read_layers(path, problems)
     raise_all(problems)
     root = reduce(merge, layers)
-    found = root.get(KEY)
+    found = layers[-1].get(KEY)
     if found is None:
         raise XltError(
             f"the key {KEY!r} is missing",
