@@ -154,13 +154,15 @@ class NLI(Task):
     def _record(
         self, row: Record, place: str, at: str, labelled: bool, names: Mapping[str, str]
     ) -> Record:
-        label = _field(row, "label", at) if labelled else row.get("label", UNKNOWN)
+        label = _field(row, "label", at if labelled else None)
         label = names.get(str(label), label)
+        if not labelled and label not in {*self.all_labels, *self.options.rename}:
+            label = UNKNOWN
         id = _field(row, "id", None)
         given = {
             "id": place.strip("[]") if id is None else str(id),
             **{name: _field(row, name, at) for name in TEXTS},
-            "label": UNKNOWN if not labelled and label == NO_AGREEMENT else label,
+            "label": label,
             "phenomena": _field(row, "phenomena", None),
         }
         return self._checked(given, at, labelled)

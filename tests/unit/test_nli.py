@@ -59,6 +59,8 @@ def test_pairs_without_agreement_are_counted(tmp_path, caplog):
     assert "2 pairs without an agreed label (-) are left out" in caplog.text
     unlabelled = read(tmp_path, jsonl(*rows), labelled=False)
     assert [record["label"] for record in unlabelled] == ["neutral", "", "neutral", "", "neutral"]
+    (other,) = read(tmp_path, jsonl(OWN | {"label": "who knows"}), labelled=False)
+    assert other["label"] == ""
     caplog.clear()
     empty = [OWN, OWN | {"id": "2", "premise": " "}]
     assert len(read(tmp_path, jsonl(*empty), drop_empty=True)) == 1

@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from xlt.config.load import PLUGINS
 from xlt.config.schema import Config, Plugin, Shorthand
+from xlt.config.study import Outline
 from xlt.errors import XltError
 from xlt.registry import Registry
 
@@ -23,9 +24,13 @@ class _WithoutTitles(GenerateJsonSchema):
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a config file, with `extends`."""
+    """JSON Schema (draft 2020-12) of a config file, with `extends` and `study`."""
     extends = Field(default=None, description="another config, relative to this one; this one wins")
-    model = create_model("Config", __base__=_with_plugins(Config), extends=(str | None, extends))
+    study = Field(default=None, description="several runs that differ in this; for `xlt study`")
+    base = _with_plugins(Config)
+    model = create_model(
+        "Config", __base__=base, extends=(str | None, extends), study=(Outline | None, study)
+    )
     result = model.model_json_schema(schema_generator=_WithoutTitles)
     result["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     # What a file extends may hold what it lacks itself.

@@ -25,18 +25,34 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
 
 from xlt.config.layers import merge, read_layers
 from xlt.config.nodes import Node
+from xlt.config.schema import Section
 from xlt.errors import XltError, XltErrors, choose, raise_all
 
 if TYPE_CHECKING:
     from xlt.config.load import LoadedConfig
 
 KEY = "study"
-_PARTS = ("cells", "matrix", "baseline")
 _NAME = re.compile(r"[A-Za-z0-9._+-]+")
+
+
+class Outline(Section):
+    """What `study` may say."""
+
+    cells: dict[str, dict[str, Any] | None] = Field(
+        default_factory=dict, description="name → what this run does differently"
+    )
+    matrix: dict[str, list[Any]] = Field(
+        default_factory=dict, description="dotted key → values; one run for each combination"
+    )
+    baseline: str | None = Field(
+        default=None, description="the cell that the others are compared with; by default the first"
+    )
 
 
 @dataclass(frozen=True)
@@ -81,9 +97,11 @@ def outline(path: Path) -> tuple[dict[str, Node], str]:
         )
     study = _mapping(found, KEY)
     for key, node in study.items():
-        if key not in _PARTS:
+        if key not in Outline.model_fields:
             raise XltError(
-                f"unknown key {key!r}", where=node.at.of(f"{KEY}.{key}"), fix=choose(key, _PARTS)
+                f"unknown key {key!r}",
+                where=node.at.of(f"{KEY}.{key}"),
+                fix=choose(key, Outline.model_fields),
             )
     base = root.get("name")
     title = str(base.value) if base is not None else path.stem
