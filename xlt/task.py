@@ -1,6 +1,7 @@
 """The plugin protocol: what a task must say so that every strategy can transfer it.
 
-A record is a plain dict with the columns of `Task.features()`, always with a string `id`.
+A record is a plain dict with the columns of `Task.features()`, always with a string `id`. If
+there is a column `language`, a record that comes without one gets that of its data.
 Everything between a file and a score goes through these methods, in this order::
 
     read → labels → encode → collate → model(**batch) → decode → counts → metrics → write
@@ -86,9 +87,16 @@ class Task(ABC):
     """What `ablated` leaves of a record, as a name of the control in `xlt probe`; "" without."""
     optional_columns: ClassVar[tuple[str, ...]] = ("id", "space_after")
     """Columns that a data set of a hub need not have; `adopt` fills in those but these two."""
+    metrics_below_100: ClassVar[tuple[str, ...]] = ()
+    """Those of `metrics_reported` that even a perfect prediction leaves below 100 (METEOR)."""
 
     def __init__(self, options: TaskOptions | None = None) -> None:
         self.options = self.Options() if options is None else options
+
+    @property
+    def generates(self) -> bool:
+        """Whether its model writes text: then what it learns depends on a trimmed vocabulary."""
+        return False
 
     # Data ----------------------------------------------------------------------------------
 

@@ -210,6 +210,11 @@ class Model(Section):
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = "auto"
     trim_vocabulary: bool = True
     lora: Lora | None = None
+    decoder_layers: PositiveInt | None = Field(
+        default=None,
+        description="of the decoder that a generating task builds on an encoder without one; by "
+        "default as many as the encoder has",
+    )
     trust_remote_code: bool = False
 
 
@@ -250,7 +255,8 @@ class Training(Section):
     gradient_checkpointing: bool = False
     freeze: list[str] = Field(
         default_factory=list,
-        description="`embeddings`, `encoder`, `layers:N` (the N lowest); empty: all is trained",
+        description="`embeddings`, `encoder`, `layers:N` (its N lowest), `decoder`; empty: all is "
+        "trained",
     )
     evaluate_every: PositiveInt | None = Field(
         default=None, description="steps; by default an epoch"

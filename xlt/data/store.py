@@ -85,9 +85,12 @@ def sample(size: int, limit: int, seed: int) -> list[int]:
 
 def read_records(task: Task, resolved: ResolvedData) -> Iterator[Record]:
     """The records straight from the files, selected but not limited, one at a time."""
+    spoken = "language" in task.features()
     for index, record in enumerate(_all_records(task, resolved)):
         select = resolved.select
         if select is None or index % select.modulo in select.remainder:
+            if spoken and not record["language"]:
+                record["language"] = resolved.language
             yield record
 
 
@@ -134,6 +137,8 @@ def _cache_path(task: Task, resolved: ResolvedData) -> Path:
         own = sorted(module.parent.glob("*.py")) if module.name == "__init__.py" else [module]
         code += [sha256(path) for path in own]
     parts = [__version__, code, str(task.features()), task.options.model_dump_json()]
+    if "language" in task.features():
+        parts.append(resolved.language)
     variant = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
     name = f"{resolved.fingerprint[:32]}-{task.name}-{variant}.arrow"
     return cache_dir() / "records" / name

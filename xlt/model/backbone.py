@@ -113,8 +113,21 @@ class Backbone:
             pooler.requires_grad_(False)
         return encoder
 
-    def model(self, auto_class: Any, **kwargs: Any) -> PreTrainedModel:
+    def seq2seq(self) -> PreTrainedModel:
+        """The encoder-decoder, or one with a new decoder on this encoder.
+
+        Raises XltError as `model` does, and for an encoder whose architecture has no decoder.
+        """
+        from xlt.model.decoder import seq2seq
+
+        return seq2seq(self)
+
+    def model(
+        self, auto_class: Any, *, fresh: tuple[str, ...] = (), **kwargs: Any
+    ) -> PreTrainedModel:
         """A model of `auto_class` in float32; `kwargs` change its config (num_labels, id2label).
+
+        fresh: what names of weights begin with that need not be there: they stay random.
 
         Raises XltError when the weights cannot be found, read or matched.
         """
@@ -136,7 +149,7 @@ class Backbone:
                 output_loading_info=True,
                 **kwargs,
             )
-        self._refuse_random(model, info["missing_keys"])
+        self._refuse_random(model, [n for n in info["missing_keys"] if not n.startswith(fresh)])
         return model
 
     def _refuse_random(self, model: PreTrainedModel, missing: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ from xlt.config.schema import Model
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.task_model import TaskModel
+from xlt.model.vocabulary import PIECES
 from xlt.registry import tasks
 from xlt.task import Labels, Task
 
@@ -94,6 +95,8 @@ def save_model(
     else:
         with vocabulary.restored(model.encoder):
             model.save(folder)
+        if model.generates:
+            vocabulary.save(folder / PIECES)
     tokenizer.save_pretrained(folder)
     text = json.dumps(asdict(info), ensure_ascii=False, indent=1, sort_keys=True)
     (folder / INFO).write_text(text + "\n", encoding="utf-8")

@@ -62,8 +62,15 @@ def add_lora(model: TaskModel, options: Lora) -> None:
 
 def _linear_names(base: nn.Module) -> list[str]:
     """The last name parts of all linear layers inside the encoder's layers."""
+    from transformers import PreTrainedModel
+
+    output = base.get_output_embeddings() if isinstance(base, PreTrainedModel) else None
     return sorted(
-        {name.rpartition(".")[2] for name, m in base.named_modules() if isinstance(m, nn.Linear)}
+        {
+            name.rpartition(".")[2]
+            for name, m in base.named_modules()
+            if isinstance(m, nn.Linear) and m is not output
+        }
     )
 
 

@@ -6,11 +6,14 @@ In a folder, `model.safetensors` is the Hugging Face model (it loads without xlt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -20,6 +23,7 @@ from xlt.errors import XltError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from xlt.model.vocabulary import Trimmed
     from xlt.task import Labels
 
 HEAD_FILE = "head.safetensors"
@@ -44,6 +48,9 @@ class TaskModel(nn.Module):
         The denominator stays the number of targets, so that doubtful examples move the weights
         less, and not only relative to their neighbours in the batch.
     """
+
+    generates: ClassVar[bool] = False
+    """Whether its outputs are pieces, so that its vocabulary is what it can say."""
 
     def __init__(self, encoder: PreTrainedModel, labels: Labels) -> None:
         super().__init__()
@@ -71,6 +78,19 @@ class TaskModel(nn.Module):
         New rows are random, from torch's global seed; a model without new labels is unchanged.
         """
         raise NotImplementedError(f"{type(self).__name__} has a fixed label inventory")
+
+    def needed(self) -> NDArray[np.int32]:
+        """Pieces that a trimmed vocabulary keeps, whatever is in the data."""
+        return np.zeros(0, np.int32)
+
+    def narrowed(
+        self, pieces: Callable[[], NDArray[Any]]
+    ) -> AbstractContextManager[Trimmed | None]:
+        """The model with a smaller vocabulary while it predicts, if that is worth it.
+
+        pieces: gives those in the data that is to be predicted.
+        """
+        return nullcontext()
 
     def save(self, folder: Path) -> None:
         """Write the weights (fp32 safetensors) and the encoder's config to `folder`."""

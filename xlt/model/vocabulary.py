@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 Ids = NDArray[np.int32]
+PIECES = "pieces.safetensors"
+"""In a model folder: the pieces that it was trained with (`Trimmed.save`)."""
 Stored = Callable[[str], torch.Tensor | None]
 """Name of a parameter → that parameter as it is on disk, or None if it is not there."""
 
@@ -159,7 +161,7 @@ class Trimmed:
             if self._full[shared.names[0]] is not None:
                 full = full.clone()  # two restored models must not share a matrix
             _assign(model, shared, full.to(trained.device), trained.requires_grad)
-        self._rewrite(model, len(self.kept), self.full_size, self._back)
+        self.rename(model)
 
     @contextmanager
     def restored(self, model: PreTrainedModel) -> Iterator[None]:
@@ -170,13 +172,17 @@ class Trimmed:
         before = [_tensor(model, shared, len(self.kept)) for shared in self._shared]
         for shared, trained in zip(self._shared, before, strict=True):
             _assign(model, shared, self._merge(shared, trained), trained.requires_grad)
-        self._rewrite(model, len(self.kept), self.full_size, self._back)
+        self.rename(model)
         try:
             yield
         finally:
             for shared, trained in zip(self._shared, before, strict=True):
                 _assign(model, shared, trained, trained.requires_grad)
             self._rewrite(model, self.full_size, len(self.kept), self.table.__getitem__)
+
+    def rename(self, model: PreTrainedModel) -> None:
+        """Give `model`, whose tensors are full again, its sizes and special ids back."""
+        self._rewrite(model, len(self.kept), self.full_size, self._back)
 
     def save(self, path: Path) -> None:
         """Write the kept ids; a checkpoint of the trimmed model is meaningless without them."""
@@ -247,6 +253,26 @@ class Trimmed:
                     setattr(config, key, new)
                 elif key.endswith("_token_id"):
                     setattr(config, key, moved(value))
+
+
+@contextmanager
+def narrowed(
+    model: PreTrainedModel, tokenizer: Any, pieces: Iterable[ArrayLike]
+) -> Iterator[Trimmed]:
+    """`model`, which is not trained meanwhile, with these pieces alone inside the block.
+
+    Afterwards it has the very tensors that it had before.
+    """
+    size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr, arg-type]
+    shared = _vocabulary_tensors(model, size)
+    before = [_tensor(model, one, size) for one in shared]
+    vocabulary = Trimmed(model, tokenizer, needed_pieces(pieces, size))
+    try:
+        yield vocabulary
+    finally:
+        for one, full in zip(shared, before, strict=True):
+            _assign(model, one, full, full.requires_grad)
+        vocabulary.rename(model)
 
 
 def read_kept(path: Path) -> Ids:

@@ -340,7 +340,8 @@ def metrics(s: Subject) -> None:
     found = s.task.metrics(gold.sum(axis=0))
     assert tuple(found) == s.task.metrics_reported, f"metrics are {tuple(found)}"
     for name, value in found.items():
-        assert np.isclose(value, 100), f"{name} of perfect predictions is {float(value)}, not 100"
+        if name not in s.kind.metrics_below_100:
+            assert np.isclose(value, 100), f"{name} of perfect predictions is {float(value)}"
     pairs = zip(s.records, s.predict(s.untrained), strict=True)
     predicted = np.stack([s.task.counts(a, b) for a, b in pairs])
     table = np.stack([gold, predicted, np.zeros_like(gold)])

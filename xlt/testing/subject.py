@@ -129,7 +129,8 @@ def other_answer(subject: Subject, record: Record) -> Record | None:
 
 
 def pieces_of(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: tensor for name, tensor in batch.items() if name.endswith("input_ids")}
+    """The rows that the encoder reads; not what a model may choose from to put into them."""
+    return {k: v for k, v in batch.items() if k.endswith("input_ids") and v.ndim == 2}
 
 
 def same(before: Sequence[Record], after: Sequence[Record], what: str) -> None:

@@ -14,10 +14,12 @@ from xlt.model.task_model import TaskModel
 
 HEAD = "head"
 EMBEDDINGS = "embeddings"
+DECODER = "decoder"
 
 
 def part_of(model: TaskModel) -> dict[str, str | int]:
-    """Parameter name → "embeddings", the number of its encoder layer (0 = lowest), or "head"."""
+    """Parameter name → "embeddings", the number of its encoder layer (0 = lowest), "decoder" or
+    "head". Embeddings that encoder and decoder share are "embeddings"."""
     encoder: Any = model.encoder
     plain = {name: name.replace(_PEFT, "encoder.", 1) for name, _ in model.named_parameters()}
     if hasattr(encoder, "get_base_model"):
@@ -26,9 +28,12 @@ def part_of(model: TaskModel) -> dict[str, str | int]:
     inside = any(name.startswith(base_prefix) for name in plain.values())
     prefix = base_prefix if inside else "encoder."
     stack = _layer_stack(encoder, prefix)
+    writes = getattr(encoder.config, "is_encoder_decoder", False) and model.generates
     parts: dict[str, str | int] = {}
     for full_name, name in plain.items():
-        if not name.startswith(prefix):
+        if writes and _DECODER.match(name):
+            parts[full_name] = DECODER
+        elif not name.startswith(prefix):
             parts[full_name] = HEAD
         elif stack and (match := re.match(re.escape(stack) + r"\.(\d+)\.", name)):
             parts[full_name] = int(match.group(1))
@@ -41,6 +46,8 @@ def part_of(model: TaskModel) -> dict[str, str | int]:
 
 _PEFT = "encoder.base_model.model."
 
+_DECODER = re.compile(r"encoder\.(model\.)?(decoder\.|lm_head\.|enc_to_dec_proj\.)")
+"""In T5, in the BART family, and in EncoderDecoderModel."""
 
 _TOP = 10_000
 
@@ -51,6 +58,7 @@ def _layer_stack(encoder: nn.Module, prefix: str) -> str | None:
         (len(module), f"encoder.{name}")
         for name, module in encoder.named_modules()
         if isinstance(module, nn.ModuleList)
+        and not _DECODER.match(f"encoder.{name}.")
         and f"encoder.{name}.".startswith(prefix)
         and len({type(child) for child in module}) == 1
     ]
@@ -58,22 +66,32 @@ def _layer_stack(encoder: nn.Module, prefix: str) -> str | None:
 
 
 def freeze(model: TaskModel, what: list[str]) -> None:
-    """Freeze `embeddings`, `encoder` (with its embeddings) or `layers:N` (the N lowest)."""
+    """Freeze `embeddings`, `encoder` (with them), `layers:N` (its N lowest) or `decoder`.
+
+    Raises XltError for anything else, and for the decoder of a model that has none.
+    """
     parts = part_of(model)
     lowest = 0
     for item in what:
         if item.startswith("layers:") and item[7:].isdigit():
             lowest = max(lowest, int(item[7:]))
-        elif item not in ("embeddings", "encoder"):
+        elif item not in ("embeddings", "encoder", DECODER):
             raise XltError(
                 f"{item!r} cannot be frozen",
                 where="training.freeze",
-                fix="use `embeddings`, `encoder` or `layers:N` (the N lowest layers)",
+                fix="use `embeddings`, `encoder`, `layers:N` (the N lowest layers) or `decoder`",
             )
+    if DECODER in what and DECODER not in parts.values():
+        raise XltError(
+            "there is no decoder to freeze",
+            where="training.freeze",
+            fix="leave `decoder` out: only tasks that generate text have one",
+        )
     for name, parameter in model.named_parameters():
         part = parts[name]
         frozen = (
-            ("encoder" in what and part != HEAD)
+            ("encoder" in what and part not in (HEAD, DECODER))
+            or (DECODER in what and part == DECODER)
             or ("embeddings" in what and part == EMBEDDINGS)
             or (isinstance(part, int) and part < lowest)
         )

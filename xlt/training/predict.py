@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ class Predictor:
     """A model ready to predict.
 
     budget: pieces in a batch, padding included.
-    pieces: tokenizer id → row of a trimmed vocabulary, shape (full vocabulary,), or None.
+    pieces: between the tokenizer and a trimmed vocabulary, or None.
     """
 
     task: Task
@@ -33,7 +33,7 @@ class Predictor:
     budget: int
     precision: str = "fp32"
     device: str = "cpu"
-    pieces: torch.Tensor | None = None
+    pieces: PieceTable | None = None
 
     def __call__(self, records: Sequence[Record], examples: Sequence[Example]) -> list[Record]:
         """Copies of the records with predicted annotation, in their order."""
@@ -41,21 +41,34 @@ class Predictor:
         was_training = self.model.training
         self.model.eval()
         try:
-            batches = prediction_batches([e.length for e in examples], self.budget)
-            for batch in batches:
-                chosen = [examples[i] for i in batch]
-                outputs = self.forward(chosen)
-                decoded = self.task.decode(
-                    [records[e.index] for e in chosen], chosen, outputs, self.model.labels
-                )
-                for i, record in zip(batch, decoded, strict=True):
-                    predicted[i] = record
+            with self.prepared(examples):
+                for batch in prediction_batches([e.length for e in examples], self.budget):
+                    chosen = [examples[i] for i in batch]
+                    outputs = self.forward(chosen)
+                    decoded = self.task.decode(
+                        [records[e.index] for e in chosen], chosen, outputs, self.model.labels
+                    )
+                    for i, record in zip(batch, decoded, strict=True):
+                        predicted[i] = record
         finally:
             self.model.train(was_training)
         complete = [record for record in predicted if record is not None]
         if len(complete) != len(records):
             raise AssertionError(f"{len(records)} records in, {len(complete)} predictions out")
         return complete
+
+    @contextmanager
+    def prepared(self, examples: Sequence[Example]) -> Iterator[None]:
+        """A generator's vocabulary made smaller for these examples, unless it is already."""
+        if self.pieces is not None or not examples:
+            yield
+            return
+        with self.model.narrowed(lambda: pieces_in(self.task, [examples])) as vocabulary:
+            self.pieces = None if vocabulary is None else piece_table(vocabulary)
+            try:
+                yield
+            finally:
+                self.pieces = None
 
     def forward(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         batch = trimmed(self.task.collate(examples), self.pieces)
@@ -71,11 +84,12 @@ class Predictor:
             autocast(self.precision, self.device),
         ):
             outputs: dict[str, Any] = self.model(**batch)
-        return {
+        found = {
             k: v.float().cpu() if v.is_floating_point() else v.cpu()
             for k, v in outputs.items()
             if isinstance(v, torch.Tensor)
         }
+        return untrimmed(found, self.pieces)
 
 
 @contextmanager
@@ -97,11 +111,33 @@ def shape_of(batch: Mapping[str, torch.Tensor]) -> tuple[int, ...]:
     return tuple(next(v.shape for k, v in batch.items() if k.endswith("input_ids")))
 
 
-def trimmed(batch: dict[str, torch.Tensor], pieces: torch.Tensor | None) -> dict[str, torch.Tensor]:
-    """The batch with its piece ids translated to a trimmed vocabulary."""
+@dataclass(frozen=True)
+class PieceTable:
+    """Piece ids of the tokenizer ↔ rows of a trimmed vocabulary.
+
+    to_trimmed: (full vocabulary,), the unknown piece's row where a piece was not kept.
+    to_full:    (trimmed vocabulary,)
+    """
+
+    to_trimmed: torch.Tensor
+    to_full: torch.Tensor
+
+
+def trimmed(batch: dict[str, torch.Tensor], pieces: PieceTable | None) -> dict[str, torch.Tensor]:
+    """The batch with its piece ids (all that is called `input_ids`) in the trimmed vocabulary."""
     if pieces is None:
         return batch
-    return {k: pieces[v] if k.endswith("input_ids") else v for k, v in batch.items()}
+    table = pieces.to_trimmed
+    return {k: table[v] if k.endswith("input_ids") else v for k, v in batch.items()}
+
+
+def untrimmed(
+    outputs: dict[str, torch.Tensor], pieces: PieceTable | None
+) -> dict[str, torch.Tensor]:
+    """A model's outputs with their piece ids (all that is called `output_ids`) the tokenizer's."""
+    if pieces is None:
+        return outputs
+    return {k: pieces.to_full[v] if k.endswith("output_ids") else v for k, v in outputs.items()}
 
 
 def count_matrix(
@@ -136,6 +172,13 @@ class Ensemble(Predictor):
             members=tuple(members),
         )  # fmt: skip
 
+    @contextmanager
+    def prepared(self, examples: Sequence[Example]) -> Iterator[None]:
+        with ExitStack() as stack:
+            for one in self.members:
+                stack.enter_context(one.prepared(examples))
+            yield
+
     def forward(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         return dict(self.task.combine([one.forward(examples) for one in self.members]))
 
@@ -149,9 +192,13 @@ def cast_for_inference(model: TaskModel, precision: str) -> None:
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     if dtype is None:
         return
+    table = model.encoder.get_input_embeddings().weight
     for module in model.encoder.modules():
-        if type(module) is torch.nn.Linear:
-            module.to(dtype)
+        if type(module) is not torch.nn.Linear:
+            continue
+        if module.weight is table:  # an output layer that is tied to the embedding
+            module.weight = torch.nn.Parameter(table.to(dtype), requires_grad=False)
+        module.to(dtype)
 
 
 def autocast(precision: str, device: str) -> torch.autocast:
@@ -188,9 +235,12 @@ def best_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def piece_table(vocabulary: Trimmed) -> torch.Tensor:
-    """Tokenizer id → row of the trimmed embedding, as `trimmed` takes it."""
-    return torch.from_numpy(vocabulary.table.astype(np.int64))
+def piece_table(vocabulary: Trimmed) -> PieceTable:
+    """As `trimmed` and `untrimmed` take it."""
+    return PieceTable(
+        torch.from_numpy(vocabulary.table.astype(np.int64)),
+        torch.from_numpy(vocabulary.kept.astype(np.int64)),
+    )
 
 
 def pieces_in(task: Task, sets: Sequence[Sequence[Example]]) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from filelock import FileLock, Timeout
 
 from xlt.config.schema import Config, Model
@@ -30,6 +29,7 @@ from xlt.training.callbacks import Scores
 from xlt.training.data import Data
 from xlt.training.optim import freeze
 from xlt.training.predict import (
+    PieceTable,
     Predictor,
     best_device,
     choose_precision,
@@ -133,7 +133,8 @@ class StageRunner:
         self, stage: Stage, parent: Finished | None, train: Sequence[Data], dev: Sequence[Data]
     ) -> str:
         """What decides the stage's weights, hashed."""
-        model = self.config.model.model_dump(exclude={"trim_vocabulary", "attention"}, mode="json")
+        same = {"attention"} if self.task.generates else {"attention", "trim_vocabulary"}
+        model = self.config.model.model_dump(exclude=same, mode="json")
         source = Path(embedded.located(self.config.model.encoder))
         if parent is None and source.is_dir():
             model["encoder"] = fingerprint_folder(source)
@@ -243,7 +244,7 @@ class StageRunner:
                     "log": trainer.state.log_history,
                     "steps": last,
                     "precision": precision,
-                    "pieces_trained": None if pieces is None else int(pieces.max()) + 1,
+                    "pieces_trained": None if pieces is None else len(pieces.to_full),
                 },
             )
             shutil.rmtree(work)
@@ -341,7 +342,7 @@ class StageRunner:
         backbone: Backbone,
         examples: list[Example],
         evaluations: Mapping[str, list[tuple[Data, list[Example]]]],
-    ) -> tuple[Any, torch.Tensor | None]:
+    ) -> tuple[Any, PieceTable | None]:
         """Reduce the vocabulary to the pieces in this stage's data; (way back, id table)."""
         if not self.config.model.trim_vocabulary:
             return None, None
@@ -349,7 +350,7 @@ class StageRunner:
         vocabulary = Trimmed(
             model.encoder,
             backbone.tokenizer,
-            pieces_in(self.task, every),
+            np.union1d(pieces_in(self.task, every), model.needed()),
             stored=stored_weights(backbone.source, self.config.model.revision),
         )
         return vocabulary, piece_table(vocabulary)

@@ -35,7 +35,7 @@ from xlt.training import checkpoint as ckpt
 from xlt.training.average import BEGIN, WeightAverage
 from xlt.training.callbacks import ProgressBar, Rhythm, Scores, Selector
 from xlt.training.optim import parameter_groups
-from xlt.training.predict import out_of_memory, shape_of, trimmed
+from xlt.training.predict import PieceTable, out_of_memory, shape_of, trimmed
 
 
 class _Examples(Dataset[tuple[Example, bool]]):
@@ -76,7 +76,7 @@ class TransferTrainer(Trainer):
         evaluator: Callable[[], Scores] | None = None,
         primary: str | None = None,
         patience: int | None = None,
-        pieces: torch.Tensor | None = None,
+        pieces: PieceTable | None = None,
         precision: str = "fp32",
         quiet: bool = True,
     ) -> None:

@@ -1,0 +1,266 @@
+"""A generator: an encoder-decoder that reads prompts of any length and writes text.
+
+Saved folders load with `AutoModelForSeq2SeqLM`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import nn
+
+from xlt.config.schema import Section
+from xlt.model.task_model import IGNORED, TaskModel
+from xlt.model.vocabulary import PIECES, Trimmed, narrowed, read_kept
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from xlt.model.backbone import Backbone
+    from xlt.task import Labels
+
+
+class Generation(Section):
+    """How text is generated. Beam search, never sampling: a run gives the same text again."""
+
+    beams: PositiveInt = 4
+    max_pieces: PositiveInt = Field(64, description="of an output; what is cut there is marked")
+    length_penalty: float = 1.0
+    repetition_penalty: PositiveFloat = 1.0
+    no_repeat_ngram: int = Field(0, ge=0, description="pieces in a row that may not come twice")
+
+
+class Seq2Seq(TaskModel):
+    """Any encoder-decoder; its batches are those of `xlt.data.prompt`.
+
+    encoder:   the whole Hugging Face model, as in every TaskModel.
+    tokenizer: the tokenizer of its pieces.
+    known:     pieces of the data that it has learnt from; empty for a vocabulary that was never
+        trimmed, which predicts with all of its pieces.
+    """
+
+    generates: ClassVar[bool] = True
+
+    def __init__(
+        self, model: PreTrainedModel, labels: Labels, backbone: Backbone, generation: Generation
+    ) -> None:
+        super().__init__(model, labels)
+        self.tokenizer, self.generation = backbone.tokenizer, generation
+        pieces = Path(backbone.source) / PIECES
+        self.known = read_kept(pieces) if pieces.is_file() else np.zeros(0, np.int32)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        window_of: torch.Tensor,
+        target_input_ids: torch.Tensor | None = None,
+        start_input_ids: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        weights: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Shapes as in `xlt.data.prompt`.
+
+        start_input_ids: (records, n) what every output begins with, e.g. its language's piece.
+        weights:         (records,) factors of the records' losses.
+
+        Returns the loss with labels; without, `output_ids` and `cut` as `generate` does.
+        """
+        states, mask = self.read(input_ids, window_of)
+        if labels is None:
+            return self.generate(states, mask, start_input_ids)
+        assert target_input_ids is not None
+        sums = self.target_losses(states, mask, target_input_ids, labels)
+        return {"loss": over_items(sums, labels, num_items_in_batch, weights)}
+
+    @property
+    def pad_id(self) -> int:
+        return int(self.config.pad_token_id)
+
+    def read(
+        self, input_ids: torch.Tensor, window_of: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The encoder's states of all windows of each record, (records, pieces, d), and a mask."""
+        mask = (input_ids != self.pad_id).long()
+        encoder = self.encoder.get_encoder()
+        states = encoder(input_ids=input_ids, attention_mask=mask).last_hidden_state
+        return join_windows(states, mask, window_of)
+
+    def target_losses(
+        self,
+        states: torch.Tensor,
+        mask: torch.Tensor,
+        target_input_ids: torch.Tensor,
+        labels: torch.Tensor,
+    ) -> torch.Tensor:
+        """Summed cross-entropy of each record's targets, (records,)."""
+        from transformers.modeling_outputs import BaseModelOutput
+
+        start = target_input_ids.new_full((len(target_input_ids), 1), start_id(self.config))
+        logits = self.encoder(
+            encoder_outputs=BaseModelOutput(last_hidden_state=states),
+            attention_mask=mask,
+            decoder_input_ids=torch.cat([start, target_input_ids[:, :-1]], 1),
+            use_cache=False,
+        ).logits
+        targets = target_input_ids.masked_fill(labels == IGNORED, IGNORED)
+        losses = nn.functional.cross_entropy(
+            logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="none"
+        )
+        return losses.view_as(targets).sum(1)
+
+    def generate(
+        self,
+        states: torch.Tensor,
+        mask: torch.Tensor,
+        start: torch.Tensor | None = None,
+        *,
+        max_pieces: int | None = None,
+        processors: Sequence[Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = (),
+        several: int = 1,
+    ) -> dict[str, torch.Tensor]:
+        """The best outputs by beam search, best first.
+
+        several: outputs of each record.
+
+        Returns output_ids (records * several, length), without the decoder's start and `start`,
+        padded; and cut (records * several,): whether the output ended at `max_pieces`.
+        """
+        from transformers import GenerationConfig, LogitsProcessorList
+        from transformers.modeling_outputs import BaseModelOutput
+
+        begin = torch.full((len(states), 1), start_id(self.config), device=states.device)
+        if start is not None:
+            begin = torch.cat([begin, start], 1)
+        options = self.generation
+        beams = max(options.beams, several)
+        generated = self.encoder.generate(
+            encoder_outputs=BaseModelOutput(last_hidden_state=states),
+            attention_mask=mask,
+            decoder_input_ids=begin,
+            generation_config=GenerationConfig(
+                num_beams=beams,
+                num_return_sequences=several,
+                max_new_tokens=max_pieces or options.max_pieces,
+                early_stopping=True if beams > 1 else None,
+                length_penalty=options.length_penalty if beams > 1 else None,
+                repetition_penalty=options.repetition_penalty,
+                no_repeat_ngram_size=options.no_repeat_ngram,
+                pad_token_id=self.pad_id,
+                eos_token_id=self.config.eos_token_id,
+                decoder_start_token_id=start_id(self.config),
+                use_cache=True,
+            ),
+            logits_processor=LogitsProcessorList(processors),
+        )
+        outputs = generated[:, begin.shape[1] :]
+        ends = torch.as_tensor(self.config.eos_token_id, device=outputs.device)
+        return {"output_ids": outputs, "cut": ~torch.isin(outputs, ends).any(1)}
+
+    def texts(self, output_ids: torch.Tensor) -> list[str]:
+        """Generated ids (of the tokenizer's full vocabulary) as text."""
+        return [
+            text.strip()
+            for text in self.tokenizer.batch_decode(output_ids, skip_special_tokens=True)
+        ]
+
+    # Vocabulary ----------------------------------------------------------------------------
+
+    def needed(self) -> NDArray[np.int32]:
+        return self.known
+
+    @contextmanager
+    def narrowed(self, pieces: Callable[[], NDArray[Any]]) -> Iterator[Trimmed | None]:
+        """With a vocabulary of what was learnt and of `pieces`: most of a step is the output layer.
+
+        A model that was trained with its whole vocabulary also predicts with it.
+        """
+        if not len(self.known):
+            yield None
+            return
+        with narrowed(self.encoder, self.tokenizer, [self.known, pieces()]) as vocabulary:
+            yield vocabulary
+
+    def grow(self, labels: Labels) -> None:
+        self.labels = dict(labels)
+
+
+def start_id(config: Any) -> int:
+    """The piece that a decoder begins with."""
+    start = config.decoder_start_token_id
+    return int(config.bos_token_id if start is None else start)
+
+
+def join_windows(
+    states: torch.Tensor, mask: torch.Tensor, window_of: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the windows of each record hold, side by side.
+
+    states (windows, length, d), mask (windows, length), window_of (windows,), ascending from 0
+    → (records, pieces, d) and its mask.
+    """
+    records = int(window_of[-1]) + 1
+    if records == len(window_of):
+        return states, mask
+    kept = mask.flatten().nonzero().squeeze(1)
+    owner = window_of.repeat_interleave(mask.shape[1])[kept]
+    counts = torch.bincount(owner, minlength=records)
+    begins = counts.cumsum(0) - counts
+    position = torch.arange(len(kept), device=kept.device) - begins[owner]
+    width = int(counts.max())
+    joined = states.new_zeros(records * width, states.shape[-1])
+    joined = joined.index_copy(0, owner * width + position, states.flatten(0, 1)[kept])
+    filled = torch.arange(width, device=kept.device) < counts[:, None]
+    return joined.view(records, width, -1), filled.long()
+
+
+def over_items(
+    sums: torch.Tensor,
+    labels: torch.Tensor,
+    num_items: torch.Tensor | int | None,
+    weights: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Weighted losses of the records over `num_items` (default: the targets in `labels`)."""
+    if weights is not None:
+        sums = sums * weights
+    if num_items is None:
+        num_items = (labels != IGNORED).sum()
+    return sums.sum() / torch.as_tensor(num_items).clamp(min=1)
+
+
+def consensus(
+    outputs: Sequence[Mapping[str, torch.Tensor]], pad_id: int
+) -> dict[str, torch.Tensor]:
+    """For each record the output of several models that the others agree with most.
+
+    Agreement is the F1 of pieces: minimum Bayes risk decoding (Kumar & Byrne 2004) with one
+    hypothesis a model. Ties go to the first model.
+    """
+    width = max(one["output_ids"].shape[1] for one in outputs)
+    every = [one["output_ids"] for one in outputs]
+    pad = nn.functional.pad
+    ids = torch.stack([pad(one, (0, width - one.shape[1]), value=pad_id) for one in every])
+    bags = [[Counter(row[row != pad_id].tolist()) for row in model] for model in ids]
+    chosen = [
+        max(range(len(bags)), key=lambda m: sum(_overlap(bags[m][row], b[row]) for b in bags))
+        for row in range(ids.shape[1])
+    ]
+    rows = range(ids.shape[1])
+    result = {
+        key: torch.stack([outputs[m][key][row] for m, row in zip(chosen, rows, strict=True)])
+        for key in outputs[0]
+        if key != "output_ids"
+    }
+    return {**result, "output_ids": ids[chosen, list(rows)]}
+
+
+def _overlap(a: Counter[int], b: Counter[int]) -> float:
+    return 2 * (a & b).total() / max(1, a.total() + b.total())
