@@ -134,14 +134,53 @@ def _events() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+QUESTIONS = [
+    ("eng", "The bridge over the river was built in 1932 by two brothers.", "1932",
+     "When was the bridge built?", "when"),
+    ("eng", "The bridge over the river was built in 1932 by two brothers.", "two brothers",
+     "Who built the bridge over the river?", "who"),
+    ("spa", "La familia vive en Sevilla y vende pan en el mercado desde hace veinte años.",
+     "Sevilla", "¿Dónde vive la familia?", "where"),
+    ("ind", "Gunung itu meletus lagi karena tekanan gas yang sangat besar di bawah tanah.",
+     "tekanan gas yang sangat besar", "Mengapa gunung itu meletus lagi?", "why"),
+    ("jav", "Ibu guru maca buku ing omah saben dina Minggu karo putrane loro.", "ing omah",
+     "Ing ngendi ibu guru maca buku?", "where"),
+    ("eng", "Whales talk to each other with long songs that carry for many miles.",
+     "with long songs", "Name the thing that whales use.", ""),
+]  # fmt: skip
+
+
+def _questions() -> list[dict[str, Any]]:
+    return [
+        {
+            "id": f"q{n}",
+            "language": language,
+            "title": "A title" if n < 3 else "",
+            "context": context,
+            "question": question,
+            "answers": {"text": [answer], "answer_start": [context.index(answer)]},
+            "question_type": kind,
+            "note": "",
+        }
+        for n, (language, context, answer, question, kind) in enumerate(QUESTIONS, 1)
+    ]
+
+
 RECORDS: dict[str, list[dict[str, Any]]] = {
     "ner": tagged(),
     "dependency_parsing": _trees(),
     "nli": _pairs(),
     "event_extraction": _events(),
+    "question_generation": _questions(),
 }
 
+_SHORT = {"beams": 2, "max_pieces": 12}
+
 OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "question_generation": [
+        {"exemplars": 0, "language_tag": True, "generation": _SHORT},
+        {"exemplars": 2, "generation": {**_SHORT, "beams": 1}},
+    ],
     "dependency_parsing": [
         {"arc_size": 16, "relation_size": 8},
         {"arc_size": 16, "relation_size": 8, "upos_size": 4, "upos": "gold", "subtypes": True},

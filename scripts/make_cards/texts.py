@@ -145,6 +145,10 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
     )  # fmt: skip
 
 
+DAMAGED = ("cmrc2018", "faquad", "squad-it")
+"""Data sets in which some answers are empty or not in their context; those are left out."""
+
+
 def questions(tables: Tables) -> Iterator[dict[str, Any]]:
     task, format = "question_generation", "squad"
     yield card(
@@ -186,9 +190,12 @@ def questions(tables: Tables) -> Iterator[dict[str, Any]]:
             tables, repo, lambda s, p=path, n=names: p.format(n[s]),
             lambda s, u=theirs, n=names: u.format(n[s]), names=tuple(names),
         )  # fmt: skip
+        if identifier in DAMAGED:
+            caveats = [*caveats, "questions whose answer is not in the context are left out"]
         yield card(
             tables, identifier, dataset, task, format, {code: splits}, caveats=caveats,
             origin="machine-translated" if identifier == "squad-it" else "native",
+            **({"options": {"drop": True}} if identifier in DAMAGED else {}),
         )  # fmt: skip
     japanese = {}
     for split, count in (("train", 5), ("dev", 1)):
@@ -200,6 +207,7 @@ def questions(tables: Tables) -> Iterator[dict[str, Any]]:
         japanese[split] = {"files": [file for file in files if file]}
     yield card(
         tables, "jaquad", "JaQuAD", task, format, {"jpn": japanese},
+        options={"types": {"*": ""}},  # of reasoning, not of questions
         caveats=["the first 5 of 30 train files and the first of 6 dev files"],
     )  # fmt: skip
     afriqa: Languages = {}
@@ -218,12 +226,6 @@ def questions(tables: Tables) -> Iterator[dict[str, Any]]:
     quist = {"eng": make_splits(
         tables, "SeonjeongHwang/QuIST", lambda s: "qg/quist/squad_qt_dev.json", names=("dev",)
     )}  # fmt: skip
-    for path in sorted((tables.data / "qg/quist/exemplars").glob("*.json")):
-        made = make_splits(
-            tables, "SeonjeongHwang/QuIST", lambda s, p=path: f"qg/quist/exemplars/{p.name}",
-            names=("exemplars",),
-        )  # fmt: skip
-        quist.setdefault(languages.code(path.stem), {}).update(made)
     yield card(
-        tables, "quist", "QuIST", task, "quist", quist, name="QuIST exemplars and SQuAD-QT dev"
+        tables, "quist", "QuIST", task, format, quist, name="SQuAD-QT, questions with their types"
     )

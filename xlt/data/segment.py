@@ -98,8 +98,13 @@ def tokenise(text: str, language: str) -> Iterator[tuple[list[str], list[bool]]]
 
 def words(text: str) -> list[str]:
     """The words of a text whose language is not stated, by Unicode's rules alone; visible ones."""
-    found = (match.group() for match in _UNICODE_WORD.finditer(text))
-    return [word for word in found if not _INVISIBLE.fullmatch(word)]
+    return [word for word, _, _ in word_spans(text)]
+
+
+def word_spans(text: str) -> list[tuple[str, int, int]]:
+    """`words`, with the first and last-plus-one position of each in the text."""
+    found = _matcher(_UNICODE_WORD)(text)
+    return [(word, start, end) for word, start, end in found if not _INVISIBLE.fullmatch(word)]
 
 
 def join(words: Sequence[str], spaces: Sequence[bool] | None = None) -> str:
@@ -113,8 +118,6 @@ def join(words: Sequence[str], spaces: Sequence[bool] | None = None) -> str:
         return "".join(f"{word} " if space else word for word, space in pairs).rstrip()
     text: str = _NO_SPACE.sub("", " ".join(words))
     return text
-
-
 def describe(language: str) -> str:
     """Which rules `tokenise` uses for a language, and why where they are not its own."""
     return _tokeniser(languages.code(language))[1]

@@ -61,6 +61,13 @@ class Backbone:
                 where="model.encoder",
                 fix="its folder needs the tokenizer's files (tokenizer.json or *.model), too",
             )
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if backend is not None and backend.decoder is None:
+            from tokenizers import decoders, pre_tokenizers
+
+            # An encoder's tokenizer never had to turn pieces into text.
+            if isinstance(backend.pre_tokenizer, pre_tokenizers.Metaspace):
+                backend.decoder = decoders.Metaspace()
         return tokenizer
 
     @cached_property

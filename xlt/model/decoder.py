@@ -53,7 +53,7 @@ def _t5(backbone: Backbone) -> PreTrainedModel:
         is_encoder_decoder=True,
         num_decoder_layers=layers,
         decoder_start_token_id=config.pad_token_id,
-        eos_token_id=_end(backbone),
+        eos_token_id=end_id(backbone),
     )
     if not backbone.random:
         with torch.no_grad():
@@ -106,13 +106,14 @@ def _two_stacks(backbone: Backbone) -> PreTrainedModel:
         copy.deepcopy(encoder.config),
         copy.deepcopy(decoder.config),
         pad_token_id=backbone.pad_id,
-        eos_token_id=_end(backbone),
+        eos_token_id=end_id(backbone),
         decoder_start_token_id=_first(tokenizer.cls_token_id, tokenizer.bos_token_id),
     )
     return EncoderDecoderModel(encoder=encoder, decoder=decoder, config=config)
 
 
-def _end(backbone: Backbone) -> int:
+def end_id(backbone: Backbone) -> int:
+    """The piece that ends a text. Raises XltError if the tokenizer has none."""
     tokenizer = backbone.tokenizer
     end = _first(tokenizer.eos_token_id, tokenizer.sep_token_id)
     if end is None:

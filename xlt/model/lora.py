@@ -34,7 +34,7 @@ def add_lora(model: TaskModel, options: Lora) -> None:
             for name, child in encoder.named_children()
             if child is not base and any(True for _ in child.parameters())
         ]
-        if base is not encoder
+        if base is not encoder and not model.generates
         else []
     )
     modules: Any = options.modules

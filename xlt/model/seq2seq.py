@@ -5,6 +5,7 @@ Saved folders load with `AutoModelForSeq2SeqLM`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,10 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, PositiveInt
 from torch import nn
 
-from xlt.config.schema import Section
+from xlt.model.generation import Generation
 from xlt.model.task_model import IGNORED, TaskModel
 from xlt.model.vocabulary import PIECES, Trimmed, narrowed, read_kept
 
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
 
     from xlt.model.backbone import Backbone
     from xlt.task import Labels
-
-
-class Generation(Section):
-    """How text is generated. Beam search, never sampling: a run gives the same text again."""
-
-    beams: PositiveInt = 4
-    max_pieces: PositiveInt = Field(64, description="of an output; what is cut there is marked")
-    length_penalty: float = 1.0
-    repetition_penalty: PositiveFloat = 1.0
-    no_repeat_ngram: int = Field(0, ge=0, description="pieces in a row that may not come twice")
 
 
 class Seq2Seq(TaskModel):
@@ -131,8 +121,9 @@ class Seq2Seq(TaskModel):
 
         several: outputs of each record.
 
-        Returns output_ids (records * several, length), without the decoder's start and `start`,
-        padded; and cut (records * several,): whether the output ended at `max_pieces`.
+        Returns output_ids (records * several, length), without the decoder's start and `start`;
+        lengths (records * several,), without the padding; and cut (records * several,): whether
+        the output ended at `max_pieces`.
         """
         from transformers import GenerationConfig, LogitsProcessorList
         from transformers.modeling_outputs import BaseModelOutput
@@ -163,14 +154,10 @@ class Seq2Seq(TaskModel):
         )
         outputs = generated[:, begin.shape[1] :]
         ends = torch.as_tensor(self.config.eos_token_id, device=outputs.device)
-        return {"output_ids": outputs, "cut": ~torch.isin(outputs, ends).any(1)}
-
-    def texts(self, output_ids: torch.Tensor) -> list[str]:
-        """Generated ids (of the tokenizer's full vocabulary) as text."""
-        return [
-            text.strip()
-            for text in self.tokenizer.batch_decode(output_ids, skip_special_tokens=True)
-        ]
+        ended = torch.isin(outputs, ends)
+        cut = ~ended.any(1)
+        lengths = torch.where(cut, outputs.shape[1], ended.int().argmax(1))
+        return {"output_ids": outputs, "lengths": lengths, "cut": cut}
 
     # Vocabulary ----------------------------------------------------------------------------
 
@@ -236,30 +223,45 @@ def over_items(
     return sums.sum() / torch.as_tensor(num_items).clamp(min=1)
 
 
-def consensus(
-    outputs: Sequence[Mapping[str, torch.Tensor]], pad_id: int
-) -> dict[str, torch.Tensor]:
+def consensus(outputs: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     """For each record the output of several models that the others agree with most.
 
     Agreement is the F1 of pieces: minimum Bayes risk decoding (Kumar & Byrne 2004) with one
     hypothesis a model. Ties go to the first model.
     """
-    width = max(one["output_ids"].shape[1] for one in outputs)
-    every = [one["output_ids"] for one in outputs]
-    pad = nn.functional.pad
-    ids = torch.stack([pad(one, (0, width - one.shape[1]), value=pad_id) for one in every])
-    bags = [[Counter(row[row != pad_id].tolist()) for row in model] for model in ids]
-    chosen = [
-        max(range(len(bags)), key=lambda m: sum(_overlap(bags[m][row], b[row]) for b in bags))
-        for row in range(ids.shape[1])
+    bags = [[Counter(row) for row in pieces(one["output_ids"], one["lengths"])] for one in outputs]
+    agreement = [
+        [sum(_overlap(bag, other[row]) for other in bags) for row, bag in enumerate(own)]
+        for own in bags
     ]
-    rows = range(ids.shape[1])
-    result = {
-        key: torch.stack([outputs[m][key][row] for m, row in zip(chosen, rows, strict=True)])
+    chosen = torch.tensor(agreement).argmax(0)
+    width = max(one["output_ids"].shape[1] for one in outputs)
+    rows = torch.arange(len(chosen))
+    stacked = {
+        key: torch.stack(
+            [nn.functional.pad(one[key], (0, width - one[key].shape[-1])) for one in outputs]
+            if key == "output_ids"
+            else [one[key] for one in outputs]
+        )
         for key in outputs[0]
-        if key != "output_ids"
     }
-    return {**result, "output_ids": ids[chosen, list(rows)]}
+    return {key: tensor[chosen, rows] for key, tensor in stacked.items()}
+
+
+def pieces(output_ids: torch.Tensor, lengths: torch.Tensor) -> list[list[int]]:
+    """The pieces of every output, without what comes at and after its end."""
+    rows = zip(output_ids.tolist(), lengths.tolist(), strict=True)
+    return [row[:length] for row, length in rows]
+
+
+def texts(tokenizer: Any, output_ids: torch.Tensor, lengths: torch.Tensor) -> list[str]:
+    """Outputs (in the tokenizer's own ids) as text."""
+    found = tokenizer.batch_decode(pieces(output_ids, lengths), skip_special_tokens=True)
+    return [" ".join(_SENTINEL.sub("", text).split()) for text in found]
+
+
+_SENTINEL = re.compile(r"<extra_id_\d+>")
+"""What mT5 learnt to begin its outputs with."""
 
 
 def _overlap(a: Counter[int], b: Counter[int]) -> float:

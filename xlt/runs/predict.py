@@ -118,7 +118,11 @@ def read_input(
     if format in task.readable():
         # A pipe has to be on disk for readers that name the line of an error.
         with _as_file(source) as path:
-            yield from task.read(path, format, labelled=False)
+            spoken = "" if language is None else languages.code(language, where="--language")
+            for record in task.read(path, format, labelled=False):
+                # Of a task whose records say their language.
+                unknown = spoken and record.get("language") == ""
+                yield {**record, "language": spoken} if unknown else record
         return
     if format not in (TEXT, WORDS):
         raise XltError(

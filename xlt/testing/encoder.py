@@ -48,12 +48,21 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 def make_tokenizer(texts: Iterable[str], size: int = 600) -> PreTrainedTokenizerFast:
     """A Unigram tokenizer with ▁ for spaces, as XLM-R's."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import (
+        Tokenizer,
+        decoders,
+        models,
+        normalizers,
+        pre_tokenizers,
+        processors,
+        trainers,
+    )
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
     special = list(SPECIAL.values())
     tokenizer.train_from_iterator(
         texts,

@@ -1,0 +1,276 @@
+"""Question generation: a question for an answer in a text, in the language of the text.
+
+By default QuIST's recipe (`model`): exemplar questions of the predicted type, English ones while it
+learns, the target language's while it predicts. With ``exemplars: 0`` a plain generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TextIO
+
+import numpy as np
+from pydantic import Field
+
+from xlt import languages
+from xlt.config.schema import LocalPath
+from xlt.errors import XltError
+from xlt.model.generation import Generation
+from xlt.task import Example, Labels, Record, Task, TaskOptions
+
+from . import exemplars, filters, metrics, records
+from .exemplars import TYPES
+from .interrogatives import question_types
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Features
+    from numpy.typing import NDArray
+
+    from xlt.model.backbone import Backbone
+    from xlt.model.task_model import TaskModel
+
+Ids = Any
+
+
+class QuestionGeneration(Task):
+    """Records: see `records`."""
+
+    name = "question_generation"
+    metrics_reported = metrics.REPORTED
+    metrics_below_100 = ("meteor",)
+    formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"squad": (".json",), "jsonl": (".jsonl",)}
+    formats_read: ClassVar[Mapping[str, tuple[str, ...]]] = {"afriqa": ()}
+    count_names = metrics.NAMES
+
+    class Options(TaskOptions):
+        exemplars: int = Field(
+            15, ge=0, description="questions of the type that are shown; 0: none, no type either"
+        )
+        exemplar_folder: Annotated[str, LocalPath("always")] | None = Field(
+            None, description="of exemplar files (<language>.yaml) that come before the built-in"
+        )
+        language_tag: bool = Field(False, description="name the language in the prompt")
+        type_loss: float = Field(1.0, ge=0, description="weight of the types' part of the loss")
+        generation: Generation = Generation()
+
+    options: Options
+
+    @property
+    def generates(self) -> bool:
+        return True
+
+    # Data ----------------------------------------------------------------------------------
+
+    def features(self) -> Features:
+        from datasets import Features, List, Value
+
+        text = Value("string")
+        answers = {"text": List(text), "answer_start": List(Value("int32"))}
+        plain = ("id", "language", "title", "context", "question")
+        return Features(
+            {
+                **dict.fromkeys(plain, text),
+                "answers": answers,
+                **dict.fromkeys(("question_type", "note"), text),
+            }
+        )
+
+    def read(
+        self,
+        path: Path,
+        format: str,
+        *,
+        labelled: bool = True,
+        columns: Mapping[str, str] | None = None,
+        types: Mapping[str, str] | None = None,
+        drop: bool = False,
+    ) -> Iterator[Record]:
+        """As `Task.read`.
+
+        columns: our field → the file's, of JSON Lines.
+        types:   a file's own name of a type of questions → ours.
+        drop:    leave out what is no question with an answer in its context, instead of raising.
+        """
+        given: dict[str, Any] = {"labelled": labelled, "types": types, "drop": drop}
+        if format == "jsonl":
+            yield from records.read_lines(path, columns=columns, **given)
+        elif format == "afriqa":
+            yield from records.read_lines(path, columns=records.AFRIQA, **{**given, "drop": True})
+        else:
+            yield from records.read_squad(path, **given)
+
+    def adopt(self, row: Record, *, where: object) -> Record:
+        return records.make(row, labelled=True, where=where)
+
+    def write(self, records_: Iterable[Record], stream: TextIO, format: str) -> None:
+        noted = filters.without_duplicates(records_)
+        (records.write_squad if format == "squad" else records.write_lines)(noted, stream)
+
+    def from_words(self, id: str, words: list[str], space_after: list[bool]) -> Record:
+        raise XltError(
+            "plain text does not say which answer to ask for",
+            where="--input-format",
+            fix="give SQuAD's JSON or JSON Lines with `context` and `answers`",
+        )
+
+    def words(self, record: Record) -> list[str]:
+        from xlt.data.segment import words
+
+        return words(record["context"])
+
+    # Labels --------------------------------------------------------------------------------
+
+    def labels(self, records: Iterable[Record]) -> Labels:
+        return {"question_type": TYPES}
+
+    # Model ---------------------------------------------------------------------------------
+
+    def build(self, backbone: Backbone, labels: Labels) -> TaskModel:
+        from xlt.model.seq2seq import Seq2Seq
+
+        from .model import QuestionGenerator
+
+        options = self.options
+        if not options.exemplars:
+            return Seq2Seq(backbone.seq2seq(), labels, backbone, options.generation)
+        return QuestionGenerator(backbone, labels, options.generation, options.type_loss)
+
+    def load(self, folder: Path, backbone: Backbone, labels: Labels) -> TaskModel:
+        model = self.build(backbone, labels)
+        if self.options.exemplars:
+            model.load_head(folder)
+        return model
+
+    def encode(
+        self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
+    ) -> list[Example]:
+        from xlt.data.prompt import PromptEncoder, encode_texts
+        from xlt.model.decoder import end_id, language_pieces
+        from xlt.model.task_model import IGNORED
+
+        encoder = PromptEncoder(backbone.words)
+        spoken = sorted({record["language"] for record in records})
+        shown = {one: self._exemplars(one, backbone, encoder.room // 2) for one in spoken}
+        pieces = encode_texts(
+            backbone.tokenizer,
+            [text for record in records for text in (self.head(record), self.body(record))],
+        )
+        tags = language_pieces(backbone.tokenizer)
+        questions = encode_texts(backbone.tokenizer, [r["question"] for r in records if labels])
+        examples = []
+        for index, record in enumerate(records):
+            own = shown[record["language"]]
+            most = max(map(len, own), default=0)
+            windows = encoder.windows(pieces[2 * index], pieces[2 * index + 1], most)
+            begin = [tags[record["language"]]] if record["language"] in tags else []
+            inputs: dict[str, Any] = {
+                "windows": windows, "limit": backbone.max_length, "pad": backbone.pad_id,
+                "exemplars": own, "begin": np.array(begin, np.int32),
+                "tokenizer": backbone.tokenizer,
+            }  # fmt: skip
+            if labels:
+                end = [end_id(backbone)]
+                target = np.concatenate([begin, questions[index], end]).astype(np.int32)
+                kind = self.kind(record)
+                inputs |= {"target": target, "type": TYPES.index(kind) if kind else IGNORED}
+            read = sum(map(len, windows))
+            # Read twice where there are exemplars: to find the type, and with them.
+            length = 2 * read + most * len(windows) if own else read
+            examples.append(Example(index, length, inputs))
+        return examples
+
+    def head(self, record: Record) -> str:
+        tag = f"Language: {languages.name(record['language'] or 'und')}. "
+        return f"{tag if self.options.language_tag else ''}Answer: {record['answers']['text'][0]}. "
+
+    def body(self, record: Record) -> str:
+        return f"Context: [{record['title']}] {record['context']}"
+
+    def kind(self, record: Record) -> str | None:
+        """The gold type: the record's, else what its interrogative says; None if that is open."""
+        if record["question_type"]:
+            return str(record["question_type"])
+        found = question_types(record["question"], record["language"], self.options.exemplar_folder)
+        return next((kind for kind in TYPES if kind in found), None)
+
+    def _exemplars(self, language: str, backbone: Backbone, room: int) -> tuple[Ids, ...]:
+        """The pieces of the exemplars of each type, as many whole questions as have room."""
+        from xlt.data.prompt import encode_texts
+
+        if not self.options.exemplars:
+            return ()
+        known = exemplars.get(language, self.options.exemplar_folder)
+        found: list[Ids] = []
+        for kind in TYPES:
+            texts = known.questions[kind][: self.options.exemplars]
+            begin, *questions = encode_texts(backbone.tokenizer, ["Examples:", *texts])
+            sizes = len(begin) + np.cumsum([len(one) for one in questions])
+            fitting = int(np.searchsorted(sizes, room, side="right"))
+            parts = [begin, *questions[:fitting]] if fitting else [begin[:0]]
+            found.append(np.concatenate(parts))
+        return tuple(found)
+
+    def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        import torch
+
+        from xlt.data.prompt import collate_prompts, collate_targets, pad_rows
+        from xlt.model.task_model import IGNORED
+
+        inputs = [example.inputs for example in examples]
+        pad = inputs[0]["pad"]
+        batch = collate_prompts([one["windows"] for one in inputs], pad, inputs[0]["limit"])
+        shown = [one["exemplars"] for one in inputs]
+        if "target" in inputs[0]:
+            batch |= collate_targets([one["target"] for one in inputs], pad)
+            if shown[0]:
+                types = [one["type"] for one in inputs]
+                batch["types"] = torch.tensor(types)
+                # Whose type is not known is shown none: it learns from its text alone.
+                none = np.zeros(0, np.int32)
+                shown = [
+                    (own[kind] if kind != IGNORED else none,)
+                    for own, kind in zip(shown, types, strict=True)
+                ]
+        elif len(inputs[0]["begin"]):
+            batch["start_input_ids"] = pad_rows([one["begin"] for one in inputs], pad, 1)
+        if shown[0]:
+            rows = pad_rows([one for own in shown for one in own], pad)
+            batch["exemplar_input_ids"] = rows.view(len(shown), len(shown[0]), -1)
+        return batch
+
+    def decode(
+        self,
+        records: Sequence[Record],
+        examples: Sequence[Example],
+        outputs: Mapping[str, torch.Tensor],
+        labels: Labels,
+    ) -> list[Record]:
+        from xlt.model.seq2seq import texts
+
+        tokenizer = examples[0].inputs["tokenizer"]
+        found = texts(tokenizer, outputs["output_ids"], outputs["lengths"])
+        kinds = outputs["types"].tolist() if "types" in outputs else [None] * len(found)
+        return [
+            {
+                **record,
+                "question": text,
+                "question_type": "" if kind is None else TYPES[kind],
+                "note": filters.reason(text, record, cut=bool(cut)),
+            }
+            for record, text, kind, cut in zip(records, found, kinds, outputs["cut"], strict=True)
+        ]
+
+    def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
+        from xlt.model.seq2seq import consensus
+
+        return consensus(outputs)
+
+    # Evaluation ----------------------------------------------------------------------------
+
+    def counts(self, gold: Record, predicted: Record) -> NDArray[np.float64]:
+        return metrics.counts(gold, predicted, self.options.exemplar_folder)
+
+    def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        return metrics.metrics(counts)

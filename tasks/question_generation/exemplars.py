@@ -1,0 +1,164 @@
+"""Exemplar questions and interrogatives of each language: one YAML a language, in `exemplars/`.
+
+::
+
+    language: ind
+    interrogatives:          # every form that asks for a type; `*`: any ending
+      who: [siapa]
+    exemplars:               # questions of the type, the first ones used first
+      who:
+        - Siapa yang menulis buku itu?
+
+All questions were written for this project. A folder of one's own files (`exemplar_folder`) comes
+before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import regex
+
+from xlt import languages
+from xlt.errors import XltError, choose
+
+TYPES = ("what", "who", "which", "where", "when", "why", "how-way", "how-num")
+"""`how-way` asks for a manner, `how-num` for a quantity or degree (Hwang et al. 2024, QuIST)."""
+
+FOLDER = Path(__file__).with_name("exemplars")
+SPACELESS = frozenset({"zho", "cmn", "yue", "jpn", "tha", "lao", "khm", "mya", "bod"})
+"""Languages that put no spaces between words: their words have no boundaries to look for."""
+
+
+@dataclass(frozen=True)
+class Exemplars:
+    """What is known of one language.
+
+    questions:      type → exemplars.
+    interrogatives: type → forms, casefolded.
+    """
+
+    language: str
+    questions: Mapping[str, tuple[str, ...]]
+    interrogatives: Mapping[str, tuple[str, ...]]
+
+    @cached_property
+    def meanings(self) -> dict[str, list[str]]:
+        """Form → the types that it may ask for."""
+        found: dict[str, list[str]] = {}
+        for kind, forms in self.interrogatives.items():
+            for form in forms:
+                found.setdefault(form, []).append(kind)
+        return found
+
+    @cached_property
+    def pattern(self) -> Any:
+        """Finds the first interrogative of a casefolded question, the longest there."""
+        bounded = self.language not in SPACELESS
+        before, after = (
+            (r"(?<![\p{L}\p{M}\p{N}])", r"(?![\p{L}\p{M}\p{N}])") if bounded else ("", "")
+        )
+        forms = sorted(self.meanings, key=len, reverse=True)
+        parts = [
+            f"({regex.escape(f.rstrip('*'))}{'' if f.endswith('*') else after})" for f in forms
+        ]
+        return regex.compile(f"{before}(?:{'|'.join(parts)})")
+
+    def key(self, match: Any) -> str:
+        """The form that a match of `pattern` is."""
+        return sorted(self.meanings, key=len, reverse=True)[match.lastindex - 1]
+
+
+def get(language: str, folder: str | None = None) -> Exemplars:
+    """Raises XltError for a language without a file, saying how to add one."""
+    if language in ("", "und"):
+        raise XltError(
+            "it is not known which language the questions are to be in",
+            where="task.exemplars",
+            fix="pass --language, or put `language` into the records",
+        )
+    found = find(language, folder)
+    if found is None:
+        raise XltError(
+            f"there are no exemplar questions in {languages.name(language)} ({language})",
+            where="task.exemplars",
+            fix=f"write {language}.yaml, as tasks/question_generation/README.md shows, into a "
+            "folder that `task.exemplar_folder` names; or say `exemplars: 0` to generate without. "
+            f"There are exemplars in: {', '.join(available(folder))}",
+        )
+    return found
+
+
+def find(language: str, folder: str | None = None) -> Exemplars | None:
+    """The exemplars of a language, None if there are none."""
+    if not language or language == "und":
+        return None
+    return _find(language, folder)
+
+
+def available(folder: str | None = None) -> list[str]:
+    return sorted(_files(folder))
+
+
+@lru_cache(maxsize=256)
+def _find(language: str, folder: str | None) -> Exemplars | None:
+    files = _files(folder)
+    code = languages.match(language, files)
+    return None if code is None else _read(files[code], code)
+
+
+@lru_cache(maxsize=16)
+def _files(folder: str | None) -> dict[str, Path]:
+    if folder is not None and not Path(folder).is_dir():
+        raise XltError("there is no such folder", where=f"task.exemplar_folder: {folder}",
+                       fix="correct the path, or leave it out")  # fmt: skip
+    folders = [FOLDER, *([Path(folder)] if folder is not None else [])]
+    return {path.stem: path for one in folders for path in sorted(one.glob("*.yaml"))}
+
+
+def _read(path: Path, code: str) -> Exemplars:
+    from ruamel.yaml import YAML, YAMLError
+
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        first = " ".join(str(error).split())[:200]
+        raise XltError(
+            f"this cannot be read: {first}", where=path, fix="correct the YAML"
+        ) from error
+    if not isinstance(content, dict):
+        raise _malformed(path, "it is no mapping")
+    parts: dict[str, dict[str, tuple[str, ...]]] = {}
+    for name in "exemplars", "interrogatives":
+        given = content.get(name) or {}
+        if not isinstance(given, dict):
+            raise _malformed(path, f"`{name}` is no mapping")
+        for kind, texts in given.items():
+            if kind not in TYPES:
+                raise XltError(
+                    f"there is no type {kind!r} of questions", where=f"{path}: {name}",
+                    fix=choose(str(kind), TYPES),
+                )  # fmt: skip
+            if not isinstance(texts, list) or not all(isinstance(t, str) and t for t in texts):
+                raise _malformed(path, f"`{name}.{kind}` is no list of texts")
+        parts[name] = {kind: tuple(given[kind]) for kind in TYPES if given.get(kind)}
+    missing = [kind for kind in TYPES if kind not in parts["exemplars"]]
+    if missing:
+        raise _malformed(path, f"there are no exemplars for {', '.join(missing)}")
+    forms = {
+        kind: tuple(form.casefold() for form in found)
+        for kind, found in parts["interrogatives"].items()
+    }
+    return Exemplars(code, parts["exemplars"], forms)
+
+
+def _malformed(path: Path, why: str) -> XltError:
+    return XltError(
+        f"this is no file of exemplars: {why}",
+        where=path,
+        fix="see tasks/question_generation/exemplars/eng.yaml for the form",
+    )

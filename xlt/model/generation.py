@@ -1,0 +1,17 @@
+"""Settings of generated text, for the options of the tasks that generate."""
+
+from __future__ import annotations
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from xlt.config.schema import Section
+
+
+class Generation(Section):
+    """How text is generated. Beam search, never sampling: a run gives the same text again."""
+
+    beams: PositiveInt = 4
+    max_pieces: PositiveInt = Field(64, description="of an output; what is cut there is marked")
+    length_penalty: float = 1.0
+    repetition_penalty: PositiveFloat = 1.0
+    no_repeat_ngram: int = Field(0, ge=0, description="pieces in a row that may not come twice")
