@@ -19,7 +19,7 @@ from xlt.errors import XltError
 from xlt.model.generation import Generation
 from xlt.task import Example, Labels, Record, Task, TaskOptions
 
-from . import exemplars, filters, metrics, records
+from . import exemplars, filters, metrics, project, records
 from .exemplars import TYPES
 from .interrogatives import question_types
 
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from datasets import Features
     from numpy.typing import NDArray
 
+    from xlt.config.schema import ProjectionSettings
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
+    from xlt.projection.pair import AlignedPair, Projection
 
 Ids = Any
 
@@ -119,6 +121,21 @@ class QuestionGeneration(Task):
         from xlt.data.segment import words
 
         return words(record["context"])
+
+    # Projection ----------------------------------------------------------------------------
+
+    def texts(self, record: Record) -> dict[str, list[str]]:
+        from xlt.data.segment import words
+
+        found = {name: words(record[name]) for name in ("context", "question", "title")}
+        return {name: some for name, some in found.items() if some}
+
+    def project(
+        self, record: Record, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
+    ) -> Projection:
+        """The answer that is asked for, on the translated context; the others with it if they are
+        there. Without it the question asks for nothing."""
+        return project.project(record, pairs, settings)
 
     # Labels --------------------------------------------------------------------------------
 

@@ -295,3 +295,45 @@ def test_what_goes_wrong_in_transfer_is_counted():
     assert wrong["question_word"] == pytest.approx(100 * 1 / 5)
     assert wrong["not_copied"] == pytest.approx(100 * 5 / 6)
     assert wrong["language"] == pytest.approx(100 * 4 / 6)
+
+
+# Projection ----------------------------------------------------------------------------------
+
+
+def carried(links, target, question=("Où", "?"), warning=None):
+    from xlt.config.schema import ProjectionSettings
+    from xlt.projection.pair import AlignedPair
+
+    record = {**RECORDS["question_generation"][0], "title": "", "context": CONTEXT,
+              "question": "Where was Ada born?",
+              "answers": {"text": ["in London", "London"], "answer_start": [13, 16]}}  # fmt: skip
+    words = TASK.texts(record)
+    pairs = {
+        "context": AlignedPair(words["context"], target, links),
+        "question": AlignedPair(words["question"], list(question), {}, warning),
+    }
+    return TASK.project(record, pairs, ProjectionSettings())
+
+
+def test_answers_on_a_translation():
+    target = ["Ada", "est", "née", "à", "Londres", "."]
+    links = {(0, 0): 1, (2, 2): 1, (3, 3): 1, (4, 4): 1}
+    found = carried(links, target)
+    assert found.record["context"] == "Ada est née à Londres."
+    assert found.record["question"] == "Où?"
+    assert found.record["answers"] == {"text": ["à Londres", "Londres"], "answer_start": [12, 14]}
+    assert found.confidence == 1
+
+
+@pytest.mark.parametrize(
+    ("links", "target", "question", "warning", "reason"),
+    [
+        ({(0, 0): 1}, ["Ada"], ["Où"], None, "unaligned"),
+        ({(3, 0): 1}, ["Londres"], [], None, "empty"),
+        ({(3, 0): 1}, ["Londres"], ["Où"], "too long", "guard"),
+    ],
+)
+def test_answers_that_are_lost(links, target, question, warning, reason):
+    found = carried(links, target, question, warning)
+    assert found.record is None
+    assert [o.reason for o in found.outcomes] == [reason]

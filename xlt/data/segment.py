@@ -118,6 +118,8 @@ def join(words: Sequence[str], spaces: Sequence[bool] | None = None) -> str:
         return "".join(f"{word} " if space else word for word, space in pairs).rstrip()
     text: str = _NO_SPACE.sub("", " ".join(words))
     return text
+
+
 def describe(language: str) -> str:
     """Which rules `tokenise` uses for a language, and why where they are not its own."""
     return _tokeniser(languages.code(language))[1]

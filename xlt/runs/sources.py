@@ -100,6 +100,8 @@ class Sources:
                 fix="look at some with `xlt project`; try another translator, aligner or filter",
             )
         records = [p.record for p in kept if p.record is not None]
+        if "language" in records[0]:
+            records = [{**record, "language": portion.language} for record in records]
         weights = [p.confidence for p in kept] if settings.weighting == "confidence" else None
         content = json.dumps([records, weights], sort_keys=True, ensure_ascii=False)
         fingerprint = hashlib.sha256(content.encode()).hexdigest()
