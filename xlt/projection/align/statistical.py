@@ -1,0 +1,79 @@
+"""What aligners that learn from text have in common: parallel text of the user's to learn from."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator, Field, PositiveInt
+
+from xlt.config.schema import LocalPath, as_list
+from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
+from xlt.projection.pair import Links
+
+log = logging.getLogger(__name__)
+
+
+class StatisticalOptions(AlignerOptions):
+    parallel: Annotated[
+        list[Annotated[str, LocalPath("data")]],
+        BeforeValidator(as_list, json_schema_input_type=str | list[str]),
+    ] = Field(
+        default_factory=list,
+        description="more text to learn from: a file `source TAB target` a line, a path with "
+        "{language} in it, or a card of parallel text such as `ntrex`",
+    )
+    max_parallel: PositiveInt = Field(
+        default=20_000, description="sentence pairs of `parallel` that are used at most"
+    )
+
+
+class Statistical(Aligner):
+    """Learns from the pairs that it aligns, `chunk` of them at a time, together with parallel text.
+
+    The links of a pair depend on its chunk and the parallel text, on nothing before it: a stream
+    that goes on at a chunk's beginning gives the same links. Learning from parallel text first and
+    carrying the counts over was tried, too: it costs 2 points of F1 on Europarl's entities.
+    """
+
+    Options: ClassVar[type[AlignerOptions]] = StatisticalOptions
+    options: StatisticalOptions
+    chunk: ClassVar[int] = 10_000
+
+    def __init__(self, options: AlignerOptions) -> None:
+        super().__init__(options)
+        self._parallel: list[WordPair] = []
+        self._read_for: tuple[str, str] | None = None
+
+    @abstractmethod
+    def align_together(self, pairs: Sequence[WordPair], more: Sequence[WordPair]) -> list[Links]:
+        """The links of `pairs`, learnt from them and from `more`."""
+
+    def learn_from(self, pairs: Iterable[WordPair]) -> None:
+        """Use these pairs as parallel text, instead of what the options name."""
+        self._parallel = [pair for pair in pairs if pair[0] and pair[1]]
+
+    def identity(self, source: str, target: str) -> str:
+        from xlt.projection.align.parallel import fingerprint
+
+        text = fingerprint(self.options.parallel, source, target)
+        return f"{super().identity(source, target)} {text}"
+
+    def align(self, pairs: Sequence[WordPair], source: str, target: str) -> list[Links]:
+        if self.options.parallel and self._read_for != (source, target):
+            from xlt.projection.align.parallel import read
+
+            found = read(self.options.parallel, source, target)
+            self.learn_from(islice(found, self.options.max_parallel))
+            self._read_for = (source, target)
+            log.info("aligning with %d pairs of parallel text", len(self._parallel))
+        whole = [n for n, pair in enumerate(pairs) if pair[0] and pair[1]]
+        links: list[Links] = [{} for _ in pairs]
+        if whole:
+            found_links = self.align_together([pairs[n] for n in whole], self._parallel)
+            for n, one in zip(whole, found_links, strict=True):
+                links[n] = one
+        return links
