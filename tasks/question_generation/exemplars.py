@@ -5,6 +5,7 @@
     language: ind
     interrogatives:          # every form that asks for a type; `*`: any ending
       who: [siapa]
+    ignored: []              # words that only look like one of them
     exemplars:               # questions of the type, the first ones used first
       who:
         - Siapa yang menulis buku itu?
@@ -40,37 +41,43 @@ class Exemplars:
 
     questions:      type → exemplars.
     interrogatives: type → forms, casefolded.
+    ignored:        words that only look like one of them.
     """
 
     language: str
     questions: Mapping[str, tuple[str, ...]]
     interrogatives: Mapping[str, tuple[str, ...]]
+    ignored: tuple[str, ...] = ()
 
     @cached_property
     def meanings(self) -> dict[str, list[str]]:
-        """Form → the types that it may ask for."""
-        found: dict[str, list[str]] = {}
+        """Form → the types that it may ask for; none for what is `ignored`."""
+        found: dict[str, list[str]] = {form: [] for form in self.ignored}
         for kind, forms in self.interrogatives.items():
             for form in forms:
                 found.setdefault(form, []).append(kind)
         return found
 
     @cached_property
+    def forms(self) -> list[str]:
+        """All forms, the longest first."""
+        return sorted(self.meanings, key=len, reverse=True)
+
+    @cached_property
     def pattern(self) -> Any:
-        """Finds the first interrogative of a casefolded question, the longest there."""
+        """Finds interrogatives in a casefolded question, at each place the longest."""
         bounded = self.language not in SPACELESS
         before, after = (
             (r"(?<![\p{L}\p{M}\p{N}])", r"(?![\p{L}\p{M}\p{N}])") if bounded else ("", "")
         )
-        forms = sorted(self.meanings, key=len, reverse=True)
         parts = [
-            f"({regex.escape(f.rstrip('*'))}{'' if f.endswith('*') else after})" for f in forms
+            f"({regex.escape(f.rstrip('*'))}{'' if f.endswith('*') else after})" for f in self.forms
         ]
         return regex.compile(f"{before}(?:{'|'.join(parts)})")
 
     def key(self, match: Any) -> str:
         """The form that a match of `pattern` is."""
-        return sorted(self.meanings, key=len, reverse=True)[match.lastindex - 1]
+        return self.forms[match.lastindex - 1]
 
 
 def get(language: str, folder: str | None = None) -> Exemplars:
@@ -153,7 +160,10 @@ def _read(path: Path, code: str) -> Exemplars:
         kind: tuple(form.casefold() for form in found)
         for kind, found in parts["interrogatives"].items()
     }
-    return Exemplars(code, parts["exemplars"], forms)
+    ignored = content.get("ignored") or []
+    if not isinstance(ignored, list) or not all(isinstance(t, str) and t for t in ignored):
+        raise _malformed(path, "`ignored` is no list of texts")
+    return Exemplars(code, parts["exemplars"], forms, tuple(t.casefold() for t in ignored))
 
 
 def _malformed(path: Path, why: str) -> XltError:

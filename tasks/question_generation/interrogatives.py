@@ -40,7 +40,7 @@ def question_types(question: str, language: str, folder: str | None = None) -> f
     known = find(language, folder)
     if known is None:
         return frozenset()
-    match = known.pattern.search(question.casefold())
-    if match is None:
-        return frozenset()
-    return frozenset(known.meanings[known.key(match)])
+    for match in known.pattern.finditer(question.casefold().replace("’", "'")):
+        if kinds := known.meanings[known.key(match)]:
+            return frozenset(kinds)
+    return frozenset()
