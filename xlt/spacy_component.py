@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
     from xlt.model.backbone import Backbone
+    from xlt.projection.predict import ThroughTranslation
     from xlt.task import Record, Task
     from xlt.training.predict import Predictor
 
@@ -44,7 +45,7 @@ class XltComponent:
         self.model, self.batch_tokens = str(model), batch_tokens
 
     @cached_property
-    def _loaded(self) -> tuple[Task, Backbone, Predictor]:
+    def _loaded(self) -> tuple[Task, Backbone, Predictor | ThroughTranslation]:
         from xlt.runs.predict import find_model
         from xlt.runs.score import make_predictor
 

@@ -180,6 +180,12 @@ class Task(ABC):
 
     # Projection ----------------------------------------------------------------------------
 
+    def lacks(self, methods: Iterable[str]) -> list[str]:
+        """Those of the methods that the task has not implemented."""
+        kind = type(self)
+        missing = [name for name in methods if getattr(kind, name) is getattr(Task, name)]
+        return [f"{kind.__name__}.{name}" for name in missing]
+
     def texts(self, record: Record) -> dict[str, list[str]]:
         """Name → words of every text of the record that a translation replaces."""
         return {"text": self.words(record)}
@@ -205,6 +211,50 @@ class Task(ABC):
             f"the task {self.name} does not say how its records are projected",
             where="strategy",
             fix=f"implement {type(self).__name__}.project, or choose a strategy without projection",
+        )
+
+    def translated(self, record: Record, pairs: Mapping[str, AlignedPair]) -> Record:
+        """The record on the translations of its texts, with its id and without annotation."""
+        if len(pairs) == 1:
+            (pair,) = pairs.values()
+            spaces = pair.spaces or [True] * len(pair.target)
+            return self.from_words(record["id"], list(pair.target), list(spaces))
+        raise XltError(
+            f"the task {self.name} does not say what its records are in translation",
+            where="strategy",
+            fix=f"implement {type(self).__name__}.translated, or choose a strategy that predicts "
+            "on the text itself",
+        )
+
+    def complete(self, own: Record, carried: Record) -> Record:
+        """The prediction that was made on a translation and projected back, completed.
+
+        own:     what the model predicts on the record itself; its texts are the ones to keep.
+        carried: what `project` gives. What it leaves open is taken from `own`.
+        """
+        return carried
+
+    def carry(
+        self,
+        outputs: Mapping[str, torch.Tensor],
+        row: int,
+        pairs: Mapping[str, AlignedPair],
+        projection: Projection,
+        labels: Labels,
+    ) -> dict[str, NDArray[np.float32]]:
+        """A model's outputs on a translation, as what it would give on the original.
+
+        outputs:    of a batch, as `decode` takes them; the record is in this row of them.
+        pairs:      of the translation (source) and the original (target).
+        projection: of what `decode` made of the outputs.
+
+        Returns those outputs that can be carried over, of this record alone, without padding, as
+        log-probabilities; uniform where the links say nothing.
+        """
+        raise XltError(
+            f"the task {self.name} cannot average predictions on a text and on its translation",
+            where="strategy",
+            fix=f"implement {type(self).__name__}.carry, or use `strategy: translate_test`",
         )
 
     # Labels --------------------------------------------------------------------------------

@@ -105,6 +105,24 @@ class WordLabelTask(Task):
         projected = [self.untagged if tag is None else tag for tag in found]
         return Projection({"id": record["id"], "words": words, "tags": projected}, tuple(outcomes))
 
+    def complete(self, own: Record, carried: Record) -> Record:
+        pairs = zip(own["tags"], carried["tags"], strict=True)
+        if not self.partial:
+            return {**own, "tags": carried["tags"]}
+        return {**own, "tags": [mine if tag == self.untagged else tag for mine, tag in pairs]}
+
+    def carry(
+        self,
+        outputs: Mapping[str, torch.Tensor],
+        row: int,
+        pairs: Mapping[str, AlignedPair],
+        projection: Projection,
+        labels: Labels,
+    ) -> dict[str, NDArray[np.float32]]:
+        from xlt.projection.words import carry_scores
+
+        return {"scores": carry_scores(outputs["scores"][row].numpy(), pairs["text"])}
+
     # Labels --------------------------------------------------------------------------------
 
     def labels(self, records: Iterable[Record]) -> Labels:

@@ -185,6 +185,40 @@ class DependencyParsing(Task):
         sentence.comments = [*comments, *partial]
         return Projection(self._record(sentence, record["id"]), tuple(outcomes))
 
+    def complete(self, own: Record, carried: Record) -> Record:
+        """The tree with all carried edges that make one, and as many of the others' as fit."""
+        from xlt.model.mst import decode_trees
+
+        size = len(own["heads"])
+        scores = np.full((1, size + 1, size + 1), -100.0, np.float32)
+        for record, score in ((own, -1.0), (carried, 0.0)):
+            for word, head in enumerate(record["heads"], 1):
+                if head >= 0:
+                    scores[0, word, head] = score
+        heads = decode_trees(scores, np.array([size]))[0, :size].tolist()
+        relations = []
+        for word, head in enumerate(heads):
+            found = [r["relations"][word] for r in (carried, own) if r["heads"][word] == head]
+            relations.append("root" if head == 0 else found[0] if found else "dep")
+        return {**own, "heads": heads, "relations": relations}
+
+    def carry(
+        self,
+        outputs: Mapping[str, torch.Tensor],
+        row: int,
+        pairs: Mapping[str, AlignedPair],
+        projection: Projection,
+        labels: Labels,
+    ) -> dict[str, NDArray[np.float32]]:
+        """Heads only; relations are chosen by the other model, once the tree is known."""
+        from xlt.projection.words import log_probabilities
+
+        shares = pairs["text"].shares(extra=1)
+        arcs = np.exp(outputs["arcs"][row].numpy().astype(np.float64))
+        mass = shares @ arcs[: shares.shape[1], : shares.shape[1]] @ shares.T
+        np.fill_diagonal(mass, 0)
+        return {"arcs": log_probabilities(mass)}
+
     # Labels --------------------------------------------------------------------------------
 
     def labels(self, records: Iterable[Record]) -> Labels:

@@ -17,6 +17,7 @@ from .spans import COUNT_NAMES, check_iob2, span_counts, span_metrics, spans
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
     from spacy.tokens import Doc, Token
 
@@ -126,6 +127,22 @@ class NER(WordLabelTask):
             inside = [f"I-{span.kind}"] * (span.end - span.start - 1)
             tags[span.start : span.end] = [f"B-{span.kind}", *inside]
         return Projection({"id": record["id"], "words": list(pair.target), "tags": tags}, outcomes)
+
+    def carry(
+        self,
+        outputs: Mapping[str, torch.Tensor],
+        row: int,
+        pairs: Mapping[str, AlignedPair],
+        projection: Projection,
+        labels: Labels,
+    ) -> dict[str, NDArray[np.float32]]:
+        """Types are averaged over links; whether a word begins an entity is what the projected
+        spans say, since the first word of one need not be the first in the other language."""
+        from .spans import carry_scores
+
+        scores = outputs["scores"][row].numpy()
+        kept = [outcome.span for outcome in projection.outcomes if outcome.span]
+        return {"scores": carry_scores(scores, pairs["text"], kept, labels["tag"])}
 
     # Labels --------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlt.errors import XltError
-from xlt.projection.pair import Span
+from xlt.projection.pair import AlignedPair, Span
 
 Counts = NDArray[np.float64]
 
@@ -105,6 +105,34 @@ def span_metrics(counts: NDArray[Any]) -> dict[str, Counts]:
         "precision": _percent(correct, predicted),
         "recall": _percent(correct, gold),
     }
+
+
+def carry_scores(
+    scores: NDArray[np.float32], pair: AlignedPair, kept: Sequence[Span], tags: Sequence[str]
+) -> NDArray[np.float32]:
+    """Log-probabilities of IOB2 tags, (sources or more, tags), as those of the target words.
+
+    kept: spans of the target. In one of them the first word begins its type and the others go on;
+        words without links have the mean of its words. Elsewhere every entity begins.
+    """
+    from xlt.projection.words import log_probabilities
+
+    shares = pair.shares()
+    mass = shares @ np.exp(scores[: shares.shape[1]].astype(np.float64))
+    for span in kept:
+        inside = mass[span.start : span.end]
+        linked = inside.sum(1) > 0
+        if linked.any():
+            inside[~linked] = inside[linked].mean(0)
+    begin = {tag[2:]: n for n, tag in enumerate(tags) if tag.startswith("B-")}
+    for kind, goes_on in ((tag[2:], n) for n, tag in enumerate(tags) if tag.startswith("I-")):
+        both = mass[:, begin[kind]] + mass[:, goes_on]
+        later = np.zeros(len(mass), bool)
+        for span in kept:
+            if span.kind == kind:
+                later[span.start + 1 : span.end] = True
+        mass[:, begin[kind]], mass[:, goes_on] = np.where(later, 0, both), np.where(later, both, 0)
+    return log_probabilities(mass)
 
 
 def _both(gold: Sequence[str], predicted: Sequence[str]) -> tuple[set[Span], set[Span]]:

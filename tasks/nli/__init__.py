@@ -240,6 +240,24 @@ class NLI(Task):
         texts = {name: join(pairs[name].target, pairs[name].spaces) for name in TEXTS}
         return Projection({**record, **texts}, (outcome,))
 
+    def translated(self, record: Record, pairs: Mapping[str, AlignedPair]) -> Record:
+        from xlt.data.segment import join
+
+        return {**record, **{name: join(pairs[name].target, pairs[name].spaces) for name in TEXTS}}
+
+    def complete(self, own: Record, carried: Record) -> Record:
+        return {**own, "label": carried["label"]}
+
+    def carry(
+        self,
+        outputs: Mapping[str, torch.Tensor],
+        row: int,
+        pairs: Mapping[str, AlignedPair],
+        projection: Projection,
+        labels: Labels,
+    ) -> dict[str, NDArray[np.float32]]:
+        return {"scores": outputs["scores"][row].numpy()}
+
     # Labels --------------------------------------------------------------------------------
 
     def labels(self, records: Iterable[Record]) -> Labels:

@@ -27,14 +27,14 @@ def make_strategy(config: Config) -> Strategy:
 def plan_stages(loaded: LoadedConfig) -> dict[str, list[Stage]]:
     """Target → its stages. Raises everything that the config as a whole lacks, with lines."""
     config = loaded.config
-    problems = _check_task(make_task(config), config)
-    strategy = make_strategy(config)
-    if strategy.projects and type(make_task(config)).project is Task.project:
+    task, strategy = make_task(config), make_strategy(config)
+    problems = _check_task(task, config)
+    if lacking := task.lacks(strategy.needs):
         problems.append(
             XltError(
-                f"the task {config.task.name} does not say how its records are projected",
+                f"the task {task.name} does not say what this strategy has to know",
                 where="strategy",
-                fix="choose a strategy without projection, e.g. zero_shot",
+                fix=f"implement {', '.join(lacking)}, or choose another strategy, e.g. zero_shot",
             )
         )
     plans = {}

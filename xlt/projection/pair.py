@@ -9,6 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from xlt.task import Record
 
 Links = Mapping[tuple[int, int], float]
@@ -63,6 +66,21 @@ class AlignedPair:
         for (i, j), score in self.links.items():
             found[j][i] = score
         return dict(found)
+
+    def shares(self, *, extra: int = 0) -> NDArray[np.float64]:
+        """Of each target word, what part of its link score leads to each source word.
+
+        Shape (extra + targets, extra + sources); rows add up to 1, those of unlinked words are 0.
+        The `extra` first ones on both sides (a root) stand for each other.
+        """
+        import numpy as np
+
+        table = np.zeros((extra + len(self.target), extra + len(self.source)))
+        table[range(extra), range(extra)] = 1.0
+        for (i, j), score in self.links.items():
+            table[extra + j, extra + i] = score
+        total = table.sum(1, keepdims=True)
+        return table / np.where(total > 0, total, 1)
 
     def reversed(self) -> AlignedPair:
         """The same pair seen from the other side; spaces are only known of the target."""

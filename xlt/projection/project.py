@@ -42,12 +42,22 @@ class Projector:
     """Carries a task's records from one language to another.
 
     source, target: ISO 639-3 codes.
+    annotate: without, only texts are translated and aligned, and every projection is empty.
     Raises XltError where the settings name no translator (or no aligner, for a task that needs
     one), and where one of them cannot do these languages on this machine.
     """
 
-    def __init__(self, task: Task, settings: ProjectionSettings, source: str, target: str) -> None:
+    def __init__(
+        self,
+        task: Task,
+        settings: ProjectionSettings,
+        source: str,
+        target: str,
+        *,
+        annotate: bool = True,
+    ) -> None:
         self.task, self.settings, self.source, self.target = task, settings, source, target
+        self.annotate = annotate
         self.translator: Translator = _plugin(translators, settings.translator, "translator")
         self.translator.check(source, target)
         self.aligner: Aligner | None = None
@@ -67,6 +77,7 @@ class Projector:
         value = {
             "version": VERSION,
             "task": self.task.name,
+            "annotate": self.annotate,
             "options": self.task.options.model_dump(mode="json"),
             "languages": languages,
             "settings": self.settings.model_dump(mode="json", exclude={"weighting"}),
@@ -89,9 +100,12 @@ class Projector:
             record, names = waiting.popleft()
             texts = [pairs_of_text, *(next(found) for _ in names[1:])]
             pairs = {name: pair for name, (pair, _) in zip(names, texts, strict=True)}
-            projection = self.task.project(record, pairs, self.settings)
-            projection = filtered(projection, pairs, self.settings, partial=self.task.partial)
+            projection = self._project(record, pairs) if self.annotate else Projection(None)
             yield Projected(record, pairs, projection, any(failed for _, failed in texts))
+
+    def _project(self, record: Record, pairs: Mapping[str, AlignedPair]) -> Projection:
+        projection = self.task.project(record, pairs, self.settings)
+        return filtered(projection, pairs, self.settings, partial=self.task.partial)
 
     def _translated(
         self,

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from xlt.projection.pair import AlignedPair, Outcome
 from xlt.projection.spans import whole_loss
 
 if TYPE_CHECKING:
     from xlt.config.schema import ProjectionSettings
+
+FLOOR = 1e-4
+"""Of what is carried, the share that is spread evenly: links err."""
 
 
 def project_words(
@@ -57,6 +63,27 @@ def project_words(
 def best(row: dict[int, float], rank: Callable[[int], float] = lambda word: -word) -> int:
     """The word with the highest score; of equals, the one with the highest rank (the first)."""
     return max(row, key=lambda word: (row[word], rank(word)))
+
+
+def carry_scores(
+    scores: NDArray[np.float32], pair: AlignedPair, *, extra: int = 0
+) -> NDArray[np.float32]:
+    """Log-probabilities of source words, shape (extra + sources or more, labels), as those of the
+    target words, (extra + targets, labels): the mean over the words each is linked to.
+
+    extra: leading rows that stand for themselves, see `AlignedPair.shares`.
+    """
+    shares = pair.shares(extra=extra)
+    return log_probabilities(shares @ np.exp(scores[: shares.shape[1]].astype(np.float64)))
+
+
+def log_probabilities(mass: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Logarithms of rows scaled to add up to 1: uniform for a row of nothing, always finite."""
+    total = mass.sum(-1, keepdims=True)
+    uniform = 1 / mass.shape[-1]
+    shares = np.where(total > 0, mass / np.where(total > 0, total, 1), uniform)
+    smooth: NDArray[np.float32] = np.log(shares * (1 - FLOOR) + FLOOR * uniform).astype(np.float32)
+    return smooth
 
 
 def _outcome(labels: Sequence[str | None], i: int, **what: object) -> Outcome:

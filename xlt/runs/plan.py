@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xlt.config.check import make_task, plan_stages
 from xlt.config.schema import Config, Model, Reference
 from xlt.errors import XltError, XltErrors
-from xlt.runs.train import every_portion
+from xlt.runs.train import check_prediction, every_portion
 from xlt.transfer.stage import Portion, Stage
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
     plans = plan_stages(loaded)
     missing: list[XltError] = []
     words = _read_data(loaded, make_task(config), plans, missing)
+    missing += [loaded.locate(problem) for problem in check_prediction(config, make_task(config))]
     tokenizer, problem = _tokenizer(config.model)
     if problem is not None:
         missing.append(loaded.locate(problem))

@@ -12,6 +12,9 @@ import numpy as np
 from xlt.evaluation.statistics import bootstrap_interval, mean_sd
 from xlt.files import disk_error
 from xlt.model.folder import load_model
+from xlt.projection.predict import ThroughTranslation, through_translation
+from xlt.projection.predict import load as load_prediction
+from xlt.projection.predict import save as save_prediction
 from xlt.runs.folder import RunFolder
 from xlt.training.predict import (
     Ensemble,
@@ -22,7 +25,7 @@ from xlt.training.predict import (
     count_matrix,
     score,
 )
-from xlt.transfer.stage import Portion
+from xlt.transfer.stage import Portion, Prediction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,8 +40,23 @@ if TYPE_CHECKING:
 
 def make_predictor(
     folder: Path, *, batch_tokens: int, precision: str = "auto", options: Any = None
+) -> tuple[Task, Backbone, Predictor | ThroughTranslation]:
+    """A saved model, ready to predict on the best device here, as its folder says."""
+    task, backbone, predictor = make_direct_predictor(
+        folder, batch_tokens=batch_tokens, precision=precision, options=options
+    )
+    found = load_prediction(folder)
+    if found is None:
+        return task, backbone, predictor
+    prediction, settings, language = found
+    through = through_translation(predictor, backbone, prediction, settings, language)
+    return task, backbone, through
+
+
+def make_direct_predictor(
+    folder: Path, *, batch_tokens: int, precision: str = "auto", options: Any = None
 ) -> tuple[Task, Backbone, Predictor]:
-    """A saved model, ready to predict on the best device here."""
+    """A saved model, ready to predict on the text itself."""
     task, backbone, model = load_model(folder, options)
     device = best_device()
     model.to(device).eval()
@@ -55,6 +73,7 @@ def evaluate_target(
     finished: Finished,
     target: str,
     seed: int,
+    prediction: Prediction,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Score every selected checkpoint on the target's evaluation splits.
 
@@ -70,18 +89,22 @@ def evaluate_target(
         step = int(finished.selected[selector]["step"])
         if step not in by_step:
             model_folder = finished.model_folder(selector)
-            _, backbone, predictor = make_predictor(
+            _, backbone, direct = make_direct_predictor(
                 model_folder,
                 batch_tokens=config.evaluation.batch_tokens,
                 precision=config.training.precision,
                 options=config.model,
             )
             if selector == finished.primary:
-                folder.link_model(model_folder, f"{base}/model")
+                linked = folder.link_model(model_folder, f"{base}/model")
+                save_prediction(linked, prediction, config.projection, target)
             by_step[step] = []
             for split in config.evaluation.splits:
                 data = sources.load(Portion(target, split))
                 statistics.setdefault(split, piece_statistics(task, data.records, backbone))
+                predictor = through_translation(
+                    direct, backbone, prediction, config.projection, target, split
+                )
                 counts, predicted = predict_and_count(predictor, backbone, data.records)
                 row = {
                     "target": target,
@@ -103,14 +126,14 @@ def evaluate_target(
 
 
 def evaluate_ensemble(
-    config: Config, sources: Sources, folder: RunFolder, target: str
+    config: Config, sources: Sources, folder: RunFolder, target: str, prediction: Prediction
 ) -> list[dict[str, Any]]:
     """Score the models of all seeds deciding together; one row a split, no seed of its own.
 
     Writes predictions and counts below ``ensemble/<target>``.
     """
     loaded = [
-        make_predictor(
+        make_direct_predictor(
             folder.path / f"seed-{seed}/{target}/model",
             batch_tokens=config.evaluation.batch_tokens,
             precision=config.training.precision,
@@ -119,10 +142,13 @@ def evaluate_ensemble(
         for seed in config.seeds
     ]
     task, backbone, _ = loaded[0]
-    predictor = Ensemble.of([one for _, _, one in loaded])
+    together = Ensemble.of([one for _, _, one in loaded])
     rows = []
     for split in config.evaluation.splits:
         data = sources.load(Portion(target, split))
+        predictor = through_translation(
+            together, backbone, prediction, config.projection, target, split
+        )
         counts, predicted = predict_and_count(predictor, backbone, data.records)
         save_outcome(folder, f"ensemble/{target}/{split}", task, data, counts, predicted)
         rows.append(
@@ -171,7 +197,7 @@ def relevant(finished: Finished, target: str) -> list[str]:
 
 
 def predict_and_count(
-    predictor: Predictor, backbone: Backbone, records: Sequence[Record]
+    predictor: Predictor | ThroughTranslation, backbone: Backbone, records: Sequence[Record]
 ) -> tuple[NDArray[np.float64], list[Record]]:
     """Counts (records, columns) and predicted records, in order."""
     task = predictor.task

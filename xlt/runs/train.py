@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from xlt.config.check import make_task, plan_stages
+from xlt.config.check import make_strategy, make_task, plan_stages
 from xlt.config.layers import flat
 from xlt.errors import XltError, raise_all
 from xlt.model import embedded
@@ -117,6 +117,7 @@ def preflight(config: Config, task: Task, plans: dict[str, list[Stage]], sources
         except XltError as error:
             if error.render() not in {problem.render() for problem in problems}:
                 problems.append(error)
+    problems += check_prediction(config, task)
     raise_all([p for e in problems for p in flat(e)])
     known: dict[Portion, Any] = {}
 
@@ -144,6 +145,22 @@ def preflight(config: Config, task: Task, plans: dict[str, list[Stage]], sources
             if error.render() not in {problem.render() for problem in problems}:
                 problems.append(error)
     raise_all([p for e in problems for p in flat(e)])
+
+
+def check_prediction(config: Config, task: Task) -> list[XltError]:
+    """What is missing for the way in which the strategy predicts on the targets."""
+    from xlt.projection.predict import projector_of
+
+    problems = []
+    strategy = make_strategy(config)
+    for target in config.target:
+        prediction = strategy.prediction(config, target)
+        if prediction.mode != "direct":
+            try:
+                projector_of(task, prediction, config.projection, target)
+            except XltError as error:
+                problems.append(error)
+    return problems
 
 
 def every_portion(config: Config, plans: Mapping[str, list[Stage]]) -> list[Portion]:
@@ -193,6 +210,7 @@ def _run_all(
     from xlt.runs.score import evaluate_ensemble, evaluate_target, summarise
     from xlt.training.stages import StageRunner
 
+    strategy = make_strategy(config)
     rows: list[dict[str, Any]] = []
     lineage: dict[str, list[dict[str, Any]]] = {}
     languages: dict[str, Any] = {}
@@ -211,8 +229,9 @@ def _run_all(
             if folder is None:
                 PartialState().wait_for_everyone()
                 continue
+            how = strategy.prediction(config, target)
             found, statistics = evaluate_target(
-                config, task, sources, folder, stages[-1], target, seed
+                config, task, sources, folder, stages[-1], target, seed, how
             )
             rows += found
             languages[target] = {
@@ -236,7 +255,8 @@ def _run_all(
         return {}
     if config.evaluation.ensemble and len(config.seeds) > 1:
         for target in plans:
-            rows += evaluate_ensemble(config, sources, folder, target)
+            how = strategy.prediction(config, target)
+            rows += evaluate_ensemble(config, sources, folder, target, how)
     result = {
         "name": config.name,
         "task": task.name,

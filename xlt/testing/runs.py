@@ -25,10 +25,10 @@ def check_strategies(
 ) -> None:
     """Train the task with every registered strategy; AssertionError names the one that fails.
 
-    Those that project are left out for a task that does not say how.
+    Those that need a method which the task does not implement are left out.
     """
     for name in strategies.names():
-        if strategies.get(name).projects and type(task).project is Task.project:
+        if task.lacks(strategies.get(name).needs):
             continue
         try:
             with translation.registered():

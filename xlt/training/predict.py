@@ -38,20 +38,10 @@ class Predictor:
     def __call__(self, records: Sequence[Record], examples: Sequence[Example]) -> list[Record]:
         """Copies of the records with predicted annotation, in their order."""
         predicted: list[Record | None] = [None] * len(examples)
-        was_training = self.model.training
-        self.model.eval()
-        try:
-            with self.prepared(examples):
-                for batch in prediction_batches([e.length for e in examples], self.budget):
-                    chosen = [examples[i] for i in batch]
-                    outputs = self.forward(chosen)
-                    decoded = self.task.decode(
-                        [records[e.index] for e in chosen], chosen, outputs, self.model.labels
-                    )
-                    for i, record in zip(batch, decoded, strict=True):
-                        predicted[i] = record
-        finally:
-            self.model.train(was_training)
+        for batch, outputs in self.batches(examples):
+            decoded = self.decode(records, examples, batch, outputs)
+            for i, record in zip(batch, decoded, strict=True):
+                predicted[i] = record
         complete = [record for record in predicted if record is not None]
         if len(complete) != len(records):
             raise AssertionError(f"{len(records)} records in, {len(complete)} predictions out")
@@ -69,6 +59,31 @@ class Predictor:
                 yield
             finally:
                 self.pieces = None
+
+    def batches(
+        self, examples: Sequence[Example]
+    ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
+        """Positions of examples of about equal length, and the model's outputs for them."""
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            with self.prepared(examples):
+                for batch in prediction_batches([e.length for e in examples], self.budget):
+                    yield [int(i) for i in batch], self.forward([examples[i] for i in batch])
+        finally:
+            self.model.train(was_training)
+
+    def decode(
+        self,
+        records: Sequence[Record],
+        examples: Sequence[Example],
+        batch: Sequence[int],
+        outputs: Mapping[str, torch.Tensor],
+    ) -> list[Record]:
+        """What the outputs for a batch (of `batches`) mean."""
+        chosen = [examples[i] for i in batch]
+        found = [records[example.index] for example in chosen]
+        return self.task.decode(found, chosen, outputs, self.model.labels)
 
     def forward(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         batch = trimmed(self.task.collate(examples), self.pieces)

@@ -6,7 +6,7 @@ either (García-Ferrero et al. 2022, arXiv 2210.12623).
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -36,7 +36,7 @@ class Projection(Strategy):
         )
 
     options: Options
-    projects = True
+    needs: ClassVar[tuple[str, ...]] = ("project",)
 
     def plan(self, config: Config, target: str) -> list[Stage]:
         if not config.source:
@@ -73,6 +73,9 @@ class TranslateEnsemble(Projection):
 
     class Options(Projection.Options):
         with_source: bool = Field(True, description="train on the source's own records as well")
+
+    options: Options
+    needs = ("project", "carry")
 
     def prediction(self, config: Config, target: str) -> Prediction:
         return Prediction("ensemble", config.source[0])

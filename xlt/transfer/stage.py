@@ -104,8 +104,8 @@ class Strategy(ABC):
     example: ClassVar[Mapping[str, Any]] = {}
     """Options to test tasks with (`xlt.testing`): sources are eng and ind, the target is jav."""
 
-    projects: ClassVar[bool] = False
-    """Whether some stage, or the prediction, needs `Task.project`."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Methods of `Task` that a task may lack and that this strategy cannot do without."""
 
     def __init__(self, options: StrategyOptions) -> None:
         self.options = options

@@ -11,7 +11,7 @@ from xlt.transfer.zero_shot import ZeroShot
 
 
 class TranslateTest(ZeroShot):
-    projects = True
+    needs = ("project",)
 
     def prediction(self, config: Config, target: str) -> Prediction:
         (source,) = config.source

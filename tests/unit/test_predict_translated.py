@@ -1,0 +1,216 @@
+"""Predictions made on a translation and carried back; averaged with those on the text."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from xlt.config.schema import ProjectionSettings
+from xlt.errors import XltError
+from xlt.projection import predict
+from xlt.projection.pair import AlignedPair, Outcome, Projection, Span
+from xlt.projection.words import log_probabilities
+from xlt.task import Example, Task
+from xlt.tasks.dependency_parsing import DependencyParsing
+from xlt.tasks.ner import NER
+from xlt.tasks.ner.spans import carry_scores
+from xlt.testing import translation
+from xlt.training.predict import Predictor
+from xlt.transfer.stage import Prediction
+
+TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
+ENGLISH = {"Ana": "B-PER", "Bob": "B-PER", "Marley": "I-PER", "Rome": "B-LOC"}
+
+
+class Dictionary(translation.Backwards):
+    """Translates Spanish words, backwards; knows no sentence with `nada`."""
+
+    words: ClassVar = {"Roma": "Rome", "visita": "visits"}
+
+    def translate(self, texts, source, target):
+        return [
+            translation.Translation(
+                "" if "nada" in text
+                else " ".join(self.words.get(word, word) for word in text.split()[::-1])
+            )
+            for text in texts
+        ]  # fmt: skip
+
+
+class Mirror(translation.SameWords):
+    """Word n is linked to word n from the end."""
+
+    def align(self, pairs, source, target):
+        return [
+            {(i, len(a) - 1 - i): 1.0 for i in range(len(a))} if len(a) == len(b) else {}
+            for a, b in pairs
+        ]
+
+
+class Lookup(NER):
+    """Its examples are the words; see `Words`."""
+
+    def encode(self, records, backbone, labels):
+        return [
+            Example(n, len(r["words"]), {"words": SimpleNamespace(n_words=len(r["words"]), is_=r)})
+            for n, r in enumerate(records)
+        ]
+
+
+class Words(Predictor):
+    """Sure of the English names it knows; everything else is O, as far as it can tell."""
+
+    def forward(self, examples):
+        width = max(e.length for e in examples)
+        scores = np.zeros((len(examples), width, len(TAGS)), np.float32)
+        for row, example in enumerate(examples):
+            for column, word in enumerate(example.inputs["words"].is_["words"]):
+                if word in ENGLISH:
+                    scores[row, column, TAGS.index(ENGLISH[word])] = 5.0
+                else:
+                    scores[row, column, 0] = 0.5
+        return {"scores": torch.from_numpy(scores).log_softmax(-1)}
+
+
+@pytest.fixture
+def through(monkeypatch, tmp_path):
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path))
+    with translation.registered():
+        translation.translators.register("backwards", Dictionary)
+        translation.aligners.register("same_words", Mirror)
+
+        def make(mode, task=None):
+            model = torch.nn.Module()
+            model.labels = {"tag": TAGS}
+            direct = Words(task or Lookup(), model, 1000)
+            return predict.through_translation(
+                direct, None, Prediction(mode, "eng"), settings(), "spa"
+            )
+
+        yield make
+
+
+def settings(**changes):
+    return ProjectionSettings(**{**translation.SETTINGS, **changes})
+
+
+SENTENCES = [["Ana", "visita", "Roma"], ["nada", "Ana"], ["Marley", "Bob", "visita"]]
+
+
+def records():
+    tags = [["I-LOC"] * len(words) for words in SENTENCES]  # nobody is to look at them
+    return [
+        {"id": str(n), "words": w, "tags": t}
+        for n, (w, t) in enumerate(zip(SENTENCES, tags, strict=True))
+    ]
+
+
+def tags_of(predictor):
+    task = predictor.task
+    found = predictor(records(), task.encode(records(), None, None))
+    assert [r["id"] for r in found] == ["0", "1", "2"]
+    assert [r["words"] for r in found] == SENTENCES
+    return [r["tags"] for r in found]
+
+
+def test_on_the_text_on_its_translation_and_on_both(through):
+    # Without a translation a record keeps what is predicted directly.
+    assert tags_of(through("direct")) == [["B-PER", "O", "O"], ["O", "B-PER"], ["O", "B-PER", "O"]]
+    expected = [["B-PER", "O", "B-LOC"], ["O", "B-PER"], ["B-PER", "I-PER", "O"]]
+    assert tags_of(through("translate")) == expected
+    assert tags_of(through("ensemble")) == expected
+
+
+def test_the_model_folder_says_how_it_predicts(tmp_path):
+    assert predict.load(tmp_path) is None
+    predict.save(tmp_path, Prediction(), settings(), "spa")
+    assert predict.load(tmp_path) is None
+    saved = Prediction("translate", "eng"), settings(gap=2), "spa"
+    predict.save(tmp_path, *saved)
+    assert predict.load(tmp_path) == saved
+    path = tmp_path / predict.FILE
+    path.write_text(path.read_text().replace("projection", "projektion"))
+    with pytest.raises(XltError, match="the file is damaged") as caught:
+        predict.load(tmp_path)
+    assert caught.value.where == str(path)
+    path.write_text(json.dumps({"prediction": {}})[:-4])
+    with pytest.raises(XltError, match="the file is damaged"):
+        predict.load(tmp_path)
+
+
+def test_a_task_that_cannot_average(through):
+    class Cannot(Lookup):
+        carry = Task.carry
+
+    assert Cannot().lacks(("project", "carry")) == ["Cannot.carry"]
+    with pytest.raises(XltError, match="cannot average predictions"):
+        tags_of(through("ensemble", Cannot()))
+
+
+# What tasks do --------------------------------------------------------------------------------
+
+
+def test_entity_types_follow_links_and_beginnings_follow_spans():
+    """`Marley Bob` on `Bob Marley`: B and I change places; an unlinked word inside is I too."""
+    scores = log_probabilities(np.array([[0, 0, 0, 0, 9.0], [0, 0, 0, 9, 0], [9, 0, 0, 0, 0]]))
+    pair = AlignedPair(["M", "B", "x"], ["B", "de", "M", "y"], {(1, 0): 1.0, (0, 2): 0.5})
+    found = np.exp(carry_scores(scores, pair, [Span("PER", 0, 3)], TAGS))
+    assert found.argmax(1).tolist()[:3] == [3, 4, 4]
+    assert found[3] == pytest.approx([0.2] * 5)
+    assert found.sum(1) == pytest.approx([1] * 4)
+    alone = np.exp(carry_scores(scores, pair, [], TAGS)).argmax(1).tolist()
+    assert (alone[0], alone[2]) == (3, 3)
+
+
+def parser_record(heads, relations):
+    words = [f"w{n}" for n in range(len(heads))]
+    return {"id": "1", "words": words, "upos": ["X"] * len(words), "heads": heads,
+            "relations": relations, "lines": ["# of the original"]}  # fmt: skip
+
+
+def test_a_partial_tree_is_completed_to_a_tree():
+    task = DependencyParsing()
+    own = parser_record([2, 0, 2, 3], ["a", "root", "b", "c"])
+    carried = parser_record([-1, 3, 0, -1], ["_", "x", "root", "_"])
+    found = task.complete(own, carried)
+    assert found["heads"] == [2, 3, 0, 3]
+    assert found["relations"] == ["a", "x", "root", "c"]
+    assert found["lines"] == own["lines"]
+    nothing = parser_record([-1] * 4, ["_"] * 4)
+    assert task.complete(own, nothing) == own
+    everything = parser_record([0, 1, 1, 1], ["root", "x", "y", "z"])
+    assert task.complete(own, everything)["heads"] == [0, 1, 1, 1]
+
+
+def test_heads_follow_links_on_both_sides():
+    """`w1 → w0 → root` backwards, with a word between that is linked to nothing."""
+    arcs = log_probabilities(np.array([[1.0, 0, 0], [1, 0, 0], [0, 1, 0]]))[None]
+    pair = AlignedPair(["a", "b"], ["B", "x", "A"], {(0, 2): 1.0, (1, 0): 1.0})
+    projection = Projection(None, (Outcome("x", (0, 1), (2, 3), 1.0),))
+    outputs = {"arcs": torch.from_numpy(arcs)}
+    found = DependencyParsing().carry(outputs, 0, {"text": pair}, projection, {})
+    heads = np.exp(found["arcs"])
+    assert heads.shape == (4, 4)
+    assert heads[1:].argmax(1).tolist()[::2] == [3, 0]
+    assert heads[2] == pytest.approx([0.25] * 4)
+
+
+def test_word_labels_that_did_not_come_back():
+    from xlt.word_task import WordLabelTask
+
+    class Tags(WordLabelTask):
+        name = "tags"
+
+    own = {"id": "1", "words": ["a", "b"], "tags": ["X", "Y"]}
+    carried = {"id": "1", "words": ["a", "b"], "tags": ["_", "Z"]}
+    assert Tags().complete(own, carried)["tags"] == ["X", "Z"]
+    assert NER().complete(own, {**carried, "tags": ["O", "B-Z"]})["tags"] == ["O", "B-Z"]
+    pair = AlignedPair(["a", "b"], ["B", "A"], {(0, 1): 1.0, (1, 0): 1.0})
+    scores = torch.tensor([[[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]]]).log()
+    found = Tags().carry({"scores": scores}, 0, {"text": pair}, Projection(None), {})
+    assert np.exp(found["scores"]) == pytest.approx(np.array([[0.2, 0.8], [0.9, 0.1]]), abs=1e-3)

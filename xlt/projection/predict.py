@@ -1,0 +1,178 @@
+"""A model that predicts on translations of its input, alone or beside the input itself.
+
+What it predicts on the translation is projected back (`strategy: translate_test`), or its
+probabilities are carried back and averaged with those on the input (`translate_ensemble`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from xlt.config.schema import ProjectionSettings
+from xlt.errors import XltError
+from xlt.projection import store
+from xlt.projection.pair import AlignedPair
+from xlt.projection.project import Projector
+from xlt.task import Example, Record, Task
+from xlt.training.predict import Predictor
+from xlt.transfer.stage import Prediction
+
+if TYPE_CHECKING:
+    from xlt.model.backbone import Backbone
+    from xlt.model.task_model import TaskModel
+
+FILE = "prediction.json"
+"""In a model's folder; without it the model predicts on the text itself."""
+
+
+@dataclass
+class ThroughTranslation:
+    """A predictor as `Predictor`, which this one uses.
+
+    projector: from the input's language into the one that the model reads better; made with
+        ``annotate=False``.
+    part:      which records these are (`test`), for translations and links from files.
+    """
+
+    predictor: Predictor
+    backbone: Backbone
+    projector: Projector
+    ensemble: bool = False
+    part: str = ""
+
+    def __post_init__(self) -> None:
+        # On the way back everything that can be had is wanted.
+        changes = {"guard": "keep", "require": [], "min_confidence": 0.0}
+        self._settings = self.projector.settings.model_copy(update=changes)
+
+    @property
+    def task(self) -> Task:
+        return self.predictor.task
+
+    @property
+    def model(self) -> TaskModel:
+        return self.predictor.model
+
+    def __call__(self, records: Sequence[Record], examples: Sequence[Example]) -> list[Record]:
+        """Copies of the records with predicted annotation, in their order.
+
+        Where there is no translation, or nothing comes back from it, the annotation is what the
+        model predicts on the record itself.
+        """
+        pairs = [one.pairs for one in store.project(self.projector, records, part=self.part)]
+        usable = [n for n, found in enumerate(pairs) if all(p.target for p in found.values())]
+        translated = [self.task.translated(records[n], pairs[n]) for n in usable]
+        encoded = self.task.encode(translated, self.backbone, None)
+        carried = self._carried(translated, encoded, [_reversed(pairs[n]) for n in usable])
+        back = {usable[k]: found for k, found in carried.items()}
+        if self.ensemble:
+            return self._averaged(records, examples, back)
+        own = self.predictor(records, examples)
+        return [
+            one if (found := back.get(n)) is None or found.record is None
+            else self.task.complete(one, found.record)
+            for n, one in enumerate(own)
+        ]  # fmt: skip
+
+    def _carried(
+        self,
+        translated: Sequence[Record],
+        examples: Sequence[Example],
+        pairs: Sequence[Mapping[str, AlignedPair]],
+    ) -> dict[int, _Carried]:
+        """What the model says of the translations, on the originals."""
+        found = {}
+        for batch, outputs in self.predictor.batches(examples):
+            decoded = self.predictor.decode(translated, examples, batch, outputs)
+            for row, (i, record) in enumerate(zip(batch, decoded, strict=True)):
+                projection = self.task.project(record, pairs[i], self._settings)
+                scores = {}
+                if self.ensemble:
+                    arrays = self.task.carry(outputs, row, pairs[i], projection, self.model.labels)
+                    scores = {name: torch.from_numpy(array) for name, array in arrays.items()}
+                found[i] = _Carried(projection.record, scores)
+        return found
+
+    def _averaged(
+        self,
+        records: Sequence[Record],
+        examples: Sequence[Example],
+        back: Mapping[int, _Carried],
+    ) -> list[Record]:
+        predicted: dict[int, Record] = {}
+        for batch, outputs in self.predictor.batches(examples):
+            for name in {name for i in batch if i in back for name in back[i].scores}:
+                outputs[name] = outputs[name].clone()
+                for row, i in enumerate(batch):
+                    if i in back:
+                        scores = back[i].scores[name]
+                        own = outputs[name][row][tuple(slice(size) for size in scores.shape)]
+                        own.copy_((own + scores) / 2)
+            decoded = self.predictor.decode(records, examples, batch, outputs)
+            predicted.update(zip(batch, decoded, strict=True))
+        return [predicted[i] for i in range(len(examples))]
+
+
+@dataclass(frozen=True)
+class _Carried:
+    """record: the prediction projected back, if any is left. scores: see `Task.carry`."""
+
+    record: Record | None
+    scores: Mapping[str, torch.Tensor]
+
+
+def through_translation(
+    predictor: Predictor,
+    backbone: Backbone,
+    prediction: Prediction,
+    settings: ProjectionSettings,
+    language: str,
+    part: str = "",
+) -> Predictor | ThroughTranslation:
+    """The predictor itself, or one that does what `prediction` says for input in `language`."""
+    if prediction.mode == "direct":
+        return predictor
+    projector = projector_of(predictor.task, prediction, settings, language)
+    return ThroughTranslation(predictor, backbone, projector, prediction.mode == "ensemble", part)
+
+
+def projector_of(
+    task: Task, prediction: Prediction, settings: ProjectionSettings, language: str
+) -> Projector:
+    """What translates the input. Raises XltError where that cannot be done on this machine."""
+    assert prediction.through is not None
+    return Projector(task, settings, language, prediction.through, annotate=False)
+
+
+def save(folder: Path, prediction: Prediction, settings: ProjectionSettings, language: str) -> None:
+    """Say in a model's folder how it predicts, if not directly."""
+    from xlt.files import write_json
+
+    if prediction.mode != "direct":
+        value = {"language": language, "prediction": asdict(prediction)}
+        write_json(folder / FILE, {**value, "projection": settings.model_dump(mode="json")})
+
+
+def load(folder: Path) -> tuple[Prediction, ProjectionSettings, str] | None:
+    """What `save` wrote; None for a model that predicts directly."""
+    path = folder / FILE
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        settings = ProjectionSettings.model_validate_json(json.dumps(value["projection"]))
+        return Prediction(**value["prediction"]), settings, value["language"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise XltError(
+            f"the file is damaged ({error})", where=path, fix="restore it or train again"
+        ) from error
+
+
+def _reversed(pairs: Mapping[str, AlignedPair]) -> dict[str, AlignedPair]:
+    return {name: pair.reversed() for name, pair in pairs.items()}
