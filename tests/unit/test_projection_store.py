@@ -182,6 +182,25 @@ def test_a_projected_portion(world):
     assert same.fingerprint != data.fingerprint
 
 
+def test_labels_that_projection_loses_are_known_all_the_same(world, monkeypatch):
+    """The model does not learn what a place is, but can be scored on them."""
+
+    class NoNames(translation.SameWords):
+        def align(self, pairs, source, target):
+            found = super().align(pairs, source, target)
+            return [
+                {(i, j): s for (i, j), s in links.items() if a[i].islower()}
+                for links, (a, _) in zip(found, pairs, strict=True)
+            ]
+
+    monkeypatch.setitem(translation.aligners._registered, "same_words", NoNames)
+    run = Stages(projection_config(world, selection={"on": "last"}))
+    data = run.sources.load(run.plan[0].train[0])
+    assert {tag for record in data.records for tag in record["tags"]} == {"O"}
+    (finished,) = run.run()
+    assert "B-LOC" in finished.labels["tag"]
+
+
 def test_nothing_left(world):
     strict = {"require": ["labels"], "min_confidence": 1.0, "translator": "nothing"}
 

@@ -86,9 +86,8 @@ class Sources:
         origin, settings = portion.origin, self.config.projection
         projector = self._projector(portion)
         counted = Yield()
-        found = counted.watch(
-            store.project(projector, self.load(origin).records, part=portion.split)
-        )
+        originals = self.load(origin).records
+        found = counted.watch(store.project(projector, originals, part=portion.split))
         kept = [one.projection for one in found if one.projection.record is not None]
         self.yields[portion] = counted.as_dict()
         if not kept:
@@ -103,9 +102,10 @@ class Sources:
         if "language" in records[0]:
             records = [{**record, "language": portion.language} for record in records]
         weights = [p.confidence for p in kept] if settings.weighting == "confidence" else None
-        content = json.dumps([records, weights], sort_keys=True, ensure_ascii=False)
+        labels = dict(self.task.labels(originals))
+        content = json.dumps([records, weights, labels], sort_keys=True, ensure_ascii=False)
         fingerprint = hashlib.sha256(content.encode()).hexdigest()
-        return Data(portion, fingerprint, records, weights)
+        return Data(portion, fingerprint, records, weights, originals)
 
     def _projector(self, portion: Portion) -> Projector:
         from xlt.projection.project import Projector

@@ -123,7 +123,7 @@ def preflight(config: Config, task: Task, plans: dict[str, list[Stage]], sources
 
     def labels(portion: Portion) -> Any:
         if portion not in known:
-            known[portion] = task.labels(sources.load(portion).records)
+            known[portion] = task.labels(sources.load(portion).inventory)
         return known[portion]
 
     for target, plan in plans.items():

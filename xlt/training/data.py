@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from xlt.task import Record
 from xlt.transfer.stage import Portion
@@ -15,9 +16,17 @@ class Data:
 
     weights: one a record, for its loss in training; None means that all count alike. What they
         are made from is part of the fingerprint.
+    originals: what the records were projected from, if they were. A model is made to know all
+        their labels, even those that projection lost.
     """
 
     portion: Portion
     fingerprint: str
     records: Sequence[Record] = field(repr=False)
     weights: Sequence[float] | None = field(default=None, repr=False)
+    originals: Sequence[Record] = field(default=(), repr=False)
+
+    @property
+    def inventory(self) -> Iterator[Record]:
+        """The records whose labels a model of this data has to know."""
+        return chain(self.records, self.originals)

@@ -286,7 +286,7 @@ class StageRunner:
         self, stage: Stage, parent: Finished | None, train: list[Data]
     ) -> tuple[Backbone, TaskModel]:
         """The start weights, with room for the labels of this stage's training data."""
-        new = self.task.labels(record for data in train for record in data.records)
+        new = self.task.labels(record for data in train for record in data.inventory)
         if parent is None:
             backbone = Backbone(
                 self.config.model.encoder,
