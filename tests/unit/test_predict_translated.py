@@ -12,6 +12,7 @@ import torch
 
 from xlt.config.schema import ProjectionSettings
 from xlt.errors import XltError
+from xlt.model.task_model import TaskModel
 from xlt.projection import predict
 from xlt.projection.pair import AlignedPair, Outcome, Projection, Span
 from xlt.projection.words import log_probabilities
@@ -85,8 +86,7 @@ def through(monkeypatch, tmp_path):
         translation.aligners.register("same_words", Mirror)
 
         def make(mode, task=None):
-            model = torch.nn.Module()
-            model.labels = {"tag": TAGS}
+            model = TaskModel(torch.nn.Identity(), {"tag": TAGS})
             direct = Words(task or Lookup(), model, 1000)
             return predict.through_translation(
                 direct, None, Prediction(mode, "eng"), settings(), "spa"

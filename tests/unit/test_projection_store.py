@@ -226,7 +226,7 @@ def test_plan_shows_projections_without_making_them(world, counting):
     assert sizes["eng>jav", "train"] == sizes["eng", "train"] == 6
     assert not found["missing"]
     assert counting.asked == 0
-    path = projection_config(world, projection={"translator": "backwards"})
+    path = projection_config(world, projection={"translator": "backwards", "aligner": None})
     (missing,) = plan(load_config(path))["missing"]
     assert "no aligner is chosen" in missing["what"]
     assert missing["where"].endswith("(projection.aligner)")

@@ -279,7 +279,8 @@ class ProjectionSettings(Section):
         default=None, description="what translates; see `xlt translators`"
     )
     aligner: Plugin | None = Field(
-        default=None, description="what links the words of a text to those of its translation"
+        default=Plugin(name="agreement"),
+        description="what links the words of a text to those of its translation",
     )
     gap: NonNegativeInt = Field(
         default=1, description="words that may lie between two parts of a projected span"
