@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from xlt.errors import XltError, choose
 from xlt.projection.pair import Span
-from xlt.task import Labels, Record, TaskOptions
+from xlt.task import Example, Labels, Record, TaskOptions
 from xlt.word_task import WordLabelTask
 
 from .spans import COUNT_NAMES, check_iob2, span_counts, span_metrics, spans
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
     from xlt.config.schema import ProjectionSettings
+    from xlt.model.backbone import Backbone
+    from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
 
 OUTSIDE = "O"
@@ -48,8 +50,21 @@ class NER(WordLabelTask):
         rename: dict[str, str] = Field(
             default_factory=dict, description="type in the data → our type, before `types`"
         )
+        model: Literal["tagger", "text_to_text"] = Field(
+            "tagger",
+            description="`text_to_text` writes the words again with tags around the entities; it "
+            "needs an encoder-decoder, or an encoder that can get a decoder",
+        )
+        tags: Literal["tokens", "text"] = Field(
+            "tokens", description="of `text_to_text`: a new piece for each tag, or as it is spelt"
+        )
+        beams: PositiveInt = Field(4, description="of `text_to_text`")
 
     options: Options
+
+    @property
+    def generates(self) -> bool:
+        return self.options.model == "text_to_text"
 
     # Data ----------------------------------------------------------------------------------
 
@@ -161,6 +176,36 @@ class NER(WordLabelTask):
             )
 
     # Model ---------------------------------------------------------------------------------
+
+    def build(self, backbone: Backbone, labels: Labels) -> TaskModel:
+        if not self.generates:
+            return super().build(backbone, labels)
+        from xlt.model.generation import Generation
+        from xlt.model.tag_writer import TagWriter
+
+        options = self.options
+        return TagWriter(backbone, labels, Generation(beams=options.beams), options.tags)
+
+    def encode(
+        self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
+    ) -> list[Example]:
+        if not self.generates:
+            return super().encode(records, backbone, labels)
+        from xlt.model.tag_writer import TagWriting
+
+        writing = TagWriting(backbone, labels, self.options.tags)
+        encoded = backbone.words([record["words"] for record in records])
+        return [
+            Example(n, words.length, writing.inputs(words, spans(r["tags"]) if labels else None))
+            for n, (r, words) in enumerate(zip(records, encoded, strict=True))
+        ]
+
+    def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        if not self.generates:
+            return super().collate(examples)
+        from xlt.model.tag_writer import collate_tagged
+
+        return collate_tagged([example.inputs for example in examples])
 
     def best(
         self, scores: NDArray[np.float32], mask: NDArray[np.bool_], tags: Sequence[str]

@@ -80,7 +80,7 @@ class Backbone:
         positions = getattr(config, "max_position_embeddings", None)
         if positions and positions > 0 and not getattr(config, "is_encoder_decoder", False):
             # The RoBERTa family counts positions from padding_idx + 1.
-            offset = config.pad_token_id + 1 if _counts_from_padding(config) else 0
+            offset = config.pad_token_id + 1 if counts_from_padding(config) else 0
             limits.append(positions - offset)
         return int(min(limits))
 
@@ -267,7 +267,7 @@ def _explain(error: Exception, source: str, *, local: bool, offline: bool, where
     )
 
 
-def _counts_from_padding(config: PreTrainedConfig) -> bool:
+def counts_from_padding(config: PreTrainedConfig) -> bool:
     return config.model_type in {
         "roberta",
         "xlm-roberta",

@@ -17,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from xlt.errors import XltError
+from xlt.model.backbone import counts_from_padding
 from xlt.model.generation import Generation
 from xlt.model.task_model import IGNORED, TaskModel
 from xlt.model.vocabulary import PIECES, Trimmed, narrowed, read_kept
@@ -94,6 +96,17 @@ class Seq2Seq(TaskModel):
         """Summed cross-entropy of each record's targets, (records,)."""
         from transformers.modeling_outputs import BaseModelOutput
 
+        most = most_pieces(self.config)
+        longest = int((labels != IGNORED).sum(1).max())
+        if most is not None and target_input_ids.shape[1] > most:
+            if longest > most:
+                raise XltError(
+                    f"a target has {longest} pieces, the decoder can write {most}",
+                    where="model.encoder",
+                    fix="leave long targets out, or use a model with relative positions (mT5, a T5 "
+                    "encoder)",
+                )
+            target_input_ids, labels = target_input_ids[:, :most], labels[:, :most]
         start = target_input_ids.new_full((len(target_input_ids), 1), start_id(self.config))
         logits = self.encoder(
             encoder_outputs=BaseModelOutput(last_hidden_state=states),
@@ -132,6 +145,9 @@ class Seq2Seq(TaskModel):
         if start is not None:
             begin = torch.cat([begin, start], 1)
         options = self.generation
+        limit = max_pieces or options.max_pieces
+        if (most := most_pieces(self.config)) is not None:
+            limit = min(limit, most - begin.shape[1] + 1)
         beams = max(options.beams, several)
         generated = self.encoder.generate(
             encoder_outputs=BaseModelOutput(last_hidden_state=states),
@@ -140,7 +156,7 @@ class Seq2Seq(TaskModel):
             generation_config=GenerationConfig(
                 num_beams=beams,
                 num_return_sequences=several,
-                max_new_tokens=max_pieces or options.max_pieces,
+                max_new_tokens=limit,
                 early_stopping=True if beams > 1 else None,
                 length_penalty=options.length_penalty if beams > 1 else None,
                 repetition_penalty=options.repetition_penalty,
@@ -184,6 +200,15 @@ def start_id(config: Any) -> int:
     """The piece that a decoder begins with."""
     start = config.decoder_start_token_id
     return int(config.bos_token_id if start is None else start)
+
+
+def most_pieces(config: Any) -> int | None:
+    """How many pieces the decoder can write; None for relative positions."""
+    decoder = getattr(config, "decoder", None) or config
+    positions = getattr(decoder, "max_position_embeddings", None)
+    if not positions or positions < 0:
+        return None
+    return int(positions - decoder.pad_token_id - 1 if counts_from_padding(decoder) else positions)
 
 
 def join_windows(

@@ -401,8 +401,8 @@ def _special_ids(model: PreTrainedModel, size: int) -> set[int]:
     for config in _configs(model):
         for key, value in vars(config).items():
             if key.endswith("_token_id"):
-                values = value if isinstance(value, list) else [value]
-                ids |= {v for v in values if isinstance(v, int) and 0 <= v < size}
+                flat = np.hstack(value) if isinstance(value, list) and value else [value]
+                ids |= {int(v) for v in flat if isinstance(v, int | np.integer) and 0 <= v < size}
     return ids
 
 

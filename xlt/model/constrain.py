@@ -1,0 +1,229 @@
+"""Generation that can only say what may be said: automata as a transformers LogitsProcessor.
+
+An automaton reads pieces one by one. Where pieces are ambiguous (a word that looks like a tag) it
+follows all readings at once; the first that reaches the end is what an output means.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from transformers import LogitsProcessor
+
+from xlt.errors import XltError
+
+Pieces = tuple[int, ...]
+
+Reading = tuple[int, ...]
+"""A position in an automaton, between two moves."""
+
+Pending = tuple[Reading, Pieces, int]
+"""The reading after a move, the pieces of the move, and how many of them have come; the pieces are
+empty between moves."""
+
+State = tuple[Pending, ...]
+
+DONE: Reading = (-1,)
+
+
+class Automaton(ABC):
+    """What an output may be. A state is a tuple of hashable readings, best first.
+
+    end: the piece that ends an output.
+    """
+
+    def __init__(self, end: int) -> None:
+        self.end = end
+
+    @property
+    @abstractmethod
+    def initial(self) -> Reading: ...
+
+    @abstractmethod
+    def moves(self, reading: Reading) -> Iterator[tuple[Pieces, Reading]]:
+        """What may come next as a whole, and the reading after it; ((end,), DONE) ends."""
+
+    @abstractmethod
+    def rest(self, reading: Reading) -> int:
+        """The fewest pieces, the end included, with which the output can still be completed."""
+
+    @cached_property
+    def start(self) -> State:
+        return ((self.initial, (), 0),)
+
+    def step(self, state: State, piece: int) -> State:
+        """The state after one more piece; empty if it was not allowed."""
+        found: dict[Pending, None] = {}
+        for reading, whole, done in state:
+            if whole:
+                if whole[done] == piece:
+                    after = (reading, whole, done + 1)
+                    found[after if done + 1 < len(whole) else (reading, (), 0)] = None
+                continue
+            for pieces, following in self._moves(reading):
+                if pieces[0] == piece:
+                    found[(following, pieces, 1) if len(pieces) > 1 else (following, (), 0)] = None
+        return tuple(found)
+
+    def allowed(self, state: State, room: int) -> list[int]:
+        """The pieces that may follow where `room` more pieces are left, the end included."""
+        found: dict[int, None] = {}
+        for reading, whole, done in state:
+            if whole:
+                if len(whole) - done + self.rest(reading) <= room:
+                    found[whole[done]] = None
+                continue
+            for pieces, following in self._moves(reading):
+                if len(pieces) + self.rest(following) <= room:
+                    found[pieces[0]] = None
+        return list(found)
+
+    def read(self, output: Sequence[int]) -> list[Reading] | None:
+        """The readings that a complete output went through, after each move; None if it is none."""
+        # Every reading with the way that first led there.
+        ways: dict[Pending, list[Reading]] = {self.start[0]: [self.initial]}
+        for piece in output:
+            after: dict[Pending, list[Reading]] = {}
+            for pending, way in ways.items():
+                for one in self.step((pending,), piece):
+                    if one not in after:
+                        after[one] = way if one[1] else [*way, one[0]]
+            ways = after
+        return next((way for (reading, _, _), way in ways.items() if reading == DONE), None)
+
+    def _moves(self, reading: Reading) -> Sequence[tuple[Pieces, Reading]]:
+        if reading not in self._known:
+            self._known[reading] = () if reading == DONE else tuple(self.moves(reading))
+        return self._known[reading]
+
+    @cached_property
+    def _known(self) -> dict[Reading, Sequence[tuple[Pieces, Reading]]]:
+        return {}
+
+
+class CopyTags(Automaton):
+    """All words, each whole and in order, with tags around spans: never nested, never empty.
+
+    As in Sequence-Labeling-LLMs (García-Ferrero): outside of a span the next word, an opening tag,
+    or the end if no word is left; right after an opening tag a word; within a span the next word or
+    its closing tag.
+
+    words: the pieces of every word.
+    tags:  the pieces that open and close a span of each type.
+    """
+
+    def __init__(
+        self, words: Sequence[Pieces], tags: Sequence[tuple[Pieces, Pieces]], end: int
+    ) -> None:
+        super().__init__(end)
+        self.words, self.tags = words, tags
+        self._left = [0]
+        for word in reversed(words):
+            self._left.append(self._left[-1] + len(word))
+        self._left.reverse()
+
+    # A reading: (word to come, type of the open span or -1, 1 if the span is still empty)
+
+    @property
+    def initial(self) -> Reading:
+        return (0, -1, 0)
+
+    def moves(self, reading: Reading) -> Iterator[tuple[Pieces, Reading]]:
+        word, kind, empty = reading
+        if word < len(self.words):
+            yield self.words[word], (word + 1, kind, 0)
+        if kind >= 0:
+            if not empty:
+                yield self.tags[kind][1], (word, -1, 0)
+        elif word < len(self.words):
+            for number, (opening, _) in enumerate(self.tags):
+                yield opening, (word, number, 1)
+        else:
+            yield (self.end,), DONE
+
+    def rest(self, reading: Reading) -> int:
+        if reading == DONE:
+            return 0
+        word, kind, _ = reading
+        return self._left[word] + (len(self.tags[kind][1]) if kind >= 0 else 0) + 1
+
+    def longest(self) -> int:
+        """Pieces of the longest output: every word a span of the longest tags."""
+        around = max((len(a) + len(b) for a, b in self.tags), default=0)
+        return self._left[0] + around * len(self.words) + 1
+
+    def spans(self, output: Sequence[int]) -> list[Tagged] | None:
+        """The spans of a complete output; None if it is none."""
+        way = self.read(output)
+        if way is None:
+            return None
+        found, begin = [], 0
+        for before, after in pairwise(way[:-1]):
+            if after[1] >= 0 and before[1] < 0:
+                begin = after[0]
+            elif after[1] < 0 and before[1] >= 0:
+                found.append(Tagged(before[1], begin, after[0]))
+        return found
+
+
+class Tagged(NamedTuple):
+    """Words `start` (from 0) to `end` (exclusive) and the number of their type."""
+
+    kind: int
+    start: int
+    end: int
+
+
+class Constrained(LogitsProcessor):  # type: ignore[misc]
+    """Allows only what the automaton of each record does; rows are records × beams.
+
+    begin:      pieces that are there before an output begins.
+    max_pieces: of an output, its end included; there is always room left to complete it.
+
+    Raises XltError if the shortest output of an automaton is longer than that.
+    """
+
+    def __init__(self, automata: Sequence[Automaton], begin: int, max_pieces: int) -> None:
+        for automaton in automata:
+            shortest = automaton.rest(automaton.initial)
+            if shortest > max_pieces:
+                raise XltError(
+                    f"an output needs {shortest} pieces, the decoder can write {max_pieces}",
+                    where="model.encoder",
+                    fix="split the text into shorter parts, or use a model with relative positions "
+                    "(mT5, a T5 encoder)",
+                )
+        self.automata, self.begin, self.max_pieces = automata, begin, max_pieces
+        self._states: dict[tuple[int, Pieces], State] = {}
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        beams = len(input_ids) // len(self.automata)
+        said = [tuple(row) for row in input_ids[:, self.begin :].tolist()]
+        room = self.max_pieces - len(said[0])
+        states: dict[tuple[int, Pieces], State] = {}
+        rows: list[int] = []
+        columns: list[int] = []
+        for row, output in enumerate(said):
+            record = row // beams
+            automaton = self.automata[record]
+            key = (record, output)
+            if key not in states:
+                if output:
+                    before = self._states.get((record, output[:-1]), ())
+                    states[key] = automaton.step(before, output[-1])
+                else:
+                    states[key] = automaton.start
+            # A beam that has ended, or that holds nothing allowed: its score is minus infinity.
+            found = automaton.allowed(states[key], room) or [automaton.end]
+            rows += [row] * len(found)
+            columns += found
+        self._states = states
+        index = torch.tensor([rows, columns], device=scores.device)
+        masked = torch.full_like(scores, -torch.inf)
+        masked[index[0], index[1]] = scores[index[0], index[1]]
+        return masked
