@@ -47,6 +47,18 @@ def test_set_and_chain(xlt):
     assert "→ ind → jav" in done.stdout
 
 
+def test_text(xlt, tmp_path):
+    (tmp_path / "jv.txt").write_text("Ibu maca buku ing omah.\n" * 30, encoding="utf-8")
+    asked = ("predict-source", "jav", "--task", "dependency_parsing", "--available", "sample")
+    done = xlt(*asked, "--text", "jv.txt", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "text: letters, 30 sentences of jv.txt against text of" in done.stdout
+    assert "warning" not in done.stdout
+    done = xlt(*asked, "--text", "nowhere.txt", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "cannot be read" in done.stderr
+
+
 def test_budget(xlt, tmp_path):
     asked = ("predict-source", "jav", "--task", "dependency_parsing", "--available", "sample")
     done = xlt(*asked, "--budget", "100", "--count", "2", "--write", "b.yaml", cwd=tmp_path)

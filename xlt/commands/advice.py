@@ -22,6 +22,7 @@ def lines(result: dict[str, Any], explain: bool) -> list[str]:
         Table(header, tuple(rows), frozenset(range(2, len(header) - 1))).text(),
         *_evidence(result["evidence"]),
         *_own(result["own"], result["target"]),
+        *(_text(result["text"]) if "text" in result else []),
         *(f"note: {text}" for text in result["notes"]),
     ]
     if any(source["imputed"] for source in result["sources"]):
@@ -84,6 +85,18 @@ def _own(own: dict[str, Any] | None, target: str) -> list[str]:
     return [
         f"own runs took part: {', '.join(own['names'])} ({own['on_target']} scores on {target}, "
         f"{own['on_others']} on other targets; {own['metric']}{encoder}){left}"
+    ]
+
+
+def _text(found: dict[str, Any]) -> list[str]:
+    measures = " and ".join(found["measures"])
+    model = f" of {found['encoder']}" if found["encoder"] else ""
+    lacking = found["without_text"]
+    return [
+        f"text: {measures}{model}, {found['sentences']} sentences of {found['file']} against "
+        f"text of {len(found['origins'])} languages",
+        *([f"no text here of {', '.join(lacking)}: no term"] if lacking else []),
+        *(f"warning: {text}" for text in found["warnings"]),
     ]
 
 

@@ -42,6 +42,14 @@ def predict_source(
     count: Annotated[
         int | None, typer.Option(help="Also recommend so many sources together.", min=2)
     ] = None,
+    text: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Sentences of the target, one a line; 25 are enough."),
+    ] = None,
+    source_text: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LANG=FILE", help="Text of a candidate; may be repeated."),
+    ] = None,
     set_by: Annotated[
         str, typer.Option(metavar="greedy|tower", help="How --count and --budget choose a set.")
     ] = "greedy",
@@ -91,7 +99,17 @@ def predict_source(
     candidates = None if named is None else [text.strip() for text in named if text.strip()]
     names = measured_as(task)
     found = rank(target, candidates, task=task, measured_as=names, encoder=encoder, own_scores=own)
-    result = as_dict(found, top)
+    about_text = None
+    if text is not None:
+        from xlt.typology.text import apply
+
+        cards = [name.strip() for name in (available or "").split(",") if name.strip()]
+        found, about_text = apply(
+            found, text, encoder=encoder, named=cards, files=source_text or ()
+        )
+    elif source_text:
+        raise XltError("--source-text is compared with the target's", fix="give --text, too")
+    result = as_dict(found, top) | ({"text": about_text} if about_text else {})
     if count is not None or budget is not None:
         result |= _together(found, names, count or SOURCES, set_by, encoder, own)
     if budget is not None:

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -58,6 +57,8 @@ def _digest(path: str, size: int, modified: int, kind: str) -> str:
 
 def write_atomic(path: Path, text: str) -> None:
     """Write a small file completely or not at all."""
+    import tempfile  # slow to import, and most who ask for the cache's place write nothing
+
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name[:40])
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:

@@ -12,13 +12,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any, NamedTuple
 
 from xlt import languages
 from xlt.data.checksums import cache_dir
 from xlt.errors import XltError, choose, raise_all
-from xlt.files import writing
 
 COLUMNS = ("task", "source", "target", "metric", "score", "encoder", "origin")
 REQUIRED = ("source", "target", "score")
@@ -110,6 +108,8 @@ def remove(name: str) -> Path:
         raise XltError(
             f"no scores are stored as {name!r}", fix=choose(name, [p.stem for p in _files()])
         )
+    from xlt.files import writing
+
     with writing(path):
         path.unlink()
     return path
@@ -138,7 +138,7 @@ def mean_by_pair(scores: Iterable[OwnScore]) -> dict[str, dict[str, float]]:
     for row in scores:
         cells[row.target][row.source].append(row.score)
     return {
-        target: {source: fmean(values) for source, values in sources.items()}
+        target: {source: sum(values) / len(values) for source, values in sources.items()}
         for target, sources in sorted(cells.items())
     }
 
@@ -148,6 +148,8 @@ def _files() -> list[Path]:
 
 
 def _write(path: Path, scores: Sequence[OwnScore]) -> None:
+    from xlt.files import writing
+
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")

@@ -1,0 +1,119 @@
+"""NN-Rank (Ebrahimi et al. 2025, EMNLP): whose pieces are nearest to the target's in the encoder.
+
+The target's sentences and the candidates' are put through the very encoder that will be trained;
+for each piece of the target the `NEAREST` most similar pieces of all candidates are found, and a
+candidate's score is its share of them. As in the authors' code the layer is two thirds up (8 of
+12); vectors are compared by their cosine, where it takes the inner product. Every candidate gives
+as many pieces as the others, or the largest would have the most neighbours.
+
+Imports torch: only where a text and an encoder are given.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xlt.config.schema import Model
+
+if TYPE_CHECKING:
+    import torch
+
+NEAREST = 5
+DEPTH = 2 / 3
+BATCH = 16
+"""Sentences."""
+MOST_PIECES = 2000
+"""Of a candidate, and of the target; beyond it a drawn sample, with a seed of its own."""
+CHUNK = 512
+"""Pieces of the target compared at once: what is held is CHUNK × all candidates' pieces."""
+
+
+class Encoder:
+    """A pretrained encoder and its tokenizer.
+
+    name: a hub id, a folder or `xlt-mini`. Raises XltError when it is first used and cannot be
+        found or read.
+    """
+
+    def __init__(self, name: str) -> None:
+        from xlt.model.backbone import Backbone
+
+        self.backbone = Backbone(name, Model(encoder=name))
+
+    def pieces(self, sentences: Iterable[str]) -> Counter[int]:
+        """Ids of pieces, and how often each occurs."""
+        encoded = self.backbone.tokenizer(list(sentences), add_special_tokens=False)["input_ids"]
+        return Counter(piece for line in encoded for piece in line)
+
+    def neighbours(
+        self, sentences: Sequence[str], texts: Mapping[str, Sequence[str]]
+    ) -> dict[str, float]:
+        """Language → its share of the nearest neighbours of the target's pieces."""
+        import torch
+
+        codes = list(texts)
+        vectors = [self.vectors(texts[code]) for code in codes]
+        fewest = min([MOST_PIECES, *(len(found) for found in vectors if len(found))])
+        vectors = [_sample(found, fewest) for found in vectors]
+        owner = torch.repeat_interleave(
+            torch.arange(len(codes)), torch.tensor([len(found) for found in vectors])
+        )
+        every = torch.cat(vectors)
+        counts = torch.zeros(len(codes))
+        if len(every):
+            for own in _sample(self.vectors(sentences), MOST_PIECES).split(CHUNK):
+                nearest = (own @ every.T).topk(min(NEAREST, len(every)), dim=1).indices
+                counts += torch.bincount(owner[nearest].flatten(), minlength=len(codes))
+        shares = (counts / counts.sum().clamp(min=1)).tolist()
+        return dict(zip(codes, shares, strict=True))
+
+    def vectors(self, sentences: Sequence[str]) -> torch.Tensor:
+        """Unit vectors of all pieces but the special ones, the shortest sentence's first.
+
+        Shape (pieces, hidden).
+        """
+        import torch
+        from torch.nn.functional import normalize
+
+        tokenizer, model = self.backbone.tokenizer, self._model
+        found = [torch.zeros(0, int(model.config.hidden_size))]
+        special = torch.tensor(tokenizer.all_special_ids)
+        ordered = sorted(sentences, key=len)  # alike in length, so that little is padding
+        with torch.inference_mode():
+            for start in range(0, len(ordered), BATCH):
+                batch = tokenizer(
+                    ordered[start : start + BATCH],
+                    return_tensors="pt",
+                    padding=True,
+                    truncation=True,
+                    max_length=self.backbone.max_length,
+                )
+                ids, mask = batch["input_ids"], batch["attention_mask"]
+                states = model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+                layer = states.hidden_states[self._layer]
+                found.append(layer[mask.bool() & ~torch.isin(ids, special)].float())
+        return normalize(torch.cat(found), dim=-1)
+
+    @cached_property
+    def _model(self) -> Any:
+        return self.backbone.encoder().eval()
+
+    @cached_property
+    def _layer(self) -> int:
+        config = self._model.config
+        return round(DEPTH * int(config.num_hidden_layers))
+
+
+def _sample(vectors: torch.Tensor, most: int) -> torch.Tensor:
+    """At most so many rows, drawn with a fixed seed, in their order."""
+    import torch
+
+    if len(vectors) <= most:
+        return vectors
+    drawn = np.random.default_rng(0).permutation(len(vectors))[:most]
+    return vectors[torch.from_numpy(np.sort(drawn))]
