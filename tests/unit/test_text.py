@@ -173,7 +173,8 @@ def test_apply(write):
         f"Indonesian={write(chr(10).join(INDONESIAN), 'ind.txt')}",
         f"eng={write(chr(10).join(ENGLISH), 'eng.txt')}",
     ]
-    found, about = apply(parsing("ind", "eng", "slk"), target, files=files)
+    ranking = parsing("ind", "eng", "slk")
+    found, about = apply(ranking, target, files=files, named=["sample"])
     assert about["without_text"] == ["slk"]
     assert set(about["origins"]) == {"ind", "eng"}
     assert "only 3 sentences" in about["warnings"][0]

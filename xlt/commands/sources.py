@@ -36,7 +36,8 @@ def predict_source(
         typer.Option(metavar="CARD,…", help="Rank the languages these data cards can train."),
     ] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="Prefer what was measured with this model.")
+        str | None,
+        typer.Option(help="Prefer what was measured with this model; with --text, look into it."),
     ] = None,
     top: Annotated[int, typer.Option(help="So many lines.", min=1)] = 10,
     count: Annotated[

@@ -36,7 +36,9 @@ QUANTILE = 1.2816
 BORROWED = {"dep": "pos"}
 """Tasks without published curves → the most similar one that has them."""
 UNSURE = 20.0
-"""Standard deviation of the zero-shot score, in points, where nothing was predicted."""
+"""Standard deviation of the zero-shot score, in points, where no interval was predicted."""
+OWN = 2.0
+"""The same where the score is one that the user has measured."""
 
 
 class Observation(NamedTuple):
@@ -145,7 +147,7 @@ def few_shots(
     first = ranking.sources[0]
     expected = None
     if first.expected is not None:
-        width = UNSURE
+        width = OWN if first.own else UNSURE
         if first.low is not None and first.high is not None and first.high > first.low:
             width = (first.high - first.low) / (2 * QUANTILE)
         expected = (first.expected, width)

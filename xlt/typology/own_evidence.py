@@ -126,7 +126,11 @@ def of(task: str, measured_as: Sequence[str], encoder: str | None, predict: Pred
 
 @lru_cache(maxsize=64)
 def _of(
-    task: str, measured_as: tuple[str, ...], encoder: str, predict: Predict, stamp: tuple[str, int]
+    task: str,
+    measured_as: tuple[str, ...],
+    encoder: str,
+    predict: Predict,
+    stamp: tuple[str, int, int],
 ) -> Own | None:
     chosen = _chosen(task, measured_as, encoder)
     packaged = of_task(measured_as, encoder)

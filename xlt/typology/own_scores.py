@@ -112,6 +112,7 @@ def remove(name: str) -> Path:
 
     with writing(path):
         path.unlink()
+    _changed()
     return path
 
 
@@ -123,13 +124,26 @@ def stored() -> dict[str, list[OwnScore]]:
     return {path.stem: _from_csv(path, None, None)[0] for path in _files()}
 
 
-def stamp() -> tuple[str, int]:
-    """Changes when something is added or removed; costs one question to the file system."""
+def stamp() -> tuple[str, int, int]:
+    """Folder, time and size of it: changes when something is added or removed, by any process.
+
+    Costs one question to the file system; (folder, 0, 0) if there is none.
+    """
     place = folder()
     try:
-        return str(place), place.stat().st_mtime_ns
+        state = place.stat()
     except OSError:
-        return str(place), 0
+        return str(place), 0, 0
+    # File systems count time in ticks of milliseconds; this process's own changes are counted too.
+    return str(place), state.st_mtime_ns, _changes
+
+
+_changes = 0
+
+
+def _changed() -> None:
+    global _changes
+    _changes += 1
 
 
 def mean_by_pair(scores: Iterable[OwnScore]) -> dict[str, dict[str, float]]:
@@ -158,6 +172,7 @@ def _write(path: Path, scores: Sequence[OwnScore]) -> None:
             writer.writerow(COLUMNS)
             writer.writerows(scores)
         part.replace(path)
+    _changed()
 
 
 # Runs ----------------------------------------------------------------------------------------

@@ -191,15 +191,11 @@ def from_cards(
     from xlt.data import cards
     from xlt.registry import tasks
 
-    known = [cards.get(name) for name in cards.paths()]
     if named:
-        known = [
-            card
-            for card in known
-            if any(card.identifier == n or card.identifier.startswith(f"{n}-") for n in named)
-        ]
+        able = [c for c in cards.paths() if any(c == n or c.startswith(f"{n}-") for n in named)]
     else:
-        known = [card for card in known if not card.identifier.startswith("sample-")]
+        able = [name for name in cards.paths() if not name.startswith("sample-")]
+    known = [cards.get(name) for name in able]
     known = [card for card in known if card.task in tasks.names()]
     known.sort(key=lambda card: (card.task != task, card.identifier))
     texts: dict[str, list[str]] = {}
