@@ -27,6 +27,7 @@ class Lines:
     """The part of a task that reads: one record a line."""
 
     name = "lines"
+    optional_columns = ("id",)
     options = TaskOptions()
     reads = 0
 

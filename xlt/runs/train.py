@@ -118,13 +118,13 @@ def preflight(config: Config, task: Task, plans: dict[str, list[Stage]], sources
             if error.render() not in {problem.render() for problem in problems}:
                 problems.append(error)
     problems += check_prediction(config, task)
-    raise_all([p for e in problems for p in flat(e)])
     known: dict[Portion, Any] = {}
 
     def labels(portion: Portion) -> Any:
-        if portion not in known:
-            known[portion] = task.labels(sources.load(portion).inventory)
-        return known[portion]
+        # A projected portion's inventory is that of the records it comes from.
+        if portion.origin not in known:
+            known[portion.origin] = task.labels(sources.load(portion.origin).records)
+        return known[portion.origin]
 
     for target, plan in plans.items():
         try:
@@ -145,6 +145,8 @@ def preflight(config: Config, task: Task, plans: dict[str, list[Stage]], sources
             if error.render() not in {problem.render() for problem in problems}:
                 problems.append(error)
     raise_all([p for e in problems for p in flat(e)])
+    for portion in every_portion(config, plans):
+        sources.load(portion)
 
 
 def check_prediction(config: Config, task: Task) -> list[XltError]:
