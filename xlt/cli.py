@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from xlt import __version__
-from xlt.commands import config, data, probe, runs, scores, sources, study, work
+from xlt.commands import config, data, probe, project, runs, scores, sources, study, work
 from xlt.console import console
 from xlt.errors import XltError
 
@@ -55,6 +55,7 @@ def flags(
 
 
 work.add_to(app)
+project.add_to(app)
 app.command()(study.study)
 app.command()(probe.probe)
 app.add_typer(runs.app, name="runs")

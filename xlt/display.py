@@ -110,14 +110,14 @@ def document(record: Record, task: Task) -> Doc:
     from spacy.vocab import Vocab
 
     words = task.words(record)
-    vocab = Vocab(writing_system={"direction": _direction(words)})
+    vocab = Vocab(writing_system={"direction": direction(words)})
     # spaCy has no words without characters.
     doc = Doc(vocab, words=[word or "�" for word in words])
     task.annotate(doc, [(record, list(doc))])
     return doc
 
 
-def _direction(words: Iterable[str]) -> str:
+def direction(words: Iterable[str]) -> str:
     kinds = [unicodedata.bidirectional(character) for word in words for character in word]
     right = sum(kind in ("R", "AL") for kind in kinds)
     return "rtl" if right > kinds.count("L") else "ltr"

@@ -63,18 +63,18 @@ class LoadedConfig:
 
 
 def load_config(
-    path: str | Path, overrides: Sequence[str] = (), *, cell: Node | None = None
+    path: str | Path | None, overrides: Sequence[str] = (), *, cell: Node | None = None
 ) -> LoadedConfig:
     """The config in the file `path`, with `overrides` such as ``training.epochs=3`` on top.
 
+    path: None where the overrides say everything.
     cell: what one run of the study in the file does differently (`xlt.config.study`).
 
     Raises XltError (XltErrors for several) with everything that is wrong: each problem has the
     line it stands in, and the nearest valid name.
     """
     unread: list[XltError] = []
-    path = Path(path)
-    layers = read_layers(path, unread)
+    layers = [] if path is None else read_layers(Path(path), unread)
     unread_files = list(unread)
     above = read_overrides(overrides, unread)
     if unread_files:  # what the other files lack may stand in one that could not be read
@@ -96,7 +96,7 @@ def load_config(
         raise_all([*unread, *flat(error)])
     raise_all(unread)
     assert config is not None
-    return LoadedConfig(config, path, files, root, chosen)
+    return LoadedConfig(config, Path(path or COMMAND_LINE), files, root, chosen)
 
 
 def _take_study(layers: list[Node], cell: Node | None, problems: Problems) -> None:

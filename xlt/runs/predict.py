@@ -80,7 +80,7 @@ def predict(
                 page.add(predicted)
             written += len(chunk)
 
-    with _open_output(output) as stream, _open_page(task, html) as page:
+    with open_output(output) as stream, _open_page(task, html) as page:
         # One call for all: a writer may number what it writes.
         task.write(predictions(stream, page), stream, writing)
     return {"records": written, "model": str(folder), "output": output}
@@ -188,7 +188,7 @@ def _as_file(source: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _open_output(output: str) -> Iterator[TextIO]:
+def open_output(output: str) -> Iterator[TextIO]:
     """Standard output, or a file that has its name only when it is complete."""
     if output == "-":
         yield sys.stdout

@@ -1,0 +1,92 @@
+"""The page of examples: what it draws of a stream, and that it is valid HTML."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from xlt.errors import XltError
+from xlt.projection import page
+from xlt.projection.pair import AlignedPair, Outcome, Projection
+from xlt.projection.project import Projected
+
+
+def projected(id: str, *, lost: bool = False, **pair) -> Projected:
+    found = AlignedPair(
+        **{"source": ["<b>", "b"], "target": ["B", "&"], "links": {(0, 1): 0.5}} | pair
+    )
+    outcomes = (
+        Outcome("PER", (0, 2), (0, 2), 0.25),
+        Outcome("LOC", (0, 1), reason="split") if lost else Outcome("LOC", (0, 1), (1, 2), 1.0),
+    )
+    return Projected({"id": id}, {"text": found}, Projection({"id": id}, outcomes))
+
+
+class Balanced(HTMLParser):
+    """Fails for a tag that is closed where it is not open; remembers what it saw."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_figure():
+    drawn = page.figure(projected("1 < 2", lost=True, warning="too <long>"))
+    parsed = Balanced(drawn)
+    assert parsed.seen.count("mark") == 2 + 1
+    assert parsed.seen.count("line") == 1
+    assert 'class="lost"' in drawn
+    for text in ("1 < 2", "<b>", "PER 0.25", "LOC split", "too <long>"):
+        assert text in parsed.text
+    assert 'title="&amp; 0.50"' in drawn
+
+
+def test_empty_translations_and_other_directions():
+    empty = Projected({"id": "1"}, {"text": AlignedPair(["a"], [], {})}, Projection(None))
+    assert "not used" in page.figure(empty)
+    Balanced(page.figure(empty))
+    arabic = projected("1", source=["القاهرة", "b"])
+    assert '<div dir="rtl">' in page.figure(arabic)
+
+
+def test_sample_is_bounded_repeatable_and_half_of_losses():
+    stream = [projected(str(n), lost=n % 10 == 0) for n in range(500)]
+    sample, again = page.Sample(20), page.Sample(20)
+    assert list(sample.watch(stream)) == stream
+    for one in stream:
+        again.add(one)
+    found = sample.records()
+    assert found == again.records()
+    assert len({one.source["id"] for one in found}) == 20
+    assert sum(o.projection.outcomes[1].reason is not None for o in found) == 10
+    assert max(int(one.source["id"]) for one in found) > 100
+    few = page.Sample(20)
+    for one in stream[:12]:
+        few.add(one)
+    assert len(few.records()) == 12
+
+
+def test_write(tmp_path):
+    path = tmp_path / "a & b.html"
+    page.write([projected("1"), projected("2")], path)
+    parsed = Balanced(path.read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>"))
+    assert parsed.seen.count("figure") == 2
+    with pytest.raises(XltError, match="cannot write"):
+        page.write([], tmp_path / "none" / "x.html")

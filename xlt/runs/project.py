@@ -1,0 +1,138 @@
+"""`xlt project`: records in one language written as records in another, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xlt.config.check import make_task, plan_stages
+from xlt.errors import XltError
+from xlt.projection import page, store
+from xlt.projection.project import Projected, Projector
+from xlt.projection.report import Yield
+from xlt.runs.predict import open_output
+from xlt.transfer.stage import Portion
+
+if TYPE_CHECKING:
+    from xlt.config.load import LoadedConfig
+    from xlt.data.references import ResolvedData
+    from xlt.task import Record, Task
+
+EXAMPLES = 50
+"""Records on a page."""
+
+
+def project_config(loaded: LoadedConfig, *, examples: int = EXAMPLES) -> list[dict[str, Any]]:
+    """Make everything that a config projects, without training: what `xlt train` would use.
+
+    Writes a data file and a page for each language and split into ``projection`` in the run's
+    folder. Returns a report for each.
+    Raises XltError for a config that projects nothing, and as reading and projecting do.
+    """
+    from xlt.runs.sources import Sources
+    from xlt.runs.train import every_portion
+
+    try:
+        config = loaded.config
+        task = make_task(config)
+        portions = [p for p in every_portion(config, plan_stages(loaded)) if p.projected_from]
+        if not portions:
+            raise XltError(
+                f"the strategy {config.strategy.name} projects no data",
+                where="strategy",
+                fix="use `strategy: projection`, or `xlt project IN OUT --task … --from … --to …`",
+            )
+        sources = Sources(config, task)
+        folder = config.output.root / config.name / "projection"
+        folder.mkdir(parents=True, exist_ok=True)
+        found = []
+        for portion in portions:
+            assert portion.projected_from is not None
+            projector = Projector(task, config.projection, portion.projected_from, portion.language)
+            suffix = task.formats[next(iter(task.formats))][0]
+            name = f"{portion.projected_from}-to-{portion.language}.{portion.split}"
+            found.append(
+                _project(
+                    projector,
+                    sources.load(portion.origin).records,
+                    folder / f"{name}{suffix}",
+                    page_at=folder / f"{name}.html",
+                    part=portion.split,
+                    examples=examples,
+                )
+            )
+        return found
+    except XltError as error:
+        raise loaded.locate(error) from error
+
+
+def project_file(
+    loaded: LoadedConfig,
+    output: str,
+    *,
+    html: Path | None = None,
+    examples: int = EXAMPLES,
+) -> dict[str, Any]:
+    """Project the config's training data, of any size, into a file; "-" is standard output.
+
+    html: where the page of examples goes; by default beside the output.
+    """
+    from xlt.runs.sources import Sources
+
+    try:
+        config = loaded.config
+        task = make_task(config)
+        (source,), (target,) = config.source, config.target
+        projector = Projector(task, config.projection, source, target)
+        resolved = Sources(config, task).resolve(Portion(source, "train"))
+        records = _records(task, resolved, config.data_seed)
+        page_at = html or (None if output == "-" else Path(f"{output}.html"))
+        return _project(projector, records, output, page_at=page_at, examples=examples)
+    except XltError as error:
+        raise loaded.locate(error) from error
+
+
+def _records(task: Task, found: Iterable[ResolvedData], seed: int) -> Iterator[Record]:
+    """One at a time: straight from the files, or of a sample on disk."""
+    from xlt.data.store import load_records, read_records
+
+    for resolved in found:
+        if resolved.limit is None:
+            yield from read_records(task, resolved)
+        else:
+            yield from load_records(task, resolved, seed)
+
+
+def _project(
+    projector: Projector,
+    records: Iterable[Record],
+    output: Path | str,
+    *,
+    page_at: Path | None,
+    examples: int,
+    part: str = "train",
+) -> dict[str, Any]:
+    task = projector.task
+    format = next(iter(task.formats)) if output == "-" else task.format_of(Path(output))
+    counted, sample = Yield(), page.Sample(examples)
+
+    def used(stream: Iterable[Projected]) -> Iterator[Record]:
+        for one in stream:
+            counted.add(one)
+            sample.add(one)
+            if one.projection.record is not None:
+                yield one.projection.record
+
+    with open_output(str(output)) as stream:
+        # One call for all: a writer may number what it writes.
+        task.write(used(store.project(projector, records, part=part)), stream, format)
+    if page_at is not None:
+        page.write(sample.records(), page_at)
+    return {
+        "from": projector.source,
+        "to": projector.target,
+        "output": str(output),
+        "html": None if page_at is None else str(page_at),
+        **counted.as_dict(),
+    }
