@@ -87,6 +87,9 @@ class Task(ABC):
     """What `ablated` leaves of a record, as a name of the control in `xlt probe`; "" without."""
     optional_columns: ClassVar[tuple[str, ...]] = ("id", "space_after")
     """Columns that a data set of a hub need not have; `adopt` fills in those but these two."""
+    written: ClassVar[tuple[str, ...]] = ()
+    """Columns of a record that hold text which its model writes. A model that reads a translation
+    has them translated back."""
     metrics_below_100: ClassVar[tuple[str, ...]] = ()
     """Those of `metrics_reported` that even a perfect prediction leaves below 100 (METEOR)."""
 
@@ -213,8 +216,11 @@ class Task(ABC):
             fix=f"implement {type(self).__name__}.project, or choose a strategy without projection",
         )
 
-    def translated(self, record: Record, pairs: Mapping[str, AlignedPair]) -> Record:
-        """The record on the translations of its texts, with its id and without annotation."""
+    def translated(self, record: Record, pairs: Mapping[str, AlignedPair]) -> Record | None:
+        """The record on the translations of its texts, with its id and without annotation.
+
+        None where the translation lacks something that a model has to be given.
+        """
         if len(pairs) == 1:
             (pair,) = pairs.values()
             spaces = pair.spaces or [True] * len(pair.target)

@@ -42,6 +42,7 @@ class QuestionGeneration(Task):
     name = "question_generation"
     metrics_reported = metrics.REPORTED
     metrics_below_100 = ("meteor",)
+    written = ("question",)
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"squad": (".json",), "jsonl": (".jsonl",)}
     formats_read: ClassVar[Mapping[str, tuple[str, ...]]] = {"afriqa": ()}
     count_names = metrics.NAMES
@@ -136,6 +137,17 @@ class QuestionGeneration(Task):
         """The answer that is asked for, on the translated context; the others with it if they are
         there. Without it the question asks for nothing."""
         return project.project(record, pairs, settings)
+
+    def translated(self, record: Record, pairs: Mapping[str, AlignedPair]) -> Record | None:
+        from xlt.config.schema import ProjectionSettings
+
+        return project.project(record, pairs, ProjectionSettings(guard="keep")).record
+
+    def complete(self, own: Record, carried: Record) -> Record:
+        """The question that was generated in another language and translated."""
+        note = filters.reason(carried["question"], own, cut=carried["note"] == "cut")
+        kind = carried["question_type"]
+        return {**own, "question": carried["question"], "question_type": kind, "note": note}
 
     # Labels --------------------------------------------------------------------------------
 

@@ -337,3 +337,43 @@ def test_answers_that_are_lost(links, target, question, warning, reason):
     found = carried(links, target, question, warning)
     assert found.record is None
     assert [o.reason for o in found.outcomes] == [reason]
+
+
+class Echo:
+    """Asks what it is given, in place of a trained model."""
+
+    task = TASK
+
+    def __call__(self, records, examples):
+        assert not any("SECRET" in str(r) for r in records if r["language"] == "eng")
+        return [{**r, "question": f"q1 q2 {r['answers']['text'][0]}", "note": "generated"}
+                for r in records]  # fmt: skip
+
+
+def test_questions_about_a_translation_are_translated_back(tmp_path, monkeypatch):
+    from xlt.config.schema import Plugin, ProjectionSettings
+    from xlt.projection.predict import projector_of, through_translation
+    from xlt.testing import translation
+    from xlt.transfer.stage import Prediction
+
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path))
+    monkeypatch.setattr(TASK, "encode", lambda records, *_: list(records), raising=False)
+    gold = [
+        {**RECORDS["question_generation"][2], "question": "SECRET?"},
+        {**RECORDS["question_generation"][3], "context": "…", "question": "SECRET?"},
+    ]
+    gold[1]["answers"] = {"text": ["…"], "answer_start": [0]}
+    with translation.registered():
+        settings = ProjectionSettings(
+            translator=Plugin(name="backwards"), aligner=Plugin(name="same_words")
+        )
+        how = Prediction("translate", "eng")
+        projector_of(TASK, how, settings, "spa")
+        predictor = through_translation(Echo(), None, how, settings, "spa")
+        found = predictor(gold, TASK.encode(gold))
+    # "q1 q2 Sevilla", asked about the translation, and backwards again.
+    assert found[0]["question"] == "Sevilla q2 q1"
+    assert found[0]["note"] == "gives_answer"
+    assert found[0]["context"] == gold[0]["context"]
+    assert found[0]["language"] == "spa"
+    assert found[1]["question"] == "… q2 q1"

@@ -19,6 +19,7 @@ from xlt.errors import XltError
 from xlt.projection import store
 from xlt.projection.pair import AlignedPair
 from xlt.projection.project import Projector
+from xlt.projection.translate.cache import Cache
 from xlt.task import Example, Record, Task
 from xlt.training.predict import Predictor
 from xlt.transfer.stage import Prediction
@@ -65,11 +66,23 @@ class ThroughTranslation:
         Where there is no translation, or nothing comes back from it, the annotation is what the
         model predicts on the record itself.
         """
-        pairs = [one.pairs for one in store.project(self.projector, records, part=self.part)]
-        usable = [n for n, found in enumerate(pairs) if all(p.target for p in found.values())]
-        translated = [self.task.translated(records[n], pairs[n]) for n in usable]
+        # What the model is to write is not there to be read, in whatever language.
+        given = [{**record, **dict.fromkeys(self.task.written, "")} for record in records]
+        pairs = [one.pairs for one in store.project(self.projector, given, part=self.part)]
+        possible = {
+            n: self.task.translated(given[n], found)
+            for n, found in enumerate(pairs)
+            if all(pair.target for pair in found.values())
+        }
+        usable = [n for n, record in possible.items() if record is not None]
+        translated = [record for record in possible.values() if record is not None]
+        if "language" in self.task.features():
+            translated = [{**record, "language": self.projector.target} for record in translated]
         encoded = self.task.encode(translated, self.backbone, None)
-        carried = self._carried(translated, encoded, [_reversed(pairs[n]) for n in usable])
+        if self.task.written:
+            carried = self._written(translated, encoded)
+        else:
+            carried = self._carried(translated, encoded, [_reversed(pairs[n]) for n in usable])
         back = {usable[k]: found for k, found in carried.items()}
         if self.ensemble:
             return self._averaged(records, examples, back)
@@ -98,6 +111,24 @@ class ThroughTranslation:
                     scores = {name: torch.from_numpy(array) for name, array in arrays.items()}
                 found[i] = _Carried(projection.record, scores)
         return found
+
+    def _written(
+        self, translated: Sequence[Record], examples: Sequence[Example]
+    ) -> dict[int, _Carried]:
+        """What the model writes about the translations, itself translated back."""
+        source, target = self.projector.target, self.projector.source
+        found = self.predictor(translated, examples)
+        with Cache() as cache:
+            for column in self.task.written:
+                texts = [record[column] for record in found]
+                back = self.projector.translator.stream(texts, source, target, cache=cache)
+                found = [
+                    {**record, column: one.text} for record, one in zip(found, back, strict=True)
+                ]
+        return {
+            n: _Carried(record if all(record[c] for c in self.task.written) else None, {})
+            for n, record in enumerate(found)
+        }
 
     def _averaged(
         self,
@@ -147,7 +178,10 @@ def projector_of(
 ) -> Projector:
     """What translates the input. Raises XltError where that cannot be done on this machine."""
     assert prediction.through is not None
-    return Projector(task, settings, language, prediction.through, annotate=False)
+    projector = Projector(task, settings, language, prediction.through, annotate=False)
+    if task.written:
+        projector.translator.check(prediction.through, language)
+    return projector
 
 
 def save(folder: Path, prediction: Prediction, settings: ProjectionSettings, language: str) -> None:
