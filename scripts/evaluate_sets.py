@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from scripts.evaluate_ranker import difference
+from scripts.evaluate_ranker.report import difference
 from xlt import languages
 from xlt.typology import ranking
 from xlt.typology.scores import of_task

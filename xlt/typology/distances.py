@@ -7,14 +7,15 @@ or 1, and so recommends German for Fulah.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xlt.typology.pretraining import tokens
 from xlt.typology.table import UNKNOWN, Table, table
 
 Matrix = NDArray[np.float64]
-Rows = NDArray[np.intp]
 
 FEWEST = 5
 """Features that two languages must share before a distance is made of them."""
@@ -26,15 +27,74 @@ MORPHOLOGY = (
 """Chapters of WALS on morphology."""
 
 
+class Points:
+    """Languages by ISO 639-3 code, with what distances are made of; taken from the table once."""
+
+    def __init__(self, codes: Sequence[str], known: Table | None = None) -> None:
+        self.codes = tuple(codes)
+        self._table = known or table()
+        self._rows = self._table.rows(codes)
+        self._units: dict[str, Matrix] = {}
+
+    @cached_property
+    def lineage(self) -> NDArray[np.intp]:
+        """Nodes of Glottolog's tree, -1 after the end. Shape (languages, deepest)."""
+        return self._table.take("lineage", self._rows)
+
+    @cached_property
+    def depth(self) -> NDArray[np.intp]:
+        return np.asarray((self.lineage >= 0).sum(1))
+
+    @cached_property
+    def radians(self) -> Matrix:
+        """North and east. Shape (languages, 2)."""
+        return np.radians(self._table.take("coordinates", self._rows).astype(np.float64))
+
+    @cached_property
+    def script(self) -> Matrix:
+        """Numbers; Chinese characters are one script. NaN where unknown."""
+        names = self._table.notes["scripts"]
+        names = [{"Hans": "Hani", "Hant": "Hani"}.get(name, name) for name in names]
+        number = {name: n for n, name in enumerate(dict.fromkeys(names))}
+        merged = np.full(UNKNOWN + 1, np.nan)
+        merged[: len(names)] = [number[name] for name in names]
+        return np.asarray(merged[self._table.take("script", self._rows)])
+
+    @cached_property
+    def morphology(self) -> NDArray[np.uint8]:
+        """WALS chapters on morphology, and Grambank's."""
+        notes = self._table.notes
+        chapters = [n for n, name in enumerate(notes["wals"]) if _chapter(name) in MORPHOLOGY]
+        marks = [n for n, name in enumerate(notes["grambank"]) if name.startswith("M_")]
+        wals, grambank = (self._table.take(name, self._rows) for name in ("wals", "grambank"))
+        return np.hstack([wals[:, chapters], grambank[:, marks]])
+
+    @cached_property
+    def resources(self) -> Matrix:
+        """log(1 + million tokens in CC-100), English 1. Shape (languages,)."""
+        return np.asarray(np.log1p(tokens(self.codes)) / np.log1p(tokens(["eng"])))
+
+    def unit(self, domain: str) -> Matrix:
+        """URIEL's completed vectors of length 1; NaN where nothing at all was observed: the
+        completion would then be the neighbours' features, and say nothing that genetic and
+        geographic distance do not."""
+        if domain not in self._units:
+            values = self._table.take(f"{domain}_completed", self._rows).astype(np.float64)
+            length = np.sqrt((values**2).sum(1, keepdims=True))
+            observed = (self._table.take(domain, self._rows) != UNKNOWN).any(1, keepdims=True)
+            known = observed & (length > 0)
+            self._units[domain] = np.where(known, values / np.maximum(length, 1e-12), np.nan)
+        return self._units[domain]
+
+
 def matrix(kind: str, a: Sequence[str], b: Sequence[str], known: Table | None = None) -> Matrix:
     """Distances of one kind between two lists of ISO 639-3 codes. Shape (len(a), len(b))."""
-    source = known or table()
-    return between(kind, source.rows(a), source.rows(b), source)
+    return between(kind, Points(a, known), Points(b, known))
 
 
-def between(kind: str, a: Rows, b: Rows, known: Table | None = None) -> Matrix:
-    """As `matrix`, for rows of the table."""
-    return _KINDS[kind](known or table(), a, b)
+def between(kind: str, a: Points, b: Points) -> Matrix:
+    """As `matrix`, for languages that are asked for more than once."""
+    return _KINDS[kind](a, b)
 
 
 def distance(kind: str, a: str, b: str) -> float:
@@ -52,25 +112,23 @@ def reason(kind: str, a: str, b: str) -> str | None:
     return "too few features are recorded of both"
 
 
-def _genetic(known: Table, a: Rows, b: Rows) -> Matrix:
+def _genetic(a: Points, b: Points) -> Matrix:
     """1 - shared / √(depth · depth) of the paths in Glottolog's tree, the language included.
 
     An isolate shares nothing with any other language: distance 1, which is knowledge.
     """
-    one, other = known.take("lineage", a), known.take("lineage", b)
-    width = max(1, int((np.concatenate([one, other]) >= 0).sum(1).max()))
-    one, other = one[:, :width], other[:, :width]
-    same = (one[:, None] == other[None]) & (one[:, None] >= 0)
-    depths = np.sqrt(np.outer((one >= 0).sum(1), (other >= 0).sum(1)))
+    shared = np.zeros((len(a.depth), len(b.depth)))
+    for level in range(min(a.depth.max(initial=0), b.depth.max(initial=0))):
+        one, other = a.lineage[:, level, None], b.lineage[None, :, level]
+        shared += (one == other) & (one >= 0)
+    depths = np.sqrt(np.outer(a.depth, b.depth))
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = 1 - same.sum(2) / depths
-    return np.where(depths > 0, np.maximum(found, 0), np.nan)
+        return np.where(depths > 0, np.maximum(1 - shared / depths, 0), np.nan)
 
 
-def _geographic(known: Table, a: Rows, b: Rows) -> Matrix:
+def _geographic(a: Points, b: Points) -> Matrix:
     """Great circle between Glottolog's points, as a share of half the Earth's circumference."""
-    one = np.radians(known.take("coordinates", a).astype(np.float64))[:, None]
-    other = np.radians(known.take("coordinates", b).astype(np.float64))[None]
+    one, other = a.radians[:, None], b.radians[None]
     half = (one - other) / 2
     chord = (
         np.sin(half[..., 0]) ** 2
@@ -79,36 +137,19 @@ def _geographic(known: Table, a: Rows, b: Rows) -> Matrix:
     return np.asarray(2 * np.arcsin(np.sqrt(np.clip(chord, 0, 1))) / np.pi)
 
 
-def _completed(domain: str) -> Callable[[Table, Rows, Rows], Matrix]:
-    """Cosine distance of URIEL's completed vectors, which is lang2vec's.
+def _completed(domain: str) -> Callable[[Points, Points], Matrix]:
+    """Cosine distance of URIEL's completed vectors, which is lang2vec's."""
 
-    Unknown where nothing at all was observed of one of the languages: the completion would then
-    be its neighbours' features, and say nothing that genetic and geographic distance do not.
-    """
-
-    def found(known: Table, a: Rows, b: Rows) -> Matrix:
-        one, other = (_unit(known, domain, rows) for rows in (a, b))
-        return np.asarray(np.clip(1 - one @ other.T, 0, 1))
+    def found(a: Points, b: Points) -> Matrix:
+        return np.asarray(np.clip(1 - a.unit(domain) @ b.unit(domain).T, 0, 1))
 
     return found
 
 
-def _unit(known: Table, domain: str, rows: Rows) -> Matrix:
-    values = known.take(f"{domain}_completed", rows).astype(np.float64)
-    length = np.sqrt((values**2).sum(1, keepdims=True))
-    observed = (known.take(domain, rows) != UNKNOWN).any(1, keepdims=True)
-    return np.where(observed & (length > 0), values / np.maximum(length, 1e-12), np.nan)
-
-
-def _morphological(known: Table, a: Rows, b: Rows) -> Matrix:
+def _morphological(a: Points, b: Points) -> Matrix:
     """Share of features that differ, of those recorded of both: WALS chapters and Grambank's."""
-    chapters = [n for n, name in enumerate(known.notes["wals"]) if _chapter(name) in MORPHOLOGY]
-    marks = [n for n, name in enumerate(known.notes["grambank"]) if name.startswith("M_")]
-    one, other = (
-        np.hstack([known.take("wals", rows)[:, chapters], known.take("grambank", rows)[:, marks]])
-        for rows in (a, b)
-    )
-    shared = np.zeros((len(a), len(b)))
+    one, other = a.morphology, b.morphology
+    shared = np.zeros((len(one), len(other)))
     different = np.zeros_like(shared)
     for column in range(one.shape[1]):
         left, right = one[:, column, None], other[None, :, column]
@@ -123,18 +164,13 @@ def _chapter(name: str) -> str:
     return name.partition(" ")[0].removesuffix("A")
 
 
-def _script(known: Table, a: Rows, b: Rows) -> Matrix:
-    """0 for the same likely script, 1 for another; Chinese characters are one script."""
-    names = [{"Hans": "Hani", "Hant": "Hani"}.get(n, n) for n in known.notes["scripts"]]
-    number = {name: n for n, name in enumerate(dict.fromkeys(names))}
-    merged = np.full(UNKNOWN + 1, np.nan)
-    merged[: len(names)] = [number[name] for name in names]
-    one, other = merged[known.take("script", a)], merged[known.take("script", b)]
-    apart = (one[:, None] != other[None]).astype(np.float64)
-    return np.where(np.isnan(one)[:, None] | np.isnan(other)[None], np.nan, apart)
+def _script(a: Points, b: Points) -> Matrix:
+    """0 for the same likely script, 1 for another."""
+    apart = (a.script[:, None] != b.script[None]).astype(np.float64)
+    return np.where(np.isnan(a.script)[:, None] | np.isnan(b.script)[None], np.nan, apart)
 
 
-_KINDS: dict[str, Callable[[Table, Rows, Rows], Matrix]] = {
+_KINDS: dict[str, Callable[[Points, Points], Matrix]] = {
     "genetic": _genetic,
     "geographic": _geographic,
     "syntactic": _completed("syntax"),

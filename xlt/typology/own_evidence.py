@@ -42,7 +42,7 @@ Predict = Callable[[str, list[str], list[Matrix]], dict[str, "Source"]]
 """target, sources, evidence → the prediction of each source."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Extended(Matrix):
     """A matrix with columns of a user's own. `placed` is its `standard`."""
 

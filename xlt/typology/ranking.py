@@ -1,9 +1,10 @@
 """Which language to transfer from: a ranking with its reasons, and with what is not known.
 
-The score of a source is a weighted sum of `evidence.FEATURES`; weights are fitted on measured
-transfers (`fitting`), one set a task. What follows typology and what follows the quality of the
-source is so a matter of measurement. For a task that nobody has measured only distances count:
-another task's source qualities mislead (measured: regret 7.3 against 6.2).
+The score of a source is what a matrix of measured transfers expects of it (`process`): distances
+from the target, weighted as the matrix and those of other tasks say, and how the source did on
+other targets, above all on those like this one. What follows typology and what follows the quality
+of the source is so a matter of measurement. For a task that nobody has measured only distances
+count: another task's source qualities mislead (measured: regret 7.3 against 6.2).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,14 +22,18 @@ from numpy.typing import NDArray
 from xlt import languages
 from xlt.errors import XltError
 from xlt.typology import own_evidence
-from xlt.typology.evidence import FEATURES, TERMS, Geometry, expectation, features, geometry
+from xlt.typology.distances import Points
+from xlt.typology.evidence import TERMS, Geometry, geometry
+from xlt.typology.fitting import key, prior
+from xlt.typology.process import FEATURES, fit, source_kernel
 from xlt.typology.scores import Matrix, matrices, of_task
 from xlt.typology.table import table
 
 WEIGHTS = Path(__file__).with_name("weights.json")
-PRIOR = ("quality", "relatives", "closest")
-UNMEASURED = np.array([0.0, 0, 0, 1, 1, 1, 0])
-"""Without measurements: genetic, geographic and syntactic distance alike."""
+PARTS = ("prior", *FEATURES)
+"""What a score is made of: how the source did elsewhere, the distances, likeness as a whole."""
+UNMEASURED = -np.array([1.0, 1, 1, 0])
+"""Of `TERMS`, without measurements: genetic, geographic and syntactic distance alike."""
 
 
 class Source(NamedTuple):
@@ -38,7 +43,7 @@ class Source(NamedTuple):
     score:    in standard deviations over the sources of a matrix; comparable in one ranking.
     expected: the metric's value; None where the task or the source was never measured. low, high:
         80 % of the errors on languages left out lie between.
-    parts:    contribution of each of `evidence.FEATURES` to the score.
+    parts:    contribution of each of `PARTS` to the score.
     imputed:  the distances that rest on what is usual, because nothing is recorded.
     measured: the published score of this very pair, where there is one; or, if `own`, the user's.
     spread:   points of the metric that one unit of the score is worth; None if never measured.
@@ -65,13 +70,8 @@ class Source(NamedTuple):
 
     @property
     def terms(self) -> dict[str, float]:
-        """The parts, what was measured (`prior`) taken together."""
-        by_name = dict(zip(FEATURES, self.parts, strict=True))
-        return {
-            "prior": sum(by_name[name] for name in PRIOR),
-            **{name: by_name[name] for name in TERMS},
-            **dict(self.extra),
-        }
+        """The parts by name, and what came to them."""
+        return dict(zip(PARTS, self.parts, strict=True)) | dict(self.extra)
 
     @property
     def confidence(self) -> str:
@@ -186,9 +186,10 @@ def _score(target: str, sources: list[str], evidence: list[Matrix]) -> dict[str,
     """Every source by the first matrix that measured it; the rest by the first of all."""
     if not evidence:
         pairs = geometry(sources, [target], fitted()["usual"])
-        nobody = geometry([], [target], fitted()["usual"])
-        given = features(np.zeros((len(sources), 0)), nobody, pairs)[:, 0]
-        return _sources(sources, (given - given.mean(0)) * UNMEASURED, pairs)
+        given = np.stack([pairs.distances[kind][:, 0] for kind in TERMS], 1)
+        parts = np.zeros((len(sources), len(PARTS)))
+        parts[:, 1 : 1 + len(TERMS)] = (given - given.mean(0)) * UNMEASURED
+        return _sources(sources, parts, pairs)
     found: dict[str, Source] = {}
     for matrix in evidence:
         own = set(matrix.sources)
@@ -199,21 +200,57 @@ def _score(target: str, sources: list[str], evidence: list[Matrix]) -> dict[str,
     return found | (_by_matrix(target, rest, evidence[0]) if rest else {})
 
 
+class _Fitted:
+    """A matrix, ready to be asked about any target."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        known = fitted()
+        self.usual = known["usual"]
+        self.posterior = fit(
+            matrix,
+            lambda a, b: geometry(a, b, self.usual),
+            Points(matrix.targets).resources,
+            prior(known["weights"], matrix.name, matrix.task),
+        )
+        self.sources = Points(matrix.sources)
+        self.targets = Points(self.posterior.targets)
+        same = np.eye(len(matrix.sources), dtype=bool)
+        self.smooth = self._alike(self.sources, same) @ self.posterior.pull
+
+    def _alike(self, sources: Points, same: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return source_kernel(geometry(sources, self.sources, self.usual), same)
+
+    def ask(
+        self, target: str, others: Sequence[str]
+    ) -> tuple[NDArray[np.float64], Geometry, float, float]:
+        """Parts of the matrix's sources and of others; their distances; level and unit."""
+        asked = Points([target])
+        near = geometry(self.targets, asked, self.usual)
+        sources, smooth = self.sources, self.smooth
+        if others:
+            rows = Points(others)
+            same = np.zeros((len(others), len(self.sources.codes)), dtype=bool)
+            smooth = np.vstack([smooth, self._alike(rows, same) @ self.posterior.pull])
+            sources = Points([*self.sources.codes, *others])
+        pairs = geometry(sources, asked, self.usual)
+        parts = self.posterior.parts(pairs, near, smooth)[:, 0]
+        level, unit = (
+            float(trend.at(near, asked.resources)[0])
+            for trend in (self.posterior.levels, self.posterior.units)
+        )
+        return parts - parts[: len(self.sources.codes)].mean(0), pairs, level, max(unit, 0.0)
+
+
+_fitted = lru_cache(maxsize=64)(_Fitted)
+
+
 def _by_matrix(target: str, asked: list[str], matrix: Matrix) -> dict[str, Source]:
-    known = fitted()
-    count, width = matrix.scores.shape
-    rows = [*matrix.sources, *(code for code in asked if code not in matrix.sources)]
-    standard = np.full((len(rows), width), np.nan)
-    standard[:count] = matrix.standard
-    relatives = geometry(matrix.targets, [target], known["usual"])
-    pairs = geometry(rows, [target], known["usual"])
-    given = features(standard, relatives, pairs)[:, 0]
-    weights = np.array(known["tasks"].get(matrix.task, known["shared"]))
-    parts = (given - given[:count].mean(0)) * weights
-    mean, spread = expectation(matrix.scores, relatives)
-    rough = mean[0] + spread[0] * parts[:count].sum(1)
+    count = len(matrix.sources)
+    others = [code for code in asked if code not in set(matrix.sources)]
+    parts, pairs, level, unit = _fitted(matrix).ask(target, others)
+    rough = level + unit * parts[:count].sum(1)
     # Median and ends of the errors on languages left out; the median first, as the expected score.
-    errors = known["intervals"].get(f"{matrix.name} {matrix.task}") or [0.0]
+    errors = fitted()["intervals"].get(key(matrix.name, matrix.task)) or [0.0]
     bounds = [rough + error for error in errors]
     if matrix.percent:
         bounds = [np.clip(values, 0, 100) for values in bounds]
@@ -221,8 +258,12 @@ def _by_matrix(target: str, asked: list[str], matrix: Matrix) -> dict[str, Sourc
     if target in matrix.targets:
         exact = matrix.scores[:, matrix.targets.index(target)]
     found = _sources(
-        *(rows, parts, pairs, [values.tolist() for values in bounds], exact.tolist()),
-        float(spread[0]),
+        [*matrix.sources, *others],
+        parts,
+        pairs,
+        [values.tolist() for values in bounds],
+        exact.tolist(),
+        unit,
     )
     return {code: found[code] for code in asked}
 

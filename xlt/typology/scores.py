@@ -21,7 +21,7 @@ FEWEST_SOURCES = 5
 """A target with fewer measured sources ranks nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity, so that what is fitted can be kept
 class Matrix:
     """One table of scores.
 
@@ -40,9 +40,29 @@ class Matrix:
     about: dict[str, str]
 
     @cached_property
+    def units(self) -> NDArray[np.float64]:
+        """Points that one unit of `standard` is worth: the spread of each target's sources, drawn
+        half-way (geometrically) to that of all targets. NaN for targets that rank nothing."""
+        known = ~np.isnan(self.scores)
+        count = known.sum(0)
+        squares = np.where(known, self.scores - self.means, 0) ** 2
+        spread = np.sqrt(squares.sum(0) / np.maximum(count, 1))
+        useful = (count >= FEWEST_SOURCES) & (spread > 0)
+        typical = np.sqrt(squares[:, useful].sum() / max(1, known[:, useful].sum()))
+        return np.where(useful, np.sqrt(spread * typical), np.nan)
+
+    @cached_property
     def standard(self) -> NDArray[np.float64]:
-        """The scores standardised within each target."""
-        return standardised(self.scores)
+        """The scores less their target's mean, in its units."""
+        return np.asarray((self.scores - self.means) / self.units)
+
+    @cached_property
+    def means(self) -> NDArray[np.float64]:
+        """Of the targets; NaN where nothing was measured."""
+        known = ~np.isnan(self.scores)
+        count = known.sum(0)
+        sums = np.where(known, self.scores, 0).sum(0)
+        return np.where(count > 0, sums / np.maximum(count, 1), np.nan)
 
     def without(self, language: str) -> Matrix:
         """The matrix as if the language were neither source nor target in it."""
@@ -58,18 +78,6 @@ class Matrix:
             self.scores[np.ix_(rows, columns)],
             self.about,
         )
-
-
-def standardised(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean 0 and standard deviation 1 within each column; NaN for columns that rank nothing."""
-    known = ~np.isnan(scores)
-    count = known.sum(0)
-    filled = np.where(known, scores, 0)
-    mean = filled.sum(0) / np.maximum(count, 1)
-    apart = np.where(known, scores - mean, 0)
-    spread = np.sqrt((apart**2).sum(0) / np.maximum(count, 1))
-    useful = (count >= FEWEST_SOURCES) & (spread > 0)
-    return np.where(known & useful, apart / np.where(useful, spread, 1), np.nan)
 
 
 @cache

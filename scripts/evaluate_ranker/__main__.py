@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import scripts.evaluate_ranker
+from scripts.evaluate_ranker.methods import METHODS, OURS, lang_rank
+from scripts.evaluate_ranker.report import expected_scores, noise, report, sample, write
+from scripts.evaluate_ranker.world import leave_one_out, world
+
+
+def main() -> None:
+    about = scripts.evaluate_ranker.__doc__ or ""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("--langrank", type=int, metavar="N")
+    for flag in ("--per-matrix", "--noise", "--write"):
+        parser.add_argument(flag, action="store_true")
+    asked = parser.parse_args()
+    over = world()
+    rows = list(leave_one_out(over))
+    predicted = {name: [method(over, row) for row in rows] for name, method in METHODS.items()}
+    report(rows, predicted, asked.per_matrix)
+    expected_scores(rows)
+    if asked.noise:
+        noise(over, rows, predicted[OURS])
+    if asked.write:
+        write(over, rows, Path(__file__).parents[2] / "xlt" / "typology" / "weights.json")
+    if asked.langrank is not None:
+        some = sample(rows, asked.langrank)
+        few = [rows[n] for n in some]
+        same = {name: [values[n] for n in some] for name, values in predicted.items()}
+        recipes = {
+            "LangRank": lang_rank(over, few, sizes=False),
+            "LangRank with sizes": lang_rank(over, few, sizes=True),
+        }
+        print()
+        report(few, recipes | same, asked.per_matrix)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""Measured scores as a Gaussian process over pairs of languages: what a new pair is worth.
+
+Within a target t, a source's standardised score is
+
+    z(s, t) = β · x(s, t) + g(s, t) + noise
+
+x are minus the distances (`FEATURES`), and a source's likeness to the target, exp(-D). g is smooth:
+its covariance is k(s, s') · k(t, t'), where sources have much of their own,
+k(s, s') = ([s = s'] + `ALIKE` exp(-D / `SOURCES`)) / (1 + `ALIKE`), and a source that is good for
+one target is good for others (`QUALITY`), the more so for languages like it, with as much text:
+k(t, t') = `QUALITY` + exp(-(D + `TEXT` · resources) / `TARGETS`). β is drawn to what the other
+matrices say (`prior`). All of it is one linear system a matrix (universal kriging: Rasmussen and
+Williams 2006, section 2.7), solved by conjugate gradients with the Kronecker product of the two
+kernels as preconditioner; the matrix need not be complete.
+
+The level of a target (its mean score) and its unit (the spread of its sources) are two more such
+processes, over targets alone, with the resources of the language as a trend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xlt.typology.evidence import TERMS, Geometry
+from xlt.typology.scores import Matrix
+
+Values = NDArray[np.float64]
+Among = Callable[[Sequence[str], Sequence[str]], Geometry]
+"""Distances between two lists of languages."""
+
+FEATURES = (*TERMS, "likeness")
+SCALES = np.array([0.15, 0.2, 0.13, 0.5, 0.12])
+"""Of `FEATURES`: their standard deviations over pairs that were measured, rounded."""
+NOISE, QUALITY, ALIKE, FREEDOM = 1.0, 1.0, 1.0, 0.02
+"""Variances, that of g's smooth part being 1; FREEDOM is that of β about the prior."""
+TARGETS, SOURCES, TEXT = 1.05, 0.5, 1.0
+LEVELS, LEVEL_NOISE, LEVEL_QUALITY = 2.0, 0.3, 0.3
+MOST_TARGETS = 250
+"""Of a matrix: 800 Bible translations tell little more, and take long."""
+STEPS, EXACT = 60, 1e-6
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What a matrix says of pairs that it has not.
+
+    pull:     shape (sources, targets): g(s, t) = k(s, sources) · pull · k(targets, t).
+    weights:  β, of `FEATURES` over `SCALES`.
+    levels, units: weights of the targets, with mean and scale, of the two processes over targets.
+    """
+
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    pull: Values
+    weights: Values
+    levels: Trend
+    units: Trend
+
+    def parts(self, pairs: Geometry, near: Geometry, smooth: Values) -> Values:
+        """What g (the first) and each of `FEATURES` add to the standardised scores.
+
+        pairs:  between the sources asked for and the targets asked for, shape (n, m).
+        near:   between the matrix's targets and the targets asked for.
+        smooth: `source_kernel` of the sources asked for and the matrix's, times `pull`.
+        Returns shape (n, m, 1 + len(FEATURES)).
+        """
+        found = (smooth @ target_kernel(near))[..., None]
+        return np.concatenate([found, features(pairs) * self.weights], -1)
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A number that targets have, as a process over targets."""
+
+    weights: Values
+    resources: Values
+    mean: float
+    scale: float
+
+    def at(self, near: Geometry, resources: Values) -> Values:
+        """For targets with these resources. Shape (m,)."""
+        kernel = _level_kernel(near) + np.outer(self.resources, resources - 0.5)
+        return np.asarray(self.mean + self.scale * (self.weights @ kernel))
+
+
+def features(pairs: Geometry) -> Values:
+    """`FEATURES` of pairs, over `SCALES`. Shape (a, b, len(FEATURES))."""
+    found = [*(-pairs.distances[kind] for kind in TERMS), pairs.kernel(1.0)]
+    return np.asarray(np.stack(found, -1) / SCALES)
+
+
+def target_kernel(near: Geometry) -> Values:
+    return np.asarray(QUALITY + np.exp(-(near.together + TEXT * near.resources) / TARGETS))
+
+
+def source_kernel(near: Geometry, same: NDArray[np.bool_]) -> Values:
+    """same: where the two are one language."""
+    return np.asarray((same + ALIKE * near.kernel(SOURCES)) / (1 + ALIKE))
+
+
+def fit(matrix: Matrix, among: Among, resources: Values, prior: Values) -> Posterior:
+    """The posterior of one matrix.
+
+    resources: of the matrix's targets, as `Points.resources`.
+    prior:     mean of β.
+    """
+    chosen = some_targets(matrix)
+    targets = [matrix.targets[n] for n in chosen]
+    between = among(targets, targets)
+    apart = source_kernel(
+        among(matrix.sources, matrix.sources), np.eye(len(matrix.sources), dtype=bool)
+    )
+    pull, weights = _solve(
+        matrix.standard[:, chosen],
+        apart,
+        target_kernel(between),
+        features(among(matrix.sources, targets)),
+        prior,
+    )
+    text = resources[chosen] - 0.5
+    return Posterior(
+        matrix.sources,
+        tuple(targets),
+        pull,
+        weights,
+        _trend(matrix.means[chosen], between, text),
+        _trend(matrix.units[chosen], between, text),
+    )
+
+
+def _solve(
+    scores: Values, sources: Values, targets: Values, given: Values, prior: Values
+) -> tuple[Values, Values]:
+    """Weights of the kernels, and β."""
+    known = ~np.isnan(scores)
+    count = np.maximum(known.sum(0), 1)
+
+    def centred(values: Values) -> Values:
+        # A target's mean is free: everything is seen from it.
+        kept = np.where(known, values, 0)
+        return np.where(known, kept - kept.sum(0) / count, 0)
+
+    columns = np.stack([centred(given[..., n]).ravel() for n in range(given.shape[-1])], 1)
+    wanted = centred(scores - given @ prior)
+    (a, left), (b, right) = np.linalg.eigh(sources), np.linalg.eigh(targets)
+    divisor = np.outer(a, b) + NOISE
+
+    def operator(values: Values) -> Values:
+        linear = (columns @ (columns.T @ values.ravel())).reshape(values.shape)
+        return centred(sources @ values @ targets) + FREEDOM * linear + NOISE * values
+
+    def precondition(values: Values) -> Values:
+        return centred(left @ ((left.T @ values @ right) / divisor) @ right.T)
+
+    pull = _conjugate_gradients(operator, precondition, wanted)
+    return pull, prior + FREEDOM * (columns.T @ pull.ravel())
+
+
+def _conjugate_gradients(
+    operator: Callable[[Values], Values], precondition: Callable[[Values], Values], wanted: Values
+) -> Values:
+    found, rest = np.zeros_like(wanted), wanted.copy()
+    step = better = precondition(rest)
+    slope, enough = float((rest * better).sum()), EXACT * float((rest**2).sum())
+    for _ in range(STEPS):
+        if (rest**2).sum() <= enough:
+            break
+        applied = operator(step)
+        length = slope / float((step * applied).sum())
+        found, rest = found + length * step, rest - length * applied
+        better = precondition(rest)
+        before, slope = slope, float((rest * better).sum())
+        step = better + slope / before * step
+    return found
+
+
+def _level_kernel(near: Geometry) -> Values:
+    together = near.together + TEXT * near.resources
+    return np.asarray(LEVEL_QUALITY + np.exp(-together / LEVELS))
+
+
+def _trend(values: Values, between: Geometry, resources: Values) -> Trend:
+    """resources: about 0."""
+    known = ~np.isnan(values)
+    if not known.any():
+        return Trend(np.zeros(len(values)), resources, float("nan"), 0.0)
+    mean, scale = float(values[known].mean()), float(values[known].std())
+    if not scale:
+        return Trend(np.zeros(len(values)), resources, mean, 0.0)
+    kernel = _level_kernel(between) + np.outer(resources, resources)
+    weights = np.zeros(len(values))
+    place = np.ix_(known, known)
+    weights[known] = np.linalg.solve(
+        kernel[place] + LEVEL_NOISE * np.eye(int(known.sum())), (values[known] - mean) / scale
+    )
+    return Trend(weights, resources, mean, scale)
+
+
+def some_targets(matrix: Matrix, most: int = MOST_TARGETS) -> list[int]:
+    """Columns that rank something, evenly spaced where there are more than `most`."""
+    useful = np.flatnonzero(~np.isnan(matrix.standard).all(0))
+    if len(useful) > most:
+        useful = useful[np.linspace(0, len(useful) - 1, most).round().astype(int)]
+    return [int(n) for n in useful]
