@@ -19,7 +19,7 @@ from xlt.projection.spans import (
     project_structures,
 )
 
-SETTINGS = ProjectionSettings()
+SETTINGS = ProjectionSettings(gap=1, majority=0.5)
 
 
 def pair(source: str, target: str, links: str, **other) -> AlignedPair:

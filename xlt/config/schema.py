@@ -272,7 +272,8 @@ class Training(Section):
 class ProjectionSettings(Section):
     """How labels travel through a translation, where the strategy projects them.
 
-    Ebing and Glavaš 2025 (arXiv 2505.10507) show that every one of these choices matters.
+    Ebing and Glavaš 2025 (arXiv 2505.10507) show that every one of these choices matters. `gap`,
+    `majority` and `punctuation` were chosen on the first half of Europarl's parallel entities.
     """
 
     translator: Plugin | None = Field(
@@ -283,13 +284,13 @@ class ProjectionSettings(Section):
         description="what links the words of a text to those of its translation",
     )
     gap: NonNegativeInt = Field(
-        default=1, description="words that may lie between two parts of a projected span"
+        default=2, description="words that may lie between two parts of a projected span"
     )
     answer_gap: NonNegativeInt = Field(
         default=3, description="the same for the answer to a question, often a whole phrase"
     )
     majority: float = Field(
-        default=0.5,
+        default=0.6,
         ge=0,
         le=1,
         description="of a span whose words lie apart the largest part is kept if it has this "

@@ -5,14 +5,24 @@ The predictions are carried back along the word links. The training is that of z
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from xlt.config.schema import Config
-from xlt.transfer.stage import Prediction
+from xlt.transfer.stage import Prediction, StrategyOptions
 from xlt.transfer.zero_shot import ZeroShot
 
 
 class TranslateTest(ZeroShot):
+    class Options(StrategyOptions):
+        average: bool = Field(
+            False,
+            description="average the probabilities on the translation and on the text itself; "
+            "without, only what the translation leaves open is predicted on the text",
+        )
+
+    options: Options
     needs = ("project",)
 
     def prediction(self, config: Config, target: str) -> Prediction:
         (source,) = config.source
-        return Prediction("translate", source)
+        return Prediction("ensemble" if self.options.average else "translate", source)
