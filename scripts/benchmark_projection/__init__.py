@@ -1,0 +1,1 @@
+"""Alignment and projection against gold: see `__main__`."""

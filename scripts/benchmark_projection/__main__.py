@@ -1,0 +1,181 @@
+"""Alignment and projection against gold: python -m scripts.benchmark_projection PART
+
+    entities    Europarl NER, English → German and Spanish (human translations, gold on both
+                sides): F1 of projected spans, by aligner. Choices were made on the first half of
+                the sentences; the second is reported.
+    alignments  XL-WA and the other gold alignments: AER and F1 by language and aligner.
+    guard       how many human translations of NTREX the translation guard finds suspicious.
+    speed       extraction, projection and alignment, in pairs a second, against plain loops.
+
+Data come from XLT_DATA or the cache, as for `xlt train`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from scripts.build_encoder.text import column
+from xlt.config.schema import ProjectionSettings
+from xlt.data import cards
+from xlt.errors import XltError
+from xlt.projection.align.agreement import Agreement, AgreementOptions
+from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
+from xlt.projection.align.eflomal import Eflomal, EflomalOptions
+from xlt.projection.align.encoder import Encoder, EncoderOptions
+from xlt.projection.align.statistical import Statistical
+from xlt.projection.pair import AlignedPair, Links
+from xlt.projection.spans import project_spans
+from xlt.projection.translate.base import TranslatorOptions
+from xlt.projection.translate.guard import warning_for
+
+from .gold import Entities, alignment_scores, europarl, gold_sets, parallel
+from .speed import speed
+
+ALIGNERS: dict[str, tuple[Callable[[Any], Aligner], type[AlignerOptions]]] = {
+    "agreement": (Agreement, AgreementOptions),
+    "eflomal": (Eflomal, EflomalOptions),
+    "encoder": (Encoder, EncoderOptions),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", choices=["entities", "alignments", "guard", "speed"])
+    parser.add_argument("--aligners", nargs="+", default=["agreement", "eflomal", "encoder"])
+    parser.add_argument("--languages", nargs="+", help="by default all")
+    parser.add_argument("--parallel", nargs="*", default=None, metavar="CARD",
+                        help="ntrex, multinli-mt, xl-wa, bible-nt; by default none and the first "
+                        "three")  # fmt: skip
+    parser.add_argument("--rows", type=int, default=6000, help="of each card of parallel text")
+    parser.add_argument("--half", choices=["first", "second"], default="second")
+    parser.add_argument("--split", choices=["dev", "test"], default="test", help="of XL-WA")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE",
+                        help="options of the aligner, or of projection.*")  # fmt: skip
+    options = parser.parse_args()
+    if options.part == "speed":
+        speed({name: lambda name=name, **o: make(name, o) for name in options.aligners})
+    else:
+        {"entities": entities, "alignments": alignments, "guard": guard}[options.part](options)
+
+
+def _settings(options: argparse.Namespace) -> tuple[dict[str, Any], ProjectionSettings]:
+    """`--set`: what the aligner and what the projector gets."""
+    values = dict(item.split("=", 1) for item in options.set)
+    projection = {k.removeprefix("projection."): v for k, v in values.items() if "." in k}
+    return {k: v for k, v in values.items() if "." not in k}, ProjectionSettings(**projection)
+
+
+def make(name: str, own: dict[str, Any]) -> Aligner:
+    """The aligner, with those of the options that it has."""
+    kind, options = ALIGNERS[name]
+    return kind(options(**{k: v for k, v in own.items() if k in options.model_fields}))
+
+
+def entities(options: argparse.Namespace) -> None:
+    own, settings = _settings(options)
+    english = europarl("eng")
+    half = len(english.words) // 2
+    chosen = range(half) if options.half == "first" else range(half, len(english.words))
+    print(f"Europarl NER, {options.half} half: {len(chosen)} sentences")
+    for language in options.languages or ["deu", "spa"]:
+        theirs = europarl(language)
+        pairs: list[WordPair] = list(zip(english.words, theirs.words, strict=True))
+        for names in _parallel_choices(options):
+            more = parallel(names, "eng", language, options.rows)
+            for name in options.aligners:
+                aligner = make(name, own)
+                if isinstance(aligner, Statistical):
+                    aligner.learn_from(more)
+                elif names:
+                    continue
+                began = time.process_time()
+                links = aligner.align(pairs, "eng", language)
+                took = time.process_time() - began
+                scores = _entity_scores(english, theirs, links, chosen, settings)
+                print(
+                    f"{language} {name:10} + {len(more):6} pairs: F1 {scores[0]:.1f} "
+                    f"(P {scores[1]:.1f} R {scores[2]:.1f}) {took:.0f} s CPU",
+                    flush=True,
+                )
+
+
+def _entity_scores(
+    source: Entities,
+    target: Entities,
+    links: Sequence[Links],
+    chosen: Sequence[int],
+    settings: ProjectionSettings,
+) -> tuple[float, float, float]:
+    right = made = wanted = 0
+    for n in chosen:
+        pair = AlignedPair(source.words[n], target.words[n], links[n])
+        found = project_spans(source.spans[n], pair, settings)
+        projected = {(o.kind, *o.target) for o in found if o.target}
+        gold = set(target.spans[n])
+        right, made, wanted = (
+            right + len(projected & gold), made + len(projected), wanted + len(gold),
+        )  # fmt: skip
+    precision, recall = right / max(1, made), right / max(1, wanted)
+    return 200 * precision * recall / max(1e-9, precision + recall), 100 * precision, 100 * recall
+
+
+def alignments(options: argparse.Namespace) -> None:
+    own, _ = _settings(options)
+    print("set source target aligner | pairs + parallel | AER F1 precision recall | CPU s")
+    for name, source, target, gold in gold_sets(options.split):
+        if options.languages and not {source, target} & set(options.languages):
+            continue
+        for names in _parallel_choices(options):
+            more = parallel(names, source, target, options.rows)
+            for aligner_name in options.aligners:
+                aligner = make(aligner_name, own)
+                if isinstance(aligner, Statistical):
+                    aligner.learn_from(more)
+                elif names:
+                    continue
+                began = time.process_time()
+                links = aligner.align(gold.pairs, source, target)
+                took = time.process_time() - began
+                aer, f1, precision, recall = alignment_scores(links, gold)
+                print(
+                    f"{name:8} {source} {target} {aligner_name:10} | {len(gold.pairs):4} "
+                    f"+ {len(more):6} | {aer:5.1f} {f1:5.1f} {precision:5.1f} {recall:5.1f} "
+                    f"| {took:.1f}",
+                    flush=True,
+                )
+
+
+def guard(options: argparse.Namespace) -> None:
+    card = cards.get("ntrex")
+    english = column("ntrex", "eng", "test")
+    settings = TranslatorOptions()
+    shares = {}
+    for language in options.languages or [code for code in card.languages if code != "eng"]:
+        try:
+            theirs = column("ntrex", language, "test")
+        except XltError as error:
+            print(f"{language} left out: {error}")
+            continue
+        found = [warning_for(a, b, settings) for a, b in zip(english, theirs, strict=True)]
+        shares[language] = 100 * sum(w is not None for w in found) / len(found)
+        shown = ", ".join(sorted({w for w in found if w})[:3])
+        print(f"{language} {shares[language]:.2f} %  {shown}", flush=True)
+    worst = max(shares, key=lambda code: shares[code])
+    print(f"mean {np.mean(list(shares.values())):.2f} %, worst {worst} {shares[worst]:.2f} %")
+
+
+def _parallel_choices(options: argparse.Namespace) -> list[list[str]]:
+    return [[], ["ntrex", "multinli-mt", "xl-wa"]] if options.parallel is None else [
+        options.parallel
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

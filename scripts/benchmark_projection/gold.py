@@ -1,0 +1,143 @@
+"""Gold to compare with, from data cards, and the parallel text that aligners may learn from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from scripts.build_encoder.text import column, paths, premises
+from xlt import languages
+from xlt.data import cards
+from xlt.data.files import lines
+from xlt.data.segment import tokenise
+from xlt.projection.align.base import WordPair
+from xlt.projection.pair import Links, Span
+from xlt.tasks.ner.spans import spans
+
+LONGEST = 120
+"""Words of a sentence of parallel text; longer ones cost much and teach little."""
+
+
+def parallel(names: Sequence[str], source: str, target: str, rows: int) -> list[WordPair]:
+    """Sentence pairs of cards as words; what a card does not have in these languages is nothing."""
+    found: dict[tuple[str, str], WordPair] = {}
+    for name in names:
+        for one, other in _texts(name, source, target, rows):
+            if one and other and (one, other) not in found:
+                pair = (_words(one, source), _words(other, target))
+                if max(map(len, pair)) <= LONGEST:
+                    found[one, other] = pair
+    return list(found.values())
+
+
+def _texts(name: str, source: str, target: str, rows: int) -> Iterator[tuple[str, str]]:
+    card = cards.get(name)
+    codes = [languages.match(code, card.languages) for code in (source, target)]
+    if name == "xl-wa":  # its training pairs, without their silver links
+        if codes[1] and source == "eng" and "train" in card.languages[codes[1]]:
+            yield from (pair for *pair, _ in _rows(f"xl-wa:{codes[1]}:train"))
+        return
+    if None in codes:
+        return
+    if name == "multinli-mt":
+        sides = [list(premises(f"{name}:{code}:train"))[:rows] for code in codes]
+    else:
+        split = next(iter(card.languages[str(codes[0])]))
+        sides = [column(name, str(code), split)[:rows] for code in codes]
+    yield from zip(*sides, strict=True)
+
+
+def _words(text: str, language: str) -> list[str]:
+    return [word for sentence, _ in tokenise(text, language) for word in sentence]
+
+
+@dataclass(frozen=True)
+class Entities:
+    words: list[list[str]]
+    spans: list[list[Span]]
+
+
+def europarl(language: str) -> Entities:
+    from xlt.data.columns import read_columns
+
+    card = cards.get("europarl-ner")
+    words, entities = [], []
+    for path, split in paths(f"europarl-ner:{language}:test"):
+        for sentence in read_columns(path, **{**card.options, **split.options}):
+            words.append(sentence.words)
+            entities.append(spans(sentence.tags))
+    return Entities(words, entities)
+
+
+@dataclass(frozen=True)
+class Gold:
+    """Pairs with sure and possible links (all of them, the sure ones too)."""
+
+    pairs: list[WordPair]
+    sure: list[set[tuple[int, int]]]
+    possible: list[set[tuple[int, int]]]
+
+
+def alignment_scores(links: Sequence[Links], gold: Gold) -> tuple[float, float, float, float]:
+    """AER (Och & Ney 2003), F1, precision against possible and recall of sure links, percent."""
+    made = sum(len(one) for one in links)
+    sure = sum(map(len, gold.sure))
+    in_sure = sum(len(set(a) & b) for a, b in zip(links, gold.sure, strict=True))
+    in_possible = sum(len(set(a) & b) for a, b in zip(links, gold.possible, strict=True))
+    precision, recall = in_possible / max(1, made), in_sure / max(1, sure)
+    aer = 1 - (in_sure + in_possible) / max(1, made + sure)
+    f1 = 2 * precision * recall / max(1e-9, precision + recall)
+    return 100 * aer, 100 * f1, 100 * precision, 100 * recall
+
+
+def gold_sets(split: str) -> Iterator[tuple[str, str, str, Gold]]:
+    """Name, source, target, gold: those that are on this machine."""
+    for language in cards.get("xl-wa").languages:
+        pairs, sure = [], []
+        for one, other, links in _rows(f"xl-wa:{language}:{split}"):
+            pairs.append((one.split(), other.split()))
+            sure.append({(int(a), int(b)) for a, b in (x.split("-") for x in links.split())})
+        yield "XL-WA", "eng", language, Gold(pairs, sure, sure)
+    if split == "dev":  # the others have a test part only
+        return
+    for language, first in (("fra", "eng"), ("ron", "ron"), ("jpn", "jpn"), ("zho", "zho")):
+        second = "fra" if first == "eng" else "eng"
+        yield "awesome", first, second, _awesome(language)
+    yield "WPT-05", "eng", "hin", _wpt()
+
+
+def _rows(reference: str) -> Iterator[list[str]]:
+    for path, _ in paths(reference):
+        for _, line in lines(path):
+            if line:
+                yield line.split("\t")
+
+
+def _awesome(language: str) -> Gold:
+    (text, _), (links, _) = paths(f"awesome-align-examples:{language}:test")
+    pairs = [tuple(side.split() for side in line.split("|||")) for _, line in lines(text)]
+    sure, possible = [], []
+    for _, line in lines(links):
+        found = re.findall(r"(\d+)([-p])(\d+)", line)
+        sure.append({(int(a) - 1, int(b) - 1) for a, mark, b in found if mark == "-"})
+        possible.append({(int(a) - 1, int(b) - 1) for a, _, b in found})
+    return Gold([(a, b) for a, b in pairs], sure, possible)
+
+
+def _wpt() -> Gold:
+    english, hindi, links = (path for path, _ in paths("wpt05-eng-hin:hin:test"))
+    texts = []
+    for path in (english, hindi):
+        found = re.findall(r"<s snum=(\d+)>(.*?)</s>", path.read_text("utf-8"), re.S)
+        texts.append({int(number): text.split() for number, text in found})
+    place = {number: n for n, number in enumerate(texts[0])}
+    sure: list[set[tuple[int, int]]] = [set() for _ in place]
+    possible: list[set[tuple[int, int]]] = [set() for _ in place]
+    for _, line in lines(links):
+        number, one, other, *mark = line.split()
+        link = (int(one) - 1, int(other) - 1)
+        possible[place[int(number)]].add(link)
+        if mark != ["P"]:
+            sure[place[int(number)]].add(link)
+    return Gold([(texts[0][n], texts[1][n]) for n in place], sure, possible)

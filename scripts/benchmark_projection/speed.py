@@ -1,0 +1,198 @@
+"""Speed against plain loops over words and links, in the same run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from xlt.config.schema import ProjectionSettings
+from xlt.projection.align.base import Aligner, WordPair
+from xlt.projection.pair import AlignedPair
+from xlt.projection.spans import project_spans
+
+from .gold import Entities, europarl
+
+
+def speed(aligners: Mapping[str, Callable[..., Aligner]]) -> None:
+    english, german = europarl("eng"), europarl("deu")
+    pairs: list[WordPair] = list(zip(english.words, german.words, strict=True))
+    whole = [(a, b) for a, b in pairs if a and b]
+    _symmetrisation(whole)
+    _matching(whole)
+    _projection(english, german)
+    for name, make in aligners.items():
+        if name == "encoder":
+            for batch in (1, 8192):
+                aligner = make(batch_tokens=batch)
+                aligner.align(whole[:8], "eng", "deu")  # loads the model
+                _say(f"encoder, batches of {batch} pieces", len(whole), _time(
+                    lambda a=aligner: a.align(whole, "eng", "deu")))  # fmt: skip
+        else:
+            aligner = make()
+            _say(f"{name}, end to end", len(whole), _time(
+                lambda a=aligner: a.align(whole, "eng", "deu")))  # fmt: skip
+
+
+def _time(work: Callable[[], object]) -> float:
+    """Seconds of CPU, children included: what others do on the machine does not count."""
+
+    def spent() -> float:
+        times = os.times()
+        return times.user + times.system + times.children_user + times.children_system
+
+    began = spent()
+    work()
+    return max(1e-3, spent() - began)
+
+
+def _say(what: str, pairs: int, seconds: float, baseline: float | None = None) -> None:
+    faster = f", {baseline / seconds:.0f} times the loops' speed" if baseline else ""
+    print(f"{what}: {pairs / seconds:,.0f} pairs a CPU second{faster}", flush=True)
+
+
+def _random_links(pairs: Sequence[WordPair], seed: int) -> list[set[tuple[int, int]]]:
+    """About what a direction of a statistical aligner finds: near the diagonal, some astray."""
+    draw = np.random.default_rng(seed)
+    found = []
+    for source, target in pairs:
+        at = np.arange(len(target)) * len(source) / len(target)
+        at = np.clip(np.rint(at + draw.normal(0, 1.0, len(target))), 0, len(source) - 1)
+        found.append({(int(i), j) for j, i in enumerate(at) if draw.random() < 0.9})
+    return found
+
+
+def _symmetrisation(pairs: Sequence[WordPair]) -> None:
+    from xlt.projection.align.symmetrise import LinkTable, symmetrise
+
+    both = [_random_links(pairs, seed) for seed in (1, 2)]
+
+    def table(links: Sequence[set[tuple[int, int]]]) -> LinkTable:
+        rows = np.array([(n, i, j) for n, one in enumerate(links) for i, j in one], np.int64)
+        return LinkTable(rows[:, 0], rows[:, 1], rows[:, 2], np.ones(len(rows)))
+
+    tables = [table(links) for links in both]
+
+    def loops() -> list[set[tuple[int, int]]]:
+        return [_moses(len(s), len(t), a, b) for (s, t), a, b in zip(pairs, *both, strict=True)]
+
+    slow, fast = _time(loops), _time(
+        lambda: symmetrise(*tables, "grow-diag-final-and").links(len(pairs))
+    )  # fmt: skip
+    ours = symmetrise(*tables, "grow-diag-final-and").links(len(pairs))
+    assert [set(a) for a in ours] == loops(), "not the same links"
+    _say("grow-diag-final-and", len(pairs), fast, slow)
+
+
+def _moses(
+    rows: int, columns: int, forward: set[tuple[int, int]], reverse: set[tuple[int, int]]
+) -> set[tuple[int, int]]:
+    """Koehn's pseudo-code as it stands: loops over both sentences and the neighbours."""
+    alignment, union = forward & reverse, forward | reverse
+    covered_rows, covered_columns = {i for i, _ in alignment}, {j for _, j in alignment}
+
+    def add(i: int, j: int) -> None:
+        alignment.add((i, j))
+        covered_rows.add(i)
+        covered_columns.add(j)
+
+    neighbours = ((-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
+    added = True
+    while added:
+        added = False
+        for i in range(rows):
+            for j in range(columns):
+                if (i, j) in alignment:
+                    for up, right in neighbours:
+                        x, y = new = i + up, j + right
+                        open_word = x not in covered_rows or y not in covered_columns
+                        if open_word and new in union and new not in alignment:
+                            add(*new)
+                            added = True
+    for direction in (forward, reverse):
+        for i in range(rows):
+            for j in range(columns):
+                if i not in covered_rows and j not in covered_columns and (i, j) in direction:
+                    add(i, j)
+    return alignment
+
+
+def _matching(pairs: Sequence[WordPair]) -> None:
+    import torch
+
+    from xlt.projection.align.matching import extract
+
+    ordered = sorted(pairs, key=lambda pair: len(pair[0]))
+    draw = torch.Generator().manual_seed(1)
+    batches = []
+    for start in range(0, len(ordered), 32):
+        some = ordered[start : start + 32]
+        sizes = [torch.tensor([len(pair[side]) for pair in some]) for side in (0, 1)]
+        similarity = torch.rand(len(some), *(int(s.max()) for s in sizes), generator=draw)
+        batches.append((similarity, *sizes))
+
+    def ours() -> list[torch.Tensor]:
+        return [extract(*batch, "itermax") for batch in batches]
+
+    def loops() -> list[list[tuple[int, int]]]:
+        return [
+            _itermax([row[:n] for row in one[:m].tolist()])
+            for similarity, rows, columns in batches
+            for one, m, n in zip(similarity, rows.tolist(), columns.tolist(), strict=True)
+        ]
+
+    found = [one.nonzero().tolist() for batch in ours() for one in batch]
+    assert [[tuple(link) for link in one] for one in found] == loops(), "not the same links"
+    _say("itermax on given similarities", len(pairs), _time(ours), _time(loops))
+
+
+def _itermax(sim: list[list[float]]) -> list[tuple[int, int]]:
+    """SimAlign's definition in loops over rows, columns and rounds."""
+    m, n = len(sim), len(sim[0])
+    links: set[tuple[int, int]] = set()
+    for turn in range(2):
+        rows, columns = {i for i, _ in links}, {j for _, j in links}
+        if turn and (min(m, n) <= 2 or len(rows) == m or len(columns) == n):
+            break
+        value = [
+            [sim[i][j] * (1.0, 0.9, 0.0)[(i in rows) + (j in columns)] for j in range(n)]
+            for i in range(m)
+        ]
+        new = set()
+        for i in range(m):
+            for j in range(n):
+                best = all(value[i][j] > v for v in value[i][:j]) and all(
+                    value[i][j] >= v for v in value[i][j:]
+                )
+                best = best and all(value[i][j] >= value[k][j] for k in range(m))
+                if best and not (i in rows and j in columns):
+                    new.add((i, j))
+        links |= new
+    return sorted(links)
+
+
+def _projection(source: Entities, target: Entities) -> None:
+    settings = ProjectionSettings()
+    whole = [n for n, words in enumerate(source.words) if words and target.words[n]]
+    links = _random_links([(source.words[n], target.words[n]) for n in whole], 1)
+    pairs = [
+        AlignedPair(source.words[n], target.words[n], dict.fromkeys(one, 1.0))
+        for n, one in zip(whole, links, strict=True)
+    ]
+
+    def ours() -> None:
+        for n, pair in zip(whole, pairs, strict=True):
+            project_spans(source.spans[n], pair, settings)
+
+    def loops() -> None:
+        for n, pair in zip(whole, pairs, strict=True):
+            for _, start, end in source.spans[n]:
+                places = []
+                for j in range(len(pair.target)):
+                    for i in range(start, end):
+                        for link in pair.links:
+                            if link == (i, j):
+                                places.append(j)
+
+    _say("span projection", len(pairs), _time(ours), _time(loops))
