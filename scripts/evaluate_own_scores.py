@@ -1,0 +1,65 @@
+"""What is a user's own measurement worth? Measure some sources of a target, then choose again.
+
+    python -m scripts.evaluate_own_scores
+
+Targets of the packaged matrices (in per cent, at least 8 candidates) are ranked as if their
+language had never been measured (`evaluate_ranker`). Then the scores of m of its candidates become
+known, as after `xlt scores add`: those ranked first, or m drawn at random (5 times); and the first
+choice is made again. Printed is its regret before and after, in points of the metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from scripts.evaluate_ranker import Row, leave_one_out, world
+from xlt.typology.own_evidence import _placed
+
+FEWEST = 8
+DRAWS = 5
+
+
+def regret_after(row: Row, measured: Sequence[int]) -> float:
+    """Of the first choice, once the candidates at these positions have been measured."""
+    unit = _unit(row)
+    predicted: dict[str, Any] = {
+        code: SimpleNamespace(score=score, spread=unit)
+        for code, score in zip(row.candidates, row.predicted.tolist(), strict=True)
+    }
+    own = {row.candidates[n]: float(row.scores[n]) for n in measured}
+    scores = {code: source.score for code, source in predicted.items()} | _placed(own, predicted)
+    best = max(scores, key=lambda code: scores[code])
+    return float(row.scores.max() - row.scores[row.candidates.index(best)])
+
+
+def _unit(row: Row) -> float:
+    """Points that one unit of the prediction is worth."""
+    spread = np.ptp(row.predicted)
+    return float(np.ptp(row.expected) / spread) if spread else 1.0
+
+
+def main() -> None:
+    rows = [r for r in leave_one_out(world()) if r.percent and len(r.scores) >= FEWEST]
+    draw = np.random.default_rng(0)
+    before = [float(row.scores.max() - row.scores[np.argmax(row.predicted)]) for row in rows]
+    print(f"{len(rows)} targets; regret of the first choice before: {np.mean(before):.2f}")
+    for count in (1, 2, 3, 5):
+        first = [
+            regret_after(row, np.argsort(-row.predicted, kind="stable")[:count]) for row in rows
+        ]
+        drawn = [
+            regret_after(row, draw.choice(len(row.scores), count, replace=False))
+            for row in rows
+            for _ in range(DRAWS)
+        ]
+        print(
+            f"{count} measured: the first ones {np.mean(first):.2f}, at random {np.mean(drawn):.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
