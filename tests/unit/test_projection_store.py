@@ -235,3 +235,46 @@ def test_plan_shows_projections_without_making_them(world, counting):
 def test_projected_onto_itself(world):
     with pytest.raises(XltError, match="jav is to be projected onto itself"):
         Stages(projection_config(world, source=["jav"]))
+
+
+def test_projection_as_a_stage_of_a_hierarchy(world):
+    strategy = {"name": "hierarchical", "through": ["en>target", ["ind", "Indonesian > jv"]]}
+    path = projection_config(
+        world,
+        strategy={**strategy, "target_stage": False, "stages": {"eng>target": {"epochs": 1}}},
+    )
+    run = Stages(path)
+    assert [stage.name for stage in run.plan] == ["eng", "eng-to-jav", "ind+ind-to-jav"]
+    assert [[p.name for p in stage.train] for stage in run.plan] == [
+        ["eng"],
+        ["eng>jav"],
+        ["ind", "ind>jav"],
+    ]
+    assert [p.name for p in run.plan[2].dev] == ["ind", "ind>jav"]
+    assert [stage.training.epochs for stage in run.plan] == [2, 1, 2]
+    done = run.run()
+    assert [next(iter(one.selected)) for one in done[:2]] == ["dev:eng", "dev:eng>jav"]
+    with pytest.raises(XltError, match="unknown language 'xyzzy'"):
+        Stages(projection_config(world, strategy={"name": "hierarchical", "through": "xyzzy>jav"}))
+
+
+def test_weights_reach_the_trainer(world, monkeypatch):
+    from xlt.training.trainer import TransferTrainer
+
+    class Doubtful(translation.SameWords):
+        def align(self, pairs, source, target):
+            found = super().align(pairs, source, target)
+            return [dict.fromkeys(links, 0.5) for links in found]
+
+    monkeypatch.setitem(translation.aligners._registered, "same_words", Doubtful)
+    seen = []
+    real = TransferTrainer.training_step
+
+    def step(trainer, model, inputs, number=None):
+        seen.append(inputs["weights"])
+        return real(trainer, model, inputs, number)
+
+    monkeypatch.setattr(TransferTrainer, "training_step", step)
+    changes = {"selection": {"on": "last"}, "projection__weighting": "confidence"}
+    Stages(projection_config(world, "weighted", **changes)).run()
+    assert {w for weights in seen for w in weights.tolist()} == {0.5}

@@ -29,7 +29,7 @@ def plan_stages(loaded: LoadedConfig) -> dict[str, list[Stage]]:
     config = loaded.config
     task, strategy = make_task(config), make_strategy(config)
     problems = _check_task(task, config)
-    if lacking := task.lacks(strategy.needs):
+    if lacking := task.lacks(strategy.needs()):
         problems.append(
             XltError(
                 f"the task {task.name} does not say what this strategy has to know",

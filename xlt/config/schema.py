@@ -84,7 +84,7 @@ def as_list(value: Any) -> Any:
     return [value] if isinstance(value, str | dict) else value
 
 
-def _distinct(values: list[Any]) -> list[Any]:
+def distinct(values: list[Any]) -> list[Any]:
     for position, value in enumerate(values):
         if value in values[:position]:
             raise ValueError(f"names {value!r} twice")
@@ -93,7 +93,7 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 Languages = Annotated[
     list[LanguageCode],
-    AfterValidator(_distinct),
+    AfterValidator(distinct),
     BeforeValidator(as_list, json_schema_input_type=LanguageCode | list[LanguageCode]),
 ]
 
@@ -368,7 +368,7 @@ class Config(Section):
     projection: ProjectionSettings = ProjectionSettings()
     selection: Selection = Selection()
     evaluation: Evaluation = Evaluation()
-    seeds: Annotated[list[int], AfterValidator(_distinct)] = Field(
+    seeds: Annotated[list[int], AfterValidator(distinct)] = Field(
         default_factory=lambda: [1, 2, 3], min_length=1
     )
     data_seed: int = Field(

@@ -28,7 +28,8 @@ def check_strategies(
     Those that need a method which the task does not implement are left out.
     """
     for name in strategies.names():
-        if task.lacks(strategies.get(name).needs):
+        kind = strategies.get(name)
+        if task.lacks(kind(kind.Options.model_validate(kind.example)).needs()):
             continue
         try:
             with translation.registered():

@@ -1,5 +1,7 @@
 """Source → one or more intermediates → target, all weights carried from stage to stage.
 
+`eng>ind` among them is what the English data become in Indonesian, by translation and projection.
+
 Ghiffari et al. 2024 (arXiv 2401.12072) train English → Indonesian → Javanese; a chain may have
 any length, a stage may train on several languages at once, and the stage on the target may be
 left out.
@@ -8,41 +10,49 @@ left out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from xlt.config.schema import Config, LanguageCode, Languages, as_list
+from xlt.config.schema import Config, as_list, distinct
 from xlt.errors import XltError, choose
 from xlt.transfer.stage import (
+    Prediction,
     Stage,
     StageOverrides,
     Strategy,
     StrategyOptions,
     override,
-    portions,
     selection_data,
+    stage_name,
+    step,
+    step_data,
 )
 
-_language = TypeAdapter(LanguageCode).validate_python
+Steps = Annotated[
+    list[Annotated[str, BeforeValidator(step)]],
+    AfterValidator(distinct),
+    BeforeValidator(as_list, json_schema_input_type=str | list[str]),
+]
 
 
 def _stage(key: Any) -> Any:
-    """The name of a stage: `source`, `target`, or its languages, joined by `+`."""
+    """The name of a stage: `source`, `target`, or its data, joined by `+`."""
     if not isinstance(key, str) or key in ("source", "target"):
         return key
-    return "+".join(_language(part) for part in key.split("+"))
+    return "+".join(step(part) for part in key.split("+"))
 
 
 class Hierarchical(Strategy):
     class Options(StrategyOptions):
         through: Annotated[
-            list[Languages],
-            BeforeValidator(as_list, json_schema_input_type=LanguageCode | list[Languages]),
+            list[Steps],
+            BeforeValidator(as_list, json_schema_input_type=str | list[Steps]),
         ] = Field(
             default_factory=list,
             description="intermediate languages, in order; may be empty. A list inside the list "
-            "is one stage on several languages, e.g. [[ind, jav]]",
+            "is one stage on several languages, e.g. [[ind, jav]]; `eng>ind` is English data in "
+            "Indonesian, translated and projected, `eng>target` the same in each target",
         )
         target_stage: bool = Field(True, description="end with a stage on the target's own data")
         temperature: float = Field(1.0, ge=1, description="for stages of several languages")
@@ -50,6 +60,11 @@ class Hierarchical(Strategy):
             default_factory=dict,
             description="by language, `ind+jav` for several (`source` for the first stage, "
             "`target` for the last): what that stage does differently in `training`",
+        )
+        predict: Literal["direct", "translate", "ensemble"] = Field(
+            "direct",
+            description="on the text; on its translation into the (first) source language, "
+            "projected back; or on both, with averaged probabilities",
         )
 
     options: Options
@@ -77,20 +92,31 @@ class Hierarchical(Strategy):
         plan = []
         for position, (name, languages) in enumerate(zip(names, steps, strict=True)):
             last = position == len(steps) - 1
+            train = tuple(
+                p
+                for name_of_data in languages
+                for p in step_data(config, name_of_data, target, "train", required=True)
+            )
             overrides = options.stages.get(name)
             if overrides is None:
                 overrides = options.stages.get("+".join(languages))
             plan.append(
                 Stage(
-                    name="+".join(languages),
-                    train=tuple(
-                        p
-                        for lang in languages
-                        for p in portions(config, lang, "train", required=True)
-                    ),
-                    dev=selection_data(config, languages, target if last else None),
+                    name=stage_name(train),
+                    train=train,
+                    dev=selection_data(config, [p.name for p in train], target if last else None),
                     training=override(config.training, overrides),
                     temperature=options.temperature,
                 )
             )
         return plan
+
+    def needs(self) -> tuple[str, ...]:
+        projects = any(">" in name for steps in self.options.through for name in steps)
+        carries = ("carry",) if self.options.predict == "ensemble" else ()
+        return (*(("project",) if projects or self.options.predict != "direct" else ()), *carries)
+
+    def prediction(self, config: Config, target: str) -> Prediction:
+        if self.options.predict == "direct":
+            return Prediction()
+        return Prediction(self.options.predict, config.source[0])

@@ -6,7 +6,7 @@ either (García-Ferrero et al. 2022, arXiv 2210.12623).
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -36,7 +36,6 @@ class Projection(Strategy):
         )
 
     options: Options
-    needs: ClassVar[tuple[str, ...]] = ("project",)
 
     def plan(self, config: Config, target: str) -> list[Stage]:
         if not config.source:
@@ -57,6 +56,9 @@ class Projection(Strategy):
             dev = self._carried(config, target, "dev")
         return [Stage(name, train, dev, config.training, options.temperature)]
 
+    def needs(self) -> tuple[str, ...]:
+        return ("project",)
+
     @staticmethod
     def _carried(config: Config, target: str, split: Split) -> tuple[Portion, ...]:
         return tuple(
@@ -75,7 +77,9 @@ class TranslateEnsemble(Projection):
         with_source: bool = Field(True, description="train on the source's own records as well")
 
     options: Options
-    needs = ("project", "carry")
+
+    def needs(self) -> tuple[str, ...]:
+        return ("project", "carry")
 
     def prediction(self, config: Config, target: str) -> Prediction:
         return Prediction("ensemble", config.source[0])

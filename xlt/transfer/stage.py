@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -104,11 +104,12 @@ class Strategy(ABC):
     example: ClassVar[Mapping[str, Any]] = {}
     """Options to test tasks with (`xlt.testing`): sources are eng and ind, the target is jav."""
 
-    needs: ClassVar[tuple[str, ...]] = ()
-    """Methods of `Task` that a task may lack and that this strategy cannot do without."""
-
     def __init__(self, options: StrategyOptions) -> None:
         self.options = options
+
+    def needs(self) -> tuple[str, ...]:
+        """Methods of `Task` that a task may lack and that this strategy cannot do without."""
+        return ()
 
     @abstractmethod
     def plan(self, config: Config, target: str) -> list[Stage]:
@@ -135,6 +136,38 @@ def portions(config: Config, language: str, split: Split, *, required: bool) -> 
             )
         return ()
     return (Portion(language, split),)
+
+
+def step(value: Any) -> Any:
+    """The data of a stage as a config names them, with ISO 639-3 codes: `ind`; or `eng>ind`, what
+    English data become in Indonesian; or `eng>target`."""
+    if not isinstance(value, str):
+        return value
+    from xlt.languages import code
+
+    try:
+        left, arrow, right = (part.strip() for part in value.partition(">"))
+        if not arrow:
+            return code(left)
+        return f"{code(left)}>{right if right == 'target' else code(right)}"
+    except XltError as error:
+        raise ValueError(str(error)) from error
+
+
+def step_data(
+    config: Config, name: str, target: str, split: Split, *, required: bool
+) -> tuple[Portion, ...]:
+    """The portion that a `step` means, as `portions`."""
+    source, arrow, into = name.partition(">")
+    if not arrow:
+        return portions(config, name, split, required=required)
+    into = target if into == "target" else into
+    return projected(config, source, into, split, required=required)
+
+
+def stage_name(data: Iterable[Portion]) -> str:
+    """Of a stage that trains on these, fit for a folder."""
+    return "+".join(portion.name.replace(">", "-to-") for portion in data)
 
 
 def projected(
@@ -166,14 +199,14 @@ def has_split(data: LanguageData, language: str, split: Split) -> bool:
 def selection_data(config: Config, trained: list[str], target: str | None) -> tuple[Portion, ...]:
     """The dev data that selects a stage's checkpoint.
 
-    trained: the languages the stage trains on.
+    trained: what the stage trains on, as `Portion.name` has it.
     target:  given for the last stage, where `selection.on: target_dev` may apply.
     """
     if config.selection.on == "last":
         return ()
     if config.selection.on == "target_dev" and target is not None:
         return portions(config, target, "dev", required=True)
-    return tuple(p for lang in trained for p in portions(config, lang, "dev", required=True))
+    return tuple(p for name in trained for p in step_data(config, name, "", "dev", required=True))
 
 
 def override(training: Training, overrides: StageOverrides | None) -> Training:

@@ -21,7 +21,9 @@ class TranslateTest(ZeroShot):
         )
 
     options: Options
-    needs = ("project",)
+
+    def needs(self) -> tuple[str, ...]:
+        return ("project", "carry") if self.options.average else ("project",)
 
     def prediction(self, config: Config, target: str) -> Prediction:
         (source,) = config.source
