@@ -192,7 +192,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "event_extraction": [
         {},
-        {"model": "joint", "role_size": 16, "layers": 1, "layer_size": 16},
+        {"model": "joint", "role_size": 16, "layers": 1, "layer_size": 16, "levels": 2},
         {"parts": ["arguments"]},
     ],
 }

@@ -15,7 +15,7 @@ from xlt.task import Example, Labels, Record, Task, TaskOptions
 
 from .inventory import TAGGED, Frames, inventory, kinds, tag_ids
 from .metrics import COUNT_NAMES, GIVEN, METRICS, event_counts, event_metrics
-from .records import Checker, span_of, trigger_spans
+from .records import Checker, nested, span_of, trigger_spans
 
 if TYPE_CHECKING:
     import torch
@@ -90,6 +90,9 @@ class EventExtraction(Task):
         )
         constrained: bool = Field(
             True, description="an event has only roles that its type had in training, as often"
+        )
+        levels: PositiveInt = Field(
+            1, description="entities that may lie in one another; the outermost are the first"
         )
         dropout: float = Field(0.1, ge=0, lt=1, description="of word vectors")
         layers: NonNegativeInt = Field(
@@ -243,8 +246,9 @@ class EventExtraction(Task):
                 "words": words, "marked": marked, "triggers": triggers, "frame": frame
             }  # fmt: skip
             if labels:
+                levels = nested(record["entities"], self.options.levels)
                 items: list[tuple[str, str, Sequence[Any]]] = [
-                    ("entity", "type", record["entities"]),
+                    *(("entity", "type", level) for level in levels),
                     ("trigger", "type", _triggers(record["events"])),
                     *(("role", "role", _arguments(record["given"], span)) for span in triggers),
                 ]  # fmt: skip
@@ -256,7 +260,7 @@ class EventExtraction(Task):
                     for layer, key, found in items
                 ]
                 for span in record["unknown"]:
-                    inputs["tags"][1][slice(*span_of(span))] = IGNORED
+                    inputs["tags"][len(levels)][slice(*span_of(span))] = IGNORED
             length = words.length + sum(one.length for one in marked)
             examples.append(Example(index, length, inputs))
         return examples
@@ -277,8 +281,9 @@ class EventExtraction(Task):
         ids, layout = frame.packed()
         batch["frame_input_ids"], batch["frame"] = torch.from_numpy(ids), torch.from_numpy(layout)
         if "tags" in examples[0].inputs:
-            rows = [e.inputs["tags"][layer] for layer in (0, 1) for e in examples]
-            rows += [tags for e in examples for tags in e.inputs["tags"][2:]]
+            layers = range(self.options.levels + 1)
+            rows = [e.inputs["tags"][layer] for layer in layers for e in examples]
+            rows += [tags for e in examples for tags in e.inputs["tags"][len(layers) :]]
             gold = np.full((len(rows), batch["word_mask"].shape[1]), IGNORED, np.int64)
             for row, tags in enumerate(rows):
                 gold[row, : len(tags)] = tags
@@ -295,19 +300,22 @@ class EventExtraction(Task):
         from .decoding import decode_roles, decode_spans
 
         scores = {layer: outputs[layer].numpy() for layer in TAGGED}
-        mask = np.zeros(scores["entity"].shape[:2], bool)
+        mask = np.zeros(scores["trigger"].shape[:2], bool)
         for row, example in enumerate(examples):
             mask[row, : example.inputs["words"].n_words] = True
-        found = {
-            layer: decode_spans(scores[layer], mask, labels[layer])
-            if part in self.options.parts
-            else [[] for _ in records]
-            for layer, part in (("entity", "entities"), ("trigger", "triggers"))
-        }
+        triggers: list[list[tuple[int, int, str]]] = [[] for _ in records]
+        if "triggers" in self.options.parts:
+            triggers = decode_spans(scores["trigger"], mask, labels["trigger"])
+        entities: list[set[tuple[int, int, str]]] = [set() for _ in records]
+        for level in scores["entity"] if "entities" in self.options.parts else ():
+            for found, more in zip(
+                entities, decode_spans(level, mask, labels["entity"]), strict=True
+            ):
+                found.update(more)
         row_of = {tuple(place): row for row, place in enumerate(outputs["events"].tolist())}
         asked: list[tuple[int, str, int, int, str]] = []
         for n, (record, example) in enumerate(zip(records, examples, strict=True)):
-            asked += [(n, "events", *event) for event in found["trigger"][n]]
+            asked += [(n, "events", *event) for event in triggers[n]]
             if example.inputs["triggers"]:
                 asked += [(n, "given", *span_of(e["trigger"]), e["type"]) for e in record["given"]]
         # In an ensemble, a trigger that no member found alone has no roles.
@@ -322,7 +330,7 @@ class EventExtraction(Task):
         predicted = [
             {
                 **record,
-                "entities": [{"start": a, "end": b, "type": k} for a, b, k in found["entity"][n]],
+                "entities": [{"start": a, "end": b, "type": k} for a, b, k in sorted(entities[n])],
                 **{k: [] for k in _ANNOTATION[1:]},
             }
             for n, record in enumerate(records)

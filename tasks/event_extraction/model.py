@@ -48,7 +48,9 @@ class Extractor(TaskModel):
             else None
         )
         self.size = 2 * options.layer_size if options.layers else size
-        self.entity = nn.Linear(self.size, len(labels["entity"]))
+        self.entities = nn.ModuleList(
+            nn.Linear(self.size, len(labels["entity"])) for _ in range(options.levels)
+        )
         self.trigger = nn.Linear(self.size, len(labels["trigger"]))
 
     def forward(
@@ -66,19 +68,20 @@ class Extractor(TaskModel):
     ) -> dict[str, torch.Tensor]:
         """Shapes as in `collate_words`, for the sentences and (pipeline) the marked ones behind
         them; word_mask (sentences, words); triggers (given, 3) as in `Place`; frame_input_ids and
-        frame from `Frame.packed`; labels (2 sentences + given, words): tags of entities, of
-        triggers, of roles; weights (sentences,).
+        frame from `Frame.packed`; labels ((levels + 1) sentences + given, words): tags of entities,
+        level by level, of triggers, of roles; weights (sentences,).
 
-        Returns log-probabilities: entity and trigger (sentences, words, tags), role (events,
-        words, tags), and events (events, 3): the given triggers, then those found besides. Or the
-        loss, with labels.
+        Returns log-probabilities: entity (levels, sentences, words, tags), trigger (sentences,
+        words, tags), role (events, words, tags); and events (events, 3): the given triggers, then
+        those found besides. Or the loss, with labels.
         """
         units = self._read(input_ids, attention_mask, word_index, word_mask, triggers)
         sentences = units[: len(word_mask)]
-        entity, trigger = self.entity(sentences), self.trigger(sentences)
+        entities = [level(sentences) for level in self.entities]
+        trigger = self.trigger(sentences)
         given = self.roles_of_given(units, sentences, triggers)
         if labels is not None:
-            return {"loss": self._loss((entity, trigger, given), labels, num_items_in_batch,
+            return {"loss": self._loss([*entities, trigger, given], labels, num_items_in_batch,
                                        weights, triggers)}  # fmt: skip
         trigger = trigger.float().log_softmax(-1)
         found = self._found(trigger, word_mask, triggers)
@@ -86,7 +89,7 @@ class Extractor(TaskModel):
         roles = torch.cat([given, self.roles_of_found(rows, sentences, found)])
         places = torch.tensor(found, dtype=torch.long, device=triggers.device).view(-1, 3)
         return {
-            "entity": entity.float().log_softmax(-1),
+            "entity": torch.stack(entities).float().log_softmax(-1),
             "trigger": trigger,
             "role": roles.float().log_softmax(-1),
             "events": torch.cat([triggers, places]),
@@ -141,7 +144,7 @@ class Extractor(TaskModel):
 
     def _loss(
         self,
-        scores: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+        scores: Sequence[torch.Tensor],
         labels: torch.Tensor,
         num_items: torch.Tensor | int | None,
         weights: torch.Tensor | None,
@@ -149,16 +152,18 @@ class Extractor(TaskModel):
     ) -> torch.Tensor:
         if num_items is None:
             num_items = (labels != IGNORED).sum()
-        sentences = len(scores[0])
-        targets = labels.split([sentences, sentences, len(triggers)])
-        of_events = None if weights is None else weights[triggers[:, 0]]
         total = torch.zeros((), device=labels.device)
-        for one, gold, weight in zip(scores, targets, (weights, weights, of_events), strict=True):
+        for one, gold in zip(scores, labels.split([len(one) for one in scores]), strict=True):
+            weight = weights
+            if weights is not None and one is scores[-1]:
+                weight = weights[triggers[:, 0]]
             total = total + summed_cross_entropy(one, gold, num_items, weight)
         return total
 
     def grow(self, labels: Labels) -> None:
-        self.entity = grow_linear(self.entity, len(labels["entity"]))
+        self.entities = nn.ModuleList(
+            grow_linear(level, len(labels["entity"])) for level in self.entities
+        )
         self.trigger = grow_linear(self.trigger, len(labels["trigger"]))
         self.labels = dict(labels)
 

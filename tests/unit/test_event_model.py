@@ -258,3 +258,26 @@ def test_a_trigger_of_which_nothing_is_known_is_not_learnt_from(backbone):
     triggers = batch["labels"][len(EVENTS) : 2 * len(EVENTS)]
     assert EVENTS[2]["unknown"] == [{"start": 3, "end": 4}]
     assert (triggers[2, :5] == -100).tolist() == [False, False, False, True, False]
+
+
+def test_entities_in_entities_are_learnt_level_by_level(backbone):
+    words = EVENTS[1]["words"]
+    spans = [(1, 3, "PER"), (1, 8, "ORG"), (2, 3, "PER"), (6, 8, "LOC")]
+    entities = [{"start": a, "end": b, "type": t} for a, b, t in spans]
+    record = {**LONG, "words": words, "entities": entities}
+    for levels, expected in (1, 1), (2, 3), (3, 4):
+        task = EventExtraction(EventExtraction.Options(parts=["entities"], levels=levels))
+        torch.manual_seed(0)
+        model = task.build(backbone, task.labels([record]))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+        batch = task.collate(task.encode([record], backbone, model.labels))
+        for _ in range(40):
+            loss = model(**batch)["loss"]
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        (predicted,) = Predictor(task, model.eval(), 1000)(
+            [record], task.encode([record], backbone, None)
+        )
+        assert len(predicted["entities"]) == expected
+        assert all(entity in entities for entity in predicted["entities"])
