@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.evaluate_ranker import Row, leave_one_out, world
+from scripts.evaluate_ranker.world import Row, leave_one_out, world
 from xlt.typology.own_evidence import _placed
 
 FEWEST = 8
@@ -43,7 +43,7 @@ def _unit(row: Row) -> float:
 
 
 def main() -> None:
-    rows = [r for r in leave_one_out(world()) if r.percent and len(r.scores) >= FEWEST]
+    rows = [r for r in leave_one_out(world()) if r.matrix.percent and len(r.scores) >= FEWEST]
     draw = np.random.default_rng(0)
     before = [float(row.scores.max() - row.scores[np.argmax(row.predicted)]) for row in rows]
     print(f"{len(rows)} targets; regret of the first choice before: {np.mean(before):.2f}")

@@ -20,7 +20,8 @@ from itertools import islice
 
 import numpy as np
 
-from scripts.evaluate_ranker import Row, Values, difference, judge, leave_one_out, world
+from scripts.evaluate_ranker.report import difference, judge
+from scripts.evaluate_ranker.world import Row, Values, World, leave_one_out, world
 from xlt import languages
 from xlt.config.schema import Reference
 from xlt.data import cards
@@ -28,8 +29,9 @@ from xlt.data.references import locate, resolve
 from xlt.data.store import read_records
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.typology import text
-from xlt.typology.evidence import FEATURES, TERMS
+from xlt.typology.evidence import TERMS
 from xlt.typology.neighbours import Encoder
+from xlt.typology.ranking import UNMEASURED
 
 TASKS = ("pos", "dep", "ner")
 FEWEST = 8
@@ -74,22 +76,31 @@ def gather(sentences: int) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     return {code: lines for code, lines in sources.items() if len(lines) > 30}, targets
 
 
-def rows_with_text(sources: dict[str, list[str]], targets: dict[str, list[str]]) -> list[Row]:
+def rows_with_text(
+    over: World, sources: dict[str, list[str]], targets: dict[str, list[str]]
+) -> list[Row]:
     found = []
-    for row in leave_one_out(world()):
+    for row in leave_one_out(over):
         keep = [n for n, code in enumerate(row.candidates) if code in sources]
-        if row.task in TASKS and row.target in targets and len(keep) >= FEWEST:
+        if row.matrix.task in TASKS and row.target in targets and len(keep) >= FEWEST:
             found.append(
                 replace(
                     row,
-                    candidates=[row.candidates[n] for n in keep],
+                    candidates=tuple(row.candidates[n] for n in keep),
                     **{
                         name: getattr(row, name)[keep]
-                        for name in ("scores", "features", "predicted", "expected")
+                        for name in ("scores", "predicted", "expected")
                     },
                 )
             )
     return found
+
+
+def distances_alone(over: World, row: Row) -> Values:
+    """What the ranker says of a task that nobody has measured."""
+    apart = over.between(row.candidates, [row.target]).distances
+    given = np.stack([apart[kind][:, 0] for kind in TERMS], 1)
+    return (given - given.mean(0)) @ UNMEASURED
 
 
 def main() -> None:
@@ -98,7 +109,8 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=25)
     asked = parser.parse_args()
     sources, targets = gather(asked.sentences)
-    rows = rows_with_text(sources, targets)
+    over = world()
+    rows = rows_with_text(over, sources, targets)
     model = Remembering(asked.encoder)
     measures: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
     for held in sorted({row.target for row in rows}):
@@ -116,9 +128,10 @@ def main() -> None:
             standard.append([found[code] for code in row.candidates])
         return np.mean(standard, 0)
 
-    typology = np.array([float(name in TERMS[:3]) for name in FEATURES])
-    distances = [row.features @ typology for row in rows]
-    plain = {"ranker": [row.predicted for row in rows], "distances alone": distances}
+    plain = {
+        "ranker": [row.predicted for row in rows],
+        "distances alone": [distances_alone(over, row) for row in rows],
+    }
     ways = {
         "letters": ("letters",),
         "pieces": ("pieces",),
@@ -145,7 +158,7 @@ def main() -> None:
 def _show(name: str, judged: Values, rows: list[Row], before: Values | None = None) -> None:
     cells = []
     for tasks in (TASKS, *((task,) for task in TASKS)):
-        some = [n for n, row in enumerate(rows) if row.task in tasks]
+        some = [n for n, row in enumerate(rows) if row.matrix.task in tasks]
         cells.append(f"{judged[some, 0].mean():.1f} {judged[some, 1].mean():.2f}")
     held = [row.target for row in rows]
     apart = "" if before is None else " | ".join(

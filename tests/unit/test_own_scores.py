@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from scripts.evaluate_own_scores import regret_after
+from scripts.evaluate_ranker.world import Row
 from xlt.errors import XltError
 from xlt.typology import own_scores
 from xlt.typology.explain import as_dict
 from xlt.typology.own_scores import add, remove, stored
 from xlt.typology.ranking import rank
+from xlt.typology.scores import matrices
 
 GOOD = "source,target,score\nind,jav,50\nspa,jav,70\nTagalog,Javanese,40\n"
 
@@ -206,3 +211,25 @@ def test_a_damaged_store_is_said(write):
     with pytest.raises(XltError) as caught:
         parsing("jav")
     assert caught.value.where == f"{path}:5"
+
+
+def test_what_a_measurement_is_worth():
+    """The first three, once measured, are in the order in which they were measured."""
+    matrix = next(m for m in matrices() if m.percent)
+    row = Row(
+        matrix,
+        "jav",
+        ("a", "b", "c", "d"),
+        scores=np.array([10.0, 30, 20, 25]),
+        predicted=np.array([1.0, 0.5, 0.3, -1]),
+        expected=np.array([60.0, 55, 53, 40]),
+    )
+    assert regret_after(row, [0]) == 20
+    assert regret_after(row, [0, 1]) == 0
+    assert regret_after(row, [0, 2]) == 10
+
+
+@pytest.mark.parametrize("name", ["evaluate_sets", "evaluate_text", "build_few_shot"])
+def test_what_measures_is_up_to_date(name):
+    """These need data that a test has not; what they import from the package must be there."""
+    assert callable(import_module(f"scripts.{name}").main)
