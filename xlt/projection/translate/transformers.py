@@ -1,0 +1,94 @@
+"""`transformers`: NLLB-200, M2M100, mBART-50, OPUS-MT and MADLAD-400 in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+from xlt.errors import XltError
+from xlt.projection.translate.base import TranslatorOptions
+from xlt.projection.translate.neural import Direction, Neural, NeuralOptions
+
+
+class TransformersOptions(NeuralOptions):
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
+
+
+class Transformers(Neural):
+    """Beam search with `generate`. A batch that does not fit into memory is halved."""
+
+    Options: ClassVar[type[TranslatorOptions]] = TransformersOptions
+    options: TransformersOptions
+
+    def check(self, source: str, target: str) -> None:
+        if self.options.precision == "fp16" and "t5" in self.backbone.config.model_type:
+            raise XltError(
+                "the T5 family overflows in fp16",
+                where="translator transformers: precision",
+                fix="use `bf16`, `fp32` or `auto`",
+            )
+        super().check(source, target)
+
+    def generate(self, batch: Sequence[Sequence[int]], direction: Direction) -> list[Sequence[int]]:
+        import torch
+
+        try:
+            return self._generate(batch, direction)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            if len(batch) == 1:
+                raise XltError(
+                    f"out of memory translating a sentence of {len(batch[0])} pieces",
+                    where="translator transformers: beams",
+                    fix=f"lower it (now {self.options.beams}), or choose a smaller model",
+                ) from error
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        half = len(batch) // 2
+        return self.generate(batch[:half], direction) + self.generate(batch[half:], direction)
+
+    def _generate(
+        self, batch: Sequence[Sequence[int]], direction: Direction
+    ) -> list[Sequence[int]]:
+        import torch
+
+        longest = max(map(len, batch))
+        ids = torch.full((len(batch), longest), self.tokenizer.pad_token_id)
+        mask = torch.zeros_like(ids)
+        for row, pieces in enumerate(batch):
+            ids[row, : len(pieces)] = torch.tensor(pieces)
+            mask[row, : len(pieces)] = 1
+        forced = None
+        if direction.forced is not None:
+            forced = self.tokenizer.convert_tokens_to_ids(direction.forced)
+        with torch.inference_mode():
+            found = self._model.generate(
+                input_ids=ids.to(self._device),
+                attention_mask=mask.to(self._device),
+                num_beams=self.options.beams,
+                do_sample=False,
+                forced_bos_token_id=forced,
+                max_length=None,
+                max_new_tokens=self.longest_output(batch),
+            ).cpu()
+        if forced is not None and not bool((found[:, 1] == forced).all()):
+            raise AssertionError(f"the model does not begin with {direction.forced}")
+        return [row.tolist() for row in found]
+
+    @cached_property
+    def _model(self) -> Any:
+        import torch
+        from transformers import AutoModelForSeq2SeqLM
+
+        from xlt.training.predict import choose_precision
+
+        precision = choose_precision(self.options.precision, self._device)
+        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+        model: Any = self.backbone.model(AutoModelForSeq2SeqLM)
+        return model.eval().to(device=self._device, dtype=dtype)
+
+    @cached_property
+    def _device(self) -> str:
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
