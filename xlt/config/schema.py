@@ -283,6 +283,15 @@ class ProjectionSettings(Section):
         default=Plugin(name="agreement"),
         description="what links the words of a text to those of its translation",
     )
+    method: Literal["alignment", "markers"] = Field(
+        default="alignment",
+        description="`markers`: spans are translated in brackets, which the translator has to keep",
+    )
+    candidates: Annotated[str, LocalPath("always")] | None = Field(
+        default=None,
+        description="a run or model of the same task that proposes spans on the translations; the "
+        "spans of the source are matched to them where the links allow it",
+    )
     gap: NonNegativeInt = Field(
         default=2, description="words that may lie between two parts of a projected span"
     )

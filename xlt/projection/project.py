@@ -7,19 +7,30 @@ import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from xlt.errors import XltError
-from xlt.projection.pair import AlignedPair, Links, Projection
+from xlt.projection import markers
+from xlt.projection.matching import match_candidates, with_matches
+from xlt.projection.pair import AlignedPair, Links, Projection, Span
 from xlt.registry import Registry, aligners, translators
 
 if TYPE_CHECKING:
     from xlt.config.schema import Plugin, ProjectionSettings
     from xlt.projection.align.base import Aligner
+    from xlt.projection.candidates import Candidates
     from xlt.projection.translate.base import Translator
     from xlt.projection.translate.cache import Cache
     from xlt.projection.translate.run import TranslatedWords
     from xlt.task import Record, Task
+
+_Pairs = tuple["Record", dict[str, AlignedPair], bool]
+"""A record, its texts with their translations, and whether the translator failed."""
+
+CHUNK = 512
+"""Records whose candidates are found together."""
 
 VERSION = 1
 """Part of what a projection depends on: raise it when the same input would give another result."""
@@ -58,10 +69,21 @@ class Projector:
     ) -> None:
         self.task, self.settings, self.source, self.target = task, settings, source, target
         self.annotate = annotate
+        if (
+            annotate
+            and (settings.method == "markers" or settings.candidates)
+            and (lacking := task.lacks(["spans"]))
+        ):
+            raise XltError(
+                f"the task {task.name} has no spans to mark or to match",
+                where="projection.candidates" if settings.candidates else "projection.method",
+                fix=f"implement {lacking[0]}, or project along word links only",
+            )
+        self.marks = annotate and settings.method == "markers"
         self.translator: Translator = _plugin(translators, settings.translator, "translator")
         self.translator.check(source, target)
         self.aligner: Aligner | None = None
-        if task.aligned:
+        if task.aligned and not self.marks:
             self.aligner = _plugin(aligners, settings.aligner, "aligner")
             self.aligner.check(source, target)
 
@@ -83,6 +105,7 @@ class Projector:
             "settings": self.settings.model_dump(mode="json", exclude={"weighting"}),
             "translator": self.translator.identity(*languages),
             "aligner": None if self.aligner is None else self.aligner.identity(*languages),
+            "candidates": None if self._candidates is None else self._candidates.identity,
         }
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
@@ -94,14 +117,50 @@ class Projector:
         part:  which records these are (`train`), for translators and aligners that read files.
         cache: of translations.
         """
-        waiting: deque[tuple[Record, list[str]]] = deque()
-        found = self._aligned(self._translated(records, waiting, part, cache), part)
-        for pairs_of_text in found:
-            record, names = waiting.popleft()
-            texts = [pairs_of_text, *(next(found) for _ in names[1:])]
-            pairs = {name: pair for name, (pair, _) in zip(names, texts, strict=True)}
+        for record, pairs, failed in self._matched(self._pairs(records, part, cache)):
             projection = self._project(record, pairs) if self.annotate else Projection(None)
-            yield Projected(record, pairs, projection, any(failed for _, failed in texts))
+            yield Projected(record, pairs, projection, failed)
+
+    def _pairs(self, records: Iterable[Record], part: str, cache: Cache | None) -> Iterator[_Pairs]:
+        """Every record with its texts, their translations and links."""
+        waiting: deque[tuple[Record, list[str]]] = deque()
+        if self.marks:
+            found = self._marked(records, waiting, part, cache)
+        else:
+            found = self._aligned(self._translated(records, waiting, part, cache), part)
+        for first in found:
+            record, names = waiting.popleft()
+            texts = [first, *(next(found) for _ in names[1:])]
+            pairs = {name: pair for name, (pair, _) in zip(names, texts, strict=True)}
+            yield record, pairs, any(failed for _, failed in texts)
+
+    def _matched(self, found: Iterator[_Pairs]) -> Iterator[_Pairs]:
+        """With links from the record's spans to those that a tagger finds, where it finds any."""
+        if self._candidates is None:
+            yield from found
+            return
+        while chunk := list(islice(found, CHUNK)):
+            spans = self._candidates(chunk)
+            for (record, pairs, failed), proposed in zip(chunk, spans, strict=True):
+                own = self.task.spans(record)
+                yield (
+                    record,
+                    {
+                        name: with_matches(
+                            pair, match_candidates(own.get(name, ()), proposed.get(name, ()), pair)
+                        )
+                        for name, pair in pairs.items()
+                    },
+                    failed,
+                )
+
+    @cached_property
+    def _candidates(self) -> Candidates | None:
+        if not self.annotate or self.settings.candidates is None:
+            return None
+        from xlt.projection.candidates import Candidates
+
+        return Candidates(self.task, self.settings.candidates)
 
     def _project(self, record: Record, pairs: Mapping[str, AlignedPair]) -> Projection:
         projection = self.task.project(record, pairs, self.settings)
@@ -115,31 +174,73 @@ class Projector:
         cache: Cache | None,
     ) -> Iterator[tuple[Sequence[str], TranslatedWords]]:
         """Every text of every record with its translation; `waiting` says whose they are."""
-        from xlt.projection.translate.run import translate_words
-
         asked: deque[list[str]] = deque()
 
         def texts() -> Iterator[list[str]]:
-            for record in records:
-                found = self.task.texts(record)
-                if not found:
-                    raise AssertionError(f"record {record['id']} has no text")
+            for record, found in self._texts(records):
                 waiting.append((record, list(found)))
                 for words in found.values():
                     asked.append(words)
                     yield words
 
-        translations = translate_words(
+        for translation in self._translate(texts(), part, cache):
+            yield asked.popleft(), translation
+
+    def _texts(self, records: Iterable[Record]) -> Iterator[tuple[Record, dict[str, list[str]]]]:
+        for record in records:
+            found = self.task.texts(record)
+            if not found:
+                raise AssertionError(f"record {record['id']} has no text")
+            yield record, found
+
+    def _translate(
+        self, texts: Iterator[list[str]], part: str, cache: Cache | None
+    ) -> Iterator[TranslatedWords]:
+        from xlt.projection.translate.run import translate_words
+
+        return translate_words(
             self.translator,
-            texts(),
+            texts,
             self.source,
             self.target,
             part=part,
             cache=cache,
             rules=self.settings.tokenise,
         )
-        for translation in translations:
-            yield asked.popleft(), translation
+
+    def _marked(
+        self,
+        records: Iterable[Record],
+        waiting: deque[tuple[Record, list[str]]],
+        part: str,
+        cache: Cache | None,
+    ) -> Iterator[tuple[AlignedPair, bool]]:
+        """Every text and its translation, linked where brackets say so; as `_aligned`."""
+        asked: deque[tuple[list[str], list[Span], tuple[str, str] | None]] = deque()
+
+        def texts() -> Iterator[list[str]]:
+            for record, found in self._texts(records):
+                waiting.append((record, list(found)))
+                spans = self.task.spans(record)
+                for name, words in found.items():
+                    brackets = markers.brackets_for(words)
+                    inside = markers.outermost(spans.get(name, ())) if brackets else []
+                    asked.append((words, inside, brackets))
+                    yield markers.mark(words, inside, brackets) if brackets else words
+                    for span in inside:  # each for itself as well, to be recognised
+                        yield words[span.start : span.end]
+
+        translations = self._translate(texts(), part, cache)
+        for whole in translations:
+            words, spans, brackets = asked.popleft()
+            alone = [next(translations).words for _ in spans]
+            target, spaces = list(whole.words), list(whole.space_after)
+            regions: list[Span] = []
+            if brackets:
+                target, spaces, regions = markers.unmark(target, spaces, brackets)
+            matches = markers.match(spans, alone, regions, target)
+            pair = AlignedPair(words, target, {}, whole.warning, spaces)
+            yield with_matches(pair, matches), whole.failed
 
     def _aligned(
         self, translated: Iterator[tuple[Sequence[str], TranslatedWords]], part: str

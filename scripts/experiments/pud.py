@@ -1,0 +1,140 @@
+"""PUD: English trees projected onto 19 languages, and parsers trained on them.
+
+    python -m scripts.experiments.pud FOLDER
+
+The first 500 sentences are projected along the links of `agreement` (with NTREX as parallel text);
+the others are for testing. Prints coverage and attachment of the projected edges, and writes for
+each language the projected and the gold half, and FOLDER/pud.yaml: a study of a parser from English
+(zero-shot), from projected and from gold trees.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.evaluate_mini import PUD
+from xlt.config.schema import ProjectionSettings, Reference
+from xlt.data.references import resolve
+from xlt.data.store import read_records
+from xlt.errors import XltError
+from xlt.projection.align.agreement import Agreement, AgreementOptions
+from xlt.projection.pair import AlignedPair
+from xlt.tasks.dependency_parsing import DependencyParsing
+
+HALF = 500
+TASK = DependencyParsing()
+NAMES = dict(reversed(pair.split()) for pair in PUD.split(", "))
+
+
+def records(language: str) -> dict[str, dict[str, Any]]:
+    """Id → sentence, in the order of the treebank."""
+    reference = Reference(ref=f"ud-{NAMES[language]}-pud:{language}:test")
+    found = read_records(TASK, resolve(reference, language, "test"))
+    return {record["id"]: record for record in found}
+
+
+def pairs(english: dict[str, Any], other: dict[str, Any], language: str) -> dict[str, AlignedPair]:
+    """Id → the two sentences with links."""
+    ids = [id for id in english if id in other]
+    options = AgreementOptions(parallel=["ntrex"], max_parallel=2000)
+    words = [(english[id]["words"], other[id]["words"]) for id in ids]
+    try:
+        links = Agreement(options).align(words, "eng", language)
+    except XltError:  # not in NTREX
+        links = Agreement(AgreementOptions()).align(words, "eng", language)
+    return {id: AlignedPair(*one, found) for id, one, found in zip(ids, words, links, strict=True)}
+
+
+def scores(gold: dict[str, Any], projected: dict[str, Any]) -> dict[str, float]:
+    """In percent. coverage: of the words, those with a head; uas, las: of these, the right ones."""
+    words = known = right = labelled = 0
+    for id, record in projected.items():
+        want = gold[id]
+        words += len(want["heads"])
+        for head, relation, h, r in zip(
+            *(record["heads"], record["relations"], want["heads"], want["relations"]), strict=True
+        ):
+            known += head >= 0
+            right += head == h
+            labelled += head == h and relation.split(":")[0] == r.split(":")[0]
+    return {
+        "coverage": 100 * known / words,
+        "uas": 100 * right / max(1, known),
+        "las": 100 * labelled / max(1, known),
+    }
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> str:
+    with path.open("w", encoding="utf-8", newline="\n") as stream:
+        TASK.write(rows, stream, "conllu")
+    return str(path.absolute())
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    english = records("eng")
+    first = list(english)[:HALF]
+    data: dict[str, Any] = {"eng": {"train": write(
+        folder / "eng.gold.conllu", [english[id] for id in first]
+    )}}  # fmt: skip
+    cells: dict[str, Any] = {}
+    table = []
+    for language in NAMES:
+        if language == "eng":
+            continue
+        gold = records(language)
+        found = pairs(english, gold, language)
+        projected = {}
+        for id in first:
+            if id in found:
+                made = TASK.project(english[id], {"text": found[id]}, ProjectionSettings()).record
+                if made is not None:
+                    projected[id] = made
+        row = scores(gold, projected)
+        table.append(row)
+        print(
+            language, " ".join(f"{k} {v:.1f}" for k, v in row.items()), len(projected), flush=True
+        )
+        test = write(folder / f"{language}.test.conllu", [
+            r for id, r in gold.items() if id not in first
+        ])  # fmt: skip
+        data[language] = {"test": test}
+        cells[f"projected-{language}"] = own(
+            language, test, write(folder / f"{language}.projected.conllu", [*projected.values()])
+        )
+        cells[f"gold-{language}"] = own(
+            language, test,
+            write(folder / f"{language}.gold.conllu", [gold[id] for id in first if id in gold]),
+        )  # fmt: skip
+    print("mean", {k: round(float(np.mean([row[k] for row in table])), 1) for k in table[0]})
+    targets = [language for language in NAMES if language != "eng"]
+    study = {
+        "name": "pud",
+        "task": "dependency_parsing",
+        "data": data,
+        "source": "eng",
+        "target": targets,
+        "selection": {"on": "last"},
+        "training": {"epochs": 12, "learning_rate": 1e-3, "batch_tokens": 800},
+        "evaluation": {"bootstrap": 100},
+        "seeds": [1],
+        "study": {"cells": {"zero-shot": {"strategy": "zero_shot"}, **cells}},
+    }
+    (folder / "pud.yaml").write_text(json.dumps(study, indent=1), encoding="utf-8")
+
+
+def own(language: str, test: str, train: str) -> dict[str, Any]:
+    return {
+        "target": language,
+        "strategy": "in_language",
+        "data": {language: {"train": train, "test": test}},
+    }
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

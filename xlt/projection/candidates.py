@@ -1,0 +1,52 @@
+"""Spans that a trained model proposes on translations, for `matching.match_candidates`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from xlt.errors import XltError
+from xlt.model.folder import fingerprint_folder, read_info
+from xlt.projection.pair import AlignedPair, Span
+from xlt.runs.predict import find_model
+from xlt.runs.score import make_direct_predictor
+from xlt.task import Record, Task
+
+
+class Candidates:
+    """The spans that the model in a folder finds.
+
+    Raises XltError if there is no model, or one of another task.
+    """
+
+    def __init__(self, task: Task, folder: str, batch_tokens: int = 8192) -> None:
+        where = "projection.candidates"
+        path = find_model(Path(folder))
+        info = read_info(path)
+        if info.task != task.name:
+            raise XltError(
+                f"the model does {info.task}, not {task.name}",
+                where=where,
+                fix=f"name a run or a model of {task.name}",
+            )
+        self.identity = fingerprint_folder(path)
+        self.task, self.backbone, self.predictor = make_direct_predictor(
+            path, batch_tokens=batch_tokens
+        )
+
+    def __call__(
+        self, found: Sequence[tuple[Record, Mapping[str, AlignedPair], bool]]
+    ) -> list[dict[str, list[Span]]]:
+        """Of each record, the spans on its translations, by text."""
+        records: dict[int, Record] = {}
+        for n, (record, pairs, _) in enumerate(found):
+            if all(pair.target for pair in pairs.values()):
+                translated = self.task.translated(record, pairs)
+                if translated is not None:
+                    records[n] = translated
+        given = list(records.values())
+        predicted = self.predictor(given, self.task.encode(given, self.backbone, None))
+        spans: list[dict[str, list[Span]]] = [{} for _ in found]
+        for n, record in zip(records, predicted, strict=True):
+            spans[n] = self.task.spans(record)
+        return spans

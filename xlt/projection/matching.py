@@ -1,0 +1,76 @@
+"""Source spans matched to whole target spans, as one assignment problem.
+
+Politov et al. 2025 (arXiv 2501.18750): where a tagger of the target language proposes spans, the
+entities of the source are assigned to them so that the links between the two have the highest
+total score. What is matched is then said with links again, so that a task projects as always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from xlt.projection.pair import AlignedPair, Span
+
+Match = tuple[Span, Span, float]
+"""A source span, its target span, and how sure it is (greater than 0, at most 1)."""
+
+LEAST = 0.05
+"""Matches below it are none."""
+
+
+def assign(
+    sources: Sequence[Span], targets: Sequence[Span], score: Callable[[Span, Span], float]
+) -> list[Match]:
+    """Pairs of spans, each in at most one, with the highest total score (0 to 1 a pair)."""
+    if not sources or not targets:
+        return []
+    table = np.array([[score(source, target) for target in targets] for source in sources])
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    return [
+        (sources[i], targets[j], min(1.0, float(table[i, j])))
+        for i, j in zip(rows, columns, strict=True)
+        if table[i, j] >= LEAST
+    ]
+
+
+def match_candidates(
+    sources: Sequence[Span], candidates: Sequence[Span], pair: AlignedPair
+) -> list[Match]:
+    """The candidates (spans of the target, of whatever kind) that the source spans are.
+
+    The score of two spans is that of the links between them over the most that links of one word
+    to one word could have: 2 Σ score / (words of the one + words of the other).
+    """
+
+    def score(source: Span, target: Span) -> float:
+        inside = sum(
+            value
+            for i in range(source.start, source.end)
+            for j, value in pair.by_source.get(i, {}).items()
+            if target.start <= j < target.end
+        )
+        return 2 * inside / (source.end - source.start + target.end - target.start)
+
+    return assign(sources, candidates, score)
+
+
+def with_matches(pair: AlignedPair, matches: Sequence[Match]) -> AlignedPair:
+    """The pair with every word of a matched span linked to every word of its target, and these
+    words to nothing else; the other links as they are."""
+    sources = {i for source, _, _ in matches for i in range(source.start, source.end)}
+    targets = {j for _, target, _ in matches for j in range(target.start, target.end)}
+    links: Mapping[tuple[int, int], float] = {
+        (i, j): score
+        for (i, j), score in pair.links.items()
+        if i not in sources and j not in targets
+    } | {
+        (i, j): score
+        for source, target, score in matches
+        for i in range(source.start, source.end)
+        for j in range(target.start, target.end)
+    }
+    return replace(pair, links=links)
