@@ -9,7 +9,7 @@ from tiny import SHAPES, make_encoder
 
 from xlt.config.schema import Model
 from xlt.model.backbone import Backbone
-from xlt.model.classifier import PooledClassifier, StandardClassifier
+from xlt.model.classifier import AlignedClassifier, StandardClassifier
 from xlt.model.folder import ModelInfo, load_model, save_model
 from xlt.tasks.nli import NLI
 
@@ -32,7 +32,7 @@ def scores(backbone, model, records=PAIRS):
 @pytest.mark.parametrize("kind", SHAPES)
 def test_saved_and_loaded(tmp_path, kind):
     backbone, model = classifier(tmp_path, kind)
-    assert isinstance(model, PooledClassifier if kind == "umt5" else StandardClassifier)
+    assert isinstance(model, AlignedClassifier if kind == "umt5" else StandardClassifier)
     info = ModelInfo("nli", {}, LABELS, "", backbone.max_length)
     save_model(model, info, backbone.tokenizer, tmp_path / "model")
     _, again, loaded = load_model(tmp_path / "model")
@@ -68,9 +68,20 @@ def test_a_record_of_many_windows_is_the_mean_of_its_parts(tmp_path):
     torch.testing.assert_close(found[::2], scores(backbone, model)[1:3])
 
 
-def test_pooling_leaves_out_padding_and_special_pieces(tmp_path):
+def test_alignment_leaves_out_padding_and_special_pieces(tmp_path):
     backbone, model = classifier(tmp_path, "umt5")
     alone = torch.cat([scores(backbone, model, [record]) for record in PAIRS])
     torch.testing.assert_close(alone, scores(backbone, model), rtol=1e-4, atol=1e-5)
     blank = TASK.ablated(PAIRS[0])
+    assert scores(backbone, model, [blank]).isfinite().all()
     assert not torch.equal(scores(backbone, model, [blank])[0], scores(backbone, model)[0])
+
+
+@pytest.mark.parametrize("kind", ["bert", "umt5"])
+def test_room_for_another_label(tmp_path, kind):
+    backbone, model = classifier(tmp_path, kind)
+    before = scores(backbone, model)
+    model.grow({"label": (*LABELS["label"], "other")})
+    after = scores(backbone, model)
+    assert after.shape == (len(PAIRS), 4)
+    torch.testing.assert_close(after[:, :3].log_softmax(-1), before, rtol=1e-4, atol=1e-5)

@@ -33,7 +33,7 @@ def build_classifier(backbone: Backbone, labels: Labels) -> Classifier:
     from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING as KNOWN
 
     if backbone.has_decoder or type(backbone.config) not in KNOWN:
-        return PooledClassifier(backbone.encoder(), labels)
+        return AlignedClassifier(backbone.encoder(), labels)
     return StandardClassifier.build(backbone, labels)
 
 
@@ -114,18 +114,25 @@ class StandardClassifier(Classifier):
         self.labels = dict(labels)
 
 
-class PooledClassifier(Classifier):
-    """Mean vectors u, v of the two texts in context; a layer over [u, v, |u - v|, u * v].
+class AlignedClassifier(Classifier):
+    """Decomposable attention (Parikh et al. 2016, arXiv 1606.01933) over all layers of an encoder.
 
-    The features are those of Conneau et al. 2017 (InferSent, arXiv 1705.02364, section 3.1); the
-    texts are encoded together, not apart as there.
+    Each piece is compared with what it attends to in the other text; the mean and the maximum of
+    the comparisons over each text are what is classified (Chen et al. 2017, arXiv 1609.06038,
+    section 3.3). Layers, the piece vectors among them, are scaled to the same size and mixed with
+    learnt weights (Peters et al. 2018, arXiv 1802.05365, equation 1).
     """
 
-    DROPOUT = 0.1
+    DROPOUT = 0.2
+    SHARPNESS = 13.0
+    """Of the attention over cosines, at the start."""
 
     def __init__(self, encoder: PreTrainedModel, labels: Labels) -> None:
         super().__init__(encoder, labels)
-        size = int(encoder.config.hidden_size)
+        size, layers = int(encoder.config.hidden_size), int(encoder.config.num_hidden_layers)
+        self.mix = nn.Parameter(torch.zeros(layers + 1))
+        self.sharpness = nn.Parameter(torch.tensor(self.SHARPNESS).log())
+        self.compare = nn.Linear(4 * size, size)
         self.dense = nn.Linear(4 * size, size)
         self.dropout = nn.Dropout(self.DROPOUT)
         self.out = nn.Linear(size, len(self.values))
@@ -137,10 +144,24 @@ class PooledClassifier(Classifier):
         segments: torch.Tensor,
         token_type_ids: torch.Tensor | None,
     ) -> torch.Tensor:
-        pieces = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        u, v = (_mean(pieces, segments == segment) for segment in (FIRST, SECOND))
-        features = torch.cat([u, v, (u - v).abs(), u * v], -1)
-        found: torch.Tensor = self.out(self.dropout(torch.tanh(self.dense(self.dropout(features)))))
+        layers = self.encoder(
+            input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True
+        ).hidden_states
+        shares = zip(self.mix.softmax(0), layers, strict=True)
+        pieces = torch.stack([share * _scaled(layer) for share, layer in shares]).sum(0)
+        other = segments.unsqueeze(2) + segments.unsqueeze(1) == FIRST + SECOND
+        cosines = nn.functional.normalize(pieces, dim=-1)
+        scores = (cosines @ cosines.transpose(1, 2)).float() * self.sharpness.exp()
+        # A text without a piece is attended to by none.
+        attention = scores.masked_fill(~other, -1e4).softmax(-1) * other
+        compared = self.compare(self.dropout(_features(pieces, attention @ pieces))).relu().float()
+        features = []
+        for segment in (FIRST, SECOND):
+            inside = (segments == segment).unsqueeze(-1)
+            chosen = compared * inside
+            features += [chosen.sum(1) / inside.sum(1).clamp(min=1), chosen.amax(1)]
+        hidden = torch.tanh(self.dense(self.dropout(torch.cat(features, -1))))
+        found: torch.Tensor = self.out(self.dropout(hidden))
         return found
 
     def grow(self, labels: Labels) -> None:
@@ -149,7 +170,11 @@ class PooledClassifier(Classifier):
         self.labels = dict(labels)
 
 
-def _mean(pieces: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """pieces (rows, length, d), mask (rows, length) → (rows, d); 0 where there are none."""
-    share = mask.float() / mask.sum(1, keepdim=True).clamp(min=1)
-    return (pieces.float() * share.unsqueeze(-1)).sum(1)
+def _scaled(layer: torch.Tensor) -> torch.Tensor:
+    """Vectors of root mean square 1."""
+    layer = layer.float()
+    return layer * (layer.square().mean(-1, keepdim=True) + 1e-6).rsqrt()
+
+
+def _features(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return torch.cat([a, b, (a - b).abs(), a * b], -1)
