@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlt.typology.distances import Points
-from xlt.typology.evidence import Geometry, geometry, usual_distances
+from xlt.typology.evidence import TERMS, Geometry, geometry, usual_distances
 from xlt.typology.fitting import key, prior
-from xlt.typology.process import FEATURES, Posterior, fit, some_targets, source_kernel
+from xlt.typology.process import Posterior, fit, some_targets, source_kernel
 from xlt.typology.scores import Matrix, matrices
 
 Values = NDArray[np.float64]
 MOST_ASKED = 100
 """Targets of a matrix that are ranked."""
-NOTHING = np.zeros(len(FEATURES))
+NOTHING = np.zeros(len(TERMS))
 
 
 @dataclass

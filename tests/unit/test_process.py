@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from xlt.typology import process
-from xlt.typology.evidence import Geometry, geometry, usual_distances
+from xlt.typology.evidence import TERMS, Geometry, geometry, usual_distances
 from xlt.typology.scores import Matrix
 
 SOURCES = ("deu", "eng", "fra", "hin", "rus", "tur", "zho")
 TARGETS = ("ces", "eng", "eus", "jpn", "spa", "swa", "tam", "ukr")
 USUAL = usual_distances(sorted({*SOURCES, *TARGETS}))
-PRIOR = np.array([0.3, 0.1, 0.2, 0.1, 0.0])
+PRIOR = np.array([0.3, 0.1, 0.2, 0.1])
 
 
 def among(a, b) -> Geometry:
@@ -33,7 +33,7 @@ def test_the_solution_is_that_of_the_dense_system(matrix):
     same = np.eye(len(SOURCES), dtype=bool)
     sources = process.source_kernel(among(SOURCES, SOURCES), same)
     targets = process.target_kernel(among(TARGETS, TARGETS))
-    given = process.features(among(SOURCES, TARGETS)).reshape(-1, len(process.FEATURES))
+    given = process.features(among(SOURCES, TARGETS)).reshape(-1, len(TERMS))
     known = ~np.isnan(matrix.standard).ravel()
     column = np.kron(np.ones((len(SOURCES),) * 2), np.eye(len(TARGETS)))
     prior = np.kron(sources, targets) + process.FREEDOM * given @ given.T
@@ -52,7 +52,7 @@ def test_a_pair_is_the_sum_of_its_parts(matrix):
     near, pairs = among(TARGETS, ["jav"]), among(SOURCES, ["jav"])
     smooth = process.source_kernel(among(SOURCES, SOURCES), np.eye(7, dtype=bool)) @ found.pull
     parts = found.parts(pairs, near, smooth)
-    assert parts.shape == (7, 1, 1 + len(process.FEATURES))
+    assert parts.shape == (7, 1, 1 + len(TERMS))
     genetic = -pairs.distances["genetic"][:, 0] / process.SCALES[0] * found.weights[0]
     np.testing.assert_allclose(parts[:, 0, 1], genetic)
 
@@ -78,7 +78,7 @@ def test_the_level_follows_like_languages_and_their_resources():
     matrix = Matrix("made", "up", "F1", True, sources, targets, level + draw, about)
     from xlt.typology.distances import Points
 
-    found = process.fit(matrix, among, Points(targets).resources, np.zeros(5))
+    found = process.fit(matrix, among, Points(targets).resources, np.zeros(4))
     new = ["por", "xho"]
     european, african = found.levels.at(among(targets, new), Points(new).resources)
     assert european > 65

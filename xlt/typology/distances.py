@@ -7,7 +7,7 @@ or 1, and so recommends German for Fulah.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,12 +53,7 @@ class Points:
     @cached_property
     def script(self) -> Matrix:
         """Numbers; Chinese characters are one script. NaN where unknown."""
-        names = self._table.notes["scripts"]
-        names = [{"Hans": "Hani", "Hant": "Hani"}.get(name, name) for name in names]
-        number = {name: n for n, name in enumerate(dict.fromkeys(names))}
-        merged = np.full(UNKNOWN + 1, np.nan)
-        merged[: len(names)] = [number[name] for name in names]
-        return np.asarray(merged[self._table.take("script", self._rows)])
+        return np.asarray(_merged_scripts(self._table)[self._table.take("script", self._rows)])
 
     @cached_property
     def morphology(self) -> NDArray[np.uint8]:
@@ -85,6 +80,16 @@ class Points:
             known = observed & (length > 0)
             self._units[domain] = np.where(known, values / np.maximum(length, 1e-12), np.nan)
         return self._units[domain]
+
+
+@lru_cache(maxsize=4)
+def _merged_scripts(known: Table) -> Matrix:
+    names = known.notes["scripts"]
+    names = [{"Hans": "Hani", "Hant": "Hani"}.get(name, name) for name in names]
+    number = {name: n for n, name in enumerate(dict.fromkeys(names))}
+    merged = np.full(UNKNOWN + 1, np.nan)
+    merged[: len(names)] = [number[name] for name in names]
+    return merged
 
 
 def matrix(kind: str, a: Sequence[str], b: Sequence[str], known: Table | None = None) -> Matrix:

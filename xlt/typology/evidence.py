@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ class Geometry:
     imputed: dict[str, NDArray[np.bool_]]
     resources: Matrix
 
-    @property
+    @cached_property
     def together(self) -> Matrix:
         """D. Shape (a, b)."""
         return np.asarray(sum(WEIGHTS[kind] * self.distances[kind] for kind in TERMS))
@@ -48,6 +49,14 @@ class Geometry:
     def kernel(self, width: float) -> Matrix:
         """exp(-D / width). Shape (a, b)."""
         return np.asarray(np.exp(-self.together / width))
+
+    def and_(self, below: Geometry) -> Geometry:
+        """With more rows, for the same columns."""
+        return Geometry(
+            {k: np.vstack([v, below.distances[k]]) for k, v in self.distances.items()},
+            {k: np.vstack([v, below.imputed[k]]) for k, v in self.imputed.items()},
+            np.vstack([self.resources, below.resources]),
+        )
 
     def at(self, rows: Sequence[int], columns: Sequence[int]) -> Geometry:
         place = np.ix_(rows, columns)

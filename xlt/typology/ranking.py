@@ -9,29 +9,23 @@ count: another task's source qualities mislead (measured: regret 7.3 against 6.2
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xlt import languages
 from xlt.errors import XltError
 from xlt.typology import own_evidence
-from xlt.typology.distances import Points
-from xlt.typology.evidence import TERMS, Geometry, geometry
-from xlt.typology.fitting import key, prior
-from xlt.typology.process import FEATURES, fit, source_kernel
+from xlt.typology.evidence import TERMS, geometry
+from xlt.typology.measured import Answer, evidence, fitted
 from xlt.typology.scores import Matrix, matrices, of_task
 from xlt.typology.table import table
 
-WEIGHTS = Path(__file__).with_name("weights.json")
-PARTS = ("prior", *FEATURES)
-"""What a score is made of: how the source did elsewhere, the distances, likeness as a whole."""
+PARTS = ("prior", *TERMS)
+"""What a score is made of: how the source did elsewhere, and the distances."""
 UNMEASURED = -np.array([1.0, 1, 1, 0])
 """Of `TERMS`, without measurements: genetic, geographic and syntactic distance alike."""
 
@@ -122,23 +116,22 @@ def rank(
     candidate that is the target.
     """
     wanted = _target(target)
-    evidence = of_task(measured_as, encoder)
+    measured = of_task(measured_as, encoder)
     own = own_evidence.of(task, measured_as, encoder, _score) if own_scores else None
     if own is not None and own.evidence:
-        evidence = list(own.evidence)
-    found = _candidates(candidates, wanted, evidence)
+        measured = list(own.evidence)
+    found = _candidates(candidates, wanted, measured)
     # For the two rows that every ranking is compared with, all sources of the matrix take part.
-    sources = list(dict.fromkeys([*found, "eng", *(evidence[0].sources if evidence else ())]))
+    sources = list(dict.fromkeys([*found, "eng", *(measured[0].sources if measured else ())]))
     sources = [code for code in sources if code != wanted]
-    scored = _score(wanted, sources, evidence)
+    scored = _score(wanted, sources, measured)
     if own is not None:
         scored = own.settled(wanted, scored, fitted()["usual"])
     order = sorted(scored, key=lambda code: (-scored[code].score, code))
-    best = next((code for code in _best_on_average(evidence) if code in scored), None)
+    best = next((code for code in _best_on_average(measured) if code in scored), None)
     asked = set(found)
     chosen = [code for code in order if code in asked]
-    ranked = {code: n for n, code in enumerate(chosen, 1)}
-    scored |= {code: scored[code]._replace(rank=ranked[code]) for code in chosen}
+    scored |= {code: scored[code]._replace(rank=n) for n, code in enumerate(chosen, 1)}
     both = {"English": "eng", "best on average": best}
     references = {label: scored[code] for label, code in both.items() if code in scored}
     return Ranking(
@@ -146,8 +139,8 @@ def rank(
         task or ", ".join(measured_as),
         tuple(scored[code] for code in chosen),
         references,
-        tuple({"name": m.name, "task": m.task, "metric": m.metric, **m.about} for m in evidence),
-        _notes(wanted, evidence),
+        tuple({"name": m.name, "task": m.task, "metric": m.metric, **m.about} for m in measured),
+        _notes(wanted, measured),
         None if own is None else own.about(wanted),
     )
 
@@ -182,132 +175,65 @@ def _candidates(given: Sequence[str] | None, target: str, evidence: list[Matrix]
     return found
 
 
-def _score(target: str, sources: list[str], evidence: list[Matrix]) -> dict[str, Source]:
-    """Every source by the first matrix that measured it; the rest by the first of all."""
-    if not evidence:
+def _score(target: str, sources: list[str], found: list[Matrix]) -> dict[str, Source]:
+    """Every source, as the matrices have it; by distance alone where there are none."""
+    if not found:
         pairs = geometry(sources, [target], fitted()["usual"])
         given = np.stack([pairs.distances[kind][:, 0] for kind in TERMS], 1)
         parts = np.zeros((len(sources), len(PARTS)))
-        parts[:, 1 : 1 + len(TERMS)] = (given - given.mean(0)) * UNMEASURED
-        return _sources(sources, parts, pairs)
-    found: dict[str, Source] = {}
-    for matrix in evidence:
-        own = set(matrix.sources)
-        asked = [code for code in sources if code in own and code not in found]
-        if asked:
-            found |= _by_matrix(target, asked, matrix)
-    rest = [code for code in sources if code not in found]
-    return found | (_by_matrix(target, rest, evidence[0]) if rest else {})
+        parts[:, 1:] = (given - given.mean(0)) * UNMEASURED
+        nothing = np.full(len(sources), np.nan)
+        never = np.zeros(len(sources), dtype=bool)
+        return _sources(Answer(tuple(sources), parts, (), nothing, never, pairs, np.nan))
+    scored: dict[str, Source] = {}
+    for answer in evidence(tuple(found)).ask(target, sources):
+        scored |= _sources(answer)
+    return scored
 
 
-class _Fitted:
-    """A matrix, ready to be asked about any target."""
-
-    def __init__(self, matrix: Matrix) -> None:
-        known = fitted()
-        self.usual = known["usual"]
-        self.posterior = fit(
-            matrix,
-            lambda a, b: geometry(a, b, self.usual),
-            Points(matrix.targets).resources,
-            prior(known["weights"], matrix.name, matrix.task),
-        )
-        self.sources = Points(matrix.sources)
-        self.targets = Points(self.posterior.targets)
-        same = np.eye(len(matrix.sources), dtype=bool)
-        self.smooth = self._alike(self.sources, same) @ self.posterior.pull
-
-    def _alike(self, sources: Points, same: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return source_kernel(geometry(sources, self.sources, self.usual), same)
-
-    def ask(
-        self, target: str, others: Sequence[str]
-    ) -> tuple[NDArray[np.float64], Geometry, float, float]:
-        """Parts of the matrix's sources and of others; their distances; level and unit."""
-        asked = Points([target])
-        near = geometry(self.targets, asked, self.usual)
-        sources, smooth = self.sources, self.smooth
-        if others:
-            rows = Points(others)
-            same = np.zeros((len(others), len(self.sources.codes)), dtype=bool)
-            smooth = np.vstack([smooth, self._alike(rows, same) @ self.posterior.pull])
-            sources = Points([*self.sources.codes, *others])
-        pairs = geometry(sources, asked, self.usual)
-        parts = self.posterior.parts(pairs, near, smooth)[:, 0]
-        level, unit = (
-            float(trend.at(near, asked.resources)[0])
-            for trend in (self.posterior.levels, self.posterior.units)
-        )
-        return parts - parts[: len(self.sources.codes)].mean(0), pairs, level, max(unit, 0.0)
-
-
-_fitted = lru_cache(maxsize=64)(_Fitted)
-
-
-def _by_matrix(target: str, asked: list[str], matrix: Matrix) -> dict[str, Source]:
-    count = len(matrix.sources)
-    others = [code for code in asked if code not in set(matrix.sources)]
-    parts, pairs, level, unit = _fitted(matrix).ask(target, others)
-    rough = level + unit * parts[:count].sum(1)
-    # Median and ends of the errors on languages left out; the median first, as the expected score.
-    errors = fitted()["intervals"].get(key(matrix.name, matrix.task)) or [0.0]
-    bounds = [rough + error for error in errors]
-    if matrix.percent:
-        bounds = [np.clip(values, 0, 100) for values in bounds]
-    exact = np.full(count, np.nan)
-    if target in matrix.targets:
-        exact = matrix.scores[:, matrix.targets.index(target)]
-    found = _sources(
-        [*matrix.sources, *others],
-        parts,
-        pairs,
-        [values.tolist() for values in bounds],
-        exact.tolist(),
-        unit,
-    )
-    return {code: found[code] for code in asked}
-
-
-def _sources(
-    codes: list[str],
-    parts: NDArray[np.float64],
-    pairs: Geometry,
-    bounds: Sequence[list[float]] = (),
-    exact: Sequence[float] = (),
-    spread: float | None = None,
-) -> dict[str, Source]:
-    """bounds: expected scores, and perhaps their low and high ends, of the first of the codes."""
-    totals, rows = parts.sum(1).tolist(), parts.tolist()
-    some = any(mask.any() for mask in pairs.imputed.values())
-    found = {}
-    for n, code in enumerate(codes):
-        values = [column[n] for column in bounds] if bounds and n < len(bounds[0]) else []
-        expected, low, high = (*values, None, None, None)[:3]
-        there = n < len(exact) and exact[n] == exact[n]  # not NaN
-        found[code] = Source(
+def _sources(answer: Answer) -> dict[str, Source]:
+    # The expected score of a language that was no source anywhere would be a guess.
+    bounds = [np.where(answer.own, values, np.nan).tolist() for values in answer.bounds]
+    nothing = [np.nan] * len(answer.sources)
+    expected, low, high = (*bounds, nothing, nothing, nothing)[:3]
+    totals, parts = answer.parts.sum(1).tolist(), answer.parts.tolist()
+    own, exact = answer.own.tolist(), answer.exact.tolist()
+    masks = [(kind, answer.distances.imputed[kind][:, 0]) for kind in TERMS]
+    lacking = [(kind, mask.tolist()) for kind, mask in masks if mask.any()]
+    unit = _known(answer.unit)
+    return {
+        code: Source(
             0,
             code,
             totals[n],
-            expected,
-            low,
-            high,
-            tuple(rows[n]),
-            tuple(kind for kind in TERMS if pairs.imputed[kind][n, 0]) if some else (),
-            n < len(exact),
-            exact[n] if there else None,
-            spread,
+            _known(expected[n]),
+            _known(low[n]),
+            _known(high[n]),
+            tuple(parts[n]),
+            tuple(kind for kind, mask in lacking if mask[n]) if lacking else (),
+            own[n],
+            _known(exact[n]),
+            unit,
         )
-    return found
+        for n, code in enumerate(answer.sources)
+    }
 
 
-def _best_on_average(evidence: list[Matrix]) -> list[str]:
+def _known(value: float) -> float | None:
+    return None if value != value else value
+
+
+def _best_on_average(found: list[Matrix]) -> tuple[str, ...]:
     """Sources of the first matrix, the best over all targets first."""
-    if not evidence:
-        return []
-    first = evidence[0]
-    known = ~np.isnan(first.standard)
-    mean = np.where(known, first.standard, 0).sum(1) / (known.sum(1) + 1)
-    return [first.sources[n] for n in np.argsort(-mean, kind="stable")]
+    return _by_quality(found[0]) if found else ()
+
+
+@lru_cache(maxsize=64)
+def _by_quality(matrix: Matrix) -> tuple[str, ...]:
+    known = ~np.isnan(matrix.standard)
+    # A source that was measured once is still mostly an average one.
+    mean = np.where(known, matrix.standard, 0).sum(1) / (known.sum(1) + 1)
+    return tuple(matrix.sources[n] for n in np.argsort(-mean, kind="stable"))
 
 
 def _notes(target: str, evidence: list[Matrix]) -> tuple[str, ...]:
@@ -325,10 +251,3 @@ def _notes(target: str, evidence: list[Matrix]) -> tuple[str, ...]:
     for domain, code in sorted(known.borrowed(target).items()):
         said.append(f"{domain} of {target} is recorded under {code}")
     return tuple(said)
-
-
-@cache
-def fitted() -> dict[str, Any]:
-    """What `scripts/evaluate_ranker.py --write` has fitted."""
-    found: dict[str, Any] = json.loads(WEIGHTS.read_text(encoding="utf-8"))
-    return found

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xlt.typology.evidence import WIDTHS, Matrix, geometry
-from xlt.typology.ranking import Ranking, fitted, rank
+from xlt.typology.measured import fitted
+from xlt.typology.ranking import Ranking, rank
 
 DIVERSITY = 0.5
 """What a source loses, in units of the score, for being the same as one already taken."""

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlt.typology.evidence import geometry
-from xlt.typology.ranking import Ranking, fitted
+from xlt.typology.measured import fitted
+from xlt.typology.ranking import Ranking
 
 WORTH = 0.5
 """What is taken in must on average be so much better a source for the proxy than the average
