@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.evaluate_ranker.methods import OURS, second_experiments
-from scripts.evaluate_ranker.world import Row, World
+from scripts.evaluate_ranker.world import Row, World, unmeasured
 from xlt.files import write_json
 
 Values = NDArray[np.float64]
@@ -177,11 +177,18 @@ def noise(over: World, rows: Sequence[Row], judged: Sequence[Values]) -> None:
 
 def write(over: World, rows: Sequence[Row], path: Path) -> None:
     """Weights from everything; median, 10th and 90th percentile of the errors on languages left
-    out, from which an expected score has its interval."""
+    out, from which an expected score has its interval; and how much wider it is for a source that
+    was never measured."""
     errors = {
         name: np.concatenate([rows[n].scores - rows[n].expected for n in group])
         for name, group in _groups(rows).items()
     }
+    wider = {}
+    for name, group in _groups(rows).items():
+        # Beside a source that was measured: the same level, and an error of its own.
+        levels = np.array([np.mean(rows[n].scores - rows[n].expected) for n in group])
+        never = np.var(levels) + np.mean(unmeasured(over, rows[group[0]].matrix) ** 2)
+        wider[name] = max(1.0, float(np.sqrt(never / np.var(errors[name]))))
     value: dict[str, Any] = {
         "usual": {kind: [round(x, 4) for x in values] for kind, values in over.usual.items()},
         "weights": {
@@ -191,6 +198,7 @@ def write(over: World, rows: Sequence[Row], path: Path) -> None:
             name: [round(float(x), 2) for x in np.percentile(found, [50, *ENDS])]
             for name, found in sorted(errors.items())
         },
+        "wider": {name: round(value, 2) for name, value in sorted(wider.items())},
     }
     write_json(path, value)
     print(f"wrote {path}", file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -64,8 +64,17 @@ class World:
 
     def posterior(self, matrix: Matrix, first: Values) -> Posterior:
         """first: mean of β."""
-        resources = self.resources[self.rows(matrix.targets)]
-        return fit(matrix, self.between, resources, first)
+        return fit(matrix, self.between, self.resources_of, first)
+
+    def resources_of(self, codes: Sequence[str]) -> Values:
+        return self.resources[self.rows(codes)]
+
+    def smooth(self, posterior: Posterior, sources: Sequence[str]) -> Values:
+        """`Posterior.parts`' argument."""
+        same = np.array(sources)[:, None] == np.array(posterior.sources)[None]
+        one, other = self.resources_of(sources), self.resources_of(posterior.sources)
+        near = self.between(sources, posterior.sources)
+        return source_kernel(near, same, one, other) @ posterior.pull
 
     def weights(self, without: str | None = None) -> dict[str, Values]:
         """β of every matrix, fitted without a prior, and as if the language had never been
@@ -108,11 +117,10 @@ def ask(over: World, matrix: Matrix, held: str, weights: dict[str, Values]) -> R
     rest = matrix.without(held)
     posterior = over.posterior(rest, prior(weights, matrix.name, matrix.task))
     near = over.between(posterior.targets, [held])
-    same = np.eye(len(rest.sources), dtype=bool)
-    smooth = source_kernel(over.between(rest.sources, rest.sources), same) @ posterior.pull
+    smooth = over.smooth(posterior, rest.sources)
     parts = posterior.parts(over.between(rest.sources, [held]), near, smooth)[:, 0]
     predicted = (parts - parts.mean(0)).sum(1)
-    resources = over.resources[over.rows([held])]
+    resources = over.resources_of([held])
     level, unit = (t.at(near, resources)[0] for t in (posterior.levels, posterior.units))
     row = [matrix.sources.index(code) for code in rest.sources]
     scores = matrix.scores[row, matrix.targets.index(held)]
@@ -125,3 +133,27 @@ def ask(over: World, matrix: Matrix, held: str, weights: dict[str, Values]) -> R
         predicted[known],
         (level + max(unit, 0.0) * predicted)[known],
     )
+
+
+def unmeasured(over: World, matrix: Matrix, most: int = 12) -> Values:
+    """Errors of what is expected of sources as if they had never been measured, beside the mean of
+    the others; in the metric's unit, on all targets. Evenly spaced sources are left out in turn.
+    """
+    first = prior(over.weights(), matrix.name, matrix.task)
+    found = []
+    count = len(matrix.sources)
+    for n in sorted(set(np.linspace(0, count - 1, min(most, count)).round().astype(int))):
+        kept = [k for k in range(count) if k != n]
+        rest = replace(
+            matrix, sources=tuple(matrix.sources[k] for k in kept), scores=matrix.scores[kept]
+        )
+        posterior = over.posterior(rest, first)
+        near = over.between(posterior.targets, posterior.targets)
+        asked = [matrix.sources[n], *rest.sources]
+        pairs = over.between(asked, posterior.targets)
+        parts = posterior.parts(pairs, near, over.smooth(posterior, asked)).sum(-1)
+        columns = [matrix.targets.index(code) for code in posterior.targets]
+        apart = matrix.scores[n, columns] - rest.means[columns]
+        found.append(apart - rest.units[columns] * (parts[0] - parts[1:].mean(0)))
+    errors = np.concatenate(found)
+    return np.asarray(errors[~np.isnan(errors)])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from xlt.typology import process
+from xlt.typology.distances import Points
 from xlt.typology.evidence import TERMS, Geometry, geometry, usual_distances
 from xlt.typology.scores import Matrix
 
@@ -19,6 +20,10 @@ def among(a, b) -> Geometry:
     return geometry(list(a), list(b), USUAL)
 
 
+def resources(codes) -> np.ndarray:
+    return Points(codes).resources
+
+
 @pytest.fixture(scope="module")
 def matrix() -> Matrix:
     scores = np.random.default_rng(0).uniform(20, 90, (len(SOURCES), len(TARGETS)))
@@ -29,9 +34,10 @@ def matrix() -> Matrix:
 
 def test_the_solution_is_that_of_the_dense_system(matrix):
     """Column means are free: a large variance for each stands for that in the dense formula."""
-    found = process.fit(matrix, among, np.zeros(len(TARGETS)), PRIOR)
+    found = process.fit(matrix, among, resources, PRIOR)
     same = np.eye(len(SOURCES), dtype=bool)
-    sources = process.source_kernel(among(SOURCES, SOURCES), same)
+    read = resources(SOURCES)
+    sources = process.source_kernel(among(SOURCES, SOURCES), same, read, read)
     targets = process.target_kernel(among(TARGETS, TARGETS))
     given = process.features(among(SOURCES, TARGETS)).reshape(-1, len(TERMS))
     known = ~np.isnan(matrix.standard).ravel()
@@ -48,9 +54,9 @@ def test_the_solution_is_that_of_the_dense_system(matrix):
 
 
 def test_a_pair_is_the_sum_of_its_parts(matrix):
-    found = process.fit(matrix, among, np.zeros(len(TARGETS)), PRIOR)
+    found = process.fit(matrix, among, resources, PRIOR)
     near, pairs = among(TARGETS, ["jav"]), among(SOURCES, ["jav"])
-    smooth = process.source_kernel(among(SOURCES, SOURCES), np.eye(7, dtype=bool)) @ found.pull
+    smooth = np.random.default_rng(2).normal(size=found.pull.shape)
     parts = found.parts(pairs, near, smooth)
     assert parts.shape == (7, 1, 1 + len(TERMS))
     genetic = -pairs.distances["genetic"][:, 0] / process.SCALES[0] * found.weights[0]
@@ -63,7 +69,7 @@ def test_without_scores_the_prior_is_all(matrix):
         np.full(matrix.scores.shape, np.nan),
         matrix.about,
     )
-    found = process.fit(empty, among, np.zeros(len(TARGETS)), PRIOR)
+    found = process.fit(empty, among, resources, PRIOR)
     np.testing.assert_array_equal(found.weights, PRIOR)
     assert found.pull.size == 0
 
@@ -76,11 +82,9 @@ def test_the_level_follows_like_languages_and_their_resources():
     sources = ("eng", "rus", "tur", "hin", "zho", "ara")
     about = dict.fromkeys(("paper", "model", "origin", "licence"), "")
     matrix = Matrix("made", "up", "F1", True, sources, targets, level + draw, about)
-    from xlt.typology.distances import Points
-
-    found = process.fit(matrix, among, Points(targets).resources, np.zeros(4))
+    found = process.fit(matrix, among, resources, np.zeros(4))
     new = ["por", "xho"]
-    european, african = found.levels.at(among(targets, new), Points(new).resources)
+    european, african = found.levels.at(among(targets, new), resources(new))
     assert european > 65
     assert african < 45
-    assert (found.units.at(among(targets, new), Points(new).resources) > 0).all()
+    assert (found.units.at(among(targets, new), resources(new)) > 0).all()

@@ -12,10 +12,12 @@ def lines(result: dict[str, Any], explain: bool) -> list[str]:
     terms = ("prior", "genetic", "geographic", "syntactic", "script")
     shown = [*result["sources"], *result["references"].values()]
     terms = tuple(dict.fromkeys([*terms, *(term for source in shown for term in source["terms"])]))
-    rows = [_row(str(source["rank"]), source, terms) for source in result["sources"]]
+    # What is reported and is no part of a score.
+    more = tuple(name for name in ("data", "pretraining") if any(name in s for s in shown))
+    rows = [_row(str(source["rank"]), source, terms, more) for source in result["sources"]]
     for label, source in result["references"].items():
-        rows.append(_row(label, source, terms))
-    header = ("", "language", "expected", "80 %", *terms, "confidence")
+        rows.append(_row(label, source, terms, more))
+    header = ("", "language", "expected", "80 %", *terms, *more, "confidence")
     said = [
         f"sources for {result['name']} ({result['target']}), {result['task']}: "
         f"{len(result['sources'])} of {result['candidates']} candidates",
@@ -23,6 +25,7 @@ def lines(result: dict[str, Any], explain: bool) -> list[str]:
         *_evidence(result["evidence"]),
         *_own(result["own"], result["target"]),
         *(_text(result["text"]) if "text" in result else []),
+        *([_pretraining(result["pretraining"], result["name"])] if "pretraining" in result else []),
         *(f"note: {text}" for text in result["notes"]),
     ]
     if any(source["imputed"] for source in result["sources"]):
@@ -48,7 +51,9 @@ def lines(result: dict[str, Any], explain: bool) -> list[str]:
     return said
 
 
-def _row(first: str, source: dict[str, Any], terms: tuple[str, ...]) -> tuple[str, ...]:
+def _row(
+    first: str, source: dict[str, Any], terms: tuple[str, ...], more: tuple[str, ...]
+) -> tuple[str, ...]:
     interval = source["interval"]
     return (
         first,
@@ -63,8 +68,17 @@ def _row(first: str, source: dict[str, Any], terms: tuple[str, ...]) -> tuple[st
             else ""
             for term in terms
         ),
+        *(_said(source.get(name)) for name in more),
         source["confidence"],
     )
+
+
+def _said(value: Any) -> str:
+    return str(value["text"] if isinstance(value, dict) else value or "")
+
+
+def _pretraining(found: dict[str, str], name: str) -> str:
+    return f"{found['encoder']} in pretraining ({found['source']}): {name} {found['target']}"
 
 
 def _evidence(matrices: list[dict[str, str]]) -> list[str]:

@@ -85,18 +85,23 @@ def predict_source(
     """Rank source languages for a target, from typology and measured transfers."""
     from dataclasses import asdict
 
+    from xlt import languages
     from xlt.commands.advice import lines
     from xlt.errors import XltError
     from xlt.typology.choice import measured_as
-    from xlt.typology.explain import as_dict
+    from xlt.typology.explain import add_pretraining, as_dict
     from xlt.typology.ranking import rank
     from xlt.typology.sets import chains
 
     if sources is not None and available is not None:
         raise XltError("--sources and --available exclude one another", fix="give one of the two")
     named = sources.split(",") if sources is not None else None
+    held = {}
     if available is not None:
-        named = _trainable(available.split(","), target)
+        from xlt.typology import holdings
+
+        held = holdings.of_cards(_cards(available.split(",")))
+        named = [code for code in held if not languages.same(code, target)]
     candidates = None if named is None else [text.strip() for text in named if text.strip()]
     names = measured_as(task)
     found = rank(target, candidates, task=task, measured_as=names, encoder=encoder, own_scores=own)
@@ -111,6 +116,11 @@ def predict_source(
     elif source_text:
         raise XltError("--source-text is compared with the target's", fix="give --text, too")
     result = as_dict(found, top) | ({"text": about_text} if about_text else {})
+    add_pretraining(result, encoder)
+    if held:
+        for source in (*result["sources"], *result["references"].values()):
+            source["data"] = holdings.describe(held, source["language"])
+        result["notes"] += holdings.note(held, found.sources[0].language, found.sources[0].name)
     if count is not None or budget is not None:
         result |= _together(found, names, count or SOURCES, set_by, encoder, own)
     if budget is not None:
@@ -173,9 +183,8 @@ def analyse_typology(
     console.result({task: [asdict(e) for e in es] for task, es in found.items()}, lines)
 
 
-def _trainable(names: list[str], target: str) -> list[str]:
-    """Languages with a train split in the cards called so, or beginning so (`ud`: all of UD)."""
-    from xlt import languages
+def _cards(names: list[str]) -> list[str]:
+    """The cards called so, or beginning so (`ud`: all of UD)."""
     from xlt.data import cards
     from xlt.errors import XltError, choose
 
@@ -189,10 +198,7 @@ def _trainable(names: list[str], target: str) -> list[str]:
                 where="--available",
                 fix=choose(name, {card.partition("-")[0] for card in known}),
             )
-        for card in matching:
-            for code, splits in cards.get(card).languages.items():
-                if "train" in splits and not languages.same(code, target):
-                    found[code] = None
+        found |= dict.fromkeys(matching)
     return list(found)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from xlt.typology.distances import KINDS, distance, reason
+from xlt.typology.pretraining import of_encoder
 from xlt.typology.ranking import Ranking, Source
 from xlt.typology.table import UNKNOWN, table
 
@@ -34,6 +35,31 @@ def as_dict(ranking: Ranking, top: int | None = None) -> dict[str, Any]:
         "notes": list(ranking.notes),
         "own": ranking.own,
     }
+
+
+def add_pretraining(result: dict[str, Any], encoder: str | None) -> None:
+    """What the encoder has read of the target and of every source, where that is known.
+
+    result: of `as_dict`. Raises XltError for an encoder in the package that is damaged.
+    """
+    if encoder is None:
+        return
+    known = of_encoder(encoder)
+    if known is None:
+        result["notes"].append(f"what {encoder} has read in pretraining is not known here")
+        return
+    result["pretraining"] = {
+        "encoder": known.name,
+        "source": known.source,
+        "target": known.says(result["target"]),
+    }
+    for source in (*result["sources"], *result["references"].values()):
+        source["pretraining"] = known.says(source["language"])
+    if result["target"] not in known.languages:
+        result["notes"].append(
+            f"{known.name} has never read {result['name']}: what is expected is from languages "
+            "with as much text, and target text or labels are worth more than usual"
+        )
 
 
 def describe(source: Source, target: str) -> dict[str, Any]:

@@ -34,7 +34,8 @@ class Answer:
     """What one matrix says of sources for a target.
 
     parts:  shape (sources, 1 + features), about the mean over the matrix's own sources.
-    bounds: expected scores, and perhaps their low and high ends; each of shape (sources,).
+    bounds: expected scores, and perhaps their low and high ends; each of shape (sources,). They are
+        wider for a source that the matrix has not measured.
     exact:  published scores of the very pairs, NaN where there are none.
     own:    which of the sources the matrix has measured.
     unit:   points that one unit of the parts is worth.
@@ -89,7 +90,9 @@ class _Fitted:
         self._usual = known["usual"]
         self._matrix = matrix
         self._posterior = posterior(matrix)
-        self._errors = known["intervals"].get(key(matrix.name, matrix.task)) or [0.0]
+        name = key(matrix.name, matrix.task)
+        self._errors = known["intervals"].get(name) or [0.0]
+        self._wider = known["wider"].get(name, 1.0)
         self._rows = [place[code] for code in matrix.sources]
         self._targets = [place[code] for code in self._posterior.targets]
         self._own = {code: n for n, code in enumerate(matrix.sources)}
@@ -98,7 +101,8 @@ class _Fitted:
         self._smooth = self._alike(self._sources, same) @ self._posterior.pull
 
     def _alike(self, sources: Points, same: NDArray[np.bool_]) -> Values:
-        return source_kernel(geometry(sources, self._sources, self._usual), same)
+        near = geometry(sources, self._sources, self._usual)
+        return source_kernel(near, same, sources.resources, self._sources.resources)
 
     def answer(self, target: str, asked: Points, near: Geometry, sources: list[str]) -> Answer:
         """near: between all languages of the evidence and the target."""
@@ -122,7 +126,9 @@ class _Fitted:
         own = np.array([code in self._own for code in sources])
         rough = level + unit * parts[chosen].sum(1)
         # Median and ends of the errors on languages left out; the median is the expected score.
-        bounds = [rough + error for error in self._errors]
+        middle, *ends = self._errors
+        wider = np.where(own, 1.0, self._wider)
+        bounds = [rough + middle, *(rough + middle + wider * (end - middle) for end in ends)]
         if self._matrix.percent:
             bounds = [np.clip(values, 0, 100) for values in bounds]
         exact = np.full(len(sources), np.nan)
@@ -140,6 +146,6 @@ def posterior(matrix: Matrix) -> Posterior:
     return fit(
         matrix,
         lambda a, b: geometry(a, b, known["usual"]),
-        Points(matrix.targets).resources,
+        lambda codes: Points(codes).resources,
         prior(known["weights"], matrix.name, matrix.task),
     )

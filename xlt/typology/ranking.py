@@ -35,8 +35,8 @@ class Source(NamedTuple):
 
     rank:     from 1; 0 for a language that is only there to be compared with.
     score:    in standard deviations over the sources of a matrix; comparable in one ranking.
-    expected: the metric's value; None where the task or the source was never measured. low, high:
-        80 % of the errors on languages left out lie between.
+    expected: the metric's value; None where the task was never measured. low, high: 80 % of the
+        errors on languages left out lie between.
     parts:    contribution of each of `PARTS` to the score.
     imputed:  the distances that rest on what is usual, because nothing is recorded.
     measured: the published score of this very pair, where there is one; or, if `own`, the user's.
@@ -192,8 +192,7 @@ def _score(target: str, sources: list[str], found: list[Matrix]) -> dict[str, So
 
 
 def _sources(answer: Answer) -> dict[str, Source]:
-    # The expected score of a language that was no source anywhere would be a guess.
-    bounds = [np.where(answer.own, values, np.nan).tolist() for values in answer.bounds]
+    bounds = [values.tolist() for values in answer.bounds]
     nothing = [np.nan] * len(answer.sources)
     expected, low, high = (*bounds, nothing, nothing, nothing)[:3]
     totals, parts = answer.parts.sum(1).tolist(), answer.parts.tolist()

@@ -1,0 +1,80 @@
+"""How much labelled training data there is of a source, and whether it is on this machine.
+
+Reported, and not part of a score: no public table of single sources says how much it trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from xlt import languages
+from xlt.data import cards
+from xlt.data.references import locate
+
+LITTLE = 0.1
+"""Of the most that a candidate has: less is pointed out."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """bytes: of the publisher's training files, packed as they are; None if a card does not say.
+    here: whether all of them are on this machine. cards: that have them."""
+
+    bytes: int | None
+    here: bool
+    cards: tuple[str, ...]
+
+    def __str__(self) -> str:
+        said = "?" if self.bytes is None else f"{self.bytes / 1e6:.1f} MB"
+        return said if self.here else f"{said}, not here"
+
+
+def of_cards(names: Sequence[str]) -> dict[str, Holding]:
+    """Language, under the code of `languages.shared` → its training data in these cards."""
+    found: dict[str, list[Holding]] = {}
+    for name in names:
+        card = cards.get(name)
+        for code, splits in card.languages.items():
+            if "train" in splits:
+                found.setdefault(languages.shared(code), []).append(_holding(card, splits["train"]))
+    return {code: _together(held) for code, held in sorted(found.items())}
+
+
+def _holding(card: cards.Card, split: cards.Split) -> Holding:
+    places = [locate(card, file) for file in split.files]
+    sizes = [
+        file.size or (None if path is None else path.stat().st_size)
+        for file, path in zip(split.files, places, strict=True)
+    ]
+    total = None if None in sizes else sum(size for size in sizes if size is not None)
+    if total is not None and split.select is not None:
+        total = total * len(split.select.remainder) // split.select.modulo
+    return Holding(total, None not in places, (card.identifier,))
+
+
+def _together(held: list[Holding]) -> Holding:
+    known = [one.bytes for one in held if one.bytes is not None]
+    return Holding(
+        sum(known) if len(known) == len(held) else None,
+        all(one.here for one in held),
+        tuple(name for one in held for name in one.cards),
+    )
+
+
+def describe(held: dict[str, Holding], code: str) -> dict[str, Any] | None:
+    """JSON-able; None for a language without training data in the cards."""
+    return asdict(held[code]) | {"text": str(held[code])} if code in held else None
+
+
+def note(held: dict[str, Holding], first: str, name: str) -> list[str]:
+    """What is to be said of the source ranked first."""
+    most = max((one.bytes or 0 for one in held.values()), default=0)
+    own = held.get(first)
+    if own is None or own.bytes is None or own.bytes >= LITTLE * most:
+        return []
+    return [
+        f"{name} is ranked first with {own.bytes / 1e6:.1f} MB of training data, where another "
+        f"candidate has {most / 1e6:.1f}; amounts are not part of the score"
+    ]
