@@ -82,10 +82,14 @@ def test_failed_translations_are_tried_again(monkeypatch, counting, caplog):
     monkeypatch.setitem(translation.translators._registered, "backwards", Failing)
     found = list(store.project(projector(), records(), size=2))
     assert [one.failed for one in found] == [False, False, True, False]
-    assert "failed on 1 texts" in caplog.text
+    assert "failed on 1 records" in caplog.text
+    assert list(store.project(projector(), records(), size=2)) == found
+    assert counting.asked == 4  # it fails again: all that can be had is there
     monkeypatch.setitem(translation.translators._registered, "backwards", translation.Backwards)
     again = list(store.project(projector(), records(), size=2))
     assert [one.failed for one in again] == [False] * 4
+    assert counting.asked == 6
+    assert list(store.project(projector(), records(), size=2)) == again
     assert counting.asked == 6
 
 

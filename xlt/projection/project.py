@@ -121,6 +121,11 @@ class Projector:
             projection = self._project(record, pairs) if self.annotate else Projection(None)
             yield Projected(record, pairs, projection, failed)
 
+    def translates_any(self, records: Sequence[Record], *, cache: Cache | None = None) -> bool:
+        """Whether the translator, which has failed on these records, can do one of them now."""
+        texts = (words for _, found in self._texts(records) for words in found.values())
+        return any(not one.failed for one in self._translate(texts, "", cache))
+
     def _pairs(self, records: Iterable[Record], part: str, cache: Cache | None) -> Iterator[_Pairs]:
         """Every record with its texts, their translations and links."""
         waiting: deque[tuple[Record, list[str]]] = deque()

@@ -54,16 +54,14 @@ def project(
         while chunk := list(islice(remaining, size)):
             path = folder / f"{_key(identity, chunk)}.jsonl.gz"
             found = _read(path)
-            if found is None:
+            failed = [one.source for one in found or () if one.failed]
+            if found is None or (failed and projector.translates_any(failed, cache=cache)):
                 found = list(projector.stream(chunk, part=part, cache=cache))
-                if any(one.failed for one in found):
-                    number = sum(one.failed for one in found)
-                    log.warning(
-                        "the translator failed on %d texts; the same command tries them again",
-                        number,
-                    )
-                else:
-                    _write(path, found)
+                _write(path, found)
+            if number := sum(one.failed for one in found):
+                log.warning(
+                    "the translator failed on %d records; the same command tries them again", number
+                )
             yield from found
             done += len(chunk)
             log.info("%s → %s: %d records", projector.source, projector.target, done)
