@@ -180,7 +180,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "ner": [{}, {"model": "text_to_text", "beams": 2}],
     "question_generation": [
         {"exemplars": 0, "language_tag": True, "generation": _SHORT},
-        {"exemplars": 2, "generation": {**_SHORT, "beams": 1}},
+        {"exemplars": 2, "generation": {**_SHORT, "copy_bias": True}},
     ],
     "dependency_parsing": [
         {"arc_size": 16, "relation_size": 8},

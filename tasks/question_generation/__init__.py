@@ -168,7 +168,7 @@ class QuestionGeneration(Task):
 
     def load(self, folder: Path, backbone: Backbone, labels: Labels) -> TaskModel:
         model = self.build(backbone, labels)
-        if self.options.exemplars:
+        if model.head_state():
             model.load_head(folder)
         return model
 

@@ -54,19 +54,20 @@ class QuestionGenerator(Seq2Seq):
         Without labels it returns the `types` (records,) that it chose, too.
         """
         assert exemplar_input_ids is not None
-        states, mask = self.read(input_ids, window_of)
-        mean = (states * mask.unsqueeze(-1)).sum(1).float() / mask.sum(1, keepdim=True)
+        source = self.read(input_ids, window_of)
+        mask = source.mask.unsqueeze(-1)
+        mean = (source.states * mask).sum(1).float() / mask.sum(1)
         scores = self.types(mean)
         if labels is None:
             chosen = scores.argmax(-1)
             exemplars = exemplar_input_ids[torch.arange(len(chosen)), chosen]
-            states, mask = self.read(self.shown(input_ids, exemplars[window_of]), window_of)
-            return {**self.generate(states, mask, start_input_ids), "types": chosen}
+            source = self.read(self.shown(input_ids, exemplars[window_of]), window_of)
+            return {**self.generate(source, start_input_ids), "types": chosen}
         assert target_input_ids is not None
         assert types is not None
         exemplars = exemplar_input_ids[:, 0]
-        states, mask = self.read(self.shown(input_ids, exemplars[window_of]), window_of)
-        sums = self.target_losses(states, mask, target_input_ids, labels)
+        source = self.read(self.shown(input_ids, exemplars[window_of]), window_of)
+        sums = self.target_losses(source, target_input_ids, labels)
         targets = (labels != IGNORED).sum(1)
         # Of a record without targets nothing is learnt, its type neither.
         typed = nn.functional.cross_entropy(scores, types, ignore_index=IGNORED, reduction="none")

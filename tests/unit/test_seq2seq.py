@@ -284,3 +284,18 @@ def test_consensus_takes_what_most_say():
     found = consensus([a, b, c])
     assert found["output_ids"][0].tolist() == [5, 6, 7, 0]
     assert found["output_ids"][1][: found["lengths"][1]].tolist() == [4, 4, 4, 4]
+
+
+def test_pieces_of_the_input_are_favoured(folder):
+    model, given = generator(folder, copy_bias=True, beams=2)
+    batch = prompts(given, ["Rome", "Siti lihat"])
+    own = [{*row.tolist()} for row in batch["input_ids"]]
+    with torch.no_grad():
+        model.copy.fill_(50.0)
+    found = model(**batch)
+    for mine, row, length in zip(own, found["output_ids"], found["lengths"], strict=True):
+        assert {*row[:length].tolist()} <= mine
+    loss = model(**batch, **targets(given, ["Rome", "lihat"]))["loss"]
+    loss.backward()
+    assert model.copy.grad is not None
+    assert "copy" in model.head_state()

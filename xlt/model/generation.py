@@ -14,4 +14,9 @@ class Generation(Section):
     max_pieces: PositiveInt = Field(64, description="of an output; what is cut there is marked")
     length_penalty: float = 1.0
     repetition_penalty: PositiveFloat = 1.0
+    copy_bias: bool = Field(
+        False,
+        description="learn how much likelier the pieces of the input are: a help for small "
+        "models, above all for those whose languages share their vectors",
+    )
     no_repeat_ngram: int = Field(0, ge=0, description="pieces in a row that may not come twice")

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from transformers import LogitsProcessor
 
 from xlt.errors import XltError
 from xlt.model.backbone import counts_from_padding
@@ -30,6 +31,29 @@ if TYPE_CHECKING:
     from xlt.task import Labels
 
 
+class Source(NamedTuple):
+    """What a decoder attends to.
+
+    states: (records, pieces, d); mask: (records, pieces).
+    bias:   (records, vocabulary), added to the logits; None where copying is not favoured.
+    """
+
+    states: torch.Tensor
+    mask: torch.Tensor
+    bias: torch.Tensor | None = None
+
+
+class _Biased(LogitsProcessor):  # type: ignore[misc]
+    """Scores with a bias for each record; rows are records × beams. Probabilities stay such."""
+
+    def __init__(self, bias: torch.Tensor) -> None:
+        self.bias = bias
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        beams = len(scores) // len(self.bias)
+        return (scores.float() + self.bias.repeat_interleave(beams, 0)).log_softmax(-1)
+
+
 class Seq2Seq(TaskModel):
     """Any encoder-decoder; its batches are those of `xlt.data.prompt`.
 
@@ -37,6 +61,8 @@ class Seq2Seq(TaskModel):
     tokenizer: the tokenizer of its pieces.
     known:     pieces of the data that it has learnt from; empty for a vocabulary that was never
         trimmed, which predicts with all of its pieces.
+    copy:      what is added to the logits of pieces in the input, if `generation.copy_bias`. It is
+        the only thing that the saved model lacks without xlt.
     """
 
     generates: ClassVar[bool] = True
@@ -46,6 +72,7 @@ class Seq2Seq(TaskModel):
     ) -> None:
         super().__init__(model, labels)
         self.tokenizer, self.generation = backbone.tokenizer, generation
+        self.copy = nn.Parameter(torch.ones(())) if generation.copy_bias else None
         pieces = Path(backbone.source) / PIECES
         self.known = read_kept(pieces) if pieces.is_file() else np.zeros(0, np.int32)
 
@@ -66,32 +93,33 @@ class Seq2Seq(TaskModel):
 
         Returns the loss with labels; without, `output_ids` and `cut` as `generate` does.
         """
-        states, mask = self.read(input_ids, window_of)
+        source = self.read(input_ids, window_of)
         if labels is None:
-            return self.generate(states, mask, start_input_ids)
+            return self.generate(source, start_input_ids)
         assert target_input_ids is not None
-        sums = self.target_losses(states, mask, target_input_ids, labels)
+        sums = self.target_losses(source, target_input_ids, labels)
         return {"loss": over_items(sums, labels, num_items_in_batch, weights)}
 
     @property
     def pad_id(self) -> int:
         return int(self.config.pad_token_id)
 
-    def read(
-        self, input_ids: torch.Tensor, window_of: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The encoder's states of all windows of each record, (records, pieces, d), and a mask."""
+    def read(self, input_ids: torch.Tensor, window_of: torch.Tensor) -> Source:
+        """What the encoder makes of all windows of each record."""
         mask = (input_ids != self.pad_id).long()
         encoder = self.encoder.get_encoder()
         states = encoder(input_ids=input_ids, attention_mask=mask).last_hidden_state
-        return join_windows(states, mask, window_of)
+        bias = None
+        if self.copy is not None:
+            size = self.encoder.get_input_embeddings().weight.shape[0]
+            there = states.new_zeros(int(window_of[-1]) + 1, size, dtype=torch.float32)
+            there[window_of.unsqueeze(1).expand_as(input_ids), input_ids] = 1
+            there[:, self.pad_id] = 0
+            bias = self.copy * there
+        return Source(*join_windows(states, mask, window_of), bias)
 
     def target_losses(
-        self,
-        states: torch.Tensor,
-        mask: torch.Tensor,
-        target_input_ids: torch.Tensor,
-        labels: torch.Tensor,
+        self, source: Source, target_input_ids: torch.Tensor, labels: torch.Tensor
     ) -> torch.Tensor:
         """Summed cross-entropy of each record's targets, (records,)."""
         from transformers.modeling_outputs import BaseModelOutput
@@ -109,11 +137,13 @@ class Seq2Seq(TaskModel):
             target_input_ids, labels = target_input_ids[:, :most], labels[:, :most]
         start = target_input_ids.new_full((len(target_input_ids), 1), start_id(self.config))
         logits = self.encoder(
-            encoder_outputs=BaseModelOutput(last_hidden_state=states),
-            attention_mask=mask,
+            encoder_outputs=BaseModelOutput(last_hidden_state=source.states),
+            attention_mask=source.mask,
             decoder_input_ids=torch.cat([start, target_input_ids[:, :-1]], 1),
             use_cache=False,
         ).logits
+        if source.bias is not None:
+            logits = logits + source.bias.unsqueeze(1)
         targets = target_input_ids.masked_fill(labels == IGNORED, IGNORED)
         losses = nn.functional.cross_entropy(
             logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="none"
@@ -122,8 +152,7 @@ class Seq2Seq(TaskModel):
 
     def generate(
         self,
-        states: torch.Tensor,
-        mask: torch.Tensor,
+        source: Source,
         start: torch.Tensor | None = None,
         *,
         max_pieces: int | None = None,
@@ -141,9 +170,11 @@ class Seq2Seq(TaskModel):
         from transformers import GenerationConfig, LogitsProcessorList
         from transformers.modeling_outputs import BaseModelOutput
 
+        states = source.states
         begin = torch.full((len(states), 1), start_id(self.config), device=states.device)
         if start is not None:
             begin = torch.cat([begin, start], 1)
+        copying = [] if source.bias is None else [_Biased(source.bias)]
         options = self.generation
         limit = max_pieces or options.max_pieces
         if (most := most_pieces(self.config)) is not None:
@@ -151,7 +182,7 @@ class Seq2Seq(TaskModel):
         beams = max(options.beams, several)
         generated = self.encoder.generate(
             encoder_outputs=BaseModelOutput(last_hidden_state=states),
-            attention_mask=mask,
+            attention_mask=source.mask,
             decoder_input_ids=begin,
             generation_config=GenerationConfig(
                 num_beams=beams,
@@ -166,7 +197,7 @@ class Seq2Seq(TaskModel):
                 decoder_start_token_id=start_id(self.config),
                 use_cache=True,
             ),
-            logits_processor=LogitsProcessorList(processors),
+            logits_processor=LogitsProcessorList([*copying, *processors]),
         )
         outputs = generated[:, begin.shape[1] :]
         ends = torch.as_tensor(self.config.eos_token_id, device=outputs.device)

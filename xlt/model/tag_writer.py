@@ -85,12 +85,13 @@ class TagWriter(Seq2Seq):
         automata = self.automata(copy_input_ids)
         longest = max(automaton.longest() for automaton in automata)
         longest = min(longest, most_pieces(self.config) or longest)
-        states, mask = self.read(input_ids, window_of)
         found = self.generate(
-            states, mask, max_pieces=longest, processors=[Constrained(automata, 1, longest)]
+            self.read(input_ids, window_of),
+            max_pieces=longest,
+            processors=[Constrained(automata, 1, longest)],
         )
         scores = torch.full(
-            (*copy_input_ids.shape[:2], len(self.labels["tag"])), UNLIKELY, device=states.device
+            (*copy_input_ids.shape[:2], len(self.labels["tag"])), UNLIKELY, device=input_ids.device
         )
         scores[..., 0] = 0
         number = {tag: i for i, tag in enumerate(self.labels["tag"])}
