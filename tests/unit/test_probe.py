@@ -74,6 +74,7 @@ def test_groups_and_controls(run, tmp_path):
     each = accuracy(run, PAIRS, shown=[TASK.ablated(record) for record in PAIRS])
     assert controls["hypothesis only"]["accuracy"]["mean"] == pytest.approx(np.mean(each))
     assert controls["majority"]["accuracy"]["mean"] == pytest.approx(100 / 3)
+    assert rows["names"]["controls"]["majority"]["accuracy"]["mean"] == 0, "entailment, like all"
     assert rows["names"]["balance"] == {"contradiction": 0.5, "neutral": 0.5}
     difference = rows["names"]["against"]
     assert difference["low"] <= difference["difference"] <= difference["high"]

@@ -1,13 +1,14 @@
 """`xlt probe`: what a model gets right of challenge sets, phenomenon by phenomenon.
 
 Beside every score stand its interval, the class balance, and what is reached without skill: by
-always giving the most frequent answer, and by a model that does not see what the answer depends on.
+always giving the split's most frequent answer, and by a model that does not see what the answer
+depends on.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,24 +47,26 @@ class Part:
 
     def counts(self, predicted: Sequence[Record]) -> NDArray[np.float64]:
         """Of predictions with the model's labels, (records, columns)."""
+        return self._counts([self._mapped(one) for one in predicted])
+
+    def _counts(self, answered: Sequence[Record]) -> NDArray[np.float64]:
         from xlt.training.predict import count_matrix
 
-        return count_matrix(self.task, self.records, [self._mapped(one) for one in predicted])
+        return count_matrix(self.task, self.records, answered)
 
     def _mapped(self, predicted: Record) -> Record:
         label = self.answers.get(self.task.answer(predicted) or "")
         return predicted if label is None else self.task.answered(predicted, label)
 
-    def majority(self, chosen: NDArray[np.int64]) -> NDArray[np.float64] | None:
-        """Counts of the best constant answer to these records; None without single answers."""
-        balance = self.balance(chosen)
+    def majority(self) -> NDArray[np.float64] | None:
+        """Counts of always giving the answer that is most frequent here; None without answers."""
+        balance = self.balance(range(len(self.records)))
         if not balance:
             return None
         answer = next(iter(balance))
-        gold = [self.records[i] for i in chosen]
-        return np.stack([self.task.counts(r, self.task.answered(r, answer)) for r in gold])
+        return self._counts([self.task.answered(record, answer) for record in self.records])
 
-    def balance(self, chosen: NDArray[np.int64]) -> dict[str, float]:
+    def balance(self, chosen: Iterable[int]) -> dict[str, float]:
         """Share of every answer in the gold of these records, the most frequent first."""
         answers = Counter(self.task.answer(self.records[i]) for i in chosen)
         return {
@@ -113,6 +116,9 @@ def probe(
         systems = {
             name: [outcome[number][name] for outcome in outcomes] for name in outcomes[0][number]
         }
+        majority = part.majority()
+        if majority is not None:
+            systems[MAJORITY] = [majority]
         if controls:
             systems[CONTROL] = [outcome[number][MODEL] for outcome in controls]
         rows += _rows(part, systems, resamples)
@@ -256,9 +262,6 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     for group, chosen in part.groups().items():
         runs = {name: [counts[chosen] for counts in every] for name, every in systems.items()}
-        majority = part.majority(chosen)
-        if majority is not None:
-            runs[MAJORITY] = [majority]
         scores = {name: _scores(part.task, counts, resamples) for name, counts in runs.items()}
         yield {
             "suite": part.suite,
