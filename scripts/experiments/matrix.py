@@ -1,8 +1,8 @@
-"""Source × target scores of a study's runs as a CSV for `xlt analyse-typology`.
+"""Source × target scores of runs as a CSV for `xlt analyse-typology`.
 
-    python -m scripts.experiments.matrix runs NAME METRIC OUT.csv
+    python -m scripts.experiments.matrix METRIC OUT.csv RUN [RUN …]
 
-Means over seeds. The score of a language on itself is left out.
+Means over seeds, and over runs of one source. The score of a language on itself is left out.
 """
 
 from __future__ import annotations
@@ -10,24 +10,27 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections import defaultdict
 from pathlib import Path
+from statistics import mean
 
 
-def main(root: str, name: str, metric: str, out: str) -> None:
-    rows = []
-    for path in sorted(Path(root).glob(f"{name}-*/result.json")):
-        result = json.loads(path.read_text(encoding="utf-8"))
+def main(metric: str, out: str, *runs: str) -> None:
+    scores: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for run in runs:
+        result = json.loads((Path(run) / "result.json").read_text(encoding="utf-8"))
         (source,) = result["source"]
-        rows += [
-            (source, line["target"], line["metrics"][metric]["mean"])
-            for line in result["summary"]
-            if line["primary"] and line["split"] == "test" and line["target"] != source
-        ]
+        for row in result["rows"]:
+            if row["primary"] and row["split"] == "test" and row["target"] != source:
+                value = row["metrics"][metric]
+                scores[source, row["target"]].append(
+                    value["value"] if isinstance(value, dict) else value
+                )
     with Path(out).open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(("source", "target", "score"))
-        writer.writerows(rows)
-    print(f"{len({row[0] for row in rows})} sources, {len({row[1] for row in rows})} targets")
+        writer.writerows((*pair, round(mean(values), 3)) for pair, values in sorted(scores.items()))
+    print(f"{len({s for s, _ in scores})} sources, {len({t for _, t in scores})} targets")
 
 
 if __name__ == "__main__":
