@@ -27,16 +27,16 @@ def speed(aligners: Mapping[str, Callable[..., Aligner]]) -> None:
             for batch in (1, 8192):
                 aligner = make(batch_tokens=batch)
                 aligner.align(whole[:8], "eng", "deu")  # loads the model
-                _say(f"encoder, batches of {batch} pieces", len(whole), _time(
+                _say(f"encoder, batches of {batch} pieces", len(whole), cpu_seconds(
                     lambda a=aligner: a.align(whole, "eng", "deu")))  # fmt: skip
         else:
             aligner = make()
-            _say(f"{name}, end to end", len(whole), _time(
+            _say(f"{name}, end to end", len(whole), cpu_seconds(
                 lambda a=aligner: a.align(whole, "eng", "deu")))  # fmt: skip
 
 
-def _time(work: Callable[[], object]) -> float:
-    """Seconds of CPU, children included: what others do on the machine does not count."""
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """CPU time of a piece of work, children included: what else runs does not count."""
 
     def spent() -> float:
         times = os.times()
@@ -77,7 +77,7 @@ def _symmetrisation(pairs: Sequence[WordPair]) -> None:
     def loops() -> list[set[tuple[int, int]]]:
         return [_moses(len(s), len(t), a, b) for (s, t), a, b in zip(pairs, *both, strict=True)]
 
-    slow, fast = _time(loops), _time(
+    slow, fast = cpu_seconds(loops), cpu_seconds(
         lambda: symmetrise(*tables, "grow-diag-final-and").links(len(pairs))
     )  # fmt: skip
     ours = symmetrise(*tables, "grow-diag-final-and").links(len(pairs))
@@ -144,7 +144,7 @@ def _matching(pairs: Sequence[WordPair]) -> None:
 
     found = [one.nonzero().tolist() for batch in ours() for one in batch]
     assert [[tuple(link) for link in one] for one in found] == loops(), "not the same links"
-    _say("itermax on given similarities", len(pairs), _time(ours), _time(loops))
+    _say("itermax on given similarities", len(pairs), cpu_seconds(ours), cpu_seconds(loops))
 
 
 def _itermax(sim: list[list[float]]) -> list[tuple[int, int]]:
@@ -195,4 +195,4 @@ def _projection(source: Entities, target: Entities) -> None:
                             if link == (i, j):
                                 places.append(j)
 
-    _say("span projection", len(pairs), _time(ours), _time(loops))
+    _say("span projection", len(pairs), cpu_seconds(ours), cpu_seconds(loops))
