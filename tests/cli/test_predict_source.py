@@ -93,6 +93,23 @@ def test_analyse_typology(xlt):
     assert done.returncode == 0, done.stderr
     assert "eusie_event event-argument" in done.stdout
     assert "word order" in done.stdout
+    assert "error on targets left out" in done.stdout
+
+
+def test_pretraining_and_amounts_of_data_are_said(xlt):
+    asked = ("predict-source", "jav", "--task", "dependency_parsing", "--json")
+    done = xlt(*asked, "--encoder", "xlm-roberta-base", "--available", "sample")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["pretraining"]["target"] == "24 million tokens"
+    by_code = {source["language"]: source for source in found["sources"]}
+    assert by_code["ind"]["pretraining"] == "22,704 million tokens"
+    assert by_code["ind"]["data"]["here"]
+    assert by_code["ind"]["data"]["bytes"] > 1000
+    unread = xlt("predict-source", "yor", "--task", "ner", "--encoder", "xlm-roberta-base").stdout
+    assert "XLM-R has never read Yoruba" in unread
+    unknown = xlt("predict-source", "yor", "--task", "ner", "--encoder", "foo/bar").stdout
+    assert "what foo/bar has read in pretraining is not known here" in unknown
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,14 @@ def test_scripts():
     assert table().script("kor") == "Kore"
 
 
+def test_lexical_distance_is_that_of_two_translations():
+    near, far = matrix("lexical", ["jav"], ["ind", "fra"])[0]
+    assert near < far < 1
+    assert distance("lexical", "rus", "eng") > 0.95
+    assert distance("lexical", "msa", "ind") < 0.5  # Malay's text is under its standard member
+    assert reason("lexical", "got", "eng") == "nothing is recorded on got"
+
+
 def test_no_and_nan_are_languages():
     assert table().row(languages.code("no")) == table().row("nor") is not None
     assert table().row(languages.code("nan")) is not None

@@ -200,3 +200,49 @@ def _explanation(source: dict[str, Any], target: str) -> list[str]:
         f"  {count if source['differences'] else count.replace('these differ:', 'none differs')}",
         *(f"  {d['feature']}: {d['source']} → {d['target']}" for d in source["differences"]),
     ]
+
+
+def analysis(found: dict[str, Any]) -> list[str]:
+    """What `xlt analyse-typology` prints: name of a matrix → its effects and its regression."""
+    from xlt.evaluation.report import Table
+
+    header = ("alike in", "alike", "different", "unknown", "difference", "p")
+    said = []
+    for name, about in found.items():
+        rows = tuple(
+            (
+                e["trait"],
+                *(str(e[count]) for count in ("alike", "different", "unknown")),
+                f"{e['difference']:+.1f}",
+                f"{e['p']:.3f}",
+            )
+            for e in about["alike"]
+        )
+        said += [name, Table(header, rows, frozenset(range(1, 6))).text(), ""]
+        said += _regression(about["regression"])
+    return said[:-1]
+
+
+def _regression(found: dict[str, Any] | None) -> list[str]:
+    from xlt.evaluation.report import Table
+
+    if found is None:
+        return []
+    rows = tuple(
+        (
+            term["feature"],
+            f"{term['coefficient']:+.1f} ± {term['error']:.1f}",
+            f"{term['alone']:.1f}",
+            f"{term['without']:.1f}",
+        )
+        for term in found["terms"]
+    )
+    lacking = ", ".join(found["left_out"])
+    header = ("score by", "points a sd", "error alone", "error of the others")
+    return [
+        f"regression over {found['pairs']} pairs: {found['explained']:.0%} of the variance; error "
+        f"on targets left out {found['error']:.1f}, of the mean {found['constant']:.1f}"
+        + (f"; known of too few pairs: {lacking}" if lacking else ""),
+        Table(header, rows, frozenset(range(1, 4))).text(),
+        "",
+    ]

@@ -148,39 +148,31 @@ def predict_source(
 
 def analyse_typology(
     matrix: Annotated[
-        str, typer.Argument(help="A packaged matrix, or a CSV with source, target, score.")
+        str,
+        typer.Argument(help="A packaged matrix, a task, or a CSV with source, target, score."),
     ],
     permutations: Annotated[int, typer.Option(help="Of languages, for p.", min=1)] = 2000,
     seed: int = 0,
+    traits: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="More traits: language, one a column.")
+    ] = None,
 ) -> None:
     """Which kinds of likeness go with good transfer, in a table of measured scores."""
     from dataclasses import asdict
 
-    from xlt.evaluation.report import Table
-    from xlt.typology.analysis import analyse, read
+    from xlt.commands.advice import analysis
+    from xlt.typology.analysis import analyse, read, read_traits
+    from xlt.typology.regression import regress
 
-    found = {m.task: analyse(m, permutations, seed) for m in read(matrix)}
-    header = ("alike in", "alike", "different", "unknown", "difference", "p")
-
-    def lines(_: Any) -> list[str]:
-        said = []
-        for task, effects in found.items():
-            rows = tuple(
-                (
-                    *(e.trait, str(e.alike), str(e.different), str(e.unknown)),
-                    f"{e.difference:+.1f}",
-                    f"{e.p:.3f}",
-                )
-                for e in effects
-            )
-            said += [
-                f"{matrix} {task}".strip(),
-                Table(header, rows, frozenset(range(1, 6))).text(),
-                "",
-            ]
-        return said[:-1]
-
-    console.result({task: [asdict(e) for e in es] for task, es in found.items()}, lines)
+    more = None if traits is None else read_traits(traits)
+    found = {}
+    for scores in read(matrix):
+        regression = regress(scores)
+        found[f"{scores.name} {scores.task}".strip()] = {
+            "alike": [asdict(effect) for effect in analyse(scores, permutations, seed, more)],
+            "regression": None if regression is None else asdict(regression),
+        }
+    console.result(found, analysis)
 
 
 def _cards(names: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +54,17 @@ class Effect:
     p: float
 
 
-def analyse(scores: Matrix, permutations: int = 2000, seed: int = 0) -> list[Effect]:
+Traits = Mapping[str, Mapping[str, str]]
+"""Trait → language → its value."""
+
+
+def analyse(
+    scores: Matrix, permutations: int = 2000, seed: int = 0, traits: Traits | None = None
+) -> list[Effect]:
     """The effect of every trait that divides the pairs, the largest difference first.
 
-    Traits: the same script; `TRAITS` by WALS; and each distance, below its median or above.
+    Traits: those given; the same script; `TRAITS` by WALS; and each distance, below its median or
+    above.
     """
     residual = _centred(scores.scores)
     codes = list(dict.fromkeys([*scores.sources, *scores.targets]))
@@ -66,7 +74,8 @@ def analyse(scores: Matrix, permutations: int = 2000, seed: int = 0) -> list[Eff
     draw = np.random.default_rng(seed)
     orders = [draw.permutation(len(codes)) for _ in range(permutations)]
     found = []
-    for trait, alike in _traits(codes, rows, columns, residual).items():
+    given = {name: _same(values, codes) for name, values in (traits or {}).items()}
+    for trait, alike in (given | _traits(codes, rows, columns, residual)).items():
         observed = _difference(residual, alike[np.ix_(rows, columns)])
         if observed is None:
             continue
@@ -97,6 +106,13 @@ def _centred(scores: Values) -> Values:
     source = filled.sum(1, keepdims=True) / np.maximum(known.sum(1, keepdims=True), 1)
     target = filled.sum(0) / np.maximum(known.sum(0), 1)
     return np.asarray(scores - source - target + filled.sum() / max(known.sum(), 1))
+
+
+def _same(values: Mapping[str, str], codes: list[str]) -> Values:
+    known = [values.get(code) for code in codes]
+    return np.array(
+        [[np.nan if a is None or b is None else float(a == b) for b in known] for a in known]
+    )
 
 
 def _traits(codes: list[str], rows: Values, columns: Values, residual: Values) -> dict[str, Values]:
@@ -134,24 +150,41 @@ def _difference(residual: Values, alike: Values) -> float | None:
     return float(same.mean() - other.mean())
 
 
+def read_traits(path: Path) -> dict[str, dict[str, str]]:
+    """Traits from a CSV file: a column `language`, and one for each trait.
+
+    Raises XltError with ``file:line``.
+    """
+    rows = _rows(path)
+    if not rows or "language" not in rows[0]:
+        raise XltError(
+            "there is no column `language`", where=f"{path}:1", fix="add it, and one a trait"
+        )
+    found: dict[str, dict[str, str]] = {
+        name: {} for name in rows[0] if name not in ("language", None)
+    }
+    for line, row in enumerate(rows, 2):
+        code = _shared(row["language"] or "", f"{path}:{line}")
+        for name, values in found.items():
+            if row[name]:
+                values[code] = row[name]
+    return found
+
+
 def read(name: str | Path) -> list[Matrix]:
-    """The packaged matrices of a name (one for each task), or those in a CSV file.
+    """The packaged matrices of a name or a task, or those in a CSV file (one for each task).
 
     A file has the columns source, target and score; `task` divides it. Raises XltError with
     ``file:line`` for missing columns, unknown languages and scores that are no number.
     """
-    packaged = [found for found in matrices() if found.name == str(name)]
+    packaged = [found for found in matrices() if str(name) in (found.name, found.task)]
     if packaged:
         return packaged
     path = Path(name)
     if not path.is_file():
-        fix = choose(str(name), {found.name for found in matrices()})
+        fix = choose(str(name), {text for found in matrices() for text in (found.name, found.task)})
         raise XltError("there is no such file or packaged matrix", where=path, fix=fix)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise XltError(f"cannot be read: {error}", where=path, fix="give a CSV in UTF-8") from error
+    rows = _rows(path)
     lacking = [column for column in COLUMNS if not rows or column not in rows[0]]
     if lacking:
         raise XltError(
@@ -160,6 +193,14 @@ def read(name: str | Path) -> list[Matrix]:
             fix=f"name the columns {', '.join(COLUMNS)}, and perhaps task",
         )
     return _matrices(path, rows)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            return list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise XltError(f"cannot be read: {error}", where=path, fix="give a CSV in UTF-8") from error
 
 
 def _matrices(path: Path, rows: list[dict[str, str]]) -> list[Matrix]:

@@ -6,8 +6,10 @@ or 1, and so recommends German for Fulah.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,8 @@ MORPHOLOGY = (
     *("33", "34", "37", "38", "49", "50", "51", "57", "59", "65", "66", "67", "68", "69", "70"),
 )
 """Chapters of WALS on morphology."""
+LEXICON = Path(__file__).with_name("lexical.npz")
+LEXICON_SCALE = 250
 
 
 class Points:
@@ -68,6 +72,12 @@ class Points:
     def resources(self) -> Matrix:
         """log(1 + million tokens in CC-100), English 1. Shape (languages,)."""
         return np.asarray(np.log1p(tokens(self.codes)) / np.log1p(tokens(["eng"])))
+
+    @cached_property
+    def lexical(self) -> NDArray[np.intp]:
+        """Rows of `lexical_distances`; -1 where there is none."""
+        rows = _lexicon()[0]
+        return np.array([rows.get(code, -1) for code in self.codes], dtype=np.intp)
 
     def unit(self, domain: str) -> Matrix:
         """URIEL's completed vectors of length 1; NaN where nothing at all was observed: the
@@ -175,6 +185,26 @@ def _script(a: Points, b: Points) -> Matrix:
     return np.where(np.isnan(a.script)[:, None] | np.isnan(b.script)[None], np.nan, apart)
 
 
+def _lexical(a: Points, b: Points) -> Matrix:
+    """1 - cosine of the trigrams of two translations of one text (`scripts/build_lexical.py`)."""
+    one, other = a.lexical[:, None], b.lexical[None]
+    apart = _lexicon()[1][one, other]
+    return np.where((one < 0) | (other < 0), np.nan, apart)
+
+
+@cache
+def _lexicon(path: Path = LEXICON) -> tuple[dict[str, int], Matrix]:
+    """Code → row, and distances of all pairs of rows."""
+    with np.load(path, allow_pickle=False) as archive:
+        codes, values = archive["codes"].tolist(), archive["similar"]
+        notes = json.loads(archive["notes"].tobytes())
+    similar = np.zeros((len(codes),) * 2)
+    similar[np.triu_indices(len(codes), 1)] = values / LEXICON_SCALE
+    rows = {code: n for n, code in enumerate(codes)}
+    borrowed = {code: rows[giver] for code, giver in notes["borrowed"].items()}
+    return borrowed | rows, 1 - (similar + similar.T + np.eye(len(codes)))
+
+
 _KINDS: dict[str, Callable[[Points, Points], Matrix]] = {
     "genetic": _genetic,
     "geographic": _geographic,
@@ -182,6 +212,7 @@ _KINDS: dict[str, Callable[[Points, Points], Matrix]] = {
     "morphological": _morphological,
     "phonological": _completed("phonology"),
     "inventory": _completed("inventory"),
+    "lexical": _lexical,
     "script": _script,
 }
 KINDS = tuple(_KINDS)
