@@ -269,6 +269,27 @@ class Training(Section):
     )
 
 
+class Ranking(Section):
+    """Which of several spans of a translation a label is on, decided by a translation model, too.
+
+    T-Projection (García-Ferrero et al. 2023, arXiv 2212.10548), with the word links beside it.
+    """
+
+    model: Annotated[str, LocalPath("existing")] = Field(
+        description="a model as for the translator `transformers`; it scores, in both directions, "
+        "how well each candidate translates the span"
+    )
+    backward: Annotated[str, LocalPath("existing")] | None = Field(
+        default=None, description="the model for the other direction, if `model` has only one"
+    )
+    weight: float = Field(
+        default=0.3,
+        ge=0,
+        le=1,
+        description="of the translation in the score; the rest is the links'",
+    )
+
+
 class ProjectionSettings(Section):
     """How labels travel through a translation, where the strategy projects them.
 
@@ -291,6 +312,10 @@ class ProjectionSettings(Section):
         default=None,
         description="a run or model of the same task that proposes spans on the translations; the "
         "spans of the source are matched to them where the links allow it",
+    )
+    ranking: Ranking | None = Field(
+        default=None,
+        description="rank the spans that the links, and `candidates`, propose for each label",
     )
     gap: NonNegativeInt = Field(
         default=2, description="words that may lie between two parts of a projected span"

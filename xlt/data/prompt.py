@@ -98,7 +98,9 @@ def collate_targets(targets: Sequence[Ids], pad_id: int) -> dict[str, torch.Tens
     return {"target_input_ids": ids, "labels": labels}
 
 
-def pad_rows(rows: Sequence[NDArray[Any]], pad_id: int, width: int | None = None) -> torch.Tensor:
+def pad_rows(
+    rows: Sequence[NDArray[Any] | Sequence[int]], pad_id: int, width: int | None = None
+) -> torch.Tensor:
     """Rows of ids in one tensor (rows, width), by default as wide as the longest needs."""
     import torch
 

@@ -46,16 +46,18 @@ def match_candidates(
     to one word could have: 2 Σ score / (words of the one + words of the other).
     """
 
-    def score(source: Span, target: Span) -> float:
-        inside = sum(
-            value
-            for i in range(source.start, source.end)
-            for j, value in pair.by_source.get(i, {}).items()
-            if target.start <= j < target.end
-        )
-        return 2 * inside / (source.end - source.start + target.end - target.start)
+    return assign(sources, candidates, lambda one, other: link_score(one, other, pair))
 
-    return assign(sources, candidates, score)
+
+def link_score(source: Span, target: Span, pair: AlignedPair) -> float:
+    """The links between two spans, 1 for as many as words can have that are linked one by one."""
+    inside = sum(
+        value
+        for i in range(source.start, source.end)
+        for j, value in pair.by_source.get(i, {}).items()
+        if target.start <= j < target.end
+    )
+    return 2 * inside / (source.end - source.start + target.end - target.start)
 
 
 def with_matches(pair: AlignedPair, matches: Sequence[Match]) -> AlignedPair:

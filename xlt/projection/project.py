@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlt.errors import XltError
 from xlt.projection import markers
-from xlt.projection.matching import match_candidates, with_matches
+from xlt.projection.matching import Match, match_candidates, with_matches
 from xlt.projection.pair import AlignedPair, Links, Projection, Span
 from xlt.registry import Registry, aligners, translators
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from xlt.config.schema import Plugin, ProjectionSettings
     from xlt.projection.align.base import Aligner
     from xlt.projection.candidates import Candidates
+    from xlt.projection.ranking import TranslationScore
     from xlt.projection.translate.base import Translator
     from xlt.projection.translate.cache import Cache
     from xlt.projection.translate.run import TranslatedWords
@@ -71,12 +72,12 @@ class Projector:
         self.annotate = annotate
         if (
             annotate
-            and (settings.method == "markers" or settings.candidates)
+            and (settings.method == "markers" or settings.candidates or settings.ranking)
             and (lacking := task.lacks(["spans"]))
         ):
             raise XltError(
                 f"the task {task.name} has no spans to mark or to match",
-                where="projection.candidates" if settings.candidates else "projection.method",
+                where=f"projection.{'method' if settings.method == 'markers' else 'candidates'}",
                 fix=f"implement {lacking[0]}, or project along word links only",
             )
         self.marks = annotate and settings.method == "markers"
@@ -106,6 +107,7 @@ class Projector:
             "translator": self.translator.identity(*languages),
             "aligner": None if self.aligner is None else self.aligner.identity(*languages),
             "candidates": None if self._candidates is None else self._candidates.identity,
+            "ranking": None if self._score is None else self._score.identity(),
         }
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
@@ -140,24 +142,40 @@ class Projector:
             yield record, pairs, any(failed for _, failed in texts)
 
     def _matched(self, found: Iterator[_Pairs]) -> Iterator[_Pairs]:
-        """With links from the record's spans to those that a tagger finds, where it finds any."""
-        if self._candidates is None:
+        """With links from the record's spans to those that a tagger finds, or that are ranked
+        first, where there are any."""
+        if self._candidates is None and self._score is None:
             yield from found
             return
         while chunk := list(islice(found, CHUNK)):
-            spans = self._candidates(chunk)
-            for (record, pairs, failed), proposed in zip(chunk, spans, strict=True):
-                own = self.task.spans(record)
-                yield (
-                    record,
-                    {
-                        name: with_matches(
-                            pair, match_candidates(own.get(name, ()), proposed.get(name, ()), pair)
-                        )
-                        for name, pair in pairs.items()
-                    },
-                    failed,
-                )
+            spans = self._candidates(chunk) if self._candidates else [{} for _ in chunk]
+            asked = [
+                (self.task.spans(record).get(name, ()), proposed.get(name, ()), pair)
+                for (record, pairs, _), proposed in zip(chunk, spans, strict=True)
+                for name, pair in pairs.items()
+            ]
+            matches = iter(self._matches(asked))
+            for record, pairs, failed in chunk:
+                linked = {name: with_matches(pair, next(matches)) for name, pair in pairs.items()}
+                yield record, linked, failed
+
+    def _matches(
+        self, asked: Sequence[tuple[Sequence[Span], Sequence[Span], AlignedPair]]
+    ) -> list[list[Match]]:
+        ranking = self.settings.ranking
+        if ranking is None or self._score is None:
+            return [match_candidates(*one) for one in asked]
+        from xlt.projection.ranking import rank
+
+        return rank(asked, self.settings, self._score, ranking.weight)
+
+    @cached_property
+    def _score(self) -> TranslationScore | None:
+        if not self.annotate or self.settings.ranking is None:
+            return None
+        from xlt.projection.ranking import TranslationScore
+
+        return TranslationScore(self.settings.ranking, self.source, self.target)
 
     @cached_property
     def _candidates(self) -> Candidates | None:

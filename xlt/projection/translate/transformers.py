@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from xlt.errors import XltError
+from xlt.model.decoder import end_id
 from xlt.projection.translate.base import TranslatorOptions
 from xlt.projection.translate.neural import Direction, Neural, NeuralOptions
 
@@ -74,6 +75,41 @@ class Transformers(Neural):
         if forced is not None and not bool((found[:, 1] == forced).all()):
             raise AssertionError(f"the model does not begin with {direction.forced}")
         return [row.tolist() for row in found]
+
+    def score_input(
+        self, text: str, translation: str, direction: Direction
+    ) -> tuple[list[int], list[int]]:
+        """The pieces of a text and of its translation, its end included, for `score`."""
+        target = self.tokenizer(translation, add_special_tokens=False)["input_ids"]
+        return self._encode(text, direction), [*target, end_id(self.backbone)]
+
+    def score(
+        self, batch: Sequence[tuple[Sequence[int], Sequence[int]]], direction: Direction
+    ) -> list[float]:
+        """The mean log-probability of each translation's pieces."""
+        import torch
+
+        from xlt.data.prompt import pad_rows
+        from xlt.model.seq2seq import start_id
+
+        pad = self.backbone.pad_id
+        ids = pad_rows([text for text, _ in batch], pad)
+        targets = pad_rows([translation for _, translation in batch], pad)
+        begin = [start_id(self._model.config)]
+        if direction.forced is not None:
+            begin.append(self.tokenizer.convert_tokens_to_ids(direction.forced))
+        start = torch.tensor([begin] * len(batch))
+        with torch.inference_mode():
+            logits = self._model(
+                input_ids=ids.to(self._device),
+                attention_mask=(ids != pad).long().to(self._device),
+                decoder_input_ids=torch.cat([start, targets[:, :-1]], 1).to(self._device),
+            ).logits[:, len(begin) - 1 :]
+            scores = logits.float().log_softmax(-1).cpu().gather(2, targets.unsqueeze(2)).squeeze(2)
+        return [
+            float(row[: len(translation)].mean())
+            for row, (_, translation) in zip(scores, batch, strict=True)
+        ]
 
     @cached_property
     def _model(self) -> Any:

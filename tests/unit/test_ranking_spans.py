@@ -1,0 +1,145 @@
+"""Spans ranked by translation and links together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small import all_texts
+from tiny import make_encoder
+
+from xlt.config.schema import ProjectionSettings, Ranking
+from xlt.errors import XltError
+from xlt.projection.matching import with_matches
+from xlt.projection.pair import AlignedPair, Span
+from xlt.projection.ranking import TranslationScore, assign_apart, candidates, rank
+from xlt.projection.spans import project_spans
+
+SETTINGS = ProjectionSettings()
+SOURCE = ["Ana", "Lee", "visits", "New", "York", "."]
+TARGET = ["New", "York", "recibe", "a", "Ana", "Lee", "."]
+LINKS = {(0, 4): 0.9, (1, 5): 0.8, (3, 0): 0.9, (4, 1): 0.9, (2, 2): 0.5}
+PAIR = AlignedPair(SOURCE, TARGET, LINKS)
+ANA, YORK = Span("PER", 0, 2), Span("LOC", 3, 5)
+
+
+def equal(pairs):
+    """What a translation model of names would say."""
+    return [1.0 if a == b else 0.1 for a, b in pairs]
+
+
+def nothing(pairs):
+    raise AssertionError("not asked for")
+
+
+def test_without_weight_it_is_the_projection():
+    (matches,) = rank([([ANA, YORK], [], PAIR)], SETTINGS, nothing, 0.0)
+    assert [(s, t.start, t.end) for s, t, _ in matches] == [(ANA, 4, 6), (YORK, 0, 2)]
+    assert [score for *_, score in matches] == [1.0, 1.0]
+
+
+def test_translation_mends_what_links_miss():
+    links = {key: value for key, value in LINKS.items() if key != (1, 5)}
+    pair = AlignedPair(SOURCE, TARGET, links)
+    proposed = [Span("X", 4, 6), Span("X", 3, 4)]
+    alone = project_spans([ANA], pair, SETTINGS)[0].target
+    assert alone == (4, 5)
+    ((match,),) = rank([([ANA], proposed, pair)], SETTINGS, equal, 0.6)
+    assert match[:2] == (ANA, Span("PER", 4, 6))
+    outcome = project_spans([ANA], with_matches(pair, [match]), SETTINGS)[0]
+    assert outcome.target == (4, 6)
+    assert outcome.confidence == pytest.approx(match[2])
+
+
+def test_a_span_that_no_link_leaves_may_still_be_found():
+    pair = AlignedPair(SOURCE, TARGET, {})
+    ((match,),) = rank([([YORK], [Span("?", 0, 2)], pair)], SETTINGS, equal, 0.5)
+    assert match[1][1:] == (0, 2)
+    assert match[2] == pytest.approx(0.5)
+    assert rank([([YORK], [], pair)], SETTINGS, equal, 0.5) == [[]]
+
+
+def test_candidates_come_from_links_with_gaps_too():
+    pair = AlignedPair(["a", "b"], list("wxyz"), {(0, 0): 1.0, (1, 3): 0.5})
+    (found,) = candidates([Span("T", 0, 2)], [], pair, SETTINGS)
+    assert {span[1:] for span in found} == {(0, 1), (3, 4), (0, 4)}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 4), st.lists(st.tuples(st.integers(0, 6), st.integers(1, 3)), max_size=6),
+       st.integers(0, 10**6))  # fmt: skip
+def test_assignments_never_overlap(rows, places, seed):
+    targets = list(dict.fromkeys(Span("T", a, a + n) for a, n in places))
+    table = np.random.default_rng(seed).uniform(-0.5, 1, (rows, len(targets)))
+    before = table.copy()
+    chosen = assign_apart(table, targets)
+    assert (table == before).all()
+    assert len({i for i, _ in chosen}) == len({j for _, j in chosen}) == len(chosen)
+    taken = [k for _, j in chosen for k in range(targets[j].start, targets[j].end)]
+    assert len({*taken}) == len(taken)
+    if not chosen and rows and targets:
+        assert table.max() < 0.05
+
+
+def test_joint_is_better_than_one_after_the_other():
+    targets = [Span("T", 0, 1), Span("T", 2, 3)]
+    assert assign_apart(np.array([[0.9, 0.8], [0.85, 0.1]]), targets) == [(0, 1), (1, 0)]
+
+
+@pytest.fixture(scope="module")
+def translator(tmp_path_factory):
+    """An untrained model that is told its target language as MADLAD is."""
+    import torch
+
+    from xlt.config.schema import Model
+    from xlt.model.backbone import Backbone
+
+    folder = tmp_path_factory.mktemp("translator")
+    make_encoder(folder / "encoder", all_texts(), "umt5")
+    backbone = Backbone(str(folder / "encoder"), Model(encoder=str(folder / "encoder")))
+    torch.manual_seed(0)
+    model = backbone.seq2seq()
+    backbone.tokenizer.add_tokens(["<2en>", "<2es>", "<2id>"], special_tokens=True)
+    model.resize_token_embeddings(len(backbone.tokenizer), mean_resizing=False)
+    model.save_pretrained(folder / "model")
+    backbone.tokenizer.save_pretrained(folder / "model")
+    return str(folder / "model")
+
+
+def test_translation_scores(translator):
+    score = TranslationScore(Ranking(model=translator), "eng", "spa")
+    pairs = [("Rome", "Rome"), ("Ann sees", "lihat itu tua merah"), ("Paris", "x")]
+    found = score(pairs)
+    assert all(0 < value <= 1 for value in found)
+    assert [score([pair])[0] for pair in pairs] == pytest.approx(found, rel=1e-3)
+    back = TranslationScore(Ranking(model=translator), "spa", "eng")
+    assert back([(b, a) for a, b in pairs]) == pytest.approx(found, rel=1e-4)
+
+
+def test_translation_scores_need_the_languages(translator):
+    with pytest.raises(XltError, match="no code for Xhosa") as error:
+        TranslationScore(Ranking(model=translator), "eng", "xho")
+    assert error.value.where == "projection.ranking"
+
+
+def test_ranking_in_a_projector(tmp_path, translator, monkeypatch):
+    from xlt.config.schema import Plugin
+    from xlt.projection.project import Projector
+    from xlt.tasks.ner import NER
+    from xlt.tasks.nli import NLI
+    from xlt.testing import translation
+
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path))
+    chosen = {"translator": Plugin(name="backwards"), "aligner": Plugin(name="same_words")}
+    wanted = ProjectionSettings(**chosen, ranking=Ranking(model=translator, weight=0.2))
+    record = {"id": "1", "words": ["Ann", "sees", "Rome"], "tags": ["B-PER", "O", "B-LOC"]}
+    with translation.registered():
+        projector = Projector(NER(), wanted, "eng", "spa")
+        (found,) = projector.stream([record])
+        plain = Projector(NER(), ProjectionSettings(**chosen), "eng", "spa")
+        assert projector.identity() != plain.identity()
+        with pytest.raises(XltError, match="no spans to mark or to match"):
+            Projector(NLI(), wanted, "eng", "spa")
+    assert found.projection.record["tags"] == ["B-LOC", "O", "B-PER"]
+    assert all(o.confidence > 0.8 for o in found.projection.outcomes)
