@@ -54,5 +54,12 @@ def test_what_is_read_is_said():
     assert mbert.says("yor") == "read"
 
 
+def test_the_encoder_in_the_package_speaks_for_itself():
+    found = of_encoder("xlt-mini")
+    assert found is not None
+    assert "million tokens" in found.says("eng")
+    assert found.says("tlh") == "never read"
+
+
 def test_resources():
     assert tokens(["eng", "jav", "yor"]).tolist() == [55608, 24, 0]

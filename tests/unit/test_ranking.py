@@ -37,7 +37,16 @@ def test_an_isolate_is_ranked():
     assert all(source.expected is not None for source in ranking.sources)
 
 
-@pytest.mark.parametrize(("one", "other"), [("swa", "swh"), ("est", "ekk"), ("no", "Norwegian")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("swa", "swh"),
+        ("est", "ekk"),
+        ("no", "Norwegian"),
+        ("ajp", "apc"),
+        ("nan", "Min Nan Chinese"),
+    ],
+)
 def test_two_codes_of_a_language_rank_alike(one, other):
     assert rank(one, measured_as=("ner",)).sources == rank(other, measured_as=("ner",)).sources
 
@@ -102,6 +111,27 @@ def test_bad_input(target, sources, what):
     assert caught.value.fix
 
 
+def test_an_unknown_language_names_the_nearest():
+    with pytest.raises(XltError) as caught:
+        rank("Javanes")
+    assert "Javanese (jav)" in str(caught.value.fix)
+
+
+def test_a_target_with_place_alone_is_ranked_and_what_is_lacking_is_said():
+    """Naija has no syntax at all in URIEL: its terms are marked, and a note says so."""
+    ranking = rank("pcm", measured_as=("ner",))
+    assert any("0% of the syntax features of pcm" in note for note in ranking.notes)
+    assert all("syntactic" in source.imputed for source in ranking.sources)
+
+
+def test_an_unmeasured_source_is_expected_with_less_confidence():
+    """Gothic was no source in a table of inference: its interval is wider than English's."""
+    found = {s.language: s for s in rank("yor", ["eng", "got"], measured_as=("nli",)).sources}
+    assert (found["eng"].confidence, found["got"].confidence) == ("high", "low")
+    assert found["got"].high - found["got"].low > found["eng"].high - found["eng"].low
+    assert found["got"].expected < found["eng"].expected
+
+
 def test_unknown_task_names_the_nearest():
     with pytest.raises(XltError, match="dependency_parsing"):
         measured_as("dependency_parsin")
@@ -127,6 +157,7 @@ def test_auto_chooses_among_what_has_training_data():
     assert code == "hin"
     assert reason["chosen"] == "hin"
     assert set(reason["mean_score"]) == {"eng", "hin"}
+    assert reason["data"] == {"eng": None, "hin": None}  # files that only the config can find
     with pytest.raises(XltError, match="no language with training data"):
         choose_source({"ur": {"train": ["a"]}}, ["Urdu"], "dependency_parsing", None)
 

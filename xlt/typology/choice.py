@@ -37,6 +37,8 @@ def choose_source(
         with the best mean score over them.
     Raises XltError if nothing but the targets has training data.
     """
+    from xlt.typology.holdings import of_config
+
     wanted = [languages.shared(text) for text in targets]
     candidates = [text for text, given in data.items() if _has_train(text, given)]
     candidates = [text for text in candidates if languages.shared(text) not in wanted]
@@ -59,6 +61,11 @@ def choose_source(
     return languages.code(written[best]), {
         "chosen": languages.code(written[best]),
         "mean_score": {code: round(value, 4) for code, value in sorted(scores.items())},
+        "data": {
+            code: None if held is None else str(held)
+            for code, text in sorted(written.items())
+            for held in [of_config(text, data[text])]
+        },
         "targets": {
             ranking.target: {
                 "sources": [describe(source, ranking.target) for source in ranking.sources],

@@ -5,8 +5,9 @@ Reported, and not part of a score: no public table of single sources says how mu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from xlt import languages
@@ -61,6 +62,29 @@ def _together(held: list[Holding]) -> Holding:
         all(one.here for one in held),
         tuple(name for one in held for name in one.cards),
     )
+
+
+def of_config(language: str, given: Any) -> Holding | None:
+    """Of a language's data as a config writes them: a card, or files; None where that cannot be
+    told before the config is read in full (a hub's data set, files beside the config)."""
+    if isinstance(given, Mapping):
+        given = given.get("train") or given.get("all")
+    references = given if isinstance(given, list) else [given]
+    found = [_of_reference(languages.shared(language), text) for text in references]
+    held = [one for one in found if one is not None]
+    return _together(held) if held and len(held) == len(found) else None
+
+
+def _of_reference(code: str, reference: Any) -> Holding | None:
+    if isinstance(reference, Mapping):
+        reference = reference.get("ref")
+    if not isinstance(reference, str):
+        return None
+    name, *rest = reference.split(":")
+    if name in cards.paths():
+        return of_cards([name]).get(languages.shared(rest[0]) if rest else code)
+    path = Path(reference)
+    return Holding(path.stat().st_size, True, (reference,)) if path.is_file() else None
 
 
 def describe(held: dict[str, Holding], code: str) -> dict[str, Any] | None:
