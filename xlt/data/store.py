@@ -85,11 +85,10 @@ def sample(size: int, limit: int, seed: int) -> list[int]:
 
 def read_records(task: Task, resolved: ResolvedData) -> Iterator[Record]:
     """The records straight from the files, selected but not limited, one at a time."""
-    spoken = "language" in task.features()
     for index, record in enumerate(_all_records(task, resolved)):
         select = resolved.select
         if select is None or index % select.modulo in select.remainder:
-            if spoken and not record["language"]:
+            if record.get("language") == "":
                 record["language"] = resolved.language
             yield record
 

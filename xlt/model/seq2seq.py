@@ -283,14 +283,19 @@ def consensus(outputs: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.
     """For each record the output of several models that the others agree with most.
 
     Agreement is the F1 of pieces: minimum Bayes risk decoding (Kumar & Byrne 2004) with one
-    hypothesis a model. Ties go to the first model.
+    hypothesis a model. A tie goes to the longer output, so the order of the models is no matter.
     """
-    bags = [[Counter(row) for row in pieces(one["output_ids"], one["lengths"])] for one in outputs]
-    agreement = [
-        [sum(_overlap(bag, other[row]) for other in bags) for row, bag in enumerate(own)]
-        for own in bags
-    ]
-    chosen = torch.tensor(agreement).argmax(0)
+    said = [pieces(one["output_ids"], one["lengths"]) for one in outputs]
+    bags = [[Counter(row) for row in rows] for rows in said]
+
+    def rank(model: int, row: int) -> tuple[float, int, list[int]]:
+        agreement = sum(_overlap(bags[model][row], other[row]) for other in bags)
+        return agreement, len(said[model][row]), said[model][row]
+
+    models = range(len(said))
+    chosen = torch.tensor(
+        [max((rank(model, row), model) for model in models)[1] for row in range(len(said[0]))]
+    )
     width = max(one["output_ids"].shape[1] for one in outputs)
     rows = torch.arange(len(chosen))
     stacked = {

@@ -202,7 +202,10 @@ class _Links:
                 if any(j in taken for j in range(min(score), max(score) + 1))
                 else ("split")
             )
-        return _Group(best[0], best[-1] + 1, self._confidence(words_counted, best, score, whole))
+        confidence = self._confidence(words_counted, best, score, whole)
+        if not confidence:  # nothing but punctuation leads there
+            return "unaligned"
+        return _Group(best[0], best[-1] + 1, confidence)
 
     def _trim(self, group: list[int], span: Span) -> list[int]:
         """Without punctuation at an edge where the source has none."""

@@ -341,7 +341,9 @@ def metrics(s: Subject) -> None:
     assert tuple(found) == s.task.metrics_reported, f"metrics are {tuple(found)}"
     for name, value in found.items():
         if name not in s.kind.metrics_below_100:
-            assert np.isclose(value, 100), f"{name} of perfect predictions is {float(value)}"
+            assert np.isclose(value, 100), (
+                f"{name} of perfect predictions is {float(value)}, not 100"
+            )
     pairs = zip(s.records, s.predict(s.untrained), strict=True)
     predicted = np.stack([s.task.counts(a, b) for a, b in pairs])
     table = np.stack([gold, predicted, np.zeros_like(gold)])
