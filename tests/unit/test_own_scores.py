@@ -92,6 +92,17 @@ def test_other_targets_learn_from_it_by_likeness(write):
     assert after["hin"].expected < before["hin"].expected
 
 
+def test_they_count_in_the_largest_table_too(write):
+    """Of 799 Bible translations the ranker looks at 100; the user's targets are among them."""
+    asked = {"candidates": ["ind", "spa", "deu"], "task": "topic", "measured_as": ("topic",)}
+    before = {s.language: s.score for s in rank("sun", **asked).sources}
+    add(
+        write("source,target,score\nind,jav,20\nspa,jav,70\nind,ban,20\nspa,ban,70\n"), task="topic"
+    )
+    after = {s.language: s.score for s in rank("sun", **asked).sources}
+    assert after["spa"] - before["spa"] > after["ind"] - before["ind"]
+
+
 def test_other_tasks_do_not(write):
     before = rank("jav", ["ind", "spa"], task="ner", measured_as=("ner",))
     add(write(GOOD), task="dependency_parsing")

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from xlt.typology import own_scores
 from xlt.typology.evidence import FEWER, WIDTHS, Expectation, geometry
+from xlt.typology.process import MOST_TARGETS, some_targets
 from xlt.typology.scores import FEWEST_SOURCES, Matrix, of_task
 
 if TYPE_CHECKING:
@@ -202,15 +203,21 @@ def _extended(
             columns[target][[row[source] for source in placed]] = list(placed.values())
     if not columns:
         return matrix
-    below = np.full((len(new), len(matrix.targets)), np.nan)
+    # The ranker looks at so many targets and no more, and the user's are to be among them.
+    kept = list(range(len(matrix.targets)))
+    if len(kept) + len(columns) > MOST_TARGETS:
+        kept = some_targets(matrix, max(1, MOST_TARGETS - len(columns)))
+    below = np.full((len(new), len(kept)), np.nan)
     beside = np.full((len(sources), len(columns)), np.nan)
     values = {known.name: getattr(matrix, known.name) for known in fields(Matrix)} | {
         "sources": sources,
-        "targets": (*matrix.targets, *columns),
-        "scores": np.hstack([np.vstack([matrix.scores, below]), beside]),
+        "targets": (*(matrix.targets[n] for n in kept), *columns),
+        "scores": np.hstack([np.vstack([matrix.scores[:, kept], below]), beside]),
     }
     own = np.stack(list(columns.values()), 1)
-    return _Extended(**values, placed=np.hstack([np.vstack([matrix.standard, below]), own]))
+    return _Extended(
+        **values, placed=np.hstack([np.vstack([matrix.standard[:, kept], below]), own])
+    )
 
 
 def _placed(own: Mapping[str, float], predicted: Mapping[str, Source]) -> dict[str, float]:
