@@ -155,6 +155,7 @@ def _plan(found: dict[str, Any]) -> list[str]:
         Table(("language", "split", "records", "words"), tuple(data), frozenset((2, 3))).text(),
         "",
         *_totals(found),
+        *(f"{target}: predicted {how}" for target, how in found["predictions"].items()),
         *(f"warning: {'; '.join(told)}" for told in found["warnings"].values()),
         *(["", f"missing ({len(found['missing'])}):"] if found["missing"] else []),
         *(f"  {p['where']}: {p['what']}\n    fix: {p['fix']}" for p in found["missing"]),

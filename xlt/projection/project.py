@@ -111,6 +111,15 @@ class Projector:
         }
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
+    def describe(self) -> dict[str, str]:
+        """What translates and what aligns, with their versions and options."""
+        languages = self.source, self.target
+        aligner = "markers" if self.marks else "nothing is aligned"
+        if self.aligner is not None:
+            assert self.settings.aligner is not None
+            aligner = self.settings.aligner.name
+        return {"translator": self.translator.identity(*languages), "aligner": aligner}
+
     def stream(
         self, records: Iterable[Record], *, part: str = "", cache: Cache | None = None
     ) -> Iterator[Projected]:

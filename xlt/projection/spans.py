@@ -44,6 +44,8 @@ def project_spans(
 
     exclusive: no two spans share a target word. Without it, each goes its own way.
     """
+    if not spans:
+        return []
     reason = whole_loss(pair, settings)
     if reason is not None:
         return [Outcome(s.kind, (s.start, s.end), reason=reason, text=text) for s in spans]

@@ -42,12 +42,14 @@ def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]
         f"Checkpoints are selected on {config.selection.on}; rows marked * are the ones the saved "
         "model belongs to, the others show what another way of selecting would have given. "
         "± is the standard deviation over seeds.",
+        *(f"{target} is predicted {how}." for target, how in result["predictions"].items()),
         "",
         *language_table(result),
         "",
         "## Data",
         "",
         *(f"- {_describe(d)}" for d in data),
+        *(f"- {_projection(p)}" for p in result["projections"]),
         "",
         "## Licence",
         "",
@@ -111,6 +113,15 @@ def show(value: dict[str, Any]) -> str:
     if value["sd"] is None:
         return f"{value['mean']:.2f} (1 seed)"
     return f"{value['mean']:.2f} ± {value['sd']:.2f}"
+
+
+def _projection(report: dict[str, Any]) -> str:
+    how = f"{report['translator']}; {report['aligner']}"
+    return (
+        f"{report['to']} {report['split']}: projected from {report['from']} ({how}); "
+        f"{report['used']} of {report['records']} records, "
+        f"{report['kept']} of {report['labels']} labels"
+    )
 
 
 def _describe(data: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xlt.config.check import make_task, plan_stages
 from xlt.config.schema import Config, Model, Reference
 from xlt.errors import XltError, XltErrors
-from xlt.runs.train import check_prediction, every_portion
+from xlt.runs.train import check_prediction, every_portion, predictions
 from xlt.transfer.stage import Portion, Stage
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
         "machine": cost["machine"],
         "total": cost["total"],
         "warnings": _warnings(config.model, words, tokenizer),
+        "predictions": predictions(config),
         "missing": [{"what": p.what, "where": p.where, "fix": p.fix} for p in missing],
     }
 

@@ -89,7 +89,7 @@ class Sources:
         originals = self.load(origin).records
         found = counted.watch(store.project(projector, originals, part=portion.split))
         kept = [one.projection for one in found if one.projection.record is not None]
-        self.yields[portion] = counted.as_dict()
+        self.yields[portion] = {**projector.describe(), **counted.as_dict()}
         if not kept:
             lost = ", ".join(f"{n} {reason}" for reason, n in counted.labels.lost.items())
             raise XltError(

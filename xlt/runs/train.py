@@ -149,6 +149,13 @@ def preflight(config: Config, task: Task, plans: dict[str, list[Stage]], sources
         sources.load(portion)
 
 
+def predictions(config: Config) -> dict[str, str]:
+    """Target → how its text is predicted, where that is not on the text itself."""
+    strategy = make_strategy(config)
+    ways = {target: strategy.prediction(config, target) for target in config.target}
+    return {target: way.describe() for target, way in ways.items() if way.mode != "direct"}
+
+
 def check_prediction(config: Config, task: Task) -> list[XltError]:
     """What is missing for the way in which the strategy predicts on the targets."""
     from xlt.projection.predict import projector_of
@@ -272,6 +279,7 @@ def _run_all(
         "warnings": {language: found for language, found in warnings.items() if found},
         "lineage": lineage,
         "projections": sources.projections(),
+        "predictions": predictions(config),
     }
     write_text(folder.path / CARD, model_card(config, result, describe_data(sources)))
     if config.output.push_to_hub:

@@ -73,6 +73,12 @@ class Prediction:
     mode: Literal["direct", "translate", "ensemble"] = "direct"
     through: str | None = None
 
+    def describe(self) -> str:
+        if self.mode == "direct":
+            return "on the text"
+        both = " and on the text itself" if self.mode == "ensemble" else ""
+        return f"on its translation into {self.through}{both}"
+
 
 class StrategyOptions(Section):
     """Base of every strategy's `Options`."""
