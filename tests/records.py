@@ -194,6 +194,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {},
         {"model": "joint", "role_size": 16, "layers": 1, "layer_size": 16, "levels": 2},
         {"parts": ["arguments"]},
+        {"parts": ["arguments"], "model": "templates", "beams": 2},
     ],
 }
 """Task → options to check it with, one after the other; by default none."""

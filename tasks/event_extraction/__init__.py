@@ -74,9 +74,9 @@ class EventExtraction(Task):
     measured_as = ("event-argument", "event-trigger", "event-entity")
 
     class Options(TaskOptions):
-        model: Literal["pipeline", "joint"] = Field(
-            "pipeline", description="read the sentence again for each trigger, or score trigger "
-            "and word from one reading"
+        model: Literal["pipeline", "joint", "templates"] = Field(
+            "pipeline", description="read the sentence again for each trigger; score trigger and "
+            "word from one reading; or write the arguments of given triggers into a template"
         )  # fmt: skip
         parts: list[Part] = Field(
             ["entities", "triggers", "arguments"],
@@ -100,8 +100,13 @@ class EventExtraction(Task):
         )
         layer_size: PositiveInt = Field(192, description="of each direction")
         role_size: PositiveInt = Field(256, description="of the joint model's biaffine vectors")
+        beams: PositiveInt = Field(4, description="of the templates' generator")
 
     options: Options
+
+    @property
+    def generates(self) -> bool:
+        return self.options.model == "templates"
 
     # Data ----------------------------------------------------------------------------------
 
@@ -212,18 +217,28 @@ class EventExtraction(Task):
     # Model ---------------------------------------------------------------------------------
 
     def build(self, backbone: Backbone, labels: Labels) -> TaskModel:
+        if self.generates:
+            from .templates import TemplateWriter
+
+            backbone.labels = labels
+            return TemplateWriter(backbone, labels, self.options)
         from .model import MODELS
 
         return MODELS[self.options.model](backbone.encoder(), labels, self.options)
 
     def load(self, folder: Path, backbone: Backbone, labels: Labels) -> TaskModel:
         model = self.build(backbone, labels)
-        model.load_head(folder)
+        if not self.generates:
+            model.load_head(folder)
         return model
 
     def encode(
         self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
+        if self.generates:
+            from . import templates
+
+            return templates.encode(records, backbone, labels)
         from xlt.model.task_model import IGNORED
 
         from .marking import Frame, mark, owners_of
@@ -266,6 +281,10 @@ class EventExtraction(Task):
         return examples
 
     def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        if self.generates:
+            from . import templates
+
+            return templates.collate(examples)
         import torch
 
         from xlt.data.encode import collate_words

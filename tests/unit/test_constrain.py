@@ -15,7 +15,7 @@ from tiny import make_encoder
 from xlt.config.schema import Model
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
-from xlt.model.constrain import DONE, Constrained, CopyTags
+from xlt.model.constrain import DONE, Constrained, CopyTags, FillSlots
 from xlt.model.tag_writer import TagWriter, TagWriting, collate_tagged, types
 from xlt.tasks.ner import NER
 from xlt.tasks.ner.spans import spans
@@ -135,6 +135,38 @@ def test_rows_follow_their_own_automata(records, tags, beams, seed):
     assert {*finished} == {*range(len(records))}
     for record, output in finished.items():
         assert words_in(automata[record], output) == records[record]
+
+
+NONE, AND = (6, 9), (9,)
+
+
+@settings(max_examples=300, deadline=None)
+@given(WORDS, TAGS, st.booleans(), st.data())
+def test_slots_hold_spans_of_the_words_or_nothing(words, slots, several, data):
+    automaton = FillSlots(words, slots, NONE, END, AND if several else None)
+    limit = automaton.rest(automaton.initial) + data.draw(st.integers(0, 12))
+    output = say(automaton, lambda some: data.draw(st.sampled_from(some)), limit)
+    assert len(output) <= limit
+    found = automaton.spans(output)
+    assert len(found) == len(slots)
+    said = []
+    for (before, after), spans_ in zip(slots, found, strict=True):
+        inside = [list(sum(words[a:b], ())) for a, b in spans_]
+        said += [*before, *(inside[0] if inside else NONE)]
+        for more in inside[1:]:
+            said += [*AND, *more]
+        said += after
+        assert several or len(spans_) <= 1
+        assert all(0 <= a < b <= len(words) for a, b in spans_)
+    assert [*said, END] == output
+
+
+def test_slots_filled():
+    automaton = FillSlots([(1,), (2, 3), (4,)], [((7,), (8,)), ((7,), (8,))], (6,), END, (9,))
+    assert automaton.spans([7, 2, 3, 4, 8, 7, 6, 8, END]) == [[(1, 3)], []]
+    assert automaton.spans([7, 1, 9, 4, 8, 7, 1, 8, END]) == [[(0, 1), (2, 3)], [(0, 1)]]
+    assert automaton.spans([7, 2, 4, 8, 7, 6, 8, END]) is None
+    assert automaton.spans([7, 8, 7, 6, 8, END]) is None
 
 
 @pytest.fixture(scope="module", params=["umt5", "bert"])

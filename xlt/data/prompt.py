@@ -77,7 +77,7 @@ def collate_prompts(
 
     owners = np.repeat(np.arange(len(prompts)), [len(windows) for windows in prompts])
     rows = [window for windows in prompts for window in windows]
-    width = min(padded(max(len(row) for row in rows)), limit)
+    width = min(padded(max((len(row) for row in rows), default=1)), limit)
     return {"input_ids": pad_rows(rows, pad_id, width), "window_of": torch.from_numpy(owners)}
 
 

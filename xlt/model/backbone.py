@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from xlt.data.encode import WordEncoder
     from xlt.data.encode_pairs import PairEncoder
+    from xlt.task import Labels
 
 UNBOUNDED = 512
 """Window length for encoders with relative positions and no stated maximum (T5)."""
@@ -32,11 +33,14 @@ class Backbone:
     source:  a hub id, a folder (a stage's finished model folder is one, too) or `xlt-mini`.
     options: the `model` section of the config.
     random:  take the architecture and the tokenizer but not the weights.
+    labels:  of the model that is built on it, for tasks whose prompts name labels: `encode` is not
+        given any for data that are to be predicted.
     """
 
     source: str
     options: Model
     random: bool = False
+    labels: Labels = field(default_factory=dict)
     _offline: bool = field(default_factory=lambda: bool(os.environ.get("HF_HUB_OFFLINE")))
 
     def __post_init__(self) -> None:

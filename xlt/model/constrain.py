@@ -179,6 +179,88 @@ class Tagged(NamedTuple):
     end: int
 
 
+class FillSlots(Automaton):
+    """A template whose slots hold spans of the words, letter for letter, or say that there is none.
+
+    words:    the pieces of every word; where a span may begin and end within a word, its pieces.
+    slots:    what stands before and after each slot.
+    none:     what an empty slot holds.
+    and_:     what stands between two spans of a slot, which come in order; None: one span at most.
+    """
+
+    # A reading: (slot, word to come, what there is of the slot)
+    _OPEN, _EMPTY, _SPAN, _MORE, _NONE = range(5)
+
+    def __init__(
+        self,
+        words: Sequence[Pieces],
+        slots: Sequence[tuple[Pieces, Pieces]],
+        none: Pieces,
+        end: int,
+        and_: Pieces | None = None,
+    ) -> None:
+        super().__init__(end)
+        self.words, self.slots, self.none, self.and_ = words, slots, none, and_
+        self._left = [1]
+        for before, after in reversed(slots):
+            self._left.append(self._left[-1] + len(before) + len(none) + len(after))
+        self._left.reverse()
+
+    @property
+    def initial(self) -> Reading:
+        return (0, 0, self._OPEN)
+
+    def moves(self, reading: Reading) -> Iterator[tuple[Pieces, Reading]]:
+        slot, word, there = reading
+        if there == self._OPEN:
+            if slot == len(self.slots):
+                yield (self.end,), DONE
+            else:
+                yield self.slots[slot][0], (slot, 0, self._EMPTY)
+            return
+        if there in (self._SPAN, self._NONE):
+            yield self.slots[slot][1], (slot + 1, 0, self._OPEN)
+        if there == self._SPAN:
+            if word < len(self.words):
+                yield self.words[word], (slot, word + 1, self._SPAN)
+                if self.and_ is not None:
+                    yield self.and_, (slot, word, self._MORE)
+        elif there != self._NONE:
+            if there == self._EMPTY:
+                yield self.none, (slot, 0, self._NONE)
+            for first in range(word, len(self.words)):
+                yield self.words[first], (slot, first + 1, self._SPAN)
+
+    def rest(self, reading: Reading) -> int:
+        if reading == DONE:
+            return 0
+        slot, _, there = reading
+        if there == self._OPEN:
+            return self._left[slot]
+        inside = {self._EMPTY: len(self.none), self._MORE: self._longest}.get(there, 0)
+        return inside + len(self.slots[slot][1]) + self._left[slot + 1]
+
+    @cached_property
+    def _longest(self) -> int:
+        return max(map(len, self.words), default=0)
+
+    def spans(self, output: Sequence[int]) -> list[list[tuple[int, int]]] | None:
+        """The spans in each slot of a complete output; None if it is none."""
+        way = self.read(output)
+        if way is None:
+            return None
+        found: list[list[tuple[int, int]]] = [[] for _ in self.slots]
+        for before, after in pairwise(way[:-1]):
+            slot, word, there = after
+            if there != self._SPAN:
+                continue
+            if before[2] == self._SPAN:
+                found[slot][-1] = (found[slot][-1][0], word)
+            else:
+                found[slot].append((word - 1, word))
+        return found
+
+
 class Constrained(LogitsProcessor):  # type: ignore[misc]
     """Allows only what the automaton of each record does; rows are records × beams.
 

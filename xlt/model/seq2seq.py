@@ -104,6 +104,11 @@ class Seq2Seq(TaskModel):
     def pad_id(self) -> int:
         return int(self.config.pad_token_id)
 
+    @property
+    def end_id(self) -> int:
+        end = self.config.eos_token_id
+        return int(end[0] if isinstance(end, list) else end)
+
     def read(self, input_ids: torch.Tensor, window_of: torch.Tensor) -> Source:
         """What the encoder makes of all windows of each record."""
         mask = (input_ids != self.pad_id).long()

@@ -112,22 +112,22 @@ class TagWriter(Seq2Seq):
         """What may be written of each record."""
         ids = [tuple(row) for row in self.config.tag_token_id]
         tags = list(zip(ids[::2], ids[1::2], strict=True))
-        pad = self.pad_id
-        found = []
-        for record in copy_input_ids.tolist():
-            words = [tuple(piece for piece in word if piece != pad) for word in record]
-            found.append(CopyTags([word for word in words if word], tags, self.end_id))
-        return found
-
-    @property
-    def end_id(self) -> int:
-        end = self.config.eos_token_id
-        return int(end[0] if isinstance(end, list) else end)
+        every = word_pieces(copy_input_ids, self.pad_id)
+        return [CopyTags(words, tags, self.end_id) for words in every]
 
 
 def types(tags: Sequence[str]) -> list[str]:
     """The types of IOB2 tags, in the order of the tags."""
     return list(dict.fromkeys(tag[2:] for tag in tags if tag[:2] in ("B-", "I-")))
+
+
+def word_pieces(copy_input_ids: torch.Tensor, pad_id: int) -> list[list[tuple[int, ...]]]:
+    """The pieces of each record's words, from a padded (records, words, pieces)."""
+    found = []
+    for record in copy_input_ids.tolist():
+        words = [tuple(piece for piece in word if piece != pad_id) for word in record]
+        found.append([word for word in words if word])
+    return found
 
 
 def tag_pieces(

@@ -37,7 +37,9 @@ class Subject:
     @cached_property
     def encoder(self) -> Path:
         texts = [self.task.text(record) for record in self.records]
-        return make_encoder(self.folder / "encoder", texts)
+        # A generator writes more pieces than the small BERT has positions for.
+        kind = "umt5" if self.task.generates else "bert"
+        return make_encoder(self.folder / "encoder", texts, kind)
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -47,7 +49,8 @@ class Subject:
         from xlt.config.schema import Model
         from xlt.model.backbone import Backbone
 
-        return Backbone(str(self.encoder), Model(encoder=str(self.encoder), **settings))
+        model = Model(encoder=str(self.encoder), **settings)
+        return Backbone(str(self.encoder), model, labels=self.labels)
 
     @cached_property
     def labels(self) -> Labels:
