@@ -355,3 +355,15 @@ def test_names_are_linked_whatever_the_vectors_say(folder: Path) -> None:
         options = EncoderOptions(encoder=str(folder), lexical=weight, method="match", unit="word")
         (found,) = Encoder(options).align([pair], "eng", "spa")
         assert linked is None or ((1, 2) in found) is linked
+
+
+def test_distortion_prefers_the_diagonal(tmp_path: Path) -> None:
+    folder = make_encoder(tmp_path, [" ".join(WORDS)] * 9, "umt5")  # no places in its embeddings
+    pair = (["sun", "moon", "sun"], ["sun", "moon", "sun"])  # alike in two places each
+    options = EncoderOptions(encoder=str(folder), layer=0, unit="word", method="argmax")
+    (found,) = Encoder(options).align([pair], "eng", "spa")
+    assert set(found) == {(0, 0), (1, 1), (2, 2)}
+    assert options.distortion is None
+    flat = options.model_copy(update={"distortion": 0.0})
+    (found,) = Encoder(flat).align([pair], "eng", "spa")
+    assert set(found) == {(0, 0), (1, 1)}  # the first of equals

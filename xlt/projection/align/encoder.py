@@ -39,7 +39,7 @@ class EncoderOptions(AlignerOptions):
         "(8 of 12), where translations are most alike; 0 for xlt-mini",
     )
     method: Literal["argmax", "itermax", "match"] = Field(
-        default="itermax",
+        default="argmax",
         description="argmax: mutual best, most precise; itermax: more links; match: one to one",
     )
     unit: Literal["piece", "word"] = Field(
@@ -50,6 +50,13 @@ class EncoderOptions(AlignerOptions):
         default=0.2, ge=0,
         description="weight of how alike two words look, beside the similarity of their vectors",
     )  # fmt: skip
+    distortion: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="how much similarity counts less the further a link is from the diagonal; by "
+        "default 1 for embeddings (layer 0), which know nothing of places, else 0",
+    )
     threshold: float = Field(
         default=0.0, ge=0, lt=1, description="links below this similarity are left out"
     )
@@ -102,6 +109,11 @@ class Encoder(Aligner):
         if self.options.lexical:
             look = torch.from_numpy(_alike(pairs, *owners)).to(similarity.device)
             similarity = similarity + self.options.lexical * look
+        distortion = self.options.distortion
+        if distortion is None:
+            distortion = 0.0 if self._layer else 1.0
+        if distortion:
+            similarity = similarity * _nearness(similarity, rows, columns, distortion)
         cells = extract(similarity, rows, columns, self.options.method)
         cells &= similarity >= self.options.threshold
         pair, row, column = (index.cpu().numpy() for index in torch.nonzero(cells, as_tuple=True))
@@ -257,6 +269,19 @@ def _stack(rows: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
     for n, row in enumerate(rows):
         stacked[n, : len(row)] = row
     return stacked
+
+
+def _nearness(
+    similarity: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, weight: float
+) -> torch.Tensor:
+    """SimAlign's distortion correction: 1 on the diagonal, 1 - weight in the far corners."""
+    import torch
+
+    places = []
+    for size, lengths in ((similarity.shape[1], rows), (similarity.shape[2], columns)):
+        steps = torch.arange(size, device=lengths.device)[None]
+        places.append(steps / (lengths[:, None] - 1).clamp(min=1))
+    return 1 - weight * (places[0][:, :, None] - places[1][:, None, :]) ** 2
 
 
 def _alike(
