@@ -110,3 +110,25 @@ def test_cells_are_run_once_and_compared(tmp_path):
     content["study"]["cells"]["ind"] = {"source": "ind"}
     path.write_text(json.dumps(content), encoding="utf-8")
     assert table(load_study(path))["cells"]["ind"] is False
+
+
+def test_the_sentence_says_how_sure_it_is():
+    from xlt.commands.study import _table
+
+    def row(cell, target, mean, against=None):
+        metrics = {"f1": {"mean": mean, "sd": None, "seeds": 1}}
+        if against:
+            against = dict(zip(("difference", "low", "high", "p"), against, strict=True))
+        same = {"split": "test", "metrics": metrics, "against": against}
+        return {"cell": cell, "target": target, **same}
+
+    rows = [row("a", "jav", 50.0), row("b", "jav", 52.0, (2.0, 0.5, 3.5, 0.01))]
+    rows += [row("a", "tur", 50.0), row("b", "tur", 51.0, (1.0, -0.5, 2.5, 0.2))]
+    rows += [row("a", "fin", 50.0), row("b", "fin", 48.0, (-2.0, -3.0, -1.0, 0.01))]
+    cells = {"a": True, "b": True, "c": False}
+    text = "\n".join(_table({"baseline": "a", "cells": cells, "metric": "f1", "rows": rows}))
+    assert "jav test: take b (better than a)" in text
+    assert "tur test: take b (not for sure better than a)" in text
+    assert "fin test: take a (no other cell scores higher)" in text
+    assert "+2.0 [+0.5, +3.5] *" in text
+    assert "not finished: c" in text

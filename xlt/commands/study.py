@@ -51,6 +51,25 @@ def _table(found: dict[str, Any]) -> Iterator[str]:
         header = ("target", "split", "cell", found["metric"], f"against {found['baseline']}")
         yield Table(header, tuple(rows), frozenset((3, 4))).text()
         yield "95 % paired bootstrap over records; * leaves out zero"
+        yield from _best(found)
     missing = [name for name, done in found["cells"].items() if not done]
     if missing:
         yield f"not finished: {', '.join(missing)}"
+
+
+def _best(found: dict[str, Any]) -> Iterator[str]:
+    """One sentence a target: which cell to take, and whether the baseline would do as well."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in found["rows"]:
+        groups.setdefault((row["target"], row["split"]), []).append(row)
+    for (target, split), rows in groups.items():
+        if len(rows) < 2:
+            continue
+        best = max(rows, key=lambda row: float(row["metrics"][found["metric"]]["mean"]))
+        against = best["against"]
+        if against is None:
+            verdict = "no other cell scores higher"
+        else:
+            sure = "better" if against["low"] > 0 else "not for sure better"
+            verdict = f"{sure} than {found['baseline']}"
+        yield f"{target} {split}: take {best['cell']} ({verdict})"
