@@ -283,6 +283,14 @@ def test_what_is_refused(tmp_path, format, content, what):
     assert str(tmp_path) in error.value.where
 
 
+@pytest.mark.parametrize("format", ["jsonl", "oneie", "conllup"])
+def test_mixed_encodings(tmp_path, format):
+    path = tmp_path / "data.txt"
+    path.write_bytes("# é\n".encode() + b"\xe9\n")
+    with pytest.raises(XltError, match="byte 0xe9"):
+        list(EventExtraction().read(path, format))
+
+
 def test_repeated_ids_may_be_numbered(tmp_path):
     ids = [r["id"] for r in read(tmp_path, [OURS, OURS, OURS], repeated_ids="number")]
     assert ids == ["d-1", "d-1#2", "d-1#3"]

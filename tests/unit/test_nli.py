@@ -73,6 +73,7 @@ BAD = {
     "position": (jsonl(OWN | {"label": 1}), ":1: there is no label 1"),
     "field": (jsonl({k: v for k, v in OWN.items() if k != "premise"}), ":1: the field 'premise'"),
     "empty": (jsonl(OWN | {"hypothesis": "\u00a0"}), ":1: the hypothesis is empty"),
+    "empty premise": (jsonl(OWN | {"premise": ""}), ":1: the premise is empty"),
     "type": (jsonl(OWN | {"premise": ["A"]}), ":1: the premise is no text"),
     "ids": (jsonl(OWN, OWN), ":2: the id '1' has been used before, in .*:1"),
 }

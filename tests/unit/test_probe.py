@@ -141,6 +141,13 @@ def test_a_card_says_what_answers_mean(run, cards):
         probe(run, ["nothing"])
 
 
+def test_a_sample_of_every_split(run, tmp_path):
+    (row, *_) = probe(run, [suite(tmp_path, PAIRS)], limit=5, resamples=50)["rows"]
+    assert row["records"] == 5
+    (whole, *_) = probe(run, [suite(tmp_path, PAIRS)], limit=99, resamples=50)["rows"]
+    assert whole["records"] == len(PAIRS)
+
+
 def test_another_model_as_control(run, tmp_path):
     other = run / "seed-2/zho/model"
     found = probe(run / "seed-1/zho/model", [suite(tmp_path, PAIRS)], control=other, resamples=50)

@@ -23,6 +23,9 @@ def probe(
     control: Annotated[
         Path | None, typer.Option(help="Another model, e.g. one trained on half of the input.")
     ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="At most so many records of every split.", min=1)
+    ] = None,
     batch_tokens: BatchTokens = 8192,
 ) -> None:
     """Score challenge sets phenomenon by phenomenon, beside what needs no skill.
@@ -39,6 +42,7 @@ def probe(
         language=language,
         answers=dict(map(_pair, answer or ())),
         control=control,
+        limit=limit,
         batch_tokens=batch_tokens,
     )
     console.result(found, lambda _: _table(found))

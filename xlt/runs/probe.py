@@ -92,6 +92,7 @@ def probe(
     language: str | None = None,
     answers: Mapping[str, str] | None = None,
     control: Path | None = None,
+    limit: int | None = None,
     batch_tokens: int = 8192,
     resamples: int = 1000,
 ) -> dict[str, Any]:
@@ -102,13 +103,14 @@ def probe(
         split all of a card's but train and dev.
     answers: the model's label → the suites', beyond what their cards say.
     control: another model to set beside, such as one that was trained on half of the input.
+    limit:   at most so many records of every split, always the same ones.
     Raises XltError as the data and the model loaders do, and where the suite's labels are not
     those that the model's answers mean.
     """
     folders = model_folders(model)
     others = [] if control is None else model_folders(control)
     task, labels = _task_of([*folders, *others])
-    parts = [p for s in suites for p in _parts(task, labels, s, language, answers or {})]
+    parts = [p for s in suites for p in _parts(task, labels, s, language, answers or {}, limit)]
     outcomes = [_outcomes(folder, parts, batch_tokens) for folder in folders]
     controls = [_outcomes(folder, parts, batch_tokens, ablated=False) for folder in others]
     rows: list[dict[str, Any]] = []
@@ -166,7 +168,12 @@ def _task_of(folders: Sequence[Path]) -> tuple[Task, Labels]:
 
 
 def _parts(
-    task: Task, labels: Labels, suite: str, language: str | None, given: Mapping[str, str]
+    task: Task,
+    labels: Labels,
+    suite: str,
+    language: str | None,
+    given: Mapping[str, str],
+    limit: int | None,
 ) -> Iterator[Part]:
     from xlt.data import cards
     from xlt.data.references import resolve
@@ -189,7 +196,7 @@ def _parts(
         parts = reference.split(":")
         spoken = parts[1] if name in cards.paths() else language or "und"
         code = spoken if spoken == "und" else languages.code(spoken)
-        data = resolve(Reference(ref=reference), code, "test", where=suite)
+        data = resolve(Reference(ref=reference, limit=limit), code, "test", where=suite)
         records = load_records(reader, data, 1).to_list()
         found = reader.labels(records)
         _check(labels, stated, found, answers, reference)
