@@ -177,7 +177,7 @@ RECORDS: dict[str, list[dict[str, Any]]] = {
 _SHORT = {"beams": 2, "max_pieces": 12}
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
-    "ner": [{}, {"model": "text_to_text", "beams": 2}],
+    "ner": [{}, {"model": "text_to_text", "beams": 2}, {"model": "slots", "beams": 2}],
     "question_generation": [
         {"exemplars": 0, "language_tag": True, "generation": _SHORT},
         {"exemplars": 2, "generation": {**_SHORT, "copy_bias": True}},

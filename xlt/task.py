@@ -73,9 +73,6 @@ class Task(ABC):
     """Formats that `read` knows and `write` does not. One without suffix has to be declared."""
     count_names: ClassVar[tuple[str, ...]]
     """Names of the columns of `counts`."""
-    counts_given_gold: ClassVar[tuple[str, ...]] = ()
-    """Those of them that score predictions made with a part of the gold annotation in hand, such
-    as the arguments of gold triggers; only they may depend on it."""
     aligned: ClassVar[bool] = True
     """Whether `project` looks at the links between words; without, nothing need be aligned."""
     partial: ClassVar[bool] = False
@@ -95,6 +92,12 @@ class Task(ABC):
 
     def __init__(self, options: TaskOptions | None = None) -> None:
         self.options = self.Options() if options is None else options
+
+    @property
+    def counts_given_gold(self) -> tuple[str, ...]:
+        """Those of `count_names` that score predictions made with a part of the gold annotation in
+        hand, such as the arguments of gold triggers; only they may depend on it."""
+        return ()
 
     @property
     def generates(self) -> bool:

@@ -69,7 +69,6 @@ class EventExtraction(Task):
         "mee": (),
     }
     count_names = COUNT_NAMES
-    counts_given_gold = tuple(name for name in COUNT_NAMES if name.startswith(GIVEN))
     optional_columns = (*Task.optional_columns, "entities", "given", "unknown")
     measured_as = ("event-argument", "event-trigger", "event-entity")
 
@@ -103,6 +102,10 @@ class EventExtraction(Task):
         beams: PositiveInt = Field(4, description="of the templates' generator")
 
     options: Options
+
+    @property
+    def counts_given_gold(self) -> tuple[str, ...]:
+        return tuple(name for name in COUNT_NAMES if name.startswith(GIVEN))
 
     @property
     def generates(self) -> bool:

@@ -50,21 +50,29 @@ class NER(WordLabelTask):
         rename: dict[str, str] = Field(
             default_factory=dict, description="type in the data → our type, before `types`"
         )
-        model: Literal["tagger", "text_to_text"] = Field(
+        model: Literal["tagger", "text_to_text", "slots"] = Field(
             "tagger",
-            description="`text_to_text` writes the words again with tags around the entities; it "
-            "needs an encoder-decoder, or an encoder that can get a decoder",
+            description="`text_to_text` writes the words again with tags around the entities; "
+            "`slots` is told which types there are, and writes where: not a tagger, but what "
+            "proposes candidates for `projection.candidates`. Both need an encoder-decoder, or an "
+            "encoder that can get a decoder",
         )
         tags: Literal["tokens", "text"] = Field(
             "tokens", description="of `text_to_text`: a new piece for each tag, or as it is spelt"
         )
-        beams: PositiveInt = Field(4, description="of `text_to_text`")
+        beams: PositiveInt = Field(
+            4, description="of `text_to_text` and `slots`; so many candidates are proposed"
+        )
 
     options: Options
 
     @property
     def generates(self) -> bool:
-        return self.options.model == "text_to_text"
+        return self.options.model != "tagger"
+
+    @property
+    def counts_given_gold(self) -> tuple[str, ...]:
+        return COUNT_NAMES if self.options.model == "slots" else ()
 
     # Data ----------------------------------------------------------------------------------
 
@@ -181,9 +189,12 @@ class NER(WordLabelTask):
         if not self.generates:
             return super().build(backbone, labels)
         from xlt.model.generation import Generation
+        from xlt.model.slot_writer import SlotWriter
         from xlt.model.tag_writer import TagWriter
 
         options = self.options
+        if options.model == "slots":
+            return SlotWriter(backbone, labels, Generation(beams=options.beams))
         return TagWriter(backbone, labels, Generation(beams=options.beams), options.tags)
 
     def encode(
@@ -191,10 +202,13 @@ class NER(WordLabelTask):
     ) -> list[Example]:
         if not self.generates:
             return super().encode(records, backbone, labels)
+        from xlt.model.slot_writer import encode_slots
         from xlt.model.tag_writer import TagWriting
 
-        writing = TagWriting(backbone, labels, self.options.tags)
         encoded = backbone.words([record["words"] for record in records])
+        if self.options.model == "slots":
+            return encode_slots(encoded, [spans(r["tags"]) for r in records], backbone, labels)
+        writing = TagWriting(backbone, labels, self.options.tags)
         return [
             Example(n, words.length, writing.inputs(words, spans(r["tags"]) if labels else None))
             for n, (r, words) in enumerate(zip(records, encoded, strict=True))
@@ -203,9 +217,11 @@ class NER(WordLabelTask):
     def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         if not self.generates:
             return super().collate(examples)
+        from xlt.model.slot_writer import collate_slots
         from xlt.model.tag_writer import collate_tagged
 
-        return collate_tagged([example.inputs for example in examples])
+        collate = collate_slots if self.options.model == "slots" else collate_tagged
+        return collate([example.inputs for example in examples])
 
     def best(
         self, scores: NDArray[np.float32], mask: NDArray[np.bool_], tags: Sequence[str]

@@ -125,6 +125,68 @@ def test_plain_text_does_not_say_the_answer():
         TASK.from_words("1", ["Ada", "slept"], [True, True])
 
 
+# Prompts -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory):
+    """It reads 64 pieces at once."""
+    from tiny import make_encoder
+
+    from xlt.config.schema import Model
+    from xlt.model.backbone import Backbone
+
+    texts = [CONTEXT, MIXED, "Examples: Answer: Context: [", *exemplars.get("eng").questions["who"]]
+    folder = make_encoder(tmp_path_factory.mktemp("questions") / "encoder", texts)
+    return Backbone(str(folder), Model(encoder=str(folder)))
+
+
+MIXED = "Ada war in London. 她去了伦敦。 Потом она уехала. في لندن مرة أخرى."
+
+
+def prompts(backbone, record, **options):
+    """What the encoder reads of a record, window by window, as text."""
+    task = QuestionGeneration(QuestionGeneration.Options(**{"exemplars": 0, **options}))
+    (example,) = task.encode([record], backbone, None)
+    shown = max(map(len, example.inputs["exemplars"]), default=0)
+    assert (shown > 0) == (task.options.exemplars > 0)
+    assert max(map(len, example.inputs["windows"])) + shown <= 64
+    return [backbone.tokenizer.decode(window.tolist()) for window in example.inputs["windows"]]
+
+
+@pytest.mark.parametrize("shown", [0, 1])
+def test_an_answer_at_the_border_of_a_window(backbone, shown):
+    """Wherever it is: each window is told the answer, and one of them has it whole."""
+    answers = {"text": ["London,"], "answer_start": [0]}
+    for before in range(24):
+        context = f"{'She died, too. ' * (before // 2)}{'She ' * (before % 2)}in London, too. "
+        context += "Ada was born. " * (12 - before // 2)
+        record = {**RECORDS["question_generation"][0], "title": "", "context": context,
+                  "answers": answers}  # fmt: skip
+        found = [window.count("London,") for window in prompts(backbone, record, exemplars=shown)]
+        assert len(found) >= 3
+        assert min(found) == 1
+        assert max(found) == 2
+
+
+def test_a_context_in_several_languages(backbone):
+    """It is read whole; the question is to be in the record's language, whatever the context's."""
+    answers = {"text": ["伦敦"], "answer_start": [MIXED.index("伦敦")]}
+    record = {**RECORDS["question_generation"][0], "title": "", "context": MIXED, "language": "deu",
+              "question": "Wohin ging Ada dann?", "answers": answers}  # fmt: skip
+    read = "".join("".join(prompts(backbone, record)).split())
+    assert all(part in read for part in ("她", "伦", "敦", "уехала", "لندن"))
+
+    def said(question):
+        return TASK.metrics(TASK.counts(record, {**record, "question": question}))
+
+    right, wrong = said("Wohin ist Ada später gegangen?"), said("她后来去了哪里？")
+    assert (right["language"], right["question_word"]) == (100, 100)
+    assert (wrong["language"], wrong["question_word"]) == (0, 0)
+    assert filters.reason("她去了伦敦", record, cut=False) == "copied"
+    assert filters.reason("Wohin ging Ada?", record, cut=False) == "generated"
+
+
 # Filters -------------------------------------------------------------------------------------
 
 

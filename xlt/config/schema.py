@@ -311,11 +311,16 @@ class ProjectionSettings(Section):
     candidates: Annotated[str, LocalPath("always")] | None = Field(
         default=None,
         description="a run or model of the same task that proposes spans on the translations; the "
-        "spans of the source are matched to them where the links allow it",
+        "spans of the source are matched to them where the links allow it, or by `ranking`",
     )
     ranking: Ranking | None = Field(
         default=None,
         description="rank the spans that the links, and `candidates`, propose for each label",
+    )
+    within_words: bool = Field(
+        default=False,
+        description="candidates may begin and end within a word, as names with suffixes do; the "
+        "label is on the word",
     )
     gap: NonNegativeInt = Field(
         default=2, description="words that may lie between two parts of a projected span"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xlt.errors import XltError
 from xlt.model.folder import fingerprint_folder, read_info
+from xlt.model.slot_writer import SlotWriter, Units, encode_slots, proposals
 from xlt.projection.pair import AlignedPair, Span
 from xlt.runs.predict import find_model
 from xlt.runs.score import make_direct_predictor
@@ -19,7 +20,10 @@ class Candidates:
     Raises XltError if there is no model, or one of another task.
     """
 
-    def __init__(self, task: Task, folder: str, batch_tokens: int = 8192) -> None:
+    def __init__(
+        self, task: Task, folder: str, *, within_words: bool = False, batch_tokens: int = 8192
+    ) -> None:
+        self.within_words = within_words
         where = "projection.candidates"
         path = find_model(Path(folder))
         info = read_info(path)
@@ -37,7 +41,13 @@ class Candidates:
     def __call__(
         self, found: Sequence[tuple[Record, Mapping[str, AlignedPair], bool]]
     ) -> list[dict[str, list[Span]]]:
-        """Of each record, the spans on its translations, by text."""
+        """Of each record, the spans on its translations, by text.
+
+        A model that fills slots is asked for the types of the record's own spans, and all that its
+        search finds are proposed.
+        """
+        if isinstance(self.predictor.model, SlotWriter):
+            return self._filled(self.predictor.model, found)
         records: dict[int, Record] = {}
         for n, (record, pairs, _) in enumerate(found):
             if all(pair.target for pair in pairs.values()):
@@ -49,4 +59,27 @@ class Candidates:
         spans: list[dict[str, list[Span]]] = [{} for _ in found]
         for n, record in zip(records, predicted, strict=True):
             spans[n] = self.task.spans(record)
+        return spans
+
+    def _filled(
+        self,
+        model: SlotWriter,
+        found: Sequence[tuple[Record, Mapping[str, AlignedPair], bool]],
+    ) -> list[dict[str, list[Span]]]:
+        texts = [
+            (n, name, pair.target, self.task.spans(record)[name])
+            for n, (record, pairs, _) in enumerate(found)
+            for name, pair in pairs.items()
+            if pair.target and self.task.spans(record).get(name)
+        ]
+        encoded = self.backbone.words([words for _, _, words, _ in texts])
+        units: Units = "pieces" if self.within_words else "words"
+        examples = encode_slots(encoded, [a for *_, a in texts], self.backbone, None, units)
+        spans: list[dict[str, list[Span]]] = [{} for _ in found]
+        filled = self.predictor.each(
+            examples, lambda batch: model.fill(**batch, several=model.generation.beams)
+        )
+        for position, rows in filled:
+            n, name, *_ = texts[position]
+            spans[n][name] = proposals(rows, examples[position], model.labels, units)
         return spans

@@ -192,7 +192,8 @@ class Projector:
             return None
         from xlt.projection.candidates import Candidates
 
-        return Candidates(self.task, self.settings.candidates)
+        within = self.settings.within_words
+        return Candidates(self.task, self.settings.candidates, within_words=within)
 
     def _project(self, record: Record, pairs: Mapping[str, AlignedPair]) -> Projection:
         projection = self.task.project(record, pairs, self.settings)

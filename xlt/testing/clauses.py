@@ -201,7 +201,7 @@ def independence(s: Subject) -> None:
         return
     seen = s.predict(s.untrained)
     unseen = s.predict(s.untrained, [record for record in bare if record is not None])
-    own = [name not in s.kind.counts_given_gold for name in s.task.count_names]
+    own = [name not in s.task.counts_given_gold for name in s.task.count_names]
     for gold, a, b in zip(s.records, seen, unseen, strict=True):
         same = np.array_equal(s.task.counts(gold, a)[own], s.task.counts(gold, b)[own])
         assert same, f"record {gold['id']} is predicted differently when its gold is removed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -85,7 +85,30 @@ class Predictor:
         found = [records[example.index] for example in chosen]
         return self.task.decode(found, chosen, outputs, self.model.labels)
 
+    def each(
+        self,
+        examples: Sequence[Example],
+        work: Callable[[dict[str, torch.Tensor]], torch.Tensor],
+    ) -> Iterator[tuple[int, torch.Tensor]]:
+        """Every example's position and its row of what `work` makes of batches of them."""
+        with self.prepared(examples):
+            for batch in prediction_batches([e.length for e in examples], self.budget):
+                rows = self.run([examples[i] for i in batch], work)
+                yield from ((int(i), row) for i, row in zip(batch, rows, strict=True))
+
     def forward(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        outputs: dict[str, Any] = self.run(examples, lambda batch: self.model(**batch))
+        found = {
+            k: v.float().cpu() if v.is_floating_point() else v.cpu()
+            for k, v in outputs.items()
+            if isinstance(v, torch.Tensor)
+        }
+        return untrimmed(found, self.pieces)
+
+    def run(
+        self, examples: Sequence[Example], work: Callable[[dict[str, torch.Tensor]], Any]
+    ) -> Any:
+        """What `work` makes of a batch, on the model's device and in its precision."""
         batch = trimmed(self.task.collate(examples), self.pieces)
         batch = {k: v.to(self.device) for k, v in batch.items() if k != "labels"}
         with (
@@ -98,13 +121,7 @@ class Predictor:
             torch.inference_mode(),
             autocast(self.precision, self.device),
         ):
-            outputs: dict[str, Any] = self.model(**batch)
-        found = {
-            k: v.float().cpu() if v.is_floating_point() else v.cpu()
-            for k, v in outputs.items()
-            if isinstance(v, torch.Tensor)
-        }
-        return untrimmed(found, self.pieces)
+            return work(batch)
 
 
 @contextmanager
