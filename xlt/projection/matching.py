@@ -21,11 +21,18 @@ Match = tuple[Span, Span, float]
 LEAST = 0.05
 """Matches below it are none."""
 
+LINKED = 0.5
+"""Below it, a candidate is not what a span is linked to."""
+
 
 def assign(
-    sources: Sequence[Span], targets: Sequence[Span], score: Callable[[Span, Span], float]
+    sources: Sequence[Span],
+    targets: Sequence[Span],
+    score: Callable[[Span, Span], float],
+    least: float = LEAST,
 ) -> list[Match]:
-    """Pairs of spans, each in at most one, with the highest total score (0 to 1 a pair)."""
+    """Pairs of spans, each in at most one, with the highest total score (0 to 1 a pair); without
+    those that score below `least`."""
     if not sources or not targets:
         return []
     table = np.array([[score(source, target) for target in targets] for source in sources])
@@ -33,7 +40,7 @@ def assign(
     return [
         (sources[i], targets[j], min(1.0, float(table[i, j])))
         for i, j in zip(rows, columns, strict=True)
-        if table[i, j] >= LEAST
+        if table[i, j] >= least
     ]
 
 
@@ -46,7 +53,7 @@ def match_candidates(
     to one word could have: 2 Σ score / (words of the one + words of the other).
     """
 
-    return assign(sources, candidates, lambda one, other: link_score(one, other, pair))
+    return assign(sources, candidates, lambda one, other: link_score(one, other, pair), LINKED)
 
 
 def link_score(source: Span, target: Span, pair: AlignedPair) -> float:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -49,7 +49,7 @@ def project_spans(
     reason = whole_loss(pair, settings)
     if reason is not None:
         return [Outcome(s.kind, (s.start, s.end), reason=reason, text=text) for s in spans]
-    links = _Links.of(pair, settings)
+    links = _Links(pair, settings)
     taken: set[int] = set()
     found: dict[int, _Group | Reason] = {}
     waiting = {n: links.group(span, taken) for n, span in enumerate(spans)}
@@ -151,42 +151,46 @@ class _Group:
 
 @dataclass(frozen=True)
 class _Links:
-    """The links that count, and what a word is, on both sides."""
+    """The links that count, and what a word is, on both sides. Only what a span leads to is ever
+    looked at: most words are in no span."""
 
-    by_source: Mapping[int, Mapping[int, float]]
-    into: Mapping[int, float]
-    source_marks: Sequence[bool]
-    target_marks: Sequence[bool]
+    pair: AlignedPair
     settings: ProjectionSettings
 
-    @classmethod
-    def of(cls, pair: AlignedPair, settings: ProjectionSettings) -> _Links:
-        source = [is_punctuation(word) for word in pair.source]
-        target = [is_punctuation(word) for word in pair.target]
-        rows = pair.by_source
-        if settings.punctuation != "any":  # punctuation only stands for punctuation
-            rows = {
-                i: {j: score for j, score in row.items() if source[i] == target[j]}
-                for i, row in rows.items()
-            }
-        into: dict[int, float] = {}
-        for row in rows.values():
-            for j, score in row.items():
-                into[j] = into.get(j, 0.0) + score
-        return cls(rows, into, source, target, settings)
+    def source_mark(self, i: int) -> bool:
+        return is_punctuation(self.pair.source[i])
+
+    def target_mark(self, j: int) -> bool:
+        return is_punctuation(self.pair.target[j])
+
+    def row(self, i: int) -> Mapping[int, float]:
+        """The links of a source word; punctuation only stands for punctuation."""
+        row = self.pair.by_source.get(i, {})
+        if self.settings.punctuation == "any":
+            return row
+        mark = self.source_mark(i)
+        return {j: score for j, score in row.items() if self.target_mark(j) == mark}
+
+    def into(self, j: int) -> float:
+        """The score of all links of a target word."""
+        column = self.pair.by_target.get(j, {})
+        if self.settings.punctuation == "any":
+            return sum(column.values())
+        mark = self.target_mark(j)
+        return sum(score for i, score in column.items() if self.source_mark(i) == mark)
 
     def group(self, span: Span, taken: Collection[int]) -> _Group | Reason:
         """The place of a span where `taken` target words belong to others."""
         words = range(span.start, span.end)
         if not words:
             return "empty"
-        if not all(self.source_marks[i] for i in words) and self.settings.punctuation == "none":
-            words_counted: Sequence[int] = [i for i in words if not self.source_marks[i]]
-        else:
-            words_counted = words
+        counted: Sequence[int] = words
+        if self.settings.punctuation == "none":
+            counted = [i for i in words if not self.source_mark(i)] or words
+        rows = {i: self.row(i) for i in counted}
         score: dict[int, float] = {}
-        for i in words_counted:
-            for j, s in self.by_source.get(i, {}).items():
+        for row in rows.values():
+            for j, s in row.items():
                 score[j] = score.get(j, 0.0) + s
         if not score:
             return "unaligned"
@@ -204,7 +208,7 @@ class _Links:
                 if any(j in taken for j in range(min(score), max(score) + 1))
                 else ("split")
             )
-        confidence = self._confidence(words_counted, best, score, whole)
+        confidence = self._confidence(rows, best, score, whole)
         if not confidence:  # nothing but punctuation leads there
             return "unaligned"
         return _Group(best[0], best[-1] + 1, confidence)
@@ -214,19 +218,24 @@ class _Links:
         if self.settings.punctuation == "any":
             return group
         begin, end = 0, len(group)
-        if not self.source_marks[span.start]:
-            while begin < end and self.target_marks[group[begin]]:
+        if not self.source_mark(span.start):
+            while begin < end and self.target_mark(group[begin]):
                 begin += 1
-        if not self.source_marks[span.end - 1]:
-            while begin < end and self.target_marks[group[end - 1]]:
+        if not self.source_mark(span.end - 1):
+            while begin < end and self.target_mark(group[end - 1]):
                 end -= 1
         return group[begin:end]
 
     def _confidence(
-        self, words: Sequence[int], group: list[int], score: Mapping[int, float], whole: float
+        self,
+        rows: Mapping[int, Mapping[int, float]],
+        group: list[int],
+        score: Mapping[int, float],
+        whole: float,
     ) -> float:
         """Mean link score × share of the score that agrees × coverage of both sides.
 
+        rows: the links of the span's words.
         Score disagrees that leads from the span elsewhere, or from elsewhere to its place.
         Coverage is the geometric mean of the shares of source and target words with a link between
         the two, punctuation aside.
@@ -234,21 +243,18 @@ class _Links:
         place = range(group[0], group[-1] + 1)
         kept = sum(score[j] for j in group)
         away = whole - kept
-        foreign = sum(self.into.get(j, 0.0) - score.get(j, 0.0) for j in place)
-        number = sum(1 for i in words for j in self.by_source.get(i, ()) if j in place)
-        linked = [i for i in words if any(j in place for j in self.by_source.get(i, ()))]
-        rows = _share(linked, words, self.source_marks)
-        columns = _share(group, place, self.target_marks)
+        foreign = sum(self.into(j) - score.get(j, 0.0) for j in place)
+        inside = {i: sum(j in place for j in row) for i, row in rows.items()}
+        linked = [i for i, number in inside.items() if number]
         agreement = kept / (kept + (away + max(foreign, 0.0)) / 2)
-        return min(1.0, kept / number * agreement * math.sqrt(rows * columns))
+        coverage = _share(linked, rows, self.source_mark) * _share(group, place, self.target_mark)
+        return min(1.0, kept / sum(inside.values()) * agreement * math.sqrt(coverage))
 
 
-def _share(part: Iterable[int], whole: Iterable[int], marks: Sequence[bool]) -> float:
+def _share(part: Iterable[int], whole: Iterable[int], mark: Callable[[int], bool]) -> float:
     """Of the words that are no punctuation (of all words, if there are no others)."""
-    every = [k for k in whole if not marks[k]]
-    if not every:
-        return 1.0
-    return sum(1 for k in part if not marks[k]) / len(every)
+    every = sum(not mark(k) for k in whole)
+    return sum(not mark(k) for k in part) / every if every else 1.0
 
 
 def _rank(group: _Group | Reason) -> float:

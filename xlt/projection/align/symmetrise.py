@@ -6,6 +6,7 @@ say to which source word each target word belongs, `reverse` the other way round
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -82,53 +83,56 @@ def _grow_diag_final_and(
     in_forward: NDArray[np.bool_],
     in_reverse: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Which links of the union (sorted by pair, source, target) are kept."""
-    kept = in_forward & in_reverse
-    # Where both directions agree there is nothing to grow.
-    starts = np.flatnonzero(np.diff(pair, prepend=-1))
-    ends = np.append(starts[1:], len(pair))
-    agree = np.logical_and.reduceat(kept, starts) if len(starts) else np.zeros(0, bool)
-    for start, end in zip(starts[~agree].tolist(), ends[~agree].tolist(), strict=True):
-        points = list(zip(source[start:end].tolist(), target[start:end].tolist(), strict=True))
-        chosen = _grown(
-            points,
-            {p for p, k in zip(points, kept[start:end].tolist(), strict=True) if k},
-            [in_forward[start:end].tolist(), in_reverse[start:end].tolist()],
-        )
-        kept[start:end] = [p in chosen for p in points]
-    return kept
+    """Which links of the union (sorted by pair, source, target) are kept: Moses' GROW-DIAG, then
+    FINAL-AND on each direction.
 
-
-def _grown(
-    points: list[tuple[int, int]], chosen: set[tuple[int, int]], directions: list[list[bool]]
-) -> set[tuple[int, int]]:
-    """Moses' GROW-DIAG, then FINAL-AND on each direction. points: the union, in order.
-
-    Points are visited in order, and one that is added on the way is visited in its turn.
+    The definition is sequential: a pair's links are visited in order, until none is added, and one
+    that is added on the way is visited in its turn. Pairs do not depend on each other, so the n-th
+    links of all pairs are visited at once; and no link needs a second visit, for what keeps a
+    neighbour out (it is in, or both its words have a link) stays true.
     """
-    rows, columns = {i for i, _ in chosen}, {j for _, j in chosen}
-    union = set(points)
-    grown = True
-    while grown:
-        grown = False
-        for i, j in points:
-            if (i, j) not in chosen:
-                continue
-            for up, right in _NEIGHBOURS:
-                new = (i + up, j + right)
-                if (
-                    new in union
-                    and new not in chosen
-                    and not (new[0] in rows and new[1] in columns)
-                ):
-                    chosen.add(new)
-                    rows.add(new[0])
-                    columns.add(new[1])
-                    grown = True
-    for direction in directions:
-        for new, there in zip(points, direction, strict=True):
-            if there and new[0] not in rows and new[1] not in columns:
-                chosen.add(new)
-                rows.add(new[0])
-                columns.add(new[1])
+    if not len(pair):
+        return np.zeros(0, np.bool_)
+    chosen = in_forward & in_reverse
+    width = 3 + max(int(source.max()), int(target.max()))  # no neighbour in the next row or pair
+    keys = (pair * width + source + 1) * width + target + 1
+    rows = np.unique(pair * width + source, return_inverse=True)[1]
+    columns = np.unique(pair * width + target, return_inverse=True)[1]
+    full = (np.zeros(len(pair), np.bool_), np.zeros(len(pair), np.bool_))
+    full[0][rows[chosen]], full[1][columns[chosen]] = True, True
+    neighbours = []
+    for up, right in _NEIGHBOURS:
+        wanted = keys + up * width + right
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        neighbours.append(np.where(keys[place] == wanted, place, -1))
+    starts = np.flatnonzero(np.diff(pair, prepend=-1))
+    sizes = np.diff(np.append(starts, len(pair)))
+    longest_first = np.argsort(-sizes, kind="stable")
+
+    def visit(of: NDArray[np.bool_]) -> Iterator[Ids]:
+        """The first links of these pairs, their second ones, ..."""
+        active = longest_first[of[longest_first]]
+        first, size = starts[active], -sizes[active]
+        for n in range(-int(size.min(initial=0))):
+            yield first[: np.searchsorted(size, -n)] + n
+
+    def add(links: Ids) -> None:
+        chosen[links] = full[0][rows[links]] = full[1][columns[links]] = True
+
+    waiting = chosen.copy()
+    while waiting.any():
+        for links in visit(np.logical_or.reduceat(waiting, starts)):
+            links = links[waiting[links]]
+            waiting[links] = False
+            for neighbour in neighbours:
+                new = neighbour[links]
+                new = new[new >= 0]
+                new = new[~(chosen[new] | (full[0][rows[new]] & full[1][columns[new]]))]
+                if len(new):
+                    add(new)
+                    waiting[new] = True
+    everywhere = np.ones(len(starts), np.bool_)
+    for direction in (in_forward, in_reverse):
+        for links in visit(everywhere):
+            add(links[direction[links] & ~full[0][rows[links]] & ~full[1][columns[links]]])
     return chosen
