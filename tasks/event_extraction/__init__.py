@@ -253,7 +253,9 @@ class EventExtraction(Task):
         encoded = backbone.words([record["words"] for record in records])
         for index, (record, words) in enumerate(zip(records, encoded, strict=True)):
             arguments = "arguments" in self.options.parts
-            triggers = trigger_spans(record["given"]) if arguments else []
+            # What a model annotated, with no trigger given, can be learnt from as well.
+            events = record["events" if labels else "given"]
+            triggers = trigger_spans(events) if arguments else []
             pieces, owners = words.pieces, owners_of(words)
             marked = [
                 mark(pieces, owners, words.n_words, span, frame)
@@ -268,7 +270,7 @@ class EventExtraction(Task):
                 items: list[tuple[str, str, Sequence[Any]]] = [
                     *(("entity", "type", level) for level in levels),
                     ("trigger", "type", _triggers(record["events"])),
-                    *(("role", "role", _arguments(record["given"], span)) for span in triggers),
+                    *(("role", "role", _arguments(events, span)) for span in triggers),
                 ]  # fmt: skip
                 inputs["tags"] = [
                     tag_ids(found, key, words.n_words, ids[layer])

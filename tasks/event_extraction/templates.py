@@ -204,8 +204,9 @@ def encode(records: Sequence[Record], backbone: Backbone, labels: Labels | None)
         owners = owners_of(words)
         cuts = np.searchsorted(owners, np.arange(1, words.n_words))
         copies = np.split(words.pieces, cuts)[: words.n_words]
-        triggers = trigger_spans(record["given"])
-        events = [_first(record["given"], span) for span in triggers]
+        known = record["events" if labels else "given"]
+        triggers = trigger_spans(known)
+        events = [_first(known, span) for span in triggers]
         windows, targets = [], []
         for (start, stop), event in zip(triggers, events, strict=True):
             parts = [*copies[:start], marker, *copies[start:stop], marker, *copies[stop:]]

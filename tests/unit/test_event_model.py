@@ -260,6 +260,20 @@ def test_a_trigger_of_which_nothing_is_known_is_not_learnt_from(backbone):
     assert (triggers[2, :5] == -100).tolist() == [False, False, False, True, False]
 
 
+@pytest.mark.parametrize("kind", ["pipeline", "joint", "templates"])
+def test_what_a_model_annotated_is_learnt_from(backbone, kind):
+    """Its records say that no trigger was given; their arguments are learnt like gold ones."""
+    parts = ["arguments"] if kind == "templates" else ["triggers", "arguments"]
+    task = EventExtraction(EventExtraction.Options(model=kind, parts=parts))
+    labels = task.labels(EVENTS)
+    gold, silver = (
+        task.collate(task.encode(records, backbone, labels))
+        for records in (EVENTS, [{**r, "given": []} for r in EVENTS])
+    )
+    assert gold.keys() == silver.keys()
+    assert all(torch.equal(gold[name], silver[name]) for name in gold)
+
+
 def test_entities_in_entities_are_learnt_level_by_level(backbone):
     words = EVENTS[1]["words"]
     spans = [(1, 3, "PER"), (1, 8, "ORG"), (2, 3, "PER"), (6, 8, "LOC")]
