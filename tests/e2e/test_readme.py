@@ -1,4 +1,4 @@
-"""The README's code blocks run as they stand; what it shows of our files is what is in them."""
+"""The READMEs' code blocks run as they stand; what it shows of our files is what is in them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from readme import Block, blocks, commands, execute
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+READMES = [
+    README,
+    *sorted(p for top in ("xlt", "tasks", "scripts") for p in ROOT.glob(f"{top}/**/README.md")),
+]
 
 EXAMPLE = """\
 Words.
@@ -44,13 +48,12 @@ not code
 """
 
 
-@pytest.mark.skipif(not README.exists(), reason="there is no README.md yet")
-def test_readme(tmp_path):
-    for block in blocks(README.read_text(encoding="utf-8")):
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.parent.relative_to(ROOT)))
+def test_readme(readme, tmp_path):
+    for block in blocks(readme.read_text(encoding="utf-8")):
         execute(block, tmp_path)
 
 
-@pytest.mark.skipif(not README.exists(), reason="there is no README.md yet")
 def test_readme_shows_the_plugin_that_is_tested():
     shown = {Path(b.rest).name: b.text for b in blocks(README.read_text(encoding="utf-8"))}
     plugin = ROOT / "tests" / "contract" / "plugin"
