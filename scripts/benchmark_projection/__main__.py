@@ -2,7 +2,8 @@
 
     entities    Europarl NER, English → German and Spanish (human translations, gold on both
                 sides): F1 of projected spans, by aligner. Choices were made on the first half of
-                the sentences; the second is reported.
+                the sentences; the second is reported. With --ranker also after spans near those
+                that links lead to were ranked by that translation model.
     alignments  XL-WA and the other gold alignments: AER and F1 by language and aligner.
     guard       how many human translations of NTREX the translation guard finds suspicious.
     speed       extraction, projection and alignment, in pairs a second, against plain loops.
@@ -33,6 +34,7 @@ from xlt.projection.translate.base import TranslatorOptions
 from xlt.projection.translate.guard import warning_for
 
 from .gold import Entities, alignment_scores, europarl, gold_sets, parallel
+from .ranked import ranked
 from .speed import cpu_seconds, speed
 
 ALIGNERS: dict[str, tuple[Callable[[Any], Aligner], type[AlignerOptions]]] = {
@@ -58,6 +60,9 @@ def main() -> None:
     parser.add_argument("--split", choices=["dev", "test"], default="test", help="of XL-WA")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE",
                         help="options of the aligner, or of projection.*")  # fmt: skip
+    parser.add_argument("--ranker", help="folder; {language} in it is the target's code")
+    parser.add_argument("--weights", nargs="+", type=float, default=[0.3],
+                        help="of the translation's score against the links'")  # fmt: skip
     options = parser.parse_args()
     if options.part == "speed":
         speed({name: lambda name=name, **o: make(name, o) for name in options.aligners})
@@ -106,12 +111,32 @@ def entities(options: argparse.Namespace) -> None:
                     continue
                 for _ in range(options.repeat):
                     links, took = _aligned(aligner, pairs, "eng", language)
-                    scores = _entity_scores(english, theirs, links, chosen, settings)
-                    print(
-                        f"{language} {name:10} + {len(more):6} pairs: F1 {scores[0]:.1f} "
-                        f"(P {scores[1]:.1f} R {scores[2]:.1f}) {took:.0f} s CPU",
-                        flush=True,
-                    )
+                    what = f"{language} {name:10} + {len(more):6} pairs"
+                    both = english, theirs, links, chosen, settings
+                    _say_entities(what, *both, took)
+                    if options.ranker:
+                        model = options.ranker.format(language=language)
+                        for weight, found, took in ranked(*both, language, model, options.weights):
+                            what_ranked = f"{what}, ranked, weight {weight:.2f}"
+                            _say_entities(
+                                what_ranked, english, theirs, found, chosen, settings, took
+                            )
+
+
+def _say_entities(
+    what: str,
+    source: Entities,
+    target: Entities,
+    links: Sequence[Links],
+    chosen: Sequence[int],
+    settings: ProjectionSettings,
+    took: float,
+) -> None:
+    scores = _entity_scores(source, target, links, chosen, settings)
+    print(
+        f"{what}: F1 {scores[0]:.1f} (P {scores[1]:.1f} R {scores[2]:.1f}) {took:.0f} s CPU",
+        flush=True,
+    )
 
 
 def _entity_scores(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from scripts.build_encoder.text import column, json_sentences, premises, treeban
 from xlt.config.schema import Model
 from xlt.data import cards
 from xlt.data.batch import StepSampler
-from xlt.data.prompt import PromptEncoder, collate_prompts, collate_targets, encode_texts
+from xlt.data.prompt import Ids, PromptEncoder, collate_prompts, collate_targets, encode_texts
 from xlt.errors import XltError
 from xlt.files import write_json
 from xlt.model.backbone import Backbone
@@ -104,16 +104,10 @@ def main() -> None:
     parser.add_argument("--languages", nargs="+", default=LANGUAGES)
     parser.add_argument("--card", help="a treebank to take the sentences from")
     parser.add_argument("--sentences", type=int, default=2500, help="of each language, at most")
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--batch-tokens", type=int, default=3000)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--decoder-layers", type=int, default=2)
-    parser.add_argument("--minutes", type=float, default=12, help="of this call")
-    parser.add_argument("--seed", type=int, default=1)
+    add_schedule(parser)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.manual_seed(options.seed)
-    begin = time.monotonic()
     settings = Model(decoder_layers=options.decoder_layers)
     backbone = Backbone("xlt-mini", settings)
     model = Seq2Seq(backbone.seq2seq(), {}, backbone, Generation())
@@ -129,12 +123,40 @@ def main() -> None:
     encoder, end = PromptEncoder(backbone.words), [end_id(backbone)]
     inputs = encoder([""] * len(noisy), noisy)
     targets = [np.append(ids, end) for ids in encode_texts(backbone.tokenizer, texts)]
-    needed = np.unique(np.concatenate([np.concatenate(w) for w in inputs] + targets))
+    learn(model, backbone, inputs, targets, options)
+
+
+def add_schedule(parser: argparse.ArgumentParser) -> None:
+    """The options of `learn`."""
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--batch-tokens", type=int, default=3000)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--decoder-layers", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=12, help="of this call")
+    parser.add_argument("--seed", type=int, default=1)
+
+
+def learn(
+    model: Seq2Seq,
+    backbone: Backbone,
+    inputs: Sequence[Sequence[Ids]],
+    targets: Sequence[Ids],
+    options: argparse.Namespace,
+    *,
+    forget: bool = False,
+) -> None:
+    """Train on windows (pieces) and targets, or go on with it; saved in `options.folder`.
+
+    forget: give pieces that were never seen the mean of the others' vectors, which is hardly ever
+        what comes next, for programs that do not leave them out of the vocabulary.
+    """
+    begin = time.monotonic()
+    needed = np.unique(np.concatenate([np.concatenate(w) for w in inputs] + [*targets]))
     vocabulary = Trimmed(model.encoder, backbone.tokenizer, needed)
     table = piece_table(vocabulary)
     lengths = [sum(map(len, w)) + len(t) for w, t in zip(inputs, targets, strict=True)]
     sampler = StepSampler(
-        lengths, [np.arange(len(texts))], budget=options.batch_tokens, epochs=1000,
+        lengths, [np.arange(len(inputs))], budget=options.batch_tokens, epochs=1000,
         max_steps=options.steps, seed=options.seed,
     )  # fmt: skip
     optimizer = torch.optim.AdamW(model.parameters(), options.learning_rate, fused=True)
@@ -190,6 +212,11 @@ def main() -> None:
         log.info("stopped at step %d of %d: call again", done, options.steps)
         return
     with vocabulary.restored(model.encoder):
+        if forget:
+            rows = model.encoder.get_input_embeddings().weight.data
+            unseen = torch.ones(len(rows), dtype=torch.bool)
+            unseen[torch.from_numpy(vocabulary.kept).long()] = False
+            rows[unseen] = rows[~unseen].mean(0)
         model.save(options.folder)
     backbone.tokenizer.save_pretrained(options.folder)
     write_json(options.folder / "made.json", {**vars(options), "folder": str(options.folder)})

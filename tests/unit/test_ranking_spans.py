@@ -63,7 +63,17 @@ def test_a_span_that_no_link_leaves_may_still_be_found():
 def test_candidates_come_from_links_with_gaps_too():
     pair = AlignedPair(["a", "b"], list("wxyz"), {(0, 0): 1.0, (1, 3): 0.5})
     (found,) = candidates([Span("T", 0, 2)], [], pair, SETTINGS)
-    assert {span[1:] for span in found} == {(0, 1), (3, 4), (0, 4)}
+    assert {(0, 1), (3, 4), (0, 4)} <= {span[1:] for span in found}
+
+
+def test_candidates_begin_and_end_near_where_links_say():
+    words = ["x", "(", *"abcdefghij", ")", "y"]
+    pair = AlignedPair(list("abcdefghij"), words, {(n, n + 2): 1.0 for n in range(10)})
+    (found,) = candidates([Span("T", 0, 10)], [Span("?", 0, 1)], pair, SETTINGS)
+    near = {(start, end) for start in range(2, 6) for end in range(9, 13)}
+    assert {span[1:] for span in found} == near | {(0, 1)}
+    (found,) = candidates([Span("T", 4, 5)], [], pair, SETTINGS)
+    assert {span[1:] for span in found} == {(6, 7), (5, 7), (6, 8), (5, 8)}
 
 
 @settings(max_examples=150, deadline=None)

@@ -19,7 +19,7 @@ from xlt.data.segment import join
 from xlt.errors import XltError
 from xlt.projection.matching import LEAST, Match, link_score
 from xlt.projection.pair import AlignedPair, Span
-from xlt.projection.spans import groups_of, project_spans
+from xlt.projection.spans import groups_of, is_punctuation, project_spans
 
 if TYPE_CHECKING:
     from xlt.config.schema import ProjectionSettings, Ranking
@@ -31,6 +31,9 @@ Texts = tuple[str, str]
 
 GAPS = (0, 1, 3)
 """Words that may lie within a span that the links propose."""
+
+LONGER, SHORTER = 1, 3
+"""Words by which a candidate's begin and end may lie outside and inside of where the links say."""
 
 
 def rank(
@@ -83,10 +86,10 @@ def candidates(
             {j for i in range(source.start, source.end) for j in pair.by_source.get(i, ())}
         )
         spans = {Span(source.kind, g[0], g[-1] + 1) for gap in GAPS for g in groups_of(linked, gap)}
-        spans |= {span._replace(kind=source.kind) for span in proposed}
         own = outcome.span
         if own is not None:
-            spans.add(own)
+            spans |= _near(own, pair.target)
+        spans |= {span._replace(kind=source.kind) for span in proposed}
         found.append(
             {
                 span: link_score(source, span, pair) if own is None else _overlap(span, own)
@@ -94,6 +97,19 @@ def candidates(
             }
         )
     return found
+
+
+def _near(own: Span, target: Sequence[str]) -> set[Span]:
+    """The span, and those that begin and end about there, at words."""
+    begins = range(max(0, own.start - LONGER), min(own.start + SHORTER, own.end - 1) + 1)
+    ends = range(max(own.start + 1, own.end - SHORTER), min(own.end + LONGER, len(target)) + 1)
+    found = {
+        own._replace(start=start, end=end)
+        for start in begins
+        for end in ends
+        if start < end and not (is_punctuation(target[start]) or is_punctuation(target[end - 1]))
+    }
+    return found | {own}
 
 
 def assign_apart(table: NDArray[np.float64], targets: Sequence[Span]) -> list[tuple[int, int]]:

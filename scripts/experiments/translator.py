@@ -1,0 +1,106 @@
+"""A small translation model for two languages, to rank spans with: `projection.ranking`.
+
+python -m scripts.experiments.translator FOLDER eng deu [--minutes 7]
+
+What it learns from are phrases: short spans of the parallel text of data cards, and of the texts of
+Europarl NER, that word links (aligner `agreement`) say are translations of each other, as a phrase
+table is made (Koehn et al. 2003); no label is looked at. It begins as xlt-mini with a new decoder,
+and is told its target language as MADLAD-400 is, by `<2de>` before the input; a phrase is also its
+own translation into its own language. Call it again with the same folder until it says that it is
+done; the folder then loads with AutoModelForSeq2SeqLM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from scripts.benchmark_projection.gold import europarl, parallel
+from scripts.experiments.generator import add_schedule, learn
+from xlt import languages
+from xlt.config.schema import Model
+from xlt.data.segment import join
+from xlt.model.backbone import Backbone
+from xlt.model.decoder import end_id
+from xlt.model.generation import Generation
+from xlt.model.seq2seq import Seq2Seq
+from xlt.projection.align.agreement import Agreement, AgreementOptions
+from xlt.projection.pair import Links
+from xlt.projection.spans import is_punctuation
+
+log = logging.getLogger("translator")
+
+CARDS = ("ntrex", "multinli-mt", "xl-wa")
+MOST = 5
+"""Words of a phrase, on either side."""
+COPIED = 0.25
+"""Of phrases that are their own translation, for each that is translated."""
+
+
+def phrases(
+    source: Sequence[str], target: Sequence[str], links: Links
+) -> Iterator[tuple[str, str]]:
+    """Spans of both sides that are linked to each other and to nothing else, as tight as can be."""
+    for start in range(len(source)):
+        for end in range(start + 1, min(start + MOST, len(source)) + 1):
+            inside = [j for i, j in links if start <= i < end]
+            if not inside:
+                continue
+            first, last = min(inside), max(inside) + 1
+            back = [i for i, j in links if first <= j < last]
+            if last - first > MOST or min(back) != start or max(back) + 1 != end:
+                continue
+            ends = source[start], source[end - 1], target[first], target[last - 1]
+            if not any(map(is_punctuation, ends)):
+                yield join(source[start:end]), join(target[first:last])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m scripts.experiments.translator")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("languages", nargs=2)
+    parser.add_argument("--rows", type=int, default=6000, help="of each card")
+    parser.add_argument("--phrases", type=int, default=20, help="of each sentence, at most")
+    add_schedule(parser)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.manual_seed(options.seed)
+    draw = np.random.default_rng(options.seed)
+    source, target = options.languages
+    texts = list(zip(europarl(source).words, europarl(target).words, strict=True))
+    texts += parallel(CARDS, source, target, options.rows)
+    found: list[tuple[str, str]] = []
+    for pair, links in zip(
+        texts, Agreement(AgreementOptions()).align(texts, source, target), strict=True
+    ):
+        own = list(phrases(*pair, links))
+        found += [own[i] for i in draw.permutation(len(own))[: options.phrases]]
+    log.info("%d phrases of %d sentence pairs, e.g. %s", len(found), len(texts), found[::9999][:5])
+    backbone = Backbone("xlt-mini", Model(decoder_layers=options.decoder_layers))
+    codes = [f"<2{languages.bcp47(code)}>" for code in (source, target)]
+    network = backbone.seq2seq()
+    backbone.tokenizer.add_tokens(codes, special_tokens=True)
+    network.resize_token_embeddings(len(backbone.tokenizer), mean_resizing=False)
+    model = Seq2Seq(network, {}, backbone, Generation())
+    directed = [
+        (f"{codes[1 - side]} {pair[side]}", pair[1 - side]) for pair in found for side in (0, 1)
+    ]
+    directed += [
+        (f"{codes[side]} {pair[side]}", pair[side])
+        for pair in found for side in (0, 1) if draw.random() < COPIED
+    ]  # fmt: skip
+    tokenizer, end = backbone.tokenizer, [end_id(backbone)]
+    asked = tokenizer([text for text, _ in directed])["input_ids"]
+    said = tokenizer([text for _, text in directed], add_special_tokens=False)["input_ids"]
+    inputs = [(np.array(ids, np.int32),) for ids in asked]
+    targets = [np.array([*ids, *end], np.int32) for ids in said]
+    learn(model, backbone, inputs, targets, options, forget=True)
+
+
+if __name__ == "__main__":
+    main()
