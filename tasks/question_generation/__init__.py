@@ -7,6 +7,7 @@ learns, the target language's while it predicts. With ``exemplars: 0`` a plain g
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TextIO
 
@@ -19,7 +20,7 @@ from xlt.errors import XltError
 from xlt.model.generation import Generation
 from xlt.task import Example, Labels, Record, Task, TaskOptions
 
-from . import exemplars, filters, metrics, project, records
+from . import answering, exemplars, filters, metrics, project, records
 from .exemplars import TYPES
 from .interrogatives import question_types
 
@@ -56,6 +57,14 @@ class QuestionGeneration(Task):
         )
         language_tag: bool = Field(False, description="name the language in the prompt")
         type_loss: float = Field(1.0, ge=0, description="weight of the types' part of the loss")
+        answerer: Annotated[str, LocalPath("existing")] | None = Field(
+            None,
+            description="a question answering model (Hugging Face id or folder) that answers every "
+            "generated question; those that it answers otherwise are filtered",
+        )
+        answer_f1: float = Field(
+            0.5, gt=0, le=1, description="words that its answer and the right one share, at least"
+        )
         generation: Generation = Generation()
 
     options: Options
@@ -145,9 +154,34 @@ class QuestionGeneration(Task):
 
     def complete(self, own: Record, carried: Record) -> Record:
         """The question that was generated in another language and translated."""
-        note = filters.reason(carried["question"], own, cut=carried["note"] == "cut")
-        kind = carried["question_type"]
-        return {**own, "question": carried["question"], "question_type": kind, "note": note}
+        cut = carried["note"] == "cut"
+        (made,) = self._noted([{**own, "question": carried["question"]}], [cut])
+        return {**made, "question_type": carried["question_type"]}
+
+    def _noted(self, records: Sequence[Record], cut: Sequence[bool]) -> list[Record]:
+        """Records with generated questions, each with what is wrong with it, if anything."""
+        folder = self.options.exemplar_folder
+        notes = [
+            filters.reason(record["question"], record, cut=one, folder=folder)
+            for record, one in zip(records, cut, strict=True)
+        ]
+        if self._answerer is not None:
+            asked = [i for i, note in enumerate(notes) if note == filters.GENERATED]
+            answers = self._answerer([records[i] for i in asked])
+            for i, answer in zip(asked, answers, strict=True):
+                if not self._answered(answer, records[i]):
+                    notes[i] = "unanswerable"
+        return [{**record, "note": note} for record, note in zip(records, notes, strict=True)]
+
+    def _answered(self, answer: str, record: Record) -> bool:
+        found = metrics.units(answer, record["language"])
+        gold = (metrics.units(text, record["language"]) for text in record["answers"]["text"])
+        return any(answering.overlap(found, one) >= self.options.answer_f1 for one in gold)
+
+    @cached_property
+    def _answerer(self) -> answering.Answerer | None:
+        name = self.options.answerer
+        return None if name is None else answering.Answerer(name)
 
     # Labels --------------------------------------------------------------------------------
 
@@ -281,15 +315,11 @@ class QuestionGeneration(Task):
         tokenizer = examples[0].inputs["tokenizer"]
         found = texts(tokenizer, outputs["output_ids"], outputs["lengths"])
         kinds = outputs["types"].tolist() if "types" in outputs else [None] * len(found)
-        return [
-            {
-                **record,
-                "question": text,
-                "question_type": "" if kind is None else TYPES[kind],
-                "note": filters.reason(text, record, cut=bool(cut)),
-            }
-            for record, text, kind, cut in zip(records, found, kinds, outputs["cut"], strict=True)
+        made = [
+            {**record, "question": text, "question_type": "" if kind is None else TYPES[kind]}
+            for record, text, kind in zip(records, found, kinds, strict=True)
         ]
+        return self._noted(made, outputs["cut"].tolist())
 
     def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
         from xlt.model.seq2seq import consensus

@@ -31,8 +31,11 @@ def normal(text: str) -> str:
     return " ".join(_LETTERS.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
-def reason(question: str, record: Record, *, cut: bool) -> str:
-    """Why this question, generated for the record, should not be used; "generated" if it should."""
+def reason(question: str, record: Record, *, cut: bool, folder: str | None = None) -> str:
+    """Why this question, generated for the record, should not be used; "generated" if it should.
+
+    folder: of one's own exemplars, with their interrogatives.
+    """
     text = normal(question)
     if not text:
         return "empty"
@@ -45,7 +48,21 @@ def reason(question: str, record: Record, *, cut: bool) -> str:
         given = len(answer) > 1 and answer in text
     else:  # a number or an initial may well be there for another reason
         given = len(answer) > 3 and f" {answer} " in f" {text} "
-    return "gives_answer" if given else GENERATED
+    if given:
+        return "gives_answer"
+    return "language" if _foreign(question, record["language"], folder) else GENERATED
+
+
+def _foreign(question: str, language: str, folder: str | None) -> bool:
+    """Whether it has no interrogative of the language and is taken for another one: identification
+    alone is too often wrong about a text this short."""
+    from . import metrics
+    from .interrogatives import question_types
+
+    if language not in metrics.identifiable() or question_types(question, language, folder):
+        return False
+    heard = metrics.identify(question)
+    return bool(heard) and not metrics.alike(heard, language)
 
 
 def without_duplicates(records: Iterable[Record]) -> Iterator[Record]:

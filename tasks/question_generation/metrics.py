@@ -3,7 +3,7 @@
 BLEU and chrF++ are sacrebleu's (Post 2018), computed from its sentence statistics; `signatures`
 says with which settings. ROUGE-L is the mean F of the longest common subsequence (Lin 2004),
 METEOR nltk's (exact and stemmed matches; there are no synonyms for most languages). Both take
-lower-cased words, and characters in languages without spaces. The three others look at what goes
+lower-cased words, and characters in languages without spaces. The four others look at what goes
 wrong in transfer:
 
 question_word: the share of questions that ask for what the reference asks for, with an
@@ -11,6 +11,8 @@ question_word: the share of questions that ask for what the reference asks for, 
 language:      the share identified (py3langid) as the language of the data, or as what its
     reference is taken for.
 not_copied:    the share that is not a part of its context, word for word.
+usable:        the share that no filter puts aside (`filters`), duplicates excepted; with
+    `task.answerer` a question has to be answered by what it asks for.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from xlt.errors import XltError
 from xlt.task import Record
 
 from .exemplars import SPACELESS
-from .filters import normal
+from .filters import REASONS, normal
 from .interrogatives import question_types
 
 Counts = NDArray[np.float64]
@@ -48,9 +50,18 @@ NAMES = (
         for n in range(1, most + 1)
     ),
     *("records", "rouge", "meteor", "word_right", "word_known", "language_right"),
-    *("language_known", "copied"),
+    *("language_known", "copied", "filtered"),
 )
-REPORTED = ("chrf", "bleu", "rouge_l", "meteor", "question_word", "language", "not_copied")
+REPORTED = (
+    "chrf",
+    "bleu",
+    "rouge_l",
+    "meteor",
+    "question_word",
+    "language",
+    "not_copied",
+    "usable",
+)
 
 _COLUMN = {name: i for i, name in enumerate(NAMES)}
 _BLEU = slice(0, 2 * BLEU_ORDERS + 2)
@@ -82,6 +93,7 @@ def counts(gold: Record, predicted: Record, folder: str | None) -> Counts:
     )
     text = normal(found)
     row[_COLUMN["copied"]] = bool(text) and text in normal(gold["context"])
+    row[_COLUMN["filtered"]] = predicted["note"] in REASONS
     return row
 
 
@@ -101,6 +113,7 @@ def metrics(sums: NDArray[np.float64]) -> dict[str, Counts]:
         share(sums[..., _COLUMN["word_right"]], "word_known"),
         share(sums[..., _COLUMN["language_right"]], "language_known"),
         share(records - sums[..., _COLUMN["copied"]], "records"),
+        share(records - sums[..., _COLUMN["filtered"]], "records"),
     )
     return dict(zip(REPORTED, scores, strict=True))
 

@@ -202,6 +202,7 @@ def predicted(question, cut=False, **record):
         ("?!", "empty"),
         ("The bridge over the river", "copied"),
         ("What happened in 1932 to it?", "gives_answer"),
+        ("El puente fue construido por muchos obreros", "language"),
     ],
 )
 def test_reasons(question, note):
@@ -241,6 +242,54 @@ def test_output_is_a_training_set_with_reasons(tmp_path):
     TASK.write(rows, lines, "jsonl")
     assert len(read(tmp_path, lines.getvalue(), "data.jsonl")) == 2
     assert len(read(tmp_path, lines.getvalue(), "data.jsonl", labelled=False)) == 4
+
+
+@pytest.fixture(scope="module")
+def answerer(tmp_path_factory):
+    """A question answering model that answers with the piece of the context most like "London"."""
+    import torch
+    from small import all_texts
+    from tiny import make_encoder
+    from transformers import AutoModelForQuestionAnswering
+
+    folder = tmp_path_factory.mktemp("answerer") / "model"
+    make_encoder(folder, [*all_texts(), CONTEXT])
+    torch.manual_seed(0)
+    model, info = AutoModelForQuestionAnswering.from_pretrained(folder, output_loading_info=True)
+    assert info["missing_keys"] == {"qa_outputs.weight", "qa_outputs.bias"}
+    model.save_pretrained(folder)
+    return str(folder)
+
+
+def test_questions_that_are_answered_otherwise(answerer, monkeypatch):
+    from xlt.tasks.question_generation.answering import Answerer
+
+    task = QuestionGeneration(QuestionGeneration.Options(answerer=answerer))
+    long = {**RECORDS["question_generation"][0], "context": f"{CONTEXT} " * 30}
+    records = [{**r, "question": "Where was it?"} for r in (*RECORDS["question_generation"], long)]
+    answers = Answerer(answerer)(records)
+    assert all(answer in record["context"] for record, answer in zip(records, answers, strict=True))
+    assert any(answers)
+    assert [Answerer(answerer)([record])[0] for record in records] == answers
+
+    said = {"When was it built?": "in 1932", "Who built it?": "the bridge", "Why?": ""}
+    monkeypatch.setattr(Answerer, "__call__", lambda _, some: [said[r["question"]] for r in some])
+    rows = [{**RECORDS["question_generation"][0], "question": text} for text in (*said, "?")]
+    rows = task._noted(rows, [False] * 4)
+    assert [r["note"] for r in rows] == ["generated", "unanswerable", "unanswerable", "empty"]
+    sums = sum(task.counts(RECORDS["question_generation"][0], row) for row in rows)
+    assert float(task.metrics(sums)["usable"]) == 25
+
+
+def test_answerers_that_are_none(tmp_path):
+    from tiny import make_encoder
+
+    folder = make_encoder(tmp_path / "encoder", [CONTEXT])
+    task = QuestionGeneration(QuestionGeneration.Options(answerer=str(folder)))
+    row = {**RECORDS["question_generation"][0], "question": "When was it built?"}
+    with pytest.raises(XltError, match="is no question answering model") as error:
+        task._noted([row], [False])
+    assert error.value.where == "task.answerer"
 
 
 def test_gold_questions_are_never_duplicates():

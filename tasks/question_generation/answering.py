@@ -1,0 +1,105 @@
+"""Whether a question is answered by what it asks for: an extractive question answering model reads
+it (round-trip consistency, Alberti et al. 2019, arXiv 1906.05416)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xlt.config.schema import Model
+from xlt.errors import XltError
+from xlt.task import Record
+
+if TYPE_CHECKING:
+    from xlt.model.backbone import Backbone
+
+LONGEST = 40
+"""Pieces of an answer."""
+_BATCH = 16
+
+
+class Answerer:
+    """Any Hugging Face question answering model, with or without an answer "there is none".
+
+    Raises XltError where it cannot be loaded, or is no such model.
+    """
+
+    def __init__(self, model: str) -> None:
+        self.name = model
+
+    def __call__(self, records: Sequence[Record]) -> list[str]:
+        """The answer to each record's question in its context; "" where the model finds none."""
+        import torch
+
+        tokenizer = self._backbone.tokenizer
+        found = [""] * len(records)
+        best = [-np.inf] * len(records)
+        for begin in range(0, len(records), _BATCH):
+            some = records[begin : begin + _BATCH]
+            room = min(self._backbone.max_length, 384)
+            encoded = tokenizer(
+                [record["question"] for record in some],
+                [record["context"] for record in some],
+                truncation="only_second", max_length=room, stride=room // 4, padding=True,
+                return_overflowing_tokens=True, return_offsets_mapping=True, return_tensors="pt",
+            )  # fmt: skip
+            owners = encoded.pop("overflow_to_sample_mapping").tolist()
+            offsets = encoded.pop("offset_mapping").tolist()
+            with torch.inference_mode():
+                outputs = self._model(**encoded)
+            for row, owner in enumerate(owners):
+                inside = np.array([part == 1 for part in encoded.sequence_ids(row)])
+                score, first, last = _best(
+                    outputs.start_logits[row].double().numpy(),
+                    outputs.end_logits[row].double().numpy(), inside,
+                )  # fmt: skip
+                if score > best[begin + owner]:
+                    best[begin + owner] = score
+                    text = some[owner]["context"]
+                    answer = text[offsets[row][first][0] : offsets[row][last][1]]
+                    found[begin + owner] = answer if inside[first] else ""
+        return found
+
+    @cached_property
+    def _backbone(self) -> Backbone:
+        from xlt.model.backbone import Backbone
+
+        return Backbone(self.name, Model(encoder=self.name))
+
+    @cached_property
+    def _model(self) -> Any:
+        from transformers import AutoModelForQuestionAnswering
+
+        where = "task.answerer"
+        try:
+            known = self._backbone.config.architectures or []
+            if not any(name.endswith("ForQuestionAnswering") for name in known):
+                raise XltError(
+                    f"{self.name} is no question answering model", where=where,
+                    fix="name one whose config.json says …ForQuestionAnswering, or leave it out",
+                )  # fmt: skip
+            return self._backbone.model(AutoModelForQuestionAnswering).eval()
+        except XltError as error:
+            raise XltError(error.what, where=where, fix=error.fix) from error
+
+
+def _best(starts: Any, ends: Any, inside: Any) -> tuple[float, int, int]:
+    """Score, first and last piece of the best answer; both 0 where "none" (piece 0) is better."""
+    length = len(starts)
+    scores = starts[:, None] + ends[None, :]
+    first, last = np.indices((length, length))
+    allowed = inside[:, None] & inside[None, :] & (first <= last) & (last < first + LONGEST)
+    allowed[0, 0] = True
+    scores = np.where(allowed, scores, -np.inf)
+    place = int(scores.argmax())
+    return float(scores.flat[place]), place // length, place % length
+
+
+def overlap(found: Sequence[str], gold: Sequence[str]) -> float:
+    """SQuAD's F1 of two answers, given as their words."""
+    common = (Counter(found) & Counter(gold)).total()
+    return 2 * common / max(1, len(found) + len(gold))
