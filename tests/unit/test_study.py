@@ -107,6 +107,10 @@ def test_cells_are_run_once_and_compared(tmp_path):
     stages = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "runs/stages").iterdir()}
     assert study(load_study(path), quiet=True) == found
     assert {p.name: p.stat().st_mtime_ns for p in (tmp_path / "runs/stages").iterdir()} == stages
+    for result in (tmp_path / "runs").glob("*/result.json"):  # the task's first metric, not a to z
+        written = json.loads(result.read_text(encoding="utf-8"))
+        result.write_text(json.dumps({**written, "metrics": written["metrics"][::-1]}))
+    assert table(load_study(path))["metric"] == written["metrics"][-1] != found["metric"]
     content["study"]["cells"]["ind"] = {"source": "ind"}
     path.write_text(json.dumps(content), encoding="utf-8")
     assert table(load_study(path))["cells"]["ind"] is False

@@ -52,6 +52,7 @@ def table(found: Study) -> dict[str, Any]:
         if _folder(loaded).joinpath(RESULT).is_file()
     }
     rows = []
+    metric = None
     for name, folder in finished.items():
         result = read_result(folder)
         metric = result["metrics"][0]
@@ -80,7 +81,7 @@ def table(found: Study) -> dict[str, Any]:
     return {
         "baseline": found.baseline,
         "cells": {name: name in finished for name in found.cells},
-        "metric": next(iter(rows[0]["metrics"])) if rows else None,
+        "metric": metric,
         "rows": sorted(rows, key=lambda row: (row["target"], row["split"])),
     }
 
