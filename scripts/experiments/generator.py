@@ -25,6 +25,7 @@ from xlt.config.schema import Model
 from xlt.data import cards
 from xlt.data.batch import StepSampler
 from xlt.data.prompt import Ids, PromptEncoder, collate_prompts, collate_targets, encode_texts
+from xlt.data.segment import join
 from xlt.errors import XltError
 from xlt.files import write_json
 from xlt.model.backbone import Backbone
@@ -32,6 +33,7 @@ from xlt.model.decoder import end_id
 from xlt.model.generation import Generation
 from xlt.model.seq2seq import Seq2Seq
 from xlt.model.vocabulary import Trimmed
+from xlt.tasks.question_generation import exemplars
 from xlt.training.predict import autocast, choose_precision, piece_table, trimmed
 
 log = logging.getLogger("generator")
@@ -39,21 +41,29 @@ log = logging.getLogger("generator")
 LANGUAGES = ("eng", "deu", "spa", "hin", "zho", "tur", "ara", "rus", "vie", "ell", "tha", "ind")
 LONGEST = 200
 """Characters of a sentence."""
+QUESTION_MARKS = "?？؟;"
+QUESTIONS = 0.4
+"""Of the sentences that end in such a mark (Greek's is `;`), at most, before others are taken."""
 HIDDEN = 0.3
 SPAN = 3.0
 """Mean words of a hidden span."""
 
 
 def sentences(language: str, number: int, seed: int, card: str | None = None) -> list[str]:
-    """Sentences of what cards (or this treebank) have to train on, no test split but NTREX's."""
-    found: dict[str, None] = {}
+    """Sentences of what cards (or this treebank) have to train on, no test split but NTREX's; the
+    questions come first, with the exemplars of `question_generation`."""
+    own = exemplars.find(language)
+    found = dict.fromkeys(q for some in own.questions.values() for q in some) if own else {}
     for text in _all(language) if card is None else treebank(f"{card}:{language}:train"):
-        text = " ".join(text.split())
+        text = join(text.split())
         if 10 <= len(text) <= LONGEST:
             found[text] = None
     order = np.random.default_rng([seed, *language.encode()]).permutation(len(found))
-    every = list(found)
-    return [every[i] for i in order[:number]]
+    texts = list(found)
+    every = [texts[i] for i in order]
+    asked = [text for text in every if text[-1] in QUESTION_MARKS][: round(QUESTIONS * number)]
+    taken = {*asked}
+    return [*asked, *(text for text in every if text not in taken)][:number]
 
 
 def _all(language: str) -> Iterator[str]:

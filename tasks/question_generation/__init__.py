@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TextIO
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from xlt import languages
 from xlt.config.schema import LocalPath
@@ -54,6 +54,9 @@ class QuestionGeneration(Task):
         )
         exemplar_folder: Annotated[str, LocalPath("always")] | None = Field(
             None, description="of exemplar files (<language>.yaml) that come before the built-in"
+        )
+        context_words: PositiveInt | None = Field(
+            None, description="words that are read before and after the answer; by default all"
         )
         language_tag: bool = Field(False, description="name the language in the prompt")
         type_loss: float = Field(1.0, ge=0, description="weight of the types' part of the loss")
@@ -249,7 +252,21 @@ class QuestionGeneration(Task):
         return f"{tag if self.options.language_tag else ''}Answer: {record['answers']['text'][0]}. "
 
     def body(self, record: Record) -> str:
-        return f"Context: [{record['title']}] {record['context']}"
+        return f"Context: [{record['title']}] {self._context(record)}"
+
+    def _context(self, record: Record) -> str:
+        context, near = str(record["context"]), self.options.context_words
+        if near is None:
+            return context
+        from xlt.data.segment import word_spans
+
+        answers = record["answers"]
+        begin = answers["answer_start"][0]
+        end = begin + len(answers["text"][0])
+        words = word_spans(context)
+        before = [start for _, start, stop in words if stop <= begin][-near:]
+        after = [stop for _, start, stop in words if start >= end][:near]
+        return context[min(before, default=begin) : max(after, default=end)]
 
     def kind(self, record: Record) -> str | None:
         """The gold type: the record's, else what its interrogative says; None if that is open."""

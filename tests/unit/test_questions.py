@@ -169,6 +169,19 @@ def test_an_answer_at_the_border_of_a_window(backbone, shown):
         assert max(found) == 2
 
 
+@pytest.mark.parametrize(
+    ("answer", "near", "read"),
+    [("London", 2, "born in London. She"), ("Ada", 1, "Ada was"), ("too.", 3, "in London, too."),
+     (CONTEXT, 1, CONTEXT)],
+)  # fmt: skip
+def test_the_words_about_the_answer(answer, near, read):
+    task = QuestionGeneration(QuestionGeneration.Options(context_words=near))
+    answers = {"text": [answer], "answer_start": [CONTEXT.index(answer)]}
+    record = {**RECORDS["question_generation"][0], "title": "Ada", "context": CONTEXT,
+              "answers": answers}  # fmt: skip
+    assert task.body(record) == f"Context: [Ada] {read}"
+
+
 def test_a_context_in_several_languages(backbone):
     """It is read whole; the question is to be in the record's language, whatever the context's."""
     answers = {"text": ["伦敦"], "answer_start": [MIXED.index("伦敦")]}
