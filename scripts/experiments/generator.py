@@ -152,14 +152,8 @@ def learn(
     inputs: Sequence[Sequence[Ids]],
     targets: Sequence[Ids],
     options: argparse.Namespace,
-    *,
-    forget: bool = False,
 ) -> None:
-    """Train on windows (pieces) and targets, or go on with it; saved in `options.folder`.
-
-    forget: give pieces that were never seen the mean of the others' vectors, which is hardly ever
-        what comes next, for programs that do not leave them out of the vocabulary.
-    """
+    """Train on windows (pieces) and targets, or go on with it; saved in `options.folder`."""
     begin = time.monotonic()
     needed = np.unique(np.concatenate([np.concatenate(w) for w in inputs] + [*targets]))
     vocabulary = Trimmed(model.encoder, backbone.tokenizer, needed)
@@ -222,11 +216,6 @@ def learn(
         log.info("stopped at step %d of %d: call again", done, options.steps)
         return
     with vocabulary.restored(model.encoder):
-        if forget:
-            rows = model.encoder.get_input_embeddings().weight.data
-            unseen = torch.ones(len(rows), dtype=torch.bool)
-            unseen[torch.from_numpy(vocabulary.kept).long()] = False
-            rows[unseen] = rows[~unseen].mean(0)
         model.save(options.folder)
     backbone.tokenizer.save_pretrained(options.folder)
     write_json(options.folder / "made.json", {**vars(options), "folder": str(options.folder)})

@@ -4,31 +4,38 @@ python -m scripts.experiments.translator FOLDER eng deu [--minutes 7]
 
 What it learns from are phrases: short spans of the parallel text of data cards, and of the texts of
 Europarl NER, that word links (aligner `agreement`) say are translations of each other, as a phrase
-table is made (Koehn et al. 2003); no label is looked at. It begins as xlt-mini with a new decoder,
-and is told its target language as MADLAD-400 is, by `<2de>` before the input; a phrase is also its
-own translation into its own language. Call it again with the same folder until it says that it is
-done; the folder then loads with AutoModelForSeq2SeqLM.
+table is made (Koehn et al. 2003); no label is looked at. It begins as xlt-mini with a new decoder
+and without the pieces that no phrase has, and is told its target language as MADLAD-400 is, by
+`<2de>` before the input; a phrase is also its own translation into its own language. Call it again
+with the same folder until it says that it is done; the folder then loads with
+AutoModelForSeq2SeqLM.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
 
 from scripts.benchmark_projection.gold import europarl, parallel
 from scripts.experiments.generator import add_schedule, learn
 from xlt import languages
 from xlt.config.schema import Model
+from xlt.data.prompt import encode_texts
 from xlt.data.segment import join
 from xlt.model.backbone import Backbone
 from xlt.model.decoder import end_id
 from xlt.model.generation import Generation
 from xlt.model.seq2seq import Seq2Seq
+from xlt.model.vocabulary import Trimmed
 from xlt.projection.align.agreement import Agreement, AgreementOptions
 from xlt.projection.pair import Links
 from xlt.projection.spans import is_punctuation
@@ -60,6 +67,23 @@ def phrases(
                 yield join(source[start:end]), join(target[first:last])
 
 
+def smaller(tokenizer: Any, kept: Sequence[int]) -> Any:
+    """A tokenizer of these pieces of a Unigram model, numbered anew: a score of a translation
+    costs as much as the vocabulary is large."""
+    about = json.loads(tokenizer.backend_tokenizer.to_str())
+    pieces = about["model"]["vocab"]
+    if [*kept[:3]] != [0, 1, 2] or any(token["id"] > 2 for token in about["added_tokens"]):
+        raise AssertionError("special pieces would get other numbers")
+    about["model"]["vocab"] = [pieces[i] for i in kept]
+    named = {
+        key: tokenizer.special_tokens_map[key] for key in ("pad_token", "eos_token", "unk_token")
+    }
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(about)), **named,
+        model_max_length=tokenizer.model_max_length,
+    )  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.experiments.translator")
     parser.add_argument("folder", type=Path)
@@ -82,10 +106,15 @@ def main() -> None:
         found += [own[i] for i in draw.permutation(len(own))[: options.phrases]]
     log.info("%d phrases of %d sentence pairs, e.g. %s", len(found), len(texts), found[::9999][:5])
     backbone = Backbone("xlt-mini", Model(decoder_layers=options.decoder_layers))
-    codes = [f"<2{languages.bcp47(code)}>" for code in (source, target)]
     network = backbone.seq2seq()
-    backbone.tokenizer.add_tokens(codes, special_tokens=True)
-    network.resize_token_embeddings(len(backbone.tokenizer), mean_resizing=False)
+    seen = np.concatenate(
+        encode_texts(backbone.tokenizer, [text for pair in found for text in pair])
+    )
+    kept = Trimmed(network, backbone.tokenizer, seen).kept
+    backbone.__dict__["tokenizer"] = tokenizer = smaller(backbone.tokenizer, kept.tolist())
+    codes = [f"<2{languages.bcp47(code)}>" for code in (source, target)]
+    tokenizer.add_tokens(codes, special_tokens=True)
+    network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     model = Seq2Seq(network, {}, backbone, Generation())
     directed = [
         (f"{codes[1 - side]} {pair[side]}", pair[1 - side]) for pair in found for side in (0, 1)
@@ -94,12 +123,12 @@ def main() -> None:
         (f"{codes[side]} {pair[side]}", pair[side])
         for pair in found for side in (0, 1) if draw.random() < COPIED
     ]  # fmt: skip
-    tokenizer, end = backbone.tokenizer, [end_id(backbone)]
+    end = [end_id(backbone)]
     asked = tokenizer([text for text, _ in directed])["input_ids"]
     said = tokenizer([text for _, text in directed], add_special_tokens=False)["input_ids"]
     inputs = [(np.array(ids, np.int32),) for ids in asked]
     targets = [np.array([*ids, *end], np.int32) for ids in said]
-    learn(model, backbone, inputs, targets, options, forget=True)
+    learn(model, backbone, inputs, targets, options)
 
 
 if __name__ == "__main__":

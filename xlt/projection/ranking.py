@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 
 from xlt.data.segment import join
 from xlt.errors import XltError
-from xlt.projection.matching import LEAST, Match, link_score
+from xlt.projection.matching import LEAST, Match
 from xlt.projection.pair import AlignedPair, Span
 from xlt.projection.spans import groups_of, is_punctuation, project_spans
 
@@ -31,6 +31,9 @@ Texts = tuple[str, str]
 
 GAPS = (0, 1, 3)
 """Words that may lie within a span that the links propose."""
+
+SURE = 0.5
+"""Quality of a candidate that no projection speaks for."""
 
 LONGER, SHORTER = 1, 3
 """Words by which a candidate's begin and end may lie outside and inside of where the links say."""
@@ -47,8 +50,8 @@ def rank(
     asked:   the source's spans, spans that somebody proposes for them, and the pair.
     quality: of the translation of one text by another, 0 to 1.
     weight:  of the quality in a candidate's score; the rest is its agreement with the links: how
-        much of it is the span that they project to, or the score of the links that lead there
-        where they project to none. With 0 the projection along links comes out.
+        much of it is the span that they project to. With 0 the projection along links comes out.
+        Where they project to none, the quality has to be at least SURE.
     """
     proposals = [candidates(*one, settings) for one in asked]
     wanted: dict[Texts, float] = {}
@@ -65,7 +68,10 @@ def rank(
         for i, (source, some) in enumerate(zip(sources, found, strict=True)):
             for target, agreement in some.items():
                 value = wanted[_texts(source, target, pair)]
-                table[i, targets.index(target)] = weight * value + (1 - weight) * agreement
+                if agreement is None and value < SURE:
+                    continue
+                value = weight * value + (1 - weight) * (agreement or 0.0)
+                table[i, targets.index(target)] = value
         chosen = assign_apart(table, targets)
         matches.append([(sources[i], targets[j], min(1.0, float(table[i, j]))) for i, j in chosen])
     return matches
@@ -76,8 +82,9 @@ def candidates(
     proposed: Sequence[Span],
     pair: AlignedPair,
     settings: ProjectionSettings,
-) -> list[dict[Span, float]]:
-    """For each source span its candidates, and how well the links agree with each."""
+) -> list[dict[Span, float | None]]:
+    """For each source span its candidates, and how much of the span that the links project to each
+    of them is; None where they project to none."""
     keep = settings.model_copy(update={"guard": "keep", "min_confidence": 0.0})
     outcomes = project_spans(sources, pair, keep)
     found = []
@@ -90,12 +97,7 @@ def candidates(
         if own is not None:
             spans |= _near(own, pair.target)
         spans |= {span._replace(kind=source.kind) for span in proposed}
-        found.append(
-            {
-                span: link_score(source, span, pair) if own is None else _overlap(span, own)
-                for span in sorted(spans)
-            }
-        )
+        found.append({span: None if own is None else _overlap(span, own) for span in sorted(spans)})
     return found
 
 
