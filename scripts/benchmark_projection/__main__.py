@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--parallel", nargs="*", default=None, metavar="CARD",
                         help="ntrex, multinli-mt, xl-wa, bible-nt; by default none and the first "
                         "three")  # fmt: skip
-    parser.add_argument("--rows", type=int, default=6000, help="of each card of parallel text")
+    parser.add_argument("--rows", type=int, default=20_000, help="of each card of parallel text")
     parser.add_argument("--repeat", type=int, default=1, help="of entities: eflomal has no seed")
     parser.add_argument("--half", choices=["first", "second"], default="second")
     parser.add_argument("--split", choices=["dev", "test"], default="test", help="of XL-WA")

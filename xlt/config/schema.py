@@ -326,7 +326,7 @@ class ProjectionSettings(Section):
         default=2, description="words that may lie between two parts of a projected span"
     )
     answer_gap: NonNegativeInt = Field(
-        default=3, description="the same for the answer to a question, often a whole phrase"
+        default=6, description="the same for the answer to a question, often a whole phrase"
     )
     majority: float = Field(
         default=0.6,

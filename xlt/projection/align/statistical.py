@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, PositiveInt
 
 from xlt.config.schema import LocalPath, as_list
 from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
+from xlt.projection.align.parts import Parts, SplitPairs
 from xlt.projection.pair import Links
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,11 @@ class StatisticalOptions(AlignerOptions):
     )
     max_parallel: PositiveInt = Field(
         default=20_000, description="sentence pairs of `parallel` that are used at most"
+    )
+    parts: Parts = Field(
+        default="compounds",
+        description="what is aligned: whole words (none), their parts at hyphens, or also the "
+        "words that a compound is made of (Koehn & Knight 2003)",
     )
 
 
@@ -66,14 +72,16 @@ class Statistical(Aligner):
         if self.options.parallel and self._read_for != (source, target):
             from xlt.projection.align.parallel import read
 
-            found = read(self.options.parallel, source, target)
-            self.learn_from(islice(found, self.options.max_parallel))
+            text = read(self.options.parallel, source, target)
+            self.learn_from(islice(text, self.options.max_parallel))
             self._read_for = (source, target)
             log.info("aligning with %d pairs of parallel text", len(self._parallel))
         whole = [n for n, pair in enumerate(pairs) if pair[0] and pair[1]]
         links: list[Links] = [{} for _ in pairs]
         if whole:
-            found_links = self.align_together([pairs[n] for n in whole], self._parallel)
-            for n, one in zip(whole, found_links, strict=True):
-                links[n] = one
+            split = SplitPairs([*(pairs[n] for n in whole), *self._parallel], self.options.parts)
+            size = len(whole)
+            found = self.align_together(split.pairs[:size], split.pairs[size:])
+            for k, (n, one) in enumerate(zip(whole, found, strict=True)):
+                links[n] = split.joined(k, one)
         return links
