@@ -1,11 +1,12 @@
 """PUD: English trees projected onto 19 languages, and parsers trained on them.
 
-    python -m scripts.experiments.pud FOLDER
+    python -m scripts.experiments.pud FOLDER [LANGUAGE …]
 
-The first 500 sentences are projected along the links of `agreement` (with NTREX as parallel text);
-the others are for testing. Prints coverage and attachment of the projected edges, and writes for
-each language the projected and the gold half, and FOLDER/pud.yaml: a study of a parser from English
-(zero-shot), from projected and from gold trees.
+Trees are projected along the links of `agreement` (with NTREX as parallel text). Prints coverage
+and attachment of the projected edges of the last 500 sentences. For each of the languages (by
+default all), writes the first 500 sentences projected and with gold trees, the others as a test
+set, and FOLDER/pud.yaml: a study of a parser from English (zero-shot), from projected and from gold
+trees.
 """
 
 from __future__ import annotations
@@ -75,10 +76,11 @@ def write(path: Path, rows: list[dict[str, Any]]) -> str:
     return str(path.absolute())
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, *languages: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     english = records("eng")
     first = list(english)[:HALF]
+    targets = list(languages) or [language for language in NAMES if language != "eng"]
     data: dict[str, Any] = {"eng": {"train": write(
         folder / "eng.gold.conllu", [english[id] for id in first]
     )}}  # fmt: skip
@@ -88,31 +90,25 @@ def main(folder: Path) -> None:
         if language == "eng":
             continue
         gold = records(language)
-        found = pairs(english, gold, language)
         projected = {}
-        for id in first:
-            if id in found:
-                made = TASK.project(english[id], {"text": found[id]}, ProjectionSettings()).record
-                if made is not None:
-                    projected[id] = made
-        row = scores(gold, projected)
+        for id, pair in pairs(english, gold, language).items():
+            made = TASK.project(english[id], {"text": pair}, ProjectionSettings()).record
+            if made is not None:
+                projected[id] = made
+        row = scores(gold, {id: made for id, made in projected.items() if id not in first})
         table.append(row)
-        print(
-            language, " ".join(f"{k} {v:.1f}" for k, v in row.items()), len(projected), flush=True
-        )
+        print(language, " ".join(f"{k} {v:.1f}" for k, v in row.items()), flush=True)
+        if language not in targets:
+            continue
         test = write(folder / f"{language}.test.conllu", [
             r for id, r in gold.items() if id not in first
         ])  # fmt: skip
         data[language] = {"test": test}
-        cells[f"projected-{language}"] = own(
-            language, test, write(folder / f"{language}.projected.conllu", [*projected.values()])
-        )
-        cells[f"gold-{language}"] = own(
-            language, test,
-            write(folder / f"{language}.gold.conllu", [gold[id] for id in first if id in gold]),
-        )  # fmt: skip
+        for kind, trees in (("projected", projected), ("gold", gold)):
+            known = [trees[id] for id in first if id in trees]
+            train = write(folder / f"{language}.{kind}.conllu", known)
+            cells[f"{kind}-{language}"] = own(language, test, train)
     print("mean", {k: round(float(np.mean([row[k] for row in table])), 1) for k in table[0]})
-    targets = [language for language in NAMES if language != "eng"]
     study = {
         "name": "pud",
         "task": "dependency_parsing",
@@ -137,4 +133,4 @@ def own(language: str, test: str, train: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])
