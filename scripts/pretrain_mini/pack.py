@@ -15,8 +15,6 @@ from xlt import languages
 from xlt.data import cards
 from xlt.files import write_json
 
-from .layers import LEFT_OUT
-
 FORMAT = 1
 CARD = """---
 library_name: transformers
@@ -29,10 +27,20 @@ A small multilingual encoder ({millions:.0f} M parameters, T5 encoder, {layers} 
 {pieces:,} pieces) for demonstrations and for machines without a model hub. `AutoTokenizer` and
 `AutoModelForTextEncoding` load this folder; in an xlt config it is `encoder: xlt-mini`.
 
-How it was made (`python -m scripts.pretrain_mini`): the pieces of English got vectors from their
-contexts (PPMI, SVD); those of {others} other languages are averages of the vectors of the pieces
-they are aligned with in parallel text (eflomal), through Spanish, French or Indonesian where there
-is none with English. {training}
+How it was made (`python -m scripts.pretrain_mini`, one core, about an hour):
+
+1. The pieces of English got vectors from their contexts (PPMI, SVD); those of {others} other
+   languages are averages of the vectors of the pieces they are aligned with in parallel text,
+   through Spanish, French or Indonesian where there is none with English.
+2. The layers learnt parts of speech and dependency trees of **English** treebanks (EWT and GUM,
+   train).
+3. On translations of English sentences they learnt that a piece has the state of the English
+   piece it is aligned with, that its word has that word's place in the tree, and that a sentence
+   means what its original means (contrastive loss); last on translations of Spanish, French and
+   Indonesian.
+
+**No labels of any language but English were used**, so that a transfer from English to any language
+is zero-shot. It knows how English is parsed, though: compare it with other encoders accordingly.
 
 **Not for**: production where a large multilingual model (XLM-R, mDeBERTa, Glot500) can be had; it
 is far behind all of those. There was no masked-language-model pretraining. Social biases of news
@@ -50,20 +58,13 @@ statistics of them, no text. Whether that matters to you is for you to decide.
 |---|---|---|
 {words}
 """
-TRAINED = """The layers then learnt universal parts of speech from the treebanks of
-{trained} languages, with the vectors fixed and {hidden:.0%} of the pieces hidden. Left out there,
-so that zero-shot scores on them are what they claim: {left_out}."""
 
 
-def pack(
-    model: Path, out: Path, corpus: Mapping[str, Mapping[str, Any]], trained: int, version: str
-) -> None:
+def pack(model: Path, out: Path, corpus: Mapping[str, Mapping[str, Any]], version: str) -> None:
     """Write `out` from the float32 folder `model`.
 
-    corpus:  language → {"words", "cards"}. trained: languages whose word classes were learnt.
+    corpus: language → {"words", "cards"}.
     """
-    from .layers import HIDDEN
-
     encoder = T5EncoderModel.from_pretrained(model).to(torch.float16)
     encoder.save_pretrained(out)
     PreTrainedTokenizerFast.from_pretrained(model).save_pretrained(out)
@@ -78,7 +79,6 @@ def pack(
     write_json(out / "mini.json", {**stated, "scripts": dict(sorted(scripts.items()))})
     used = sorted({card for one in corpus.values() for card in one["cards"]})
     config = encoder.config
-    training = TRAINED.format(trained=trained, hidden=HIDDEN, left_out=", ".join(sorted(LEFT_OUT)))
     text = CARD.format(
         codes=json.dumps(list(described)),
         version=version,
@@ -87,7 +87,6 @@ def pack(
         width=config.d_model,
         pieces=config.vocab_size,
         others=len(described) - 1,
-        training=training if trained else "The layers above are random.",
         licences="\n".join(f"| {cards.get(c).name} | {cards.get(c).licence} |" for c in used),
         words="\n".join(
             f"| {languages.name(code)} ({code}) | {one['script']} | {one['tokens']:,} |"
