@@ -32,7 +32,7 @@ from xlt.model.backbone import Backbone
 from xlt.model.decoder import end_id
 from xlt.model.generation import Generation
 from xlt.model.seq2seq import Seq2Seq
-from xlt.model.vocabulary import Trimmed
+from xlt.model.vocabulary import PIECES, Trimmed
 from xlt.tasks.question_generation import exemplars
 from xlt.training.predict import autocast, choose_precision, piece_table, trimmed
 
@@ -217,6 +217,7 @@ def learn(
         return
     with vocabulary.restored(model.encoder):
         model.save(options.folder)
+    vocabulary.save(options.folder / PIECES)  # whoever learns from it goes on with all of them
     backbone.tokenizer.save_pretrained(options.folder)
     write_json(options.folder / "made.json", {**vars(options), "folder": str(options.folder)})
     state.unlink(missing_ok=True)
