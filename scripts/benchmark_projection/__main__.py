@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -134,7 +135,8 @@ def _say_entities(
 ) -> None:
     scores = _entity_scores(source, target, links, chosen, settings)
     print(
-        f"{what}: F1 {scores[0]:.1f} (P {scores[1]:.1f} R {scores[2]:.1f}) {took:.0f} s CPU",
+        f"{what}: F1 {scores[0]:.1f} (P {scores[1]:.1f} R {scores[2]:.1f}) {took:.0f} s CPU\n"
+        f"    right by confidence: {_calibration(scores[3])}",
         flush=True,
     )
 
@@ -145,18 +147,38 @@ def _entity_scores(
     links: Sequence[Links],
     chosen: Sequence[int],
     settings: ProjectionSettings,
-) -> tuple[float, float, float]:
+) -> tuple[float, float, float, list[tuple[float, bool]]]:
+    """F1, precision, recall in percent; each projected span's confidence, and if it is right."""
     right = made = wanted = 0
+    sure: list[tuple[float, bool]] = []
     for n in chosen:
         pair = AlignedPair(source.words[n], target.words[n], links[n])
         found = project_spans(source.spans[n], pair, settings)
         projected = {(o.kind, *o.target) for o in found if o.target}
         gold = set(target.spans[n])
+        sure += [(o.confidence or 0.0, (o.kind, *o.target) in gold) for o in found if o.target]
         right, made, wanted = (
             right + len(projected & gold), made + len(projected), wanted + len(gold),
         )  # fmt: skip
     precision, recall = right / max(1, made), right / max(1, wanted)
-    return 200 * precision * recall / max(1e-9, precision + recall), 100 * precision, 100 * recall
+    f1 = 200 * precision * recall / max(1e-9, precision + recall)
+    return f1, 100 * precision, 100 * recall, sure
+
+
+def _calibration(spans: Sequence[tuple[float, bool]]) -> str:
+    """The share of right spans in ranges of confidence, and the area under the ROC curve."""
+    edges = (0.0, 0.3, 0.5, 0.7, 0.95, 1.01)
+    parts = []
+    for low, high in pairwise(edges):
+        inside = [right for confidence, right in spans if low <= confidence < high]
+        if inside:
+            parts.append(f"from {low:g}: {100 * np.mean(inside):.0f} % of {len(inside)}")
+    good = np.array([confidence for confidence, right in spans if right])
+    bad = np.array([confidence for confidence, right in spans if not right])
+    if len(good) and len(bad):
+        above = (good[:, None] > bad).mean() + (good[:, None] == bad).mean() / 2
+        parts.append(f"AUC {above:.2f}")
+    return ", ".join(parts)
 
 
 def alignments(options: argparse.Namespace) -> None:
