@@ -38,12 +38,14 @@ from xlt.training.predict import autocast, choose_precision, piece_table, trimme
 
 log = logging.getLogger("generator")
 
-LANGUAGES = ("eng", "deu", "spa", "hin", "zho", "tur", "ara", "rus", "vie", "ell", "tha", "ind")
+LANGUAGES = ("eng", "deu", "spa", "hin", "zho", "tur", "ind")
 LONGEST = 200
 """Characters of a sentence."""
 QUESTION_MARKS = "?？؟;"
 QUESTIONS = 0.4
 """Of the sentences that end in such a mark (Greek's is `;`), at most, before others are taken."""
+COPY = 6.0
+"""What is added to the logits of pieces in the input, at first."""
 HIDDEN = 0.3
 SPAN = 3.0
 """Mean words of a hidden span."""
@@ -120,7 +122,9 @@ def main() -> None:
     torch.manual_seed(options.seed)
     settings = Model(decoder_layers=options.decoder_layers)
     backbone = Backbone("xlt-mini", settings)
-    model = Seq2Seq(backbone.seq2seq(), {}, backbone, Generation())
+    model = Seq2Seq(backbone.seq2seq(), {}, backbone, Generation(copy_bias=True))
+    assert model.copy is not None
+    model.copy.data.fill_(COPY)
     texts = [
         sentence
         for language in options.languages
@@ -165,7 +169,7 @@ def learn(
     )  # fmt: skip
     optimizer = torch.optim.AdamW(model.parameters(), options.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda n: min((n + 1) / 100, max(0.02, 1 - n / options.steps))
+        optimizer, lambda n: min(10 * (n + 1) / options.steps, max(0.02, 1 - n / options.steps))
     )
     state, done = options.folder / "unfinished.safetensors", 0
     if state.is_file():
@@ -215,6 +219,8 @@ def learn(
         save_file(saved, state)
         log.info("stopped at step %d of %d: call again", done, options.steps)
         return
+    if model.copy is not None:
+        model.config.copy_bias = model.copy.item()
     with vocabulary.restored(model.encoder):
         model.save(options.folder)
     vocabulary.save(options.folder / PIECES)  # whoever learns from it goes on with all of them

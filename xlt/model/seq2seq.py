@@ -61,8 +61,9 @@ class Seq2Seq(TaskModel):
     tokenizer: the tokenizer of its pieces.
     known:     pieces of the data that it has learnt from; empty for a vocabulary that was never
         trimmed, which predicts with all of its pieces.
-    copy:      what is added to the logits of pieces in the input, if `generation.copy_bias`. It is
-        the only thing that the saved model lacks without xlt.
+    copy:      what is added to the logits of pieces in the input, if `generation.copy_bias`; at
+        first 1, or `copy_bias` of the model's config. It is the only thing that the saved model
+        lacks without xlt.
     """
 
     generates: ClassVar[bool] = True
@@ -72,7 +73,8 @@ class Seq2Seq(TaskModel):
     ) -> None:
         super().__init__(model, labels)
         self.tokenizer, self.generation = backbone.tokenizer, generation
-        self.copy = nn.Parameter(torch.ones(())) if generation.copy_bias else None
+        begin = torch.tensor(float(getattr(self.config, "copy_bias", 1.0)))
+        self.copy = nn.Parameter(begin) if generation.copy_bias else None
         pieces = Path(backbone.source) / PIECES
         self.known = read_kept(pieces) if pieces.is_file() else np.zeros(0, np.int32)
 
