@@ -3,13 +3,18 @@
     python -m scripts.experiments.table runs METRIC,METRIC RUN RUN …
 
 The first run is the one the others are compared with (paired bootstrap over sentences, 95 %
-interval of the difference in the last metric; * where it leaves out zero).
+interval of the difference in the last metric; * where it leaves out zero). With `--mean` one table
+of the means over targets, and how far they differ from seed to seed.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from xlt.runs.card import show
 from xlt.runs.compare import compare
@@ -17,9 +22,12 @@ from xlt.runs.folder import read_result
 
 
 def main() -> None:
-    root, metrics = Path(sys.argv[1]), sys.argv[2].split(",")
-    names = sys.argv[3:]
+    given = [argument for argument in sys.argv[1:] if argument != "--mean"]
+    root, metrics, names = Path(given[0]), given[1].split(","), given[2:]
     results = {name: read_result(root / name) for name in names}
+    if "--mean" in sys.argv:
+        means(results, metrics)
+        return
     targets = list(dict.fromkeys(row["target"] for r in results.values() for row in r["summary"]))
     for target in targets:
         print(f"\n| {target} | " + " | ".join(metrics) + f" | {metrics[-1]} against {names[0]} |")
@@ -36,6 +44,22 @@ def main() -> None:
                     + " | ".join(cells)
                     + f" | {against if row['primary'] else ''} |"
                 )
+
+
+def means(results: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> None:
+    print("| | " + " | ".join(metrics) + " |\n" + "|---" * (len(metrics) + 1) + "|")
+    for name, result in results.items():
+        rows = [row for row in result["rows"] if row["primary"]]
+        seeds = sorted({row["seed"] for row in rows})
+        table = np.array(
+            [
+                [np.mean([r["metrics"][m] for r in rows if r["seed"] == seed]) for m in metrics]
+                for seed in seeds
+            ]
+        )
+        mean, sd = table.mean(0), table.std(0, ddof=1) if len(seeds) > 1 else np.zeros(len(metrics))
+        cells = [f"{a:.1f} ± {b:.1f}" for a, b in zip(mean, sd, strict=True)]
+        print(f"| {name} ({len(seeds)} seeds) | " + " | ".join(cells) + " |")
 
 
 def difference(root: Path, baseline: str, name: str, target: str, metric: str) -> str:
