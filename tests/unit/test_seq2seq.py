@@ -89,6 +89,23 @@ def test_saved_model_generates_the_same_without_xlt(folder, tmp_path):
     assert len(texts(given.tokenizer, found["output_ids"], found["lengths"])) == len(PROMPTS)
 
 
+def test_pieces_of_an_encoder_become_text_again(tmp_path):
+    """Also where spaces are only the first thing that its tokenizer looks at, as xlt-mini's."""
+    from tokenizers import pre_tokenizers
+
+    folder = make_encoder(tmp_path / "encoder", all_texts(), "umt5")
+    tokenizer = backbone(folder).tokenizer
+    steps = [pre_tokenizers.Metaspace(), pre_tokenizers.Digits()]
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
+    tokenizer.backend_tokenizer.decoder = None
+    tokenizer.save_pretrained(folder)
+    again = backbone(folder).tokenizer
+    assert "▁" in " ".join(again.tokenize("Ann sees Rome"))
+    assert again.decode(again("Ann sees Rome")["input_ids"], skip_special_tokens=True) == (
+        "Ann sees Rome"
+    )
+
+
 def test_encoder_half_is_the_encoder(tmp_path):
     folder = make_encoder(tmp_path / "encoder", all_texts(), "umt5")
     given = backbone(folder, decoder_layers=1)

@@ -67,10 +67,11 @@ class Backbone:
             )
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is not None and backend.decoder is None:
-            from tokenizers import decoders, pre_tokenizers
+            from tokenizers import decoders
 
-            # An encoder's tokenizer never had to turn pieces into text.
-            if isinstance(backend.pre_tokenizer, pre_tokenizers.Metaspace):
+            # An encoder's tokenizer never had to turn pieces into text. (Its steps may be several,
+            # of which one puts ▁ in place of spaces.)
+            if "Metaspace" in repr(backend.pre_tokenizer):
                 backend.decoder = decoders.Metaspace()
         return tokenizer
 
