@@ -44,7 +44,7 @@ LONGEST = 200
 QUESTION_MARKS = "?？؟;"
 QUESTIONS = 0.4
 """Of the sentences that end in such a mark (Greek's is `;`), at most, before others are taken."""
-COPY = 6.0
+COPY = 3.0
 """What is added to the logits of pieces in the input, at first."""
 HIDDEN = 0.3
 SPAN = 3.0
