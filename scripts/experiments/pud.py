@@ -117,7 +117,7 @@ def main(folder: Path, *languages: str) -> None:
         "target": targets,
         "selection": {"on": "last"},
         "training": {
-            "epochs": 12,
+            "epochs": 4,
             "learning_rate": 2e-4,
             "head_learning_rate": 1e-3,
             "batch_tokens": 800,
