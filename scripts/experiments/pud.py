@@ -2,11 +2,10 @@
 
     python -m scripts.experiments.pud FOLDER [LANGUAGE …]
 
-Trees are projected along the links of `agreement` (with NTREX as parallel text). Prints coverage
-and attachment of the projected edges of the last 500 sentences. For each of the languages (by
-default all), writes the first 500 sentences projected and with gold trees, the others as a test
-set, and FOLDER/pud.yaml: a study of a parser from English (zero-shot), from projected and from gold
-trees.
+Trees are projected along the links of `agreement` (with NTREX as parallel text). For each of the
+languages (by default all), prints coverage and attachment of the projected edges of the last 500
+sentences; writes the first 500, projected and with gold trees, the others as a test set, and
+FOLDER/pud.yaml: a study of a parser from English (zero-shot), from projected and from gold trees.
 """
 
 from __future__ import annotations
@@ -86,9 +85,7 @@ def main(folder: Path, *languages: str) -> None:
     )}}  # fmt: skip
     cells: dict[str, Any] = {}
     table = []
-    for language in NAMES:
-        if language == "eng":
-            continue
+    for language in targets:
         gold = records(language)
         projected = {}
         for id, pair in pairs(english, gold, language).items():
@@ -98,8 +95,6 @@ def main(folder: Path, *languages: str) -> None:
         row = scores(gold, {id: made for id, made in projected.items() if id not in first})
         table.append(row)
         print(language, " ".join(f"{k} {v:.1f}" for k, v in row.items()), flush=True)
-        if language not in targets:
-            continue
         test = write(folder / f"{language}.test.conllu", [
             r for id, r in gold.items() if id not in first
         ])  # fmt: skip
