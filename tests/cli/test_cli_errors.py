@@ -109,7 +109,9 @@ def test_a_full_disk_is_no_bug():
 
 def test_interruption_is_one_line():
     slow = "t.tasks = lambda: (print('busy', flush=True), time.sleep(60))"
-    setup = FAIL.format("SystemExit") + f"\nimport time\n{slow}"
+    # What a shell starts in the background ignores the signal, and so would what it starts.
+    hears = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    setup = FAIL.format("SystemExit") + f"\nimport signal, time\n{slow}\n{hears}"
     code = f"import sys\nfrom xlt.cli import main\n{setup}\nmain(['tasks'])"
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
