@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from xlt.data.prompt import PromptEncoder, collate_prompts, collate_targets, encode_texts, pad_rows
 from xlt.errors import XltError
-from xlt.model.constrain import Constrained, FillSlots
+from xlt.model.constrain import FillSlots
 from xlt.model.decoder import end_id
 from xlt.model.generation import Generation
-from xlt.model.seq2seq import Seq2Seq, most_pieces, over_items
+from xlt.model.seq2seq import Seq2Seq, over_items
 from xlt.model.tag_writer import UNLIKELY, tag_pieces, word_pieces
 from xlt.task import Example, Labels, Record
 
@@ -135,13 +135,7 @@ class TemplateWriter(Seq2Seq):
             FillSlots(words, [tags[role] for role in own], none, self.end_id, and_)
             for words, own in zip(word_pieces(copy_input_ids, self.pad_id), roles, strict=True)
         ]
-        room = max(a.rest(a.initial) + 2 * sum(map(len, a.words)) for a in automata)
-        room = min(room, most_pieces(self.config) or room)
-        found = self.generate(
-            self.read(input_ids, window_of),
-            max_pieces=room,
-            processors=[Constrained(automata, 1, room)],
-        )
+        found = self.generate_allowed(self.read(input_ids, window_of), automata)
         result = []
         rows = zip(automata, roles, found["output_ids"].tolist(), found["lengths"], strict=True)
         for automaton, own, ids, length in rows:

@@ -49,6 +49,10 @@ class Automaton(ABC):
         """What may come next as a whole, and the reading after it; ((end,), DONE) ends."""
 
     @abstractmethod
+    def longest(self) -> int:
+        """Pieces that an output is given."""
+
+    @abstractmethod
     def rest(self, reading: Reading) -> int:
         """The fewest pieces, the end included, with which the output can still be completed."""
 
@@ -239,6 +243,10 @@ class FillSlots(Automaton):
             return self._left[slot]
         inside = {self._EMPTY: len(self.none), self._MORE: self._longest}.get(there, 0)
         return inside + len(self.slots[slot][1]) + self._left[slot + 1]
+
+    def longest(self) -> int:
+        """Pieces of an output that has room for every word twice."""
+        return self.rest(self.initial) + 2 * sum(map(len, self.words))
 
     @cached_property
     def _longest(self) -> int:

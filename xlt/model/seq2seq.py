@@ -20,6 +20,7 @@ from transformers import LogitsProcessor
 
 from xlt.errors import XltError
 from xlt.model.backbone import counts_from_padding
+from xlt.model.constrain import Automaton, Constrained
 from xlt.model.generation import Generation
 from xlt.model.task_model import IGNORED, TaskModel
 from xlt.model.vocabulary import PIECES, Trimmed, narrowed, read_kept
@@ -156,6 +157,16 @@ class Seq2Seq(TaskModel):
             logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="none"
         )
         return losses.view_as(targets).sum(1)
+
+    def generate_allowed(
+        self, source: Source, automata: Sequence[Automaton], several: int = 1
+    ) -> dict[str, torch.Tensor]:
+        """As `generate`; each record's outputs are what its automaton reads."""
+        room = max(automaton.longest() for automaton in automata)
+        room = min(room, most_pieces(self.config) or room)
+        return self.generate(
+            source, max_pieces=room, processors=[Constrained(automata, 1, room)], several=several
+        )
 
     def generate(
         self,

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from xlt.data.encode import EncodedWords
 from xlt.data.prompt import PromptEncoder, collate_prompts, collate_targets, encode_texts, pad_rows
 from xlt.model.backbone import Backbone
-from xlt.model.constrain import Constrained, FillSlots
+from xlt.model.constrain import FillSlots
 from xlt.model.decoder import end_id
 from xlt.model.generation import Generation
-from xlt.model.seq2seq import Seq2Seq, most_pieces
+from xlt.model.seq2seq import Seq2Seq
 from xlt.model.tag_writer import UNLIKELY, tag_pieces, types, word_pieces
 from xlt.projection.pair import Span
 from xlt.task import Example, Labels
@@ -111,14 +111,7 @@ class SlotWriter(Seq2Seq):
                 word_pieces(copy_input_ids, self.pad_id), slots.tolist(), strict=True
             )
         ]
-        room = max(a.rest(a.initial) + 2 * sum(map(len, a.words)) for a in automata)
-        room = min(room, most_pieces(self.config) or room)
-        found = self.generate(
-            self.read(input_ids, window_of),
-            max_pieces=room,
-            processors=[Constrained(automata, 1, room)],
-            several=several,
-        )
+        found = self.generate_allowed(self.read(input_ids, window_of), automata, several)
         filled = torch.full((len(automata), several, slots.shape[1], 2), -1)
         rows = zip(found["output_ids"].tolist(), found["lengths"].tolist(), strict=True)
         for n, (ids, length) in enumerate(rows):

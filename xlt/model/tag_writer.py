@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from xlt.data.encode import EncodedWords
 from xlt.data.prompt import collate_prompts, collate_targets, encode_texts, pad_rows
 from xlt.model.backbone import Backbone
-from xlt.model.constrain import Constrained, CopyTags
+from xlt.model.constrain import CopyTags
 from xlt.model.decoder import end_id
 from xlt.model.generation import Generation
-from xlt.model.seq2seq import Seq2Seq, most_pieces
+from xlt.model.seq2seq import Seq2Seq
 from xlt.task import Labels
 
 Ids = NDArray[np.int32]
@@ -83,13 +83,7 @@ class TagWriter(Seq2Seq):
             )
         assert copy_input_ids is not None
         automata = self.automata(copy_input_ids)
-        longest = max(automaton.longest() for automaton in automata)
-        longest = min(longest, most_pieces(self.config) or longest)
-        found = self.generate(
-            self.read(input_ids, window_of),
-            max_pieces=longest,
-            processors=[Constrained(automata, 1, longest)],
-        )
+        found = self.generate_allowed(self.read(input_ids, window_of), automata)
         scores = torch.full(
             (*copy_input_ids.shape[:2], len(self.labels["tag"])), UNLIKELY, device=input_ids.device
         )
