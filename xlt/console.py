@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from xlt.errors import XltError, XltErrors
+from xlt.errors import XltError, flat
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Console:
         if self.json:
             import json
 
-            problems = error.problems if isinstance(error, XltErrors) else [error]
+            problems = flat(error)
             listed = [{"what": p.what, "where": p.where, "fix": p.fix} for p in problems]
             print(json.dumps({"errors": listed}, ensure_ascii=False, indent=2), file=sys.stderr)
         else:

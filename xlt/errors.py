@@ -51,6 +51,11 @@ class XltErrors(XltError):
         return (type(self), (self.problems,))
 
 
+def flat(error: XltError) -> list[XltError]:
+    """The problems in an error that may hold several."""
+    return list(error.problems) if isinstance(error, XltErrors) else [error]
+
+
 def raise_all(problems: list[XltError]) -> None:
     """Raise what was collected: nothing for none, the error itself for one."""
     if len(problems) == 1:

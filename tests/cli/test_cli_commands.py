@@ -57,6 +57,18 @@ def test_config_check(xlt, config):
     assert found["stages"] == {"jav": ["eng"]}
 
 
+def test_config_check_of_a_study(xlt, config):
+    text = "extends: transfer.yaml\nname: two\nstudy: {cells: {a: {}, b: {%s}}}\n"
+    study = config / "study.yaml"
+    study.write_text(text % "training: {epochs: 2}", encoding="utf-8")
+    done = xlt("config", "check", "study.yaml", "--json", cwd=config)
+    assert json.loads(done.stdout)["cells"] == {"a": {"jav": ["eng"]}, "b": {"jav": ["eng"]}}
+    study.write_text(text % "selection: {metric: guess}", encoding="utf-8")
+    done = xlt("config", "check", "study.yaml", cwd=config)
+    assert done.returncode == 2
+    assert "study.yaml:3 (selection.metric)" in done.stderr
+
+
 def test_config_show_prints_a_config(xlt, config):
     done = xlt("config", "show", "transfer.yaml", "training.epochs=4", cwd=config)
     (config / "shown.yaml").write_text(done.stdout, encoding="utf-8")

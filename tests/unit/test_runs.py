@@ -200,18 +200,25 @@ def test_states_of_a_folder(tmp_path):
         def ask(text, **flags):
             return folder.start(text, **{"resume": False, "overwrite": False} | flags)
 
-        assert ask("a") is None
+        one, other = "task: {name: a}\nseeds: [1]\n", "task: {name: b}\nseeds: [1]\n"
+        assert ask(one) is None
         assert not (folder.path / "config.yaml").exists()
-        folder.claim("a")
+        folder.claim(one)
         with pytest.raises(XltError, match="did not finish"):
-            ask("a")
-        assert ask("a", resume=True) is None
+            ask(one)
+        assert ask(one, resume=True) is None
         folder.write_json("result.json", {"score": 1})
-        assert ask("a") == ask("a", resume=True) == {"score": 1}
-        with pytest.raises(XltError, match="different config"):
-            ask("b")
-        assert ask("b", overwrite=True) is None
-        folder.claim("b")
+        assert ask(one) == ask(one, resume=True) == {"score": 1}
+        with pytest.raises(XltError, match=r"different config \(task.name\)"):
+            ask(other)
+        more, fewer = "task: {name: a}\nseeds: [2, 1]\n", "task: {name: a}\nseeds: [2]\n"
+        with pytest.raises(XltError, match="fewer seeds"):
+            ask(more)
+        assert ask(more, resume=True) is None
+        with pytest.raises(XltError, match=r"different config \(seeds\)"):
+            ask(fewer, resume=True)
+        assert ask(other, overwrite=True) is None
+        folder.claim(other)
         assert not (folder.path / "result.json").exists()
 
 

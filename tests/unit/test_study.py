@@ -116,6 +116,20 @@ def test_cells_are_run_once_and_compared(tmp_path):
     assert table(load_study(path))["cells"]["ind"] is False
 
 
+def test_seeds_can_be_added(tmp_path):
+    path = make_world(tmp_path).config(
+        strategy="zero_shot", training__max_steps=2, study={"cells": {"a": {"source": "eng"}}}
+    )
+    study(load_study(path, ["seeds=[1]"]), quiet=True)
+    before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "runs/stages").iterdir()}
+    study(load_study(path, ["seeds=[1,2]"]), quiet=True)
+    (run,) = (tmp_path / "runs").glob("*/result.json")
+    rows = json.loads(run.read_text(encoding="utf-8"))["rows"]
+    assert {row["seed"] for row in rows if row["primary"]} == {1, 2}
+    after = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "runs/stages").iterdir()}
+    assert before.items() < after.items()  # the first seed was not trained again
+
+
 def test_the_sentence_says_how_sure_it_is():
     from xlt.commands.study import _table
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import typer
 
 from xlt.commands.arguments import ConfigFile, Overrides
@@ -33,14 +36,27 @@ def show(config: ConfigFile, overrides: Overrides = None) -> None:
 
 @app.command()
 def check(config: ConfigFile, overrides: Overrides = None) -> None:
-    """List everything that is wrong with a config. Reads no data and loads no model."""
-    from xlt.config.check import check
+    """List everything that is wrong with a config, or with the cells of a study. Reads no data
+    and loads no model."""
+    from xlt.config.check import check, check_study
     from xlt.config.load import load_config
+    from xlt.config.study import is_study, load_study
 
-    console.result(
-        check(load_config(config, overrides or ())),
-        lambda found: [
-            f"{found['config']} is valid",
-            *(f"  {target}: {' → '.join(names)}" for target, names in found["stages"].items()),
-        ],
-    )
+    if is_study(config):
+        console.result(check_study(load_study(config, overrides or ())), _cells)
+    else:
+        console.result(check(load_config(config, overrides or ())), _stages)
+
+
+def _stages(found: dict[str, Any]) -> Iterator[str]:
+    yield f"{found['config']} is valid"
+    for target, names in found["stages"].items():
+        yield f"  {target}: {' → '.join(names)}"
+
+
+def _cells(found: dict[str, Any]) -> Iterator[str]:
+    yield f"{found['config']} is valid"
+    for cell, stages in found["cells"].items():
+        yield f"  {cell}"
+        for target, names in stages.items():
+            yield f"    {target}: {' → '.join(names)}"

@@ -6,7 +6,8 @@ from typing import Any
 
 from xlt.config.load import LoadedConfig
 from xlt.config.schema import Config
-from xlt.errors import XltError, choose, raise_all
+from xlt.config.study import Study
+from xlt.errors import XltError, choose, flat, raise_all
 from xlt.registry import strategies, tasks
 from xlt.task import Task
 from xlt.transfer.stage import Stage, Strategy, portions
@@ -52,12 +53,36 @@ def plan_stages(loaded: LoadedConfig) -> dict[str, list[Stage]]:
 
 def check(loaded: LoadedConfig) -> dict[str, Any]:
     """Whether a config is valid as a whole; its stages by target. Reads no data."""
-    plans = plan_stages(loaded)
     return {
         "config": str(loaded.path),
         "extends": [str(path) for path in loaded.files[:-1]],
-        "stages": {target: [stage.name for stage in plan] for target, plan in plans.items()},
+        "stages": _names(plan_stages(loaded)),
     }
+
+
+def plan_cells(study: Study) -> dict[str, dict[str, list[Stage]]]:
+    """Cell → target → its stages. Raises everything that any of the cells lacks, once."""
+    plans = {}
+    problems: dict[str, XltError] = {}
+    for name, loaded in study.cells.items():
+        try:
+            plans[name] = plan_stages(loaded)
+        except XltError as error:
+            problems |= {problem.render(): problem for problem in flat(error)}
+    raise_all(list(problems.values()))
+    return plans
+
+
+def check_study(study: Study) -> dict[str, Any]:
+    """Whether all cells of a study are valid; their stages. Reads no data."""
+    return {
+        "config": str(study.path),
+        "cells": {name: _names(plans) for name, plans in plan_cells(study).items()},
+    }
+
+
+def _names(plans: dict[str, list[Stage]]) -> dict[str, list[str]]:
+    return {target: [stage.name for stage in plan] for target, plan in plans.items()}
 
 
 def _check_task(task: Task, config: Config) -> list[XltError]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from xlt.config.nodes import Node, Place, parse, read_text
-from xlt.errors import XltError, XltErrors
+from xlt.errors import XltError, flat
 
 COMMAND_LINE = "command line"
 
@@ -131,8 +131,3 @@ def merge(below: Node, above: Node) -> Node:
         entries[key] = merge(entries[key], node) if key in entries else node
     # What is missing from a mapping is missing from a file, not from the command line.
     return Node(entries, below.at if above.at.line is None else above.at)
-
-
-def flat(error: XltError) -> list[XltError]:
-    """The problems in an error that may hold several."""
-    return list(error.problems) if isinstance(error, XltErrors) else [error]

@@ -15,12 +15,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from xlt.config.layers import COMMAND_LINE, flat, merge, read_layers, read_overrides
+from xlt.config.layers import COMMAND_LINE, merge, read_layers, read_overrides
 from xlt.config.nodes import Node
 from xlt.config.normalise import Normaliser
 from xlt.config.problems import Problems, explain
 from xlt.config.schema import Config, Plugin
-from xlt.errors import XltError, XltErrors, raise_all
+from xlt.errors import XltError, XltErrors, flat, raise_all
 from xlt.registry import Registry, aligners, strategies, tasks, translators
 
 PLUGINS: dict[str, Registry] = {

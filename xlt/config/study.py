@@ -32,7 +32,7 @@ from pydantic import Field
 from xlt.config.layers import merge, read_layers
 from xlt.config.nodes import Node
 from xlt.config.schema import Section
-from xlt.errors import XltError, XltErrors, choose, raise_all
+from xlt.errors import XltError, choose, flat, raise_all
 
 if TYPE_CHECKING:
     from xlt.config.load import LoadedConfig
@@ -76,10 +76,17 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
         try:
             cells[name] = load_config(path, overrides, cell=layer)
         except XltError as error:
-            each = error.problems if isinstance(error, XltErrors) else [error]
-            problems |= {problem.render(): problem for problem in each}
+            problems |= {problem.render(): problem for problem in flat(error)}
     raise_all(list(problems.values()))
     return Study(path, cells, baseline)
+
+
+def is_study(path: Path) -> bool:
+    """Whether this file, not one that it extends, describes several runs."""
+    problems: list[XltError] = []
+    layers = read_layers(path, problems)
+    raise_all(problems)
+    return layers[-1].get(KEY) is not None
 
 
 def outline(path: Path) -> tuple[dict[str, Node], str]:

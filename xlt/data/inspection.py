@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlt.data import cards
 from xlt.data.references import ResolvedData, difference, locate, resolve
-from xlt.errors import XltError, XltErrors
+from xlt.errors import XltError, flat
 
 if TYPE_CHECKING:
     from xlt.task import Task
@@ -224,7 +224,7 @@ def _read(
             for layer, values in batch_labels.items():
                 labels.setdefault(layer, set()).update(values)
     except XltError as error:
-        problems = error.problems if isinstance(error, XltErrors) else [error]
+        problems = flat(error)
         found.malformed_total, found.malformed = len(problems), problems[:limit]
         return {}
     found.records = count

@@ -26,6 +26,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from xlt.config.nodes import parse
 from xlt.errors import XltError
 from xlt.files import disk_error, link_or_copy, write_json, writing
 
@@ -36,6 +37,27 @@ CONFIG, MANIFEST, RESULT, CARD, LOG = (
     "README.md",
     "log.txt",
 )
+
+
+def _read(config: str, path: Path) -> dict[str, Any]:
+    root = parse(config, str(path), path.parent)
+    found: dict[str, Any] = root.plain() if root is not None else {}
+    return found
+
+
+def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Keys that make a config another run's, by their first two levels; seeds may be added."""
+    if {*before.get("seeds", ())} <= {*now.get("seeds", ())}:
+        before = {**before, "seeds": now.get("seeds")}
+    found = []
+    for key in dict.fromkeys([*before, *now]):
+        one, other = before.get(key), now.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            inner = dict.fromkeys([*one, *other])
+            found += [f"{key}.{name}" for name in inner if one.get(name) != other.get(name)]
+        elif one != other:
+            found.append(key)
+    return found
 
 
 class _LogFile(logging.FileHandler):
@@ -86,25 +108,30 @@ class RunFolder:
     def start(self, config: str, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
         """Make sure that the folder is free for this config; the result if it is finished already.
 
-        Raises XltError when the folder holds another config, or an unfinished run that the user
-        did not ask to resume.
+        A run with more seeds than the folder's continues it. Raises XltError when the folder
+        holds another config, or an unfinished run that the user did not ask to resume.
         """
-        stored = self.path / CONFIG
-        if stored.is_file() and not overwrite:
-            if stored.read_text(encoding="utf-8") != config:
-                raise XltError(
-                    "this folder holds a run with a different config",
-                    where=stored,
-                    fix="change `name`, or pass --overwrite",
-                )
-            if (self.path / RESULT).is_file():
-                return self.result()
-            if not resume:
-                raise XltError(
-                    "this run was started before and did not finish",
-                    where=self.path,
-                    fix="--resume continues it, --overwrite starts it again",
-                )
+        path = self.path / CONFIG
+        if not path.is_file() or overwrite:
+            return None
+        stored = path.read_text(encoding="utf-8")
+        changed = _changed(_read(stored, path), _read(config, path))
+        if changed:
+            raise XltError(
+                f"this folder holds a run with a different config ({', '.join(changed)})",
+                where=path,
+                fix="change `name`, or pass --overwrite",
+            )
+        if stored == config and (self.path / RESULT).is_file():
+            return self.result()
+        if not resume:
+            raise XltError(
+                "this run was started before and did not finish"
+                if stored == config
+                else "this folder holds the same run with fewer seeds",
+                where=self.path,
+                fix="--resume continues it, --overwrite starts it again",
+            )
         return None
 
     def claim(self, config: str) -> None:

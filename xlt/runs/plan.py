@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlt.config.check import make_task, plan_stages
 from xlt.config.schema import Config, Model, Reference
-from xlt.errors import XltError, XltErrors
+from xlt.errors import XltError, flat
 from xlt.runs.train import check_prediction, every_portion, predictions
 from xlt.transfer.stage import Portion, Stage
 
@@ -118,7 +118,7 @@ def _read_data(
                 words = Counter(word for record in records for word in task.words(record))
                 found[portion] = len(records), words
             except XltError as error:
-                problems = error.problems if isinstance(error, XltErrors) else [error]
+                problems = flat(error)
         for problem in map(loaded.locate, problems):
             if problem.render() not in told:
                 told.add(problem.render())

@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from xlt.config.check import plan_stages
+from xlt.config.check import plan_cells
 from xlt.config.load import LoadedConfig
 from xlt.config.study import Study
-from xlt.errors import XltError, XltErrors, raise_all
+from xlt.errors import XltError, raise_all
 from xlt.runs.folder import RESULT, read_result
 
 log = logging.getLogger(__name__)
@@ -23,13 +23,8 @@ def study(found: Study, *, overwrite: bool = False, quiet: bool = False) -> dict
     """
     from xlt.runs.train import train
 
+    plan_cells(found)
     problems: list[XltError] = []
-    for loaded in found.cells.values():
-        try:
-            plan_stages(loaded)
-        except XltError as error:
-            problems += error.problems if isinstance(error, XltErrors) else [error]
-    raise_all(list({problem.render(): problem for problem in problems}.values()))
     for number, (name, loaded) in enumerate(found.cells.items(), 1):
         log.info("%s (%d of %d)", name, number, len(found.cells))
         try:

@@ -8,8 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from xlt.config.check import make_strategy, make_task, plan_stages
-from xlt.config.layers import flat
-from xlt.errors import XltError, raise_all
+from xlt.errors import XltError, flat, raise_all
 from xlt.model import embedded
 from xlt.runs.folder import CARD, MANIFEST, RESULT, RunFolder, write_text
 from xlt.transfer.stage import Portion, Stage, portions
