@@ -149,7 +149,8 @@ def test_ranking_in_a_projector(tmp_path, translator, monkeypatch):
         (found,) = projector.stream([record])
         plain = Projector(NER(), ProjectionSettings(**chosen), "eng", "spa")
         assert projector.identity() != plain.identity()
-        with pytest.raises(XltError, match="no spans to mark or to match"):
+        with pytest.raises(XltError, match="no spans to mark or to match") as caught:
             Projector(NLI(), wanted, "eng", "spa")
+        assert caught.value.where == "projection.ranking"
     assert found.projection.record["tags"] == ["B-LOC", "O", "B-PER"]
     assert all(o.confidence > 0.8 for o in found.projection.outcomes)

@@ -17,7 +17,7 @@ from xlt.model.backbone import Backbone
 from xlt.model.task_model import IGNORED, summed_cross_entropy
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
-from xlt.training import stages
+from xlt.training import selected
 from xlt.training.data import Data
 from xlt.training.predict import Predictor, piece_table
 from xlt.training.stages import weigh
@@ -173,7 +173,7 @@ ONE_STEP = {
 def in_memory(monkeypatch):
     """Predictions of the model in memory, made just before it is saved: folder name → records."""
     found = {}
-    real = stages.save_model
+    real = selected.save_model
 
     def save_model(model, info, tokenizer, folder, vocabulary=None):
         pieces = None if vocabulary is None else piece_table(vocabulary)
@@ -185,7 +185,7 @@ def in_memory(monkeypatch):
         found["outputs"] = predictor.forward(examples[:4])
         real(model, info, tokenizer, folder, vocabulary)
 
-    monkeypatch.setattr(stages, "save_model", save_model)
+    monkeypatch.setattr(selected, "save_model", save_model)
     return found
 
 

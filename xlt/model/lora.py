@@ -84,7 +84,9 @@ def _frozen(encoder: nn.Module) -> list[str]:
 
 
 def merged(model: TaskModel) -> TaskModel:
-    """A copy with the updates added to the weights: a plain model without peft."""
+    """A plain model: the model itself, or a copy with the updates added to its weights."""
+    if not hasattr(model.encoder, "merge_and_unload"):
+        return model
     result = copy.deepcopy(model)
     result.encoder = result.encoder.merge_and_unload()
     return result

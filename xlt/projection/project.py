@@ -70,14 +70,16 @@ class Projector:
     ) -> None:
         self.task, self.settings, self.source, self.target = task, settings, source, target
         self.annotate = annotate
-        if (
-            annotate
-            and (settings.method == "markers" or settings.candidates or settings.ranking)
-            and (lacking := task.lacks(["spans"]))
-        ):
+        by_spans = {
+            "method": settings.method == "markers",
+            "candidates": settings.candidates,
+            "ranking": settings.ranking,
+        }
+        asked = next((key for key, value in by_spans.items() if value), None)
+        if annotate and asked is not None and (lacking := task.lacks(["spans"])):
             raise XltError(
                 f"the task {task.name} has no spans to mark or to match",
-                where=f"projection.{'method' if settings.method == 'markers' else 'candidates'}",
+                where=f"projection.{asked}",
                 fix=f"implement {lacking[0]}, or project along word links only",
             )
         self.marks = annotate and settings.method == "markers"

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from xlt.config.schema import Config, Model
+from xlt.config.schema import Config
 from xlt.errors import XltError
 from xlt.files import disk_error, write_json, writing
 from xlt.model import embedded
 from xlt.model.backbone import Backbone
-from xlt.model.folder import ModelInfo, fingerprint_folder, load_model, save_model
+from xlt.model.folder import ModelInfo, fingerprint_folder, load_model
 from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import Trimmed, stored_weights
 from xlt.task import Example, Labels, Task, extend_labels
@@ -38,6 +38,7 @@ from xlt.training.predict import (
     pieces_in,
     score,
 )
+from xlt.training.selected import save_selected, selected_folder
 from xlt.training.trainer import TransferTrainer
 from xlt.transfer.stage import Portion, Stage
 
@@ -62,7 +63,7 @@ class Finished:
     reused: bool = False
 
     def model_folder(self, selector: str | None = None) -> Path:
-        return self.folder / "selected" / str(int(self.selected[selector or self.primary]["step"]))
+        return selected_folder(self.folder, int(self.selected[selector or self.primary]["step"]))
 
 
 class StageRunner:
@@ -191,7 +192,11 @@ class StageRunner:
         evaluations = self._evaluations([dev, *watched], backbone)
         vocabulary, pieces = self._trim(model, backbone, examples, evaluations)
         freeze(model, stage.training.freeze)
-        model, merge = _with_lora(model, self.config.model)
+        lora = self.config.model.lora
+        if lora is not None:
+            from xlt.model.lora import add_lora
+
+            add_lora(model, lora)
         device = best_device()
         precision = choose_precision(stage.training.precision, device)
         _refuse_fp16_for_t5(precision, backbone)
@@ -225,7 +230,9 @@ class StageRunner:
         with writing(folder):
             earlier = _done(folder)
             known = earlier["selected"] if earlier else {}
-            self._save_selected(trainer, merge, vocabulary, backbone, selected, folder, last)
+            about = self._about(model, backbone)
+            steps = [int(best["step"]) for best in selected.values()]
+            save_selected(trainer, model, about, backbone.tokenizer, vocabulary, steps, folder)
             write_json(
                 folder / DONE,
                 {
@@ -307,6 +314,15 @@ class StageRunner:
         model.grow(extend_labels(parent.labels, new))
         return backbone, model
 
+    def _about(self, model: TaskModel, backbone: Backbone) -> ModelInfo:
+        return ModelInfo(
+            task=self.task.name,
+            options=self.task.options.model_dump(mode="json"),
+            labels=model.labels,
+            encoder=self.config.model.encoder,
+            max_length=backbone.max_length,
+        )
+
     def _evaluations(
         self, sets: list[list[Data]], backbone: Backbone
     ) -> dict[str, list[tuple[Data, list[Example]]]]:
@@ -355,57 +371,6 @@ class StageRunner:
         )
         return vocabulary, piece_table(vocabulary)
 
-    def _save_selected(
-        self,
-        trainer: TransferTrainer,
-        merge: Callable[[], TaskModel],
-        vocabulary: Any,
-        backbone: Backbone,
-        selected: dict[str, dict[str, float]],
-        folder: Path,
-        last: int,
-    ) -> None:
-        from safetensors.torch import load_file
-
-        # The last step's weights are the ones in memory, so they go first.
-        steps = sorted({int(best["step"]) for best in selected.values()}, reverse=True)
-        for step in steps:
-            if step != last:
-                trainer.model.load_state_dict(load_file(trainer.snapshot(step)), strict=False)
-            self._save_one(merge, vocabulary, backbone, folder, step)
-
-    def _save_one(
-        self,
-        merge: Callable[[], TaskModel],
-        vocabulary: Any,
-        backbone: Backbone,
-        folder: Path,
-        step: int,
-    ) -> None:
-        model = merge()
-        broken = next((n for n, p in model.named_parameters() if not p.isfinite().all()), None)
-        if broken is not None:  # in the very last step, which no loss has seen
-            raise XltError(
-                f"the weights after step {step} hold NaN or infinite values, e.g. in {broken}",
-                where="training.learning_rate",
-                fix="lower the learning rate or raise warmup; with precision fp16 use bf16 or fp32",
-            )
-        info = ModelInfo(
-            task=self.task.name,
-            options=self.task.options.model_dump(mode="json"),
-            labels=model.labels,
-            encoder=self.config.model.encoder,
-            max_length=backbone.max_length,
-        )
-        target = folder / "selected" / str(step)
-        if target.exists():  # complete, see below; of a kill after it, or of fewer observers
-            return
-        part = folder / f"selecting-{step}"
-        shutil.rmtree(part, ignore_errors=True)
-        save_model(model, info, backbone.tokenizer, part, vocabulary)
-        target.parent.mkdir(exist_ok=True)
-        part.rename(target)
-
 
 def selector(dev: Sequence[Portion]) -> str:
     """What weights are selected on, as results name it: "dev:eng", "dev:eng+swa" or "last"."""
@@ -430,16 +395,6 @@ def weigh(examples: Sequence[Example], train: Sequence[Data]) -> None:
     ]
     for example in examples:
         example.weight = weights[example.index]
-
-
-def _with_lora(model: TaskModel, options: Model) -> tuple[TaskModel, Callable[[], TaskModel]]:
-    """Wrap the encoder for LoRA where asked; the second value gives plain merged weights."""
-    if options.lora is None:
-        return model, lambda: model
-    from xlt.model.lora import add_lora, merged
-
-    add_lora(model, options.lora)
-    return model, lambda: merged(model)
 
 
 def _refuse_fp16_for_t5(precision: str, backbone: Backbone) -> None:

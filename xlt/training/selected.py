@@ -1,0 +1,62 @@
+"""Writes the weights that a stage selected as model folders."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from xlt.errors import XltError
+from xlt.model.folder import ModelInfo, save_model
+from xlt.model.lora import merged
+from xlt.model.task_model import TaskModel
+from xlt.training.trainer import TransferTrainer
+
+
+def selected_folder(stage: Path, step: int) -> Path:
+    """Where a stage keeps the weights of a selected step."""
+    return stage / "selected" / str(step)
+
+
+def save_selected(
+    trainer: TransferTrainer,
+    model: TaskModel,
+    info: ModelInfo,
+    tokenizer: Any,
+    vocabulary: Any,
+    steps: Iterable[int],
+    stage: Path,
+) -> None:
+    """Save the model of every selected step, plain: LoRA merged, the vocabulary whole again.
+
+    model: what the trainer trained. vocabulary: of a trimmed model, else None.
+    Raises XltError if weights are not finite.
+    """
+    from safetensors.torch import load_file
+
+    last = trainer.state.global_step
+    # The last step's weights are the ones in memory, so they go first.
+    for step in sorted(set(steps), reverse=True):
+        if step != last:
+            trainer.model.load_state_dict(load_file(trainer.snapshot(step)), strict=False)
+        plain = merged(model)
+        _refuse_broken(plain, step)
+        folder = selected_folder(stage, step)
+        if folder.exists():  # complete, see below; of a kill after it, or of fewer observers
+            continue
+        part = stage / f"selecting-{step}"
+        shutil.rmtree(part, ignore_errors=True)
+        save_model(plain, info, tokenizer, part, vocabulary)
+        folder.parent.mkdir(exist_ok=True)
+        part.rename(folder)
+
+
+def _refuse_broken(model: TaskModel, step: int) -> None:
+    broken = next((n for n, p in model.named_parameters() if not p.isfinite().all()), None)
+    if broken is not None:  # in the very last step, which no loss has seen
+        raise XltError(
+            f"the weights after step {step} hold NaN or infinite values, e.g. in {broken}",
+            where="training.learning_rate",
+            fix="lower the learning rate or raise warmup; with precision fp16 use bf16 or fp32",
+        )
