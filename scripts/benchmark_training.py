@@ -299,7 +299,8 @@ def ours(folder: Path, task_name: str) -> dict[str, float]:
     from xlt.training.trainer import TransferTrainer
 
     records = read(folder)
-    task = tasks.get(task_name)()
+    kind = tasks.get(task_name)
+    task = kind(kind.Options(**OPTIONS.get(task_name, {})))
     backbone = Backbone(str(folder / "encoder"), Model(encoder=str(folder / "encoder")))
     model = task.build(backbone, task.labels(records))
     examples = task.encode(records, backbone, model.labels)
@@ -336,6 +337,7 @@ def ours(folder: Path, task_name: str) -> dict[str, float]:
     }
 
 
+OPTIONS = {"event_extraction": {"model": "pipeline"}}
 BASELINES = {"ner": tagging, "nli": inference, "event_extraction": extraction}
 WORKERS = {"baseline": baseline, "xlt": ours}
 

@@ -1,4 +1,4 @@
-"""Event extraction: entities, triggers and their arguments, by a pipeline or a joint model."""
+"""Event extraction: entities, triggers and their arguments, by a joint model or a pipeline."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ class EventExtraction(Task):
     measured_as = ("event-argument", "event-trigger", "event-entity")
 
     class Options(TaskOptions):
-        model: Literal["pipeline", "joint", "templates"] = Field(
-            "pipeline", description="read the sentence again for each trigger; score trigger and "
-            "word from one reading; or write the arguments of given triggers into a template"
+        model: Literal["joint", "pipeline", "templates"] = Field(
+            "joint", description="score trigger and word from one reading; read the sentence again "
+            "for each trigger; or write the arguments of given triggers into a template"
         )  # fmt: skip
         parts: list[Part] = Field(
             ["entities", "triggers", "arguments"],
