@@ -196,7 +196,8 @@ class EventExtraction(Task):
     ) -> Projection:
         from .projecting import project_record
 
-        return project_record(record, pairs["text"], settings)
+        heads = self.options.spans == "head"
+        return project_record(record, pairs["text"], settings, heads=heads)
 
     # Labels --------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from xlt.projection.pair import AlignedPair, Outcome, Projection, Span
@@ -17,12 +18,18 @@ if TYPE_CHECKING:
 Event = Mapping[str, Any]
 
 
-def project_record(record: Record, pair: AlignedPair, settings: ProjectionSettings) -> Projection:
+def project_record(
+    record: Record, pair: AlignedPair, settings: ProjectionSettings, *, heads: bool = False
+) -> Projection:
     """The record on the pair's target.
 
     An event that lost its trigger or an argument is lost; where its trigger stands is then noted
     in `unknown`, so that nobody learns that there is none.
+
+    heads: spans are head words, and stay so: each goes to the word that it is linked to best.
     """
+    if heads:
+        pair = _one_to_one(pair)
     mentions = [Span(e["type"], e["start"], e["end"]) for e in record["entities"]]
     entities = project_spans(mentions, pair, settings, exclusive=False)
     of_events = _project_events(record["events"], pair, settings)
@@ -51,6 +58,12 @@ def project_record(record: Record, pair: AlignedPair, settings: ProjectionSettin
         "unknown": in_order([_place(o) for o in places if o.target]),
     }  # fmt: skip
     return Projection(projected, outcomes)
+
+
+def _one_to_one(pair: AlignedPair) -> AlignedPair:
+    """The pair with the best link alone of every source word; the first of equals."""
+    best = {i: max(found, key=lambda j: (found[j], -j)) for i, found in pair.by_source.items()}
+    return replace(pair, links={(i, j): pair.links[i, j] for i, j in best.items()})
 
 
 def _structure(event: Event) -> Structure:

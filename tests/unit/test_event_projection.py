@@ -36,6 +36,17 @@ def project(links=LINKS, record=RECORD, **more):
     return EventExtraction().project(record, {"text": pair}, SETTINGS)
 
 
+def test_head_words_stay_one_word():
+    """`bought` is linked to two words: the better link says where the trigger is, so that the
+    projection can be read with `spans: head` again."""
+    record = {**RECORD, "events": [event(1, "Buy", (0, 1, "Buyer"))], "given": []}
+    pair = {"text": AlignedPair(WORDS, TARGET, LINKS)}
+    for spans, end in {"head": 7, "exact": 8}.items():
+        task = EventExtraction(EventExtraction.Options(spans=spans))
+        found = task.project(record, pair, SETTINGS).record
+        assert found["events"][0]["trigger"] == {"start": 6, "end": end}
+
+
 def test_events_keep_their_parts_when_the_order_changes():
     found = project()
     assert found.record["entities"] == [
