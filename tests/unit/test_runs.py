@@ -164,6 +164,7 @@ def test_several_targets_want_one_named(folder):
     with pytest.raises(XltError, match="several targets: ind, jav"):
         find_model(folder)
     assert find_model(folder / "seed-1" / "jav" / "model").name == "model"
+    assert find_model(folder, "jav") == folder / "seed-1" / "jav" / "model"
     with pytest.raises(XltError, match="no trained model"):
         find_model(folder / "seed-1" / "nowhere")
 

@@ -17,15 +17,22 @@ from xlt.task import Record, Task
 class Candidates:
     """The spans that the model in a folder finds.
 
+    target: whose model to take from a run with several.
     Raises XltError if there is no model, or one of another task.
     """
 
     def __init__(
-        self, task: Task, folder: str, *, within_words: bool = False, batch_tokens: int = 8192
+        self,
+        task: Task,
+        folder: str,
+        *,
+        target: str | None = None,
+        within_words: bool = False,
+        batch_tokens: int = 8192,
     ) -> None:
         self.within_words = within_words
         where = "projection.candidates"
-        path = find_model(Path(folder))
+        path = find_model(Path(folder), target)
         info = read_info(path)
         if info.task != task.name:
             raise XltError(

@@ -194,8 +194,12 @@ class Projector:
             return None
         from xlt.projection.candidates import Candidates
 
-        within = self.settings.within_words
-        return Candidates(self.task, self.settings.candidates, within_words=within)
+        return Candidates(
+            self.task,
+            self.settings.candidates,
+            target=self.target,
+            within_words=self.settings.within_words,
+        )
 
     def _project(self, record: Record, pairs: Mapping[str, AlignedPair]) -> Projection:
         projection = self.task.project(record, pairs, self.settings)

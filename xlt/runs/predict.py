@@ -86,13 +86,18 @@ def predict(
     return {"records": written, "model": str(folder), "output": output}
 
 
-def find_model(path: Path) -> Path:
-    """The model folder that the user means: itself, or the first seed's in a run folder."""
+def find_model(path: Path, target: str | None = None) -> Path:
+    """The model folder that the user means: itself, or the first seed's in a run folder.
+
+    target: whose model to take where a run has several.
+    """
     from xlt.model.folder import INFO
 
     if (path / INFO).is_file():
         return path
     found = sorted(path.glob("seed-*/*/model"))
+    own = [p for p in found if p.parent.name == target]
+    found = own or found
     if len({p.parent.name for p in found}) > 1:
         raise XltError(
             f"this run has models for several targets: {', '.join(p.parent.name for p in found)}",
