@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE",
                         help="options of the aligner, or of projection.*")  # fmt: skip
     parser.add_argument("--ranker", help="folder; {language} in it is the target's code")
+    parser.add_argument("--candidates", help="a run that proposes spans for --ranker")
     parser.add_argument("--weights", nargs="+", type=float, default=[0.3],
                         help="of the translation's score against the links'")  # fmt: skip
     options = parser.parse_args()
@@ -117,7 +118,8 @@ def entities(options: argparse.Namespace) -> None:
                     _say_entities(what, *both, took)
                     if options.ranker:
                         model = options.ranker.format(language=language)
-                        for weight, found, took in ranked(*both, language, model, options.weights):
+                        scored = ranked(*both, language, model, options.weights, options.candidates)
+                        for weight, found, took in scored:
                             what_ranked = f"{what}, ranked, weight {weight:.2f}"
                             _say_entities(
                                 what_ranked, english, theirs, found, chosen, settings, took

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from scripts.build_encoder.text import column, paths, premises
 from xlt import languages
@@ -55,19 +57,27 @@ def _words(text: str, language: str) -> list[str]:
 @dataclass(frozen=True)
 class Entities:
     words: list[list[str]]
-    spans: list[list[Span]]
+    tags: list[list[str]]
+
+    @cached_property
+    def spans(self) -> list[list[Span]]:
+        return [spans(sentence) for sentence in self.tags]
+
+    def record(self, n: int) -> dict[str, Any]:
+        """A sentence as the task `ner` reads it."""
+        return {"id": str(n), "words": self.words[n], "tags": self.tags[n]}
 
 
 def europarl(language: str) -> Entities:
     from xlt.data.columns import read_columns
 
     card = cards.get("europarl-ner")
-    words, entities = [], []
+    words, tags = [], []
     for path, split in paths(f"europarl-ner:{language}:test"):
         for sentence in read_columns(path, **{**card.options, **split.options}):
             words.append(sentence.words)
-            entities.append(spans(sentence.tags))
-    return Entities(words, entities)
+            tags.append(sentence.tags)
+    return Entities(words, tags)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from xlt.config.schema import ProjectionSettings, Ranking
+from xlt.projection.candidates import Candidates
 from xlt.projection.matching import with_matches
-from xlt.projection.pair import AlignedPair, Links
+from xlt.projection.pair import AlignedPair, Links, Span
 from xlt.projection.ranking import Texts, TranslationScore, rank
+from xlt.tasks.ner import NER
 
 from .gold import Entities
 from .speed import cpu_seconds
@@ -22,12 +24,21 @@ def ranked(
     language: str,
     model: str,
     weights: Sequence[float],
+    candidates: str | None = None,
 ) -> Iterator[tuple[float, list[Links], float]]:
-    """Weight, the links of all pairs (ranked where `chosen`), seconds of CPU of the scores."""
+    """Weight, the links of all pairs (ranked where `chosen`), seconds of CPU of the scores.
+
+    candidates: a model that proposes spans beside those that the links lead to.
+    """
     pairs = [
         AlignedPair(a, b, one) for a, b, one in zip(source.words, target.words, links, strict=True)
     ]
-    asked = [(source.spans[n], (), pairs[n]) for n in chosen]
+    proposed: list[list[Span]] = [[] for _ in chosen]
+    if candidates is not None:
+        propose = Candidates(NER(), candidates)
+        texts = [(source.record(n), {"text": pairs[n]}, False) for n in chosen]
+        proposed = [found.get("text", []) for found in propose(texts)]
+    asked = [(source.spans[n], own, pairs[n]) for n, own in zip(chosen, proposed, strict=True)]
     score = TranslationScore(Ranking(model=model), "eng", language)
     known: dict[Texts, float] = {}
 

@@ -38,7 +38,7 @@ from xlt.training.predict import autocast, choose_precision, piece_table, trimme
 
 log = logging.getLogger("generator")
 
-LANGUAGES = ("eng", "deu", "spa", "hin", "zho", "tur", "ind")
+LANGUAGES = ["eng", "deu", "spa", "hin", "zho", "tur", "ara", "rus", "vie", "ell", "tha", "ind"]
 LONGEST = 200
 """Characters of a sentence."""
 QUESTION_MARKS = "?？؟;"
