@@ -35,7 +35,7 @@ def ranked(
     ]
     proposed: list[list[Span]] = [[] for _ in chosen]
     if candidates is not None:
-        propose = Candidates(NER(), candidates)
+        propose = Candidates(NER(), candidates, target=language)
         texts = [(source.record(n), {"text": pairs[n]}, False) for n in chosen]
         proposed = [found.get("text", []) for found in propose(texts)]
     asked = [(source.spans[n], own, pairs[n]) for n, own in zip(chosen, proposed, strict=True)]
