@@ -20,6 +20,8 @@ from xlt.data.segment import tokenise
 
 MULTINLI = ("spa", "fra", "deu", "fin", "zho", "hun")
 NTREX = ("ita", "ind")
+WHOLE = ("fin", "hun")
+"""Languages whose words are not split in MultiNLI's `hypo`, as they are in the others."""
 LINES = 1500
 
 
@@ -46,12 +48,14 @@ def _lines(language: str, target: str) -> list[list[str]]:
         (path,) = resolve(Reference(ref=reference), language, "train").files
         with path.open(encoding="utf-8", newline="") as stream:
             rows = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-            return [row["hypo"].split() for row in rows]  # its words are split already
+            texts = [row["hypo"] for row in rows]
+        return [_words(t, language) if language in WHOLE else t.split() for t in texts]
     (path,) = resolve(Reference(ref=f"ntrex:{language}:test"), language, "test").files
-    found = []
-    for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
-        found.append([word for words, _ in tokenise(line, language) for word in words])
-    return found
+    return [_words(line, language) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+
+
+def _words(text: str, language: str) -> list[str]:
+    return [word for words, _ in tokenise(text, language) for word in words]
 
 
 if __name__ == "__main__":
