@@ -87,7 +87,8 @@ def test_predicted_trained_and_regretted(folder):
     lines = {line["language"]: line for line in again["sources"]}
     best = max(measured, key=lambda code: measured[code])
     worst = min(measured, key=lambda code: measured[code])
-    assert lines[best]["rank"] < lines[worst]["rank"]
+    if measured[best] > measured[worst]:  # so little trained, they may be equal
+        assert lines[best]["rank"] < lines[worst]["rank"]
     assert lines["ind"]["measured"] == pytest.approx(measured["ind"], abs=0.01)
     assert "own runs took part: runs" in run(folder, *asked)
     # The prediction that is judged is never made from the runs themselves.
