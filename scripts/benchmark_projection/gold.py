@@ -12,7 +12,7 @@ from scripts.build_encoder.text import column, paths, premises
 from xlt import languages
 from xlt.data import cards
 from xlt.data.files import lines
-from xlt.data.segment import tokenise
+from xlt.data.segment import text_words
 from xlt.projection.align.base import WordPair
 from xlt.projection.pair import Links, Span
 from xlt.tasks.ner.spans import spans
@@ -27,7 +27,7 @@ def parallel(names: Sequence[str], source: str, target: str, rows: int) -> list[
     for name in names:
         for one, other in _texts(name, source, target, rows):
             if one and other and (one, other) not in found:
-                pair = (_words(one, source), _words(other, target))
+                pair = (text_words(one, source), text_words(other, target))
                 if max(map(len, pair)) <= LONGEST:
                     found[one, other] = pair
     return list(found.values())
@@ -48,10 +48,6 @@ def _texts(name: str, source: str, target: str, rows: int) -> Iterator[tuple[str
         split = next(iter(card.languages[str(codes[0])]))
         sides = [column(name, str(code), split)[:rows] for code in codes]
     yield from zip(*sides, strict=True)
-
-
-def _words(text: str, language: str) -> list[str]:
-    return [word for sentence, _ in tokenise(text, language) for word in sentence]
 
 
 @dataclass(frozen=True)

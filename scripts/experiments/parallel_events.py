@@ -16,7 +16,7 @@ from pathlib import Path
 
 from xlt.config.schema import Reference
 from xlt.data.references import resolve
-from xlt.data.segment import tokenise
+from xlt.data.segment import text_words
 
 MULTINLI = ("spa", "fra", "deu", "fin", "zho", "hun")
 NTREX = ("ita", "ind")
@@ -49,13 +49,11 @@ def _lines(language: str, target: str) -> list[list[str]]:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
             texts = [row["hypo"] for row in rows]
-        return [_words(t, language) if language in WHOLE else t.split() for t in texts]
+        return [text_words(t, language) if language in WHOLE else t.split() for t in texts]
     (path,) = resolve(Reference(ref=f"ntrex:{language}:test"), language, "test").files
-    return [_words(line, language) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
-
-
-def _words(text: str, language: str) -> list[str]:
-    return [word for words, _ in tokenise(text, language) for word in words]
+    return [
+        text_words(line, language) for line in path.read_text(encoding="utf-8").split("\n")[:-1]
+    ]
 
 
 if __name__ == "__main__":

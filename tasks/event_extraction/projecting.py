@@ -29,7 +29,7 @@ def project_record(
     heads: spans are head words, and stay so: each goes to the word that it is linked to best.
     """
     if heads:
-        pair = _one_to_one(pair)
+        pair = _best_links(pair)
     mentions = [Span(e["type"], e["start"], e["end"]) for e in record["entities"]]
     entities = project_spans(mentions, pair, settings, exclusive=False)
     of_events = _project_events(record["events"], pair, settings)
@@ -60,7 +60,7 @@ def project_record(
     return Projection(projected, outcomes)
 
 
-def _one_to_one(pair: AlignedPair) -> AlignedPair:
+def _best_links(pair: AlignedPair) -> AlignedPair:
     """The pair with the best link alone of every source word; the first of equals."""
     best = {i: max(found, key=lambda j: (found[j], -j)) for i, found in pair.by_source.items()}
     return replace(pair, links={(i, j): pair.links[i, j] for i, j in best.items()})

@@ -18,9 +18,8 @@ from xlt.model.task_model import IGNORED, summed_cross_entropy
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
 from xlt.training import selected
-from xlt.training.data import Data
+from xlt.training.data import Data, weigh
 from xlt.training.predict import Predictor, piece_table
-from xlt.training.stages import weigh
 from xlt.training.trainer import Selector, TransferTrainer
 from xlt.transfer.stage import Portion
 

@@ -83,17 +83,19 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
 
 def is_study(path: Path) -> bool:
     """Whether this file, not one that it extends, describes several runs."""
+    return _layers(path)[-1].get(KEY) is not None
+
+
+def _layers(path: Path) -> list[Node]:
     problems: list[XltError] = []
     layers = read_layers(path, problems)
     raise_all(problems)
-    return layers[-1].get(KEY) is not None
+    return layers
 
 
 def outline(path: Path) -> tuple[dict[str, Node], str]:
     """Cell → the layer over the rest of the file that makes it; and the baseline's name."""
-    problems: list[XltError] = []
-    layers = read_layers(path, problems)
-    raise_all(problems)
+    layers = _layers(path)
     root = reduce(merge, layers)
     found = layers[-1].get(KEY)
     if found is None:

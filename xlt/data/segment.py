@@ -70,6 +70,11 @@ _OWN_CHOICE = {"jpn": "sudachipy", "tha": "pythainlp", "vie": None}
 _SPACY_NAMES = {"no": "nb"}
 
 
+def text_words(text: str, language: str) -> list[str]:
+    """The words of a text, whatever its sentences; see `tokenise`."""
+    return [word for words, _ in tokenise(text, language) for word in words]
+
+
 def tokenise(text: str, language: str) -> Iterator[tuple[list[str], list[bool]]]:
     """The sentences of a text: its words, and whether white space follows each.
 

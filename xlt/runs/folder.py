@@ -47,7 +47,7 @@ def _read(config: str, path: Path) -> dict[str, Any]:
 
 def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Keys that make a config another run's, by their first two levels; seeds may be added."""
-    if {*before.get("seeds", ())} <= {*now.get("seeds", ())}:
+    if {*before.get("seeds", ())} < {*now.get("seeds", ())}:
         before = {**before, "seeds": now.get("seeds")}
     found = []
     for key in dict.fromkeys([*before, *now]):

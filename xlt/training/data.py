@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, repeat
+from typing import Any
 
-from xlt.task import Record
+import numpy as np
+
+from xlt.task import Example, Record
 from xlt.transfer.stage import Portion
 
 
@@ -30,3 +33,23 @@ class Data:
     def inventory(self) -> Iterator[Record]:
         """The records whose labels a model of this data has to know."""
         return chain(self.records, self.originals)
+
+
+def groups(train: Sequence[Data]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+    """Index ranges of the stage's examples, one a language."""
+    found, begin = [], 0
+    for data in train:
+        found.append(np.arange(begin, begin + len(data.records), dtype=np.int64))
+        begin += len(data.records)
+    return found
+
+
+def weigh(examples: Sequence[Example], train: Sequence[Data]) -> None:
+    """Give every example the weight that its record has in the data."""
+    weights = [
+        weight
+        for data in train
+        for weight in (repeat(1.0, len(data.records)) if data.weights is None else data.weights)
+    ]
+    for example in examples:
+        example.weight = weights[example.index]

@@ -8,7 +8,6 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,13 @@ from xlt.files import disk_error, write_json, writing
 from xlt.model import embedded
 from xlt.model.backbone import Backbone
 from xlt.model.folder import ModelInfo, fingerprint_folder, load_model
+from xlt.model.lora import add_lora
 from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import Trimmed, stored_weights
 from xlt.task import Example, Labels, Task, extend_labels
 from xlt.training import checkpoint as ckpt
 from xlt.training.callbacks import Scores
-from xlt.training.data import Data
+from xlt.training.data import Data, groups, weigh
 from xlt.training.optim import freeze
 from xlt.training.predict import (
     PieceTable,
@@ -194,8 +194,6 @@ class StageRunner:
         freeze(model, stage.training.freeze)
         lora = self.config.model.lora
         if lora is not None:
-            from xlt.model.lora import add_lora
-
             add_lora(model, lora)
         device = best_device()
         precision = choose_precision(stage.training.precision, device)
@@ -208,7 +206,7 @@ class StageRunner:
             model,
             self.task,
             examples,
-            _groups(train),
+            groups(train),
             stage.training,
             folder=work,
             seed=self.seed,
@@ -375,26 +373,6 @@ class StageRunner:
 def selector(dev: Sequence[Portion]) -> str:
     """What weights are selected on, as results name it: "dev:eng", "dev:eng+swa" or "last"."""
     return f"dev:{'+'.join(portion.name for portion in dev)}" if dev else LAST
-
-
-def _groups(train: Sequence[Data]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
-    """Index ranges of the stage's examples, one a language."""
-    groups, begin = [], 0
-    for data in train:
-        groups.append(np.arange(begin, begin + len(data.records), dtype=np.int64))
-        begin += len(data.records)
-    return groups
-
-
-def weigh(examples: Sequence[Example], train: Sequence[Data]) -> None:
-    """Give every example the weight that its record has in the data."""
-    weights = [
-        weight
-        for data in train
-        for weight in (repeat(1.0, len(data.records)) if data.weights is None else data.weights)
-    ]
-    for example in examples:
-        example.weight = weights[example.index]
 
 
 def _refuse_fp16_for_t5(precision: str, backbone: Backbone) -> None:

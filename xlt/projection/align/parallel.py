@@ -31,12 +31,12 @@ def read(references: list[str], source: str, target: str) -> Iterator[WordPair]:
 
     Raises XltError: no such file or card, not parallel, not in these languages.
     """
-    from xlt.data.segment import tokenise
+    from xlt.data.segment import text_words
 
     for reference in references:
         for pair in _texts(reference, source, target):
             words = tuple(
-                [w for sentence, _ in tokenise(text, language) for w in sentence]
+                text_words(text, language)
                 for text, language in zip(pair, (source, target), strict=True)
             )
             if all(0 < len(side) <= LONGEST for side in words):
