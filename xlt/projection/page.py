@@ -54,7 +54,7 @@ class Sample:
             yield one
 
     def add(self, one: Projected) -> None:
-        lossy = one.projection.record is None or any(o.reason for o in one.projection.outcomes)
+        lossy = one.projection.document is None or any(o.reason for o in one.projection.outcomes)
         drawn, self._seen[lossy] = self._lossy if lossy else self._whole, self._seen[lossy] + 1
         if len(drawn) < self.size:
             drawn.append(one)
@@ -92,14 +92,14 @@ def figure(one: Projected) -> str:
             f'{warning}<div class="pair">{_source(pair, outcomes)}{_target(pair, outcomes)}</div>'
             f"{links(pair)}"
         )
-    used = "" if one.projection.record is not None else " – not used"
-    caption = f"<figcaption>{html.escape(str(one.source['id']))}{used}</figcaption>"
+    used = "" if one.projection.document is not None else " – not used"
+    caption = f"<figcaption>{html.escape(one.source.id)}{used}</figcaption>"
     return f"<figure>{caption}{''.join(parts)}</figure>\n"
 
 
 def links(pair: AlignedPair) -> str:
     """Both texts in rows, linked words joined by lines that are darker the higher the score."""
-    sides = [_places(pair.source), _places(pair.target)]
+    sides = [_places(pair.source.words), _places(pair.target.words)]
     width = max(edge for places in sides for _, edge in places) + _SPACE if any(sides) else 0
     size = f'width="{width:.0f}" height="{_BOTTOM + 16}"'
     found = [f'<svg {size} xmlns="http://www.w3.org/2000/svg">']
@@ -108,7 +108,10 @@ def links(pair: AlignedPair) -> str:
             f'<line x1="{_middle(sides[0][i])}" y1="{_TOP + 6}" x2="{_middle(sides[1][j])}" '
             f'y2="{_BOTTOM - 14}" stroke="#357" stroke-opacity="{score:.2f}"/>'
         )
-    for words, places, y in ((pair.source, sides[0], _TOP), (pair.target, sides[1], _BOTTOM)):
+    for words, places, y in (
+        (pair.source.words, sides[0], _TOP),
+        (pair.target.words, sides[1], _BOTTOM),
+    ):
         for word, place in zip(words, places, strict=True):
             at = f'x="{_middle(place)}" y="{y}" text-anchor="middle"'
             found.append(f"<text {at}>{html.escape(word)}</text>")
@@ -121,19 +124,19 @@ def _source(pair: AlignedPair, outcomes: Sequence[Outcome]) -> str:
         for o in outcomes
     ]
     linked = [
-        ", ".join(f"{pair.target[j]} {s:.2f}" for j, s in pair.by_source.get(i, {}).items())
-        for i in range(len(pair.source))
+        ", ".join(f"{pair.target.words[j]} {s:.2f}" for j, s in pair.by_source.get(i, {}).items())
+        for i in range(len(pair.source.words))
     ]
-    return _text(pair.source, marks, linked)
+    return _text(pair.source.words, marks, linked)
 
 
 def _target(pair: AlignedPair, outcomes: Sequence[Outcome]) -> str:
     marks = [(o.target, o.kind, f"{o.confidence:.2f}", False) for o in outcomes if o.target]
     linked = [
-        ", ".join(f"{pair.source[i]} {s:.2f}" for i, s in pair.by_target.get(j, {}).items())
-        for j in range(len(pair.target))
+        ", ".join(f"{pair.source.words[i]} {s:.2f}" for i, s in pair.by_target.get(j, {}).items())
+        for j in range(len(pair.target.words))
     ]
-    return _text(pair.target, marks, linked)
+    return _text(pair.target.words, marks, linked)
 
 
 def _text(

@@ -33,7 +33,7 @@ def project_words(
     """
     reason = whole_loss(pair, settings)
     labelled = [i for i, label in enumerate(labels) if label is not None]
-    found: list[str | None] = [None] * len(pair.target)
+    found: list[str | None] = [None] * len(pair.target.words)
     if reason is not None:
         return found, [_outcome(labels, i, reason=reason, text=text) for i in labelled]
     origin = {j: best(row) for j, row in pair.by_target.items()}
