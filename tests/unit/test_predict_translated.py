@@ -19,7 +19,7 @@ from xlt.projection.words import log_probabilities
 from xlt.task import Example, Task
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
-from xlt.tasks.ner.spans import carry_scores
+from xlt.tasks.ner.spans import project_scores
 from xlt.testing import translation
 from xlt.training.predict import Predictor
 from xlt.transfer.stage import Prediction
@@ -159,11 +159,11 @@ def test_entity_types_follow_links_and_beginnings_follow_spans():
     """`Marley Bob` on `Bob Marley`: B and I change places; an unlinked word inside is I too."""
     scores = log_probabilities(np.array([[0, 0, 0, 0, 9.0], [0, 0, 0, 9, 0], [9, 0, 0, 0, 0]]))
     pair = AlignedPair(["M", "B", "x"], ["B", "de", "M", "y"], {(1, 0): 1.0, (0, 2): 0.5})
-    found = np.exp(carry_scores(scores, pair, [Span("PER", 0, 3)], TAGS))
+    found = np.exp(project_scores(scores, pair, [Span("PER", 0, 3)], TAGS))
     assert found.argmax(1).tolist()[:3] == [3, 4, 4]
     assert found[3] == pytest.approx([0.2] * 5)
     assert found.sum(1) == pytest.approx([1] * 4)
-    alone = np.exp(carry_scores(scores, pair, [], TAGS)).argmax(1).tolist()
+    alone = np.exp(project_scores(scores, pair, [], TAGS)).argmax(1).tolist()
     assert (alone[0], alone[2]) == (3, 3)
 
 

@@ -8,10 +8,13 @@ is written.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TextIO
 
 from xlt.data.files import Source, label, lines
+from xlt.document import Offsets, Text
 from xlt.errors import XltError
 
 ID, FORM, LEMMA, UPOS, XPOS, FEATS, HEAD, DEPREL, DEPS, MISC = range(10)
@@ -72,46 +75,55 @@ class Sentence:
                 end = int(identifier)
                 yield row[FORM], _space_after(row), end - 1, end
 
-    def space_after(self) -> list[bool]:
-        """For each word; within a multiword token False up to its last word."""
-        spaces = [False] * len(self.words)
-        for _, space, _, end in self.surface():
-            spaces[end - 1] = space
-        return spaces
+    def text(self) -> Text:
+        """The text that is written; the words of a multiword token have its place.
 
-    def text(self) -> str:
-        """The running text, rebuilt from the surface tokens."""
-        parts = (form + " " * space for form, space, _, _ in self.surface())
-        return "".join(parts).rstrip(" ")
+        It is the comment ``text`` if the tokens are those of it, else what the tokens make up.
+        """
+        tokens = list(self.surface())
+        forms = [form for form, *_ in tokens]
+        written = Text.from_words(forms, [space for _, space, *_ in tokens])
+        stated = self.comment("text")
+        if stated is not None and stated != written.surface:
+            with suppress(ValueError):  # of another sentence, or edited by hand
+                written = Text.locate(stated, forms)
+        offsets: list[Offsets] = []
+        for place, (*_, first, last) in zip(written.offsets, tokens, strict=True):
+            offsets += [place] * (last - first)
+        return Text(written.surface, tuple(self.forms), tuple(offsets))
 
     @classmethod
-    def from_words(
+    def from_text(
         cls,
-        forms: Sequence[str],
+        text: Text,
         heads: Sequence[int] | None = None,
         deprels: Sequence[str] | None = None,
         *,
         upos: Sequence[str] | None = None,
-        space_after: Sequence[bool] | None = None,
         comments: Iterable[str] = (),
     ) -> Sentence:
-        """A sentence of plain words; what is not given is ``_``."""
-        words = [
-            [
-                str(i + 1),
-                form,
-                "_",
-                upos[i] if upos else "_",
-                "_",
-                "_",
-                str(heads[i]) if heads and heads[i] >= 0 else "_",
-                deprels[i] if deprels else "_",
-                "_",
-                "_" if space_after is None or space_after[i] else "SpaceAfter=No",
-            ]
-            for i, form in enumerate(forms)
-        ]
-        return cls(rows=list(words), words=words, comments=list(comments))
+        """A sentence of the words of a text; what is not given is ``_``.
+
+        Words that have one place in the text are those of a multiword token.
+        """
+        rows: list[Row] = []
+        words: list[Row] = []
+        spaces = text.space_after
+        for place, group in groupby(range(len(text.words)), key=lambda i: text.offsets[i]):
+            members = list(group)
+            misc = "_" if spaces[members[-1]] or text.joined else "SpaceAfter=No"
+            if len(members) > 1 and place[0] < place[1]:
+                token = text.surface[slice(*place)]
+                identifier = f"{members[0] + 1}-{members[-1] + 1}"
+                rows.append([identifier, token, *"_" * 7, misc])
+                misc = "_"
+            for i in members:
+                head = str(heads[i]) if heads and heads[i] >= 0 else "_"
+                tag, relation = upos[i] if upos else "_", deprels[i] if deprels else "_"
+                word = [str(i + 1), text.words[i], "_", tag, "_", "_", head, relation, "_", misc]
+                rows.append(word)
+                words.append(word)
+        return cls(rows=rows, words=words, comments=list(comments))
 
 
 def read_conllu(

@@ -65,7 +65,7 @@ def best(row: dict[int, float], rank: Callable[[int], float] = lambda word: -wor
     return max(row, key=lambda word: (row[word], rank(word)))
 
 
-def carry_scores(
+def project_scores(
     scores: NDArray[np.float32], pair: AlignedPair, *, extra: int = 0
 ) -> NDArray[np.float32]:
     """Log-probabilities of source words, shape (extra + sources or more, labels), as those of the
