@@ -16,6 +16,7 @@ from pydantic import Field, PositiveInt
 
 from xlt import languages
 from xlt.config.schema import LocalPath
+from xlt.data.offsets import SpanLocator
 from xlt.errors import XltError
 from xlt.model.generation import Generation
 from xlt.task import Example, Labels, Record, Task, TaskOptions
@@ -117,7 +118,8 @@ class QuestionGeneration(Task):
             yield from records.read_squad(path, **given)
 
     def adopt(self, row: Record, *, where: object) -> Record:
-        return records.make(row, labelled=True, where=where)
+        with SpanLocator(where, "answer", "context") as locate:
+            return records.make(row, locate=locate, labelled=True, where=where)
 
     def write(self, records_: Iterable[Record], stream: TextIO, format: str) -> None:
         noted = filters.without_duplicates(records_)

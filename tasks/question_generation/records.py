@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from xlt import languages
 from xlt.data.files import open_text
 from xlt.data.jsonl import read_jsonl, write_jsonl
+from xlt.data.offsets import SpanLocator
 from xlt.errors import XltError, choose
 from xlt.task import Record
 
@@ -30,15 +31,21 @@ AFRIQA = {"answers": "answer_pivot", "question": "question_lang"}
 
 
 def make(
-    row: Row, *, labelled: bool, where: object, types: Mapping[str, str] | None = None
+    row: Row,
+    *,
+    locate: SpanLocator,
+    labelled: bool,
+    where: object,
+    types: Mapping[str, str] | None = None,
 ) -> Record:
     """The record of a row with a context, a question and answers, in any of their usual forms.
 
+    locate:   finds the answers in the context; one for a file, as it counts what it moved.
     labelled: False where there may be no question yet.
     types:    a file's own name of a type → ours; `*` for all that are not named, "" for none.
 
-    Raises XltError: no context, no question, no answer, an answer that is not in the context, an
-    unknown type or language.
+    Raises XltError: no context, no question, no answer, an answer that is not in the context or
+    whose start is no number, an unknown type or language.
     """
     context = row.get("context")
     if not isinstance(context, str) or not context.strip():
@@ -48,7 +55,9 @@ def make(
             where=where, fix="give the text that is asked about, or leave the question out",
         )  # fmt: skip
     question = row.get("question") or ""
-    if labelled and not (isinstance(question, str) and question.strip()):
+    if not isinstance(question, str):
+        raise XltError("the question is no text", where=where, fix="write it as one JSON string")
+    if labelled and not question.strip():
         raise XltError("there is no question", where=where, fix="write one, or leave this out")
     language = row.get("language") or ""
     kind = row.get("question_type") or ""
@@ -65,48 +74,70 @@ def make(
         "title": row.get("title") or "",
         "context": context,
         "question": question.strip(),
-        "answers": _answers(row.get("answers"), context, where),
+        "answers": _answers(row.get("answers"), context, locate, where),
         "question_type": kind,
         "note": row.get("note") or "",
     }
 
 
-def _answers(given: Any, context: str, where: object) -> dict[str, list[Any]]:
-    if isinstance(given, dict):  # lists side by side, as in hub data sets
-        texts = given.get("text") or []
-        starts = given.get("answer_start") or [None] * len(texts)
-        pairs = list(zip(texts, starts, strict=False))
-    elif isinstance(given, list):
-        pairs = [(a.get("text"), a.get("answer_start")) for a in given if isinstance(a, dict)]
+def _answers(given: Any, context: str, locate: SpanLocator, where: object) -> dict[str, list[Any]]:
+    """The answers, found in the context: lists of texts and of where they begin."""
+    stated = _stated_answers(given, where)
+    if not any(text.strip() for text, _ in stated):
+        raise XltError("there is no answer to ask for", where=where, fix=_ANSWERS)
+    found = []
+    for number, (text, start) in enumerate(stated, 1):
+        if not text.strip():
+            raise XltError(f"answer {number} is empty", where=where, fix="remove it")
+        try:
+            found.append(locate(text, start, context, where=where))
+        except XltError as error:
+            raise XltError(
+                error.what,
+                where=where,
+                fix=f"{error.fix}; or leave the question out (reader option `drop: true`)",
+            ) from error
+    return {"text": [text for text, _ in found], "answer_start": [start for _, start in found]}
+
+
+_ANSWERS = (
+    'give `"answers": {"text": ["…"], "answer_start": [0]}` or a list of '
+    '`{"text": "…", "answer_start": 0}`: questions are generated for an answer in the context'
+)
+
+
+def _stated_answers(given: Any, where: object) -> list[tuple[str, Any]]:
+    """Text and start of each answer, as they stand in the file; None for a start it does not give.
+
+    given: lists of texts and starts side by side, as in hub data sets; one text and one start;
+        a list of mappings, as in SQuAD's files; a list of texts or one text, without starts.
+    """
+    if given is None:
+        return []
+    if isinstance(given, dict):
+        texts, starts = given.get("text"), given.get("answer_start")
+        if not isinstance(texts, list):
+            texts, starts = [texts], [starts]
+        elif starts is None:
+            starts = [None] * len(texts)
+        if not isinstance(starts, list):
+            raise _not_answers("`text` is a list and `answer_start` is none", where)
+        if len(starts) != len(texts):
+            raise _not_answers(f"{len(texts)} in `text`, {len(starts)} in `answer_start`", where)
+        pairs = list(zip(texts, starts, strict=True))
     else:
-        pairs = []
-    found = [
-        (t, _place(t, s, context, where)) for t, s in pairs if isinstance(t, str) and t.strip()
-    ]
-    if not found:
-        raise XltError(
-            "there is no answer to ask for",
-            where=where,
-            fix='give `"answers": {"text": ["…"], "answer_start": [0]}`: questions are generated '
-            "for an answer in the context",
-        )
-    return {"text": [t for t, _ in found], "answer_start": [s for _, s in found]}
+        pairs = [
+            (one.get("text"), one.get("answer_start")) if isinstance(one, dict) else (one, None)
+            for one in (given if isinstance(given, list) else [given])
+        ]
+    for text, _ in pairs:
+        if not isinstance(text, str):
+            raise _not_answers(f"an answer is {text!r:.60}, not a text", where)
+    return pairs
 
 
-def _place(text: str, start: Any, context: str, where: object) -> int:
-    """Where the answer begins: where it is said to, else the place nearest to that."""
-    if isinstance(start, int) and start >= 0 and context.startswith(text, start):
-        return start
-    places = [at for at in range(len(context)) if context.startswith(text, at)]
-    if not places:
-        shown = text if len(text) <= 60 else text[:57] + "…"
-        raise XltError(
-            f"the answer {shown!r} is not in the context",
-            where=where,
-            fix="an answer is a span of the context, letter for letter; correct it, or leave the "
-            "question out (reader option `drop: true`)",
-        )
-    return min(places, key=lambda at: abs(at - start)) if isinstance(start, int) else places[0]
+def _not_answers(why: str, where: object) -> XltError:
+    return XltError(f"`answers` cannot be read: {why}", where=where, fix=_ANSWERS)
 
 
 # Reading -----------------------------------------------------------------------------------------
@@ -120,21 +151,32 @@ def read_squad(
 
     drop: leave out what `make` refuses, instead of raising.
     """
+    with SpanLocator(path, "answer", "context") as locate:
+        for row, where in _squad_rows(path, labelled=labelled):
+            try:
+                yield make(row, locate=locate, labelled=labelled, where=where, types=types)
+            except XltError:
+                if not drop:
+                    raise
+
+
+def _squad_rows(path: Path, *, labelled: bool) -> Iterator[tuple[Row, str]]:
+    """A row for each question that has an answer, and where it is."""
     number = 0
     for title, paragraph, at in _paragraphs(path):
-        questions = [*(paragraph.get("qas") or [])]
+        questions = _questions(paragraph, "qas", path, at)
         if not labelled:  # what the filters have put aside, back in its place
-            for one in sorted(paragraph.get("filtered") or [], key=lambda q: q.get("position", 0)):
+            filtered = _questions(paragraph, "filtered", path, at)
+            for one in sorted(filtered, key=lambda q: q.get("position", 0)):
                 questions.insert(one.get("position", 0), one)
         for one in questions:
             number += 1
-            if not isinstance(one, dict):
-                raise _not_squad(path, f"a question in {at} is no mapping")
+            if _unanswerable(one):
+                continue
             id = one.get("id") or str(number)
             answers = one.get("answers")
-            if one.get("is_impossible") or (answers is not None and not answers):
-                continue
-            label = answers[0].get("label") if isinstance(answers, list) and answers else None
+            first = answers[0] if isinstance(answers, list) else None
+            label = first.get("label") if isinstance(first, dict) else None
             row = {
                 "title": title,
                 "context": paragraph.get("context"),
@@ -142,11 +184,15 @@ def read_squad(
                 **one,
                 "id": id,
             }
-            try:
-                yield make(row, labelled=labelled, where=f"{path}: question {id}", types=types)
-            except XltError:
-                if not drop:
-                    raise
+            yield row, f"{path}: question {id}"
+
+
+def _questions(paragraph: Row, key: str, path: Path, at: str) -> list[Row]:
+    """The questions in a field of a paragraph, in a new list."""
+    questions = paragraph.get(key) or []
+    if not isinstance(questions, list) or not all(isinstance(q, dict) for q in questions):
+        raise _not_squad(path, f"`{key}` in {at} is no list of mappings")
+    return [*questions]
 
 
 def _published(label: Any) -> str | None:
@@ -195,21 +241,21 @@ def read_lines(
     types: Mapping[str, str] | None = None,
     drop: bool = False,
 ) -> Iterator[Record]:
-    for number, row in read_jsonl(path, required=("context", "answers"), columns=columns):
-        row.setdefault("id", str(number))
-        if labelled and row.get("note") in REASONS:
-            continue
-        if _unanswerable(row):
-            continue
-        try:
-            yield make(row, labelled=labelled, where=f"{path}:{number}", types=types)
-        except XltError:
-            if not drop:
-                raise
+    with SpanLocator(path, "answer", "context") as locate:
+        for number, row in read_jsonl(path, required=("context", "answers"), columns=columns):
+            row.setdefault("id", str(number))
+            if (labelled and row.get("note") in REASONS) or _unanswerable(row):
+                continue
+            where = f"{path}:{number}"
+            try:
+                yield make(row, locate=locate, labelled=labelled, where=where, types=types)
+            except XltError:
+                if not drop:
+                    raise
 
 
 def _unanswerable(row: Row) -> bool:
-    answers = row["answers"]
+    answers = row.get("answers")
     texts = answers.get("text") if isinstance(answers, dict) else answers
     return bool(row.get("is_impossible")) or texts == []
 

@@ -105,6 +105,29 @@ def test_dygie_counts_words_of_the_document(tmp_path):
     assert read(tmp_path, two, "dygie")[1]["events"][0]["trigger"] == {"start": 2, "end": 4}
 
 
+EMOJI = ["🙂", "Ana", "Ruiz", "knows", "Ana"]
+MENTIONS = [
+    # start, end, text → words, what is said of it
+    (2, 10, "Ana Ruiz", (1, 3), ""),
+    (2, 10, "AnaRuiz", (1, 3), ""),
+    (2.0, "10", "Ana Ruiz", (1, 3), ""),
+    (3, 11, "Ana Ruiz", (1, 3), "1 counted in UTF-16 code units"),
+    (20, 23, "Ana", (4, 5), "1 counted in UTF-8 bytes"),
+    (1, 10, " Ana Ruiz", (1, 3), "1 with stray white space"),
+    (16, 19, "Ana", (4, 5), "1 to the nearest occurrence"),
+]
+
+
+@pytest.mark.parametrize(("start", "end", "text", "words", "moved"), MENTIONS)
+def test_mentions_are_where_their_text_is(tmp_path, caplog, start, end, text, words, moved):
+    mention = {"start": start, "end": end, "type": "PER", "text": text}
+    row = {"tokens": EMOJI, "entities": {"T1": mention}, "triggers": {}}
+    (record,) = read(tmp_path, row, "mee")
+    (entity,) = record["entities"]
+    assert (entity["start"], entity["end"]) == words
+    assert [moved] * bool(moved) == [m.split("moved: ")[1] for m in caplog.messages]
+
+
 def test_inclusive_ends(tmp_path):
     row = json.loads(json.dumps(ACE))
     for mention in (*row["golden-entity-mentions"], row["golden-event-mentions"][0]["trigger"],
@@ -264,6 +287,15 @@ BAD = [
      "characters from 9 to 99 are not in the text of 31"),
     ("mee", {**MEE, "triggers": {"T3": {"start": "x", "end": 99, "type": "Buy"}}},
      "has no character offsets"),
+    ("mee", {**MEE, "triggers": {"T3": {"start": True, "end": 9, "type": "Buy"}}},
+     "has no character offsets"),
+    ("mee", {**MEE, "triggers": {"T3": {"start": 9, "end": 15, "type": "Buy", "text": "sold"}}},
+     "the mention 'sold' is not in the joined tokens"),
+    ("mee", {**MEE, "tokens": "Ana"}, "`tokens` is no list of texts"),
+    ("ace", {**ACE, "golden-entity-mentions": [{"start": 0, "end": "two", "entity-type": "P"}]},
+     "`end` of .* is 'two', not a whole number"),
+    ("ace", {**ACE, "golden-entity-mentions": [{"start": 0, "end": True, "entity-type": "P"}]},
+     "`end` of .* is True, not a whole number"),
     ("conllup", UP2.replace("FORM", "WORD"), "jsonl:1: the columns lack FORM"),
     ("conllup", UP2.replace("A0:1-2", "A0:x"), "jsonl:6: 'A0:x' is no argument"),
     ("conllup", UP2.replace("2\tRuiz\t1\t", "2\tRuiz\t"), "jsonl:4: 5 columns where 6"),

@@ -60,6 +60,99 @@ def test_an_offset_that_is_wrong(tmp_path, start, found):
     assert record["answers"]["answer_start"] == [found]
 
 
+PARIS = "Paris is old. People like Paris because Paris has parks."
+FORMS = [
+    ({"text": "Paris", "answer_start": 0}, [0]),
+    ({"text": "Paris", "answer_start": 40}, [40]),
+    ({"text": ["Paris", "People"], "answer_start": [26.0, "14"]}, [26, 14]),
+    ([{"text": "Paris", "answer_start": 40.0}], [40]),
+    ([{"text": "Paris", "answer_start": "40"}], [40]),
+    ([{"text": "Paris"}], [0]),
+    (["old", "parks"], [9, 50]),
+    ("parks", [50]),
+    ({"text": ["parks"]}, [50]),
+    ({"text": ["parks"], "answer_start": None}, [50]),
+]
+"""`answers` as files give them → where the answers begin."""
+
+
+def written(row, form):
+    """A row as a file of that form has it: its name and text."""
+    if form == "jsonl":
+        return json.dumps(row), "data.jsonl"
+    return squad([row], row["context"]), "data.json"
+
+
+@pytest.mark.parametrize("form", ["squad", "jsonl"])
+@pytest.mark.parametrize(("answers", "starts"), FORMS)
+def test_forms_of_answers(tmp_path, answers, starts, form):
+    row = {"context": PARIS, "question": "Which?", "answers": answers}
+    (record,) = read(tmp_path, *written(row, form))
+    assert record["answers"]["answer_start"] == starts
+    assert all(
+        PARIS.startswith(text, start)
+        for text, start in zip(record["answers"]["text"], starts, strict=True)
+    )
+
+
+MALFORMED = [
+    ([{"text": "Paris", "answer_start": True}], "the start of the answer 'Paris' is True"),
+    ([{"text": "Paris", "answer_start": 40.5}], "is 40.5, not a whole number"),
+    ([{"text": "Paris", "answer_start": "forty"}], "is 'forty', not a whole number"),
+    ([{"text": "Paris", "answer_start": [40]}], r"is \[40\], not a whole number"),
+    ({"text": ["Paris", "old"], "answer_start": [0]}, "2 in `text`, 1 in `answer_start`"),
+    ({"text": ["Paris"], "answer_start": [0, 26]}, "1 in `text`, 2 in `answer_start`"),
+    ({"text": ["Paris"], "answer_start": 0}, "`text` is a list and `answer_start` is none"),
+    ({"text": "Paris", "answer_start": [0]}, r"is \[0\], not a whole number"),
+    ({"answer": "Paris"}, "an answer is None, not a text"),
+    ([5], "an answer is 5, not a text"),
+    ([None], "an answer is None, not a text"),
+    (True, "an answer is True, not a text"),
+    (["Paris", " "], "answer 2 is empty"),
+    ("", "there is no answer"),
+    (None, "there is no answer"),
+]
+
+
+@pytest.mark.parametrize("form", ["squad", "jsonl"])
+@pytest.mark.parametrize(("answers", "complaint"), MALFORMED)
+def test_malformed_answers(tmp_path, answers, complaint, form):
+    row = {"id": "q7", "context": PARIS, "question": "Which?", "answers": answers}
+    with pytest.raises(XltError, match=complaint) as error:
+        read(tmp_path, *written(row, form))
+    assert error.value.where == str(tmp_path) + (
+        "/data.jsonl:1" if form == "jsonl" else "/data.json: question q7"
+    )
+    assert error.value.fix
+
+
+@pytest.mark.parametrize("form", ["squad", "jsonl"])
+def test_moved_answers_are_reported_once_a_file(tmp_path, caplog, form):
+    context = "🙂 Ada was born in London. She died in London."
+    answers = [("London", 18), ("London", 19), (" London", 17), ("Ada", 0), ("London", None)]
+    stated = [{"text": text, "answer_start": start} for text, start in answers]
+    row = {"context": context, "question": "Where?", "answers": stated}
+    (record,) = read(tmp_path, *written(row, form))
+    assert record["answers"] == {
+        "text": ["London", "London", "London", "Ada", "London"],
+        "answer_start": [18, 18, 18, 2, 18],
+    }
+    (message,) = caplog.messages
+    assert message.startswith(str(tmp_path / "data.json"))
+    assert message.split(": ", 1)[1] == (
+        "3 of 5 answers moved: 1 counted in UTF-16 code units, 1 with stray white space, "
+        "1 to the only occurrence; 1 of 5 answers without a start, in several places: the first "
+        "one is taken"
+    )
+
+
+def test_answers_of_a_hub(caplog):
+    row = {"id": 1, "context": PARIS, "question": "Which?"}
+    stated = {"text": ["Paris"], "answer_start": [41]}
+    assert TASK.adopt(row | {"answers": stated}, where="hub[3]")["answers"]["answer_start"] == [40]
+    assert caplog.messages == ["hub[3]: 1 of 1 answer moved: 1 to the nearest occurrence"]
+
+
 def test_published_types(tmp_path):
     answers = [{"text": "London", "answer_start": 16, "label": "where"}]
     rows = [qa() | {"answers": answers}, qa() | {"answers": [answers[0] | {"label": "NONE"}]}]
