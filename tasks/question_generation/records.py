@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from xlt import languages
-from xlt.data.files import open_text
-from xlt.data.jsonl import read_jsonl, write_jsonl
+from xlt.data.jsonl import load_json, read_jsonl, write_jsonl
 from xlt.data.offsets import SpanLocator
 from xlt.errors import XltError, choose
 from xlt.task import Record
@@ -201,15 +200,9 @@ def _published(label: Any) -> str | None:
 
 
 def _paragraphs(path: Path) -> Iterator[tuple[str, Row, str]]:
-    try:
-        with open_text(path) as stream:
-            content = json.load(stream)
-    except json.JSONDecodeError as error:
-        raise XltError(
-            f"not JSON: {error.msg}",
-            where=f"{path}:{error.lineno}",
-            fix="a SQuAD file is one JSON object; for one a line say `format: jsonl`",
-        ) from error
+    content = load_json(
+        path, fix="a SQuAD file is one JSON object; for one a line say `format: jsonl`"
+    )
     articles = content.get("data") if isinstance(content, dict) else content
     if not isinstance(articles, list):
         raise _not_squad(path, "there is no list of articles in `data`")

@@ -93,6 +93,14 @@ class Sentence:
         return Text(written.surface, tuple(self.forms), tuple(offsets))
 
     @classmethod
+    def from_lines(cls, lines: Iterable[str]) -> Sentence:
+        """The sentence of lines that `read_conllu` has read and found right."""
+        lines = list(lines)
+        comments = [line for line in lines if line.startswith("#")]
+        rows = [line.split("\t") for line in lines[len(comments) :]]
+        return cls(rows, [row for row in rows if row[ID].isdecimal()], comments)
+
+    @classmethod
     def from_text(
         cls,
         text: Text,
