@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TextIO, runtime_checkable
 
 from xlt.config.schema import ProjectionSettings, Section
-from xlt.document import Document, Layer, Schema, Text
+from xlt.document import Document, Label, Layer, Schema, Text
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
 
@@ -72,9 +72,9 @@ class Task(ABC):
     layers: ClassVar[Mapping[str, type[Layer]]]
     """The annotation of a document: name → kind."""
     reads: ClassVar[tuple[str, ...]] = ()
-    """Those layers that the model is given, not asked for: they have to be there to predict."""
+    """Those layers that the model may be given; the others it predicts."""
     counted: ClassVar[tuple[str, ...] | None] = None
-    """The layers whose labels a projection counts; by default all that the model does not read."""
+    """The layers whose labels a projection counts; by default those that the model predicts."""
     controls: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Controls in `xlt probe`: name → texts that are hidden from the model."""
     metrics_reported: ClassVar[tuple[str, ...]]
@@ -145,7 +145,7 @@ class Task(ABC):
 
         Raises XltError where a text alone is not enough.
         """
-        if self.reads or len(self.texts) > 1:
+        if len(self.texts) > 1:
             raise XltError(
                 f"a text alone is not enough for {self.name}",
                 where="--input-format",
@@ -154,9 +154,20 @@ class Task(ABC):
         layers = {name: kind.empty(len(text.words)) for name, kind in self.layers.items()}
         return Document(id, {self.texts[0]: text}, layers, language)
 
+    def given_texts(self, document: Document) -> list[Text]:
+        """The texts that the model is given, for statistics and comparisons; all have words."""
+        from xlt.data.segment import with_words
+
+        given = (document.texts[name] for name in self.texts if name not in generated_texts(self))
+        return [text if text.words else with_words(text.surface) for text in given]
+
+    def words(self, document: Document) -> list[str]:
+        """The words of `given_texts`."""
+        return [word for text in self.given_texts(document) for word in text.words]
+
     def sizes(self, document: Document) -> dict[str, int]:
         """Name → how much of it the document has: what a `limit` may count instead of records."""
-        return {"words": len(document.words)}
+        return {"words": len(self.words(document))}
 
     @classmethod
     def readable(cls) -> dict[str, tuple[str, ...]]:
@@ -334,6 +345,18 @@ class Generating(Protocol):
 def generated_texts(task: Task) -> tuple[str, ...]:
     """Names of the texts that the task's model writes; they are never given to it."""
     return task.generated_texts if isinstance(task, Generating) else ()
+
+
+def predicted_layers(task: Task) -> list[str]:
+    """Names of the layers that the task's model predicts."""
+    return [name for name in task.layers if name not in task.reads]
+
+
+def label_layer(task: Task) -> str | None:
+    """The layer of the one label that is all the task predicts; None for other tasks."""
+    names = predicted_layers(task)
+    only = len(names) == 1 and issubclass(task.layers[names[0]], Label)
+    return names[0] if only and not generated_texts(task) else None
 
 
 def extend_labels(known: Labels, new: Labels) -> Labels:

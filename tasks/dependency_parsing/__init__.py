@@ -47,7 +47,7 @@ class DependencyParsing(Task):
 
     name = "dependency_parsing"
     layers: ClassVar[Mapping[str, type[Layer]]] = {"upos": Tags, "tree": Tree}
-    counted = ("tree",)
+    reads = ("upos",)
     columns = ("id", "words", "upos", "heads", "relations", *OPTIONAL)
     optional_columns = ("id", "upos", *OPTIONAL)
     metrics_reported = METRICS
@@ -76,11 +76,6 @@ class DependencyParsing(Task):
 
     options: Options
 
-    def __init__(self, options: TaskOptions | None = None) -> None:
-        super().__init__(options)
-        if self.options.upos == "gold":
-            self.reads = ("upos",)  # type: ignore[misc]
-
     # Data ----------------------------------------------------------------------------------
 
     def read(
@@ -106,7 +101,11 @@ class DependencyParsing(Task):
         text = text_from_columns(row, where=where)
         size = len(text.words)
         upos = row.get("upos") or ["_"] * size
-        for name, values in ("upos", upos), ("heads", row["heads"]), ("relations", row["relations"]):
+        for name, values in (
+            ("upos", upos),
+            ("heads", row["heads"]),
+            ("relations", row["relations"]),
+        ):
             if not isinstance(values, list) or len(values) != size:
                 raise XltError(
                     f"`{name}` is not a list of one value for each of the {size} words",
@@ -290,9 +289,7 @@ class DependencyParsing(Task):
         ):
             if length != len(document.words):
                 raise AssertionError(f"{len(document.words)} words in, {length} heads out")
-            tree = Tree(
-                tuple(heads[:length].tolist()), tuple(names[i] for i in relations[:length])
-            )
+            tree = Tree(tuple(heads[:length].tolist()), tuple(names[i] for i in relations[:length]))
             decoded.append(document.with_layers(tree=tree))
         return decoded
 

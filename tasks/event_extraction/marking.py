@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from xlt.data.encode import EncodedWords, Ids, WordEncoder, window_spans
 
-from .records import Span
+from .records import Place
 
 _MARKS = ("$", "*", "#", "|", "@", "+", "=")
 
@@ -60,7 +60,7 @@ def _marker(encoder: WordEncoder) -> int:
     return encoder.unknown
 
 
-def mark(pieces: Ids, owners: Ids, n_words: int, trigger: Span, frame: Frame) -> EncodedWords:
+def mark(pieces: Ids, owners: Ids, n_words: int, trigger: Place, frame: Frame) -> EncodedWords:
     """The sentence with the trigger marked.
 
     pieces: all of the sentence's, without special tokens; owners: the word of each.

@@ -1,9 +1,9 @@
-"""Records of question generation, and the files they are in: SQuAD's JSON, JSON Lines.
+"""Documents of question generation, and the files they are in: SQuAD's JSON, JSON Lines.
 
-A record: ``{id, language, title, context, question, answers, question_type, note}``; `answers` is
+A row: ``{id, language, title, context, question, answers, question_type, note}``; `answers` is
 ``{"text": [...], "answer_start": [...]}``, offsets in characters; the first answer is the one that
 is asked for. `note` is empty for a person's question, "generated" for a model's, and else says why
-a generated question should not be used (`filters.REASONS`).
+a generated question should not be used (`filters.REASONS`). Documents have it in `meta`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from typing import Any, TextIO
 from xlt import languages
 from xlt.data.jsonl import load_json, read_jsonl, write_jsonl
 from xlt.data.offsets import SpanLocator
+from xlt.document import Answers, Document, Label, Offsets, Text
+from xlt.document.document import Row
 from xlt.errors import XltError, choose
-from xlt.task import Record
 
 from .exemplars import TYPES
 from .filters import REASONS
-
-Row = dict[str, Any]
 
 AFRIQA = {"answers": "answer_pivot", "question": "question_lang"}
 """Our field → AfriQA's: the question is in the language, its context in English or French."""
@@ -36,8 +35,8 @@ def make(
     labelled: bool,
     where: object,
     types: Mapping[str, str] | None = None,
-) -> Record:
-    """The record of a row with a context, a question and answers, in any of their usual forms.
+) -> Document:
+    """The document of a row with a context, a question and answers, in any of their usual forms.
 
     locate:   finds the answers in the context; one for a file, as it counts what it moved.
     labelled: False where there may be no question yet.
@@ -67,36 +66,65 @@ def make(
             f"there is no type {kind!r} of questions", where=where,
             fix=f"{choose(kind, TYPES)}; or map it with the reader's option `types`",
         )  # fmt: skip
+    note = row.get("note")
+    return Document(
+        str(row["id"]),
+        {
+            "context": Text(context),
+            "question": Text(question.strip()),
+            "title": Text(row.get("title") or ""),
+        },
+        {
+            "answers": Answers(_answers(row.get("answers"), context, locate, where)),
+            "question_type": Label(kind or None),
+        },
+        languages.code(language, where=where) if language else "",
+        meta={"note": note} if note else {},
+    )
+
+
+def to_row(document: Document) -> Row:
+    """The row that `make` makes an equal document of."""
+    answers = document.layer(Answers, "answers")
     return {
-        "id": str(row["id"]),
-        "language": languages.code(language, where=where) if language else "",
-        "title": row.get("title") or "",
-        "context": context,
-        "question": question.strip(),
-        "answers": _answers(row.get("answers"), context, locate, where),
-        "question_type": kind,
-        "note": row.get("note") or "",
+        "id": document.id,
+        "language": document.language,
+        "title": document.texts["title"].surface,
+        "context": document.text.surface,
+        "question": document.texts["question"].surface,
+        "answers": {
+            "text": answers.texts(document.text.surface),
+            "answer_start": [start for start, _ in answers.offsets],
+        },
+        "question_type": document.layer(Label, "question_type").label or "",
+        "note": note_of(document),
     }
 
 
-def _answers(given: Any, context: str, locate: SpanLocator, where: object) -> dict[str, list[Any]]:
-    """The answers, found in the context: lists of texts and of where they begin."""
+def note_of(document: Document) -> str:
+    """ "" for a person's question, "generated" for a model's, or why it should not be used."""
+    return str(document.meta.get("note", ""))
+
+
+def _answers(given: Any, context: str, locate: SpanLocator, where: object) -> tuple[Offsets, ...]:
+    """Where the answers are in the context."""
     stated = _stated_answers(given, where)
     if not any(text.strip() for text, _ in stated):
         raise XltError("there is no answer to ask for", where=where, fix=_ANSWERS)
-    found = []
+    offsets = []
     for number, (text, start) in enumerate(stated, 1):
         if not text.strip():
             raise XltError(f"answer {number} is empty", where=where, fix="remove it")
         try:
-            found.append(locate(text, start, context, where=where))
+            answer, begin = locate(text, start, context, where=where)
         except XltError as error:
             raise XltError(
                 error.what,
                 where=where,
                 fix=f"{error.fix}; or leave the question out (reader option `drop: true`)",
             ) from error
-    return {"text": [text for text, _ in found], "answer_start": [start for _, start in found]}
+        offsets.append((begin, begin + len(answer)))
+    return tuple(offsets)
 
 
 _ANSWERS = (
@@ -144,7 +172,7 @@ def _not_answers(why: str, where: object) -> XltError:
 
 def read_squad(
     path: Path, *, labelled: bool, types: Mapping[str, str] | None = None, drop: bool = False
-) -> Iterator[Record]:
+) -> Iterator[Document]:
     """Articles with paragraphs, or a plain list of paragraphs. Questions without an answer
     (`is_impossible`) are none that can be generated: they are left out.
 
@@ -233,7 +261,7 @@ def read_lines(
     columns: Mapping[str, str] | None = None,
     types: Mapping[str, str] | None = None,
     drop: bool = False,
-) -> Iterator[Record]:
+) -> Iterator[Document]:
     with SpanLocator(path, "answer", "context") as locate:
         for number, row in read_jsonl(path, required=("context", "answers"), columns=columns):
             row.setdefault("id", str(number))
@@ -256,10 +284,10 @@ def _unanswerable(row: Row) -> bool:
 # Writing -----------------------------------------------------------------------------------------
 
 
-def write_squad(records: Iterable[Record], stream: TextIO) -> None:
+def write_squad(documents: Iterable[Document], stream: TextIO) -> None:
     """SQuAD's JSON; what the filters have put aside stands under `filtered` in its paragraph."""
     stream.write('{"version": "1.1", "data": [')
-    for number, (title, some) in enumerate(_articles(records)):
+    for number, (title, some) in enumerate(_articles(map(to_row, documents))):
         paragraphs = [
             _paragraph(context, language, list(group))
             for (context, language), group in groupby(some, _context)
@@ -269,35 +297,36 @@ def write_squad(records: Iterable[Record], stream: TextIO) -> None:
     stream.write("\n]}\n")
 
 
-def _articles(records: Iterable[Record]) -> Iterator[tuple[str, list[Record]]]:
-    """Records in a row with the same title; without one, those with the same context."""
-    for key, group in groupby(records, lambda r: (r["title"], "" if r["title"] else _context(r))):
+def _articles(rows: Iterable[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Rows after one another with the same title; without one, those with the same context."""
+    for key, group in groupby(rows, lambda r: (r["title"], "" if r["title"] else _context(r))):
         yield key[0], list(group)
 
 
-def _context(record: Record) -> tuple[str, str]:
-    return record["context"], record["language"]
+def _context(row: Row) -> tuple[str, str]:
+    return row["context"], row["language"]
 
 
-def _paragraph(context: str, language: str, records: list[Record]) -> Row:
+def _paragraph(context: str, language: str, rows: list[Row]) -> Row:
     paragraph: Row = {"context": context, "qas": []}
     if language:
         paragraph["language"] = language
-    for position, record in enumerate(records):
-        answers = record["answers"]
+    for position, row in enumerate(rows):
+        answers = row["answers"]
         pairs = zip(answers["text"], answers["answer_start"], strict=True)
-        row: Row = {
-            "id": record["id"],
-            "question": record["question"],
+        question: Row = {
+            "id": row["id"],
+            "question": row["question"],
             "answers": [{"text": text, "answer_start": start} for text, start in pairs],
-            **{key: record[key] for key in ("question_type", "note") if record[key]},
+            **{key: row[key] for key in ("question_type", "note") if row[key]},
         }
-        if record["note"] in REASONS:
-            paragraph.setdefault("filtered", []).append({**row, "position": position})
+        if row["note"] in REASONS:
+            paragraph.setdefault("filtered", []).append({**question, "position": position})
         else:
-            paragraph["qas"].append(row)
+            paragraph["qas"].append(question)
     return paragraph
 
 
-def write_lines(records: Iterable[Record], stream: TextIO) -> None:
-    write_jsonl(records, stream)
+def write_lines(documents: Iterable[Document], stream: TextIO) -> None:
+    """JSON Lines, a row each."""
+    write_jsonl(map(to_row, documents), stream)

@@ -30,14 +30,17 @@ def plan_stages(loaded: LoadedConfig) -> dict[str, list[Stage]]:
     config = loaded.config
     task, strategy = make_task(config), make_strategy(config)
     problems = _check_task(task, config)
-    if lacking := task.lacks(strategy.needs()):
-        problems.append(
-            XltError(
-                f"the task {task.name} does not say what this strategy has to know",
-                where="strategy",
-                fix=f"implement {', '.join(lacking)}, or choose another strategy, e.g. zero_shot",
+    for ability in strategy.needs():
+        if not isinstance(task, ability):
+            problems.append(
+                XltError(
+                    f"the task {task.name} cannot do what this strategy needs "
+                    f"({ability.__name__.lower()})",
+                    where="strategy",
+                    fix=f"implement what xlt.task.{ability.__name__} asks for, or choose another "
+                    "strategy, e.g. zero_shot",
+                )
             )
-        )
     plans = {}
     for target in config.target:
         try:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from xlt.data.references import ResolvedData
-    from xlt.task import Record, Task
+    from xlt.document.document import Row
+    from xlt.task import Task
 
 
 def parse_hub(ref: str, split: str, *, where: object = None) -> tuple[str, str | None, str]:
@@ -85,12 +86,14 @@ def open_hub(
         raise XltError(what, where=where, fix=fix) from error
 
 
-def hub_records(dataset: Dataset, task: Task, columns: dict[str, str]) -> Iterator[Record]:
-    """The rows as records of the task: columns renamed, class numbers turned into names."""
+def hub_rows(dataset: Dataset, task: Task, columns: dict[str, str]) -> Iterator[Row]:
+    """The rows as `Task.validate_row` takes them.
+
+    Columns are renamed, the numbers of classes are turned into their names.
+    """
     from datasets import ClassLabel
 
-    features = task.features()
-    source = {ours: columns.get(ours, ours) for ours in features}
+    source = {ours: columns.get(ours, ours) for ours in task.columns}
     missing = [theirs for ours, theirs in source.items() if theirs not in dataset.column_names]
     required = [name for name in missing if name not in task.optional_columns]
     if required:
@@ -110,15 +113,12 @@ def hub_records(dataset: Dataset, task: Task, columns: dict[str, str]) -> Iterat
         return value
 
     for index, row in enumerate(dataset):
-        record = {
+        renamed = {
             ours: plain(row[theirs], dataset.features[theirs])
             for ours, theirs in source.items()
             if theirs in row
         }
-        record["id"] = str(record.get("id", index))
-        if "space_after" in features and "space_after" not in record:
-            record["space_after"] = [True] * len(record.get("words", record.get("tokens", ())))
-        yield record
+        yield {**renamed, "id": str(renamed.get("id", index))}
 
 
 @contextmanager

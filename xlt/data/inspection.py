@@ -240,10 +240,11 @@ def _read(
 def _records(
     task: Task, resolved: ResolvedData
 ) -> Iterator[tuple[dict[str, tuple[str, ...]], str]]:
-    from xlt.data.store import read_records
+    from xlt.data.store import read_documents
 
-    for record in read_records(task, resolved):
-        yield dict(task.labels([record])), task.text(record)
+    for document in read_documents(task, resolved):
+        text = " ".join(text.surface for text in task.given_texts(document))
+        yield dict(task.labels([document])), text
 
 
 def _malformed(resolved: ResolvedData) -> list[XltError]:

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from xlt.data.encode import EncodedWords
 from xlt.data.prompt import PromptEncoder, collate_prompts, collate_targets, encode_texts, pad_rows
+from xlt.document import Span
 from xlt.model.backbone import Backbone
 from xlt.model.constrain import FillSlots
 from xlt.model.decoder import end_id
 from xlt.model.generation import Generation
 from xlt.model.seq2seq import Seq2Seq
 from xlt.model.tag_writer import UNLIKELY, tag_pieces, types, word_pieces
-from xlt.projection.pair import Span
 from xlt.task import Example, Labels
 
 Ids = NDArray[np.int32]

@@ -19,7 +19,7 @@ from xlt.projection.spans import (
 )
 from xlt.projection.trees import project_tree
 from xlt.projection.words import project_words
-from xlt.task import Projecting
+from xlt.task import Projecting, predicted_layers
 
 if TYPE_CHECKING:
     from xlt.config.schema import ProjectionSettings
@@ -56,9 +56,7 @@ def project_layers(
 ) -> Projection:
     """`project_document` for tasks that leave it to the kinds of their layers."""
     first = task.texts[0]
-    counted = task.counted
-    if counted is None:
-        counted = tuple(name for name in task.layers if name not in task.reads)
+    counted = predicted_layers(task) if task.counted is None else task.counted
     layers: dict[str, Layer | None] = {}
     outcomes: list[Outcome] = []
     for name, layer in document.layers.items():
@@ -191,9 +189,17 @@ def is_aligned(task: Task) -> bool:
     return any(kind.positional for kind in task.layers.values())
 
 
+def unprojectable(task: Task) -> list[str]:
+    """Layers that nothing says how to project."""
+    if isinstance(task, Projecting):
+        return []
+    unknown = project_layer.dispatch(object)
+    return [name for name, kind in task.layers.items() if project_layer.dispatch(kind) is unknown]
+
+
 def is_partial(task: Task) -> bool:
     """Whether a document of the task is still true if it lacks some labels (`Layer.partial`)."""
-    return all(kind.partial for kind in task.layers.values())
+    return all(task.layers[name].partial for name in predicted_layers(task))
 
 
 def span_layer(task: Task) -> str | None:

@@ -1,4 +1,4 @@
-"""Two predictions of one document made one: what was projected back, completed by the model's own."""
+"""Two predictions of a document made one: the projected one, completed by the model's own."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from xlt.projection.layers import (
     project_document,
     span_layer,
     spans_of,
+    unprojectable,
 )
 from xlt.projection.matching import Match, match_candidates, with_matches
 from xlt.projection.pair import AlignedPair, Links, Projection
@@ -79,6 +80,13 @@ class Projector:
     ) -> None:
         self.task, self.settings, self.source, self.target = task, settings, source, target
         self.annotate = annotate
+        if annotate and (unknown := unprojectable(task)):
+            raise XltError(
+                f"nothing says how `{unknown[0]}` of the task {task.name} is projected",
+                where="strategy",
+                fix="register it with xlt.projection.layers.project_layer, implement "
+                f"{type(task).__name__}.project, or choose a strategy without projection",
+            )
         by_spans = {
             "method": settings.method == "markers",
             "candidates": settings.candidates,

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from xlt.data.checksums import cache_dir
-from xlt.errors import XltError
 from xlt.document import Document, Schema
 from xlt.document.document import text_from_row, text_to_row
+from xlt.errors import XltError
 from xlt.projection.pair import AlignedPair, Outcome, Projection
 from xlt.projection.project import Projected, Projector
 from xlt.projection.translate.cache import Cache

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from xlt import languages
+from xlt.document import Document
 from xlt.model import embedded
 
 if TYPE_CHECKING:
     from xlt.config.schema import Config, Model
     from xlt.runs.sources import Sources
-    from xlt.task import Record, Task
+    from xlt.task import Task
     from xlt.transfer.stage import Portion
 
 UNREADABLE = 0.2
@@ -40,7 +41,7 @@ def coverage(
     }
 
 
-def count_words(task: Task, records: Iterable[Record]) -> Counter[str]:
+def count_words(task: Task, records: Iterable[Document]) -> Counter[str]:
     return Counter(word for record in records for word in task.words(record))
 
 

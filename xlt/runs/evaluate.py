@@ -25,7 +25,7 @@ def evaluate(
     Raises XltError as the data and the model loaders do, and for labels the model does not know.
     """
     from xlt.data.references import resolve
-    from xlt.data.store import load_records
+    from xlt.data.store import load_documents
     from xlt.runs.coverage import count_words, warnings
     from xlt.runs.predict import find_model
     from xlt.runs.score import make_predictor, piece_statistics, predict_and_count, scores
@@ -36,7 +36,7 @@ def evaluate(
     spoken = language or (parts[1] if len(parts) > 1 and not reference.startswith("hf:") else "und")
     code = spoken if spoken == "und" else languages.code(spoken)
     resolved = resolve(Reference(ref=reference, format=format), code, split, where=reference)
-    records = load_records(task, resolved, 1).to_list()
+    records = list(load_documents(task, resolved, 1))
     task.check_labels(predictor.model.labels, task.labels(records), where=reference)
     counts, _ = predict_and_count(predictor, backbone, records)
     return {

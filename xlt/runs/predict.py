@@ -6,16 +6,18 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from xlt import languages
+from xlt.document import Document, Text
 from xlt.errors import XltError, choose
 
 if TYPE_CHECKING:
     from xlt.display import Page
-    from xlt.task import Record, Task
+    from xlt.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +64,7 @@ def predict(
     spoken = "und" if language is None else languages.code(language, where="--language")
     written = 0
 
-    def predictions(stream: TextIO, page: Page | None) -> Iterator[Record]:
+    def predictions(stream: TextIO, page: Page | None) -> Iterator[Document]:
         nonlocal written
         told = False
         for chunk in _progress(_chunks(records, CHUNK), quiet or output == "-"):
@@ -73,7 +75,7 @@ def predict(
                     log.warning("warning: %s", text)
             predicted = predictor(chunk, task.encode(chunk, backbone, None))
             for before, after in zip(chunk, predicted, strict=True):
-                assert task.words(before) == task.words(after)
+                assert before.words == after.words
             yield from predicted
             stream.flush()
             if page is not None:
@@ -115,7 +117,7 @@ def find_model(path: Path, target: str | None = None) -> Path:
 
 def read_input(
     task: Task, source: str, input_format: str | None, language: str | None
-) -> Iterator[Record]:
+) -> Iterator[Document]:
     """Records without annotation from a file or standard input."""
     format = input_format
     if format is None:
@@ -124,10 +126,9 @@ def read_input(
         # A pipe has to be on disk for readers that name the line of an error.
         with _as_file(source) as path:
             spoken = "" if language is None else languages.code(language, where="--language")
-            for record in task.read(path, format, labelled=False):
-                # Of a task whose records say their language.
-                unknown = spoken and record.get("language") == ""
-                yield {**record, "language": spoken} if unknown else record
+            for document in task.read(path, format, labelled=False):
+                unknown = spoken and not document.language
+                yield replace(document, language=spoken) if unknown else document
         return
     if format not in (TEXT, WORDS):
         raise XltError(
@@ -145,7 +146,7 @@ def read_input(
     for line in _lines(source):
         for words, spaces in _sentences(line, format, language):
             number += 1
-            yield task.from_words(str(number), words, spaces)
+            yield task.from_text(str(number), Text.from_words(words, spaces), language or "")
 
 
 def _sentences(
@@ -218,12 +219,12 @@ def _open_page(task: Task, html: str | Path | None) -> AbstractContextManager[Pa
     return Page(task, html)
 
 
-def _chunks(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
+def _chunks(records: Iterator[Document], size: int) -> Iterator[list[Document]]:
     while chunk := list(islice(records, size)):
         yield chunk
 
 
-def _progress(chunks: Iterator[list[Record]], quiet: bool) -> Iterator[list[Record]]:
+def _progress(chunks: Iterator[list[Document]], quiet: bool) -> Iterator[list[Document]]:
     if quiet:
         yield from chunks
         return

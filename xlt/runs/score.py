@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xlt.document import Document
 from xlt.evaluation.statistics import bootstrap_interval, mean_sd
 from xlt.files import disk_error
 from xlt.model.folder import load_model
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from xlt.config.schema import Config
     from xlt.model.backbone import Backbone
     from xlt.runs.sources import Sources
-    from xlt.task import Record, Task
+    from xlt.task import Task
     from xlt.training.data import Data
     from xlt.training.stages import Finished
 
@@ -173,7 +174,7 @@ def save_outcome(
     task: Task,
     data: Data,
     counts: NDArray[np.float64],
-    predicted: Sequence[Record],
+    predicted: Sequence[Document],
 ) -> None:
     """Predictions in the task's first format, and the counts that `xlt compare` resamples."""
     save_predictions(folder, base + task.formats[next(iter(task.formats))][0], task, predicted)
@@ -197,8 +198,8 @@ def relevant(finished: Finished, target: str) -> list[str]:
 
 
 def predict_and_count(
-    predictor: Predictor | ThroughTranslation, backbone: Backbone, records: Sequence[Record]
-) -> tuple[NDArray[np.float64], list[Record]]:
+    predictor: Predictor | ThroughTranslation, backbone: Backbone, records: Sequence[Document]
+) -> tuple[NDArray[np.float64], list[Document]]:
     """Counts (records, columns) and predicted records, in order."""
     task = predictor.task
     examples = task.encode(records, backbone, None)
@@ -219,15 +220,15 @@ def scores(task: Task, counts: NDArray[np.float64], resamples: int, seed: int) -
     }
 
 
-def piece_statistics(task: Task, records: Sequence[Record], backbone: Backbone) -> dict[str, Any]:
+def piece_statistics(task: Task, records: Sequence[Document], backbone: Backbone) -> dict[str, Any]:
     """How the tokenizer copes with these records.
 
     fertility: pieces a word; unknown_pieces: their share; truncated_words: words without a
     piece of their own in any window, counted on the encoded windows.
     """
-    words = [task.words(record) for record in records]
-    encoded = backbone.words(words)
-    total = sum(len(w) for w in words)
+    texts = [text for record in records for text in task.given_texts(record)]
+    encoded = backbone.words(texts)
+    total = sum(len(text.words) for text in texts)
     pieces = np.concatenate([e.pieces for e in encoded]) if encoded else np.zeros(0)
     unknown = backbone.tokenizer.unk_token_id
     kept = sum(len(np.unique(np.concatenate([o[o >= 0] for o in e.word_of]))) for e in encoded)
@@ -239,7 +240,9 @@ def piece_statistics(task: Task, records: Sequence[Record], backbone: Backbone) 
     }
 
 
-def save_predictions(folder: RunFolder, name: str, task: Task, predicted: Sequence[Record]) -> None:
+def save_predictions(
+    folder: RunFolder, name: str, task: Task, predicted: Sequence[Document]
+) -> None:
     path = folder.path / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

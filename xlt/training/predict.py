@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from xlt.data.batch import prediction_batches
+from xlt.document import Document
 from xlt.errors import XltError
-from xlt.task import Example, Record, Task
+from xlt.task import Example, Task
 
 if TYPE_CHECKING:
     from xlt.model.task_model import TaskModel
@@ -35,9 +36,9 @@ class Predictor:
     device: str = "cpu"
     pieces: PieceTable | None = None
 
-    def __call__(self, records: Sequence[Record], examples: Sequence[Example]) -> list[Record]:
+    def __call__(self, records: Sequence[Document], examples: Sequence[Example]) -> list[Document]:
         """Copies of the records with predicted annotation, in their order."""
-        predicted: list[Record | None] = [None] * len(examples)
+        predicted: list[Document | None] = [None] * len(examples)
         for batch, outputs in self.batches(examples):
             decoded = self.decode(records, examples, batch, outputs)
             for i, record in zip(batch, decoded, strict=True):
@@ -75,11 +76,11 @@ class Predictor:
 
     def decode(
         self,
-        records: Sequence[Record],
+        records: Sequence[Document],
         examples: Sequence[Example],
         batch: Sequence[int],
         outputs: Mapping[str, torch.Tensor],
-    ) -> list[Record]:
+    ) -> list[Document]:
         """What the outputs for a batch (of `batches`) mean."""
         chosen = [examples[i] for i in batch]
         found = [records[example.index] for example in chosen]
@@ -173,7 +174,7 @@ def untrimmed(
 
 
 def count_matrix(
-    task: Task, gold: Sequence[Record], predicted: Sequence[Record]
+    task: Task, gold: Sequence[Document], predicted: Sequence[Document]
 ) -> NDArray[np.float64]:
     """Sufficient statistics of every record, shape (records, len(task.count_names))."""
     if not gold:
@@ -286,7 +287,7 @@ def pieces_in(task: Task, sets: Sequence[Sequence[Example]]) -> np.ndarray[Any, 
 
 
 def distributed_counts(
-    predictor: Predictor, records: Sequence[Record], examples: Sequence[Example]
+    predictor: Predictor, records: Sequence[Document], examples: Sequence[Example]
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     """`count_matrix` of a data set, computed by all processes together; rows in record order."""
     from accelerate import PartialState
