@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 import numpy as np
 
+from xlt.document.text import Text
 from xlt.errors import XltError
 from xlt.task import Example, Labels, Record, Task
 
@@ -145,7 +146,7 @@ class WordLabelTask(Task):
     ) -> list[Example]:
         from xlt.model.task_model import IGNORED
 
-        encoded = backbone.words([record["words"] for record in records])
+        encoded = backbone.words([Text.from_words(record["words"]) for record in records])
         known = {tag: i for i, tag in enumerate(labels["tag"])} if labels else {}
         ids = {self.untagged: IGNORED, **known}
         examples = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from xlt.document.text import Text
 from xlt.errors import XltError
 from xlt.task import Example, Labels, Record, Task, TaskOptions
 
@@ -259,7 +260,7 @@ class DependencyParsing(Task):
     def encode(
         self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
-        encoded = backbone.words([record["words"] for record in records])
+        encoded = backbone.words([Text.from_words(record["words"]) for record in records])
         ids = {relation: i for i, relation in enumerate(labels["relation"])} if labels else {}
         tags = {tag: i + 1 for i, tag in enumerate(UPOS)}
         examples = []

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from xlt.config.schema import Section
+from xlt.document.text import Text
 from xlt.errors import XltError, choose
 from xlt.task import Example, Labels, Record, Task, TaskOptions
 
@@ -251,13 +252,13 @@ class EventExtraction(Task):
         ids = {k: {tag: i for i, tag in enumerate(labels[k])} for k in TAGGED} if labels else {}
         learnt = {"entity": "entities", "trigger": "triggers", "role": "arguments"}
         examples = []
-        encoded = backbone.words([record["words"] for record in records])
+        encoded = backbone.words([Text.from_words(record["words"]) for record in records])
         for index, (record, words) in enumerate(zip(records, encoded, strict=True)):
             arguments = "arguments" in self.options.parts
             # What a model annotated, with no trigger given, can be learnt from as well.
             events = record["events" if labels else "given"]
             triggers = trigger_spans(events) if arguments else []
-            pieces, owners = words.pieces, owners_of(words)
+            pieces, owners = words.subwords, owners_of(words)
             marked = [
                 mark(pieces, owners, words.n_words, span, frame)
                 for span in triggers

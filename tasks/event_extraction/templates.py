@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from xlt.data.prompt import PromptEncoder, collate_prompts, collate_targets, encode_texts, pad_rows
+from xlt.document.text import Text
 from xlt.errors import XltError
 from xlt.model.constrain import FillSlots
 from xlt.model.decoder import end_id
@@ -193,11 +194,11 @@ def encode(records: Sequence[Record], backbone: Backbone, labels: Labels | None)
     prompts = PromptEncoder(backbone.words)
     end = [end_id(backbone)]
     examples = []
-    encoded = backbone.words([record["words"] for record in records])
+    encoded = backbone.words([Text.from_words(record["words"]) for record in records])
     for index, (record, words) in enumerate(zip(records, encoded, strict=True)):
         owners = owners_of(words)
         cuts = np.searchsorted(owners, np.arange(1, words.n_words))
-        copies = np.split(words.pieces, cuts)[: words.n_words]
+        copies = np.split(words.subwords, cuts)[: words.n_words]
         known = record["events" if labels else "given"]
         triggers = trigger_spans(known)
         events = [_first(known, span) for span in triggers]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 from pydantic import Field, PositiveInt
 
+from xlt.document.text import Text
 from xlt.errors import XltError, choose
 from xlt.projection.pair import Span
 from xlt.task import Example, Labels, Record, TaskOptions
@@ -205,7 +206,7 @@ class NER(WordLabelTask):
         from xlt.model.slot_writer import encode_slots
         from xlt.model.tag_writer import TagWriting
 
-        encoded = backbone.words([record["words"] for record in records])
+        encoded = backbone.words([Text.from_words(record["words"]) for record in records])
         if self.options.model == "slots":
             return encode_slots(encoded, [spans(r["tags"]) for r in records], backbone, labels)
         writing = TagWriting(backbone, labels, self.options.tags)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from xlt.document.text import Text
 from xlt.errors import XltError
 from xlt.model.folder import fingerprint_folder, read_info
 from xlt.model.slot_writer import SlotWriter, Units, encode_slots, proposals
@@ -79,7 +80,7 @@ class Candidates:
             for name, pair in pairs.items()
             if pair.target and self.task.spans(record).get(name)
         ]
-        encoded = self.backbone.words([words for _, _, words, _ in texts])
+        encoded = self.backbone.words([Text.from_words(words) for _, _, words, _ in texts])
         units: Units = "pieces" if self.within_words else "words"
         examples = encode_slots(encoded, [a for *_, a in texts], self.backbone, None, units)
         spans: list[dict[str, list[Span]]] = [{} for _ in found]
