@@ -16,6 +16,7 @@ from scripts.build_encoder.text import paths
 from xlt.data.conllu import UPOS as UPOS_COLUMN
 from xlt.data.conllu import read_conllu
 from xlt.data.encode import EncodedWords, WordEncoder, collate_words
+from xlt.document.text import Text
 from xlt.model.mst import decode_trees
 from xlt.model.task_model import IGNORED
 from xlt.tasks.dependency_parsing import RELATIONS, UPOS
@@ -55,7 +56,7 @@ def english(tokenizer: Tokenizer) -> list[Tree]:
         for sentence in read_conllu(path, strict_trees=True)
         if len(sentence.forms) <= LONGEST
     ]
-    encoded = WordEncoder(fast(tokenizer), 512)([s.forms for s in sentences])
+    encoded = WordEncoder(fast(tokenizer), 512)([Text.from_words(s.forms) for s in sentences])
     return [
         Tree(
             words,

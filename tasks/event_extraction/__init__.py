@@ -246,7 +246,7 @@ class EventExtraction(Task):
             # What a model annotated, with no trigger given, can be learnt from as well.
             events = document.layer(Structures, "events" if labels else "given").structures
             triggers = trigger_places(events) if arguments else []
-            pieces, owners = words.pieces, owners_of(words)
+            pieces, owners = words.subwords, owners_of(words)
             marked = [
                 mark(pieces, owners, words.n_words, place, frame)
                 for place in triggers

@@ -52,12 +52,11 @@ class Frame:
 
 def _marker(encoder: WordEncoder) -> int:
     """A piece that hardly occurs in text and that the tokenizer knows."""
-    unknown = encoder.tokenizer.unk_token_id
-    for mark in _MARKS:
-        ids = encoder.tokenizer.encode(mark, add_special_tokens=False)
-        if ids and ids[-1] != unknown:
+    unknown = encoder.subwords.unknown
+    for ids in encoder.subwords(_MARKS):
+        if len(ids) and ids[-1] != unknown:
             return int(ids[-1])
-    return encoder.unknown
+    return unknown
 
 
 def mark(pieces: Ids, owners: Ids, n_words: int, trigger: Place, frame: Frame) -> EncodedWords:
@@ -98,7 +97,7 @@ def mark(pieces: Ids, owners: Ids, n_words: int, trigger: Place, frame: Frame) -
 
 
 def owners_of(words: EncodedWords) -> Ids:
-    """The word of each of `words.pieces`."""
+    """The word of each of `words.subwords`."""
     return np.concatenate([owner[owner >= 0] for owner in words.word_of])
 
 

@@ -200,7 +200,7 @@ def encode(
     for index, (document, words) in enumerate(zip(documents, encoded, strict=True)):
         owners = owners_of(words)
         cuts = np.searchsorted(owners, np.arange(1, words.n_words))
-        copies = np.split(words.pieces, cuts)[: words.n_words]
+        copies = np.split(words.subwords, cuts)[: words.n_words]
         known = document.layer(Structures, "events" if labels else "given").structures
         triggers = trigger_places(known)
         events = [_first(known, place) for place in triggers]

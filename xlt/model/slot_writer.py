@@ -166,11 +166,11 @@ def encode_slots(
         kinds = [span.kind for span in known]
         owners = np.concatenate([o[o >= 0] for o in words.word_of])
         cuts = np.searchsorted(owners, np.arange(1, words.n_words))
-        copies = np.split(words.pieces, cuts)[: words.n_words]
+        copies = np.split(words.subwords, cuts)[: words.n_words]
         inputs: dict[str, Any] = {
             "words": words, "pad": backbone.pad_id, "owners": owners,
-            "windows": prompts.windows(skeleton.of(kinds), words.pieces),
-            "units": copies if units == "words" else np.split(words.pieces, len(owners)),
+            "windows": prompts.windows(skeleton.of(kinds), words.subwords),
+            "units": copies if units == "words" else np.split(words.subwords, len(owners)),
             "slots": [number[kind] for kind in kinds],
         }  # fmt: skip
         if labels:

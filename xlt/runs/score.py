@@ -223,19 +223,19 @@ def scores(task: Task, counts: NDArray[np.float64], resamples: int, seed: int) -
 def piece_statistics(task: Task, records: Sequence[Document], backbone: Backbone) -> dict[str, Any]:
     """How the tokenizer copes with these records.
 
-    fertility: pieces a word; unknown_pieces: their share; truncated_words: words without a
-    piece of their own in any window, counted on the encoded windows.
+    fertility: subwords a word; unknown_pieces: their share; truncated_words: words without a
+    subword of their own in any window, counted on the encoded windows.
     """
     texts = [text for record in records for text in task.given_texts(record)]
     encoded = backbone.words(texts)
     total = sum(len(text.words) for text in texts)
-    pieces = np.concatenate([e.pieces for e in encoded]) if encoded else np.zeros(0)
-    unknown = backbone.tokenizer.unk_token_id
+    subwords = np.concatenate([np.zeros(0, np.int32), *(e.subwords for e in encoded)])
+    unknown = backbone.words.subwords.is_unknown(subwords)
     kept = sum(len(np.unique(np.concatenate([o[o >= 0] for o in e.word_of]))) for e in encoded)
     return {
         "words": total,
-        "fertility": len(pieces) / max(1, total),
-        "unknown_pieces": float((pieces == unknown).mean()) if len(pieces) else 0.0,
+        "fertility": len(subwords) / max(1, total),
+        "unknown_pieces": float(unknown.mean()) if len(subwords) else 0.0,
         "truncated_words": total - kept,
     }
 
