@@ -45,7 +45,7 @@ def render(documents: Iterable[Document], task: Task, output: str | Path) -> int
 
 
 class Page:
-    """The page that `render` writes, for documents that come in parts; has its name when complete."""
+    """The page that `render` writes, for documents that come in parts; named when complete."""
 
     def __init__(self, task: Task, output: str | Path) -> None:
         self.task, self.path = task, Path(output)
@@ -105,9 +105,7 @@ def figure(document: Document, task: Task) -> str:
     options = {"compact": True}
     drawn = displacy.render(view, style=style, manual=True, jupyter=False, options=options)
     direction = doc.vocab.writing_system["direction"]
-    return (
-        f"{_FIGURE.format(id=html.escape(document['id']), direction=direction)}{drawn}\n</figure>\n"
-    )
+    return f"{_FIGURE.format(id=html.escape(document.id), direction=direction)}{drawn}\n</figure>\n"
 
 
 def spacy_doc(document: Document, task: Task) -> Doc:
@@ -163,16 +161,18 @@ def annotate_layer(
     )
 
 
-@annotate_layer.register
-def _(kind: Tags, doc: Doc, sentences: Sequence[tuple[Tags, Sequence[Token]]]) -> None:
+@annotate_layer.register(Tags)
+def _annotate_tags(kind: Tags, doc: Doc, sentences: Sequence[tuple[Tags, Sequence[Token]]]) -> None:
     """Sets the fine-grained tag of every token."""
     for layer, tokens in sentences:
         for token, tag in zip(tokens, layer.tags, strict=True):
             token.tag_ = tag or ""
 
 
-@annotate_layer.register
-def _(kind: Spans, doc: Doc, sentences: Sequence[tuple[Spans, Sequence[Token]]]) -> None:
+@annotate_layer.register(Spans)
+def _annotate_spans(
+    kind: Spans, doc: Doc, sentences: Sequence[tuple[Spans, Sequence[Token]]]
+) -> None:
     """Sets ``doc.ents``; of spans that overlap, the longest."""
     from spacy.tokens import Span
     from spacy.util import filter_spans
@@ -186,8 +186,8 @@ def _(kind: Spans, doc: Doc, sentences: Sequence[tuple[Spans, Sequence[Token]]])
     )
 
 
-@annotate_layer.register
-def _(kind: Tree, doc: Doc, sentences: Sequence[tuple[Tree, Sequence[Token]]]) -> None:
+@annotate_layer.register(Tree)
+def _annotate_tree(kind: Tree, doc: Doc, sentences: Sequence[tuple[Tree, Sequence[Token]]]) -> None:
     """Sets heads, relations and with them the sentences; white space hangs on a neighbour."""
     words = np.array([token.i for _, tokens in sentences for token in tokens], np.int64)
     if not len(words):

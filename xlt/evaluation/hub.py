@@ -94,7 +94,8 @@ class TaskMetric(evaluate.EvaluationModule):
 
     def _document(self, text: str) -> Document:
         row = json.loads(text)
-        return self.task.validate_row(row, where=f"record {row.get('id')}")
+        document: Document = self.task.validate_row(row, where=f"record {row.get('id')}")
+        return document
 
 
 def _as_json(rows: Sequence[Row] | None) -> list[str] | None:

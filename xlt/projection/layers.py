@@ -121,24 +121,30 @@ def project_layer(
     )
 
 
-@project_layer.register
-def _(layer: Tags, pair: AlignedPair, settings: ProjectionSettings, text: str) -> Projected:
+@project_layer.register(Tags)
+def _project_tags(
+    layer: Tags, pair: AlignedPair, settings: ProjectionSettings, text: str
+) -> Projected:
     tags, outcomes = project_words(layer.tags, pair, settings, text=text)
     if any(tag is not None for tag in layer.tags) and not any(tag is not None for tag in tags):
         return None, outcomes
     return Tags(tuple(tags)), outcomes
 
 
-@project_layer.register
-def _(layer: Spans, pair: AlignedPair, settings: ProjectionSettings, text: str) -> Projected:
+@project_layer.register(Spans)
+def _project_spans(
+    layer: Spans, pair: AlignedPair, settings: ProjectionSettings, text: str
+) -> Projected:
     outcomes = project_spans(layer.spans, pair, settings, exclusive=layer.exclusive, text=text)
     if whole_loss(pair, settings):
         return None, outcomes
     return type(layer)(in_order(kept_spans(outcomes))), outcomes
 
 
-@project_layer.register
-def _(layer: Structures, pair: AlignedPair, settings: ProjectionSettings, text: str) -> Projected:
+@project_layer.register(Structures)
+def _project_structures(
+    layer: Structures, pair: AlignedPair, settings: ProjectionSettings, text: str
+) -> Projected:
     by_structure = project_structures(layer.structures, pair, settings, text=text)
     outcomes = [outcome for some in by_structure for outcome in some]
     if whole_loss(pair, settings):
@@ -147,8 +153,10 @@ def _(layer: Structures, pair: AlignedPair, settings: ProjectionSettings, text: 
     return Structures(tuple(Structure(head, tuple(parts)) for head, *parts in kept)), outcomes
 
 
-@project_layer.register
-def _(layer: Tree, pair: AlignedPair, settings: ProjectionSettings, text: str) -> Projected:
+@project_layer.register(Tree)
+def _project_tree(
+    layer: Tree, pair: AlignedPair, settings: ProjectionSettings, text: str
+) -> Projected:
     tree, outcomes = project_tree(layer.heads, layer.relations, pair, settings, text=text)
     if max(layer.heads, default=-1) >= 0 and max(tree.heads, default=-1) < 0:
         return None, outcomes
@@ -156,16 +164,20 @@ def _(layer: Tree, pair: AlignedPair, settings: ProjectionSettings, text: str) -
     return Tree(tuple(tree.heads), relations), outcomes
 
 
-@project_layer.register
-def _(layer: Label, pair: AlignedPair, settings: ProjectionSettings, text: str) -> Projected:
+@project_layer.register(Label)
+def _project_label(
+    layer: Label, pair: AlignedPair, settings: ProjectionSettings, text: str
+) -> Projected:
     if layer.label is None:
         return layer, []
     outcome = project_label(layer.label, pair, settings, text=text)
     return (layer if outcome.reason is None else None), [outcome]
 
 
-@project_layer.register
-def _(layer: Answers, pair: AlignedPair, settings: ProjectionSettings, text: str) -> Projected:
+@project_layer.register(Answers)
+def _project_answers(
+    layer: Answers, pair: AlignedPair, settings: ProjectionSettings, text: str
+) -> Projected:
     """The answer that is asked for decides; the others come along if they are there."""
     places = [pair.source.words_at(*offsets) for offsets in layer.offsets]
     outcomes = [project_answer(*place, pair, settings, text=text) for place in places]

@@ -23,15 +23,15 @@ def merge_layer(own: Layer, projected: Layer) -> Layer:
     return projected
 
 
-@merge_layer.register
-def _(own: Tags, projected: Layer) -> Layer:
+@merge_layer.register(Tags)
+def _merge_tags(own: Tags, projected: Layer) -> Layer:
     assert isinstance(projected, Tags)
     pairs = zip(own.tags, projected.tags, strict=True)
     return Tags(tuple(mine if theirs is None else theirs for mine, theirs in pairs))
 
 
-@merge_layer.register
-def _(own: Tree, projected: Layer) -> Layer:
+@merge_layer.register(Tree)
+def _merge_tree(own: Tree, projected: Layer) -> Layer:
     """The tree with all projected edges that make one, and as many of the others as fit."""
     from xlt.model.mst import decode_trees
 
