@@ -298,3 +298,10 @@ def _begins(words: Sequence[str]) -> list[bool]:
     # It knows "!" but not "!!"; three full stops are an ellipsis and end nothing.
     marks = [w[0] if len({*w}) == 1 and w[0] != "." else w for w in map(_encodable, words)]
     return [bool(token.is_sent_start) for token in sentencizer(Doc(vocab, words=marks))]
+
+
+def with_words(surface: str) -> Text:
+    """A text whose language is not stated, with its words by Unicode's rules alone."""
+    spans = word_spans(surface)
+    words, offsets = (word for word, *_ in spans), ((start, end) for _, start, end in spans)
+    return Text(surface, tuple(words), tuple(offsets))
