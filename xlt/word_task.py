@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 import numpy as np
 
+from xlt.data.options import JsonlOptions, ReaderOptions
 from xlt.errors import XltError
 from xlt.task import Example, Labels, Record, Task
 
@@ -37,6 +38,7 @@ class WordLabelTask(Task):
 
     metrics_reported: ClassVar[tuple[str, ...]] = ("accuracy",)
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"jsonl": (".jsonl",)}
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {"jsonl": JsonlOptions}
     count_names: ClassVar[tuple[str, ...]] = ("right", "words")
     partial: ClassVar[bool] = True
     untagged: ClassVar[str] = "_"

@@ -10,11 +10,13 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from xlt.config.schema import Section
+from xlt.data.options import ReaderOptions
 from xlt.errors import XltError, choose
 from xlt.task import Example, Labels, Record, Task, TaskOptions
 
 from .inventory import TAGGED, Frames, inventory, kinds, tag_ids
 from .metrics import COUNT_NAMES, GIVEN, METRICS, event_counts, event_metrics
+from .options import AceOptions, EventLineOptions, EventOptions, PropositionOptions
 from .records import Checker, nested, span_of, trigger_spans
 
 if TYPE_CHECKING:
@@ -67,6 +69,14 @@ class EventExtraction(Task):
         "dygie": (),
         "ace": (),
         "mee": (),
+    }
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {
+        "jsonl": EventLineOptions,
+        "conllup": PropositionOptions,
+        "oneie": EventOptions,
+        "dygie": EventOptions,
+        "ace": AceOptions,
+        "mee": EventOptions,
     }
     count_names = COUNT_NAMES
     optional_columns = (*Task.optional_columns, "entities", "given", "unknown")

@@ -13,6 +13,7 @@ from typing import Any
 
 from xlt.data.files import lines, open_text
 from xlt.data.jsonl import read_jsonl
+from xlt.data.options import advise, advise_format
 from xlt.errors import XltError, choose
 
 Row = tuple[str, dict[str, Any]]
@@ -36,7 +37,7 @@ def read_rows(path: Path, *, labelled: bool, **options: Any) -> Iterator[Row]:
                     raise XltError(
                         f"this has {field!r} where `events` was expected",
                         where=where,
-                        fix=f"say `format: {format}` in the data reference",
+                        fix=advise_format(format),
                     )
             raise XltError("the field 'events' is missing", where=where, fix=choose("events", row))
         yield where, row
@@ -129,7 +130,7 @@ def read_ace(path: Path, *, ends: str = "exclusive") -> Iterator[Row]:
                     raise XltError(
                         f"{text!r} ends one word away from where `end` says",
                         where=where,
-                        fix=f"set the reader's option `ends: {other}`",
+                        fix=advise(f"ends: {other}"),
                     )
             return {"start": start, "end": end}
 

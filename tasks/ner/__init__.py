@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 from pydantic import Field, PositiveInt
 
+from xlt.data.options import ColumnOptions, ReaderOptions
 from xlt.errors import XltError, choose
 from xlt.projection.pair import Span
 from xlt.task import Example, Labels, Record, TaskOptions
@@ -37,6 +38,10 @@ class NER(WordLabelTask):
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "bio": (".bio", ".iob2", ".ner", ".conll", ".tsv", ".txt"),
         "jsonl": (".jsonl",),
+    }
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {
+        **WordLabelTask.reader_options,
+        "bio": ColumnOptions,
     }
     count_names = COUNT_NAMES
     measured_as = ("ner",)

@@ -16,6 +16,7 @@ from pydantic import Field, PositiveInt
 
 from xlt import languages
 from xlt.config.schema import LocalPath
+from xlt.data.options import ReaderOptions
 from xlt.errors import XltError
 from xlt.model.generation import Generation
 from xlt.task import Example, Labels, Record, Task, TaskOptions
@@ -23,6 +24,7 @@ from xlt.task import Example, Labels, Record, Task, TaskOptions
 from . import answering, exemplars, filters, metrics, project, records
 from .exemplars import TYPES
 from .interrogatives import question_types
+from .options import AfriqaOptions, QuestionLineOptions, QuestionOptions
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +48,11 @@ class QuestionGeneration(Task):
     written = ("question",)
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"squad": (".json",), "jsonl": (".jsonl",)}
     formats_read: ClassVar[Mapping[str, tuple[str, ...]]] = {"afriqa": ()}
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {
+        "squad": QuestionOptions,
+        "jsonl": QuestionLineOptions,
+        "afriqa": AfriqaOptions,
+    }
     count_names = metrics.NAMES
 
     class Options(TaskOptions):

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from xlt import languages
 from xlt.data.files import open_text
 from xlt.data.jsonl import read_jsonl, write_jsonl
+from xlt.data.options import advise, advise_format
 from xlt.errors import XltError, choose
 from xlt.task import Record
 
@@ -57,7 +58,7 @@ def make(
     if kind and kind not in TYPES:
         raise XltError(
             f"there is no type {kind!r} of questions", where=where,
-            fix=f"{choose(kind, TYPES)}; or map it with the reader's option `types`",
+            fix=f"{choose(kind, TYPES)}; or " + advise(f"types: {{{kind}: OURS}}"),
         )  # fmt: skip
     return {
         "id": str(row["id"]),
@@ -103,8 +104,8 @@ def _place(text: str, start: Any, context: str, where: object) -> int:
         raise XltError(
             f"the answer {shown!r} is not in the context",
             where=where,
-            fix="an answer is a span of the context, letter for letter; correct it, or leave the "
-            "question out (reader option `drop: true`)",
+            fix="an answer is a span of the context, letter for letter; correct it; or, to leave "
+            "such questions out, " + advise("drop: true"),
         )
     return min(places, key=lambda at: abs(at - start)) if isinstance(start, int) else places[0]
 
@@ -162,7 +163,7 @@ def _paragraphs(path: Path) -> Iterator[tuple[str, Row, str]]:
         raise XltError(
             f"not JSON: {error.msg}",
             where=f"{path}:{error.lineno}",
-            fix="a SQuAD file is one JSON object; for one a line say `format: jsonl`",
+            fix=f"a SQuAD file is one JSON object; for one a line {advise_format('jsonl')}",
         ) from error
     articles = content.get("data") if isinstance(content, dict) else content
     if not isinstance(articles, list):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from xlt.data.files import Source, label, lines
+from xlt.data.malformed import malformed
 from xlt.errors import XltError
 
 ID, FORM, LEMMA, UPOS, XPOS, FEATS, HEAD, DEPREL, DEPS, MISC = range(10)
@@ -140,9 +141,7 @@ def read_conllu(
             strict = strict_trees and PARTIAL not in comments
             return _parse(name, rows, comments, start, strict)
         except XltError as error:
-            if problems is None:
-                raise
-            problems.append(error)
+            malformed(error, problems)
             return None
 
     for number, line in lines(source):

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from xlt.data.files import Source, label, lines, open_text
+from xlt.data.malformed import malformed
+from xlt.data.options import advise_format
 from xlt.errors import XltError, choose
 
 
@@ -35,9 +37,7 @@ def read_jsonl(
         try:
             record = _parse(f"{name}:{number}", line, renamed, required)
         except XltError as error:
-            if problems is None:
-                raise
-            problems.append(error)
+            malformed(error, problems)
             continue
         yield number, record
     if not found:
@@ -59,13 +59,13 @@ def read_json_array(
             raise XltError(
                 f"not one JSON value: {error.msg}",
                 where=f"{name}:{error.lineno}",
-                fix="if every line is an object of its own, say `format: jsonl`",
+                fix=f"if every line is an object of its own, {advise_format('jsonl')}",
             ) from error
     if not isinstance(rows, list):
         raise XltError(
             f"a JSON {type(rows).__name__} where an array was expected",
             where=name,
-            fix="write an array of objects, or JSON Lines and `format: jsonl`",
+            fix=f"write an array of objects; or JSON Lines, and {advise_format('jsonl')}",
         )
     renamed = {theirs: ours for ours, theirs in (columns or {}).items()}
     for number, row in enumerate(rows, 1):
