@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from spacy.tokens import Doc, Token
 
+    from xlt.data.options import ReaderOptions
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
@@ -89,6 +90,8 @@ class Task(ABC):
     """The columns of a row, as `to_row` gives it and `validate_row` takes it."""
     optional_columns: ClassVar[tuple[str, ...]] = ("id",)
     """Columns that `validate_row` can do without."""
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {}
+    """Format → model of what its reader may be told beside the path; without, it takes nothing."""
     count_names: ClassVar[tuple[str, ...]]
     """Names of the columns of `counts`."""
     measured_as: ClassVar[tuple[str, ...]] = ()
@@ -122,7 +125,8 @@ class Task(ABC):
         """The documents of a file. Raises XltError with ``path:line`` for anything malformed.
 
         labelled: False where the annotation may be missing, because it is to be predicted.
-        options:  the reader's, from a data reference or a card.
+        options:  those of the format's `reader_options` that were set, in a data reference, a
+            card or on the command line; they have been checked.
         """
 
     @abstractmethod
@@ -175,7 +179,8 @@ class Task(ABC):
         return {**cls.formats, **cls.formats_read}
 
     def format_of(self, path: Path, declared: str | None = None) -> str:
-        """The declared format, or the one that the file's suffix (before .gz/.xz) means."""
+        """The declared format, or the one that the file's suffix (before .gz/.xz) means, in
+        letters of either case."""
         if declared is not None:
             if declared in self.readable():
                 return declared
@@ -184,14 +189,15 @@ class Task(ABC):
                 where=path,
                 fix=choose(declared, self.readable()),
             )
-        name = path.name.removesuffix(".gz").removesuffix(".xz")
+        name = path.name.lower().removesuffix(".gz").removesuffix(".xz")
         for format, suffixes in self.readable().items():
             if name.endswith(suffixes):
                 return format
         raise XltError(
             f"cannot tell the format from the name {path.name!r}",
             where=path,
-            fix=f"say `format:` in the data reference ({', '.join(self.readable())})",
+            fix=f"say `format:` beside `ref:` in the config, or `--input-format` "
+            f"({', '.join(self.readable())})",
         )
 
     # Labels --------------------------------------------------------------------------------

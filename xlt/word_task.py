@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 import numpy as np
 
+from xlt.data.options import JsonlOptions, ReaderOptions
 from xlt.data.rows import OPTIONAL, text_columns, text_from_columns
 from xlt.document import Document, Layer, Tags, Text
 from xlt.document.document import Row
@@ -41,6 +42,7 @@ class WordLabelTask(Task):
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"jsonl": (".jsonl",)}
     columns: ClassVar[tuple[str, ...]] = ("id", "words", "tags", *OPTIONAL)
     optional_columns: ClassVar[tuple[str, ...]] = ("id", *OPTIONAL)
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {"jsonl": JsonlOptions}
     count_names: ClassVar[tuple[str, ...]] = ("right", "words")
     untagged: ClassVar[str] = "_"
     """What files have for the tag of a word without annotation; such words are neither learnt from

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from xlt.config.schema import Section
+from xlt.data.options import ReaderOptions
 from xlt.data.rows import OPTIONAL
 from xlt.document import Document, Layer, Span, Spans, Structure, Structures, in_order
 from xlt.document.document import Row
@@ -19,6 +20,7 @@ from xlt.task import Example, Labels, Task, TaskOptions
 
 from .inventory import TAGGED, Frames, inventory, kinds, tag_ids
 from .metrics import COUNT_NAMES, GIVEN, METRICS, event_counts, event_metrics
+from .options import AceOptions, EventLineOptions, EventOptions, PropositionOptions
 from .records import Checker, Place, nested, place_of, to_row, trigger_places
 
 if TYPE_CHECKING:
@@ -76,6 +78,14 @@ class EventExtraction(Task):
         "dygie": (),
         "ace": (),
         "mee": (),
+    }
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {
+        "jsonl": EventLineOptions,
+        "conllup": PropositionOptions,
+        "oneie": EventOptions,
+        "dygie": EventOptions,
+        "ace": AceOptions,
+        "mee": EventOptions,
     }
     count_names = COUNT_NAMES
     measured_as = ("event-argument", "event-trigger", "event-entity")

@@ -13,6 +13,7 @@ from typing import Any
 from xlt.data.files import lines
 from xlt.data.jsonl import load_json, read_jsonl
 from xlt.data.offsets import SpanLocator, integer
+from xlt.data.options import advise, advise_format
 from xlt.document.text import Text
 from xlt.errors import XltError, choose
 
@@ -37,7 +38,7 @@ def read_rows(path: Path, *, labelled: bool, **options: Any) -> Iterator[Row]:
                     raise XltError(
                         f"this has {field!r} where `events` was expected",
                         where=where,
-                        fix=f"say `format: {format}` in the data reference",
+                        fix=advise_format(format),
                     )
             raise XltError("the field 'events' is missing", where=where, fix=choose("events", row))
         yield where, row
@@ -134,7 +135,7 @@ def read_ace(path: Path, *, ends: str = "exclusive") -> Iterator[Row]:
                     raise XltError(
                         f"{text!r} ends one word away from where `end` says",
                         where=where,
-                        fix=f"set the reader's option `ends: {other}`",
+                        fix=advise(f"ends: {other}"),
                     )
             return {"start": start, "end": end}
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from xlt.data.options import advise
 from xlt.data.rows import text_columns, text_from_columns
 from xlt.document import Document, Span, Spans, Structure, Structures, in_order
 from xlt.document.document import Row
@@ -130,8 +131,7 @@ class Checker:
                 raise XltError(
                     f"the id {id!r} was there before ({self._lines[id]})",
                     where=where,
-                    fix="give every record its own id, or set the reader's option "
-                    "`repeated_ids: number` in the data card",
+                    fix="give every record its own id, or " + advise("repeated_ids: number"),
                 )
             id = f"{id}#{line}"
         self._lines[id] = where

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 from pydantic import Field, PositiveInt
 
+from xlt.data.options import ColumnOptions, ReaderOptions
 from xlt.document import Document, FlatSpans, Layer, Text
 from xlt.errors import XltError, choose
 from xlt.task import Example, Labels, TaskOptions
@@ -36,6 +37,10 @@ class NER(WordLabelTask):
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "bio": (".bio", ".iob2", ".ner", ".conll", ".tsv", ".txt"),
         "jsonl": (".jsonl",),
+    }
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {
+        **WordLabelTask.reader_options,
+        "bio": ColumnOptions,
     }
     count_names = COUNT_NAMES
     measured_as = ("ner",)

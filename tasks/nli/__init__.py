@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 import numpy as np
 from pydantic import Field
 
+from xlt.data.options import ReaderOptions, advise
 from xlt.document import Document, Label, Layer, Text
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
 from xlt.task import Example, Labels, Task, TaskOptions
 
 from .metrics import class_counts, class_metrics, count_names, metric_names
+from .options import PairOptions, PairTableOptions
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +57,11 @@ class NLI(Task):
         "jsonl": (".jsonl",),
         "tsv": (".tsv",),
         "json": (".json",),
+    }
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {
+        "jsonl": PairOptions,
+        "tsv": PairTableOptions,
+        "json": PairOptions,
     }
     count_names = count_names(LABELS)
     measured_as = ("nli",)
@@ -176,8 +183,9 @@ class NLI(Task):
             raise XltError(
                 f"there is no label {label or ''!r}",
                 where=where,
-                fix=f"{choose(str(label), self.all_labels)}; or map it with `label_names` in a "
-                "card or `task.rename`; or list all labels in `task.labels`",
+                fix=f"{choose(str(label), self.all_labels)}; or map it with `task.rename`; or list "
+                "all labels in `task.labels`"
+                + (f"; or {advise(f'label_names: {{{label}: OURS}}')}" if labelled else ""),
             )
         phenomena = row["phenomena"] or []
         if isinstance(phenomena, str):
@@ -319,5 +327,5 @@ def _field(row: Row, name: str, where: object) -> Any:
     raise XltError(
         f"the field {name!r} is missing",
         where=where,
-        fix=f"{choose(name, row)}; map it with `columns: {{{name}: theirs}}`",
+        fix=f"{choose(name, row)}; " + advise(f"columns: {{{name}: THEIRS}}"),
     )

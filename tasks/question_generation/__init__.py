@@ -18,6 +18,7 @@ from pydantic import Field, PositiveInt
 from xlt import languages
 from xlt.config.schema import LocalPath
 from xlt.data.offsets import SpanLocator
+from xlt.data.options import ReaderOptions
 from xlt.document import Answers, Document, Label, Layer, Text
 from xlt.document.document import Row
 from xlt.errors import XltError
@@ -27,6 +28,7 @@ from xlt.task import Example, Labels, Task, TaskOptions
 from . import answering, exemplars, filters, metrics, records
 from .exemplars import TYPES
 from .interrogatives import question_types
+from .options import AfriqaOptions, QuestionLineOptions, QuestionOptions
 
 if TYPE_CHECKING:
     import torch
@@ -53,6 +55,11 @@ class QuestionGeneration(Task):
     metrics_below_100 = ("meteor",)
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"squad": (".json",), "jsonl": (".jsonl",)}
     formats_read: ClassVar[Mapping[str, tuple[str, ...]]] = {"afriqa": ()}
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {
+        "squad": QuestionOptions,
+        "jsonl": QuestionLineOptions,
+        "afriqa": AfriqaOptions,
+    }
     count_names = metrics.NAMES
 
     class Options(TaskOptions):

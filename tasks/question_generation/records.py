@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from xlt import languages
 from xlt.data.jsonl import load_json, read_jsonl, write_jsonl
 from xlt.data.offsets import SpanLocator
+from xlt.data.options import advise, advise_format
 from xlt.document import Answers, Document, Label, Offsets, Text
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
@@ -64,7 +65,7 @@ def make(
     if kind and kind not in TYPES:
         raise XltError(
             f"there is no type {kind!r} of questions", where=where,
-            fix=f"{choose(kind, TYPES)}; or map it with the reader's option `types`",
+            fix=f"{choose(kind, TYPES)}; or " + advise(f"types: {{{kind}: OURS}}"),
         )  # fmt: skip
     note = row.get("note")
     return Document(
@@ -121,7 +122,7 @@ def _answers(given: Any, context: str, locate: SpanLocator, where: object) -> tu
             raise XltError(
                 error.what,
                 where=where,
-                fix=f"{error.fix}; or leave the question out (reader option `drop: true`)",
+                fix=f"{error.fix}; or, to leave such questions out, {advise('drop: true')}",
             ) from error
         offsets.append((begin, begin + len(answer)))
     return tuple(offsets)
@@ -229,7 +230,7 @@ def _published(label: Any) -> str | None:
 
 def _paragraphs(path: Path) -> Iterator[tuple[str, Row, str]]:
     content = load_json(
-        path, fix="a SQuAD file is one JSON object; for one a line say `format: jsonl`"
+        path, fix="a SQuAD file is one JSON object; for one a line " + advise_format("jsonl")
     )
     articles = content.get("data") if isinstance(content, dict) else content
     if not isinstance(articles, list):

@@ -105,7 +105,7 @@ def test_lines_without_a_word_can_be_dropped() -> None:
         ("a X\n", {}, 1, "'X' is not a tag", "B-, I-"),
         ("a S-PER\n", {}, 1, "'S-PER' is not a tag", "scheme: BIOES"),
         ("a O\nword\n", {}, 2, "1 column: no word and tag", "tab or a space"),
-        ("a\tO\n", {"word": 3}, 1, "2 columns: no word and tag in columns 3", "`word`"),
+        ("a\tO\n", {"word": 3}, 1, "2 columns: no word and tag in columns 3", "`word: C"),
         ("a\tO\n\tB-PER\n", {}, 2, "a word of length zero", "remove the line"),
         ("a O\n B-PER\n", {"drop_empty": True}, 2, "a word of length zero", "remove the line"),
         ("a O\n\n O\n", {"drop_empty": True}, 3, "a sentence without words", "remove it"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from xlt.data.inspection import check, list_cards, normalised, show
+from xlt.data.options import ColumnOptions
 from xlt.errors import XltError
 from xlt.task import TaskOptions
 
@@ -19,6 +20,7 @@ class Tags:
 
     name = "tagging"
     options = TaskOptions()
+    reader_options: ClassVar[dict[str, Any]] = {"bio": ColumnOptions}
 
     def features(self) -> Any:
         raise AssertionError("check must not need Arrow")

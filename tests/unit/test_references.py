@@ -7,13 +7,14 @@ import json
 import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from xlt.config.schema import LanguageData, Reference
 from xlt.data import references
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
+from xlt.data.options import ReaderOptions
 from xlt.data.references import ResolvedData, for_split, resolve
 from xlt.data.store import load_records, read_records, sample
 from xlt.errors import XltError
@@ -23,12 +24,17 @@ LINES = "".join(f"line {i}\n" for i in range(20))
 SHA = hashlib.sha256(LINES.encode()).hexdigest()
 
 
+class LineOptions(ReaderOptions):
+    upper: bool = False
+
+
 class Lines:
     """The part of a task that reads: one record a line."""
 
     name = "lines"
     optional_columns = ("id",)
     options = TaskOptions()
+    reader_options: ClassVar[dict[str, Any]] = {"lines": LineOptions}
     reads = 0
 
     def features(self) -> Any:
@@ -140,7 +146,7 @@ def test_fingerprint_depends_on_all_that_records_do(data: Path) -> None:
     base = get().fingerprint
     assert get(limit=3).fingerprint == base
     assert get("toy:swa:test").fingerprint != base
-    assert get(columns={"a": "b"}).fingerprint != base
+    assert get(options={"upper": True}).fingerprint != base
     write_card(
         data, {"url": "https://x.org/a.txt", "sha256": SHA, "local": ["toy/a.txt"]},
         options={"upper": True},
@@ -262,7 +268,7 @@ def test_options_of_a_card_reach_the_reader(data: Path) -> None:
     write_card(data, file, options={"uper": True})
     with pytest.raises(XltError) as caught:
         list(read_records(Lines(), get()))  # type: ignore[arg-type]
-    assert caught.value.what == "the reader of lines has no option 'uper'"
+    assert caught.value.what == "the format lines of lines has no option 'uper'"
     assert "did you mean 'upper'" in str(caught.value.fix)
 
 
@@ -304,7 +310,7 @@ def test_hub_data_in_a_local_folder(data: Path, monkeypatch: pytest.MonkeyPatch)
     rows = [{"sentence": f"s{i}"} for i in range(3)]
     (data / "hub/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", data / "hf")
-    resolved = get(f"hf:{data}/hub:train", columns={"text": "sentence"})
+    resolved = get(f"hf:{data}/hub:train", options={"columns": {"text": "sentence"}})
     records = load_records(Lines(), resolved, 1)  # type: ignore[arg-type]
     assert records["text"] == ["s0", "s1", "s2"]
     assert records["id"] == ["0", "1", "2"]

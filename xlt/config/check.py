@@ -99,15 +99,20 @@ def _check_task(task: Task, config: Config) -> list[XltError]:
                 fix=choose(metric, task.metrics_reported),
             )
         )
+    return [*problems, *reference_problems(task, config)]
+
+
+def reference_problems(task: Task, config: Config) -> list[XltError]:
+    """Formats and options in the data references that the task's readers lack, by key."""
+    from xlt.data.references import check_reference
+
+    problems: list[XltError] = []
     for language, data in config.data.items():
         for split in ("train", "dev", "test"):
             for n, reference in enumerate(getattr(data, split)):
-                if reference.format is not None and reference.format not in task.readable():
-                    problems.append(
-                        XltError(
-                            f"{config.task.name} has no format called {reference.format!r}",
-                            where=f"data.{language}.{split}.{n}.format",
-                            fix=choose(reference.format, task.readable()),
-                        )
-                    )
+                key = f"data.{language}.{split}.{n}"
+                try:
+                    check_reference(task, reference, language, split, key)
+                except XltError as error:
+                    problems += flat(error)
     return problems

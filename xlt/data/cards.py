@@ -205,6 +205,38 @@ def get(identifier: str, *, where: object = None) -> Card:
     return load(available[identifier])
 
 
+def check_options(card: Card, language: str, split: str) -> bool:
+    """Whether the reader's options of a split could be checked: the card's task is installed.
+
+    language, split: as in the card.
+
+    Raises XltError (XltErrors for several) with ``file:line`` for options that the reader lacks.
+    """
+    from xlt.data import options
+    from xlt.registry import tasks
+
+    if card.task not in tasks.names():
+        return False
+    stated = card.languages[language][split]
+
+    def where(location: options.Location) -> object:
+        path = paths()[card.identifier]
+        root = parse(read_text(path), str(path), path.parent)
+        assert root is not None
+        places = [
+            root.find((*home, "options", *location))
+            for home in (("languages", language, split), ())
+        ]
+        # What the split says stands over what the card says.
+        node, _, shown = next((p for p in places if location[0] in p[1]), places[-1])
+        return node.at.of(shown)
+
+    format = stated.format or card.format
+    given = options.merge_options(card.options, stated.options)
+    options.check_options(tasks.get(card.task), format, given, where)
+    return True
+
+
 def load(path: Path) -> Card:
     """The card in a file. Raises XltError(s) with ``file:line``."""
     return _load(path, path.stat().st_mtime_ns)

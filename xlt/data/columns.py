@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TextIO
 
 from xlt.data.files import Source, label, lines
+from xlt.data.malformed import malformed
+from xlt.data.options import advise
 from xlt.errors import XltError
 
 Scheme = Literal["IOB2", "IOB1", "BIOES"]
@@ -94,9 +96,7 @@ def read_columns(
         try:
             return reader.sentence(rows, comments)
         except XltError as error:
-            if problems is None:
-                raise
-            problems.append(error)
+            malformed(error, problems)
             return None
 
     for number, line in lines(source):
@@ -200,7 +200,8 @@ class _Reader:
                     number,
                     f"{len(row)} column{'s' * (len(row) > 1)}: no word and tag in "
                     f"columns {column} and {self.tag}",
-                    "separate word and tag by a tab or a space; check `word`, `tag`, `separator`",
+                    "separate word and tag by a tab or a space; or say which columns they are, "
+                    f"from 0: {advise('word: COLUMN', 'tag: COLUMN')}",
                 )
             tag = self._tag(number, row[self.tag])
             if self.drop_empty and tag == "O" and not row[column].removeprefix(self.prefix):
@@ -232,7 +233,7 @@ class _Reader:
             )
         fix = f"{self.scheme} has O and, before a type, {', '.join(f'{p}-' for p in allowed)}"
         if kind in ("E", "S", "L", "U"):
-            fix += "; for this file say `scheme: BIOES`"
+            fix += f"; for this file {advise('scheme: BIOES')}"
         raise self._error(number, f"{text!r} is not a tag", fix)
 
     def _check_order(self, numbers: list[int], tags: list[str]) -> None:
@@ -245,10 +246,11 @@ class _Reader:
             continues = previous[0] in "BI" and previous[2:] == tag[2:]
             if inside and not continues:
                 if not self.repair:
+                    remedies = ["repair: true", *["scheme: IOB1"] * (self.scheme == "IOB2")]
                     raise self._error(
                         numbers[i],
                         f"{tag} after {previous} continues no entity",
-                        f"write B-{tag[2:]}; or set `repair: true`, or `scheme: IOB1`",
+                        f"write B-{tag[2:]}, or {advise(*remedies)}",
                     )
                 tags[i] = f"B-{tag[2:]}"
             previous = tags[i]

@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import TextIO
 
 from xlt.data.files import Source, label, lines
+from xlt.data.malformed import malformed
 from xlt.document import Offsets, Text
 from xlt.errors import XltError
 
@@ -160,9 +161,7 @@ def read_conllu(
             strict = strict_trees and PARTIAL not in comments
             return _parse(name, rows, comments, start, strict)
         except XltError as error:
-            if problems is None:
-                raise
-            problems.append(error)
+            malformed(error, problems)
             return None
 
     for number, line in lines(source):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import Reference
+from xlt.data.options import advise
 from xlt.errors import XltError, choose
 
 if TYPE_CHECKING:
@@ -48,8 +49,14 @@ def resolve_hub(
     from xlt.data.references import ResolvedData
 
     hub = parse_hub(reference.ref, split, where=where)
+    if reference.format is not None:
+        raise XltError(
+            "data of the hub have columns, not a format",
+            where=where,
+            fix="remove `format`; `columns: {ours: theirs}` names the columns",
+        )
     dataset = open_hub(hub, allow_network=allow_network, where=where)
-    content = json.dumps([hub[1:], dataset._fingerprint, reference.columns], sort_keys=True)
+    content = json.dumps([hub[1:], dataset._fingerprint, reference.options], sort_keys=True)
     return ResolvedData(
         reference=reference.ref,
         language=language,
@@ -57,7 +64,7 @@ def resolve_hub(
         files=(),
         hub=hub,
         format=None,
-        columns=reference.columns,
+        options=reference.options,
         limit=reference.limit,
         fingerprint=hashlib.sha256(content.encode()).hexdigest(),
         licence=dataset.info.license or None,
@@ -100,8 +107,8 @@ def hub_rows(dataset: Dataset, task: Task, columns: dict[str, str]) -> Iterator[
         raise XltError(
             f"the data set has no column {required[0]!r}",
             where=dataset.info.dataset_name or "hf:",
-            fix="map it with `columns: {ours: theirs}`; "
-            + choose(required[0], dataset.column_names),
+            fix=f"{choose(required[0], dataset.column_names)}; "
+            + advise(f"columns: {{{required[0]}: THEIRS}}"),
         )
 
     def plain(value: Any, feature: Any) -> Any:

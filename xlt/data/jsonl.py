@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from xlt.data.files import Source, check_characters, half_a_pair, label, lines, open_text
+from xlt.data.malformed import malformed
+from xlt.data.options import advise_format
 from xlt.errors import XltError, choose
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
@@ -48,9 +50,7 @@ def read_jsonl(
             value = _value(line, name, number, "write one complete JSON object on each line")
             record = _named(f"{name}:{number}", value, renamed, required)
         except XltError as error:
-            if problems is None:
-                raise
-            problems.append(error)
+            malformed(error, problems)
             continue
         yield number, record
     if not found:
@@ -65,12 +65,12 @@ def read_json_array(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """As `read_jsonl`, from one array of objects; positions in it, from 1, instead of lines."""
     name = label(source)
-    rows = load_json(source, fix="if every line is an object of its own, say `format: jsonl`")
+    rows = load_json(source, fix=f"if every line is an object of its own, {advise_format('jsonl')}")
     if not isinstance(rows, list):
         raise XltError(
             f"a JSON {type(rows).__name__} where an array was expected",
             where=name,
-            fix="write an array of objects, or JSON Lines and `format: jsonl`",
+            fix=f"write an array of objects; or JSON Lines, and {advise_format('jsonl')}",
         )
     renamed = {theirs: ours for ours, theirs in (columns or {}).items()}
     for number, row in enumerate(rows, 1):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import logging
 import os
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from xlt.data import columns as columns_module
 from xlt.data import conllu, files, jsonl
 from xlt.data.checksums import cache_dir, sha256
+from xlt.data.options import check_options, read_with
 from xlt.data.references import ResolvedData
 from xlt.document import Document, Documents
 from xlt.errors import XltError, choose
@@ -96,30 +96,16 @@ def _all_documents(task: Task, resolved: ResolvedData) -> Iterator[Document]:
     if resolved.hub is not None:
         from xlt.data.hub import hub_rows, open_hub
 
-        rows = hub_rows(open_hub(resolved.hub), task, dict(resolved.columns))
+        options = check_options(task, None, resolved.options, lambda _: resolved.reference)
+        rows = hub_rows(open_hub(resolved.hub), task, options.get("columns", {}))
         for number, row in enumerate(rows):
             yield task.validate_row(row, where=f"{resolved.reference}[{number}]")
         return
-    options = dict(resolved.options)
-    if resolved.columns:
-        options["columns"] = dict(resolved.columns)
-    _check_options(task, options, resolved)
     for path in resolved.files:
-        yield from task.read(path, task.format_of(path, resolved.format), **options)
-
-
-def _check_options(task: Task, options: dict[str, object], resolved: ResolvedData) -> None:
-    parameters = inspect.signature(task.read).parameters
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        return
-    known = [name for name in parameters if name not in ("self", "path", "format")]
-    for name in options:
-        if name not in known:
-            raise XltError(
-                f"the reader of {task.name} has no option {name!r}",
-                where=resolved.reference,
-                fix=choose(name, known),
-            )
+        format = task.format_of(path, resolved.format)
+        yield from read_with(
+            task, path, format, resolved.options, where=lambda _: resolved.reference
+        )
 
 
 def _cache_path(task: Task, resolved: ResolvedData) -> Path:
