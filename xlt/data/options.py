@@ -19,7 +19,8 @@ from xlt.config.schema import Section
 from xlt.errors import XltError, choose, raise_all
 
 if TYPE_CHECKING:
-    from xlt.task import Record, Task
+    from xlt.document import Document
+    from xlt.task import Task
 
 Location = tuple[str | int, ...]
 """Where a value stands in a mapping of options: ``("types", "ORG")``."""
@@ -152,7 +153,7 @@ def read_with(
     *,
     where: Callable[[Location], object],
     labelled: bool = True,
-) -> Iterator[Record]:
+) -> Iterator[Document]:
     """The records of a file, read with checked options; `labelled` and `where` as elsewhere."""
     given = check_options(task, format, options, where)
     if not labelled:
