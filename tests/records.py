@@ -62,6 +62,12 @@ def documents(task: str, rows: Iterable[dict[str, Any]], **options: Any) -> list
     return [plugin.validate_row(row, where=f"row {n}") for n, row in enumerate(rows, 1)]
 
 
+def row(task: Any, document: Document) -> dict[str, Any]:
+    """The document as a row of words, without where they stand in its text."""
+    columns = task.to_row(document)
+    return {name: value for name, value in columns.items() if name not in ("text", "offsets")}
+
+
 def _trees() -> list[dict[str, Any]]:
     return [
         {

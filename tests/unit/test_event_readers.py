@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from records import documents, row
 
 from xlt.errors import XltError
 from xlt.tasks.event_extraction import EventExtraction
@@ -83,7 +84,7 @@ def read(tmp_path, content, format="jsonl", options=None, **reader):
     path = tmp_path / "data.jsonl"
     path.write_text(text, encoding="utf-8")
     task = EventExtraction(EventExtraction.Options(**(options or {})))
-    return list(task.read(path, format, **reader))
+    return [row(task, document) for document in task.read(path, format, **reader)]
 
 
 @pytest.mark.parametrize(
@@ -330,19 +331,20 @@ def test_repeated_ids_may_be_numbered(tmp_path):
 
 def test_predictions_keep_what_gold_triggers_were_given(tmp_path):
     task = EventExtraction()
-    record = {**EXPECTED, "events": []}
+    rows = [{**EXPECTED, "events": []}, EXPECTED | {"id": "2"}]
     path = tmp_path / "predicted.jsonl"
     with path.open("w", encoding="utf-8") as stream:
-        task.write([record, EXPECTED | {"id": "2"}], stream, "jsonl")
-    assert list(task.read(path, "jsonl")) == [record, EXPECTED | {"id": "2"}]
+        task.write(documents(task.name, rows), stream, "jsonl")
+    assert [row(task, document) for document in task.read(path, "jsonl")] == rows
     assert "given" not in json.loads(path.read_text().split("\n")[1])
 
 
 def test_a_label_the_model_does_not_know():
     task = EventExtraction()
-    known = task.labels([EXPECTED])
+    known = task.labels(documents(task.name, [EXPECTED]))
     event = {**EXPECTED["events"][0], "type": "Sell"}
-    other = task.labels([EXPECTED, {**EXPECTED, "events": [event]}])
+    rows = [EXPECTED, {**EXPECTED, "events": [event]}]
+    other = task.labels(documents(task.name, rows))
     with pytest.raises(XltError, match="trigger type 'Sell', which the model") as error:
         task.check_labels(known, other, where="here")
     assert "task.rename.events" in error.value.fix
@@ -350,6 +352,7 @@ def test_a_label_the_model_does_not_know():
 
 
 def test_sizes_are_what_a_limit_counts():
-    assert EventExtraction().sizes(EXPECTED) == {
+    (document,) = documents("event_extraction", [EXPECTED])
+    assert EventExtraction().sizes(document) == {
         "words": 7, "entities": 2, "triggers": 1, "arguments": 2,
     }  # fmt: skip
