@@ -13,6 +13,7 @@ from small import all_texts, sentences
 from tiny import make_encoder
 
 from xlt.config.schema import Model
+from xlt.document.text import Text
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.constrain import DONE, Constrained, CopyTags, FillSlots
@@ -212,7 +213,7 @@ def test_targets_are_what_may_be_said(folder, tags):
     model = TagWriter(backbone, LABELS, Generation(), tags)
     writing = TagWriting(backbone, LABELS, tags)
     gold = records()
-    encoded = backbone.words([record["words"] for record in gold])
+    encoded = backbone.words([Text.from_words(record["words"]) for record in gold])
     inputs = [writing.inputs(w, spans(r["tags"])) for w, r in zip(encoded, gold, strict=True)]
     targets = [one.pop("target") for one in inputs]
     automata = model.automata(collate_tagged(inputs)["copy_input_ids"])

@@ -10,6 +10,7 @@ from tiny import make_encoder
 
 from xlt.config.schema import Model
 from xlt.data.encode import collate_words
+from xlt.document.text import Text
 from xlt.model.backbone import Backbone
 from xlt.tasks.event_extraction import EventExtraction
 from xlt.tasks.event_extraction.decoding import decode_roles
@@ -63,7 +64,7 @@ def test_windows_of_a_marked_sentence(limit, trigger):
 
 def test_marking_in_a_batch_is_marking_alone(backbone):
     narrow = Backbone(backbone.source, Model(encoder=backbone.source, max_length=12))
-    words = narrow.words([r["words"] for r in EVENTS])
+    words = narrow.words([Text.from_words(r["words"]) for r in EVENTS])
     packed = Frame.of(narrow.words, narrow.pad_id).packed()
     around = Frame.unpacked(*packed)
     assert around.marker == backbone.tokenizer.encode("$", add_special_tokens=False)[-1]
@@ -76,7 +77,7 @@ def test_marking_in_a_batch_is_marking_alone(backbone):
     width = batch["word_mask"].shape[1]
     together = marked_in_batch(ids, index, lengths, width, places, around)
     for (s, start, end), one in zip(places, together, strict=True):
-        alone = mark(words[s].pieces, owners_of(words[s]), lengths[s], (start, end), around)
+        alone = mark(words[s].subwords, owners_of(words[s]), lengths[s], (start, end), around)
         assert [w.tolist() for w in one.windows] == [w.tolist() for w in alone.windows]
         assert [w.tolist() for w in one.word_of] == [w.tolist() for w in alone.word_of]
 

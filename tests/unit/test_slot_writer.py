@@ -10,6 +10,7 @@ from tiny import make_encoder
 
 from xlt.config.load import load_config
 from xlt.config.schema import Model
+from xlt.document.text import Text
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.constrain import FillSlots
@@ -60,7 +61,7 @@ def test_every_output_fills_the_slots_it_was_asked_for(backbone, model):
         [],
         [Span("LOC", 0, 1)],
     ]
-    encoded = backbone.words([WORDS, WORDS, ["Rome"]])
+    encoded = backbone.words([Text.from_words(words) for words in (WORDS, WORDS, ["Rome"])])
     examples = encode_slots(encoded, asked, backbone, None)
     with torch.inference_mode():
         filled = model.fill(**TASK.collate(examples), several=3)
@@ -75,8 +76,8 @@ def test_every_output_fills_the_slots_it_was_asked_for(backbone, model):
 
 
 def test_spans_within_a_word_are_the_word(backbone):
-    (example,) = encode_slots(backbone.words([WORDS]), [[Span("LOC", 2, 3)]], backbone, None,
-                              "pieces")  # fmt: skip
+    encoded = backbone.words([Text.from_words(WORDS)])
+    (example,) = encode_slots(encoded, [[Span("LOC", 2, 3)]], backbone, None, "pieces")
     owners = example.inputs["owners"].tolist()
     assert len(example.inputs["units"]) == len(owners) > len(WORDS)
     inside = next(i for i in range(1, len(owners)) if owners[i] == owners[i - 1])
