@@ -10,7 +10,6 @@ import pytest
 import small
 
 from xlt.tasks.ner import NER
-from xlt.tasks.ner.spans import spans
 
 DATA = """\
 Emma\tB-PER
@@ -73,11 +72,12 @@ def test_english_entities_in_spanish(xlt, folder):
     assert (report["from"], report["to"]) == ("eng", "spa")
     assert (report["records"], report["used"], report["kept"]) == (2, 2, 2)
     first, second = NER().read(folder / "spa.bio", "bio")
-    assert [(s.kind, first["words"][s.start]) for s in spans(first["tags"])] == [
+    entities = first.layers["entities"].spans
+    assert [(s.kind, first.words[s.start]) for s in entities] == [
         ("PER", "Emma"),
         ("LOC", "Roma"),
     ]
-    assert "puente" in second["words"]
+    assert "puente" in second.words
     page = (folder / "spa.bio.html").read_text(encoding="utf-8")
     assert "<mark>" in page
     assert "Roma" in page
@@ -111,7 +111,7 @@ def test_what_a_config_projects(xlt, folder):
         *("eng-to-spa.train.bio", "eng-to-spa.train.html"),
     ]
     first, _ = NER().read(made / "eng-to-spa.train.bio", "bio")
-    assert first["tags"] == ["B-PER", "O", "O", "B-LOC", "O"]
+    assert NER().tags(first) == ["B-PER", "O", "O", "B-LOC", "O"]
     stdout = xlt(
         *("project", "eng.bio", "-", "--task", "ner", "--from", "eng", "--to", "spa"),
         *("--translator", "given", "--aligner", "given", "--quiet"),

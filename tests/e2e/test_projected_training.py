@@ -87,7 +87,7 @@ def test_translate_test_and_a_model_without_its_translator(folder):
     said = xlt("predict", model, text, "--language", "Spanish")
     assert said.code == 0, said.text
     (folder / "said.bio").write_text(said.out, encoding="utf-8")
-    words = [word for r in NER().read(folder / "said.bio", "bio") for word in r["words"]]
+    words = [word for r in NER().read(folder / "said.bio", "bio") for word in r.words]
     assert words == ["Emma", "Smith", "vive", "en", "Bilbao", ".", "Duerme", "."]
     missing = xlt("predict", model, text, "--language", "spa", PATH="/nowhere")
     assert missing.code == 2

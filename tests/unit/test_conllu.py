@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlt.data.conllu import FORM, HEAD, Sentence, read_conllu, tree_problem, write_conllu
+from xlt.document import Text
 from xlt.errors import XltError
 
 FULL = """\
@@ -204,16 +205,11 @@ _FORMS = st.text(st.characters(codec="utf-8", exclude_characters="\t\n\r"), min_
 @given(st.lists(st.tuples(_FORMS, st.booleans()), min_size=1, max_size=6))
 def test_any_words_round_trip(words: list[tuple[str, bool]]) -> None:
     heads = list(range(len(words)))  # a chain below the first word
-    sentence = Sentence.from_words(
-        [form for form, _ in words],
-        heads,
-        ["dep"] * len(words),
-        space_after=[space for _, space in words],
-        comments=["# sent_id = x"],
-    )
-    text = written([sentence])
-    (back,) = read_conllu(io.StringIO(text, newline="\n"))
+    text = Text.from_words([form for form, _ in words], [space for _, space in words])
+    sentence = Sentence.from_text(text, heads, ["dep"] * len(words), comments=["# sent_id = x"])
+    content = written([sentence])
+    (back,) = read_conllu(io.StringIO(content, newline="\n"))
     assert [row[FORM] for row in back.rows] == [form for form, _ in words]
     assert back.heads == heads
-    assert back.space_after() == [space for _, space in words]
-    assert written([back]) == text
+    assert back.text() == text
+    assert written([back]) == content

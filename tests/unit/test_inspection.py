@@ -11,39 +11,42 @@ import pytest
 
 from xlt.data.inspection import check, list_cards, normalised, show
 from xlt.data.options import ColumnOptions
+from xlt.document import Document, Tags, Text
 from xlt.errors import XltError
 from xlt.task import TaskOptions
 
 
-class Tags:
+class Tagging:
     """The part of a task that `check` uses, on word-tag columns."""
 
     name = "tagging"
     options = TaskOptions()
     reader_options: ClassVar[dict[str, Any]] = {"bio": ColumnOptions}
 
-    def features(self) -> Any:
+    @property
+    def schema(self) -> Any:
         raise AssertionError("check must not need Arrow")
 
     def read(
         self, path: Path, format: str, *, labelled: bool = True, **options: Any
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Document]:
         from xlt.data.columns import read_columns
 
         for i, sentence in enumerate(read_columns(path, **options)):
-            yield {"id": str(i), "words": sentence.words, "tags": sentence.tags}
+            tags = Tags(tuple(sentence.tags))
+            yield Document(str(i), {"text": Text.from_words(sentence.words)}, {"tags": tags})
 
     def format_of(self, path: Path, declared: str | None) -> str:
         return declared or "bio"
 
     def labels(self, records: Any) -> dict[str, tuple[str, ...]]:
-        return {"tag": tuple({tag for record in records for tag in record["tags"]})}
+        return {"tag": tuple({tag for one in records for tag in one.layers["tags"].tags})}
 
-    def text(self, record: dict[str, Any]) -> str:
-        return " ".join(record["words"])
+    def given_texts(self, document: Document) -> list[Text]:
+        return [document.text]
 
 
-TASK: Any = Tags()
+TASK: Any = Tagging()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 from records import RECORDS
 
 from xlt.config.schema import ProjectionSettings
-from xlt.data.segment import with_words
 from xlt.document import Label, Text
 from xlt.errors import XltError
 from xlt.projection.layers import project_document

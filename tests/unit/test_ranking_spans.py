@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pairs import aligned_pair
+from records import documents
 from small import all_texts
 from tiny import make_encoder
 
@@ -144,14 +145,14 @@ def test_ranking_in_a_projector(tmp_path, translator, monkeypatch):
     monkeypatch.setenv("XLT_CACHE", str(tmp_path))
     chosen = {"translator": Plugin(name="backwards"), "aligner": Plugin(name="same_words")}
     wanted = ProjectionSettings(**chosen, ranking=Ranking(model=translator, weight=0.2))
-    record = {"id": "1", "words": ["Ann", "sees", "Rome"], "tags": ["B-PER", "O", "B-LOC"]}
+    row = {"id": "1", "words": ["Ann", "sees", "Rome"], "tags": ["B-PER", "O", "B-LOC"]}
     with translation.registered():
         projector = Projector(NER(), wanted, "eng", "spa")
-        (found,) = projector.stream([record])
+        (found,) = projector.stream(documents("ner", [row]))
         plain = Projector(NER(), ProjectionSettings(**chosen), "eng", "spa")
         assert projector.identity() != plain.identity()
         with pytest.raises(XltError, match="no spans to mark or to match") as caught:
             Projector(NLI(), wanted, "eng", "spa")
         assert caught.value.where == "projection.ranking"
-    assert found.projection.record["tags"] == ["B-LOC", "O", "B-PER"]
+    assert NER().tags(found.projection.document) == ["B-LOC", "O", "B-PER"]
     assert all(o.confidence > 0.8 for o in found.projection.outcomes)

@@ -68,9 +68,8 @@ class Subwords:
         unknown = tokenizer.unk_token_id
         # GPT-2 calls its end of text the unknown token, too, and needs none: it knows every byte.
         self._unknown = None if unknown in roles else unknown
-        self._control = _control_ids(tokenizer, self._unknown)
-        self._size = len(tokenizer)
         self._words: dict[tuple[str, bool], Ids] = {}
+        self._look(len(tokenizer))
 
     @cached_property
     def unknown(self) -> int:
@@ -223,8 +222,10 @@ class Subwords:
         """All texts' subwords in a row, their offsets (subwords, 2), and how many each has."""
         encodings = _plain(self._backend, texts)
         ids, counts = _flat_ids(encodings)
+        if ids.max(initial=0) >= self._size:  # tokens have been added since
+            self._look(int(ids.max()) + 1)
         # Control tokens are rare in data, and so is the time to make a tokenizer without them.
-        suspect = self._is_control(ids) | self.is_unknown(ids)
+        suspect = np.isin(ids, self._control) | self.is_unknown(ids)
         if suspect.any() and self._strict is not None:
             again = np.unique(np.repeat(np.arange(len(texts)), counts)[suspect]).tolist()
             for n, encoding in zip(
@@ -246,14 +247,17 @@ class Subwords:
             for text in texts
         ]
 
-    def _is_control(self, ids: Ids) -> NDArray[np.bool_]:
-        """Which are control tokens; those that were added since this was made are, too."""
-        return np.isin(ids, self._control) | (ids >= self._size)
+    def _look(self, size: int) -> None:
+        """See which control tokens the tokenizer has, up to this number of tokens."""
+        self._size = max(size, len(self.tokenizer))
+        self._control = _control_ids(self.tokenizer, self._unknown)
+        self.__dict__.pop("_strict", None)
+        self._words.clear()
 
     def _harmless(self, ids: Ids) -> Ids:
         """The ids with the unknown one for what can only be read as a control token, as CANINE's
         from Unicode's private use."""
-        control = self._is_control(ids)
+        control = np.isin(ids, self._control)
         return np.where(control, np.int32(self.unknown), ids) if control.any() else ids
 
     @cached_property
