@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import documents
 from small import all_texts, sentences
 from tiny import make_encoder
 
@@ -178,10 +179,11 @@ LABELS = {"tag": ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")}
 
 
 def records(number=6):
-    return [
+    rows = [
         {"id": str(n), "words": [w for w, _ in s], "tags": [t for _, t in s]}
         for n, s in enumerate(sentences("eng", number, 3))
     ]
+    return documents("ner", rows)
 
 
 @pytest.mark.parametrize("tags", ["tokens", "text"])

@@ -10,11 +10,7 @@ from tiny import make_encoder
 
 from xlt.config.schema import Model
 from xlt.data.encode import collate_words
-<<<<<<< HEAD
 from xlt.document import Span, Spans, Structures, in_order
-=======
-from xlt.document.text import Text
->>>>>>> w/subwords
 from xlt.model.backbone import Backbone
 from xlt.tasks.event_extraction import EventExtraction
 from xlt.tasks.event_extraction.decoding import decode_roles
@@ -65,11 +61,7 @@ def test_windows_of_a_marked_sentence(limit, trigger):
 
 def test_marking_in_a_batch_is_marking_alone(backbone):
     narrow = Backbone(backbone.source, Model(encoder=backbone.source, max_length=12))
-<<<<<<< HEAD
     words = narrow.words([d.text for d in EVENTS])
-=======
-    words = narrow.words([Text.from_words(r["words"]) for r in EVENTS])
->>>>>>> w/subwords
     packed = Frame.of(narrow.words, narrow.pad_id).packed()
     around = Frame.unpacked(*packed)
     assert around.marker == backbone.tokenizer.encode("$", add_special_tokens=False)[-1]

@@ -147,12 +147,8 @@ def test_labels_are_kept_unless_the_translation_is_suspicious():
 
     def project(hypothesis="Budi compró libros.", warning=None):
         pairs = {
-            "premise": AlignedPair(
-                with_words(document.texts["premise"].surface), Text("买书。"), {}
-            ),
-            "hypothesis": AlignedPair(
-                with_words(document.texts["hypothesis"].surface), Text(hypothesis), {}, warning
-            ),
+            "premise": AlignedPair(document.texts["premise"], Text("买书。"), {}),
+            "hypothesis": AlignedPair(document.texts["hypothesis"], Text(hypothesis), {}, warning),
         }
         return project_document(TASK, document, pairs, SETTINGS)
 

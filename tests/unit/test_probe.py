@@ -25,7 +25,7 @@ TASK, PAIRS = NLI(), RECORDS["nli"] * 4
 def save(task, records, folder, seed):
     make_encoder(
         folder.parent / "encoder",
-        [" ".join(t.surface for t in record.texts.values()) for record in records],
+        [text.surface for record in records for text in record.texts.values()],
     )
     backbone = Backbone(str(folder.parent / "encoder"), Model())
     torch.manual_seed(seed)

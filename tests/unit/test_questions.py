@@ -397,9 +397,11 @@ def test_questions_that_are_answered_otherwise(answerer, monkeypatch):
     assert [Answerer(answerer)([record])[0] for record in records] == answers
 
     said = {"When was it built?": "in 1932", "Who built it?": "the bridge", "Why?": ""}
-    monkeypatch.setattr(
-        Answerer, "__call__", lambda _, some: [said[d.texts["question"].surface] for d in some]
-    )
+
+    def answer(_, some):
+        return [said[document.texts["question"].surface] for document in some]
+
+    monkeypatch.setattr(Answerer, "__call__", answer)
     rows = [changed(question=text) for text in (*said, "?")]
     rows = task._noted(rows, [False] * 4)
     assert [note_of(d) for d in rows] == ["generated", "unanswerable", "unanswerable", "empty"]

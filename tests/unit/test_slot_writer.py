@@ -12,7 +12,6 @@ from tiny import make_encoder
 from xlt.config.load import load_config
 from xlt.config.schema import Model
 from xlt.document import Span, Text
-from xlt.document.text import Text
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.constrain import FillSlots
