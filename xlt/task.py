@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
-from xlt.config.schema import ProjectionSettings, Section
+from xlt.config.schema import ProjectionSettings
 from xlt.errors import XltError, choose
+from xlt.options import Section
 
 if TYPE_CHECKING:
     import numpy as np

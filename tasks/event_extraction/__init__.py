@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from xlt.config.schema import Section
 from xlt.errors import XltError, choose
+from xlt.options import Section
 from xlt.task import Example, Labels, Record, Task, TaskOptions
 
 from .inventory import TAGGED, Frames, inventory, kinds, tag_ids

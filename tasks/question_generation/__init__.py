@@ -15,9 +15,9 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from xlt import languages
-from xlt.config.schema import LocalPath
 from xlt.errors import XltError
 from xlt.model.generation import Generation
+from xlt.options import LocalPath
 from xlt.task import Example, Labels, Record, Task, TaskOptions
 
 from . import answering, exemplars, filters, metrics, project, records

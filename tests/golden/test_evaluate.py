@@ -7,8 +7,8 @@ import socket
 import numpy as np
 import pytest
 
-from xlt.config.schema import Section
 from xlt.errors import XltError
+from xlt.options import Section
 from xlt.registry import tasks
 
 datasets = pytest.importorskip("datasets")

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from xlt.config.check import check, make_strategy, plan_stages
 from xlt.config.editor import schema
 from xlt.config.load import LoadedConfig, dump, load_config, resolved
-from xlt.config.nodes import parse, resolve
 from xlt.config.schema import Training
-from xlt.config.write import to_yaml
 from xlt.errors import XltError, XltErrors
 from xlt.transfer.stage import StageOverrides, override
+from xlt.yaml.nodes import parse, resolve
+from xlt.yaml.write import to_yaml
 
 BASIC = """\
 name: javanese

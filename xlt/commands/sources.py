@@ -177,11 +177,11 @@ def analyse_typology(
 
 def _cards(names: list[str]) -> list[str]:
     """The cards called so, or beginning so (`ud`: all of UD)."""
-    from xlt.data import cards
     from xlt.errors import XltError, choose
+    from xlt.registry import data_cards
 
     found: dict[str, None] = {}
-    known = cards.paths()
+    known = data_cards()
     for name in (text.strip() for text in names if text.strip()):
         matching = [card for card in known if card == name or card.startswith(f"{name}-")]
         if not matching:

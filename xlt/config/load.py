@@ -16,12 +16,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from xlt.config.layers import COMMAND_LINE, merge, read_layers, read_overrides
-from xlt.config.nodes import Node
 from xlt.config.normalise import Normaliser
-from xlt.config.problems import Problems, explain
 from xlt.config.schema import Config, Plugin
 from xlt.errors import XltError, XltErrors, flat, raise_all
 from xlt.registry import Registry, aligners, strategies, tasks, translators
+from xlt.yaml.nodes import Node
+from xlt.yaml.problems import Problems, explain
 
 PLUGINS: dict[str, Registry] = {
     "task": tasks,
@@ -269,6 +269,6 @@ def resolved(config: Config) -> dict[str, Any]:
 
 def dump(config: Config) -> str:
     """The complete config as YAML; `load_config` reads it back as an equal one."""
-    from xlt.config.write import to_yaml
+    from xlt.yaml.write import to_yaml
 
     return to_yaml(resolved(config))

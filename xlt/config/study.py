@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from xlt.config.layers import merge, read_layers
-from xlt.config.nodes import Node
-from xlt.config.schema import Section
 from xlt.errors import XltError, choose, flat, raise_all
+from xlt.options import Section
+from xlt.yaml.nodes import Node
 
 if TYPE_CHECKING:
     from xlt.config.load import LoadedConfig

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from xlt.data import cards
 from xlt.data.references import ResolvedData, difference, locate, resolve
 from xlt.errors import XltError, flat
+from xlt.registry import data_cards
 
 if TYPE_CHECKING:
     from xlt.task import Task
@@ -101,7 +102,7 @@ def list_cards(*, task: str | None = None, language: str | None = None) -> list[
     from xlt import languages
 
     found = []
-    for identifier in cards.paths():
+    for identifier in data_cards():
         card = cards.get(identifier)
         if task is not None and card.task != task:
             continue

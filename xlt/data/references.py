@@ -19,6 +19,7 @@ from xlt.config.schema import LanguageData, Reference
 from xlt.data import cards
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
 from xlt.errors import XltError
+from xlt.registry import data_cards
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def resolve(
         return resolve_hub(reference, language, split, where=where, allow_network=allow_network)
     path = Path(ref).expanduser()
     name, *rest = ref.split(":")
-    if name in cards.paths() and len(rest) <= 2:
+    if name in data_cards() and len(rest) <= 2:
         return _from_card(reference, name, rest, language, split, where)
     if path.exists():
         return _from_path(reference, path, language, split)
@@ -171,7 +172,7 @@ def _data_folders(card: cards.Card) -> Iterator[Path]:
         if not folder.is_dir():
             raise XltError("there is no such folder", where=f"XLT_DATA: {given}", fix="correct it")
         yield folder
-    own = cards.paths().get(card.identifier)
+    own = data_cards().get(card.identifier)
     if own is not None:
         yield own.parent
 

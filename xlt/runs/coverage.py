@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlt import languages
 from xlt.model import embedded
+from xlt.options import EMBEDDED
 
 if TYPE_CHECKING:
     from xlt.config.schema import Config, Model
@@ -55,11 +56,11 @@ def warnings(
     share, scripts = unknown_pieces(words, tokenizer)
     shown = "text" if language == "und" else f"{languages.name(language)} ({language})"
     found = []
-    if model is not None and model.encoder == embedded.NAME and model.initialise == "pretrained":
+    if model is not None and model.encoder == EMBEDDED and model.initialise == "pretrained":
         info = embedded.info()
         if languages.match(language, info.languages) is None:
             found.append(
-                f"{embedded.NAME} {info.version} has never seen {shown}: "
+                f"{EMBEDDED} {info.version} has never seen {shown}: "
                 f"{share:.1%} of its pieces are unknown"
             )
     if share > UNREADABLE:

@@ -26,9 +26,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from xlt.config.nodes import parse
 from xlt.errors import XltError
 from xlt.files import disk_error, link_or_copy, write_json, writing
+from xlt.yaml.nodes import parse
 
 CONFIG, MANIFEST, RESULT, CARD, LOG = (
     "config.yaml",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xlt.config.schema import Model
+from xlt.options import EMBEDDED
 
 PACKAGES = (
     *("xlt", "torch", "transformers", "datasets", "accelerate", "peft", "tokenizers"),
@@ -38,7 +39,7 @@ def describe_encoder(model: Model) -> dict[str, Any]:
     from xlt.model.folder import fingerprint_folder
 
     about: dict[str, Any] = {"name": model.encoder, "revision": model.revision}
-    if model.encoder == embedded.NAME:
+    if model.encoder == EMBEDDED:
         about["version"] = embedded.info().version
     source = Path(embedded.located(model.encoder))
     if source.is_dir():

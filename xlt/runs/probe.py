@@ -19,6 +19,7 @@ from xlt import languages
 from xlt.config.schema import Reference
 from xlt.errors import XltError, choose
 from xlt.evaluation.statistics import bootstrap_interval, mean_sd, paired_bootstrap
+from xlt.registry import data_cards
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -183,7 +184,7 @@ def _parts(
     stated: Labels = {}
     answers = dict(given)
     references = [suite]
-    if name in cards.paths():
+    if name in data_cards():
         card = cards.get(name)
         stated = {layer: tuple(values) for layer, values in card.labels.items()}
         answers = {**card.answers, **given}
@@ -194,13 +195,13 @@ def _parts(
     reader = task.for_labels(stated)
     for reference in references:
         parts = reference.split(":")
-        spoken = parts[1] if name in cards.paths() else language or "und"
+        spoken = parts[1] if name in data_cards() else language or "und"
         code = spoken if spoken == "und" else languages.code(spoken)
         data = resolve(Reference(ref=reference, limit=limit), code, "test", where=suite)
         records = load_records(reader, data, 1).to_list()
         found = reader.labels(records)
         _check(labels, stated, found, answers, reference)
-        yield Part(name if name in cards.paths() else suite, data, reader, answers, records)
+        yield Part(name if name in data_cards() else suite, data, reader, answers, records)
 
 
 def _references(card: Any, rest: Sequence[str]) -> list[str]:

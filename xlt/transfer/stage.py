@@ -9,8 +9,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
-from xlt.config.schema import Config, LanguageData, Section, Training
+from xlt import languages
+from xlt.config.schema import Config, LanguageData, Training
 from xlt.errors import XltError
+from xlt.options import Section
 
 Split = Literal["train", "dev", "test"]
 
@@ -149,13 +151,11 @@ def step(value: Any) -> Any:
     English data become in Indonesian; or `eng>target`."""
     if not isinstance(value, str):
         return value
-    from xlt.languages import code
-
     try:
         left, arrow, right = (part.strip() for part in value.partition(">"))
         if not arrow:
-            return code(left)
-        return f"{code(left)}>{right if right == 'target' else code(right)}"
+            return languages.code(left)
+        return f"{languages.code(left)}>{right if right == 'target' else languages.code(right)}"
     except XltError as error:
         raise ValueError(str(error)) from error
 

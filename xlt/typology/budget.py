@@ -17,7 +17,7 @@ from xlt import languages
 from xlt.data import cards
 from xlt.errors import XltError, choose
 from xlt.files import writing
-from xlt.registry import tasks
+from xlt.registry import data_cards, tasks
 
 Cards = Mapping[str, cards.Card | None]
 """Language → the card that has its training data; None: they have yet to be labelled."""
@@ -77,7 +77,7 @@ def find_cards(
     sample corpus only if it is named: made-up sentences are no evidence.
     """
     found: dict[str, cards.Card | None] = {}
-    known = [cards.get(name) for name in cards.paths()]
+    known = [cards.get(name) for name in data_cards()]
     known = [
         card for card in known if card.task == task and (_is_real(card) or _is_named(card, named))
     ]
@@ -107,7 +107,7 @@ def write_config(
     Raises XltError if the file exists, or for a task that xlt cannot train.
     """
     from xlt.config.load import load_config
-    from xlt.config.write import to_yaml
+    from xlt.yaml.write import to_yaml
 
     if path.exists():
         raise XltError("this file exists already", where=path, fix="give --write another name")
@@ -170,7 +170,7 @@ def _absolute(encoder: str) -> str:
 def _test_of(task: str, target: str) -> str | None:
     """A reference to the target's test data: of real cards, of those whose files are here."""
     found = []
-    for name in cards.paths():
+    for name in data_cards():
         card = cards.get(name)
         code = languages.match(target, card.languages) if card.task == task else None
         if code is not None and "test" in card.languages[code]:

@@ -13,6 +13,7 @@ from typing import Any
 from xlt import languages
 from xlt.data import cards
 from xlt.data.references import locate
+from xlt.registry import data_cards
 
 LITTLE = 0.1
 """Of the most that a candidate has: less is pointed out."""
@@ -81,7 +82,7 @@ def _of_reference(code: str, reference: Any) -> Holding | None:
     if not isinstance(reference, str):
         return None
     name, *rest = reference.split(":")
-    if name in cards.paths():
+    if name in data_cards():
         return of_cards([name]).get(languages.shared(rest[0]) if rest else code)
     path = Path(reference)
     return Holding(path.stat().st_size, True, (reference,)) if path.is_file() else None

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlt import languages
-from xlt.model.embedded import NAME as EMBEDDED
+from xlt.options import EMBEDDED
 
 PATH = Path(__file__).with_name("pretraining.json")
 

@@ -29,6 +29,7 @@ import regex
 
 from xlt import languages
 from xlt.errors import XltError
+from xlt.registry import data_cards
 from xlt.typology.ranking import Ranking, Source
 from xlt.typology.table import table
 
@@ -193,9 +194,9 @@ def from_cards(
     from xlt.registry import tasks
 
     if named:
-        able = [c for c in cards.paths() if any(c == n or c.startswith(f"{n}-") for n in named)]
+        able = [c for c in data_cards() if any(c == n or c.startswith(f"{n}-") for n in named)]
     else:
-        able = [name for name in cards.paths() if not name.startswith("sample-")]
+        able = [name for name in data_cards() if not name.startswith("sample-")]
     known = [cards.get(name) for name in able]
     known = [card for card in known if card.task in tasks.names()]
     known.sort(key=lambda card: (card.task != task, card.identifier))

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from xlt.config.schema import LocalPath, Model
+from xlt.config.schema import Model
 from xlt.errors import XltError
-from xlt.model.embedded import NAME as EMBEDDED
+from xlt.options import EMBEDDED, LocalPath
 from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
 from xlt.projection.pair import Links
 
