@@ -28,6 +28,8 @@ from xlt.data.prompt import Ids, PromptEncoder, collate_prompts, collate_targets
 from xlt.data.segment import join
 from xlt.errors import XltError
 from xlt.files import write_json
+from xlt.inference.device import autocast, choose_precision
+from xlt.inference.predictor import piece_table, trimmed
 from xlt.model.backbone import Backbone
 from xlt.model.decoder import end_id
 from xlt.model.generation import Generation
@@ -35,7 +37,6 @@ from xlt.model.seq2seq import Seq2Seq
 from xlt.model.vocabulary import PIECES, Trimmed
 from xlt.registry import data_cards
 from xlt.tasks.question_generation import exemplars
-from xlt.training.predict import autocast, choose_precision, piece_table, trimmed
 
 log = logging.getLogger("generator")
 

@@ -12,6 +12,7 @@ import torch
 
 from xlt.config.schema import ProjectionSettings
 from xlt.errors import XltError
+from xlt.inference.predictor import Predictor
 from xlt.model.task_model import TaskModel
 from xlt.projection import predict
 from xlt.projection.pair import AlignedPair, Outcome, Projection, Span
@@ -21,7 +22,6 @@ from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
 from xlt.tasks.ner.spans import carry_scores
 from xlt.testing import translation
-from xlt.training.predict import Predictor
 from xlt.transfer.stage import Prediction
 
 TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")

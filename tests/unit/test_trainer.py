@@ -13,13 +13,13 @@ from tiny import SHAPES, make_encoder
 from transformers import TrainerCallback
 
 from xlt.config.schema import Model, Training
+from xlt.inference.predictor import Predictor, piece_table
 from xlt.model.backbone import Backbone
 from xlt.model.task_model import IGNORED, summed_cross_entropy
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
 from xlt.training import selected
 from xlt.training.data import Data, weigh
-from xlt.training.predict import Predictor, piece_table
 from xlt.training.trainer import Selector, TransferTrainer
 from xlt.transfer.stage import Portion
 

@@ -88,9 +88,9 @@ def predict_source(
     from xlt import languages
     from xlt.commands.advice import lines
     from xlt.errors import XltError
-    from xlt.typology.choice import measured_as
     from xlt.typology.explain import add_pretraining, as_dict
     from xlt.typology.ranking import rank
+    from xlt.typology.scores import measured_as
     from xlt.typology.sets import chains
 
     if sources is not None and available is not None:

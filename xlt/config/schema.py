@@ -18,6 +18,8 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 
 from xlt.options import (
@@ -290,6 +292,15 @@ class Output(Section):
     )
 
 
+AUTO = "auto"
+"""As the only `source`: which language it is has yet to be decided (`xlt.runs.experiment`)."""
+
+
+def _or_auto(value: Any, languages: ValidatorFunctionWrapHandler) -> list[str]:
+    checked: list[str] = [AUTO] if value in (AUTO, [AUTO]) else languages(value)
+    return checked
+
+
 class Config(Section):
     """A transfer: labels in `source`, a model for `target`, carried over by `strategy`."""
 
@@ -300,7 +311,11 @@ class Config(Section):
     task: Plugin
     model: Model = Model()
     data: dict[LanguageCode, LanguageData]
-    source: Languages = Field(default_factory=list)
+    source: Annotated[Languages, WrapValidator(_or_auto)] = Field(
+        default_factory=list,
+        description="languages to transfer from; `auto`: the one with training data that "
+        "`xlt predict-source` ranks first",
+    )
     target: Annotated[Languages, Field(min_length=1)]
     strategy: Plugin = Plugin(name="zero_shot")
     training: Training = Training()

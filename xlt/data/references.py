@@ -82,6 +82,19 @@ def for_split(
     ]
 
 
+def has_split(data: LanguageData, language: str, split: str) -> bool:
+    """Whether a config names such data, directly or through a card's own splits.
+
+    Nothing is read but the card. Raises XltError if there is no such card, or not in `language`.
+    """
+    if getattr(data, split) or data.all is None:
+        return bool(getattr(data, split))
+    where = f"data.{language}.all"
+    name, *rest = data.all.split(":")
+    card = cards.get(name, where=where)
+    return split in card.languages[card.language(rest[0] if rest else language, where=where)]
+
+
 def resolve(
     reference: Reference,
     language: str,

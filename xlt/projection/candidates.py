@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from xlt.errors import XltError
+from xlt.inference.loading import find_model, make_direct_predictor
 from xlt.model.folder import fingerprint_folder, read_info
 from xlt.model.slot_writer import SlotWriter, Units, encode_slots, proposals
 from xlt.projection.pair import AlignedPair, Span
-from xlt.runs.predict import find_model
-from xlt.runs.score import make_direct_predictor
 from xlt.task import Record, Task
 
 

@@ -51,7 +51,7 @@ class Part:
         return self._counts([self._mapped(one) for one in predicted])
 
     def _counts(self, answered: Sequence[Record]) -> NDArray[np.float64]:
-        from xlt.training.predict import count_matrix
+        from xlt.evaluation.counts import count_matrix
 
         return count_matrix(self.task, self.records, answered)
 
@@ -137,8 +137,8 @@ def probe(
 
 def model_folders(path: Path) -> list[Path]:
     """The model that the user means: the folder itself, or every seed's in a run folder."""
+    from xlt.inference.loading import find_model
     from xlt.model.folder import INFO
-    from xlt.runs.predict import find_model
 
     first = find_model(path)
     if (path / INFO).is_file():
@@ -248,7 +248,7 @@ def _outcomes(
     folder: Path, parts: Sequence[Part], batch_tokens: int, *, ablated: bool = True
 ) -> list[dict[str, NDArray[np.float64]]]:
     """For each part the counts of the model, and of the model on ablated records."""
-    from xlt.runs.score import make_predictor
+    from xlt.projection.predict import make_predictor
 
     task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
     found = []

@@ -29,13 +29,14 @@ from xlt.config.schema import Training
 from xlt.data.batch import BLANK, StepSampler
 from xlt.errors import XltError
 from xlt.files import link_or_copy, write_json, writing
+from xlt.inference.device import out_of_memory
+from xlt.inference.predictor import PieceTable, shape_of, trimmed
 from xlt.model.task_model import IGNORED, TaskModel
 from xlt.task import Example, Task
 from xlt.training import checkpoint as ckpt
 from xlt.training.average import BEGIN, WeightAverage
 from xlt.training.callbacks import ProgressBar, Rhythm, Scores, Selector
 from xlt.training.optim import parameter_groups
-from xlt.training.predict import PieceTable, out_of_memory, shape_of, trimmed
 
 
 class _Examples(Dataset[tuple[Example, bool]]):

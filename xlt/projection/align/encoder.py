@@ -132,7 +132,7 @@ class Encoder(Aligner):
         import torch
 
         from xlt.data.encode import collate_words, pool_words
-        from xlt.training.predict import autocast, out_of_memory
+        from xlt.inference.device import autocast, out_of_memory
 
         encoded = [one for one, _ in side]
         batch = {k: v.to(self._device) for k, v in collate_words(encoded, self._pad).items()}
@@ -192,7 +192,7 @@ class Encoder(Aligner):
 
     @cached_property
     def _precision(self) -> str:
-        from xlt.training.predict import choose_precision
+        from xlt.inference.device import choose_precision
 
         return choose_precision(self.options.precision, self._device)
 

@@ -116,7 +116,7 @@ class Transformers(Neural):
         import torch
         from transformers import AutoModelForSeq2SeqLM
 
-        from xlt.training.predict import choose_precision
+        from xlt.inference.device import choose_precision
 
         precision = choose_precision(self.options.precision, self._device)
         dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
