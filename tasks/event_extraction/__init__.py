@@ -243,7 +243,7 @@ class EventExtraction(Task):
             from . import templates
 
             return templates.encode(records, backbone, labels)
-        from xlt.model.task_model import IGNORED
+        from xlt.data.batch import IGNORED
 
         from .marking import Frame, mark, owners_of
 
@@ -293,8 +293,8 @@ class EventExtraction(Task):
             return templates.collate(examples)
         import torch
 
+        from xlt.data.batch import IGNORED
         from xlt.data.encode import collate_words
-        from xlt.model.task_model import IGNORED
 
         frame = examples[0].inputs["frame"]
         sentences = [e.inputs["words"] for e in examples]

@@ -212,9 +212,9 @@ class QuestionGeneration(Task):
     def encode(
         self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
+        from xlt.data.batch import IGNORED
         from xlt.data.prompt import PromptEncoder, encode_texts
         from xlt.model.decoder import end_id, language_pieces
-        from xlt.model.task_model import IGNORED
 
         encoder = PromptEncoder(backbone.words)
         spoken = sorted({record["language"] for record in records})
@@ -295,8 +295,8 @@ class QuestionGeneration(Task):
     def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         import torch
 
+        from xlt.data.batch import IGNORED
         from xlt.data.prompt import collate_prompts, collate_targets, pad_rows
-        from xlt.model.task_model import IGNORED
 
         inputs = [example.inputs for example in examples]
         pad = inputs[0]["pad"]

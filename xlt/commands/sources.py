@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xlt.console import console
+from xlt.errors import XltError, choose
 
 if TYPE_CHECKING:
     from xlt.typology.ranking import Ranking
@@ -87,7 +88,6 @@ def predict_source(
 
     from xlt import languages
     from xlt.commands.advice import lines
-    from xlt.errors import XltError
     from xlt.typology.explain import add_pretraining, as_dict
     from xlt.typology.ranking import rank
     from xlt.typology.scores import measured_as
@@ -177,7 +177,6 @@ def analyse_typology(
 
 def _cards(names: list[str]) -> list[str]:
     """The cards called so, or beginning so (`ud`: all of UD)."""
-    from xlt.errors import XltError, choose
     from xlt.registry import data_cards
 
     found: dict[str, None] = {}
@@ -200,7 +199,6 @@ def _together(
     """A set of sources, and how a climb came by it."""
     from dataclasses import asdict
 
-    from xlt.errors import XltError, choose
     from xlt.typology.ranking import rank
     from xlt.typology.sets import choose_set
     from xlt.typology.tower import climb

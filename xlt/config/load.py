@@ -22,6 +22,7 @@ from xlt.errors import XltError, XltErrors, flat, raise_all
 from xlt.registry import Registry, aligners, strategies, tasks, translators
 from xlt.yaml.nodes import Node
 from xlt.yaml.problems import Problems, explain
+from xlt.yaml.write import to_yaml
 
 PLUGINS: dict[str, Registry] = {
     "task": tasks,
@@ -238,6 +239,4 @@ def resolved(config: Config) -> dict[str, Any]:
 
 def dump(config: Config) -> str:
     """The complete config as YAML; `load_config` reads it back as an equal one."""
-    from xlt.yaml.write import to_yaml
-
     return to_yaml(resolved(config))

@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from xlt.config.schema import Model, Training
+from xlt.data.checksums import cache_dir, write_atomic
 from xlt.model import embedded
+from xlt.runs.manifest import hardware
 
 _PROCESS = {"cpu": 0.7, "cuda": 1.0, "mps": 1.0}
 """GiB that Python with torch and transformers takes before there is a model."""
@@ -112,9 +114,6 @@ def measure(device: str, precision: str, shape: Shape, length: float) -> Machine
     """
     import psutil
     import torch
-
-    from xlt.data.checksums import cache_dir, write_atomic
-    from xlt.runs.manifest import hardware
 
     if device == "cuda":
         free, total = torch.cuda.mem_get_info()

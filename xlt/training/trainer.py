@@ -26,12 +26,12 @@ from transformers import (
 from transformers.trainer_callback import ExportableState, TrainerState
 
 from xlt.config.schema import Training
-from xlt.data.batch import BLANK, StepSampler
+from xlt.data.batch import BLANK, IGNORED, StepSampler
 from xlt.errors import XltError
 from xlt.files import link_or_copy, write_json, writing
 from xlt.inference.device import out_of_memory
 from xlt.inference.predictor import PieceTable, shape_of, trimmed
-from xlt.model.task_model import IGNORED, TaskModel
+from xlt.model.task_model import TaskModel
 from xlt.task import Example, Task
 from xlt.training import checkpoint as ckpt
 from xlt.training.average import BEGIN, WeightAverage

@@ -14,10 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from xlt import languages
+from xlt.config.load import load_config
+from xlt.config.schema import Reference
 from xlt.data import cards
+from xlt.data.references import locate, resolve
+from xlt.data.store import read_records
 from xlt.errors import XltError, choose
 from xlt.files import writing
 from xlt.registry import data_cards, tasks
+from xlt.yaml.write import to_yaml
 
 Cards = Mapping[str, cards.Card | None]
 """Language → the card that has its training data; None: they have yet to be labelled."""
@@ -106,9 +111,6 @@ def write_config(
 
     Raises XltError if the file exists, or for a task that xlt cannot train.
     """
-    from xlt.config.load import load_config
-    from xlt.yaml.write import to_yaml
-
     if path.exists():
         raise XltError("this file exists already", where=path, fix="give --write another name")
     if task not in tasks.names():
@@ -191,8 +193,6 @@ def _is_named(card: cards.Card, named: Sequence[str]) -> bool:
 
 def _files(card: cards.Card, code: str, split: str) -> bool:
     """Whether a split's files are all on this machine."""
-    from xlt.data.references import locate
-
     return all(locate(card, file) is not None for file in card.languages[code][split].files)
 
 
@@ -210,10 +210,6 @@ def _away(card: cards.Card, language: str) -> tuple[bool, bool]:
 
 def _size(task: str, card: cards.Card | None, language: str) -> int | None:
     """Records of a card's training data, if its files are here."""
-    from xlt.config.schema import Reference
-    from xlt.data.references import resolve
-    from xlt.data.store import read_records
-
     code = _train(card, language) if card is not None else None
     if card is None or code is None or not _files(card, code, "train"):
         return None

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlt import languages
+from xlt.config.load import load_config
 from xlt.errors import XltError
 from xlt.results import CONFIG, finished_runs, measured, read_result
 
@@ -207,8 +208,6 @@ def own_runs(
     the most different numbers of examples is taken. Returns it and whose it is, "" if there is
     none.
     """
-    from xlt.config.load import load_config
-
     curves: dict[tuple[str, ...], list[Observation]] = defaultdict(list)
     for run in finished_runs(root):
         result = read_result(run)

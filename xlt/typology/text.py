@@ -28,8 +28,13 @@ import numpy as np
 import regex
 
 from xlt import languages
+from xlt.config.schema import Reference
+from xlt.data import cards
+from xlt.data.references import locate, resolve
+from xlt.data.store import read_records
 from xlt.errors import XltError
-from xlt.registry import data_cards
+from xlt.registry import data_cards, tasks
+from xlt.typology.neighbours import Encoder
 from xlt.typology.ranking import Ranking, Source
 from xlt.typology.table import table
 
@@ -190,9 +195,6 @@ def from_cards(
         sample corpus is not asked: it is made up.
     Annotation is not looked at; training data come before other splits.
     """
-    from xlt.data import cards
-    from xlt.registry import tasks
-
     if named:
         able = [c for c in data_cards() if any(c == n or c.startswith(f"{n}-") for n in named)]
     else:
@@ -214,8 +216,6 @@ def from_cards(
 
 def _reference(card: Any, language: str) -> str | None:
     """The first split of a language, train before dev before test, whose files are here."""
-    from xlt.data.references import locate
-
     code = languages.match(language, card.languages)
     for split in ("train", "dev", "test"):
         content = card.languages[code].get(split) if code is not None else None
@@ -225,11 +225,6 @@ def _reference(card: Any, language: str) -> str | None:
 
 
 def _sentences(task: str, reference: str) -> list[str]:
-    from xlt.config.schema import Reference
-    from xlt.data.references import resolve
-    from xlt.data.store import read_records
-    from xlt.registry import tasks
-
     _, language, split = reference.split(":")
     plugin = tasks.get(task)()
     records = read_records(plugin, resolve(Reference(ref=reference), language, split))
@@ -276,8 +271,6 @@ def evidence(
     if encoder is None:
         measures = {"letters": overlap(sentences, texts, trigrams)}
     else:
-        from xlt.typology.neighbours import Encoder
-
         model = Encoder(encoder)
         measures = {
             "pieces": overlap(sentences, texts, model.pieces),
