@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xlt import languages
 from xlt.model import embedded
 from xlt.options import EMBEDDED
+from xlt.scripts import name, script
 
 if TYPE_CHECKING:
     from xlt.config.schema import Config, Model
@@ -88,12 +88,10 @@ def unknown_pieces(words: Mapping[str, int], tokenizer: Any) -> tuple[float, lis
         total += max(1, len(pieces)) * words[word]
         if lost:
             scripts[_script(word)] += words[word]
-    most = [name for name, count in scripts.most_common(2) if 4 * count > scripts.total()]
+    most = [name(code) for code, n in scripts.most_common(2) if 4 * n > scripts.total()]
     return unknown / total, most
 
 
 def _script(word: str) -> str:
-    """The first word of its first letter's Unicode name: Latin, Cjk, Javanese; a script mostly."""
-    letter = next((c for c in word if c.isalpha()), word[:1])
-    name = unicodedata.name(letter, "unnamed") if letter else "no"
-    return name.split(maxsplit=1)[0].split("-")[0].title().replace("Cjk", "Chinese")
+    """The script of its first letter."""
+    return script(next((c for c in word if c.isalpha()), word[:1]))

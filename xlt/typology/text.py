@@ -34,6 +34,7 @@ from xlt.data.references import locate, resolve
 from xlt.data.store import read_records
 from xlt.errors import XltError
 from xlt.registry import data_cards, tasks
+from xlt.scripts import PARTS, scripts
 from xlt.typology.neighbours import Encoder
 from xlt.typology.ranking import Ranking, Source
 from xlt.typology.table import table
@@ -53,10 +54,6 @@ MOST_READ = 1000
 """Records of a candidate's data from which `MOST_SOURCE` are taken, evenly."""
 
 _WORD = regex.compile(r"[\w\p{M}]+|[^\w\s]")
-_PARTS = {"Hans": ("Hani",), "Hant": ("Hani",), "Jpan": ("Hani", "Hira", "Kana"),
-          "Kore": ("Hang", "Hani")}  # fmt: skip
-"""ISO 15924 codes of writing systems that Unicode knows only by their parts."""
-
 Texts = Mapping[str, Sequence[str]]
 """Language → sentences, normalised."""
 
@@ -96,7 +93,7 @@ def read_target(path: Path, target: str) -> tuple[list[str], list[str]]:
     wanted = table().script(target)
     seen = scripts(found[:MOST_TARGET])
     if wanted is not None and seen:
-        own = sum(seen[part] for part in _PARTS.get(wanted, (wanted,)))
+        own = sum(seen[part] for part in PARTS.get(wanted, (wanted,)))
         if own < seen.total() / 2:
             most = seen.most_common(1)[0][0]
             warnings.append(
@@ -109,36 +106,6 @@ def read_target(path: Path, target: str) -> tuple[list[str], list[str]]:
 def normalise(text: str) -> str:
     """Words and signs apart, in composed form: as text from annotated data is."""
     return " ".join(_WORD.findall(unicodedata.normalize("NFC", text)))
-
-
-def scripts(sentences: Iterable[str]) -> Counter[str]:
-    """Unicode script (ISO 15924) → letters in it."""
-    letters = Counter(c for line in sentences for c in line if c.isalpha())
-    found: Counter[str] = Counter()
-    for letter, count in letters.items():
-        found[_script(letter)] += count
-    return found
-
-
-def _script(letter: str) -> str:
-    for name, pattern in _patterns().items():
-        if pattern.match(letter):
-            return name
-    return "Zyyy"
-
-
-def _patterns() -> dict[str, Any]:
-    if not _PATTERNS:
-        for name in ("Latn", "Hira", "Kana", "Hang", "Hani", *table().notes["scripts"]):
-            if name not in _PARTS and name not in _PATTERNS:
-                try:
-                    _PATTERNS[name] = regex.compile(rf"\p{{Script={name}}}")
-                except regex.error:
-                    continue  # newer than the Unicode of the library
-    return _PATTERNS
-
-
-_PATTERNS: dict[str, Any] = {}
 
 
 def apply(
