@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from xlt.model.task_model import TaskModel
 
 
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""Precision → the type that products are computed in; all others stay as they are."""
+
+
 def best_device() -> str:
+    """The accelerator of this machine, `cuda` or `mps`, else `cpu`."""
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
@@ -42,9 +47,10 @@ def _cpu_has_bf16() -> bool:
 
 
 def autocast(precision: str, device: str) -> torch.autocast:
-    kind = device.split(":")[0]
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.bfloat16)
-    return torch.autocast(kind, dtype=dtype, enabled=precision in ("bf16", "fp16"))
+    """A context in which products are computed in this precision; without effect for fp32."""
+    if precision not in DTYPES:
+        return torch.autocast(device.split(":")[0], enabled=False)
+    return torch.autocast(device.split(":")[0], dtype=DTYPES[precision])
 
 
 def cast_for_inference(model: TaskModel, precision: str) -> None:
@@ -53,7 +59,7 @@ def cast_for_inference(model: TaskModel, precision: str) -> None:
     The results are the same, bit for bit; the cast of every weight in every batch is saved, and
     half of the memory. Not for a model that will train.
     """
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    dtype = DTYPES.get(precision)
     if dtype is None:
         return
     table = model.encoder.get_input_embeddings().weight

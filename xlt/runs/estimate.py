@@ -21,6 +21,7 @@ from typing import Any
 
 from xlt.config.schema import Model, Training
 from xlt.data.checksums import cache_dir, write_atomic
+from xlt.inference.device import autocast
 from xlt.model import embedded
 from xlt.runs.manifest import hardware
 
@@ -153,7 +154,6 @@ def _layer_speed(device: str, precision: str, shape: Shape, length: int) -> tupl
     """Seconds a piece for one layer, forward and backward."""
     import torch
 
-    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     layer = torch.nn.TransformerEncoderLayer(
         shape.width, shape.heads, 4 * shape.width, activation="gelu", batch_first=True
     ).to(device)
@@ -161,7 +161,7 @@ def _layer_speed(device: str, precision: str, shape: Shape, length: int) -> tupl
     x.requires_grad_()
 
     def forward() -> torch.Tensor:
-        with torch.autocast(device, dtype=kind, enabled=kind is not None):
+        with autocast(precision, device):
             return layer(x).float().sum()  # type: ignore[no-any-return]
 
     ahead = _seconds(forward, device)
