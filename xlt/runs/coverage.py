@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlt import languages
 from xlt.model import embedded
+from xlt.model.backbone import Backbone
 from xlt.options import EMBEDDED
 from xlt.scripts import name, script
 
@@ -28,8 +29,6 @@ def coverage(
     config: Config, task: Task, sources: Sources, portions: Iterable[Portion]
 ) -> dict[str, list[str]]:
     """Language → warnings, of all languages whose portions these are; [] for most."""
-    from xlt.model.backbone import Backbone
-
     words: dict[str, Counter[str]] = {}
     for portion in portions:
         found = words.setdefault(portion.language, Counter())

@@ -12,7 +12,6 @@ from xlt.errors import XltError, raise_all
 from xlt.results import RESULT, read_result
 from xlt.runs.compare import compare
 from xlt.runs.experiment import prepare_cells
-from xlt.runs.train import run
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +22,8 @@ def study(found: Study, *, overwrite: bool = False, quiet: bool = False) -> dict
     A cell that fails does not stop the others: the errors are raised when all are through.
     Stages that cells have in common are trained once.
     """
+    from xlt.runs.train import run  # torch, without which `table` does
+
     problems: list[XltError] = []
     for number, (name, experiment) in enumerate(prepare_cells(found).items(), 1):
         log.info("%s (%d of %d)", name, number, len(found.cells))

@@ -190,7 +190,7 @@ def _from_runs(place: Path) -> tuple[list[OwnScore], list[str]]:
 
 def _from_run(run: Path) -> tuple[list[OwnScore], list[str]]:
     """The scores of a finished zero-shot run: there what the target gets is the source's doing."""
-    from xlt.config.load import load_config
+    from xlt.config.load import load_config  # 40 ms, which `xlt predict-source` does without
 
     result = read_result(run)
     if result["strategy"] != "zero_shot" or len(result["source"]) != 1:
