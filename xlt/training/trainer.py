@@ -56,7 +56,7 @@ class TransferTrainer(Trainer):
     """Trains `model` on `examples`, which fall into `groups` (one per portion of the stage).
 
     evaluator: returns the scores of the current weights; None keeps the last weights.
-    pieces:    see `xlt.training.predict.Predictor`.
+    pieces:    see `xlt.inference.predictor.Predictor`.
     Raises XltError for a loss that is not finite (naming step and batch) and for lack of memory.
     """
 
