@@ -15,7 +15,7 @@ from statistics import median
 import torch
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
-from xlt.training.predict import autocast, best_device, choose_precision
+from xlt.inference.device import autocast, best_device, choose_precision
 
 TOKENS, REPEAT = 2048, 5
 SHAPES = {"6 × 256": (6, 256, 4), "12 × 768": (12, 768, 12)}

@@ -72,8 +72,8 @@ def work(options: argparse.Namespace) -> dict[str, float]:
     from transformers import MT5Config, MT5ForConditionalGeneration
     from transformers.utils import logging
 
+    from xlt.inference.device import autocast, cast_for_inference, choose_precision
     from xlt.model.vocabulary import Trimmed
-    from xlt.training.predict import autocast, cast_for_inference, choose_precision
 
     logging.set_verbosity_error()  # of an end that never comes
     torch.manual_seed(0)
@@ -138,8 +138,8 @@ def tagging(
     many steps (a beam search goes on for longer than its best output is)."""
     import torch
 
+    from xlt.inference.device import autocast
     from xlt.model.constrain import Constrained, CopyTags
-    from xlt.training.predict import autocast
 
     tags = [((3 + 2 * n,), (4 + 2 * n,)) for n in range(6)]
     width = 40

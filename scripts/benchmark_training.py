@@ -286,16 +286,11 @@ def ours(folder: Path, task_name: str) -> dict[str, float]:
     import numpy as np
 
     from xlt.config.schema import Model, Training
+    from xlt.inference.device import cast_for_inference, choose_precision
+    from xlt.inference.predictor import Predictor, piece_table, pieces_in
     from xlt.model.backbone import Backbone
     from xlt.model.vocabulary import Trimmed, stored_weights
     from xlt.registry import tasks
-    from xlt.training.predict import (
-        Predictor,
-        cast_for_inference,
-        choose_precision,
-        piece_table,
-        pieces_in,
-    )
     from xlt.training.trainer import TransferTrainer
 
     records = read(folder)

@@ -27,6 +27,7 @@ from xlt.config.schema import Reference
 from xlt.data import cards
 from xlt.data.references import locate, resolve
 from xlt.data.store import read_records
+from xlt.registry import data_cards
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.typology import text
 from xlt.typology.evidence import TERMS
@@ -55,7 +56,7 @@ def gather(sentences: int) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Language → sentences as a candidate, and other sentences as a target."""
     pools: dict[str, dict[bool, list[str]]] = defaultdict(lambda: {False: [], True: []})
     parsing = DependencyParsing()
-    for name in cards.paths():
+    for name in data_cards():
         card = cards.get(name)
         if card.task != parsing.name or not name.startswith("ud-"):
             continue

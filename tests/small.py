@@ -361,15 +361,14 @@ class Stages:
     """The stages of a config for its first target, without a run around them."""
 
     def __init__(self, path: Path, **settings: Any) -> None:
-        from xlt.config.check import make_task, plan_stages
         from xlt.config.load import load_config
+        from xlt.runs.experiment import prepare
         from xlt.runs.sources import Sources
         from xlt.training.stages import StageRunner
 
-        loaded = load_config(path)
-        self.config = loaded.config
-        self.task = make_task(self.config)
-        self.plan = plan_stages(loaded)[self.config.target[0]]
+        experiment = prepare(load_config(path))
+        self.config, self.task = experiment.config, experiment.task
+        self.plan = experiment.plans[self.config.target[0]]
         self.sources = Sources(self.config, self.task)
         self.root = self.config.output.root / "stages"
         self.runner = StageRunner(
@@ -377,7 +376,7 @@ class Stages:
         )
 
     def run(self) -> list[Any]:
-        from xlt.runs.train import observers, run_plan
+        from xlt.runs.execute import observers, run_plan
 
         watched = observers(self.config, self.config.target[0], self.plan)
         return run_plan(self.runner, self.plan, watched)
@@ -389,7 +388,7 @@ class Stages:
 
 
 def predict_with(folder: Path, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    from xlt.runs.score import make_predictor
+    from xlt.projection.predict import make_predictor
 
     task, backbone, predictor = make_predictor(folder, batch_tokens=500, precision="fp32")
     return predictor(records, task.encode(records, backbone, None))

@@ -7,11 +7,17 @@ A plugin registers by entry point, in its own pyproject.toml::
 
 Nothing is imported until it is asked for by name. Code without a distribution (a notebook, a
 test) registers with ``tasks.register("my_task", MyTask)``.
+
+Data cards are files, found in the package's ``data_cards``, in its ``sample`` folder, and in the
+folders that the environment variable XLT_CARDS lists; here are their names.
 """
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from xlt.errors import XltError, choose
@@ -67,3 +73,36 @@ tasks = Registry("task", "xlt.tasks")
 strategies = Registry("strategy", "xlt.strategies")
 aligners = Registry("aligner", "xlt.aligners")
 translators = Registry("translator", "xlt.translators")
+
+
+def data_cards() -> dict[str, Path]:
+    """Identifier → file of every data card, by file name; nothing is read.
+
+    Raises XltError for a folder in XLT_CARDS that is not there.
+    """
+    found: dict[str, Path] = {}
+    for folder in _card_folders():
+        # Adding or removing a card changes the folder's time.
+        for path in _yaml_files(folder, folder.stat().st_mtime_ns):
+            found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def _card_folders() -> list[Path]:
+    """Where cards are looked for; earlier ones win."""
+    package = Path(__file__).resolve().parent
+    extra = os.environ.get("XLT_CARDS", "").split(os.pathsep)
+    # Installed, data_cards lies inside the package; in a checkout, beside it.
+    own = [package / "data_cards", package.parent / "data_cards", package / "sample"]
+    found = [Path(folder).expanduser() for folder in extra if folder]
+    for folder in found:
+        if not folder.is_dir():
+            raise XltError(
+                "there is no such folder of cards", where=f"XLT_CARDS: {folder}", fix="correct it"
+            )
+    return [*found, *(folder for folder in own if folder.is_dir())]
+
+
+@lru_cache(maxsize=32)
+def _yaml_files(folder: Path, modified: int) -> tuple[Path, ...]:
+    return tuple(sorted(folder.glob("*.yaml")))

@@ -28,10 +28,10 @@ from xlt.document import Document, Text
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
+    from xlt.inference.predictor import Predictor
     from xlt.model.backbone import Backbone
     from xlt.projection.predict import ThroughTranslation
     from xlt.task import Task
-    from xlt.training.predict import Predictor
 
 FOLDER, SETTINGS = "model", "settings.json"
 
@@ -48,8 +48,8 @@ class XltComponent:
 
     @cached_property
     def _loaded(self) -> tuple[Task, Backbone, Predictor | ThroughTranslation]:
-        from xlt.runs.predict import find_model
-        from xlt.runs.score import make_predictor
+        from xlt.inference.loading import find_model
+        from xlt.projection.predict import make_predictor
 
         return make_predictor(find_model(Path(self.model)), batch_tokens=self.batch_tokens)
 
@@ -81,7 +81,7 @@ class XltComponent:
 
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
         """Write the settings and a copy of the model, so that the pipeline can be moved."""
-        from xlt.runs.predict import find_model
+        from xlt.inference.loading import find_model
 
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)

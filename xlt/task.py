@@ -23,10 +23,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TextIO, runtime_checkable
 
-from xlt.config.schema import ProjectionSettings, Section
+from xlt.config.schema import ProjectionSettings
 from xlt.document import Document, Label, Layer, Schema, Text
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
+from xlt.options import Section
 
 if TYPE_CHECKING:
     import numpy as np

@@ -131,7 +131,7 @@ class WordLabelTask(Task):
     def encode(
         self, documents: Sequence[Document], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
-        from xlt.model.task_model import IGNORED
+        from xlt.data.batch import IGNORED
 
         encoded = backbone.words([document.text for document in documents])
         known = {tag: i for i, tag in enumerate(labels["tag"])} if labels else {}
@@ -147,8 +147,8 @@ class WordLabelTask(Task):
     def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         import torch
 
+        from xlt.data.batch import IGNORED
         from xlt.data.encode import collate_words
-        from xlt.model.task_model import IGNORED
 
         batch = collate_words([e.inputs["words"] for e in examples], examples[0].inputs["pad"])
         if "tags" in examples[0].inputs:

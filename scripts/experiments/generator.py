@@ -28,13 +28,15 @@ from xlt.data.prompt import Ids, PromptEncoder, collate_prompts, collate_targets
 from xlt.data.segment import join
 from xlt.errors import XltError
 from xlt.files import write_json
+from xlt.inference.device import autocast, choose_precision
+from xlt.inference.predictor import piece_table, trimmed
 from xlt.model.backbone import Backbone
 from xlt.model.decoder import end_id
 from xlt.model.generation import Generation
 from xlt.model.seq2seq import Seq2Seq
 from xlt.model.vocabulary import PIECES, Trimmed
+from xlt.registry import data_cards
 from xlt.tasks.question_generation import exemplars
-from xlt.training.predict import autocast, choose_precision, piece_table, trimmed
 
 log = logging.getLogger("generator")
 
@@ -71,7 +73,7 @@ def sentences(language: str, number: int, seed: int, card: str | None = None) ->
 def _all(language: str) -> Iterator[str]:
     if language in cards.get("multinli-mt").languages:
         yield from premises(f"multinli-mt:{language}:train")
-    for name in sorted(cards.paths()):
+    for name in sorted(data_cards()):
         card = cards.get(name)
         splits = card.languages.get(language, {})
         if name.startswith("sample-"):

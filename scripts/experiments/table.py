@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from xlt.runs.card import show
+from xlt.evaluation.report import score_cell
+from xlt.results import read_result
 from xlt.runs.compare import compare
-from xlt.runs.folder import read_result
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
                 if row["target"] != target or not (row["primary"] or "seeds" in row["selected_on"]):
                     continue
                 label = name if row["primary"] else f"{name}, {row['selected_on']}"
-                cells = [show(row["metrics"][metric]) for metric in metrics]
+                cells = [score_cell(row["metrics"][metric]) for metric in metrics]
                 against = difference(root, names[0], name, target, metrics[-1])
                 print(
                     f"| {label} | "

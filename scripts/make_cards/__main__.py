@@ -18,8 +18,8 @@ import texts
 import treebanks
 from tables import Tables
 
-from xlt.config.write import to_yaml
 from xlt.data import cards
+from xlt.yaml.write import to_yaml
 
 
 def main(tables: str, data: str, out: str | None = None) -> None:

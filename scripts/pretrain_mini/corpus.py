@@ -15,6 +15,7 @@ from scripts.build_encoder.build import Parallel
 from scripts.build_encoder.text import column, json_sentences, normal, premises, tagged, treebank
 from xlt.data import cards
 from xlt.errors import XltError
+from xlt.registry import data_cards
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ def within_budget(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]
 def _of_task(*names: str) -> list[str]:
     return [
         name
-        for name in sorted(cards.paths())
+        for name in sorted(data_cards())
         if cards.get(name).task in names and not name.startswith("sample-")
     ]
 

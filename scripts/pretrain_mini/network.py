@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
-from xlt.model.task_model import IGNORED
+from xlt.data.batch import IGNORED
 from xlt.tasks.dependency_parsing import RELATIONS, UPOS, DependencyParsing
 from xlt.tasks.dependency_parsing.model import Parser
 

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from scripts.build_encoder.build import Parallel
-from xlt.data.batch import StepSampler, prediction_batches
+from xlt.data.batch import IGNORED, StepSampler, prediction_batches
 from xlt.data.encode import EncodedWords
-from xlt.model.task_model import IGNORED
 
 from .align import encode
 from .aligner import Links

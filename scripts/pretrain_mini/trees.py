@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from scripts.build_encoder.text import paths
+from xlt.data.batch import IGNORED
 from xlt.data.conllu import UPOS as UPOS_COLUMN
 from xlt.data.conllu import read_conllu
 from xlt.data.encode import EncodedWords, WordEncoder, collate_words
 from xlt.document.text import Text
 from xlt.model.mst import decode_trees
-from xlt.model.task_model import IGNORED
 from xlt.tasks.dependency_parsing import RELATIONS, UPOS
 from xlt.tasks.dependency_parsing.metrics import universal
 from xlt.tasks.dependency_parsing.model import relations_of

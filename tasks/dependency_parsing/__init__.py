@@ -244,8 +244,8 @@ class DependencyParsing(Task):
     def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         import torch
 
+        from xlt.data.batch import IGNORED
         from xlt.data.encode import collate_words
-        from xlt.model.task_model import IGNORED
 
         batch = collate_words([e.inputs["words"] for e in examples], examples[0].inputs["pad"])
         columns = {"upos": ("upos", 0), "heads": ("labels", IGNORED), "relations": ("relations", 0)}

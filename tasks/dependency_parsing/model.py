@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from xlt.data.batch import IGNORED
 from xlt.data.encode import pool_words
 from xlt.model.layers import Biaffine, BiLstm, SharedDropout, mlp, paired_scores
-from xlt.model.task_model import IGNORED, TaskModel, summed_cross_entropy
+from xlt.model.task_model import TaskModel, summed_cross_entropy
 from xlt.task import Labels
 
 if TYPE_CHECKING:

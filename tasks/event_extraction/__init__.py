@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from xlt.config.schema import Section
 from xlt.data.options import ReaderOptions
 from xlt.data.rows import OPTIONAL
 from xlt.document import Document, Layer, Span, Spans, Structure, Structures, in_order
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
+from xlt.options import Section
 from xlt.task import Example, Labels, Task, TaskOptions
 
 from .inventory import TAGGED, Frames, inventory, kinds, tag_ids
@@ -242,7 +242,7 @@ class EventExtraction(Task):
             from . import templates
 
             return templates.encode(documents, backbone, labels)
-        from xlt.model.task_model import IGNORED
+        from xlt.data.batch import IGNORED
 
         from .marking import Frame, mark, owners_of
 
@@ -293,8 +293,8 @@ class EventExtraction(Task):
             return templates.collate(examples)
         import torch
 
+        from xlt.data.batch import IGNORED
         from xlt.data.encode import collate_words
-        from xlt.model.task_model import IGNORED
 
         frame = examples[0].inputs["frame"]
         sentences = [e.inputs["words"] for e in examples]

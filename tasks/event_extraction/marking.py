@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xlt.data.encode import EncodedWords, Ids, WordEncoder, window_spans
+from xlt.data.encode import EncodedWords, WordEncoder, window_spans
+from xlt.data.subwords import Ids
 
 from .records import Place
 

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from xlt.data.batch import IGNORED
 from xlt.data.encode import collate_words, pool_words
 from xlt.model.layers import Biaffine, BiLstm, SharedDropout, mlp
-from xlt.model.task_model import IGNORED, TaskModel, grow_linear, summed_cross_entropy
+from xlt.model.task_model import TaskModel, grow_linear, summed_cross_entropy
 from xlt.task import Labels
 
 from .decoding import decode_spans

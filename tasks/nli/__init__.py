@@ -264,7 +264,7 @@ class NLI(Task):
     def encode(
         self, documents: Sequence[Document], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
-        from xlt.model.task_model import IGNORED
+        from xlt.data.batch import IGNORED
 
         hidden = self.options.hypothesis_only
         encoded = backbone.pairs(

@@ -16,13 +16,13 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from xlt import languages
-from xlt.config.schema import LocalPath
 from xlt.data.offsets import SpanLocator
 from xlt.data.options import ReaderOptions
 from xlt.document import Answers, Document, Label, Layer, Text
 from xlt.document.document import Row
 from xlt.errors import XltError
 from xlt.model.generation import Generation
+from xlt.options import LocalPath
 from xlt.task import Example, Labels, Task, TaskOptions
 
 from . import answering, exemplars, filters, metrics, records
@@ -197,9 +197,9 @@ class QuestionGeneration(Task):
     def encode(
         self, documents: Sequence[Document], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
+        from xlt.data.batch import IGNORED
         from xlt.data.prompt import PromptEncoder, encode_texts
         from xlt.model.decoder import end_id, language_pieces
-        from xlt.model.task_model import IGNORED
 
         encoder = PromptEncoder(backbone.words)
         spoken = sorted({document.language for document in documents})
@@ -282,8 +282,8 @@ class QuestionGeneration(Task):
     def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         import torch
 
+        from xlt.data.batch import IGNORED
         from xlt.data.prompt import collate_prompts, collate_targets, pad_rows
-        from xlt.model.task_model import IGNORED
 
         inputs = [example.inputs for example in examples]
         pad = inputs[0]["pad"]

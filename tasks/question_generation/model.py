@@ -12,10 +12,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from xlt.data.batch import IGNORED
 from xlt.model.backbone import Backbone
 from xlt.model.generation import Generation
 from xlt.model.seq2seq import Seq2Seq, over_items
-from xlt.model.task_model import IGNORED
 from xlt.task import Labels
 
 

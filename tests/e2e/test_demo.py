@@ -10,9 +10,9 @@ from small import write_data, xlt
 from tiny import make_encoder, make_mini
 
 from scripts.demo import __main__ as demo
-from xlt.config.check import plan_stages
 from xlt.config.load import load_config, resolved
 from xlt.model import embedded
+from xlt.runs.experiment import prepare
 
 TEXTS = ["Ibu guru maca buku ing omah .", "The teacher reads a book at home ."] * 12
 FEW = [
@@ -81,7 +81,7 @@ NER = ["data.eng=uner-english-ewt", "data.jav.test=./jav-test.bio"]
 @pytest.mark.parametrize("name", demo.RUNS)
 def test_the_configs_on_real_data(name):
     loaded = load_config(demo.HERE / f"{name}.yaml", NER if name == "ner" else PARSING)
-    assert list(plan_stages(loaded)) == ["jav"]
+    assert list(prepare(loaded).plans) == ["jav"]
     assert "sample" not in json.dumps(resolved(loaded.config)["data"])
 
 

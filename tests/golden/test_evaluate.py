@@ -7,9 +7,9 @@ import socket
 import numpy as np
 import pytest
 
-from xlt.config.schema import Section
 from xlt.document import Document, Tags, Text
 from xlt.errors import XltError
+from xlt.options import Section
 from xlt.registry import tasks
 
 pytest.importorskip("datasets")

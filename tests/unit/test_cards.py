@@ -10,6 +10,7 @@ import pytest
 
 from xlt.data import cards
 from xlt.errors import XltError
+from xlt.registry import data_cards
 
 CARD = """\
 identifier: toy
@@ -42,7 +43,7 @@ def save(folder: Path, text: str = CARD, name: str = "toy") -> Path:
 
 
 def test_all_packaged_cards_are_sound() -> None:
-    found = {identifier: cards.get(identifier) for identifier in cards.paths()}
+    found = {identifier: cards.get(identifier) for identifier in data_cards()}
     assert {"ud-javanese-csui", "ud-english-ewt", "masakhaner2", "uner-english-ewt"} <= {*found}
     for card in found.values():
         for language, name, split in card.splits():
@@ -152,7 +153,7 @@ def test_select_is_checked() -> None:
 def test_missing_folder_of_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XLT_CARDS", "/nowhere")
     with pytest.raises(XltError) as caught:
-        cards.paths()
+        data_cards()
     assert caught.value.what == "there is no such folder of cards"
     assert caught.value.where == "XLT_CARDS: /nowhere"
     assert caught.value.fix

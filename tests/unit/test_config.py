@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xlt.config.check import check, make_strategy, plan_stages
 from xlt.config.editor import schema
 from xlt.config.load import LoadedConfig, dump, load_config, resolved
-from xlt.config.nodes import parse, resolve
 from xlt.config.schema import Training
-from xlt.config.write import to_yaml
 from xlt.errors import XltError, XltErrors
+from xlt.runs.experiment import check, make_strategy, prepare
 from xlt.transfer.stage import StageOverrides, override
+from xlt.yaml.nodes import parse, resolve
+from xlt.yaml.write import to_yaml
 
 BASIC = """\
 name: javanese
@@ -449,7 +449,7 @@ def test_stages_of_a_hierarchy_follow_the_overrides(write):
 def test_check_plans_every_target_and_lists_what_is_lacking(write):
     text = BASIC.replace("target: jv", "target: [jv, su]") + "selection: {metric: f2}\n"
     with pytest.raises(XltErrors) as caught:
-        plan_stages(load_config(write(text), ["data.en.dev=[]", "data.en.train=[]"]))
+        prepare(load_config(write(text), ["data.en.dev=[]", "data.en.train=[]"]))
     found = caught.value.problems
     assert len(found) == 2  # not once for each target
     assert "(selection.metric)" in found[0].where

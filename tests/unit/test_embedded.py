@@ -20,6 +20,7 @@ from xlt.errors import XltError
 from xlt.model import embedded
 from xlt.model.backbone import Backbone
 from xlt.model.folder import fingerprint_folder
+from xlt.options import EMBEDDED
 from xlt.runs.coverage import unknown_pieces, warnings
 from xlt.runs.estimate import encoder_shape
 from xlt.runs.manifest import describe_encoder
@@ -278,7 +279,7 @@ def test_the_model_in_the_package():
 
 
 def test_the_model_in_the_package_reads_its_languages():
-    backbone = Backbone(embedded.NAME, Model())
+    backbone = Backbone(EMBEDDED, Model())
     assert backbone.encoder().config.model_type == "t5"
     words = Counter(
         [

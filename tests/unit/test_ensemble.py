@@ -7,10 +7,11 @@ import torch
 from records import OPTIONS, RECORDS
 
 from xlt.config.schema import Model
+from xlt.inference.ensemble import Ensemble
+from xlt.inference.predictor import Predictor
 from xlt.model.backbone import Backbone
 from xlt.registry import tasks
 from xlt.testing import make_encoder
-from xlt.training.predict import Ensemble, Predictor
 
 
 @pytest.fixture(params=sorted(RECORDS))

@@ -11,13 +11,14 @@ from tiny import make_encoder
 from xlt.config.schema import Model
 from xlt.data.encode import collate_words
 from xlt.document import Span, Spans, Structures, in_order
+from xlt.inference.ensemble import Ensemble
+from xlt.inference.predictor import Predictor
 from xlt.model.backbone import Backbone
 from xlt.tasks.event_extraction import EventExtraction
 from xlt.tasks.event_extraction.decoding import decode_roles
 from xlt.tasks.event_extraction.inventory import Frames, inventory, tag_ids
 from xlt.tasks.event_extraction.marking import Frame, mark, marked_in_batch, owners_of
 from xlt.tasks.event_extraction.records import apart
-from xlt.training.predict import Ensemble, Predictor
 
 EVENTS = RECORDS["event_extraction"]
 LONG = {"id": "long", "words": [w for d in EVENTS for w in d.words] * 4, "events": []}

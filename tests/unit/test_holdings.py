@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from xlt.config.schema import LanguageData, Reference
 from xlt.typology.holdings import Holding, describe, note, of_cards, of_config
 
 
@@ -36,17 +37,21 @@ def test_cards_add_up():
     ],
 )
 def test_a_config_names_cards(given, cards):
-    found = of_config("ind", given)
+    found = of_config("ind", LanguageData.model_validate(given))
     assert found is not None
     assert found.cards == cards
+
+
+def data(*references: object) -> LanguageData:
+    return LanguageData(train=[Reference(ref=str(reference)) for reference in references])
 
 
 def test_what_a_config_does_not_say_yet_is_unknown(tmp_path):
     path = tmp_path / "train.conllu"
     path.write_bytes(b"x" * 100)
-    assert of_config("ind", {"train": str(path)}) == Holding(100, True, (str(path),))
-    assert of_config("ind", {"train": ["hf:some/thing:train"]}) is None
-    assert of_config("ind", {"train": [str(path), "elsewhere.conllu"]}) is None
+    assert of_config("ind", data(path)) == Holding(100, True, (str(path),))
+    assert of_config("ind", data("hf:some/thing:train")) is None
+    assert of_config("ind", data(path, "elsewhere.conllu")) is None
 
 
 def test_little_is_pointed_out():

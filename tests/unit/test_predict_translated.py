@@ -15,6 +15,7 @@ from records import documents
 from xlt.config.schema import ProjectionSettings
 from xlt.document import Document, Span, Tags, Text, Tree
 from xlt.errors import XltError
+from xlt.inference.predictor import Predictor
 from xlt.model.task_model import TaskModel
 from xlt.projection import predict
 from xlt.projection.merge import merge
@@ -25,7 +26,6 @@ from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
 from xlt.tasks.ner.spans import project_tag_scores
 from xlt.testing import translation
-from xlt.training.predict import Predictor
 from xlt.transfer.stage import Prediction
 
 TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")

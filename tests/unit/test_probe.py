@@ -14,8 +14,8 @@ from xlt.config.schema import Model
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.folder import ModelInfo, save_model
+from xlt.projection.predict import make_predictor
 from xlt.runs.probe import probe
-from xlt.runs.score import make_predictor
 from xlt.tasks.ner import NER
 from xlt.tasks.nli import LABELS, NLI
 

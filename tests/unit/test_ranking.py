@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from scripts.evaluate_ranker import report, world
+from xlt.config.schema import LanguageData, Reference
 from xlt.errors import XltError
 from xlt.typology import scores
-from xlt.typology.choice import choose_source, measured_as
+from xlt.typology.choice import choose_source
 from xlt.typology.explain import as_dict, differences
 from xlt.typology.ranking import rank
+from xlt.typology.scores import measured_as
 from xlt.typology.sets import chains, choose_set
 
 SMALL = ("eusie_event", "nertransfer_base", "xnli_mbert", "jerbarnes_pos_mbert")
@@ -151,15 +153,24 @@ def test_explanation_names_features():
     assert found["sources"][0]["unknown"]["syntactic"] == "nothing is recorded on pcm"
 
 
+def language_data(**splits: str) -> LanguageData:
+    return LanguageData(**{split: [Reference(ref=ref)] for split, ref in splits.items()})
+
+
 def test_auto_chooses_among_what_has_training_data():
-    data = {"en": {"train": ["a"]}, "hi": {"train": ["b"]}, "ces": {"test": ["c"]}, "sk": {}}
+    data = {
+        "eng": language_data(train="a"),
+        "hin": language_data(train="b"),
+        "ces": language_data(test="c"),
+        "slk": language_data(),
+    }
     code, reason = choose_source(data, ["Urdu"], "dependency_parsing", None)
     assert code == "hin"
     assert reason["chosen"] == "hin"
     assert set(reason["mean_score"]) == {"eng", "hin"}
-    assert reason["data"] == {"eng": None, "hin": None}  # files that only the config can find
+    assert reason["data"] == {"eng": None, "hin": None}  # files that are not there
     with pytest.raises(XltError, match="no language with training data"):
-        choose_source({"ur": {"train": ["a"]}}, ["Urdu"], "dependency_parsing", None)
+        choose_source({"urd": language_data(train="a")}, ["Urdu"], "dependency_parsing", None)
 
 
 def test_matrices_carry_their_provenance():

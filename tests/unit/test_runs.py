@@ -10,11 +10,12 @@ from small import World, make_world, predict_with
 
 from xlt.config.load import load_config
 from xlt.errors import XltError
+from xlt.inference.loading import find_model
 from xlt.runs.compare import compare
 from xlt.runs.evaluate import evaluate
 from xlt.runs.folder import RunFolder
 from xlt.runs.listing import list_runs
-from xlt.runs.predict import find_model, predict
+from xlt.runs.predict import predict
 from xlt.runs.train import train
 from xlt.tasks.ner import NER
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xlt.config.check import plan_stages
 from xlt.config.load import load_config
 from xlt.errors import XltError
+from xlt.runs.experiment import prepare
 from xlt.typology.budget import Share, divide, find_cards, shares, write_config
 from xlt.typology.ranking import Ranking, rank
 from xlt.typology.tower import _nodes_above, climb
@@ -105,7 +105,7 @@ def test_a_config_that_can_be_run(tmp_path):
     assert config.strategy.name == "joint"
     assert config.data["ind"].train[0].limit == 151
     assert config.model.encoder == "some/model"
-    assert [stage.name for stage in plan_stages(loaded)["jav"]] == ["ind+eng"]
+    assert [stage.name for stage in prepare(loaded).plans["jav"]] == ["ind+eng"]
     with pytest.raises(XltError, match="exists already"):
         write_config(path, PARSING, "jav", parts)
 

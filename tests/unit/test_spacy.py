@@ -69,7 +69,7 @@ def test_entities(model, language):
 
 
 def test_predictions_are_the_models_own(model):
-    from xlt.runs.score import make_predictor
+    from xlt.projection.predict import make_predictor
 
     nlp = pipeline(model("ner"))
     task, backbone, predictor = make_predictor(model("ner"), batch_tokens=100)

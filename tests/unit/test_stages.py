@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from small import Stages, World, bio, make_world, predict_with, sentences
 
 from xlt.errors import XltError
+from xlt.evaluation.counts import count_matrix, score
 from xlt.model.folder import load_model, read_info
-from xlt.training.predict import count_matrix, score
 
 
 @pytest.fixture(scope="module")

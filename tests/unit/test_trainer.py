@@ -13,14 +13,16 @@ from tiny import SHAPES, make_encoder
 from transformers import TrainerCallback
 
 from xlt.config.schema import Model, Training
+from xlt.data.batch import IGNORED
+from xlt.inference.predictor import Predictor, piece_table
 from xlt.model.backbone import Backbone
-from xlt.model.task_model import IGNORED, summed_cross_entropy
+from xlt.model.task_model import summed_cross_entropy
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
 from xlt.training import selected
+from xlt.training.callbacks import Selector
 from xlt.training.data import Data, weigh
-from xlt.training.predict import Predictor, piece_table
-from xlt.training.trainer import Selector, TransferTrainer
+from xlt.training.trainer import TransferTrainer
 from xlt.transfer.stage import Portion
 
 

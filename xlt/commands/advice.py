@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from xlt.evaluation.report import Table
+
 
 def lines(result: dict[str, Any], explain: bool) -> list[str]:
     """The table of sources, what it rests on, and whatever else was asked for."""
-    from xlt.evaluation.report import Table
-
     terms = ("prior", "genetic", "geographic", "syntactic", "script")
     shown = [*result["sources"], *result["references"].values()]
     terms = tuple(dict.fromkeys([*terms, *(term for source in shown for term in source["terms"])]))
@@ -129,8 +129,6 @@ def _climb(found: dict[str, Any]) -> list[str]:
 
 
 def _budget(found: dict[str, Any]) -> list[str]:
-    from xlt.evaluation.report import Table
-
     rows = tuple(
         (
             share["language"],
@@ -151,8 +149,6 @@ def _budget(found: dict[str, Any]) -> list[str]:
 
 
 def _few_shot(found: dict[str, Any]) -> list[str]:
-    from xlt.evaluation.report import Table
-
     rows = tuple(
         (
             f"{row['n']:,}",
@@ -204,8 +200,6 @@ def _explanation(source: dict[str, Any], target: str) -> list[str]:
 
 def analysis(found: dict[str, Any]) -> list[str]:
     """What `xlt analyse-typology` prints: name of a matrix → its effects and its regression."""
-    from xlt.evaluation.report import Table
-
     header = ("alike in", "alike", "different", "unknown", "difference", "p")
     said = []
     for name, about in found.items():
@@ -224,8 +218,6 @@ def analysis(found: dict[str, Any]) -> list[str]:
 
 
 def _regression(found: dict[str, Any] | None) -> list[str]:
-    from xlt.evaluation.report import Table
-
     if found is None:
         return []
     rows = tuple(

@@ -29,8 +29,9 @@ def schema() -> None:
 def show(config: ConfigFile, overrides: Overrides = None) -> None:
     """Print the complete config: what it extends, overrides and every default filled in."""
     from xlt.config.load import dump, load_config, resolved
+    from xlt.runs.experiment import resolve_source
 
-    loaded = load_config(config, overrides or ())
+    loaded, _ = resolve_source(load_config(config, overrides or ()))
     console.result(resolved(loaded.config), lambda _: dump(loaded.config))
 
 
@@ -38,9 +39,9 @@ def show(config: ConfigFile, overrides: Overrides = None) -> None:
 def check(config: ConfigFile, overrides: Overrides = None) -> None:
     """List everything that is wrong with a config, or with the cells of a study. Reads no data
     and loads no model."""
-    from xlt.config.check import check, check_study
     from xlt.config.load import load_config
     from xlt.config.study import is_study, load_study
+    from xlt.runs.experiment import check, check_study
 
     if is_study(config):
         console.result(check_study(load_study(config, overrides or ())), _cells)

@@ -87,11 +87,11 @@ def check(
     language: Annotated[str | None, typer.Option(help="Only this one.")] = None,
 ) -> None:
     """Execute cards: files, checksums, licence, labels, malformed records, overlap of splits."""
-    from xlt.data.cards import paths
     from xlt.data.inspection import check
+    from xlt.registry import data_cards
 
     reports = []
-    for card in cards or paths():
+    for card in cards or data_cards():
         console.note(f"checking {card}")
         reports.append(check(card, language=language))
     console.result(

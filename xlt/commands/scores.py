@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from xlt.console import console
+from xlt.evaluation.report import Table
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -66,7 +67,6 @@ def add(
 @app.command("list")
 def list_() -> None:
     """List what was added."""
-    from xlt.evaluation.report import Table
     from xlt.typology.own_scores import folder, stored
 
     found = stored()

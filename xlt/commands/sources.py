@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xlt.console import console
+from xlt.errors import XltError, choose
 
 if TYPE_CHECKING:
     from xlt.typology.ranking import Ranking
@@ -87,10 +88,9 @@ def predict_source(
 
     from xlt import languages
     from xlt.commands.advice import lines
-    from xlt.errors import XltError
-    from xlt.typology.choice import measured_as
     from xlt.typology.explain import add_pretraining, as_dict
     from xlt.typology.ranking import rank
+    from xlt.typology.scores import measured_as
     from xlt.typology.sets import chains
 
     if sources is not None and available is not None:
@@ -177,11 +177,10 @@ def analyse_typology(
 
 def _cards(names: list[str]) -> list[str]:
     """The cards called so, or beginning so (`ud`: all of UD)."""
-    from xlt.data import cards
-    from xlt.errors import XltError, choose
+    from xlt.registry import data_cards
 
     found: dict[str, None] = {}
-    known = cards.paths()
+    known = data_cards()
     for name in (text.strip() for text in names if text.strip()):
         matching = [card for card in known if card == name or card.startswith(f"{name}-")]
         if not matching:
@@ -200,7 +199,6 @@ def _together(
     """A set of sources, and how a climb came by it."""
     from dataclasses import asdict
 
-    from xlt.errors import XltError, choose
     from xlt.typology.ranking import rank
     from xlt.typology.sets import choose_set
     from xlt.typology.tower import climb

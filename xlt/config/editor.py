@@ -13,9 +13,10 @@ from pydantic import BaseModel, Field, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 from xlt.config.load import PLUGINS
-from xlt.config.schema import Config, Plugin, Shorthand
+from xlt.config.schema import Config, Plugin
 from xlt.config.study import Outline
 from xlt.errors import XltError
+from xlt.options import Shorthand
 from xlt.registry import Registry, tasks
 
 

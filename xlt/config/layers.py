@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from xlt.config.nodes import Node, Place, parse, read_text
 from xlt.errors import XltError, flat
+from xlt.yaml.nodes import Node, Place, parse, read_text
 
 COMMAND_LINE = "command line"
 

@@ -16,12 +16,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from xlt.config.layers import COMMAND_LINE, merge, read_layers, read_overrides
-from xlt.config.nodes import Node
 from xlt.config.normalise import Normaliser
-from xlt.config.problems import Problems, explain
 from xlt.config.schema import Config, Plugin
 from xlt.errors import XltError, XltErrors, flat, raise_all
 from xlt.registry import Registry, aligners, strategies, tasks, translators
+from xlt.yaml.nodes import Node
+from xlt.yaml.problems import Problems, explain
+from xlt.yaml.write import to_yaml
 
 PLUGINS: dict[str, Registry] = {
     "task": tasks,
@@ -37,14 +38,12 @@ class LoadedConfig:
     """A config, and where each of its values was written.
 
     files: the file that was asked for and everything it extends, the most basic first.
-    chosen: why `source: auto` became what `config.source` says; None where a source was named.
     """
 
     config: Config
     path: Path
     files: tuple[Path, ...]
     sources: Node
-    chosen: dict[str, Any] | None = None
 
     def where(self, key: str) -> str:
         """``file.yaml:7 (training.epochs)`` for a dotted key; the nearest parent's line."""
@@ -89,7 +88,6 @@ def load_config(
     options = {section: plugin and plugin.Options for section, plugin in plugins.items()}
     normaliser = Normaliser(options, _reader_options(plugins["task"]), problems)
     root = reduce(merge, [normaliser.layer(layer) for layer in layers])
-    chosen = _choose_source(root, problems)
     config = _validate(root, options, normaliser, problems)
     try:
         problems.raise_all()
@@ -97,7 +95,7 @@ def load_config(
         raise_all([*unread, *flat(error)])
     raise_all(unread)
     assert config is not None
-    return LoadedConfig(config, Path(path or COMMAND_LINE), files, root, chosen)
+    return LoadedConfig(config, Path(path or COMMAND_LINE), files, root)
 
 
 def _take_study(layers: list[Node], cell: Node | None, problems: Problems) -> None:
@@ -109,34 +107,6 @@ def _take_study(layers: list[Node], cell: Node | None, problems: Problems) -> No
             problems.add(node.at, "study", "this is a study of several runs", "use `xlt study`")
     if cell is not None:
         layers.append(cell)
-
-
-def _choose_source(root: Node, problems: Problems) -> dict[str, Any] | None:
-    """Put the language that `source: auto` stands for into the tree; why, or None."""
-    assert isinstance(root.value, dict)
-    node = root.value.get("source")
-    if node is None or node.plain() not in (["auto"], "auto"):
-        return None
-    plain = root.plain()
-    task, targets = plain.get("task"), plain.get("target")
-    name = task.get("name") if isinstance(task, dict) else task
-    targets = [targets] if isinstance(targets, str) else targets
-    del root.value["source"]
-    if not isinstance(name, str) or not isinstance(plain.get("data"), dict):
-        return None  # what is wrong there is reported in any case
-    if not targets or not all(isinstance(text, str) for text in targets):
-        return None
-    from xlt.typology.choice import choose_source
-
-    model = plain.get("model")
-    encoder = model.get("encoder") if isinstance(model, dict) else None
-    try:
-        code, reason = choose_source(plain["data"], targets, name, encoder)
-    except XltError as error:
-        problems.add_error(node.at, "source", error)
-        return None
-    root.value["source"] = Node([Node(code, node.at)], node.at)
-    return reason
 
 
 def _plugin(section: str, layers: list[Node], problems: Problems) -> Any:
@@ -272,6 +242,4 @@ def resolved(config: Config) -> dict[str, Any]:
 
 def dump(config: Config) -> str:
     """The complete config as YAML; `load_config` reads it back as an equal one."""
-    from xlt.config.write import to_yaml
-
     return to_yaml(resolved(config))

@@ -14,10 +14,11 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from xlt.config.nodes import Node
-from xlt.config.problems import Problems, explain
-from xlt.config.schema import Config, LocalPath, Plugin, Reference, as_list
+from xlt.config.schema import Config, Plugin, Reference
 from xlt.errors import choose, nearest
+from xlt.options import LocalPath, as_list
+from xlt.yaml.nodes import Node
+from xlt.yaml.problems import Problems, explain
 
 Path = tuple[str | int, ...]
 

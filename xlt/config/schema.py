@@ -7,129 +7,31 @@ model allows. `xlt.config.load` reads a file into this, and says where in it eve
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    GetJsonSchemaHandler,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    model_validator,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
 
-from xlt.errors import XltError
-from xlt.model.embedded import NAME as EMBEDDED
-
-
-class Section(BaseModel):
-    """A part of the config: unknown keys are errors, values cannot change afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    shorthand: ClassVar[str | None] = None
-    """The key that a plain string stands for: `ner` is `{name: ner}`."""
-
-
-class Shorthand(Section):
-    """A section that may also be written as a plain string."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _expand(cls, value: Any) -> Any:
-        return {cls.shorthand: value} if isinstance(value, str) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        full = handler.resolve_ref_schema(handler(schema))
-        properties = full["properties"]
-        if {*full.get("required", ())} <= {cls.shorthand}:
-            choices = properties[cls.shorthand]
-            short = {"const": choices["const"]} if "const" in choices else {}
-            return {"anyOf": [{"type": "string", **short}, dict(full)]}
-        return full
-
-
-def _language(value: Any) -> Any:
-    from xlt.languages import code
-
-    if not isinstance(value, str):
-        return value
-    try:
-        return code(value)
-    except XltError as error:
-        # pydantic collects a ValueError and goes on; the loader takes the XltError back out.
-        raise ValueError(str(error)) from error
-
-
-LanguageCode = Annotated[
-    str,
-    BeforeValidator(_language, json_schema_input_type=str),
-    Field(examples=["jav", "jv", "Javanese"]),
-]
-"""A language in any form that `xlt.languages.code` knows; the value is its ISO 639-3 code."""
-
-
-def as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str | dict) else value
-
-
-def distinct(values: list[Any]) -> list[Any]:
-    for position, value in enumerate(values):
-        if value in values[:position]:
-            raise ValueError(f"names {value!r} twice")
-    return values
-
-
-Languages = Annotated[
-    list[LanguageCode],
-    AfterValidator(distinct),
-    BeforeValidator(as_list, json_schema_input_type=LanguageCode | list[LanguageCode]),
-]
-
-
-class LocalPath:
-    """Marks text that may be a path; a relative one is taken from the file that states it.
-
-    `always`:   it is a path.
-    `data`:     unless it names a card or a hub data set.
-    `existing`: if it begins with a dot or a tilde, or if that folder exists: a model id looks
-                like a path. The embedded encoder's name never is one.
-    """
-
-    def __init__(self, kind: Literal["always", "data", "existing"]) -> None:
-        self.kind = kind
-
-    def resolve(self, text: str, folder: Path) -> str:
-        """The absolute path if `text` is one, otherwise `text`."""
-        path = folder / Path(text).expanduser()
-        if self.kind == "data":
-            is_path = _is_data_path(text, path)
-        else:
-            is_path = self.kind == "always" or text.startswith((".", "~")) or path.is_dir()
-            is_path = is_path and not (self.kind == "existing" and text == EMBEDDED)
-        return os.path.normpath(path) if is_path else text
-
-
-def _is_data_path(text: str, path: Path) -> bool:
-    from xlt.data.cards import paths
-
-    name, *rest = text.split(":")
-    if name == "hf" or (name in paths() and len(rest) <= 2):
-        return False
-    # What is neither there nor written like a path is a misspelt card: left to the data reader.
-    written = os.sep in text or text.startswith((".", "~")) or (bool(path.suffix) and not rest)
-    return written or path.exists()
+from xlt.options import (
+    EMBEDDED,
+    LanguageCode,
+    Languages,
+    LocalPath,
+    Section,
+    Shorthand,
+    as_list,
+    distinct,
+)
 
 
 class Plugin(Shorthand):
@@ -375,7 +277,7 @@ class Selection(Section):
 
 
 class Evaluation(Section):
-    splits: list[Literal["dev", "test"]] = ["test"]
+    splits: list[Literal["dev", "test"]] = Field(default=["test"])
     batch_tokens: PositiveInt = 8192
     ensemble: bool = Field(
         default=False, description="also score the models of all seeds deciding together"
@@ -394,6 +296,15 @@ class Output(Section):
     )
 
 
+AUTO = "auto"
+"""As the only `source`: which language it is has yet to be decided (`xlt.runs.experiment`)."""
+
+
+def _or_auto(value: Any, languages: ValidatorFunctionWrapHandler) -> list[str]:
+    checked: list[str] = [AUTO] if value in (AUTO, [AUTO]) else languages(value)
+    return checked
+
+
 class Config(Section):
     """A transfer: labels in `source`, a model for `target`, carried over by `strategy`."""
 
@@ -404,7 +315,11 @@ class Config(Section):
     task: Plugin
     model: Model = Model()
     data: dict[LanguageCode, LanguageData]
-    source: Languages = Field(default_factory=list)
+    source: Annotated[Languages, WrapValidator(_or_auto)] = Field(
+        default_factory=list,
+        description="languages to transfer from; `auto`: the one with training data that "
+        "`xlt predict-source` ranks first",
+    )
     target: Annotated[Languages, Field(min_length=1)]
     strategy: Plugin = Plugin(name="zero_shot")
     training: Training = Training()

@@ -25,17 +25,15 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field
 
 from xlt.config.layers import merge, read_layers
-from xlt.config.nodes import Node
-from xlt.config.schema import Section
+from xlt.config.load import LoadedConfig, load_config
 from xlt.errors import XltError, choose, flat, raise_all
-
-if TYPE_CHECKING:
-    from xlt.config.load import LoadedConfig
+from xlt.options import Section
+from xlt.yaml.nodes import Node
 
 KEY = "study"
 _NAME = re.compile(r"[A-Za-z0-9._+-]+")
@@ -66,8 +64,6 @@ class Study:
 
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     """The study in a file. Raises XltError with everything that is wrong in any of its cells."""
-    from xlt.config.load import load_config
-
     path = Path(path)
     layers, baseline = outline(path)
     cells: dict[str, LoadedConfig] = {}

@@ -11,6 +11,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+IGNORED = -100
+"""In `labels`: no target here (padding, context, a partial annotation)."""
+
 BLANK = -1
 """Added to the negated index of an example that only keeps an empty process busy."""
 

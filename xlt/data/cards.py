@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -19,11 +18,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PositiveInt, ValidationError, model_validator
 
 from xlt import __version__, languages
-from xlt.config.nodes import Node, parse, read_text
-from xlt.config.problems import Problems, explain
-from xlt.config.schema import Section
 from xlt.data.checksums import cache_dir, write_atomic
 from xlt.errors import XltError, choose
+from xlt.options import Section
+from xlt.registry import data_cards
+from xlt.yaml.nodes import Node, parse, read_text
+from xlt.yaml.problems import Problems, explain
 
 Origin = Literal["native", "translated", "machine-translated"]
 
@@ -161,44 +161,9 @@ class Card(Section):
         return splits[name]
 
 
-def sample_folder() -> Path:
-    """The sample corpus inside the package, with its cards and its README."""
-    return Path(__file__).resolve().parent.parent / "sample"
-
-
-def folders() -> list[Path]:
-    """Where cards are looked for; earlier ones win."""
-    package = Path(__file__).resolve().parent.parent
-    extra = os.environ.get("XLT_CARDS", "").split(os.pathsep)
-    # Installed, data_cards lies inside the package; in a checkout, beside it.
-    own = [package / "data_cards", package.parent / "data_cards", sample_folder()]
-    found = [Path(folder).expanduser() for folder in extra if folder]
-    for folder in found:
-        if not folder.is_dir():
-            raise XltError(
-                "there is no such folder of cards", where=f"XLT_CARDS: {folder}", fix="correct it"
-            )
-    return [*found, *(folder for folder in own if folder.is_dir())]
-
-
-def paths() -> dict[str, Path]:
-    """Identifier → file of every card, by file name; nothing is read."""
-    found: dict[str, Path] = {}
-    for folder in folders():
-        # Adding or removing a card changes the folder's time.
-        for path in _yaml_files(folder, folder.stat().st_mtime_ns):
-            found.setdefault(path.stem, path)
-    return dict(sorted(found.items()))
-
-
-@lru_cache(maxsize=32)
-def _yaml_files(folder: Path, modified: int) -> tuple[Path, ...]:
-    return tuple(sorted(folder.glob("*.yaml")))
-
-
 def get(identifier: str, *, where: object = None) -> Card:
     """The card called so. Raises XltError: with the nearest names if there is none."""
-    available = paths()
+    available = data_cards()
     if identifier not in available:
         fix = _suggest(identifier, list(available))
         raise XltError(f"there is no data card called {identifier!r}", where=where, fix=fix)
@@ -213,14 +178,14 @@ def check_options(card: Card, language: str, split: str) -> bool:
     Raises XltError (XltErrors for several) with ``file:line`` for options that the reader lacks.
     """
     from xlt.data import options
-    from xlt.registry import tasks
+    from xlt.registry import data_cards, tasks
 
     if card.task not in tasks.names():
         return False
     stated = card.languages[language][split]
 
     def where(location: options.Location) -> object:
-        path = paths()[card.identifier]
+        path = data_cards()[card.identifier]
         root = parse(read_text(path), str(path), path.parent)
         assert root is not None
         places = [

@@ -17,6 +17,7 @@ from xlt.data import cards
 from xlt.data.malformed import collect_malformed
 from xlt.data.references import ResolvedData, difference, locate, resolve
 from xlt.errors import XltError, flat
+from xlt.registry import data_cards
 
 if TYPE_CHECKING:
     from xlt.task import Task
@@ -102,7 +103,7 @@ def list_cards(*, task: str | None = None, language: str | None = None) -> list[
     from xlt import languages
 
     found = []
-    for identifier in cards.paths():
+    for identifier in data_cards():
         card = cards.get(identifier)
         if task is not None and card.task != task:
             continue

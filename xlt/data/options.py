@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from xlt.config.problems import explain
-from xlt.config.schema import Section
 from xlt.errors import XltError, choose, raise_all
+from xlt.options import Section
+from xlt.yaml.problems import explain
 
 if TYPE_CHECKING:
     from xlt.document import Document

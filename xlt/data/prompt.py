@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xlt.data.batch import padded
+from xlt.data.batch import IGNORED, padded
 from xlt.data.encode import WordEncoder, window_spans
 from xlt.data.subwords import Ids, subwords_of
 
@@ -82,8 +82,6 @@ def collate_targets(targets: Sequence[Ids], pad_id: int) -> dict[str, torch.Tens
     translates; `labels` says which of them count.
     """
     import torch
-
-    from xlt.model.task_model import IGNORED
 
     ids = pad_rows(targets, pad_id)
     labels = torch.full_like(ids, IGNORED)

@@ -20,6 +20,7 @@ from xlt.data import cards
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
 from xlt.data.options import Location, check_options, merge_options
 from xlt.errors import XltError, choose
+from xlt.registry import data_cards
 
 if TYPE_CHECKING:
     from xlt.task import Task
@@ -83,6 +84,19 @@ def for_split(
     ]
 
 
+def has_split(data: LanguageData, language: str, split: str) -> bool:
+    """Whether a config names such data, directly or through a card's own splits.
+
+    Nothing is read but the card. Raises XltError if there is no such card, or not in `language`.
+    """
+    if getattr(data, split) or data.all is None:
+        return bool(getattr(data, split))
+    where = f"data.{language}.all"
+    name, *rest = data.all.split(":")
+    card = cards.get(name, where=where)
+    return split in card.languages[card.language(rest[0] if rest else language, where=where)]
+
+
 def resolve(
     reference: Reference,
     language: str,
@@ -106,7 +120,7 @@ def resolve(
         return resolve_hub(reference, language, split, where=where, allow_network=allow_network)
     path = Path(ref).expanduser()
     name, *rest = ref.split(":")
-    if name in cards.paths() and len(rest) <= 2:
+    if name in data_cards() and len(rest) <= 2:
         return _from_card(reference, name, rest, language, split, where)
     if path.exists():
         return _from_path(reference, path, language, split)
@@ -152,7 +166,7 @@ def check_reference(
     else:
         name, *rest = reference.ref.split(":")
         try:
-            if name in cards.paths() and len(rest) <= 2:
+            if name in data_cards() and len(rest) <= 2:
                 card = cards.get(name)
                 stated = card.split(*[*rest, *(language, split)[len(rest) :]])
                 format = reference.format or stated.format or card.format
@@ -216,7 +230,7 @@ def _data_folders(card: cards.Card) -> Iterator[Path]:
         if not folder.is_dir():
             raise XltError("there is no such folder", where=f"XLT_DATA: {given}", fix="correct it")
         yield folder
-    own = cards.paths().get(card.identifier)
+    own = data_cards().get(card.identifier)
     if own is not None:
         yield own.parent
 

@@ -11,15 +11,10 @@ from dataclasses import dataclass
 
 import regex  # type: ignore[import-untyped]
 
+from xlt.scripts import is_spaceless
+
 Offsets = tuple[int, int]
 """The first character of a word in the surface, and the one after its last."""
-
-_SPACELESS = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}ー"
-    r"\u3001-\u303F\uFF01-\uFFEF]",
-    regex.VERSION1,
-)
-"""Characters beside which no space is written."""
 
 _SPACE = regex.compile(r"\s*", regex.VERSION1)
 
@@ -71,7 +66,7 @@ class Text:
             elif space_after is not None:
                 space = space_after[number]
             else:
-                space = not (_spaceless(word[-1:]) and _spaceless(words[number + 1][:1]))
+                space = not (is_spaceless(word[-1:]) and is_spaceless(words[number + 1][:1]))
             parts.append(word + " " * space)
             at += len(word) + space
         return cls("".join(parts), words, tuple(offsets), joined=space_after is None)
@@ -115,10 +110,6 @@ class Text:
         the last; (0, 0) for none."""
         touched = [n for n, (a, b) in enumerate(self.offsets) if a < end and b > start]
         return (touched[0], touched[-1] + 1) if touched else (0, 0)
-
-
-def _spaceless(character: str) -> bool:
-    return bool(character) and _SPACELESS.fullmatch(character) is not None
 
 
 def _end_of(word: str, surface: str, start: int) -> int:

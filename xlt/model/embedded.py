@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from xlt.errors import XltError
+from xlt.options import EMBEDDED
 
-NAME = "xlt-mini"
 FORMAT = 1
 FOLDER = Path(__file__).resolve().parents[1] / "mini"
 INFO, CONFIG, WEIGHTS = "mini.json", "config.json", "model.safetensors"
@@ -54,7 +54,7 @@ def folder() -> Path:
 
 def located(encoder: str) -> str:
     """What `from_pretrained` takes for the `model.encoder` of a config."""
-    return str(folder()) if encoder == NAME else encoder
+    return str(folder()) if encoder == EMBEDDED else encoder
 
 
 def info() -> MiniInfo:
@@ -62,7 +62,8 @@ def info() -> MiniInfo:
     missing = [name for name in FILES if not (FOLDER / name).is_file()]
     if missing:
         raise XltError(
-            f"this installation of xlt lacks {', '.join(missing)} of its encoder {NAME} ({FOLDER})",
+            f"this installation of xlt lacks {', '.join(missing)} of its encoder {EMBEDDED} "
+            f"({FOLDER})",
             where=_WHERE,
             fix=_AGAIN,
         )

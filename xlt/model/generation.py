@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from xlt.config.schema import Section
+from xlt.options import Section
 
 
 class Generation(Section):

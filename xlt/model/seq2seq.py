@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import LogitsProcessor
 
+from xlt.data.batch import IGNORED
 from xlt.errors import XltError
 from xlt.model.backbone import counts_from_padding
 from xlt.model.constrain import Automaton, Constrained
 from xlt.model.generation import Generation
-from xlt.model.task_model import IGNORED, TaskModel
+from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import PIECES, Trimmed, narrowed, read_kept
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from xlt.data.batch import IGNORED
 from xlt.errors import XltError
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from xlt.task import Labels
 
 HEAD_FILE = "head.safetensors"
-IGNORED = -100
-"""In `labels`: no target here (padding, context, a partial annotation)."""
 
 
 class TaskModel(nn.Module):

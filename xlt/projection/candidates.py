@@ -8,12 +8,11 @@ from pathlib import Path
 from xlt.config.schema import ProjectionSettings
 from xlt.document import Document, Span
 from xlt.errors import XltError
+from xlt.inference.loading import find_model, make_direct_predictor
 from xlt.model.folder import fingerprint_folder, read_info
 from xlt.model.slot_writer import SlotWriter, Units, encode_slots, proposals
 from xlt.projection.layers import spans_of, translated
 from xlt.projection.pair import AlignedPair
-from xlt.runs.predict import find_model
-from xlt.runs.score import make_direct_predictor
 from xlt.task import Task
 
 

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from xlt.config.schema import ProjectionSettings
+from xlt.config.schema import Model, ProjectionSettings
 from xlt.document import Document, Text
 from xlt.errors import XltError
+from xlt.inference.loading import make_direct_predictor
+from xlt.inference.predictor import Predictor
 from xlt.projection import store
 from xlt.projection.layers import project_document, translated
 from xlt.projection.merge import merge
@@ -24,7 +26,6 @@ from xlt.projection.pair import AlignedPair
 from xlt.projection.project import Projector
 from xlt.projection.translate.cache import Cache
 from xlt.task import Averaging, Example, Generating, Task, generated_texts
-from xlt.training.predict import Predictor
 from xlt.transfer.stage import Prediction
 
 if TYPE_CHECKING:
@@ -186,6 +187,21 @@ def through_translation(
         return predictor
     projector = projector_of(predictor.task, prediction, settings, language)
     return ThroughTranslation(predictor, backbone, projector, prediction.mode == "ensemble", part)
+
+
+def make_predictor(
+    folder: Path, *, batch_tokens: int, precision: str = "auto", options: Model | None = None
+) -> tuple[Task, Backbone, Predictor | ThroughTranslation]:
+    """A saved model, ready to predict on the best device here, as its folder says."""
+    task, backbone, predictor = make_direct_predictor(
+        folder, batch_tokens=batch_tokens, precision=precision, options=options
+    )
+    found = load(folder)
+    if found is None:
+        return task, backbone, predictor
+    prediction, settings, language = found
+    through = through_translation(predictor, backbone, prediction, settings, language)
+    return task, backbone, through
 
 
 def projector_of(

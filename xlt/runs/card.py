@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from xlt import languages
+from xlt.evaluation.report import score_table
 
 if TYPE_CHECKING:
     from xlt.config.schema import Config
@@ -37,14 +38,12 @@ def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]
         "",
         "## Scores",
         "",
-        *score_table(result),
+        _scores(result),
         "",
         f"Checkpoints are selected on {config.selection.on}; rows marked * are the ones the saved "
         "model belongs to, the others show what another way of selecting would have given. "
         "± is the standard deviation over seeds.",
         *(f"{target} is predicted {how}." for target, how in result["predictions"].items()),
-        "",
-        *language_table(result),
         "",
         "## Data",
         "",
@@ -77,42 +76,12 @@ def trained_languages(result: dict[str, Any]) -> list[str]:
     )
 
 
-def score_table(result: dict[str, Any]) -> list[str]:
-    names = result["metrics"]
+def _scores(result: dict[str, Any]) -> str:
     lines = [
-        "| target | split | selected on | " + " | ".join(names) + " |",
-        "|---|---|---|" + "---|" * len(names),
+        {**row, "selected_on": f"{row['selected_on']}{' *' if row['primary'] else ''}"}
+        for row in result["summary"]
     ]
-    for row in result["summary"]:
-        cells = [show(row["metrics"][name]) for name in names]
-        mark = " *" if row["primary"] else ""
-        lines.append(
-            f"| {row['target']} | {row['split']} | {row['selected_on']}{mark} | "
-            + " | ".join(cells)
-            + " |"
-        )
-    return lines
-
-
-def language_table(result: dict[str, Any]) -> list[str]:
-    lines = [
-        "| target | split | words | pieces a word | unknown pieces | truncated words |",
-        "|---|---|---|---|---|---|",
-    ]
-    for target, splits in result["languages"].items():
-        for split, s in splits.items():
-            lines.append(
-                f"| {target} | {split} | {s['words']} | {s['fertility']:.2f} | "
-                f"{s['unknown_pieces']:.2%} | {s['truncated_words']} |"
-            )
-    return lines
-
-
-def show(value: dict[str, Any]) -> str:
-    """A mean with its standard deviation, and how many seeds are behind it."""
-    if value["sd"] is None:
-        return f"{value['mean']:.2f} (1 seed)"
-    return f"{value['mean']:.2f} ± {value['sd']:.2f}"
+    return score_table(lines, result["languages"], result["metrics"]).markdown()
 
 
 def _projection(report: dict[str, Any]) -> str:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xlt.config.load import load_config
 from xlt.errors import XltError
 from xlt.evaluation.statistics import paired_bootstrap
-from xlt.runs.folder import CONFIG, read_result
+from xlt.results import CONFIG, read_result
+from xlt.runs.experiment import make_task
 
 
 def compare(a: Path, b: Path, *, resamples: int = 10_000, seed: int = 0) -> dict[str, Any]:
@@ -29,9 +31,6 @@ def compare(a: Path, b: Path, *, resamples: int = 10_000, seed: int = 0) -> dict
             where=b,
             fix="compare runs of one task",
         )
-    from xlt.config.check import make_task
-    from xlt.config.load import load_config
-
     task = make_task(load_config(a / CONFIG).config)
     found = [counts_of(path, result) for path, result in zip((a, b), results, strict=True)]
     rows, other_data = [], []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,9 @@ from xlt import languages
 from xlt.data.subwords import subwords_of
 from xlt.document import Document
 from xlt.model import embedded
+from xlt.model.backbone import Backbone
+from xlt.options import EMBEDDED
+from xlt.scripts import name, script
 
 if TYPE_CHECKING:
     from xlt.config.schema import Config, Model
@@ -29,8 +31,6 @@ def coverage(
     config: Config, task: Task, sources: Sources, portions: Iterable[Portion]
 ) -> dict[str, list[str]]:
     """Language → warnings, of all languages whose portions these are; [] for most."""
-    from xlt.model.backbone import Backbone
-
     words: dict[str, Counter[str]] = {}
     for portion in portions:
         found = words.setdefault(portion.language, Counter())
@@ -57,11 +57,11 @@ def warnings(
     share, scripts = unknown_pieces(words, tokenizer)
     shown = "text" if language == "und" else f"{languages.name(language)} ({language})"
     found = []
-    if model is not None and model.encoder == embedded.NAME and model.initialise == "pretrained":
+    if model is not None and model.encoder == EMBEDDED and model.initialise == "pretrained":
         info = embedded.info()
         if languages.match(language, info.languages) is None:
             found.append(
-                f"{embedded.NAME} {info.version} has never seen {shown}: "
+                f"{EMBEDDED} {info.version} has never seen {shown}: "
                 f"{share:.1%} of its subwords are unknown"
             )
     if share > UNREADABLE:
@@ -87,12 +87,10 @@ def unknown_pieces(words: Mapping[str, int], tokenizer: Any) -> tuple[float, lis
         total += len(ids) * words[word]
         if lost:
             scripts[_script(word)] += words[word]
-    most = [name for name, count in scripts.most_common(2) if 4 * count > scripts.total()]
+    most = [name(code) for code, n in scripts.most_common(2) if 4 * n > scripts.total()]
     return unknown / total, most
 
 
 def _script(word: str) -> str:
-    """The first word of its first letter's Unicode name: Latin, Cjk, Javanese; a script mostly."""
-    letter = next((c for c in word if c.isalpha()), word[:1])
-    name = unicodedata.name(letter, "unnamed") if letter else "no"
-    return name.split(maxsplit=1)[0].split("-")[0].title().replace("Cjk", "Chinese")
+    """The script of its first letter."""
+    return script(next((c for c in word if c.isalpha()), word[:1]))

@@ -20,7 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from xlt.config.schema import Model, Training
+from xlt.data.checksums import cache_dir, write_atomic
+from xlt.inference.device import autocast
 from xlt.model import embedded
+from xlt.runs.manifest import hardware
 
 _PROCESS = {"cpu": 0.7, "cuda": 1.0, "mps": 1.0}
 """GiB that Python with torch and transformers takes before there is a model."""
@@ -113,9 +116,6 @@ def measure(device: str, precision: str, shape: Shape, length: float) -> Machine
     import psutil
     import torch
 
-    from xlt.data.checksums import cache_dir, write_atomic
-    from xlt.runs.manifest import hardware
-
     if device == "cuda":
         free, total = torch.cuda.mem_get_info()
     else:
@@ -154,7 +154,6 @@ def _layer_speed(device: str, precision: str, shape: Shape, length: int) -> tupl
     """Seconds a piece for one layer, forward and backward."""
     import torch
 
-    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     layer = torch.nn.TransformerEncoderLayer(
         shape.width, shape.heads, 4 * shape.width, activation="gelu", batch_first=True
     ).to(device)
@@ -162,7 +161,7 @@ def _layer_speed(device: str, precision: str, shape: Shape, length: int) -> tupl
     x.requires_grad_()
 
     def forward() -> torch.Tensor:
-        with torch.autocast(device, dtype=kind, enabled=kind is not None):
+        with autocast(precision, device):
             return layer(x).float().sum()  # type: ignore[no-any-return]
 
     ahead = _seconds(forward, device)

@@ -26,9 +26,10 @@ def evaluate(
     """
     from xlt.data.references import resolve
     from xlt.data.store import load_documents
+    from xlt.inference.loading import find_model
+    from xlt.projection.predict import make_predictor
     from xlt.runs.coverage import count_words, warnings
-    from xlt.runs.predict import find_model
-    from xlt.runs.score import make_predictor, piece_statistics, predict_and_count, scores
+    from xlt.runs.score import piece_statistics, predict_and_count, scores
 
     folder = find_model(model)
     task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)

@@ -17,7 +17,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from pathlib import Path
@@ -26,17 +25,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from xlt.config.nodes import parse
 from xlt.errors import XltError
 from xlt.files import disk_error, link_or_copy, write_json, writing
-
-CONFIG, MANIFEST, RESULT, CARD, LOG = (
-    "config.yaml",
-    "manifest.json",
-    "result.json",
-    "README.md",
-    "log.txt",
-)
+from xlt.results import CONFIG, LOG, RESULT, read_result
+from xlt.yaml.nodes import parse
 
 
 def _read(config: str, path: Path) -> dict[str, Any]:
@@ -160,22 +152,6 @@ class RunFolder:
         except OSError as error:
             raise disk_error(error, self.path) from error
         return destination
-
-
-def read_result(folder: Path) -> dict[str, Any]:
-    """The result of a finished run. Raises XltError if there is none."""
-    path = folder / RESULT
-    if not path.is_file():
-        unfinished = (folder / CONFIG).is_file()
-        raise XltError(
-            "this run is not finished" if unfinished else "this is not a run folder",
-            where=folder,
-            fix="`xlt train CONFIG --resume` finishes it"
-            if unfinished
-            else "`xlt runs` lists runs",
-        )
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return result
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from xlt.runs.folder import CONFIG, MANIFEST, RESULT
+from xlt.results import CONFIG, MANIFEST, RESULT
 
 
 def list_runs(root: Path) -> list[dict[str, Any]]:

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from xlt.config.schema import Model
+from xlt.model import embedded
+from xlt.model.folder import fingerprint_folder
+from xlt.options import EMBEDDED
 
 PACKAGES = (
     *("xlt", "torch", "transformers", "datasets", "accelerate", "peft", "tokenizers"),
@@ -34,11 +37,8 @@ def manifest() -> dict[str, Any]:
 
 def describe_encoder(model: Model) -> dict[str, Any]:
     """What a run starts from: the name in the config, and what it stood for on that day."""
-    from xlt.model import embedded
-    from xlt.model.folder import fingerprint_folder
-
     about: dict[str, Any] = {"name": model.encoder, "revision": model.revision}
-    if model.encoder == embedded.NAME:
+    if model.encoder == EMBEDDED:
         about["version"] = embedded.info().version
     source = Path(embedded.located(model.encoder))
     if source.is_dir():

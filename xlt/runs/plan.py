@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from xlt.config.check import make_task, plan_stages
+from xlt.config.load import LoadedConfig
 from xlt.config.schema import Config, Model, Reference
+from xlt.data.references import resolve
 from xlt.data.subwords import subwords_of
 from xlt.errors import XltError, flat
-from xlt.runs.train import check_prediction, every_portion, predictions
+from xlt.inference.device import best_device, choose_precision
+from xlt.model import embedded
+from xlt.runs.coverage import warnings
+from xlt.runs.estimate import Load, encoder_shape, estimate, measure
+from xlt.runs.experiment import Experiment, prepare
+from xlt.runs.preflight import check_predictions
+from xlt.runs.sources import Sources
 from xlt.transfer.stage import Portion, Stage
-
-if TYPE_CHECKING:
-    from xlt.config.load import LoadedConfig
-    from xlt.task import Task
 
 PIECES_PER_WORD = 1.7
 """Assumed where the tokenizer is not on this machine: about what XLM-R needs."""
@@ -39,16 +42,17 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
     Reads data files, but neither weights nor the network. Raises XltError only for what is wrong
     with the config itself; what the machine lacks stands under ``missing``.
     """
-    config = loaded.config
-    plans = plan_stages(loaded)
-    missing: list[XltError] = []
-    words = _read_data(loaded, make_task(config), plans, missing)
-    missing += [loaded.locate(problem) for problem in check_prediction(config, make_task(config))]
+    experiment = prepare(loaded)
+    config = experiment.config
+    words, problems = _read_data(experiment)
+    problems += check_predictions(experiment)
     tokenizer, problem = _tokenizer(config.model)
     if problem is not None:
-        missing.append(loaded.locate(problem))
+        problems.append(problem)
+    located = map(loaded.locate, problems)
+    missing = list({problem.render(): problem for problem in located}.values())
     sizes, kept = _sizes(words, tokenizer)
-    stages = _unique(plans)
+    stages = _unique(experiment.plans)
     cost = _cost(config, stages, sizes, kept)
     return {
         "name": config.name,
@@ -72,13 +76,13 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
                 "records": sizes[portion].records if portion in sizes else None,
                 "words": sizes[portion].words if portion in sizes else None,
             }
-            for portion in every_portion(config, plans)
+            for portion in experiment.portions
         ],
         "encoder": cost["encoder"],
         "machine": cost["machine"],
         "total": cost["total"],
         "warnings": _warnings(config.model, words, tokenizer),
-        "predictions": predictions(config),
+        "predictions": experiment.indirect_predictions(),
         "missing": [{"what": p.what, "where": p.where, "fix": p.fix} for p in missing],
     }
 
@@ -103,36 +107,30 @@ def _describe(portion: Portion) -> str:
 
 
 def _read_data(
-    loaded: LoadedConfig, task: Task, plans: Mapping[str, list[Stage]], missing: list[XltError]
-) -> dict[Portion, tuple[int, Counter[str]]]:
-    """Portion → number of records and its words; what cannot be read is added to `missing`."""
-    from xlt.runs.sources import Sources
-
-    sources = Sources(loaded.config, task)
-    found = {}
-    told: set[str] = set()
-    for portion in every_portion(loaded.config, plans):
-        problems = list(_unresolved(loaded.config, portion.origin))
-        if not problems:
-            try:
-                sources.check(portion)
-                # A projection is about as large as what it is made from.
-                records = sources.load(portion.origin).records
-                words = Counter(word for record in records for word in task.words(record))
-                found[portion] = len(records), words
-            except XltError as error:
-                problems = flat(error)
-        for problem in map(loaded.locate, problems):
-            if problem.render() not in told:
-                told.add(problem.render())
-                missing.append(problem)
-    return found
+    experiment: Experiment,
+) -> tuple[dict[Portion, tuple[int, Counter[str]]], list[XltError]]:
+    """Portion → number of records and its words; and what cannot be read."""
+    task, sources = experiment.task, Sources(experiment.config, experiment.task)
+    read: dict[Portion, tuple[int, Counter[str]]] = {}
+    problems: list[XltError] = []
+    for portion in experiment.portions:
+        unresolved = list(_unresolved(experiment.config, portion.origin))
+        problems += unresolved
+        if unresolved:
+            continue
+        try:
+            sources.check(portion)
+            # A projection is about as large as what it is made from.
+            records = sources.load(portion.origin).records
+            words = Counter(word for record in records for word in task.words(record))
+            read[portion] = len(records), words
+        except XltError as error:
+            problems += flat(error)
+    return read, problems
 
 
 def _unresolved(config: Config, portion: Portion) -> Iterable[XltError]:
     """One error for each reference of a portion that is not on this machine."""
-    from xlt.data.references import resolve
-
     data = config.data[portion.language]
     where = f"data.{portion.language}.{portion.split}"
     listed: list[tuple[str, Reference]] = [
@@ -150,8 +148,6 @@ def _unresolved(config: Config, portion: Portion) -> Iterable[XltError]:
 def _tokenizer(model: Model) -> tuple[Any, XltError | None]:
     """The encoder's tokenizer, if it is on this machine."""
     from transformers import AutoTokenizer
-
-    from xlt.model import embedded
 
     try:
         return AutoTokenizer.from_pretrained(
@@ -194,8 +190,6 @@ def _warnings(
     model: Model, words: Mapping[Portion, tuple[int, Counter[str]]], tokenizer: Any
 ) -> dict[str, list[str]]:
     """Language → what `xlt train` would warn of."""
-    from xlt.runs.coverage import warnings
-
     counted: dict[str, Counter[str]] = {}
     for portion, (_, counter) in words.items():
         if portion.projected_from is not None:
@@ -217,9 +211,6 @@ def _cost(
     kept: int | None,
 ) -> dict[str, Any]:
     """The estimate for every stage and the total over seeds; None where something is unknown."""
-    from xlt.runs.estimate import Load, encoder_shape, estimate, measure
-    from xlt.training.predict import best_device, choose_precision
-
     shape = encoder_shape(config.model)
     kept = kept if config.model.trim_vocabulary else None
     encoder: dict[str, Any] = {"id": config.model.encoder, "parameters": None, "trained": None}

@@ -48,8 +48,9 @@ def predict(
     Returns how many records were written.
     Raises XltError for a folder that is no model, a missing language, malformed input.
     """
+    from xlt.inference.loading import find_model
+    from xlt.projection.predict import make_predictor
     from xlt.runs.coverage import count_words, warnings
-    from xlt.runs.score import make_predictor
 
     folder = find_model(model)
     task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
@@ -86,33 +87,6 @@ def predict(
         # One call for all: a writer may number what it writes.
         task.write(predictions(stream, page), stream, writing)
     return {"records": written, "model": str(folder), "output": output}
-
-
-def find_model(path: Path, target: str | None = None) -> Path:
-    """The model folder that the user means: itself, or the first seed's in a run folder.
-
-    target: whose model to take where a run has several.
-    """
-    from xlt.model.folder import INFO
-
-    if (path / INFO).is_file():
-        return path
-    found = sorted(path.glob("seed-*/*/model"))
-    own = [p for p in found if p.parent.name == target]
-    found = own or found
-    if len({p.parent.name for p in found}) > 1:
-        raise XltError(
-            f"this run has models for several targets: {', '.join(p.parent.name for p in found)}",
-            where=path,
-            fix=f"name one of them, e.g. {found[0]}",
-        )
-    if found:
-        return found[0]
-    raise XltError(
-        "there is no trained model here",
-        where=path,
-        fix="name a run folder, or a model folder inside it (seed-1/<target>/model)",
-    )
 
 
 def read_input(

@@ -20,6 +20,7 @@ from xlt.config.schema import Reference
 from xlt.document import Document, Label, Text
 from xlt.errors import XltError, choose
 from xlt.evaluation.statistics import bootstrap_interval, mean_sd, paired_bootstrap
+from xlt.registry import data_cards
 from xlt.task import label_layer
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Part:
         return self._counts([self._mapped(one) for one in predicted])
 
     def _counts(self, answered: Sequence[Document]) -> NDArray[np.float64]:
-        from xlt.training.predict import count_matrix
+        from xlt.evaluation.counts import count_matrix
 
         return count_matrix(self.task, self.records, answered)
 
@@ -148,8 +149,8 @@ def probe(
 
 def model_folders(path: Path) -> list[Path]:
     """The model that the user means: the folder itself, or every seed's in a run folder."""
+    from xlt.inference.loading import find_model
     from xlt.model.folder import INFO
-    from xlt.runs.predict import find_model
 
     first = find_model(path)
     if (path / INFO).is_file():
@@ -195,7 +196,7 @@ def _parts(
     stated: Labels = {}
     answers = dict(given)
     references = [suite]
-    if name in cards.paths():
+    if name in data_cards():
         card = cards.get(name)
         stated = {layer: tuple(values) for layer, values in card.labels.items()}
         answers = {**card.answers, **given}
@@ -206,13 +207,13 @@ def _parts(
     reader = task.for_labels(stated)
     for reference in references:
         parts = reference.split(":")
-        spoken = parts[1] if name in cards.paths() else language or "und"
+        spoken = parts[1] if name in data_cards() else language or "und"
         code = spoken if spoken == "und" else languages.code(spoken)
         data = resolve(Reference(ref=reference, limit=limit), code, "test", where=suite)
         records = list(load_documents(reader, data, 1))
         found = reader.labels(records)
         _check(labels, stated, found, answers, reference)
-        yield Part(name if name in cards.paths() else suite, data, reader, answers, records)
+        yield Part(name if name in data_cards() else suite, data, reader, answers, records)
 
 
 def _references(card: Any, rest: Sequence[str]) -> list[str]:
@@ -259,7 +260,7 @@ def _outcomes(
     folder: Path, parts: Sequence[Part], batch_tokens: int, *, masked: bool = True
 ) -> list[dict[str, NDArray[np.float64]]]:
     """For each part the counts of the model, and of the model that some texts are hidden from."""
-    from xlt.runs.score import make_predictor
+    from xlt.projection.predict import make_predictor
 
     task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
     found = []

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xlt.config.check import make_task, plan_stages
 from xlt.document import Document
 from xlt.errors import XltError
 from xlt.projection import page, store
 from xlt.projection.project import Projected, Projector
 from xlt.projection.report import Yield
+from xlt.runs.experiment import make_task, prepare
 from xlt.runs.predict import open_output
+from xlt.runs.sources import Sources
 from xlt.transfer.stage import Portion
 
 if TYPE_CHECKING:
@@ -31,13 +32,10 @@ def project_config(loaded: LoadedConfig, *, examples: int = EXAMPLES) -> list[di
     folder. Returns a report for each.
     Raises XltError for a config that projects nothing, and as reading and projecting do.
     """
-    from xlt.runs.sources import Sources
-    from xlt.runs.train import every_portion
-
     try:
-        config = loaded.config
-        task = make_task(config)
-        portions = [p for p in every_portion(config, plan_stages(loaded)) if p.projected_from]
+        experiment = prepare(loaded)
+        config, task = experiment.config, experiment.task
+        portions = [p for p in experiment.portions if p.projected_from]
         if not portions:
             raise XltError(
                 f"the strategy {config.strategy.name} projects no data",
@@ -79,8 +77,6 @@ def project_file(
 
     html: where the page of examples goes; by default beside the output.
     """
-    from xlt.runs.sources import Sources
-
     try:
         config = loaded.config
         task = make_task(config)

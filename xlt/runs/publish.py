@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from xlt.errors import XltError
-from xlt.runs.folder import CARD
+from xlt.results import CARD
 
 
 def publish(run: Path, repository: str, targets: list[str], seed: int) -> dict[str, str]:

@@ -13,11 +13,10 @@ from typing import Any
 from xlt import languages
 from xlt.config.load import load_config
 from xlt.errors import XltError
-from xlt.runs.folder import CONFIG, MANIFEST, RESULT, read_result
-from xlt.typology.choice import measured_as
+from xlt.results import CONFIG, MANIFEST, finished_runs, measured, read_result
 from xlt.typology.explain import describe
-from xlt.typology.own_scores import measured
 from xlt.typology.ranking import rank
+from xlt.typology.scores import measured_as
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,10 @@ def regret(root: Path) -> dict[str, Any]:
     """
     groups: dict[tuple[str, ...], list[_Run]] = defaultdict(list)
     skipped = []
-    for result in sorted(root.glob(f"*/{RESULT}")):
-        runs = _read(result.parent)
+    for folder in finished_runs(root):
+        runs = _read(folder)
         if not runs:
-            skipped.append(result.parent.name)
+            skipped.append(folder.name)
         for run in runs:
             key = (run.task, run.encoder, run.target, run.split, run.metric)
             groups[key].append(run)

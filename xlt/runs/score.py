@@ -5,97 +5,75 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xlt.document import Document
+from xlt.evaluation.counts import count_matrix, score
 from xlt.evaluation.statistics import bootstrap_interval, mean_sd
 from xlt.files import disk_error
-from xlt.model.folder import load_model
+from xlt.inference.ensemble import Ensemble
+from xlt.inference.loading import make_direct_predictor
+from xlt.inference.predictor import Predictor
+from xlt.model.backbone import Backbone
 from xlt.projection.predict import ThroughTranslation, through_translation
-from xlt.projection.predict import load as load_prediction
 from xlt.projection.predict import save as save_prediction
+from xlt.runs.execute import Trained
+from xlt.runs.experiment import Experiment
 from xlt.runs.folder import RunFolder
-from xlt.training.predict import (
-    Ensemble,
-    Predictor,
-    best_device,
-    cast_for_inference,
-    choose_precision,
-    count_matrix,
-    score,
-)
-from xlt.transfer.stage import Portion, Prediction
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from xlt.config.schema import Config
-    from xlt.model.backbone import Backbone
-    from xlt.runs.sources import Sources
-    from xlt.task import Task
-    from xlt.training.data import Data
-    from xlt.training.stages import Finished
+from xlt.runs.sources import Sources
+from xlt.task import Task
+from xlt.training.data import Data
+from xlt.training.stages import Finished
+from xlt.transfer.stage import Portion
 
 
-def make_predictor(
-    folder: Path, *, batch_tokens: int, precision: str = "auto", options: Any = None
-) -> tuple[Task, Backbone, Predictor | ThroughTranslation]:
-    """A saved model, ready to predict on the best device here, as its folder says."""
-    task, backbone, predictor = make_direct_predictor(
-        folder, batch_tokens=batch_tokens, precision=precision, options=options
-    )
-    found = load_prediction(folder)
-    if found is None:
-        return task, backbone, predictor
-    prediction, settings, language = found
-    through = through_translation(predictor, backbone, prediction, settings, language)
-    return task, backbone, through
+def evaluate_all(
+    experiment: Experiment, sources: Sources, folder: RunFolder, trained: Trained
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Score every model on its target, and the models of all seeds together if that is asked for.
 
-
-def make_direct_predictor(
-    folder: Path, *, batch_tokens: int, precision: str = "auto", options: Any = None
-) -> tuple[Task, Backbone, Predictor]:
-    """A saved model, ready to predict on the text itself."""
-    task, backbone, model = load_model(folder, options)
-    device = best_device()
-    model.to(device).eval()
-    chosen = choose_precision(precision, device)
-    cast_for_inference(model, chosen)
-    return task, backbone, Predictor(task, model, batch_tokens, chosen, device)
+    Returns one row a model, split and way of selecting; and target → split → piece statistics.
+    """
+    rows: list[dict[str, Any]] = []
+    statistics: dict[str, dict[str, Any]] = {}
+    for (seed, target), stages in trained.items():
+        scored, statistics[target] = evaluate_target(
+            experiment, sources, folder, stages[-1], seed, target
+        )
+        rows += scored
+    if experiment.config.evaluation.ensemble and len(experiment.config.seeds) > 1:
+        for target in experiment.plans:
+            rows += evaluate_ensemble(experiment, sources, folder, target)
+    return rows, statistics
 
 
 def evaluate_target(
-    config: Config,
-    task: Task,
+    experiment: Experiment,
     sources: Sources,
     folder: RunFolder,
     finished: Finished,
-    target: str,
     seed: int,
-    prediction: Prediction,
+    target: str,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Score every selected checkpoint on the target's evaluation splits.
 
     Writes predictions, counts and the model below ``seed-<seed>/<target>``. Returns one row a
-    split and way of selecting, and the target's piece statistics.
+    split and way of selecting, and split → the target's piece statistics.
     """
+    config, task = experiment.config, experiment.task
+    prediction = experiment.prediction(target)
     base = f"seed-{seed}/{target}"
-    wanted = [finished.primary, *relevant(finished, target)]
     rows: list[dict[str, Any]] = []
     by_step: dict[int, list[dict[str, Any]]] = {}
     statistics: dict[str, Any] = {}
-    for selector in wanted:
+    for selector in [finished.primary, *relevant(finished, target)]:
         step = int(finished.selected[selector]["step"])
         if step not in by_step:
             model_folder = finished.model_folder(selector)
-            _, backbone, direct = make_direct_predictor(
-                model_folder,
-                batch_tokens=config.evaluation.batch_tokens,
-                precision=config.training.precision,
-                options=config.model,
-            )
+            backbone, direct = _load(experiment, model_folder)
             if selector == finished.primary:
                 linked = folder.link_model(model_folder, f"{base}/model")
                 save_prediction(linked, prediction, config.projection, target)
@@ -127,23 +105,19 @@ def evaluate_target(
 
 
 def evaluate_ensemble(
-    config: Config, sources: Sources, folder: RunFolder, target: str, prediction: Prediction
+    experiment: Experiment, sources: Sources, folder: RunFolder, target: str
 ) -> list[dict[str, Any]]:
     """Score the models of all seeds deciding together; one row a split, no seed of its own.
 
     Writes predictions and counts below ``ensemble/<target>``.
     """
+    config, task = experiment.config, experiment.task
+    prediction = experiment.prediction(target)
     loaded = [
-        make_direct_predictor(
-            folder.path / f"seed-{seed}/{target}/model",
-            batch_tokens=config.evaluation.batch_tokens,
-            precision=config.training.precision,
-            options=config.model,
-        )
-        for seed in config.seeds
+        _load(experiment, folder.path / f"seed-{seed}/{target}/model") for seed in config.seeds
     ]
-    task, backbone, _ = loaded[0]
-    together = Ensemble.of([one for _, _, one in loaded])
+    backbone, _ = loaded[0]
+    together = Ensemble.of([predictor for _, predictor in loaded])
     rows = []
     for split in config.evaluation.splits:
         data = sources.load(Portion(target, split))
@@ -166,6 +140,18 @@ def evaluate_ensemble(
             }
         )
     return rows
+
+
+def _load(experiment: Experiment, folder: Path) -> tuple[Backbone, Predictor]:
+    config = experiment.config
+    _, backbone, predictor = make_direct_predictor(
+        folder,
+        batch_tokens=config.evaluation.batch_tokens,
+        precision=config.training.precision,
+        options=config.model,
+        task=experiment.task,
+    )
+    return backbone, predictor
 
 
 def save_outcome(

@@ -11,6 +11,9 @@ from xlt.data.references import ResolvedData, for_split
 from xlt.data.store import load_documents, sample
 from xlt.document import Document
 from xlt.errors import XltError
+from xlt.projection import store
+from xlt.projection.project import Projector
+from xlt.projection.report import Yield
 from xlt.task import Task
 from xlt.training.data import Data
 from xlt.transfer.stage import Portion
@@ -81,9 +84,6 @@ class Sources:
 
     def _project(self, portion: Portion) -> Data:
         """What `portion.origin` becomes in another language, with weights if they are asked for."""
-        from xlt.projection import store
-        from xlt.projection.report import Yield
-
         origin, settings = portion.origin, self.config.projection
         projector = self._projector(portion)
         counted = Yield()
@@ -108,7 +108,5 @@ class Sources:
         return Data(portion, fingerprint, records, weights, originals)
 
     def _projector(self, portion: Portion) -> Projector:
-        from xlt.projection.project import Projector
-
         origin = portion.origin
         return Projector(self.task, self.config.projection, origin.language, portion.language)

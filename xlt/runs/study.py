@@ -6,11 +6,12 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from xlt.config.check import plan_cells
 from xlt.config.load import LoadedConfig
 from xlt.config.study import Study
 from xlt.errors import XltError, raise_all
-from xlt.runs.folder import RESULT, read_result
+from xlt.results import RESULT, read_result
+from xlt.runs.compare import compare
+from xlt.runs.experiment import prepare_cells
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +22,13 @@ def study(found: Study, *, overwrite: bool = False, quiet: bool = False) -> dict
     A cell that fails does not stop the others: the errors are raised when all are through.
     Stages that cells have in common are trained once.
     """
-    from xlt.runs.train import train
+    from xlt.runs.train import run  # torch, without which `table` does
 
-    plan_cells(found)
     problems: list[XltError] = []
-    for number, (name, loaded) in enumerate(found.cells.items(), 1):
+    for number, (name, experiment) in enumerate(prepare_cells(found).items(), 1):
         log.info("%s (%d of %d)", name, number, len(found.cells))
         try:
-            train(loaded, resume=True, overwrite=overwrite, quiet=quiet)
+            run(experiment, resume=True, overwrite=overwrite, quiet=quiet)
         except XltError as error:
             log.warning("%s failed: %s", name, error.what)
             problems.append(error)
@@ -39,8 +39,6 @@ def study(found: Study, *, overwrite: bool = False, quiet: bool = False) -> dict
 def table(found: Study) -> dict[str, Any]:
     """Scores of all finished cells: by target and split, each beside its difference to the
     baseline with the interval of the paired bootstrap."""
-    from xlt.runs.compare import compare
-
     finished = {
         name: _folder(loaded)
         for name, loaded in found.cells.items()

@@ -235,7 +235,7 @@ def loss(s: Subject) -> None:
     import torch
     from torch.testing import assert_close
 
-    from xlt.model.task_model import IGNORED
+    from xlt.data.batch import IGNORED
 
     model = s.trained
     with torch.no_grad():
@@ -256,7 +256,7 @@ def weighting(s: Subject) -> None:
     import torch
     from torch.testing import assert_close
 
-    from xlt.model.task_model import IGNORED
+    from xlt.data.batch import IGNORED
 
     model = s.trained
     with torch.no_grad():
@@ -276,7 +276,7 @@ def ignored(s: Subject) -> None:
     gradient."""
     import torch
 
-    from xlt.model.task_model import IGNORED
+    from xlt.data.batch import IGNORED
 
     model = s.build(s.labels).train()
     batch = s.task.collate(s.examples)

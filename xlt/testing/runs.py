@@ -49,7 +49,7 @@ def _check(
     encoder: Path,
     folder: Path,
 ) -> None:
-    from xlt.runs.folder import RESULT
+    from xlt.results import RESULT
     from xlt.runs.train import train
 
     loaded = _config(name, task, records, options, encoder, folder)
@@ -68,7 +68,7 @@ def _check(
 
 
 def _check_predictions(task: Task, records: Sequence[Document], folder: Path) -> None:
-    from xlt.runs.score import make_predictor
+    from xlt.projection.predict import make_predictor
 
     format, suffixes = next(iter(task.formats.items()))
     path = folder / f"test{suffixes[0]}"
@@ -93,8 +93,8 @@ def _config(
     folder: Path,
 ) -> LoadedConfig:
     """A config file for this strategy, with as many source languages as it wants."""
-    from xlt.config.check import make_strategy
     from xlt.config.load import load_config
+    from xlt.runs.experiment import make_strategy
 
     folder.mkdir(exist_ok=True)
     format, suffixes = next(iter(task.formats.items()))

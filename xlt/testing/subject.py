@@ -101,7 +101,7 @@ class Subject:
         backbone: Backbone | None = None,
         budget: int = 100_000,
     ) -> list[Document]:
-        from xlt.training.predict import Predictor
+        from xlt.inference.predictor import Predictor
 
         records = self.records if records is None else records
         examples = self.task.encode(records, backbone or self.backbone, None)

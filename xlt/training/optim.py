@@ -10,6 +10,7 @@ from torch import nn
 
 from xlt.config.schema import Training
 from xlt.errors import XltError
+from xlt.model.stack import layer_stack
 from xlt.model.task_model import TaskModel
 
 HEAD = "head"
@@ -53,16 +54,14 @@ _TOP = 10_000
 
 
 def _layer_stack(encoder: nn.Module, prefix: str) -> str | None:
-    """The name of the longest ModuleList of equal modules: the transformer's layers."""
-    stacks = [
-        (len(module), f"encoder.{name}")
-        for name, module in encoder.named_modules()
-        if isinstance(module, nn.ModuleList)
-        and not _DECODER.match(f"encoder.{name}.")
-        and f"encoder.{name}.".startswith(prefix)
-        and len({type(child) for child in module}) == 1
-    ]
-    return max(stacks, key=lambda stack: stack[0])[1] if stacks else None
+    """The name of the transformer's layers; of its encoder, where it has a decoder, too."""
+
+    def among(name: str) -> bool:
+        full = f"encoder.{name}."
+        return full.startswith(prefix) and not _DECODER.match(full)
+
+    stack = layer_stack(encoder, among)
+    return None if stack is None else f"encoder.{stack[0]}"
 
 
 def freeze(model: TaskModel, what: list[str]) -> None:

@@ -16,7 +16,10 @@ from filelock import FileLock, Timeout
 
 from xlt.config.schema import Config
 from xlt.errors import XltError
+from xlt.evaluation.counts import score
 from xlt.files import disk_error, write_json, writing
+from xlt.inference.device import best_device, choose_precision
+from xlt.inference.predictor import PieceTable, Predictor, piece_table, pieces_in
 from xlt.model import embedded
 from xlt.model.backbone import Backbone
 from xlt.model.folder import ModelInfo, fingerprint_folder, load_model
@@ -27,17 +30,9 @@ from xlt.task import Example, Labels, Task, extend_labels
 from xlt.training import checkpoint as ckpt
 from xlt.training.callbacks import Scores
 from xlt.training.data import Data, groups, weigh
+from xlt.training.labels import check_overlap
 from xlt.training.optim import freeze
-from xlt.training.predict import (
-    PieceTable,
-    Predictor,
-    best_device,
-    choose_precision,
-    distributed_counts,
-    piece_table,
-    pieces_in,
-    score,
-)
+from xlt.training.scoring import distributed_counts
 from xlt.training.selected import save_selected, selected_folder
 from xlt.training.trainer import TransferTrainer
 from xlt.transfer.stage import Portion, Stage
@@ -299,15 +294,7 @@ class StageRunner:
                 random=stage.from_scratch or self.config.model.initialise == "random",
             )
             return backbone, self.task.build(backbone, new)
-        where = " + ".join(data.portion.name for data in train)
-        for layer, values in new.items():
-            if values and not set(values) & set(parent.labels.get(layer, ())):
-                raise XltError(
-                    f"the labels of {where} ({', '.join(values[:6])}) share none with those of the "
-                    f"stage before it ({', '.join(parent.labels.get(layer, ())[:6])})",
-                    where=f"data.{where}",
-                    fix="map the labels to one inventory (see the options of the task)",
-                )
+        check_overlap(parent.labels, new, stage)
         _, backbone, model = load_model(parent.model_folder(), self.config.model, self.task)
         model.grow(extend_labels(parent.labels, new))
         return backbone, model

@@ -26,16 +26,17 @@ from transformers import (
 from transformers.trainer_callback import ExportableState, TrainerState
 
 from xlt.config.schema import Training
-from xlt.data.batch import BLANK, StepSampler
+from xlt.data.batch import BLANK, IGNORED, StepSampler
 from xlt.errors import XltError
 from xlt.files import link_or_copy, write_json, writing
-from xlt.model.task_model import IGNORED, TaskModel
+from xlt.inference.device import out_of_memory
+from xlt.inference.predictor import PieceTable, shape_of, trimmed
+from xlt.model.task_model import TaskModel
 from xlt.task import Example, Task
 from xlt.training import checkpoint as ckpt
 from xlt.training.average import BEGIN, WeightAverage
 from xlt.training.callbacks import ProgressBar, Rhythm, Scores, Selector
 from xlt.training.optim import parameter_groups
-from xlt.training.predict import PieceTable, out_of_memory, shape_of, trimmed
 
 
 class _Examples(Dataset[tuple[Example, bool]]):
@@ -55,7 +56,7 @@ class TransferTrainer(Trainer):
     """Trains `model` on `examples`, which fall into `groups` (one per portion of the stage).
 
     evaluator: returns the scores of the current weights; None keeps the last weights.
-    pieces:    see `xlt.training.predict.Predictor`.
+    pieces:    see `xlt.inference.predictor.Predictor`.
     Raises XltError for a loss that is not finite (naming step and batch) and for lack of memory.
     """
 

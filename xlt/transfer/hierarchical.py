@@ -14,8 +14,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from xlt.config.schema import Config, as_list, distinct
+from xlt.config.schema import Config
 from xlt.errors import XltError, choose
+from xlt.options import as_list, distinct
 from xlt.task import Averaging
 from xlt.transfer.stage import (
     Prediction,

@@ -9,8 +9,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
-from xlt.config.schema import Config, LanguageData, Section, Training
+from xlt import languages
+from xlt.config.schema import Config, Training
+from xlt.data.references import has_split
 from xlt.errors import XltError
+from xlt.options import Section
 
 Split = Literal["train", "dev", "test"]
 
@@ -149,13 +152,11 @@ def step(value: Any) -> Any:
     English data become in Indonesian; or `eng>target`."""
     if not isinstance(value, str):
         return value
-    from xlt.languages import code
-
     try:
         left, arrow, right = (part.strip() for part in value.partition(">"))
         if not arrow:
-            return code(left)
-        return f"{code(left)}>{right if right == 'target' else code(right)}"
+            return languages.code(left)
+        return f"{languages.code(left)}>{right if right == 'target' else languages.code(right)}"
     except XltError as error:
         raise ValueError(str(error)) from error
 
@@ -188,18 +189,6 @@ def projected(
         )
     found = portions(config, source, split, required=required)
     return tuple(replace(p, language=target, projected_from=source) for p in found)
-
-
-def has_split(data: LanguageData, language: str, split: Split) -> bool:
-    """Whether the config names such data, directly or through a card's own splits."""
-    from xlt.data import cards
-
-    if getattr(data, split) or data.all is None:
-        return bool(getattr(data, split))
-    name, *rest = data.all.split(":")
-    card = cards.get(name, where=f"data.{language}.all")
-    where = f"data.{language}.all"
-    return split in card.languages[card.language(rest[0] if rest else language, where=where)]
 
 
 def selection_data(config: Config, trained: list[str], target: str | None) -> tuple[Portion, ...]:

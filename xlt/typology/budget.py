@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from xlt import languages
+from xlt.config.load import load_config
+from xlt.config.schema import Reference
 from xlt.data import cards
+from xlt.data.references import locate, resolve
 from xlt.errors import XltError, choose
 from xlt.files import writing
-from xlt.registry import tasks
+from xlt.registry import data_cards, tasks
+from xlt.yaml.write import to_yaml
 
 Cards = Mapping[str, cards.Card | None]
 """Language → the card that has its training data; None: they have yet to be labelled."""
@@ -77,7 +81,7 @@ def find_cards(
     sample corpus only if it is named: made-up sentences are no evidence.
     """
     found: dict[str, cards.Card | None] = {}
-    known = [cards.get(name) for name in cards.paths()]
+    known = [cards.get(name) for name in data_cards()]
     known = [
         card for card in known if card.task == task and (_is_real(card) or _is_named(card, named))
     ]
@@ -106,9 +110,6 @@ def write_config(
 
     Raises XltError if the file exists, or for a task that xlt cannot train.
     """
-    from xlt.config.load import load_config
-    from xlt.config.write import to_yaml
-
     if path.exists():
         raise XltError("this file exists already", where=path, fix="give --write another name")
     if task not in tasks.names():
@@ -170,7 +171,7 @@ def _absolute(encoder: str) -> str:
 def _test_of(task: str, target: str) -> str | None:
     """A reference to the target's test data: of real cards, of those whose files are here."""
     found = []
-    for name in cards.paths():
+    for name in data_cards():
         card = cards.get(name)
         code = languages.match(target, card.languages) if card.task == task else None
         if code is not None and "test" in card.languages[code]:
@@ -191,8 +192,6 @@ def _is_named(card: cards.Card, named: Sequence[str]) -> bool:
 
 def _files(card: cards.Card, code: str, split: str) -> bool:
     """Whether a split's files are all on this machine."""
-    from xlt.data.references import locate
-
     return all(locate(card, file) is not None for file in card.languages[code][split].files)
 
 
@@ -210,8 +209,6 @@ def _away(card: cards.Card, language: str) -> tuple[bool, bool]:
 
 def _size(task: str, card: cards.Card | None, language: str) -> int | None:
     """Records of a card's training data, if its files are here."""
-    from xlt.config.schema import Reference
-    from xlt.data.references import resolve
     from xlt.data.store import read_documents
 
     code = _train(card, language) if card is not None else None

@@ -22,7 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlt import languages
+from xlt.config.load import load_config
 from xlt.errors import XltError
+from xlt.results import CONFIG, finished_runs, measured, read_result
 
 if TYPE_CHECKING:
     from xlt.typology.ranking import Ranking
@@ -206,18 +208,14 @@ def own_runs(
     the most different numbers of examples is taken. Returns it and whose it is, "" if there is
     none.
     """
-    from xlt.config.load import load_config
-    from xlt.runs.folder import CONFIG, RESULT, read_result
-    from xlt.typology.own_scores import measured
-
     curves: dict[tuple[str, ...], list[Observation]] = defaultdict(list)
-    for path in sorted(root.glob(f"*/{RESULT}")):
-        result = read_result(path.parent)
+    for run in finished_runs(root):
+        result = read_result(run)
         if result["task"] != task or result["strategy"] not in ("zero_shot", "joint", "few_shot"):
             continue
         if any(languages.same(source, target) for source in result["source"]):
             continue
-        config = load_config(path.parent / CONFIG).config
+        config = load_config(run / CONFIG).config
         if encoder is not None and config.model.encoder != encoder:
             continue
         n = config.strategy.options["k"] if result["strategy"] == "few_shot" else 0
@@ -226,7 +224,7 @@ def own_runs(
             if languages.same(row["target"], target):
                 key = ("+".join(result["source"]), config.model.encoder, row["split"])
                 score = row["metrics"][metric]["mean"]
-                curves[key].append(Observation(n, score, path.parent.name))
+                curves[key].append(Observation(n, score, run.name))
     if not curves:
         return [], ""
     best = max(curves, key=lambda key: (len({seen.n for seen in curves[key]}), key))

@@ -5,14 +5,16 @@ Reported, and not part of a score: no public table of single sources says how mu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from xlt import languages
+from xlt.config.schema import LanguageData, Reference
 from xlt.data import cards
 from xlt.data.references import locate
+from xlt.registry import data_cards
 
 LITTLE = 0.1
 """Of the most that a candidate has: less is pointed out."""
@@ -64,24 +66,18 @@ def _together(held: list[Holding]) -> Holding:
     )
 
 
-def of_config(language: str, given: Any) -> Holding | None:
-    """Of a language's data as a config writes them: a card, or files; None where that cannot be
-    told before the config is read in full (a hub's data set, files beside the config)."""
-    if isinstance(given, Mapping):
-        given = given.get("train") or given.get("all")
-    references = given if isinstance(given, list) else [given]
-    found = [_of_reference(languages.shared(language), text) for text in references]
-    held = [one for one in found if one is not None]
-    return _together(held) if held and len(held) == len(found) else None
+def of_config(language: str, data: LanguageData) -> Holding | None:
+    """Of the training data that a config gives for a language: a card's, or files; None where
+    their size is not known here (a hub's data set, a file that is not there)."""
+    references = data.train or ([] if data.all is None else [Reference(ref=data.all)])
+    held = [_of_reference(languages.shared(language), one.ref) for one in references]
+    known = [one for one in held if one is not None]
+    return _together(known) if known and len(known) == len(held) else None
 
 
-def _of_reference(code: str, reference: Any) -> Holding | None:
-    if isinstance(reference, Mapping):
-        reference = reference.get("ref")
-    if not isinstance(reference, str):
-        return None
+def _of_reference(code: str, reference: str) -> Holding | None:
     name, *rest = reference.split(":")
-    if name in cards.paths():
+    if name in data_cards():
         return of_cards([name]).get(languages.shared(rest[0]) if rest else code)
     path = Path(reference)
     return Holding(path.stat().st_size, True, (reference,)) if path.is_file() else None

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xlt.config.schema import Model
+from xlt.model.backbone import Backbone
 
 if TYPE_CHECKING:
     import torch
@@ -41,8 +42,6 @@ class Encoder:
     """
 
     def __init__(self, name: str) -> None:
-        from xlt.model.backbone import Backbone
-
         self.backbone = Backbone(name, Model(encoder=name))
 
     def pieces(self, sentences: Iterable[str]) -> Counter[int]:

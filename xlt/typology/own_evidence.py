@@ -26,10 +26,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xlt.errors import XltError
 from xlt.typology import own_scores
 from xlt.typology.evidence import FEWER, WIDTHS, Expectation, geometry
 from xlt.typology.process import MOST_TARGETS, some_targets
-from xlt.typology.scores import FEWEST_SOURCES, Matrix, of_task
+from xlt.typology.scores import FEWEST_SOURCES, Matrix, measured_as, of_task
 
 if TYPE_CHECKING:
     from xlt.typology.ranking import Source
@@ -176,9 +177,6 @@ def _chosen(task: str, measured_as: tuple[str, ...], encoder: str) -> Own | None
 
 
 def _also(task: str) -> tuple[str, ...]:
-    from xlt.errors import XltError
-    from xlt.typology.choice import measured_as
-
     try:
         return measured_as(task)
     except XltError:

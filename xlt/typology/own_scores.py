@@ -12,11 +12,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from xlt import languages
 from xlt.data.checksums import cache_dir
 from xlt.errors import XltError, choose, raise_all
+from xlt.files import writing
+from xlt.results import CONFIG, finished_runs, measured, read_result
+from xlt.typology.scores import measured_as
 
 COLUMNS = ("task", "source", "target", "metric", "score", "encoder", "origin")
 REQUIRED = ("source", "target", "score")
@@ -70,8 +73,6 @@ def add(
     Raises XltError: nothing usable, malformed rows (all of them, with ``file:line``), a name that
     is taken.
     """
-    from xlt.typology.choice import measured_as
-
     if results.is_dir():
         scores, skipped = _from_runs(results)
     else:
@@ -108,8 +109,6 @@ def remove(name: str) -> Path:
         raise XltError(
             f"no scores are stored as {name!r}", fix=choose(name, [p.stem for p in _files()])
         )
-    from xlt.files import writing
-
     with writing(path):
         path.unlink()
     _changed()
@@ -162,8 +161,6 @@ def _files() -> list[Path]:
 
 
 def _write(path: Path, scores: Sequence[OwnScore]) -> None:
-    from xlt.files import writing
-
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
@@ -180,14 +177,12 @@ def _write(path: Path, scores: Sequence[OwnScore]) -> None:
 
 def _from_runs(place: Path) -> tuple[list[OwnScore], list[str]]:
     """Of one run's folder, or of every finished run below it."""
-    from xlt.runs.folder import CONFIG, RESULT
-
     if (place / CONFIG).is_file():
         return _from_run(place)
     scores: list[OwnScore] = []
     skipped: list[str] = []
-    for result in sorted(place.glob(f"*/{RESULT}")):
-        found, why = _from_run(result.parent)
+    for run in finished_runs(place):
+        found, why = _from_run(run)
         scores += found
         skipped += why
     return scores, skipped
@@ -195,8 +190,7 @@ def _from_runs(place: Path) -> tuple[list[OwnScore], list[str]]:
 
 def _from_run(run: Path) -> tuple[list[OwnScore], list[str]]:
     """The scores of a finished zero-shot run: there what the target gets is the source's doing."""
-    from xlt.config.load import load_config
-    from xlt.runs.folder import CONFIG, read_result
+    from xlt.config.load import load_config  # 40 ms, which `xlt predict-source` does without
 
     result = read_result(run)
     if result["strategy"] != "zero_shot" or len(result["source"]) != 1:
@@ -214,15 +208,6 @@ def _from_run(run: Path) -> tuple[list[OwnScore], list[str]]:
         origin = f"{run} ({row['split']})"
         found.append(OwnScore(result["task"], source, target, metric, mean, encoder, origin))
     return found, skipped
-
-
-def measured(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row of a result's summary for each target: on test data where there are any."""
-    rows: dict[str, dict[str, Any]] = {}
-    for row in result["summary"]:
-        if row["primary"] and (row["target"] not in rows or row["split"] == "test"):
-            rows[row["target"]] = row
-    return list(rows.values())
 
 
 # CSV -----------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlt import languages
-from xlt.model.embedded import NAME as EMBEDDED
+from xlt.model import embedded
+from xlt.options import EMBEDDED
 
 PATH = Path(__file__).with_name("pretraining.json")
 
@@ -46,8 +47,6 @@ def of_encoder(encoder: str | None) -> Pretraining | None:
     `xlt-mini` says it of itself. Raises XltError where it is asked for and damaged or missing.
     """
     if encoder == EMBEDDED:
-        from xlt.model import embedded
-
         stated = embedded.info()
         read = {
             languages.shared(code): float(about["tokens"]) / 1e6

@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xlt.errors import XltError, choose
+from xlt.registry import tasks
+
 PATH = Path(__file__).with_name("scores.npz")
 FEWEST_SOURCES = 5
 """A target with fewer measured sources ranks nothing."""
@@ -125,3 +128,16 @@ def of_task(names: tuple[str, ...], encoder: str | None = None) -> list[Matrix]:
         return not same, not matrix.percent, -len(matrix.targets)
 
     return sorted(found, key=rank)
+
+
+def measured_as(task: str) -> tuple[str, ...]:
+    """What the packaged matrices call a task: a plugin says so, or it is one of their names.
+
+    Raises XltError for a task that is neither a plugin nor measured.
+    """
+    known = measured_tasks()
+    if task in known:
+        return (task,)
+    if task in tasks.names():
+        return tuple(name for name in tasks.get(task).measured_as if name in known)
+    raise XltError(f"there is no task called {task!r}", fix=choose(task, {*tasks.names(), *known}))

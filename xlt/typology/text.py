@@ -28,7 +28,13 @@ import numpy as np
 import regex
 
 from xlt import languages
+from xlt.config.schema import Reference
+from xlt.data import cards
+from xlt.data.references import locate, resolve
 from xlt.errors import XltError
+from xlt.registry import data_cards, tasks
+from xlt.scripts import PARTS, scripts
+from xlt.typology.neighbours import Encoder
 from xlt.typology.ranking import Ranking, Source
 from xlt.typology.table import table
 
@@ -47,10 +53,6 @@ MOST_READ = 1000
 """Records of a candidate's data from which `MOST_SOURCE` are taken, evenly."""
 
 _WORD = regex.compile(r"[\w\p{M}]+|[^\w\s]")
-_PARTS = {"Hans": ("Hani",), "Hant": ("Hani",), "Jpan": ("Hani", "Hira", "Kana"),
-          "Kore": ("Hang", "Hani")}  # fmt: skip
-"""ISO 15924 codes of writing systems that Unicode knows only by their parts."""
-
 Texts = Mapping[str, Sequence[str]]
 """Language → sentences, normalised."""
 
@@ -90,7 +92,7 @@ def read_target(path: Path, target: str) -> tuple[list[str], list[str]]:
     wanted = table().script(target)
     seen = scripts(found[:MOST_TARGET])
     if wanted is not None and seen:
-        own = sum(seen[part] for part in _PARTS.get(wanted, (wanted,)))
+        own = sum(seen[part] for part in PARTS.get(wanted, (wanted,)))
         if own < seen.total() / 2:
             most = seen.most_common(1)[0][0]
             warnings.append(
@@ -103,36 +105,6 @@ def read_target(path: Path, target: str) -> tuple[list[str], list[str]]:
 def normalise(text: str) -> str:
     """Words and signs apart, in composed form: as text from annotated data is."""
     return " ".join(_WORD.findall(unicodedata.normalize("NFC", text)))
-
-
-def scripts(sentences: Iterable[str]) -> Counter[str]:
-    """Unicode script (ISO 15924) → letters in it."""
-    letters = Counter(c for line in sentences for c in line if c.isalpha())
-    found: Counter[str] = Counter()
-    for letter, count in letters.items():
-        found[_script(letter)] += count
-    return found
-
-
-def _script(letter: str) -> str:
-    for name, pattern in _patterns().items():
-        if pattern.match(letter):
-            return name
-    return "Zyyy"
-
-
-def _patterns() -> dict[str, Any]:
-    if not _PATTERNS:
-        for name in ("Latn", "Hira", "Kana", "Hang", "Hani", *table().notes["scripts"]):
-            if name not in _PARTS and name not in _PATTERNS:
-                try:
-                    _PATTERNS[name] = regex.compile(rf"\p{{Script={name}}}")
-                except regex.error:
-                    continue  # newer than the Unicode of the library
-    return _PATTERNS
-
-
-_PATTERNS: dict[str, Any] = {}
 
 
 def apply(
@@ -189,13 +161,10 @@ def from_cards(
         sample corpus is not asked: it is made up.
     Annotation is not looked at; training data come before other splits.
     """
-    from xlt.data import cards
-    from xlt.registry import tasks
-
     if named:
-        able = [c for c in cards.paths() if any(c == n or c.startswith(f"{n}-") for n in named)]
+        able = [c for c in data_cards() if any(c == n or c.startswith(f"{n}-") for n in named)]
     else:
-        able = [name for name in cards.paths() if not name.startswith("sample-")]
+        able = [name for name in data_cards() if not name.startswith("sample-")]
     known = [cards.get(name) for name in able]
     known = [card for card in known if card.task in tasks.names()]
     known.sort(key=lambda card: (card.task != task, card.identifier))
@@ -213,8 +182,6 @@ def from_cards(
 
 def _reference(card: Any, language: str) -> str | None:
     """The first split of a language, train before dev before test, whose files are here."""
-    from xlt.data.references import locate
-
     code = languages.match(language, card.languages)
     for split in ("train", "dev", "test"):
         content = card.languages[code].get(split) if code is not None else None
@@ -224,8 +191,6 @@ def _reference(card: Any, language: str) -> str | None:
 
 
 def _sentences(task: str, reference: str) -> list[str]:
-    from xlt.config.schema import Reference
-    from xlt.data.references import resolve
     from xlt.data.store import read_documents
     from xlt.registry import tasks
 
@@ -278,8 +243,6 @@ def evidence(
     if encoder is None:
         measures = {"letters": overlap(sentences, texts, trigrams)}
     else:
-        from xlt.typology.neighbours import Encoder
-
         model = Encoder(encoder)
         measures = {
             "pieces": overlap(sentences, texts, model.pieces),

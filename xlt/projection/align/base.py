@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import ClassVar
 
-from xlt.config.schema import Section
+from xlt.options import Section
 from xlt.projection.pair import Links
 
 WordPair = tuple[Sequence[str], Sequence[str]]

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from xlt.config.schema import LocalPath, Model
+from xlt.config.schema import Model
 from xlt.document.text import Text
 from xlt.errors import XltError
-from xlt.model.embedded import NAME as EMBEDDED
+from xlt.options import EMBEDDED, LocalPath
 from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
 from xlt.projection.pair import Links
 
@@ -133,7 +133,7 @@ class Encoder(Aligner):
         import torch
 
         from xlt.data.encode import collate_words, pool_words
-        from xlt.training.predict import autocast, out_of_memory
+        from xlt.inference.device import autocast, out_of_memory
 
         encoded = [one for one, _ in side]
         batch = {k: v.to(self._device) for k, v in collate_words(encoded, self._pad).items()}
@@ -187,13 +187,13 @@ class Encoder(Aligner):
 
     @cached_property
     def _device(self) -> str:
-        import torch
+        from xlt.inference.device import best_device
 
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return best_device()
 
     @cached_property
     def _precision(self) -> str:
-        from xlt.training.predict import choose_precision
+        from xlt.inference.device import choose_precision
 
         return choose_precision(self.options.precision, self._device)
 
@@ -203,8 +203,7 @@ class Encoder(Aligner):
 
     @property
     def _layers(self) -> int:
-        config = self._backbone.config
-        return int(getattr(config, "num_hidden_layers", 0) or getattr(config, "num_layers", 0))
+        return int(self._backbone.config.num_hidden_layers)
 
     @property
     def _layer(self) -> int:
@@ -235,14 +234,13 @@ def _stopping_before(layer: torch.nn.Module) -> Iterator[None]:
 
 
 def _layers(model: Any) -> Any:
-    """The stack of layers: the first list of modules that is as long as the config says."""
-    import torch
+    """The stack of layers. Raises XltError where none is as long as the config says."""
+    from xlt.model.stack import layer_stack
 
-    config = model.config
-    number = getattr(config, "num_hidden_layers", None) or config.num_layers
-    for module in model.modules():
-        if isinstance(module, torch.nn.ModuleList) and len(module) == number:
-            return module
+    number = model.config.num_hidden_layers
+    stack = layer_stack(model)
+    if stack is not None and len(stack[1]) == number:
+        return stack[1]
     raise XltError(
         f"no stack of {number} layers found in a {type(model).__name__}",
         where="aligner encoder: encoder",

@@ -9,9 +9,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from xlt.config.schema import LocalPath
 from xlt.data.files import lines
 from xlt.errors import XltError
+from xlt.options import LocalPath
 from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
 from xlt.projection.pair import Links
 

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
-from xlt.config.schema import LocalPath, as_list
+from xlt.options import LocalPath, as_list
 from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
 from xlt.projection.align.parts import Parts, SplitPairs
 from xlt.projection.pair import Links

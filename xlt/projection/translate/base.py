@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from xlt.config.schema import Section
+from xlt.options import Section
 
 if TYPE_CHECKING:
     from xlt.projection.translate.cache import Cache

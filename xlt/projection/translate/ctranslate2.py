@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from xlt.config.schema import LocalPath, Model
+from xlt.config.schema import Model
 from xlt.errors import XltError
+from xlt.options import LocalPath
 from xlt.projection.translate.base import TranslatorOptions
 from xlt.projection.translate.neural import UNBOUNDED, Direction, Neural, NeuralOptions, files_stamp
 

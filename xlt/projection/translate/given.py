@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from xlt.config.schema import LocalPath
 from xlt.data.files import lines
 from xlt.errors import XltError
+from xlt.options import LocalPath
 from xlt.projection.translate.base import Translation, Translator, TranslatorOptions
 
 if TYPE_CHECKING:

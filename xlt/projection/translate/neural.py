@@ -13,8 +13,9 @@ import regex  # type: ignore[import-untyped]
 from pydantic import Field, PositiveInt
 
 from xlt import languages
-from xlt.config.schema import LocalPath, Model
+from xlt.config.schema import Model
 from xlt.errors import XltError, choose
+from xlt.options import LocalPath
 from xlt.projection.translate.base import Translation, Translator, TranslatorOptions
 from xlt.projection.translate.codes import Scheme, code_for, inner, scheme_of
 

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import regex  # type: ignore[import-untyped]
 
 from xlt import languages
-
-SPACELESS = frozenset({"Hans", "Hant", "Hani", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"})
-"""Scripts that put no space between words."""
+from xlt.scripts import SPACELESS
 
 _NO_SPACE_BETWEEN_SENTENCES = frozenset({"Hans", "Hant", "Hani", "Jpan"})
 

@@ -116,15 +116,15 @@ class Transformers(Neural):
         import torch
         from transformers import AutoModelForSeq2SeqLM
 
-        from xlt.training.predict import choose_precision
+        from xlt.inference.device import DTYPES, choose_precision
 
         precision = choose_precision(self.options.precision, self._device)
-        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+        dtype = DTYPES.get(precision, torch.float32)
         model: Any = self.backbone.model(AutoModelForSeq2SeqLM)
         return model.eval().to(device=self._device, dtype=dtype)
 
     @cached_property
     def _device(self) -> str:
-        import torch
+        from xlt.inference.device import best_device
 
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return best_device()

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from xlt.config.nodes import Place, resolve
 from xlt.errors import XltError, nearest, raise_all
+from xlt.yaml.nodes import Place, resolve
 
 _EXPECTED = {
     "int_type": "a whole number",

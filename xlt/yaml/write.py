@@ -1,4 +1,4 @@
-"""Plain values to YAML that `xlt.config.nodes` reads back as the same values."""
+"""Plain values to YAML that `xlt.yaml.nodes` reads back as the same values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from xlt.config.nodes import resolve
+from xlt.yaml.nodes import resolve
 
 # Plain text in YAML 1.2, but a boolean to the YAML 1.1 readers that others may use.
 _OTHERS_MISREAD = frozenset({"y", "n", "yes", "no", "on", "off"})

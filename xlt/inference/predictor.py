@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from xlt.data.batch import prediction_batches
 from xlt.document import Document
-from xlt.errors import XltError
+from xlt.inference.device import autocast, out_of_memory
 from xlt.task import Example, Task
 
 if TYPE_CHECKING:
@@ -125,25 +124,6 @@ class Predictor:
             return work(batch)
 
 
-@contextmanager
-def out_of_memory(doing: str, *, where: str, fix: str) -> Iterator[None]:
-    """Turns the accelerator's and the CPU allocator's errors into one that names a setting."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        lacking = isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-            text in str(error).lower() for text in ("can't allocate memory", "not enough memory")
-        )
-        if not lacking:
-            raise
-        raise XltError(f"out of memory {doing}", where=where, fix=fix) from error
-
-
-def shape_of(batch: Mapping[str, torch.Tensor]) -> tuple[int, ...]:
-    """(rows, pieces) of a batch."""
-    return tuple(next(v.shape for k, v in batch.items() if k.endswith("input_ids")))
-
-
 @dataclass(frozen=True)
 class PieceTable:
     """Piece ids of the tokenizer ↔ rows of a trimmed vocabulary.
@@ -173,101 +153,6 @@ def untrimmed(
     return {k: pieces.to_full[v] if k.endswith("output_ids") else v for k, v in outputs.items()}
 
 
-def count_matrix(
-    task: Task, gold: Sequence[Document], predicted: Sequence[Document]
-) -> NDArray[np.float64]:
-    """Sufficient statistics of every record, shape (records, len(task.count_names))."""
-    if not gold:
-        return np.zeros((0, len(task.count_names)))
-    return np.stack([task.counts(g, p) for g, p in zip(gold, predicted, strict=True)])
-
-
-def score(task: Task, counts: NDArray[np.float64]) -> dict[str, float]:
-    """The task's metrics over all records, in percent."""
-    return {name: float(value) for name, value in task.metrics(counts.sum(axis=0)).items()}
-
-
-@dataclass
-class Ensemble(Predictor):
-    """Several models of one task and label inventory that decide together."""
-
-    members: tuple[Predictor, ...] = ()
-
-    @classmethod
-    def of(cls, members: Sequence[Predictor]) -> Ensemble:
-        first = members[0]
-        if any(one.model.labels != first.model.labels for one in members):
-            raise ValueError("the models have different labels")
-        for one in members:
-            one.model.eval()
-        return cls(
-            first.task, first.model, first.budget, first.precision, first.device,
-            members=tuple(members),
-        )  # fmt: skip
-
-    @contextmanager
-    def prepared(self, examples: Sequence[Example]) -> Iterator[None]:
-        with ExitStack() as stack:
-            for one in self.members:
-                stack.enter_context(one.prepared(examples))
-            yield
-
-    def forward(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-        return dict(self.task.combine([one.forward(examples) for one in self.members]))
-
-
-def cast_for_inference(model: TaskModel, precision: str) -> None:
-    """Store the weights of linear layers in the precision that autocast would cast them to.
-
-    The results are the same, bit for bit; the cast of every weight in every batch is saved, and
-    half of the memory. Not for a model that will train.
-    """
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
-    if dtype is None:
-        return
-    table = model.encoder.get_input_embeddings().weight
-    for module in model.encoder.modules():
-        if type(module) is not torch.nn.Linear:
-            continue
-        if module.weight is table:  # an output layer that is tied to the embedding
-            module.weight = torch.nn.Parameter(table.to(dtype), requires_grad=False)
-        module.to(dtype)
-
-
-def autocast(precision: str, device: str) -> torch.autocast:
-    kind = device.split(":")[0]
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.bfloat16)
-    return torch.autocast(kind, dtype=dtype, enabled=precision in ("bf16", "fp16"))
-
-
-def choose_precision(wanted: str, device: str) -> str:
-    """`auto` becomes bf16 where the hardware computes it natively, else fp32."""
-    if wanted != "auto":
-        return wanted
-    if device.startswith("cuda"):
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    if device == "cpu":
-        return "bf16" if _cpu_has_bf16() else "fp32"
-    return "fp32"
-
-
-def _cpu_has_bf16() -> bool:
-    """Native bf16 products: emulation would be slower than fp32."""
-    from pathlib import Path
-
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags or " bf16" in flags
-
-
-def best_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
 def piece_table(vocabulary: Trimmed) -> PieceTable:
     """As `trimmed` and `untrimmed` take it."""
     return PieceTable(
@@ -286,19 +171,6 @@ def pieces_in(task: Task, sets: Sequence[Sequence[Example]]) -> np.ndarray[Any, 
     return np.unique(np.concatenate(found))
 
 
-def distributed_counts(
-    predictor: Predictor, records: Sequence[Document], examples: Sequence[Example]
-) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """`count_matrix` of a data set, computed by all processes together; rows in record order."""
-    from accelerate import PartialState
-    from accelerate.utils import gather_object
-
-    state = PartialState()
-    mine = range(state.process_index, len(examples), state.num_processes)
-    chosen = [records[examples[i].index] for i in mine]
-    local = [Example(j, examples[i].length, examples[i].inputs) for j, i in enumerate(mine)]
-    counts = count_matrix(predictor.task, chosen, predictor(chosen, local))
-    if state.num_processes == 1:
-        return counts
-    rows = gather_object(list(zip(mine, counts.tolist(), strict=True)))
-    return np.array([row for _, row in sorted(rows, key=lambda pair: pair[0])])
+def shape_of(batch: Mapping[str, torch.Tensor]) -> tuple[int, ...]:
+    """(rows, pieces) of a batch."""
+    return tuple(next(v.shape for k, v in batch.items() if k.endswith("input_ids")))

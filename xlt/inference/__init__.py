@@ -1,0 +1,1 @@
+"""From a model folder to predictions: device and precision, loading, batches, ensembles."""

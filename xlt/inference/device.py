@@ -1,0 +1,85 @@
+"""Where a model runs and in which precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from xlt.errors import XltError
+
+if TYPE_CHECKING:
+    from xlt.model.task_model import TaskModel
+
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""Precision → the type that products are computed in; all others stay as they are."""
+
+
+def best_device() -> str:
+    """The accelerator of this machine, `cuda` or `mps`, else `cpu`."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def choose_precision(wanted: str, device: str) -> str:
+    """`auto` becomes bf16 where the hardware computes it natively, else fp32."""
+    if wanted != "auto":
+        return wanted
+    if device.startswith("cuda"):
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if device == "cpu":
+        return "bf16" if _cpu_has_bf16() else "fp32"
+    return "fp32"
+
+
+def _cpu_has_bf16() -> bool:
+    """Native bf16 products: emulation would be slower than fp32."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags or " bf16" in flags
+
+
+def autocast(precision: str, device: str) -> torch.autocast:
+    """A context in which products are computed in this precision; without effect for fp32."""
+    if precision not in DTYPES:
+        return torch.autocast(device.split(":")[0], enabled=False)
+    return torch.autocast(device.split(":")[0], dtype=DTYPES[precision])
+
+
+def cast_for_inference(model: TaskModel, precision: str) -> None:
+    """Store the weights of linear layers in the precision that autocast would cast them to.
+
+    The results are the same, bit for bit; the cast of every weight in every batch is saved, and
+    half of the memory. Not for a model that will train.
+    """
+    dtype = DTYPES.get(precision)
+    if dtype is None:
+        return
+    table = model.encoder.get_input_embeddings().weight
+    for module in model.encoder.modules():
+        if type(module) is not torch.nn.Linear:
+            continue
+        if module.weight is table:  # an output layer that is tied to the embedding
+            module.weight = torch.nn.Parameter(table.to(dtype), requires_grad=False)
+        module.to(dtype)
+
+
+@contextmanager
+def out_of_memory(doing: str, *, where: str, fix: str) -> Iterator[None]:
+    """Turns the accelerator's and the CPU allocator's errors into one that names a setting."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        lacking = isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+            text in str(error).lower() for text in ("can't allocate memory", "not enough memory")
+        )
+        if not lacking:
+            raise
+        raise XltError(f"out of memory {doing}", where=where, fix=fix) from error

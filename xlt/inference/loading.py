@@ -1,0 +1,59 @@
+"""Saved models, found and made ready to predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xlt.config.schema import Model
+from xlt.errors import XltError
+from xlt.inference.device import best_device, cast_for_inference, choose_precision
+from xlt.inference.predictor import Predictor
+from xlt.model.backbone import Backbone
+from xlt.model.folder import INFO, load_model
+from xlt.task import Task
+
+
+def make_direct_predictor(
+    folder: Path,
+    *,
+    batch_tokens: int,
+    precision: str = "auto",
+    options: Model | None = None,
+    task: Task | None = None,
+) -> tuple[Task, Backbone, Predictor]:
+    """A saved model, ready to predict on the text itself on the best device here.
+
+    task: the one that the model was trained for; by default as its folder says.
+    Raises XltError for a folder that is no model.
+    """
+    task, backbone, model = load_model(folder, options, task)
+    device = best_device()
+    model.to(device).eval()
+    chosen = choose_precision(precision, device)
+    cast_for_inference(model, chosen)
+    return task, backbone, Predictor(task, model, batch_tokens, chosen, device)
+
+
+def find_model(path: Path, target: str | None = None) -> Path:
+    """The model folder that the user means: itself, or the first seed's in a run folder.
+
+    target: whose model to take where a run has several.
+    """
+    if (path / INFO).is_file():
+        return path
+    found = sorted(path.glob("seed-*/*/model"))
+    own = [p for p in found if p.parent.name == target]
+    found = own or found
+    if len({p.parent.name for p in found}) > 1:
+        raise XltError(
+            f"this run has models for several targets: {', '.join(p.parent.name for p in found)}",
+            where=path,
+            fix=f"name one of them, e.g. {found[0]}",
+        )
+    if found:
+        return found[0]
+    raise XltError(
+        "there is no trained model here",
+        where=path,
+        fix="name a run folder, or a model folder inside it (seed-1/<target>/model)",
+    )

@@ -1,0 +1,128 @@
+"""Base of every model of options, and the marks that its fields may carry.
+
+The config's sections, the options of plugins and the data cards are all made of these. What a
+mark needs to know of languages and of the names of cards is here; nothing of data themselves.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from xlt import languages
+from xlt.errors import XltError
+from xlt.registry import data_cards
+
+EMBEDDED = "xlt-mini"
+"""The encoder that is in the package (`xlt.model.embedded`): a name, and never a path."""
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, values cannot change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    shorthand: ClassVar[str | None] = None
+    """The key that a plain string stands for: `ner` is `{name: ner}`."""
+
+
+class Shorthand(Section):
+    """A section that may also be written as a plain string."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:
+        return {cls.shorthand: value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        full = handler.resolve_ref_schema(handler(schema))
+        properties = full["properties"]
+        if {*full.get("required", ())} <= {cls.shorthand}:
+            choices = properties[cls.shorthand]
+            short = {"const": choices["const"]} if "const" in choices else {}
+            return {"anyOf": [{"type": "string", **short}, dict(full)]}
+        return full
+
+
+def _language(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return languages.code(value)
+    except XltError as error:
+        # pydantic collects a ValueError and goes on; the loader takes the XltError back out.
+        raise ValueError(str(error)) from error
+
+
+LanguageCode = Annotated[
+    str,
+    BeforeValidator(_language, json_schema_input_type=str),
+    Field(examples=["jav", "jv", "Javanese"]),
+]
+"""A language in any form that `xlt.languages.code` knows; the value is its ISO 639-3 code."""
+
+
+def as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str | dict) else value
+
+
+def distinct(values: list[Any]) -> list[Any]:
+    for position, value in enumerate(values):
+        if value in values[:position]:
+            raise ValueError(f"names {value!r} twice")
+    return values
+
+
+Languages = Annotated[
+    list[LanguageCode],
+    AfterValidator(distinct),
+    BeforeValidator(as_list, json_schema_input_type=LanguageCode | list[LanguageCode]),
+]
+
+
+class LocalPath:
+    """Marks text that may be a path; a relative one is taken from the file that states it.
+
+    `always`:   it is a path.
+    `data`:     unless it names a card or a hub data set.
+    `existing`: if it begins with a dot or a tilde, or if that folder exists: a model id looks
+                like a path. The embedded encoder's name never is one.
+    """
+
+    def __init__(self, kind: Literal["always", "data", "existing"]) -> None:
+        self.kind = kind
+
+    def resolve(self, text: str, folder: Path) -> str:
+        """The absolute path if `text` is one, otherwise `text`."""
+        path = folder / Path(text).expanduser()
+        if self.kind == "data":
+            is_path = _is_data_path(text, path)
+        else:
+            is_path = self.kind == "always" or text.startswith((".", "~")) or path.is_dir()
+            is_path = is_path and not (self.kind == "existing" and text == EMBEDDED)
+        return os.path.normpath(path) if is_path else text
+
+
+def _is_data_path(text: str, path: Path) -> bool:
+    name, *rest = text.split(":")
+    if name == "hf" or (name in data_cards() and len(rest) <= 2):
+        return False
+    # What is neither there nor written like a path is a misspelt card: left to the data reader.
+    written = os.sep in text or text.startswith((".", "~")) or (bool(path.suffix) and not rest)
+    return written or path.exists()

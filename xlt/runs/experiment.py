@@ -1,0 +1,189 @@
+"""A config that is valid as a whole, with what it asks for: its source, task, strategy and stages.
+
+Whatever a command does with a config begins with `prepare`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from xlt.config.load import LoadedConfig
+from xlt.config.schema import AUTO, Config
+from xlt.config.study import Study
+from xlt.data.references import check_reference
+from xlt.errors import XltError, choose, flat, raise_all
+from xlt.registry import strategies, tasks
+from xlt.task import Task
+from xlt.transfer.stage import Portion, Prediction, Stage, Strategy, portions
+from xlt.typology.choice import choose_source
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A config with its task, its strategy and the stages that the strategy makes of it.
+
+    loaded: the config; its source is a language, whatever the file says.
+    plans:  target → the stages of its training.
+    source_choice: why `source: auto` became what `config.source` says, JSON-able; None where the
+        file names a source.
+    """
+
+    loaded: LoadedConfig
+    task: Task
+    strategy: Strategy
+    plans: Mapping[str, list[Stage]]
+    source_choice: dict[str, Any] | None = None
+
+    @property
+    def config(self) -> Config:
+        return self.loaded.config
+
+    @property
+    def portions(self) -> list[Portion]:
+        """Everything that training and evaluation read, each once."""
+        stages = [stage for plan in self.plans.values() for stage in plan]
+        trained = [portion for stage in stages for portion in (*stage.train, *stage.dev)]
+        return list(dict.fromkeys([*trained, *self.scored]))
+
+    @property
+    def scored(self) -> list[Portion]:
+        """What the models are evaluated on: every split of every target."""
+        splits = self.config.evaluation.splits
+        return [Portion(target, split) for target in self.plans for split in splits]
+
+    def prediction(self, target: str) -> Prediction:
+        """How the target's model predicts on it."""
+        return self.strategy.prediction(self.config, target)
+
+    def indirect_predictions(self) -> dict[str, str]:
+        """Target → how its text is predicted, where that is not on the text itself."""
+        ways = {target: self.prediction(target) for target in self.plans}
+        return {target: way.describe() for target, way in ways.items() if way.mode != "direct"}
+
+    def stage_names(self) -> dict[str, list[str]]:
+        """Target → its stages in order."""
+        return {target: [stage.name for stage in plan] for target, plan in self.plans.items()}
+
+
+def prepare(loaded: LoadedConfig) -> Experiment:
+    """The experiment that a config describes. Reads no data.
+
+    Raises everything that the config as a whole lacks (XltError, XltErrors), with lines.
+    """
+    loaded, source_choice = resolve_source(loaded)
+    config = loaded.config
+    task, strategy = make_task(config), make_strategy(config)
+    problems = _check_task(task, config)
+    for ability in strategy.needs():
+        if not isinstance(task, ability):
+            problems.append(
+                XltError(
+                    f"the task {task.name} cannot do what this strategy needs "
+                    f"({ability.__name__.lower()})",
+                    where="strategy",
+                    fix=f"implement what xlt.task.{ability.__name__} asks for, or choose another "
+                    "strategy, e.g. zero_shot",
+                )
+            )
+    plans = {}
+    for target in config.target:
+        try:
+            plans[target] = strategy.plan(config, target)
+            for split in config.evaluation.splits:
+                portions(config, target, split, required=True)
+        except XltError as error:
+            problems.append(error)
+    located = [loaded.locate(problem) for problem in problems]
+    raise_all(list({problem.render(): problem for problem in located}.values()))
+    return Experiment(loaded, task, strategy, plans, source_choice)
+
+
+def prepare_cells(study: Study) -> dict[str, Experiment]:
+    """Every cell's experiment. Raises everything that any of the cells lacks, once."""
+    experiments = {}
+    problems: dict[str, XltError] = {}
+    for name, loaded in study.cells.items():
+        try:
+            experiments[name] = prepare(loaded)
+        except XltError as error:
+            problems |= {problem.render(): problem for problem in flat(error)}
+    raise_all(list(problems.values()))
+    return experiments
+
+
+def resolve_source(loaded: LoadedConfig) -> tuple[LoadedConfig, dict[str, Any] | None]:
+    """The config with the language that `source: auto` stands for, and why it is that one.
+
+    A config that names its source is returned as it is, with None.
+    Raises XltError if no language but the targets has training data.
+    """
+    config = loaded.config
+    if config.source != [AUTO]:
+        return loaded, None
+    try:
+        code, reason = choose_source(
+            config.data, config.target, config.task.name, config.model.encoder
+        )
+    except XltError as error:
+        raise loaded.locate(XltError(error.what, where="source", fix=error.fix)) from error
+    return replace(loaded, config=config.model_copy(update={"source": [code]})), reason
+
+
+def make_task(config: Config) -> Task:
+    """The config's task with its options."""
+    kind: type[Task] = tasks.get(config.task.name, where="task")
+    return kind(kind.Options.model_validate(config.task.options))
+
+
+def make_strategy(config: Config) -> Strategy:
+    """The config's strategy with its options."""
+    kind: type[Strategy] = strategies.get(config.strategy.name, where="strategy")
+    return kind(kind.Options.model_validate(config.strategy.options))
+
+
+def check(loaded: LoadedConfig) -> dict[str, Any]:
+    """`xlt config check`: the stages of a valid config by target, JSON-able."""
+    return {
+        "config": str(loaded.path),
+        "extends": [str(path) for path in loaded.files[:-1]],
+        "stages": prepare(loaded).stage_names(),
+    }
+
+
+def check_study(study: Study) -> dict[str, Any]:
+    """`xlt config check` of a study: the stages of every cell, JSON-able."""
+    cells = prepare_cells(study)
+    return {
+        "config": str(study.path),
+        "cells": {name: experiment.stage_names() for name, experiment in cells.items()},
+    }
+
+
+def _check_task(task: Task, config: Config) -> list[XltError]:
+    problems = []
+    metric = config.selection.metric
+    if metric is not None and metric not in task.metrics_reported:
+        problems.append(
+            XltError(
+                f"{config.task.name} has no metric called {metric!r}",
+                where="selection.metric",
+                fix=choose(metric, task.metrics_reported),
+            )
+        )
+    return [*problems, *reference_problems(task, config)]
+
+
+def reference_problems(task: Task, config: Config) -> list[XltError]:
+    """Formats and options in the data references that the task's readers lack, by key."""
+    problems: list[XltError] = []
+    for language, data in config.data.items():
+        for split in ("train", "dev", "test"):
+            for n, reference in enumerate(getattr(data, split)):
+                key = f"data.{language}.{split}.{n}"
+                try:
+                    check_reference(task, reference, language, split, key)
+                except XltError as error:
+                    problems += flat(error)
+    return problems

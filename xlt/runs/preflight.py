@@ -1,0 +1,90 @@
+"""Before anything is trained: is all there that a run needs, and do its labels go together?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from xlt.errors import XltError, flat, raise_all
+from xlt.model import embedded
+from xlt.projection.predict import projector_of
+from xlt.runs.experiment import Experiment
+from xlt.runs.sources import Sources
+from xlt.task import Labels, extend_labels
+from xlt.training.labels import check_overlap
+from xlt.transfer.stage import Portion, Stage
+
+
+def preflight(experiment: Experiment, sources: Sources) -> None:
+    """Find the encoder, read all data and compare label inventories; then project what has to be.
+
+    Raises XltError with everything that is missing or malformed.
+    """
+    embedded.located(experiment.config.model.encoder)
+    problems: list[XltError] = []
+    # First whatever costs little: projecting may take hours.
+    for portion in experiment.portions:
+        try:
+            sources.check(portion)
+            sources.load(portion.origin)
+        except XltError as error:
+            problems.append(error)
+    problems += check_predictions(experiment)
+    problems += _check_labels(experiment, sources)
+    different = {problem.render(): problem for error in problems for problem in flat(error)}
+    raise_all(list(different.values()))
+    for portion in experiment.portions:
+        sources.load(portion)
+
+
+def check_predictions(experiment: Experiment) -> list[XltError]:
+    """What is missing for the way in which the strategy predicts on the targets."""
+    config, problems = experiment.config, []
+    for target in experiment.plans:
+        prediction = experiment.prediction(target)
+        if prediction.mode != "direct":
+            try:
+                projector_of(experiment.task, prediction, config.projection, target)
+            except XltError as error:
+                problems.append(error)
+    return problems
+
+
+def _check_labels(experiment: Experiment, sources: Sources) -> Iterator[XltError]:
+    """Labels that a stage shares with none before it, or that a model would not know."""
+    task = experiment.task
+    known: dict[Portion, Labels] = {}
+
+    def labels(portion: Portion) -> Labels:
+        # A projected portion's inventory is that of the records it comes from.
+        if portion.origin not in known:
+            known[portion.origin] = task.labels(sources.load(portion.origin).records)
+        return known[portion.origin]
+
+    for target, plan in experiment.plans.items():
+        scored = [portion for portion in experiment.scored if portion.language == target]
+        try:
+            learnt = _learn(experiment, plan, labels)
+            for portion in scored:
+                task.check_labels(learnt, labels(portion), where=_key(portion))
+        except XltError as error:
+            yield error
+
+
+def _learn(
+    experiment: Experiment, plan: list[Stage], labels: Callable[[Portion], Labels]
+) -> Labels:
+    """The labels that a model knows after the stages of a plan."""
+    learnt: Labels = {}
+    for stage in plan:
+        new: Labels = {}
+        for portion in stage.train:
+            new = extend_labels(new, labels(portion))
+        check_overlap(learnt, new, stage)
+        learnt = extend_labels(learnt, new)
+        for portion in stage.dev:
+            experiment.task.check_labels(learnt, labels(portion), where=_key(portion))
+    return learnt
+
+
+def _key(portion: Portion) -> str:
+    return f"data.{portion.origin.language}.{portion.split}"

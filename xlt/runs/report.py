@@ -1,0 +1,100 @@
+"""What is said of a run: where it started, what came out, and from what data. All JSON-able."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from xlt.runs.execute import Trained
+from xlt.runs.experiment import Experiment
+from xlt.runs.manifest import describe_encoder, manifest
+from xlt.runs.score import summarise
+from xlt.runs.sources import Sources
+from xlt.training.stages import Finished
+from xlt.transfer.stage import Stage
+
+
+def start(experiment: Experiment, sources: Sources, processes: int) -> dict[str, Any]:
+    """The manifest: versions, hardware, encoder and data, before anything is trained."""
+    about = {
+        **manifest(),
+        "processes": processes,
+        "encoder": describe_encoder(experiment.config.model),
+        "data": describe_data(sources),
+        "projections": sources.projections(),
+    }
+    if experiment.source_choice is not None:
+        about["source_choice"] = experiment.source_choice
+    return about
+
+
+def outcome(
+    experiment: Experiment,
+    sources: Sources,
+    trained: Trained,
+    rows: Sequence[dict[str, Any]],
+    statistics: Mapping[str, Mapping[str, Any]],
+    warnings: Mapping[str, list[str]],
+) -> dict[str, Any]:
+    """The result.
+
+    rows, statistics: of `xlt.runs.score.evaluate_all`.
+    warnings: of `xlt.runs.coverage`, by language.
+    """
+    config = experiment.config
+    return {
+        "name": config.name,
+        "task": experiment.task.name,
+        "strategy": config.strategy.name,
+        "source": config.source,
+        "selection": config.selection.on,
+        "metrics": list(experiment.task.metrics_reported),
+        "rows": list(rows),
+        "summary": summarise(rows),
+        "languages": {
+            target: {split: {**one, "warnings": warnings[target]} for split, one in splits.items()}
+            for target, splits in statistics.items()
+        },
+        "warnings": {language: told for language, told in warnings.items() if told},
+        "lineage": {
+            f"seed-{seed}/{target}": _lineage(experiment.plans[target], stages)
+            for (seed, target), stages in trained.items()
+        },
+        "projections": sources.projections(),
+        "predictions": experiment.indirect_predictions(),
+    }
+
+
+def _lineage(plan: Sequence[Stage], stages: Sequence[Finished]) -> list[dict[str, Any]]:
+    return [
+        {
+            "stage": stage.name,
+            "folder": str(done.folder),
+            "key": done.key,
+            "selected": dict(done.selected),
+            "reused": done.reused,
+            "training": stage.training.model_dump(mode="json"),
+            "train": [asdict(portion) for portion in stage.train],
+        }
+        for stage, done in zip(plan, stages, strict=True)
+    ]
+
+
+def describe_data(sources: Sources) -> list[dict[str, Any]]:
+    """Where every record of the run came from."""
+    return [
+        {
+            "language": language,
+            "split": split,
+            "reference": resolved.reference,
+            "files": [str(path) for path in resolved.files],
+            "sha256": resolved.fingerprint,
+            "licence": resolved.licence,
+            "origin": resolved.origin,
+            "caveats": list(resolved.caveats),
+            "differs_from_publisher": resolved.differs,
+        }
+        for (language, split), found in sorted(sources.used.items())
+        for resolved in found
+    ]

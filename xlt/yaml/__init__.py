@@ -1,0 +1,1 @@
+"""YAML that says where each value was written: read, written, and its mistakes explained."""
