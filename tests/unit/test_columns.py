@@ -309,7 +309,7 @@ def test_an_id_is_written_or_refused(id: str) -> None:
     [
         ([], [], [], "a sentence without words"),
         (["a", ""], ["O", "O"], [], "an empty word"),
-        (["a\tb"], ["O"], [], r"a word with a tab, a line break or a space at an end ('a\\tb')"),
+        (["a\tb"], ["O"], [], r"a word with a tab, a line break or a space at an end ('a\tb')"),
         (["a\n"], ["O"], [], "a word with a tab"),
         ([" a"], ["O"], [], "a word with a tab, a line break or a space"),
         (["-DOCSTART- x"], ["O"], [], "the word -DOCSTART- x, which begins a document"),
