@@ -8,14 +8,13 @@ a generated question should not be used (`filters.REASONS`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO
 
 from xlt import languages
-from xlt.data.jsonl import load_json, read_jsonl, write_jsonl
+from xlt.data.jsonl import load_json, read_jsonl, to_json, write_jsonl
 from xlt.errors import XltError, choose
 from xlt.task import Record
 
@@ -219,7 +218,7 @@ def write_squad(records: Iterable[Record], stream: TextIO) -> None:
             for (context, language), group in groupby(some, _context)
         ]
         article = {"title": title, "paragraphs": paragraphs}
-        stream.write((",\n" if number else "\n") + json.dumps(article, ensure_ascii=False))
+        stream.write((",\n" if number else "\n") + to_json(article))
     stream.write("\n]}\n")
 
 
