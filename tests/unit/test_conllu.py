@@ -253,6 +253,7 @@ def test_what_is_written_can_be_read_or_is_refused(
         ("", "", "an empty FORM"),
         ("\u2003", "", "an empty FORM"),
         ("a", "# text = a\nb", "a comment with a line break"),
+        ("a", "# text = a\r", "a comment with a line break"),
         ("\udc00", "", "half of a surrogate pair (U+DC00)"),
     ],
 )

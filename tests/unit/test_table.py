@@ -38,6 +38,7 @@ def test_texts_of_any_other_characters_are_written(texts: list[str]) -> None:
     ("record", "what"),
     [
         ({"id": "7", "text": "a\tb"}, "text has a tab or a line break"),
+        ({"id": "7", "text": "a\r"}, "text has a tab or a line break"),
         ({"id": "7", "text": "a\n"}, "text has a tab or a line break"),
         ({"id": "7", "text": "\ud83d"}, "half of a surrogate pair (U+D83D)"),
         ({"id": "", "text": ""}, "every cell is empty"),
