@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from xlt.data.comments import comment_line
 from xlt.data.rows import OPTIONAL, text_columns, text_from_columns
 from xlt.document import Document, Layer, Tags, Text, Tree
 from xlt.document.document import Row
@@ -144,7 +145,11 @@ class DependencyParsing(Task):
                 row[HEAD], row[DEPREL] = "_" if head < 0 else str(head), relation
             return sentence
         heads = tree.heads
-        comments = [f"# sent_id = {document.id}", f"# text = {_one_line(document.text.surface)}"]
+        where = f"record {document.id!r}"
+        comments = [
+            comment_line("sent_id", document.id, where=where),
+            comment_line("text", _one_line(document.text.surface), where=where),
+        ]
         partial = [PARTIAL] if min(heads, default=0) < 0 <= max(heads, default=-1) else []
         upos = [tag or "_" for tag in document.layer(Tags, "upos").tags]
         return Sentence.from_text(

@@ -90,7 +90,7 @@ class NER(WordLabelTask):
         for number, sentence in enumerate(read_columns(path, **options), 1):
             id = sentence.comment("sent_id") or str(number)
             where = f"{path}:{sentence.lines[0]}"
-            text = Text.from_words(sentence.words)
+            text = sentence.text()
             yield self.document(id, text, sentence.tags, where=where)
 
     def document(self, id: object, text: Text, tags: Sequence[str], *, where: object) -> Document:
@@ -116,6 +116,7 @@ class NER(WordLabelTask):
             super().write(documents, stream, format)
             return
         from xlt.data.columns import TaggedSentence, write_columns
+        from xlt.data.comments import comment_line
 
         write_columns(
             (
@@ -123,7 +124,9 @@ class NER(WordLabelTask):
                 TaggedSentence(
                     list(document.words),
                     self.tags(document),
-                    [f"# sent_id = {document.id}"] if document.id != str(number) else [],
+                    []
+                    if document.id == str(number)
+                    else [comment_line("sent_id", document.id, where=f"record {document.id!r}")],
                 )
                 for number, document in enumerate(documents, 1)
             ),

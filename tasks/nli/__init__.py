@@ -211,7 +211,7 @@ class NLI(Task):
 
         rows = map(self.to_row, documents)
         if format == "tsv":
-            joined = ({**row, "phenomena": "|".join(row["phenomena"])} for row in rows)
+            joined = ({**row, "phenomena": _joined(row)} for row in rows)
             write_tsv(joined, stream, self.columns)
         else:
             (write_jsonl if format == "jsonl" else write_json_array)(rows, stream)
@@ -312,6 +312,18 @@ class NLI(Task):
 
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         return class_metrics(counts, self.all_labels)
+
+
+def _joined(row: Row) -> str:
+    """The phenomena of a row in one cell. Raises XltError for what is not read back so."""
+    phenomena = row["phenomena"]
+    if not all(phenomena) or any("|" in one for one in phenomena):
+        raise XltError(
+            f"a phenomenon that is empty or has a |, which a table cannot hold: {phenomena}",
+            where=f"record {row['id']!r}",
+            fix="write JSON Lines (format jsonl)",
+        )
+    return "|".join(phenomena)
 
 
 def _field(row: Row, name: str, where: object) -> Any:

@@ -8,14 +8,13 @@ a generated question should not be used (`filters.REASONS`). Documents have it i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO
 
 from xlt import languages
-from xlt.data.jsonl import load_json, read_jsonl, write_jsonl
+from xlt.data.jsonl import load_json, read_jsonl, to_json, write_jsonl
 from xlt.data.offsets import SpanLocator
 from xlt.data.options import advise, advise_format
 from xlt.document import Answers, Document, Label, Offsets, Text
@@ -294,7 +293,7 @@ def write_squad(documents: Iterable[Document], stream: TextIO) -> None:
             for (context, language), group in groupby(some, _context)
         ]
         article = {"title": title, "paragraphs": paragraphs}
-        stream.write((",\n" if number else "\n") + json.dumps(article, ensure_ascii=False))
+        stream.write((",\n" if number else "\n") + to_json(article))
     stream.write("\n]}\n")
 
 

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from xlt.data.jsonl import load_json, read_json_array, read_jsonl, write_json_array, write_jsonl
 from xlt.errors import XltError
 
-_ANY = st.text(st.characters(), max_size=2)  # halves of surrogate pairs among them
+_ANY = st.text(
+    st.sampled_from("\ud83d\ude00a") | st.characters(), max_size=2
+)  # halves of surrogate pairs among them
 
 _VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8")),

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TextIO
 
-from xlt.data.files import Source, label, lines
+from xlt.data.comments import comment_value
+from xlt.data.files import Source, check_characters, label, lines
 from xlt.data.malformed import malformed
-from xlt.document import Offsets, Text
+from xlt.document import Text
 from xlt.errors import XltError
 
 ID, FORM, LEMMA, UPOS, XPOS, FEATS, HEAD, DEPREL, DEPS, MISC = range(10)
@@ -57,11 +58,7 @@ class Sentence:
 
     def comment(self, key: str) -> str | None:
         """The value of ``# key = value``; "" for ``# key`` alone; None if there is none."""
-        for comment in self.comments:
-            name, _, value = comment[1:].partition("=")
-            if name.strip() == key:
-                return value.strip()
-        return None
+        return comment_value(self.comments, key)
 
     def surface(self) -> Iterator[tuple[str, bool, int, int]]:
         """Tokens as written: form, whether a space follows, and its words as a range [i, j)."""
@@ -88,10 +85,7 @@ class Sentence:
         if stated is not None and stated != written.surface:
             with suppress(ValueError):  # of another sentence, or edited by hand
                 written = Text.locate(stated, forms)
-        offsets: list[Offsets] = []
-        for place, (*_, first, last) in zip(written.offsets, tokens, strict=True):
-            offsets += [place] * (last - first)
-        return Text(written.surface, tuple(self.forms), tuple(offsets))
+        return written.with_multiword(self.forms, ((first, last) for *_, first, last in tokens))
 
     @classmethod
     def from_lines(cls, lines: Iterable[str]) -> Sentence:
@@ -186,13 +180,38 @@ def read_conllu(
 
 
 def write_conllu(sentences: Iterable[Sentence], stream: TextIO) -> None:
-    """Write sentences, each followed by an empty line; "\\n" ends every line."""
-    for sentence in sentences:
-        for comment in sentence.comments:
-            stream.write(comment + "\n")
-        for row in sentence.rows:
-            stream.write("\t".join(row) + "\n")
-        stream.write("\n")
+    """Write sentences, each followed by an empty line; "\\n" ends every line.
+
+    Raises XltError for what `read_conllu` could not give back: no words, cells that are empty or
+    have tabs or line breaks, comments with line breaks.
+    """
+    for number, sentence in enumerate(sentences, 1):
+        where = f"sentence {sentence.comment('sent_id') or number}"
+        if problem := _unwritable(sentence):
+            raise XltError(
+                f"{problem}, which CoNLL-U cannot hold", where=where, fix="remove or replace it"
+            )
+        text = "\n".join([*sentence.comments, *map("\t".join, sentence.rows)]) + "\n\n"
+        check_characters(text, where=where)
+        stream.write(text)
+
+
+def _unwritable(sentence: Sentence) -> str | None:
+    """What of a sentence would not be read as it is."""
+    if not sentence.words:
+        return "a sentence without words"
+    for comment in sentence.comments:
+        if not comment.startswith("#") or "\n" in comment or comment.endswith("\r"):
+            return f"a comment with a line break, or without # ({comment[:40]!r})"
+    for row in sentence.rows:
+        if len(row) != len(COLUMNS):
+            return f"a row of {len(row)} columns, or a tab in one ({row[FORM][:40]!r})"
+        for column, cell in zip(COLUMNS, row, strict=True):
+            if not cell or (column == "FORM" and cell.isspace()):
+                return f"an empty {column}"
+            if any(mark in cell for mark in "\t\n\r"):
+                return f"a tab or a line break in {column} ({cell[:40]!r})"
+    return None
 
 
 def tree_problem(heads: Sequence[int]) -> tuple[int, str] | None:

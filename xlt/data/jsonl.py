@@ -87,25 +87,26 @@ def load_json(source: Source, *, fix: str) -> Any:
         return _value(stream.read(), label(source), 1, fix)
 
 
+def to_json(record: Mapping[str, Any]) -> str:
+    """A record in one line, every script as it is. Raises XltError for half of a surrogate pair."""
+    text = json.dumps(record, ensure_ascii=False)
+    check_characters(text, where=f"record {record['id']!r}" if "id" in record else None)
+    return text
+
+
 def write_jsonl(records: Iterable[Mapping[str, Any]], stream: TextIO) -> None:
-    """Write records, every script as it is. Raises XltError for half of a surrogate pair."""
+    """Write records, one a line, as `to_json` makes them."""
     for record in records:
-        stream.write(_line(record) + "\n")
+        stream.write(to_json(record) + "\n")
 
 
 def write_json_array(records: Iterable[Mapping[str, Any]], stream: TextIO) -> None:
-    """Write records as one array, each on a line of its own; otherwise as `write_jsonl`."""
+    """Write records as one array, each on a line of its own."""
     stream.write("[")
     for number, record in enumerate(records):
         stream.write(",\n" if number else "\n")
-        stream.write(_line(record))
+        stream.write(to_json(record))
     stream.write("\n]\n")
-
-
-def _line(record: Mapping[str, Any]) -> str:
-    text = json.dumps(record, ensure_ascii=False)
-    check_characters(text, where=f"record {record['id']}" if "id" in record else None)
-    return text
 
 
 def _value(text: str, name: str, line: int, fix: str) -> Any:
