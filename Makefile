@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test check env clean
+.PHONY: demo test test-avx2 check env clean
 
 demo: env
 	$(BIN)/python -m scripts.demo
@@ -14,12 +14,23 @@ demo: env
 test: env
 	$(BIN)/python -m pytest -q -n $(shell nproc 2>/dev/null || echo 2)
 
+# The tests that train or compare numbers, as on a processor with AVX2 and no more: other kernels,
+# and fp32 where bf16 would be chosen.
+NUMERIC := e2e/test_distributed.py $(patsubst %,unit/test_%.py,align classifier encode ensemble \
+	event_model kernels optim parser_layers predict_translated process ranking seq2seq stages \
+	trainer vocabulary)
+
+test-avx2: env
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -q \
+		-n $(shell nproc 2>/dev/null || echo 2) $(addprefix tests/,$(NUMERIC))
+
 check: env
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(MAKE) test
+	$(MAKE) test-avx2
 
 env: $(VENV)/.installed
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 
 import pytest
 import small
@@ -55,15 +54,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def _apertium():
-    if shutil.which("apertium") is None:
-        if os.environ.get("XLT_REQUIRE_APERTIUM"):
-            pytest.fail("apertium is not installed, and XLT_REQUIRE_APERTIUM is set")
-        pytest.skip("apertium is not installed: apt-get install apertium apertium-eng-spa")
-
-
-@pytest.mark.usefixtures("_apertium")
+@pytest.mark.apertium("eng-spa")
 def test_english_entities_in_spanish(xlt, folder):
     command = ("project", "eng.bio", "spa.bio", "--task", "ner", "--from", "en", "--to", "Spanish")
     done = xlt(*command, "--json", cwd=folder, XLT_CACHE=str(folder / "cache"))
@@ -89,7 +80,7 @@ def test_english_entities_in_spanish(xlt, folder):
     assert "2 of 2 records (100.0 %), 2 of 2 labels (100.0 %)" in again.stdout
 
 
-@pytest.mark.usefixtures("_apertium")
+@pytest.mark.apertium("eng-spa")
 def test_a_pair_that_is_not_installed(xlt, folder):
     done = xlt(
         *("project", "eng.bio", "out.bio", "--task", "ner", "--from", "eng", "--to", "fin"),
@@ -145,7 +136,11 @@ def test_bad_links_and_line_counts(xlt, folder):
         (["a.bio", "b.bio", "--task", "nr", "--from", "eng", "--to", "spa"], "did you mean 'ner'"),
         (["spanish.yaml", "strategy=zero_shot"], "the strategy zero_shot projects no data"),
         (["spanish.yaml", "projection.translator=null"], "no translator is chosen"),
-        (["eng.bio", "b.xyz", *("--task", "ner", "--from", "eng", "--to", "spa")], "b.xyz"),
+        pytest.param(
+            ["eng.bio", "b.xyz", *("--task", "ner", "--from", "eng", "--to", "spa")],
+            "b.xyz",
+            marks=pytest.mark.apertium("eng-spa"),
+        ),
     ],
 )
 def test_mistakes(folder, arguments, message):

@@ -215,15 +215,19 @@ def test_the_tag_column_of_two_layers_must_be_chosen() -> None:
     assert read("1 EU NNP B-NP B-ORG\n2 says VBZ B-VP O\n")[0].tags == ["B-ORG", "O"]
 
 
-def test_multiword_tokens_and_the_text_are_kept() -> None:
+def test_multiword_tokens_and_the_foundare_kept() -> None:
     text = "# text = Vamos al mar\n1\tVamos\tO\n2-3\tal\t_\n2\ta\tO\n3\tel\tO\n4\tmar\tO\n"
     for options in ({}, {"word": 1}):
         (sentence,) = read(text, **options)
         assert sentence.words == ["Vamos", "a", "el", "mar"]
         assert sentence.multiword == [("al", 1, 3)]
         assert sentence.lines == [2, 4, 5, 6]
-        assert sentence.text == "Vamos al mar"
-    assert read("a O\n")[0].text is None
+        found = sentence.text()
+        assert found.surface == "Vamos al mar"
+        assert found.offsets == ((0, 5), (6, 8), (6, 8), (9, 12))
+        assert not found.joined
+    assert read("a O\n")[0].text().joined
+    assert read("# text = b\na O\n")[0].text().surface == "a"
 
 
 def test_words_like_ranges_are_words() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -205,11 +202,8 @@ def test_regions_are_recognised_by_their_translations():
     }
 
 
+@pytest.mark.apertium("eng-spa")
 def test_apertium_keeps_brackets():
-    if shutil.which("apertium") is None:
-        if os.environ.get("XLT_REQUIRE_APERTIUM"):
-            pytest.fail("apertium is not installed, and XLT_REQUIRE_APERTIUM is set")
-        pytest.skip("apertium is not installed: apt-get install apertium apertium-eng-spa")
     chosen = settings(translator="apertium", aligner=None, method="markers")
     sentence = ["Emma/B-PER Smith/I-PER lives/O in/O New/B-LOC York/I-LOC ./O"]
     (one,) = Projector(NER(), chosen, "eng", "spa").stream(records(sentence))
