@@ -171,12 +171,11 @@ def events(tables: Tables) -> Iterator[dict[str, Any]]:
         ],
     )  # fmt: skip
     for version, dataset in (("up1", "Universal PropBank 1.0"), ("up2", "Universal PropBank 2")):
-        made = by_language(
-            tables, dataset,
-            lambda code, repo, v=version: make_splits(
-                tables, repo, f"event/{v}/{code}/{{}}.jsonl"
-            ),
-        )  # fmt: skip
+
+        def splits_of(code: str, repo: str, version: str = version) -> dict[str, Any]:
+            return make_splits(tables, repo, f"event/{version}/{code}/{{}}.jsonl")
+
+        made = by_language(tables, dataset, splits_of)
         yield card(
             tables, f"universal-propbank-{version[2]}", dataset, "event_extraction", "jsonl",
             made, name=dataset, caveats=["predicates and roles, projected: silver"],

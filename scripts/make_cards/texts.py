@@ -103,7 +103,7 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
     suites = sorted((tables.data / "nli/chinese_nli_probing").glob("*.json"))
     parts = {"chinese_hans": "category", "new_logic_test": "category", "antonym": "condition",
              "synonym": "condition"}  # fmt: skip
-    probes = {}
+    probes: dict[str, Any] = {}
     for path in suites:
         inner = "" if path.name in (
             "chinese-hans-full.json", "diagnostics-new-with-categories.json", "new_logic_test.json"
@@ -193,14 +193,14 @@ def questions(tables: Tables) -> Iterator[dict[str, Any]]:
         yield card(
             tables, identifier, dataset, task, format, {code: splits}, caveats=caveats,
             origin="machine-translated" if identifier == "squad-it" else "native",
-            **({"options": {"drop": True}} if identifier in DAMAGED else {}),
+            options={"drop": True} if identifier in DAMAGED else None,
         )  # fmt: skip
     japanese = {}
     for split, count in (("train", 5), ("dev", 1)):
-        names = [f"jaquad_{split}_{i:04}.json" for i in range(count)]
+        parts = [f"jaquad_{split}_{i:04}.json" for i in range(count)]
         files = [
-            tables.file(f"qg/jaquad/{n}", "SkelterLabsInc/JaQuAD", f"data/{split}/{n}")
-            for n in names
+            tables.file(f"qg/jaquad/{part}", "SkelterLabsInc/JaQuAD", f"data/{split}/{part}")
+            for part in parts
         ]
         japanese[split] = {"files": [file for file in files if file]}
     yield card(
