@@ -1,5 +1,5 @@
 #!/bin/sh
-# sh scripts/experiments/propbank-projected.sh MODEL: the events that MODEL finds on the English side
+# sh scripts/examples/propbank-projected.sh MODEL: the events that MODEL finds on the English side
 # of runs/propbank/parallel (from scripts.experiments.parallel_events), projected to the other side.
 set -e
 in=runs/propbank/parallel out=runs/propbank/projected
