@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
@@ -12,24 +11,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
+from markupsafe import escape
 
 from xlt.document import Document, Layer, Spans, Tags, Tree
 from xlt.errors import XltError
 from xlt.files import disk_error
+from xlt.html import macros
 from xlt.task import Annotating, predicted_layers
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
     from xlt.task import Task
-
-_HEAD = """\
-<!DOCTYPE html>
-<html>
-<head><meta charset="utf-8"><title>{title}</title></head>
-<body style="font-family: system-ui, sans-serif; padding: 2rem; font-size: 16px">
-"""
-_FIGURE = '<figure dir="{direction}" style="overflow-x: auto">\n<figcaption>{id}</figcaption>\n'
 
 
 def render(documents: Iterable[Document], task: Task, output: str | Path) -> int:
@@ -56,7 +49,7 @@ class Page:
     def __enter__(self) -> Page:
         try:
             self._stream = self._part.open("w", encoding="utf-8", newline="\n")
-            self._stream.write(_HEAD.format(title=html.escape(self.path.stem)))
+            self._stream.write(macros("display").opening(self.path.stem))
         except OSError as error:
             raise disk_error(error, self.path) from error
         return self
@@ -80,7 +73,7 @@ class Page:
         assert self._stream is not None
         try:
             if error is None:
-                self._stream.write("</body>\n</html>\n")
+                self._stream.write(macros("display").closing())
             self._stream.close()
             if error is None:
                 self._part.replace(self.path)
@@ -101,11 +94,11 @@ def figure(document: Document, task: Task) -> str:
         warnings.simplefilter("ignore")  # that there is nothing to mark is no news
         view = displacy.parse_deps(doc) if style == "dep" else displacy.parse_ents(doc)
     for marked in view["arcs" if style == "dep" else "ents"]:
-        marked["label"] = html.escape(marked["label"])  # displaCy escapes the text only
+        marked["label"] = str(escape(marked["label"]))  # displaCy escapes the text only
     options = {"compact": True}
     drawn = displacy.render(view, style=style, manual=True, jupyter=False, options=options)
     direction = doc.vocab.writing_system["direction"]
-    return f"{_FIGURE.format(id=html.escape(document.id), direction=direction)}{drawn}\n</figure>\n"
+    return str(macros("display").figure(document.id, direction, drawn))
 
 
 def spacy_doc(document: Document, task: Task) -> Doc:

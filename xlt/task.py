@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from spacy.tokens import Doc, Token
 
-    from xlt.data.options import ReaderOptions
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
+    from xlt.reader_options import ReaderOptions
 
 Labels = Mapping[str, tuple[str, ...]]
 """Label layer → its labels in the order of the model's outputs, e.g. {"tag": ("O", "B-PER")}."""

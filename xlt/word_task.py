@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 import numpy as np
 
-from xlt.data.options import JsonlOptions, ReaderOptions
 from xlt.data.rows import OPTIONAL, text_columns, text_from_columns
 from xlt.document import Document, Layer, Tags, Text
 from xlt.document.document import Row
 from xlt.errors import XltError
+from xlt.reader_options import JsonlOptions, ReaderOptions
 from xlt.task import Example, Labels, Task
 
 if TYPE_CHECKING:

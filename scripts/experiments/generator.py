@@ -24,8 +24,8 @@ from scripts.build_encoder.text import column, json_sentences, premises, treeban
 from xlt.config.schema import Model
 from xlt.data import cards
 from xlt.data.batch import StepSampler
-from xlt.data.prompt import Ids, PromptEncoder, collate_prompts, collate_targets, encode_texts
 from xlt.data.segment import join
+from xlt.data.subwords import Ids, PromptEncoder, collate_prompts, collate_targets, encode_texts
 from xlt.errors import XltError
 from xlt.files import write_json
 from xlt.inference.device import autocast, choose_precision

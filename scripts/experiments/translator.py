@@ -37,6 +37,7 @@ from xlt.model.generation import Generation
 from xlt.model.seq2seq import Seq2Seq
 from xlt.model.vocabulary import Trimmed
 from xlt.projection.align.agreement import Agreement, AgreementOptions
+from xlt.projection.align.base import WordPair
 from xlt.projection.pair import Links
 from xlt.projection.spans import is_punctuation
 
@@ -96,7 +97,7 @@ def main() -> None:
     torch.manual_seed(options.seed)
     draw = np.random.default_rng(options.seed)
     source, target = options.languages
-    texts = list(zip(europarl(source).words, europarl(target).words, strict=True))
+    texts: list[WordPair] = list(zip(europarl(source).words, europarl(target).words, strict=True))
     texts += parallel(CARDS, source, target, options.rows)
     found: list[tuple[str, str]] = []
     for pair, links in zip(
@@ -111,7 +112,7 @@ def main() -> None:
         encode_texts(backbone.tokenizer, [text for pair in found for text in pair])
     )
     kept = Trimmed(network, backbone.tokenizer, seen).kept
-    backbone.__dict__["tokenizer"] = tokenizer = smaller(backbone.tokenizer, kept.tolist())
+    backbone.tokenizer = tokenizer = smaller(backbone.tokenizer, kept.tolist())
     codes = [f"<2{languages.bcp47(code)}>" for code in (source, target)]
     tokenizer.add_tokens(codes, special_tokens=True)
     network.resize_token_embeddings(len(tokenizer), mean_resizing=False)

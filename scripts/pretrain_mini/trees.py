@@ -95,7 +95,9 @@ class Words:
         alone = [bool(SPACELESS.search(p)) or not any(map(_in_word, p.lstrip("▁"))) for p in pieces]
         self.begins = np.array([p.startswith("▁") for p in pieces]) | np.array(alone)
         self.alone = np.array(alone) & np.array([p != "▁" for p in pieces])
-        self.end = [tokenizer.token_to_id("</s>")]
+        end = tokenizer.token_to_id("</s>")
+        assert end is not None, "the tokenizer of xlt-mini ends sentences"
+        self.end = end
 
     def owners(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The number of each piece's word."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from xlt.data.options import ReaderOptions
 from xlt.data.rows import OPTIONAL
 from xlt.document import Document, Layer, Span, Spans, Structure, Structures, in_order
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
 from xlt.options import Section
+from xlt.reader_options import ReaderOptions
 from xlt.task import Example, Labels, Task, TaskOptions
 
 from .inventory import TAGGED, Frames, inventory, kinds, tag_ids

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt
 
-from xlt.data.options import JsonlOptions, ReaderOptions
+from xlt.reader_options import JsonlOptions, ReaderOptions
 
 
 class EventOptions(ReaderOptions):

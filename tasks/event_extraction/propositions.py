@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from xlt.data.files import lines
-from xlt.data.options import advise
 from xlt.errors import XltError, choose
+from xlt.reader_options import advise
 
 from .readers import Row
 

@@ -13,9 +13,9 @@ from typing import Any
 from xlt.data.files import lines
 from xlt.data.jsonl import load_json, read_jsonl
 from xlt.data.offsets import SpanLocator, integer
-from xlt.data.options import advise, advise_format
 from xlt.document.text import Text
 from xlt.errors import XltError, choose
+from xlt.reader_options import advise, advise_format
 
 Row = tuple[str, dict[str, Any]]
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from xlt.data.options import advise
 from xlt.data.rows import text_columns, text_from_columns
 from xlt.document import Document, Span, Spans, Structure, Structures, in_order
 from xlt.document.document import Row
 from xlt.errors import XltError
+from xlt.reader_options import advise
 
 if TYPE_CHECKING:
     from . import EventExtraction

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 from pydantic import Field, PositiveInt
 
-from xlt.data.options import ColumnOptions, ReaderOptions
 from xlt.document import Document, FlatSpans, Layer, Text
 from xlt.errors import XltError, choose
+from xlt.reader_options import ColumnOptions, ReaderOptions
 from xlt.task import Example, Labels, TaskOptions
 from xlt.word_task import WordLabelTask
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 import numpy as np
 from pydantic import Field
 
-from xlt.data.options import ReaderOptions, advise
 from xlt.document import Document, Label, Layer, Text
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
+from xlt.reader_options import ReaderOptions, advise
 from xlt.task import Example, Labels, Task, TaskOptions
 
 from .metrics import class_counts, class_metrics, count_names, metric_names

@@ -17,12 +17,12 @@ from pydantic import Field, PositiveInt
 
 from xlt import languages
 from xlt.data.offsets import SpanLocator
-from xlt.data.options import ReaderOptions
 from xlt.document import Answers, Document, Label, Layer, Text
 from xlt.document.document import Row
 from xlt.errors import XltError
 from xlt.model.generation import Generation
 from xlt.options import LocalPath
+from xlt.reader_options import ReaderOptions
 from xlt.task import Example, Labels, Task, TaskOptions
 
 from . import answering, exemplars, filters, metrics, records

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from xlt.data.options import JsonlOptions, ReaderOptions
+from xlt.reader_options import JsonlOptions, ReaderOptions
 
 
 class AfriqaOptions(ReaderOptions):

@@ -16,10 +16,10 @@ from typing import Any, TextIO
 from xlt import languages
 from xlt.data.jsonl import load_json, read_jsonl, to_json, write_jsonl
 from xlt.data.offsets import SpanLocator
-from xlt.data.options import advise, advise_format
 from xlt.document import Answers, Document, Label, Offsets, Text
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
+from xlt.reader_options import advise, advise_format
 
 from .exemplars import TYPES
 from .filters import REASONS

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import pytest
 
 from xlt.data.inspection import check, list_cards, normalised, show
-from xlt.data.options import ColumnOptions
 from xlt.document import Document, Tags, Text
 from xlt.errors import XltError
+from xlt.reader_options import ColumnOptions
 from xlt.task import TaskOptions
 
 

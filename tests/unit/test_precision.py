@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from xlt.training.predict import choose_precision
+from xlt.inference.device import choose_precision
 
 
 @pytest.fixture

@@ -58,6 +58,7 @@ def test_figure():
     for text in ("1 < 2", "<b>", "PER 0.25", "LOC split", "too <long>"):
         assert text in parsed.text
     assert 'title="&amp; 0.50"' in drawn
+    assert "<b>LOC split b" in parsed.text  # a space between words, none before a mark's label
 
 
 def test_empty_translations_and_other_directions():

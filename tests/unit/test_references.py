@@ -14,11 +14,11 @@ import pytest
 from xlt.config.schema import LanguageData, Reference
 from xlt.data import references
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
-from xlt.data.options import ReaderOptions
 from xlt.data.references import ResolvedData, for_split, resolve
 from xlt.data.store import load_documents, read_documents, sample
 from xlt.document import Document, Label, Schema, Text
 from xlt.errors import XltError
+from xlt.reader_options import ReaderOptions
 from xlt.task import TaskOptions
 
 LINES = "".join(f"line {i}\n" for i in range(20))

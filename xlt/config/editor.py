@@ -25,6 +25,12 @@ class _WithoutTitles(GenerateJsonSchema):
         return False
 
 
+class _Named(Shorthand):
+    """What may be written as its name alone."""
+
+    shorthand = "name"
+
+
 def schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a config file, with `extends` and `study`."""
     extends = Field(default=None, description="another config, relative to this one; this one wins")
@@ -44,7 +50,7 @@ def schema() -> dict[str, Any]:
 def _describe_reader_options(reference: dict[str, Any]) -> None:
     """Put what the readers of any task may be told into the schema of a reference: which one reads
     is not known before the file is."""
-    from xlt.data.options import HubOptions, ReaderOptions
+    from xlt.reader_options import HubOptions, ReaderOptions
 
     models: list[type[BaseModel]] = [HubOptions, ReaderOptions]
     for name in tasks.names():
@@ -86,13 +92,11 @@ def _plugin(registry: Registry, name: str) -> type[BaseModel]:
     bases: tuple[type[BaseModel], ...]
     try:
         plugin = registry.get(name)
-        bases, about = (Shorthand, plugin.Options), summary(plugin)
+        bases, about = (_Named, plugin.Options), summary(plugin)
     except XltError as error:  # one broken plugin must not take the editor's help away
         bases, about = (Plugin,), error.what
     fields: dict[str, Any] = {"name": (Literal[name], ...)}
-    model = create_model(f"{registry.kind}_{name}", __base__=bases, __doc__=about, **fields)
-    model.shorthand = "name"  # type: ignore[attr-defined]
-    return model
+    return create_model(f"{registry.kind}_{name}", __base__=bases, __doc__=about, **fields)
 
 
 def summary(plugin: type) -> str:

@@ -160,7 +160,7 @@ def _name(node: Node | None) -> Node | None:
 
 def _reader_options(task: Any) -> set[str] | None:
     """What may stand beside `ref` for the readers of a task; None if the task is unknown."""
-    from xlt.data.options import option_names
+    from xlt.reader_options import option_names
 
     return None if task is None else option_names(task)
 

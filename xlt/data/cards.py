@@ -177,7 +177,7 @@ def check_options(card: Card, language: str, split: str) -> bool:
 
     Raises XltError (XltErrors for several) with ``file:line`` for options that the reader lacks.
     """
-    from xlt.data import options
+    from xlt import reader_options as options
     from xlt.registry import data_cards, tasks
 
     if card.task not in tasks.names():

@@ -17,9 +17,9 @@ from typing import Literal, TextIO
 from xlt.data.comments import comment_value
 from xlt.data.files import Source, check_characters, label, lines
 from xlt.data.malformed import malformed
-from xlt.data.options import advise
 from xlt.document import Text
 from xlt.errors import XltError
+from xlt.reader_options import advise
 
 Scheme = Literal["IOB2", "IOB1", "BIOES"]
 Separator = Literal["auto", "tab", "space"]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import Reference
-from xlt.data.options import advise
 from xlt.errors import XltError, choose
+from xlt.reader_options import advise
 
 if TYPE_CHECKING:
     from datasets import Dataset

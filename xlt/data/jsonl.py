@@ -13,8 +13,8 @@ from typing import Any, TextIO
 
 from xlt.data.files import Source, check_characters, half_a_pair, label, lines, open_text
 from xlt.data.malformed import malformed
-from xlt.data.options import advise_format
 from xlt.errors import XltError, choose
+from xlt.reader_options import advise_format
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 # Escapes are taken one after the other, so that the backslash in "\\ud83d" begins none.

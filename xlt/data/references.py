@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from xlt.config.schema import LanguageData, Reference
 from xlt.data import cards
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
-from xlt.data.options import Location, check_options, merge_options
 from xlt.errors import XltError, choose
+from xlt.reader_options import Location, check_options, merge_options
 from xlt.registry import data_cards
 
 if TYPE_CHECKING:

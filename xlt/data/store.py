@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from xlt.data import columns as columns_module
 from xlt.data import conllu, files, jsonl
 from xlt.data.checksums import cache_dir, sha256
-from xlt.data.options import check_options, read_with
 from xlt.data.references import ResolvedData
 from xlt.document import Document, Documents
 from xlt.errors import XltError, choose
+from xlt.reader_options import check_options, read_with
 
 if TYPE_CHECKING:
     from xlt.task import Task
