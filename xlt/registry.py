@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from xlt.errors import XltError, choose
+from xlt.extras import missing_package
 
 
 class Registry:
@@ -55,6 +56,8 @@ class Registry:
         try:
             return point.load()
         except (ImportError, AttributeError) as error:
+            if lacking := missing_package(error, where=where):
+                raise lacking from error
             package = point.dist.name if point.dist else "?"
             raise XltError(
                 f"the {self.kind} {name!r} cannot be loaded from {point.value}: {error}",
