@@ -37,7 +37,7 @@ $(VENV)-lowest/.installed: pyproject.toml setup.py scripts/lowest_versions.py
 
 # Strict: a link or an anchor that leads nowhere is an error.
 docs: env
-	$(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 env: $(VENV)/.installed
 
