@@ -188,7 +188,8 @@ class _Spans:
 def _items(row: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any]]:
     value = row.get(key) or []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise XltError(f"`{key}` is no list of objects", where=where, fix="see the task's README")
+        fix = "see docs/tasks/event-extraction.md"
+        raise XltError(f"`{key}` is no list of objects", where=where, fix=fix)
     return value
 
 
