@@ -217,7 +217,7 @@ def run_tests(
     return None
 
 
-def tests_of(path: Path) -> list[Path]:
+def matching_tests(path: Path) -> list[Path]:
     """The test files that import a module by name; if there is none, those of its package."""
     package, name = ".".join(path.parts[:-1]), path.stem
     files = [file for kind in ("unit", "golden") for file in Path("tests", kind).glob("test_*.py")]
@@ -275,7 +275,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
         os.environ["TMPDIR"] = folder
         for path in paths:
-            tests = given.tests or tests_of(path)
+            tests = given.tests or matching_tests(path)
             if not tests:
                 print(f"{path}: no test file imports it", flush=True)
                 continue
