@@ -257,6 +257,9 @@ _ANY = st.text(
 _WORDS = _ANY | st.sampled_from(
     ["-DOCSTART-", "-DOCSTART- x", "# x = y", "#", "# O", "# newdoc", "1", "1-2", "\ufeff", ""]
 )
+_LEGAL = st.text(st.sampled_from("ab#=\xa0\u2028-O1"), min_size=1, max_size=5) | st.sampled_from(
+    ["# x = y", "#", "# O", "# newdoc", "1", "1-2", "New York", "a\r b"]
+)
 _TAGS = st.sampled_from(["O", "B-PER", "I-PER", "B-a b"]) | st.sampled_from(
     ["X", "B-", "B-\t", "O "]
 )
@@ -264,10 +267,11 @@ _TAGS = st.sampled_from(["O", "B-PER", "I-PER", "B-a b"]) | st.sampled_from(
 
 @st.composite
 def _tagged(draw: st.DrawFn) -> TaggedSentence:
-    """Mostly sentences that can be written."""
-    words = draw(st.lists(_WORDS, max_size=4))
-    tags = ["O"] * len(words) if draw(st.booleans()) else [draw(_TAGS) for _ in words]
-    comments = draw(st.lists(_ANY.map("# x = {}".format) | _WORDS, max_size=1))
+    """About half of them can be written."""
+    legal = draw(st.integers(0, 3))
+    words = draw(st.lists(_LEGAL if legal else _WORDS, min_size=1 if legal else 0, max_size=4))
+    tags = ["O"] * len(words) if legal else [draw(_TAGS) for _ in words]
+    comments = draw(st.lists(_LEGAL.map("# x = {}".format) if legal else _WORDS, max_size=1))
     return TaggedSentence(words, tags, comments)
 
 
