@@ -134,6 +134,12 @@ def _problems(
         yield XltError(what, where=place, fix=fix)
 
 
+def on_command_line(location: Location) -> str:
+    """Where a format or an option was written that a command was given."""
+    key, *option = map(str, location)
+    return f"--option ({'.'.join(option)})" if key == "options" else "--input-format"
+
+
 def merge_options(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """`above` over `below`, as layers of a config: mappings are merged, all else is replaced."""
     merged = dict(below)

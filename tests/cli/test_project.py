@@ -148,3 +148,24 @@ def test_mistakes(folder, arguments, message):
     assert done.code == 2, done.text
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+def test_options_of_the_reader_of_in(xlt, folder):
+    text = DATA.replace("B-", "I-")
+    (folder / "iob1.bio").write_text(text, encoding="utf-8")
+    given = ("--task", "ner", "--from", "eng", "--to", "spa", "--translator", "given")
+    settings = ("projection.translator.file=spa.txt", "projection.aligner.name=given",
+                "projection.aligner.file=links.txt")  # fmt: skip
+    command = ("project", "iob1.bio", "out.bio", *given, *settings)
+    refused = xlt(*command, cwd=folder)
+    assert refused.returncode == 2
+    assert "`--option repair=true`" in refused.stderr
+    wrong = xlt(*command, "--option", "shceme=IOB1", cwd=folder)
+    assert wrong.returncode == 2
+    assert "--option (shceme): the format bio of ner has no option 'shceme'" in wrong.stderr
+    done = xlt(*command, "--option", "scheme=IOB1", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "Emma\tB-PER" in (folder / "out.bio").read_text(encoding="utf-8")
+    config = xlt("project", "spanish.yaml", "--option", "scheme=IOB1", cwd=folder)
+    assert config.returncode == 2
+    assert "--option is for the data IN" in config.stderr

@@ -86,7 +86,7 @@ class Normaliser:
             return node
         fields, written = dict(model.model_fields), node.value
         if model is Reference:
-            written = self._with_options(written)
+            written = self._with_options(written, key)
         if model is Plugin:
             options = self.options.get(".".join(map(str, path)))
             if options is None:
@@ -110,7 +110,7 @@ class Normaliser:
             )
         return replace(node, value=entries)
 
-    def _with_options(self, entries: dict[str, Node]) -> dict[str, Node]:
+    def _with_options(self, entries: dict[str, Node], key: str) -> dict[str, Node]:
         """A reference with the reader's options that stand beside `ref` under `options`."""
         known = self.reader_options
         beside = {
@@ -128,7 +128,7 @@ class Normaliser:
         for name in beside.keys() & options.value.keys():
             first = options.value[name].at
             what = f"{name!r} stands in `options` too, at {first}"
-            self.problems.add(beside[name].at, name, what, "keep one of the two")
+            self.problems.add(beside[name].at, f"{key}.{name}", what, "keep one of the two")
         rest = {name: child for name, child in entries.items() if name not in beside}
         return rest | {"options": replace(options, value={**options.value, **beside})}
 

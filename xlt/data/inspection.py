@@ -148,7 +148,7 @@ def check(
     report = CheckReport(card, [], [], [], list(card.caveats))
     if task is None:
         task = _plugin(card, report)
-    wrong = _check_options(card, report)
+    wrong = _check_readers(card, report)
     only = None if language is None else card.language(language)
     texts: dict[str, dict[str, dict[bytes, str]]] = {}
     for code, name, split in card.splits():
@@ -202,13 +202,13 @@ def _plugin(card: cards.Card, report: CheckReport) -> Task | None:
     return task.for_labels({layer: tuple(values) for layer, values in card.labels.items()})
 
 
-def _check_options(card: cards.Card, report: CheckReport) -> set[tuple[str, str]]:
-    """Put wrong options of the reader into the report, each once; the splits that have any."""
+def _check_readers(card: cards.Card, report: CheckReport) -> set[tuple[str, str]]:
+    """Put wrong formats and options into the report, each once; the splits that have any."""
     wrong: set[tuple[str, str]] = set()
     told: dict[str, None] = {}
     for code, name, _ in card.splits():
         try:
-            cards.check_options(card, code, name)
+            cards.check_reader(card, code, name)
         except XltError as error:
             wrong.add((code, name))
             told |= {problem.render(): None for problem in flat(error)}

@@ -254,7 +254,7 @@ def _from_card(
             differs = True
         files.append(path)
     format = reference.format or chosen.format or card.format
-    cards.check_options(card, found, split)
+    cards.check_reader(card, found, split)
     options = merge_options(merge_options(card.options, chosen.options), reference.options)
     return ResolvedData(
         reference=f"{name}:{found}:{split}",

@@ -106,6 +106,8 @@ def probe(
     answers: Mapping[str, str] | None = None,
     control: Path | None = None,
     limit: int | None = None,
+    format: str | None = None,
+    options: Mapping[str, Any] | None = None,
     batch_tokens: int = 8192,
     resamples: int = 1000,
 ) -> dict[str, Any]:
@@ -117,13 +119,15 @@ def probe(
     answers: the model's label → the suites', beyond what their cards say.
     control: another model to set beside, such as one that was trained on half of the input.
     limit:   at most so many records of every split, always the same ones.
+    format, options: of the reader of all suites, over what a card says.
     Raises XltError as the data and the model loaders do, and where the suite's labels are not
     those that the model's answers mean.
     """
     folders = model_folders(model)
     others = [] if control is None else model_folders(control)
     task, labels = _task_of([*folders, *others])
-    parts = [p for s in suites for p in _parts(task, labels, s, language, answers or {}, limit)]
+    asked = {"limit": limit, "format": format, "options": dict(options or {})}
+    parts = [p for s in suites for p in _parts(task, labels, s, language, answers or {}, asked)]
     outcomes = [_outcomes(folder, parts, batch_tokens) for folder in folders]
     controls = [_outcomes(folder, parts, batch_tokens, masked=False) for folder in others]
     rows: list[dict[str, Any]] = []
@@ -186,10 +190,11 @@ def _parts(
     suite: str,
     language: str | None,
     given: Mapping[str, str],
-    limit: int | None,
+    asked: Mapping[str, Any],
 ) -> Iterator[Part]:
     from xlt.data import cards
-    from xlt.data.references import resolve
+    from xlt.data.options import on_command_line
+    from xlt.data.references import check_reference, resolve
     from xlt.data.store import load_documents
 
     name, *rest = suite.split(":")
@@ -209,7 +214,9 @@ def _parts(
         parts = reference.split(":")
         spoken = parts[1] if name in data_cards() else language or "und"
         code = spoken if spoken == "und" else languages.code(spoken)
-        data = resolve(Reference(ref=reference, limit=limit), code, "test", where=suite)
+        full = Reference(ref=reference, **asked)
+        check_reference(reader, full, code, "test", on_command_line)
+        data = resolve(full, code, "test", where=suite)
         records = list(load_documents(reader, data, 1))
         found = reader.labels(records)
         _check(labels, stated, found, answers, reference)

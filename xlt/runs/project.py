@@ -77,10 +77,16 @@ def project_file(
 
     html: where the page of examples goes; by default beside the output.
     """
+    from xlt.data.options import on_command_line
+    from xlt.data.references import check_reference
+    from xlt.runs.sources import Sources
+
     try:
         config = loaded.config
         task = make_task(config)
         (source,), (target,) = config.source, config.target
+        for reference in config.data[source].train:
+            check_reference(task, reference, source, "train", on_command_line)
         projector = Projector(task, config.projection, source, target)
         resolved = Sources(config, task).resolve(Portion(source, "train"))
         records = _records(task, resolved, config.data_seed)
