@@ -16,7 +16,7 @@ from xlt.config.load import dump, load_config
 from xlt.config.schema import Reference
 from xlt.data import cards
 from xlt.data.columns import read_columns
-from xlt.data.options import ColumnOptions, merge_options
+from xlt.reader_options import ColumnOptions, merge_options
 from xlt.data.references import resolve
 from xlt.data.store import read_records
 from xlt.errors import XltError, flat

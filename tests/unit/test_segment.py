@@ -62,7 +62,9 @@ INVISIBLE = [
     ("\u200b A!\ufe0f B", [["\u200b", "A", "!\ufe0f"], ["B"]]),
     ("\u200b", [["\u200b"]]),
     ("a \u0301 b", [["a", "\u0301", "b"]]),
-    ("\u06dd12", [["\u06dd12"]]),  # a format character that is seen
+    ("!\u115f", [["!\u115f"]]),  # a letter that is not seen
+    ("x\u200b\u0301abc", [["x\u200b\u0301", "abc"]]),
+    (",\u06dd", [[",", "\u06dd"]]),  # a format character that is seen
 ]
 
 
@@ -174,6 +176,7 @@ def test_nothing_is_lost_by_any_rules(rules: segment.Segmenter, text: str) -> No
 
 @settings(max_examples=400, deadline=None)
 @given(ANY_TEXT, st.sampled_from(LANGUAGES))
+@example("a \ud800b", "eng")
 def test_nothing_is_lost_in_any_language(text: str, language: str) -> None:
     whole = tokenised(text, language)
     assert whole.surface == text

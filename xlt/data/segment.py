@@ -42,7 +42,7 @@ _UNICODE_WORD = regex.compile(
     r"""
       \p{Han}\p{M}*                                       # one ideograph
     | [\p{scx=Hiragana}&&[\p{L}\p{M}]]+ | [\p{scx=Katakana}&&[\p{L}\p{M}]]+
-    | (?:(?=[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])\X\p{M}*)
+    | (?:(?=[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])\X)
     | (?:https?://|www\.)\S+
     | [\p{L}\p{M}\p{N}\p{Cf}_--\u200B--\p{Han}--\p{Hiragana}--\p{Katakana}--\p{Thai}--\p{Lao}
         --\p{Khmer}--\p{Myanmar}]+
@@ -235,7 +235,8 @@ def _complete(text: str, spans: Iterable[Offsets]) -> list[Offsets]:
     before = 0
     for start, end in (*spans, (len(text), len(text))):
         for a, b in ((before, start), (start, end)):
-            pieces += [match.span() for match in _NO_WHITE_SPACE.finditer(text, a, b)]
+            if a < b:
+                pieces += [match.span() for match in _NO_WHITE_SPACE.finditer(text, a, b)]
         before = end
     # Position within a user-perceived character → its end.
     end_of = {
@@ -297,7 +298,8 @@ def _begins(words: Sequence[str]) -> list[bool]:
     sentencizer, vocab = _sentencizer()
     # It knows "!" but not "!!"; three full stops are an ellipsis and end nothing.
     marks = [w[0] if len({*w}) == 1 and w[0] != "." else w for w in map(_encodable, words)]
-    return [bool(token.is_sent_start) for token in sentencizer(Doc(vocab, words=marks))]
+    doc = sentencizer(Doc(vocab, words=marks))
+    return [bool(start == 1) for start in doc.to_array("SENT_START")]
 
 
 def with_words(surface: str) -> Text:

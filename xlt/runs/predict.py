@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from xlt import languages
 from xlt.data.conllu import read_conllu
 from xlt.data.files import STDIN, label, lines
-from xlt.data.options import Location, on_command_line, read_with
+from xlt.reader_options import Location, on_command_line, read_with
 from xlt.document import Document, Text
 from xlt.errors import XltError, choose, flat, raise_all
 
