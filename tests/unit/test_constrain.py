@@ -193,8 +193,10 @@ def test_an_untrained_model_tags_every_word(folder, tags, beams):
     backbone = Backbone(str(folder), Model(encoder=str(folder)))
     torch.manual_seed(2)
     model = task.build(backbone, LABELS).eval()
-    strange = {"id": "x", "words": ["<PER>", "ሀ", " ", "</LOC>", "a<LOC>"], "tags": ["O"] * 5}
-    gold = [*records(), *documents("ner", [strange])]
+    words = ["<PER>", "ሀ", " ", "</LOC>", "a<LOC>", "</s>", "<pad>", "<unk>", "a</s>b", "<s>"]
+    strange = {"id": "x", "words": words, "tags": ["O"] * len(words)}
+    only = {"id": "y", "words": ["<pad>"], "tags": ["O"]}
+    gold = [*records(), *documents("ner", [strange, only])]
     examples = task.encode(gold, backbone, None)
     with torch.inference_mode():
         outputs = model(**task.collate(examples))

@@ -62,6 +62,7 @@ class WordEncoder:
         self.room = max_length - len(self.prefix) - len(self.suffix)
         if self.room < 2:
             raise ValueError(f"max_length={max_length} leaves no room for subwords")
+        self._outside = [np.full(len(ids), -1, np.int32) for ids in (self.prefix, self.suffix)]
 
     def __call__(self, texts: Sequence[Text]) -> list[EncodedWords]:
         return [
@@ -71,15 +72,14 @@ class WordEncoder:
 
     def _windows(self, ids: Ids, owners: Ids, n_words: int) -> EncodedWords:
         prefix, suffix = self.prefix, self.suffix
-        outside_before = np.full(len(prefix), -1, np.int32)
-        outside_after = np.full(len(suffix), -1, np.int32)
+        before, after = self._outside
         windows, word_of = [], []
         for start, end, own_start, own_end in window_spans(len(ids), self.room):
             owner = owners[start:end].copy()
             owner[: own_start - start] = -1
             owner[own_end - start :] = -1
-            windows.append(np.concatenate([prefix, ids[start:end], suffix]).astype(np.int32))
-            word_of.append(np.concatenate([outside_before, owner, outside_after]))
+            windows.append(np.concatenate([prefix, ids[start:end], suffix]))
+            word_of.append(np.concatenate([before, owner, after]))
         return EncodedWords(tuple(windows), tuple(word_of), n_words, self.limit)
 
 

@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xlt.document.text import Text
+from xlt.document.text import Offsets, Text
 
 Ids = NDArray[np.int32]
 
@@ -45,8 +46,6 @@ _STAND_INS = ("\ufffd", "?", *_ANCHORS)
 
 _BATCH = 1024
 """Texts that are tokenised at once."""
-
-_PAIR = np.dtype((np.int64, 2))
 
 _SPACES = np.array([c for c in range(0x3001) if chr(c).isspace()], np.uint32)
 """U+3000 is the last."""
@@ -112,8 +111,9 @@ class Subwords:
     def alone(self, words: Sequence[str]) -> list[Ids]:
         """The subwords of each word by itself, as it is in running text but not at its beginning:
         after white space, or in scripts that write none after another character."""
-        after = [Text.from_words(("。", word)).surface[1:] for word in words]
-        return [self._word(text, first=False) for text in after]
+        return self._separate(
+            [(Text.from_words(("。", word)).surface[1:], False) for word in words]
+        )
 
     def is_unknown(self, ids: Ids) -> NDArray[np.bool_]:
         """Which of the ids stand for characters that the tokenizer does not know; none of a
@@ -130,12 +130,11 @@ class Subwords:
         operations for all of them.
         """
         ids, offsets, n_subwords = self._encode_flat([text.surface for text in texts])
-        bounds = np.concatenate([[0], np.cumsum(n_subwords)])
         n_words = np.array([len(text.words) for text in texts], np.int64)
         words = np.concatenate([[0], np.cumsum(n_words)])
         lengths = [len(text.surface) + 1 for text in texts]
         shifts = np.concatenate([[0], np.cumsum(lengths)])[:-1]
-        places = np.fromiter(chain.from_iterable(text.offsets for text in texts), _PAIR, words[-1])
+        places = _pairs((text.offsets for text in texts), words[-1])
         starts, ends = (places + np.repeat(shifts, n_words)[:, None]).T
         text_of = np.repeat(np.arange(len(texts)), n_subwords)
         first, last = _touched(texts, offsets + shifts[text_of, None], ends)
@@ -154,55 +153,56 @@ class Subwords:
         alone = together | (np.bincount(first, minlength=words[-1]) == 0)
         alone[1:] |= together[:-1]
 
-        result = []
-        for n, text in enumerate(texts):
-            of = slice(bounds[n], bounds[n + 1])
-            pair = ids[of], (first[of] - words[n]).astype(np.int32)
-            again = np.flatnonzero(alone[words[n] : words[n + 1]])
-            result.append(self._mended(text, *pair, again) if len(again) else pair)
-        return result
-
-    def _mended(self, text: Text, ids: Ids, owners: Ids, words: NDArray[Any]) -> tuple[Ids, Ids]:
-        """The subwords of a text with those of these words encoded one by one."""
-        kept = ~np.isin(owners, words)
-        new = [self._word(_written(text, word), first=word == 0) for word in words.tolist()]
-        ids = np.concatenate([ids[kept], *new])
-        owners = np.concatenate([owners[kept], np.repeat(words, list(map(len, new)))])
-        order = np.argsort(owners, kind="stable")
-        return ids[order], owners[order].astype(np.int32)
+        if alone.any():
+            again = np.flatnonzero(alone)
+            owner = np.repeat(np.arange(len(texts)), n_words)[again]
+            separate = self._separate(
+                [
+                    (_written(texts[n], word), word == 0)
+                    for n, word in zip(owner.tolist(), (again - words[owner]).tolist(), strict=True)
+                ]
+            )
+            kept = ~alone[first]
+            ids = np.concatenate([ids[kept], *separate])
+            first = np.concatenate([first[kept], np.repeat(again, list(map(len, separate)))])
+            order = np.argsort(first, kind="stable")
+            ids, first = ids[order], first[order]
+        bounds = np.searchsorted(first, words).tolist()
+        return [
+            (ids[start:end], (first[start:end] - begin).astype(np.int32))
+            for (start, end), begin in zip(pairwise(bounds), words[:-1].tolist(), strict=True)
+        ]
 
     def _one_by_one(self, texts: Sequence[Text]) -> list[tuple[Ids, Ids]]:
         """`of_words` with a slow tokenizer, which tells no offsets."""
         result = []
         for text in texts:
-            own = [
-                self._word(_written(text, word), first=word == 0) for word in range(len(text.words))
-            ]
+            words = range(len(text.words))
+            own = self._separate([(_written(text, word), word == 0) for word in words])
             owners = np.repeat(np.arange(len(own), dtype=np.int32), list(map(len, own)))
             result.append((np.concatenate(own), owners))
         return result
 
-    def _word(self, text: str, *, first: bool) -> Ids:
-        """The subwords of a word with the white space before it; at least one.
+    def _separate(self, words: Sequence[tuple[str, bool]]) -> list[Ids]:
+        """The subwords of words with the white space before them; at least one of each.
 
-        first: nothing is before it. Else it is encoded after an anchor whose own subwords can be
-            cut off: then no subword spans both, and the word's are what they are in any text.
+        words: each with whether nothing is before it. If something is, the word is encoded after
+            an anchor whose own subwords can be cut off: then no subword spans both, and the
+            word's are what they are after anything else.
         """
-        key = text, first
-        ids = self._words.get(key)
-        if ids is None:
-            ids = self._encode([text])[0] if first else self._after_anchor(text)
-            if not len(ids):
-                ids = np.array([self.unknown], np.int32)
-            self._words[key] = ids
-        return ids
-
-    def _after_anchor(self, text: str) -> Ids:
-        for anchor, before in self._anchors:
-            ids = self._encode([anchor + text])[0]
-            if np.array_equal(ids[: len(before)], before):
-                return ids[len(before) :]
-        return self._encode([text])[0]
+        new = [word for word in dict.fromkeys(words) if word not in self._words]
+        encoded: dict[tuple[str, bool], Ids] = {}
+        left = [word for word in new if not word[1]]
+        for anchor, before in self._anchors if left else ():
+            for word, ids in zip(left, self([anchor + text for text, _ in left]), strict=True):
+                if np.array_equal(ids[: len(before)], before):
+                    encoded[word] = ids[len(before) :]
+            left = [word for word in left if word not in encoded]
+        left = [word for word in new if word not in encoded]
+        encoded |= zip(left, self([text for text, _ in left]), strict=True)
+        for word, ids in encoded.items():
+            self._words[word] = ids if len(ids) else np.array([self.unknown], np.int32)
+        return [self._words[word] for word in words]
 
     @cached_property
     def _anchors(self) -> list[tuple[str, Ids]]:
@@ -224,18 +224,25 @@ class Subwords:
         ids, counts = _flat_ids(encodings)
         if ids.max(initial=0) >= self._size:  # tokens have been added since
             self._look(int(ids.max()) + 1)
-        # Control tokens are rare in data, and so is the time to make a tokenizer without them.
         suspect = np.isin(ids, self._control) | self.is_unknown(ids)
-        if suspect.any() and self._strict is not None:
-            again = np.unique(np.repeat(np.arange(len(texts)), counts)[suspect]).tolist()
-            for n, encoding in zip(
-                again, _plain(self._strict, [texts[n] for n in again]), strict=True
-            ):
-                encodings[n] = encoding
-            ids, counts = _flat_ids(encodings)
-        every = chain.from_iterable(encoding.offsets for encoding in encodings)
-        offsets: NDArray[Any] = np.fromiter(every, _PAIR, len(ids))
-        return self._harmless(ids), offsets, counts
+        if suspect.any():
+            owners = np.unique(np.repeat(np.arange(len(texts)), counts)[suspect])
+            # Such texts are rare, and so is the time to make a tokenizer without control tokens.
+            again = [n for n in owners.tolist() if self._spells_control(texts[n], encodings[n].ids)]
+            if again and self._strict is not None:
+                strict = _plain(self._strict, [texts[n] for n in again])
+                for n, encoding in zip(again, strict, strict=True):
+                    encodings[n] = encoding
+                ids, counts = _flat_ids(encodings)
+            ids = self._harmless(ids)
+        return ids, _pairs((encoding.offsets for encoding in encodings), len(ids)), counts
+
+    def _spells_control(self, text: str, ids: Sequence[int]) -> bool:
+        """Whether ids that have a control token or the unknown one have it by its name."""
+        if not self._control_set.isdisjoint(ids):
+            return True
+        name = str(self.tokenizer.unk_token).casefold()
+        return name in unicodedata.normalize("NFKC", text).casefold()
 
     def _raw(self, texts: Sequence[str]) -> list[Ids]:
         """What the tokenizer itself makes."""
@@ -251,6 +258,7 @@ class Subwords:
         """See which control tokens the tokenizer has, up to this number of tokens."""
         self._size = max(size, len(self.tokenizer))
         self._control = _control_ids(self.tokenizer, self._unknown)
+        self._control_set = frozenset(self._control.tolist())
         self.__dict__.pop("_strict", None)
         self._words.clear()
 
@@ -340,6 +348,12 @@ def _flat_ids(encodings: Sequence[Any]) -> tuple[Ids, NDArray[np.int64]]:
     every = [encoding.ids for encoding in encodings]
     counts = np.array(list(map(len, every)), np.int64)
     return np.fromiter(chain.from_iterable(every), np.int32, counts.sum()), counts
+
+
+def _pairs(rows: Iterable[Iterable[Offsets]], total: int) -> NDArray[np.int64]:
+    """(total, 2): all rows' pairs, one row after the other."""
+    numbers = chain.from_iterable(chain.from_iterable(rows))
+    return np.fromiter(numbers, np.int64, 2 * total).reshape(total, 2)
 
 
 def _unowned(ids: Ids) -> tuple[Ids, Ids]:
