@@ -1,4 +1,4 @@
-"""The configs that users copy: each is valid and says what it shows, on what data, how long it takes."""
+"""The configs that users copy: each is valid and says what it shows, on what data, for how long."""
 
 from __future__ import annotations
 
