@@ -24,8 +24,6 @@ from scripts.build_encoder.text import column, json_sentences, premises, treeban
 from xlt.config.schema import Model
 from xlt.data import cards
 from xlt.data.batch import StepSampler
-from xlt.data.segment import join
-from xlt.data.subwords import Ids
 from xlt.data.prompt import PromptEncoder, collate_prompts, collate_targets
 from xlt.data.segment import join
 from xlt.data.subwords import Ids, Subwords

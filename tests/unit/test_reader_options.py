@@ -16,10 +16,10 @@ from xlt.config.load import dump, load_config
 from xlt.config.schema import Reference
 from xlt.data import cards
 from xlt.data.columns import read_columns
-from xlt.reader_options import ColumnOptions, merge_options
 from xlt.data.references import resolve
 from xlt.data.store import read_records
 from xlt.errors import XltError, flat
+from xlt.reader_options import ColumnOptions, merge_options
 from xlt.registry import tasks
 
 IOB1 = "-DOCSTART- -X- O O\n\nUN I-ORG\nman O\nEkeus I-PER\nin O\nBaghdad I-LOC\n"

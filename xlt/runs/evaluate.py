@@ -27,11 +27,11 @@ def evaluate(
     format, options: of its reader, over what a card says.
     Raises XltError as the data and the model loaders do, and for labels the model does not know.
     """
-    from xlt.reader_options import on_command_line
     from xlt.data.references import check_reference, resolve
     from xlt.data.store import load_documents
     from xlt.inference.loading import find_model
     from xlt.projection.predict import make_predictor
+    from xlt.reader_options import on_command_line
     from xlt.runs.coverage import count_words, warnings
     from xlt.runs.score import piece_statistics, predict_and_count, scores
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 from xlt import languages
 from xlt.data.conllu import read_conllu
 from xlt.data.files import STDIN, label, lines
-from xlt.reader_options import Location, on_command_line, read_with
 from xlt.document import Document, Text
 from xlt.errors import XltError, choose, flat, raise_all
+from xlt.reader_options import Location, on_command_line, read_with
 
 if TYPE_CHECKING:
     from xlt.display import Page

@@ -193,9 +193,9 @@ def _parts(
     asked: Mapping[str, Any],
 ) -> Iterator[Part]:
     from xlt.data import cards
-    from xlt.reader_options import on_command_line
     from xlt.data.references import check_reference, resolve
     from xlt.data.store import load_documents
+    from xlt.reader_options import on_command_line
 
     name, *rest = suite.split(":")
     stated: Labels = {}

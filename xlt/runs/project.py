@@ -77,8 +77,8 @@ def project_file(
 
     html: where the page of examples goes; by default beside the output.
     """
-    from xlt.reader_options import on_command_line
     from xlt.data.references import check_reference
+    from xlt.reader_options import on_command_line
     from xlt.runs.sources import Sources
 
     try:
