@@ -227,3 +227,12 @@ def test_a_chain_is_its_last_step_and_half_of_its_first():
     assert [(chain.score, chain.source, chain.via) for chain in found] == every[:2]
     assert len(chains(ranking, sources, measured_as=("dep",))) == 3
     assert len(chains(ranking, ["eng", "jav"], measured_as=("dep",), most=9)) == 4
+
+
+@pytest.mark.parametrize("target", ["ukr", "eus", "jav", "pcm"])
+def test_a_climb_begins_at_the_leaf_of_the_nearest_syntax(target):
+    """Of equally near ones at the nearest relative."""
+    codes = ["ces", "eng", "fra", "jpn", "tur", "vie"]
+    near = geometry([target], codes, fitted()["usual"]).distances
+    nearest = min(range(len(codes)), key=lambda n: (near["syntactic"][0, n], near["genetic"][0, n]))
+    assert climb(target, codes, parsing).proxy == codes[nearest]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from xlt import languages
-from xlt.typology.distances import KINDS, Points, distance, matrix, reason
+from xlt.typology.distances import KINDS, Points, between, distance, matrix, reason
 from xlt.typology.pretraining import tokens
 from xlt.typology.table import PATH, SCALE, UNKNOWN, table
 
@@ -145,6 +145,31 @@ def test_genetic_distance_follows_the_tree():
 def test_geographic_distance_is_the_great_circle():
     # Basque (43.3 N, 1.3 W) to English (53 N, 1 W): about 1,080 km of half of 40,030.
     assert distance("geographic", "eus", "eng") == pytest.approx(1080 / 20015, rel=0.02)
+
+
+def test_geographic_distance_between_far_corners():
+    """By the angle between two vectors from the Earth's middle."""
+    north, east = np.radians(table().take("coordinates", table().rows(["eng", "jpn", "mri"]))).T
+    places = np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)])
+    angles = np.arccos(np.clip(places.T @ places, -1, 1))
+    codes = ["eng", "jpn", "mri"]
+    np.testing.assert_allclose(matrix("geographic", codes, codes), angles / np.pi, atol=1e-4)
+
+
+def test_an_unknown_script_is_no_other_script():
+    english, unknown = Points(["eng"]), Points(["eng"])
+    unknown.script = np.array([np.nan])  # every language of the packaged table has one
+    for one, other in [(unknown, english), (english, unknown), (unknown, unknown)]:
+        assert np.isnan(between("script", one, other)).all()
+
+
+def test_every_language_of_the_lexicon_has_distances():
+    codes = [code for code in table().codes if reason("lexical", code, code) is None]
+    rows = Points(codes).lexical
+    assert {0, 1} <= set(rows.tolist())
+    first, second = (codes[rows.tolist().index(row)] for row in (0, 1))
+    for one, other in [(first, second), (second, first), (first, "eng"), ("eng", first)]:
+        assert 0 < distance("lexical", one, other) <= 1  # 1: another script
 
 
 def test_scripts():
