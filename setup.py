@@ -14,9 +14,9 @@ setup(
     packages=[
         *find_packages(include=["xlt", "xlt.*"]),
         *(
-            f"xlt.{found}"
+            f"xlt.{package}"
             for name in INSIDE_XLT
-            for found in find_packages(include=[name, f"{name}.*"])
+            for package in find_packages(include=[name, f"{name}.*"])
         ),
     ],
 )

@@ -36,6 +36,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     root = Path(config.docs_dir).parent
     for name, page in TOP_PAGES.items():
         text = (root / name).read_text(encoding="utf-8").replace("](docs/", "](")
+        for other, its_page in TOP_PAGES.items():
+            text = text.replace(f"]({other})", f"]({its_page})")
         files.append(File.generated(config, page, content=text))
     return files
 
