@@ -184,6 +184,13 @@ def test_white_space_after_a_word_in_its_subword():
     assert owners.tolist() == [0, 1, 1, 2, 3]
 
 
+def test_an_empty_word_takes_no_mark_away():
+    text = Text("a the", ("a", "", "the"), ((0, 1), (2, 2), (2, 5)))
+    (_, empty, last) = shown("roberta", text)
+    assert len(empty) == 1
+    assert last == ["Ġthe"]
+
+
 def test_a_swallowed_word_is_unknown():
     tokenizer = family("bert-uncased")
     text = Text.from_words(["a", "\u0301", "", " ", "b"])
