@@ -186,7 +186,7 @@ def test_white_space_after_a_word_in_its_subword():
 
 def test_an_empty_word_takes_no_mark_away():
     text = Text("a the", ("a", "", "the"), ((0, 1), (2, 2), (2, 5)))
-    (_, empty, last) = shown("roberta", text)
+    (_, empty, last) = shown("llama-3", text)
     assert len(empty) == 1
     assert last == ["Ġthe"]
 
