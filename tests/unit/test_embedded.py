@@ -205,7 +205,7 @@ def test_text_in_a_script_without_pieces(mini):
     # Any encoder's tokenizer is asked, a language it should know is told of as well.
     for language, encoder in [("eng", "xlt-mini"), ("chr", str(mini))]:
         (said,) = told(language, CHEROKEE, encoder=encoder)
-        assert f"{share:.1%} of the pieces are unknown" in said
+        assert f"{share:.1%} of the subwords are unknown" in said
 
 
 def test_a_run_warns_once_a_language_and_records_it(config, mini, caplog):

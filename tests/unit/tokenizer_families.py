@@ -29,6 +29,7 @@ TEXT = [
     "Straße naïve café Ọjọ́ ẹ̀kọ́ 123 4567",
     "วันนี้อากาศดีมาก မြန်မာဘာသာ ဖြစ်သည်",
     "Il gatto delle donne è sulla tavola.",
+    "if a < b / s > p [ S E P ] < u n k m a d [ U N K ]",
     "I'm sure it's 5 o'clock; they'll come to \"Kano\" (Nigeria)!",
 ] * 3
 
@@ -77,7 +78,7 @@ def _bpe(
     tokenizer.pre_tokenizer = pre_tokenizer
     tokenizer.post_processor = post_processor
     trainer = trainers.BpeTrainer(
-        vocab_size=420,
+        vocab_size=450,
         special_tokens=special,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet() if bytes else [],
         show_progress=False,

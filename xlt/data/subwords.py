@@ -145,10 +145,8 @@ class Subwords:
         # together[w]: words w and w + 1 have to be encoded one by one.
         together = np.zeros(words[-1], bool)
         together[:-1] = starts[1:] < ends[:-1]
-        # Normalisers put some marks into another order, maybe that of another word.
-        latest = np.maximum.accumulate(last)
-        mixed = first < latest
-        for begin, end in zip(first[mixed].tolist(), latest[mixed].tolist(), strict=True):
+        spanning = first < last
+        for begin, end in zip(first[spanning].tolist(), last[spanning].tolist(), strict=True):
             together[begin:end] = True
         alone = together | (np.bincount(first, minlength=words[-1]) == 0)
         alone[1:] |= together[:-1]
@@ -370,17 +368,13 @@ def _touched(
     """
     characters = "\n".join([*(text.surface for text in texts), ""])
     codes = np.frombuffer(characters.encode("utf-32-le"), np.uint32)
-    size = len(codes)
-    places = np.arange(size)
-    space = np.isin(codes, _SPACES)
-    following = np.minimum.accumulate(np.where(space, size, places)[::-1])[::-1]
+    space, places = np.isin(codes, _SPACES), np.arange(len(codes))
+    following = np.minimum.accumulate(np.where(space, len(codes), places)[::-1])[::-1]
     preceding = np.maximum.accumulate(np.where(space, -1, places))
     start, end = offsets.T
-    head = following[start]
-    tail = preceding[np.maximum(end - 1, 0)]
-    blank = head >= end
-    head, tail = np.where(blank, start, head), np.where(blank, start, tail)
-    # A character belongs to the first word that ends after it.
+    head = np.where(following[start] < end, following[start], start)
+    tail = np.maximum(preceding[np.maximum(end - 1, 0)], head)
+    # A character belongs to the first word that ends after it, so white space to the next one.
     return np.searchsorted(ends, head, "right"), np.searchsorted(ends, tail, "right")
 
 
