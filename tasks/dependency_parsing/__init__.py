@@ -111,19 +111,21 @@ class DependencyParsing(Task):
         }
 
     def write(self, records: Iterable[Record], stream: TextIO, format: str) -> None:
-        from xlt.data.conllu import DEPREL, HEAD
+        from xlt.data.conllu import DEPREL, HEAD, Sentence, write_conllu
 
-        for record in records:
-            word = 0
-            for line in record["lines"]:
-                row = line.split("\t")
-                if not line.startswith("#") and row[0].isdigit():
-                    head = record["heads"][word]
+        def sentences() -> Iterator[Sentence]:
+            for record in records:
+                comments = [line for line in record["lines"] if line.startswith("#")]
+                rows = [line.split("\t") for line in record["lines"][len(comments) :]]
+                words = [row for row in rows if row[0].isdigit()]
+                for row, head, relation in zip(
+                    words, record["heads"], record["relations"], strict=True
+                ):
                     row[HEAD] = "_" if head < 0 else str(head)
-                    row[DEPREL] = record["relations"][word]
-                    word += 1
-                stream.write("\t".join(row) + "\n")
-            stream.write("\n")
+                    row[DEPREL] = relation
+                yield Sentence(rows, words, comments)
+
+        write_conllu(sentences(), stream)
 
     def from_words(self, id: str, words: list[str], space_after: list[bool]) -> Record:
         if self.options.upos == "gold":
@@ -132,10 +134,14 @@ class DependencyParsing(Task):
                 where="task.upos",
                 fix="give it CoNLL-U with the UPOS column, or train with `task.upos: none`",
             )
+        from xlt.data.comments import comment_line
         from xlt.data.conllu import Sentence
 
         sentence = Sentence.from_words(words, space_after=space_after)
-        sentence.comments = [f"# sent_id = {id}", f"# text = {sentence.text()}"]
+        sentence.comments = [
+            comment_line(key, value, where=f"record {id!r}")
+            for key, value in (("sent_id", id), ("text", sentence.text()))
+        ]
         return self._record(sentence, id)
 
     def words(self, record: Record) -> list[str]:

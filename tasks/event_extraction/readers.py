@@ -6,13 +6,12 @@ one object a line, or one JSON list of them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from xlt.data.files import lines, open_text
-from xlt.data.jsonl import read_jsonl
+from xlt.data.files import lines
+from xlt.data.jsonl import load_json, read_jsonl
 from xlt.data.options import advise, advise_format
 from xlt.errors import XltError, choose
 
@@ -225,11 +224,7 @@ def _objects(path: Path) -> Iterator[Row]:
         for number, row in read_jsonl(path):
             yield f"{path}:{number}", row
         return
-    try:
-        with open_text(path) as stream:
-            rows = json.load(stream)
-    except json.JSONDecodeError as error:
-        raise XltError(f"not JSON: {error.msg}", where=f"{path}:{error.lineno}") from error
+    rows = load_json(path, fix="write one array of objects, or an object on each line")
     for number, row in enumerate(rows, 1):
         where = f"{path}:record {number}"
         if not isinstance(row, dict):

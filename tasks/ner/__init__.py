@@ -111,13 +111,18 @@ class NER(WordLabelTask):
             super().write(records, stream, format)
             return
         from xlt.data.columns import TaggedSentence, write_columns
+        from xlt.data.comments import comment_line
 
         write_columns(
             (
                 # The reader numbers sentences that have no name.
-                TaggedSentence(r["words"], r["tags"], [f"# sent_id = {r['id']}"])
-                if r["id"] != str(number)
-                else TaggedSentence(r["words"], r["tags"])
+                TaggedSentence(
+                    r["words"],
+                    r["tags"],
+                    []
+                    if r["id"] == str(number)
+                    else [comment_line("sent_id", r["id"], where=f"record {r['id']!r}")],
+                )
                 for number, r in enumerate(records, 1)
             ),
             stream,

@@ -206,7 +206,7 @@ class NLI(Task):
         from xlt.data.table import write_tsv
 
         if format == "tsv":
-            rows = ({**record, "phenomena": "|".join(record["phenomena"])} for record in records)
+            rows = ({**record, "phenomena": _joined(record)} for record in records)
             write_tsv(rows, stream, ("id", *TEXTS, "label", "phenomena"))
         else:
             (write_jsonl if format == "jsonl" else write_json_array)(records, stream)
@@ -356,6 +356,18 @@ class NLI(Task):
     def ablated(self, record: Record) -> Record:
         """Without its premise: a model that still answers has learnt from hypotheses alone."""
         return {**record, "premise": ""}
+
+
+def _joined(record: Record) -> str:
+    """The phenomena of a record in one cell. Raises XltError for what is not read back so."""
+    phenomena = record["phenomena"]
+    if not all(phenomena) or any("|" in one for one in phenomena):
+        raise XltError(
+            f"a phenomenon that is empty or has a |, which a table cannot hold: {phenomena}",
+            where=f"record {record['id']!r}",
+            fix="write JSON Lines (format jsonl)",
+        )
+    return "|".join(phenomena)
 
 
 def _field(row: Record, name: str, where: object) -> Any:

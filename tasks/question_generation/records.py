@@ -8,15 +8,13 @@ a generated question should not be used (`filters.REASONS`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO
 
 from xlt import languages
-from xlt.data.files import open_text
-from xlt.data.jsonl import read_jsonl, write_jsonl
+from xlt.data.jsonl import load_json, read_jsonl, to_json, write_jsonl
 from xlt.data.options import advise, advise_format
 from xlt.errors import XltError, choose
 from xlt.task import Record
@@ -156,15 +154,9 @@ def _published(label: Any) -> str | None:
 
 
 def _paragraphs(path: Path) -> Iterator[tuple[str, Row, str]]:
-    try:
-        with open_text(path) as stream:
-            content = json.load(stream)
-    except json.JSONDecodeError as error:
-        raise XltError(
-            f"not JSON: {error.msg}",
-            where=f"{path}:{error.lineno}",
-            fix=f"a SQuAD file is one JSON object; for one a line {advise_format('jsonl')}",
-        ) from error
+    content = load_json(
+        path, fix=f"a SQuAD file is one JSON object; for one a line {advise_format('jsonl')}"
+    )
     articles = content.get("data") if isinstance(content, dict) else content
     if not isinstance(articles, list):
         raise _not_squad(path, "there is no list of articles in `data`")
@@ -227,7 +219,7 @@ def write_squad(records: Iterable[Record], stream: TextIO) -> None:
             for (context, language), group in groupby(some, _context)
         ]
         article = {"title": title, "paragraphs": paragraphs}
-        stream.write((",\n" if number else "\n") + json.dumps(article, ensure_ascii=False))
+        stream.write((",\n" if number else "\n") + to_json(article))
     stream.write("\n]}\n")
 
 

@@ -7,6 +7,7 @@ import io
 import lzma
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,8 +40,12 @@ def source_of(
 
     def pipe(data: bytes) -> Source:  # process substitution: it can be read once
         read, write = os.pipe()
-        os.write(write, data)
-        os.close(write)
+
+        def fill() -> None:
+            with os.fdopen(write, "wb") as stream:
+                stream.write(data)
+
+        threading.Thread(target=fill).start()
         request.addfinalizer(lambda: os.close(read))
         return f"/dev/fd/{read}"
 
@@ -58,6 +63,7 @@ def test_byte_order_mark_and_line_ends(source_of: Given) -> None:
         (b"a\nb\xe9c\n", 2, "byte 0xe9 at position 2 of the line is not UTF-8"),
         (b"\xef\xbb\xbf\xe9\n", 1, "byte 0xe9 at position 4 of the line"),
         (b"\n" * 9000 + b"\xc3\xa9" * 9000 + b"\xff", 9001, "byte 0xff at position 18001 of"),
+        (b"a\n" + b"b" * 200_000 + b"\xff", 2, "byte 0xff at position 200001 of the line"),
         (b"a\n\xe2\x82", 2, "byte 0xe2 at position 1 of the line"),
         ("ab\n".encode("utf-16"), 1, "is UTF-16, not UTF-8"),
     ],

@@ -89,7 +89,7 @@ def test_bad_records(tmp_path, text, complaint):
 BAD_FILES = {
     "cells": ("tsv", b"premise\thypothesis\tlabel\na\tb\n", ":2: 2 cells in a table of 3"),
     "column": ("tsv", b"premise\thypotesis\tlabel\na\tb\tneutral\n", ":2: the field 'hypothesis'"),
-    "lines": ("json", b'{"premise": "a"}\n{"premise": "b"}\n', ":2: not one JSON value"),
+    "lines": ("json", b'{"premise": "a"}\n{"premise": "b"}\n', ":2: not JSON: Extra data"),
     "object": ("json", b'{"premise": "a"}', "a JSON dict where an array"),
     "encodings": ("tsv", "premise\thypothesis\tlabel\né\tb\tneutral\n".encode() + b"\xe9\tb\t\n",
                   ":3: byte 0xe9"),

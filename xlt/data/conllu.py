@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from xlt.data.files import Source, label, lines
+from xlt.data.comments import comment_value
+from xlt.data.files import Source, check_characters, label, lines
 from xlt.data.malformed import malformed
 from xlt.errors import XltError
 
@@ -54,11 +55,7 @@ class Sentence:
 
     def comment(self, key: str) -> str | None:
         """The value of ``# key = value``; "" for ``# key`` alone; None if there is none."""
-        for comment in self.comments:
-            name, _, value = comment[1:].partition("=")
-            if name.strip() == key:
-                return value.strip()
-        return None
+        return comment_value(self.comments, key)
 
     def surface(self) -> Iterator[tuple[str, bool, int, int]]:
         """Tokens as written: form, whether a space follows, and its words as a range [i, j)."""
@@ -166,13 +163,38 @@ def read_conllu(
 
 
 def write_conllu(sentences: Iterable[Sentence], stream: TextIO) -> None:
-    """Write sentences, each followed by an empty line; "\\n" ends every line."""
-    for sentence in sentences:
-        for comment in sentence.comments:
-            stream.write(comment + "\n")
-        for row in sentence.rows:
-            stream.write("\t".join(row) + "\n")
-        stream.write("\n")
+    """Write sentences, each followed by an empty line; "\\n" ends every line.
+
+    Raises XltError for what `read_conllu` could not give back: no words, cells that are empty or
+    have tabs or line breaks, comments with line breaks.
+    """
+    for number, sentence in enumerate(sentences, 1):
+        where = f"sentence {sentence.comment('sent_id') or number}"
+        if problem := _unwritable(sentence):
+            raise XltError(
+                f"{problem}, which CoNLL-U cannot hold", where=where, fix="remove or replace it"
+            )
+        text = "\n".join([*sentence.comments, *map("\t".join, sentence.rows)]) + "\n\n"
+        check_characters(text, where=where)
+        stream.write(text)
+
+
+def _unwritable(sentence: Sentence) -> str | None:
+    """What of a sentence would not be read as it is."""
+    if not sentence.words:
+        return "a sentence without words"
+    for comment in sentence.comments:
+        if not comment.startswith("#") or "\n" in comment or comment.endswith("\r"):
+            return f"a comment with a line break, or without # ({comment[:40]!r})"
+    for row in sentence.rows:
+        if len(row) != len(COLUMNS):
+            return f"a row of {len(row)} columns, or a tab in one ({row[FORM][:40]!r})"
+        for column, cell in zip(COLUMNS, row, strict=True):
+            if not cell or (column == "FORM" and cell.isspace()):
+                return f"an empty {column}"
+            if any(mark in cell for mark in "\t\n\r"):
+                return f"a tab or a line break in {column} ({cell[:40]!r})"
+    return None
 
 
 def tree_problem(heads: Sequence[int]) -> tuple[int, str] | None:

@@ -106,6 +106,25 @@ def _decoded(raw: BinaryIO, name: str) -> Iterator[TextIO]:
         ) from error
 
 
+def check_characters(text: str, *, where: object) -> None:
+    """Raises XltError, naming it, for half of a surrogate pair: no text file can hold one."""
+    if text.isascii():
+        return
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise half_a_pair(ord(text[error.start]), where=where) from error
+
+
+def half_a_pair(code: int, *, where: object) -> XltError:
+    """The error for a UTF-16 code unit that is no character without its other half."""
+    return XltError(
+        f"half of a surrogate pair (U+{code:04X}), which is no character",
+        where=where,
+        fix="write both halves, as in \\ud83d\\ude00, or \\ufffd in its place",
+    )
+
+
 class _Counted(io.BufferedIOBase):
     """Bytes that are counted as they are read, so that a wrong one can be found without reading
     again what may be a pipe. Leaves what it reads from open.
