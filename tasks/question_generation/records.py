@@ -229,7 +229,7 @@ def _published(label: Any) -> str | None:
 
 def _paragraphs(path: Path) -> Iterator[tuple[str, Row, str]]:
     content = load_json(
-        path, fix="a SQuAD file is one JSON object; for one a line " + advise_format("jsonl")
+        path, fix=f"a SQuAD file is one JSON object; for one a line {advise_format('jsonl')}"
     )
     articles = content.get("data") if isinstance(content, dict) else content
     if not isinstance(articles, list):

@@ -276,6 +276,8 @@ ADVICE: dict[str, tuple[str, str, str, str, dict[str, str]]] = {
         "ner", "a.bio", "Ana\tB-PER\n", "word: 3",
         {"word: COLUMN": "word: 0", "word=COLUMN": "word=0"},
     ),
+    "nested": ("ner", "a.bio", "1\tAna\tB-PER\tO\n", "", {}),
+    "numbers": ("ner", "a.bio", "1\ta\tO\n2\tb\tO\n2\tc\tO\n", "", {}),
     "label": ("nli", "a.jsonl", lines({**PAIR, "label": "yes"}), "", {"OURS": "entailment"}),
     "field": (
         "nli", "a.jsonl", lines({"p": "It rains.", "hypothesis": "It is wet.", "label": "neutral"}),

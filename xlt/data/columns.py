@@ -287,7 +287,7 @@ def _layout(blocks: Sequence[_Block], word: int | None, tag: int, rules: _Rules)
         raise rules.error(
             number,
             f"the tags may be in column 2 or {width - 1} (the word is in column 1)",
-            "of nested entities, as in GermEval, column 2 has the outer and the last the inner: "
+            "the first is of the outer of nested entities, as in GermEval, the last of the inner; "
             + advise("tag: 2", f"tag: {width - 1}"),
         )
     return _Layout(width, column, tag, numbered, checked=numbered and word is None)
@@ -357,8 +357,8 @@ def _sentence(block: _Block, layout: _Layout, rules: _Rules) -> TaggedSentence:
             raise rules.error(
                 number,
                 f"{row[0]!r} where the number {expected} was expected",
-                "number the words of each sentence 1, 2, 3 …; if the first column has not the "
-                "number but the word, or the numbers do not matter, "
+                "number the words of each sentence 1, 2, 3 …; or, if the first column has not the "
+                "number but the word (0) or the numbers do not matter (1), "
                 + advise("word: 0", "word: 1"),
             )
         expected += 1
@@ -415,11 +415,11 @@ def _check_order(numbers: Sequence[int], tags: list[str], rules: _Rules) -> None
         continues = previous[0] in "BI" and previous[2:] == tag[2:]
         if inside and not continues:
             if not rules.repair:
+                remedies = ["repair: true", *["scheme: IOB1"] * (rules.scheme == "IOB2")]
                 raise rules.error(
                     numbers[i],
                     f"{tag} after {previous} continues no entity",
-                    f"write B-{tag[2:]}, or "
-                    + advise("repair: true", *["scheme: IOB1"] * (rules.scheme == "IOB2")),
+                    f"write B-{tag[2:]}, or {advise(*remedies)}",
                 )
             tags[i] = f"B-{tag[2:]}"
         previous = tags[i]
