@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xlt import languages
 from xlt.model import embedded
 from xlt.model.backbone import Backbone
-from xlt.options import EMBEDDED
+from xlt.registry import EMBEDDED
 from xlt.scripts import name, script
 
 if TYPE_CHECKING:
