@@ -124,10 +124,13 @@ def work(options: argparse.Namespace) -> dict[str, float]:
 
 
 def seq2seq(network: Any, tokenizer: Any) -> Any:
+    from xlt.config.schema import Model
+    from xlt.model.backbone import Backbone
     from xlt.model.generation import Generation
     from xlt.model.seq2seq import Seq2Seq
 
-    backbone = SimpleNamespace(tokenizer=tokenizer, source="")
+    backbone = Backbone("nothing is loaded", Model())
+    backbone.tokenizer = tokenizer
     return Seq2Seq(network, {}, backbone, Generation(max_pieces=24))
 
 

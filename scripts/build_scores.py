@@ -79,7 +79,7 @@ def _save(cells: dict[Any, Any], about: dict[Any, dict[str, Any]], output: Path)
     arrays: dict[str, Any] = {}
     codes = sorted({code for table in cells.values() for pair in table for code in pair})
     number = {code: n for n, code in enumerate(codes)}
-    matrices = []
+    matrices: list[dict[str, Any]] = []
     for key in sorted(cells):
         table, entry = cells[key], about[key]
         highest = max(value for values in table.values() for value in values)

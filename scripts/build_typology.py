@@ -257,15 +257,15 @@ def _places(
     for code in codes:
         same, others = members[code]
         from_code = next((c for c in (*same[1:], same[0], *others) if c in iso), None)
-        row = about[iso[from_code]["Glottocode"]] if from_code else None
-        names = [n for n in row["lineage"].split(", ") if n] if row else []
+        entry = about[iso[from_code]["Glottocode"]] if from_code else None
+        names = [n for n in entry["lineage"].split(", ") if n] if entry else []
         # The language is the leaf: an isolate is a family of one, and not unknown.
-        leaf = [row["language_id"]] if row else []
+        leaf = [entry["language_id"]] if entry else []
         steps = [">".join(names[: n + 1]) for n in range(len(names))] + leaf
         paths.append([nodes.setdefault(step, len(nodes)) for step in steps])
-        place = (row["latitude"], row["longitude"]) if row else ("", "")
+        place = (entry["latitude"], entry["longitude"]) if entry else ("", "")
         places.append([float(text) if text else np.nan for text in place])
-        glottocodes.append(row["language_id"] if row else "")
+        glottocodes.append(entry["language_id"] if entry else "")
     width = max(map(len, paths))
     lineage = np.full((len(codes), width), -1, dtype=np.int16)
     for n, path in enumerate(paths):

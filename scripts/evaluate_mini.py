@@ -21,6 +21,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
+
 PUD = (
     "arabic ara, chinese zho, czech ces, english eng, finnish fin, french fra, german deu, "
     "hindi hin, icelandic isl, indonesian ind, italian ita, japanese jpn, korean kor, polish pol, "
@@ -174,23 +176,26 @@ def embed(encoder: str, sentences: list[str]) -> Any:
     import torch
 
     from xlt.config.schema import Model
+    from xlt.data.prompt import pad_rows
     from xlt.model.backbone import Backbone
 
     source = encoder.removeprefix(RANDOM)
     torch.manual_seed(1)
     backbone = Backbone(source, Model(), random=source != encoder)
-    model = backbone.encoder().eval()
+    model, words = backbone.encoder().eval(), backbone.words
     order = sorted(range(len(sentences)), key=lambda i: len(sentences[i]))
     vectors = torch.empty(len(sentences), model.config.hidden_size)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for begin in range(0, len(sentences), 32):
             chosen = order[begin : begin + 32]
-            batch = backbone.tokenizer(
-                [sentences[i] for i in chosen], padding=True, truncation=True, max_length=256,
-                return_tensors="pt",
-            )  # fmt: skip
-            mask = batch["attention_mask"][..., None]
-            states = model(**{k: batch[k] for k in ("input_ids", "attention_mask")})
+            rows = [
+                np.concatenate([words.prefix, ids[:254], words.suffix])
+                for ids in words.subwords([sentences[i] for i in chosen])
+            ]
+            ids = pad_rows(rows, backbone.pad_id)
+            lengths = torch.tensor([[len(row)] for row in rows])
+            mask = (torch.arange(ids.shape[1]) < lengths).long()[..., None]
+            states = model(input_ids=ids, attention_mask=mask[..., 0])
             vectors[chosen] = (states.last_hidden_state.float() * mask).sum(1) / mask.sum(1)
     vectors = torch.nn.functional.normalize(vectors - vectors.mean(0), dim=1)
     return vectors.numpy()

@@ -49,10 +49,11 @@ def main() -> None:
     print(f"{len(rows)} targets; regret of the first choice before: {np.mean(before):.2f}")
     for count in (1, 2, 3, 5):
         first = [
-            regret_after(row, np.argsort(-row.predicted, kind="stable")[:count]) for row in rows
+            regret_after(row, np.argsort(-row.predicted, kind="stable")[:count].tolist())
+            for row in rows
         ]
         drawn = [
-            regret_after(row, draw.choice(len(row.scores), count, replace=False))
+            regret_after(row, draw.choice(len(row.scores), count, replace=False).tolist())
             for row in rows
             for _ in range(DRAWS)
         ]

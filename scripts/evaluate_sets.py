@@ -85,12 +85,17 @@ def main() -> None:
             return rank_without(held, task, other, among)
 
         climbed = climb(target, codes, ranked).sources
-        ways = {"tower": climbed, "greedy, as many": choose_set(found, len(climbed))}
+        choices: dict[str, Sequence[str]] = {
+            "tower": climbed,
+            "greedy, as many": choose_set(found, len(climbed)),
+        }
         for count in (1, 3, 5):
-            ways[f"greedy {count}"] = choose_set(found, count)
-            ways[f"best {count}"] = [source.language for source in found.sources[:count]]
-        for name, chosen in ways.items():
-            drawn = [value(draw.choice(codes, len(chosen), replace=False)) for _ in range(DRAWS)]
+            choices[f"greedy {count}"] = choose_set(found, count)
+            choices[f"best {count}"] = [source.language for source in found.sources[:count]]
+        for name, chosen in choices.items():
+            drawn = [
+                value(draw.choice(codes, len(chosen), replace=False).tolist()) for _ in range(DRAWS)
+            ]
             by_task[task][name].append(value(list(chosen)))
             by_task[task][f"{name}, at random"].append(float(np.nanmean(drawn)))
         by_task[task]["tower, languages"].append(len(climbed))

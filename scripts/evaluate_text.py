@@ -101,7 +101,8 @@ def distances_alone(over: World, row: Row) -> Values:
     """What the ranker says of a task that nobody has measured."""
     apart = over.between(row.candidates, [row.target]).distances
     given = np.stack([apart[kind][:, 0] for kind in TERMS], 1)
-    return (given - given.mean(0)) @ UNMEASURED
+    score: Values = (given - given.mean(0)) @ UNMEASURED
+    return score
 
 
 def main() -> None:
@@ -127,7 +128,8 @@ def main() -> None:
             shares = measures[name][row.target]
             found = text._standardised({code: shares[code] for code in row.candidates})
             standard.append([found[code] for code in row.candidates])
-        return np.mean(standard, 0)
+        mean: Values = np.mean(standard, 0)
+        return mean
 
     plain = {
         "ranker": [row.predicted for row in rows],
@@ -139,8 +141,8 @@ def main() -> None:
         "neighbours": ("neighbours",),
         "pieces and neighbours": ("pieces", "neighbours"),
     }
-    held = [row.target for row in rows]
-    print(f"{len(rows)} targets of matrices, {len(set(held))} languages, {len(sources)} with text")
+    count = len({row.target for row in rows})
+    print(f"{len(rows)} targets of matrices, {count} languages, {len(sources)} with text")
     for base, predicted in plain.items():
         before = np.array([judge(p, row) for p, row in zip(predicted, rows, strict=True)])
         _show(base, before, rows)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 
 os.environ.update(
@@ -21,6 +24,32 @@ for name in ("XLT_CACHE", "HF_HOME"):
 import pytest  # noqa: E402
 
 LOOPBACK = ("127.", "::1", "localhost")
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers",
+        "apertium(mode, ...): needs these of Apertium's modes (`eng-spa`); skipped where one is "
+        "not installed, an error where XLT_REQUIRE_APERTIUM is set",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    wanted = {mode for marker in item.iter_markers("apertium") for mode in marker.args}
+    if lacking := sorted(wanted - _apertium_modes()):
+        text = f"Apertium is not installed for {', '.join(lacking)}"
+        if os.environ.get("XLT_REQUIRE_APERTIUM"):
+            pytest.fail(f"{text}, and XLT_REQUIRE_APERTIUM is set")
+        pytest.skip(text)
+
+
+@cache
+def _apertium_modes() -> frozenset[str]:
+    if shutil.which("apertium") is None:
+        return frozenset()
+    listed = subprocess.run(["apertium", "-l"], capture_output=True, text=True, check=True)
+    return frozenset(listed.stdout.split())
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -45,7 +74,5 @@ def _no_network():
 @pytest.fixture(autouse=True, scope="session")
 def _clean_up():
     yield
-    import shutil
-
     for name in ("XLT_CACHE", "HF_HOME"):
         shutil.rmtree(Path(os.environ[name]), ignore_errors=True)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+
+from xlt.document import Document
+from xlt.registry import tasks
 
 WORDS = [
     ["Budi", "bought", "three", "books", "in", "Yogyakarta", "."],
@@ -44,31 +48,40 @@ TREES = [
 ]
 
 
-def tagged(tags: list[list[str]] = TAGS) -> list[dict[str, Any]]:
+def tagged(tags: list[list[str]] = TAGS, task: str = "ner") -> list[Document]:
     rows = zip(WORDS, tags, strict=True)
-    return [{"id": f"s{n}", "words": words, "tags": t} for n, (words, t) in enumerate(rows, 1)]
+    return documents(
+        task, [{"id": f"s{n}", "words": words, "tags": t} for n, (words, t) in enumerate(rows, 1)]
+    )
+
+
+def documents(task: str, rows: Iterable[dict[str, Any]], **options: Any) -> list[Document]:
+    """The documents of rows, by a registered task with these options."""
+    kind = tasks.get(task)
+    plugin = kind(kind.Options(**options))
+    return [plugin.validate_row(row, where=f"row {n}") for n, row in enumerate(rows, 1)]
+
+
+def row(task: Any, document: Document) -> dict[str, Any]:
+    """The document as a row of words, without where they stand in its text."""
+    columns = task.to_row(document)
+    return {name: value for name, value in columns.items() if name not in ("text", "offsets")}
 
 
 def _trees() -> list[dict[str, Any]]:
-    records = []
-    for n, (words, upos, (heads, relations)) in enumerate(zip(WORDS, UPOS, TREES, strict=True), 1):
-        rows = [
-            f"{i}\t{word}\t_\t{tag}\t_\t_\t{head}\t{relation}\t_\t_"
-            for i, (word, tag, head, relation) in enumerate(
-                zip(words, upos, heads, relations, strict=True), 1
-            )
-        ]
-        records.append(
-            {
-                "id": f"s{n}",
-                "words": words,
-                "upos": upos,
-                "heads": heads,
-                "relations": relations,
-                "lines": [f"# sent_id = s{n}", *rows],
-            }
+    return [
+        {
+            "id": f"s{n}",
+            "words": words,
+            "space_after": [True] * len(words),
+            "upos": upos,
+            "heads": heads,
+            "relations": relations,
+        }
+        for n, (words, upos, (heads, relations)) in enumerate(
+            zip(WORDS, UPOS, TREES, strict=True), 1
         )
-    return records
+    ]
 
 
 PAIRS = [
@@ -166,13 +179,20 @@ def _questions() -> list[dict[str, Any]]:
     ]
 
 
-RECORDS: dict[str, list[dict[str, Any]]] = {
-    "ner": tagged(),
+ROWS: dict[str, list[dict[str, Any]]] = {
+    "ner": [
+        {"id": f"s{n}", "words": words, "tags": tags}
+        for n, (words, tags) in enumerate(zip(WORDS, TAGS, strict=True), 1)
+    ],
     "dependency_parsing": _trees(),
     "nli": _pairs(),
     "event_extraction": _events(),
     "question_generation": _questions(),
 }
+"""Task → rows as its `validate_row` takes them."""
+
+RECORDS = {task: documents(task, rows) for task, rows in ROWS.items()}
+"""Task → the documents of these rows."""
 
 _SHORT = {"beams": 2, "max_pieces": 12}
 

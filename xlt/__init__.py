@@ -5,3 +5,4 @@ that use them, when they are used.
 """
 
 __version__ = "0.1.0"
+"""The one place where the version stands; the metadata take it from here."""

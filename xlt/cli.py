@@ -17,6 +17,7 @@ from xlt import __version__
 from xlt.commands import config, data, probe, project, runs, scores, sources, study, work
 from xlt.console import console
 from xlt.errors import XltError
+from xlt.extras import missing_package
 
 app = typer.Typer(
     name="xlt",
@@ -117,7 +118,7 @@ def _to_mend(error: Exception) -> XltError | None:
     if isinstance(error, OSError) and error.errno in _FULL | _FORBIDDEN:
         fix = "free some space" if error.errno in _FULL else "give a place you may write to"
         return XltError(str(error.strerror), where=error.filename, fix=fix)
-    return None
+    return missing_package(error)
 
 
 def _usage(error: Any) -> XltError:

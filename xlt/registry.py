@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from xlt.errors import XltError, choose
+from xlt.extras import missing_package
 
 EMBEDDED = "xlt-mini"
 """The encoder that is in the package (`xlt.model.embedded`): a name, and never a path."""
@@ -64,6 +65,8 @@ class Registry:
         try:
             return point.load()
         except (ImportError, AttributeError) as error:
+            if lacking := missing_package(error, where=where):
+                raise lacking from error
             package = point.dist.name if point.dist else "?"
             raise XltError(
                 f"the {self.kind} {name!r} cannot be loaded from {point.value}: {error}",

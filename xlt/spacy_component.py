@@ -23,13 +23,15 @@ from typing import TYPE_CHECKING, Any
 
 from spacy.language import Language
 
+from xlt.document import Document, Text
+
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
     from xlt.inference.predictor import Predictor
     from xlt.model.backbone import Backbone
     from xlt.projection.predict import ThroughTranslation
-    from xlt.task import Record, Task
+    from xlt.task import Task
 
 FOLDER, SETTINGS = "model", "settings.json"
 
@@ -63,15 +65,17 @@ class XltComponent:
             yield from batch
 
     def _annotate(self, docs: list[Doc]) -> None:
+        from xlt.display import annotate
+
         task, backbone, predictor = self._loaded
         sentences = [list(_sentences(doc)) for doc in docs]
         records = [
-            _record(task, str(number), tokens)
+            _document(task, str(number), tokens)
             for number, tokens in enumerate((t for found in sentences for t in found), 1)
         ]
         predicted = iter(predictor(records, task.encode(records, backbone, None)))
         for doc, found in zip(docs, sentences, strict=True):
-            task.annotate(doc, [(next(predicted), tokens) for tokens in found])
+            annotate(task, doc, [(next(predicted), tokens) for tokens in found])
 
     # Serialisation -------------------------------------------------------------------------
 
@@ -138,5 +142,9 @@ def _sentences(doc: Doc) -> Iterator[list[Token]]:
         yield sentence
 
 
-def _record(task: Task, id: str, tokens: list[Token]) -> Record:
-    return task.from_words(id, [t.text for t in tokens], [bool(t.whitespace_) for t in tokens])
+def _document(task: Task, id: str, tokens: list[Token]) -> Document:
+    start = tokens[0].idx
+    end = tokens[-1].idx + len(tokens[-1])
+    offsets = tuple((token.idx - start, token.idx + len(token) - start) for token in tokens)
+    surface = tokens[0].doc.text[start:end]
+    return task.from_text(id, Text(surface, tuple(token.text for token in tokens), offsets))

@@ -1,14 +1,18 @@
 """The plugin protocol: what a task must say so that every strategy can transfer it.
 
-A record is a plain dict with the columns of `Task.features()`, always with a string `id`. If
-there is a column `language`, a record that comes without one gets that of its data.
-Everything between a file and a score goes through these methods, in this order::
+A task's examples are documents (`xlt.document`): texts, and layers of annotation on them. It says
+which it has (`Task.texts`, `Task.layers`); what depends on the kind of a layer alone, such as
+projecting it through a translation or showing it, is written once for all tasks. Everything
+between a file and a score goes through these methods, in this order::
 
     read → labels → encode → collate → model(**batch) → decode → counts → metrics → write
 
 A task knows no strategy, and nothing in xlt knows a task. Register a subclass under the
 entry-point group ``xlt.tasks``; `xlt.testing.check_task` is the contract test. For a label a
 word, `xlt.word_task.WordLabelTask` has written most of it already.
+
+What only some tasks can do is a `Protocol` below: `Projecting`, `Averaging`, `Annotating`,
+`Generating`. A task that has the methods has the ability.
 """
 
 from __future__ import annotations
@@ -17,25 +21,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TextIO, runtime_checkable
 
 from xlt.config.schema import ProjectionSettings
+from xlt.document import Document, Label, Layer, Schema, Text
+from xlt.document.document import Row
 from xlt.errors import XltError, choose
 from xlt.options import Section
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from datasets import Features
     from numpy.typing import NDArray
     from spacy.tokens import Doc, Token
 
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
-    from xlt.projection.pair import AlignedPair, Projection, Span
-
-Record = dict[str, Any]
-"""One sentence, pair or passage: JSON-able values under the names of `Task.features()`."""
+    from xlt.projection.pair import AlignedPair, Projection
+    from xlt.reader_options import ReaderOptions
 
 Labels = Mapping[str, tuple[str, ...]]
 """Label layer → its labels in the order of the model's outputs, e.g. {"tag": ("O", "B-PER")}."""
@@ -47,10 +50,10 @@ class TaskOptions(Section):
 
 @dataclass
 class Example:
-    """One record, ready for `collate`.
+    """One document, ready for `collate`.
 
-    index:  position of the record in the data it was encoded from.
-    length: pieces the encoder computes for it (all windows together): what a token budget counts.
+    index:  position of the document in the data it was encoded from.
+    length: subwords the encoder computes for it (all windows together): what a token budget counts.
     inputs: whatever the task's `collate` needs; `inputs["words"]` by custom an EncodedWords.
     weight: of its loss in training. The trainer's affair: a task neither sets nor reads it.
     """
@@ -66,33 +69,42 @@ class Task(ABC):
 
     name: ClassVar[str]
     Options: ClassVar[type[TaskOptions]] = TaskOptions
+    texts: ClassVar[tuple[str, ...]] = ("text",)
+    """Names of a document's texts. Layers stand on the first."""
+    layers: ClassVar[Mapping[str, type[Layer]]]
+    """The annotation of a document: name → kind."""
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Those layers that the model may be given; the others it predicts."""
+    counted: ClassVar[tuple[str, ...] | None] = None
+    """The layers whose labels a projection counts; by default those that the model predicts."""
+    controls: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Controls in `xlt probe`: name → texts that are hidden from the model."""
     metrics_reported: ClassVar[tuple[str, ...]]
     """Names that `metrics` returns; the first one selects checkpoints. Larger is better."""
+    metrics_below_100: ClassVar[tuple[str, ...]] = ()
+    """Those of `metrics_reported` that even a perfect prediction leaves below 100 (METEOR)."""
     formats: ClassVar[Mapping[str, tuple[str, ...]]]
     """Format → file suffixes that mean it, e.g. {"conllu": (".conllu",)}; the first is written."""
     formats_read: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Formats that `read` knows and `write` does not. One without suffix has to be declared."""
+    columns: ClassVar[tuple[str, ...]]
+    """The columns of a row, as `to_row` gives it and `validate_row` takes it."""
+    optional_columns: ClassVar[tuple[str, ...]] = ("id",)
+    """Columns that `validate_row` can do without."""
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {}
+    """Format → model of what its reader may be told beside the path; without, it takes nothing."""
     count_names: ClassVar[tuple[str, ...]]
     """Names of the columns of `counts`."""
-    aligned: ClassVar[bool] = True
-    """Whether `project` looks at the links between words; without, nothing need be aligned."""
-    partial: ClassVar[bool] = False
-    """Whether a record that lacks some of its labels is still true: what has none is not learnt
-    from. It is not where the lack of a label is an answer, as of entities."""
     measured_as: ClassVar[tuple[str, ...]] = ()
     """What published tables of transfer scores call the task (`xlt.typology.scores`), if any."""
-    ablation: ClassVar[str] = ""
-    """What `ablated` leaves of a record, as a name of the control in `xlt probe`; "" without."""
-    optional_columns: ClassVar[tuple[str, ...]] = ("id", "space_after")
-    """Columns that a data set of a hub need not have; `adopt` fills in those but these two."""
-    written: ClassVar[tuple[str, ...]] = ()
-    """Columns of a record that hold text which its model writes. A model that reads a translation
-    has them translated back."""
-    metrics_below_100: ClassVar[tuple[str, ...]] = ()
-    """Those of `metrics_reported` that even a perfect prediction leaves below 100 (METEOR)."""
 
     def __init__(self, options: TaskOptions | None = None) -> None:
         self.options = self.Options() if options is None else options
+
+    @property
+    def schema(self) -> Schema:
+        """The texts and layers of this task's documents."""
+        return Schema(self.texts, self.layers)
 
     @property
     def counts_given_gold(self) -> tuple[str, ...]:
@@ -108,46 +120,59 @@ class Task(ABC):
     # Data ----------------------------------------------------------------------------------
 
     @abstractmethod
-    def features(self) -> Features:
-        """Arrow schema of a record."""
-
-    @abstractmethod
     def read(
         self, path: Path, format: str, *, labelled: bool = True, **options: Any
-    ) -> Iterator[Record]:
-        """The records of a file. Raises XltError with ``path:line`` for anything malformed.
+    ) -> Iterator[Document]:
+        """The documents of a file. Raises XltError with ``path:line`` for anything malformed.
 
         labelled: False where the annotation may be missing, because it is to be predicted.
-        options:  the reader's, from a data card.
+        options:  those of the format's `reader_options` that were set, in a data reference, a
+            card or on the command line; they have been checked.
         """
 
     @abstractmethod
-    def write(self, records: Iterable[Record], stream: TextIO, format: str) -> None:
-        """Write records so that `read` gives them back."""
+    def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
+        """Write documents so that `read` gives them back."""
 
     @abstractmethod
-    def from_words(self, id: str, words: list[str], space_after: list[bool]) -> Record:
-        """An unlabelled record, for prediction on raw text or pre-tokenised lines."""
+    def validate_row(self, row: Row, *, where: object) -> Document:
+        """The document of a row: a line of JSON Lines, or a row of a data set of the hub.
 
-    @abstractmethod
-    def words(self, record: Record) -> list[str]:
-        """All words of the record, for statistics of the vocabulary."""
-
-    def adopt(self, row: Record, *, where: object) -> Record:
-        """A row of a data set that `read` has not read (a hub's), as a record.
-
-        Its columns are those of `features()`. The place for the task's options; raises XltError
-        for malformed annotation.
+        The place for the task's options. Raises XltError for malformed annotation.
         """
-        return row
 
-    def text(self, record: Record) -> str:
-        """The record's text, for train/test overlap checks."""
-        return " ".join(self.words(record))
+    @abstractmethod
+    def to_row(self, document: Document) -> Row:
+        """The document as a row with the columns in `columns`, JSON-able."""
 
-    def sizes(self, record: Record) -> dict[str, int]:
-        """Name → how much of it the record has: what a `limit` may count instead of records."""
-        return {"words": len(self.words(record))}
+    def from_text(self, id: str, text: Text, language: str = "") -> Document:
+        """A document without annotation, for prediction on running text or on words.
+
+        Raises XltError where a text alone is not enough.
+        """
+        if len(self.texts) > 1:
+            raise XltError(
+                f"a text alone is not enough for {self.name}",
+                where="--input-format",
+                fix=f"give a file in one of the formats {', '.join(self.readable())}",
+            )
+        layers = {name: kind.empty(len(text.words)) for name, kind in self.layers.items()}
+        return Document(id, {self.texts[0]: text}, layers, language)
+
+    def given_texts(self, document: Document) -> list[Text]:
+        """The texts that the model is given, for statistics and comparisons; all have words."""
+        from xlt.data.segment import with_words
+
+        given = (document.texts[name] for name in self.texts if name not in generated_texts(self))
+        return [text if text.words else with_words(text.surface) for text in given]
+
+    def words(self, document: Document) -> list[str]:
+        """The words of `given_texts`."""
+        return [word for text in self.given_texts(document) for word in text.words]
+
+    def sizes(self, document: Document) -> dict[str, int]:
+        """Name → how much of it the document has: what a `limit` may count instead of records."""
+        return {"words": len(self.words(document))}
 
     @classmethod
     def readable(cls) -> dict[str, tuple[str, ...]]:
@@ -155,7 +180,8 @@ class Task(ABC):
         return {**cls.formats, **cls.formats_read}
 
     def format_of(self, path: Path, declared: str | None = None) -> str:
-        """The declared format, or the one that the file's suffix (before .gz/.xz) means."""
+        """The declared format, or the one that the file's suffix (before .gz/.xz) means, in
+        letters of either case."""
         if declared is not None:
             if declared in self.readable():
                 return declared
@@ -164,114 +190,22 @@ class Task(ABC):
                 where=path,
                 fix=choose(declared, self.readable()),
             )
-        name = path.name.removesuffix(".gz").removesuffix(".xz")
+        name = path.name.lower().removesuffix(".gz").removesuffix(".xz")
         for format, suffixes in self.readable().items():
             if name.endswith(suffixes):
                 return format
         raise XltError(
             f"cannot tell the format from the name {path.name!r}",
             where=path,
-            fix=f"say `format:` in the data reference ({', '.join(self.readable())})",
-        )
-
-    def annotate(self, doc: Doc, sentences: Sequence[tuple[Record, Sequence[Token]]]) -> None:
-        """Put predicted annotation on a spaCy document; optional, for `spacy` and `display`.
-
-        sentences: each record with the tokens that are its words. They are the document's tokens
-            without its white space.
-        """
-        raise XltError(
-            f"the task {self.name} does not say what its predictions are in a spaCy document",
-            fix=f"implement {type(self).__name__}.annotate",
-        )
-
-    # Projection ----------------------------------------------------------------------------
-
-    def lacks(self, methods: Iterable[str]) -> list[str]:
-        """Those of the methods that the task has not implemented."""
-        kind = type(self)
-        missing = [name for name in methods if getattr(kind, name) is getattr(Task, name)]
-        return [f"{kind.__name__}.{name}" for name in missing]
-
-    def texts(self, record: Record) -> dict[str, list[str]]:
-        """Name → words of every text of the record that a translation replaces."""
-        return {"text": self.words(record)}
-
-    def spans(self, record: Record) -> dict[str, list[Span]]:
-        """The labelled spans of every text, for projection by markers or by matching candidates;
-        none where the annotation is something else."""
-        return {}
-
-    def project(
-        self, record: Record, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
-    ) -> Projection:
-        """The record's annotation on the translations of its texts, with the record's id.
-
-        pairs:    by the names of `texts`; the words of `pair.target` are the new record's.
-        settings: the config's `projection` section, for the functions of `xlt.projection` that do
-            the work: `spans` (spans, answers, structures, sentence labels), `words`, `trees`.
-
-        Pure. It serves both directions: source labels on a translation (translate-train), and
-        labels predicted on a translation back on the original (translate-test).
-        """
-        raise XltError(
-            f"the task {self.name} does not say how its records are projected",
-            where="strategy",
-            fix=f"implement {type(self).__name__}.project, or choose a strategy without projection",
-        )
-
-    def translated(self, record: Record, pairs: Mapping[str, AlignedPair]) -> Record | None:
-        """The record on the translations of its texts, with its id and without annotation.
-
-        None where the translation lacks something that a model has to be given.
-        """
-        if len(pairs) == 1:
-            (pair,) = pairs.values()
-            spaces = pair.spaces or [True] * len(pair.target)
-            return self.from_words(record["id"], list(pair.target), list(spaces))
-        raise XltError(
-            f"the task {self.name} does not say what its records are in translation",
-            where="strategy",
-            fix=f"implement {type(self).__name__}.translated, or choose a strategy that predicts "
-            "on the text itself",
-        )
-
-    def complete(self, own: Record, carried: Record) -> Record:
-        """The prediction that was made on a translation and projected back, completed.
-
-        own:     what the model predicts on the record itself; its texts are the ones to keep.
-        carried: what `project` gives. What it leaves open is taken from `own`.
-        """
-        return carried
-
-    def carry(
-        self,
-        outputs: Mapping[str, torch.Tensor],
-        row: int,
-        pairs: Mapping[str, AlignedPair],
-        projection: Projection,
-        labels: Labels,
-    ) -> dict[str, NDArray[np.float32]]:
-        """A model's outputs on a translation, as what it would give on the original.
-
-        outputs:    of a batch, as `decode` takes them; the record is in this row of them.
-        pairs:      of the translation (source) and the original (target).
-        projection: of what `decode` made of the outputs.
-
-        Returns those outputs that can be carried over, of this record alone, without padding, as
-        log-probabilities; uniform where the links say nothing.
-        """
-        raise XltError(
-            f"the task {self.name} cannot average predictions on a text and on its translation",
-            where="strategy",
-            fix=f"implement {type(self).__name__}.carry, or use `strategy: translate_test`",
+            fix=f"say `format:` beside `ref:` in the config, or `--input-format` "
+            f"({', '.join(self.readable())})",
         )
 
     # Labels --------------------------------------------------------------------------------
 
     @abstractmethod
-    def labels(self, records: Iterable[Record]) -> Labels:
-        """The label inventory of these records, in a fixed order, after the task's options."""
+    def labels(self, documents: Iterable[Document]) -> Labels:
+        """The label inventory of these documents, in a fixed order, after the task's options."""
 
     def check_labels(self, labels: Labels, data: Labels, *, where: object) -> None:
         """Raise XltError if evaluation data hold a label that the model cannot predict."""
@@ -300,11 +234,11 @@ class Task(ABC):
 
     @abstractmethod
     def encode(
-        self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
+        self, documents: Sequence[Document], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
-        """Pieces and gold label ids of every record; without `labels`, inputs only.
+        """Subwords and gold label ids of every document; without `labels`, inputs only.
 
-        Nothing may be cut: a record longer than the encoder takes is split into windows.
+        Nothing may be cut: a document longer than the encoder takes is split into windows.
         """
 
     @abstractmethod
@@ -314,12 +248,12 @@ class Task(ABC):
     @abstractmethod
     def decode(
         self,
-        records: Sequence[Record],
+        documents: Sequence[Document],
         examples: Sequence[Example],
         outputs: Mapping[str, torch.Tensor],
         labels: Labels,
-    ) -> list[Record]:
-        """Copies of the records with predicted annotation; as many words as went in."""
+    ) -> list[Document]:
+        """Copies of the documents with predicted annotation, of the same words."""
 
     def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
         """One set of outputs from those of several models on the same batch, for `decode`.
@@ -334,8 +268,8 @@ class Task(ABC):
     # Evaluation ----------------------------------------------------------------------------
 
     @abstractmethod
-    def counts(self, gold: Record, predicted: Record) -> NDArray[np.float64]:
-        """Sufficient statistics of one record, shape (len(count_names),); they add up."""
+    def counts(self, gold: Document, predicted: Document) -> NDArray[np.float64]:
+        """Sufficient statistics of one document, shape (len(count_names),); they add up."""
 
     @abstractmethod
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -344,23 +278,92 @@ class Task(ABC):
         Vectorised over the leading axes, so that a bootstrap is one call.
         """
 
-    # Probing -------------------------------------------------------------------------------
 
-    def groups(self, record: Record) -> tuple[str, ...]:
-        """What a challenge set counts the record under, e.g. the phenomena that it tests."""
-        return ()
+# What only some tasks can do ---------------------------------------------------------------
 
-    def answer(self, record: Record) -> str | None:
-        """The record's label ("" if unknown), for tasks whose records have just one."""
-        return None
 
-    def answered(self, record: Record, label: str) -> Record:
-        """A copy of the record with this label; for tasks that implement `answer`."""
-        raise NotImplementedError(f"{type(self).__name__} has no `answered`")
+@runtime_checkable
+class Projecting(Protocol):
+    """A task that projects its documents in a way of its own; others are projected by layers."""
 
-    def ablated(self, record: Record) -> Record:
-        """The record without what its answer should depend on; for tasks with an `ablation`."""
-        raise NotImplementedError(f"{type(self).__name__} has no `ablated`")
+    def project(
+        self, document: Document, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
+    ) -> Projection:
+        """The document on the translations of its texts; pure.
+
+        pairs: by the names of `Task.texts`; the targets are the new document's texts.
+
+        It serves both directions: source labels on a translation (translate-train), and labels
+        predicted on a translation back on the original (translate-test).
+        """
+
+
+@runtime_checkable
+class Averaging(Protocol):
+    """A task whose predictions on a text and on its translation can be averaged."""
+
+    def project_predictions(
+        self,
+        outputs: Mapping[str, torch.Tensor],
+        row: int,
+        pairs: Mapping[str, AlignedPair],
+        projection: Projection,
+        labels: Labels,
+    ) -> dict[str, NDArray[np.float32]]:
+        """A model's outputs on a translation, as what it would give on the original.
+
+        outputs:    of a batch, as `decode` takes them; the document is in this row of them.
+        pairs:      of the translation (source) and the original (target).
+        projection: of what `decode` made of the outputs.
+
+        Returns those outputs that can be projected, of this document alone, without padding, as
+        log-probabilities; uniform where the links say nothing.
+        """
+
+
+@runtime_checkable
+class Annotating(Protocol):
+    """A task that says itself what its predictions are in a spaCy document; of others the layers
+    are shown (`xlt.display`)."""
+
+    def annotate(self, doc: Doc, sentences: Sequence[tuple[Document, Sequence[Token]]]) -> None:
+        """Put predicted annotation on a spaCy document.
+
+        sentences: each document with the tokens that are its words. They are all the tokens of
+            `doc` but its white space.
+        """
+
+
+@runtime_checkable
+class Generating(Protocol):
+    """A task whose model writes some of the texts; a model that reads a translation has them
+    translated back."""
+
+    generated_texts: ClassVar[tuple[str, ...]]
+
+    def accept(self, own: Document, written: Document) -> Document:
+        """A prediction with texts that were generated in another language and translated.
+
+        own:     what the model predicts on the document itself; its other texts are kept.
+        written: the generated texts, and what else was predicted with them.
+        """
+
+
+def generated_texts(task: Task) -> tuple[str, ...]:
+    """Names of the texts that the task's model writes; they are never given to it."""
+    return task.generated_texts if isinstance(task, Generating) else ()
+
+
+def predicted_layers(task: Task) -> list[str]:
+    """Names of the layers that the task's model predicts."""
+    return [name for name in task.layers if name not in task.reads]
+
+
+def label_layer(task: Task) -> str | None:
+    """The layer of the one label that is all the task predicts; None for other tasks."""
+    names = predicted_layers(task)
+    only = len(names) == 1 and issubclass(task.layers[names[0]], Label)
+    return names[0] if only and not generated_texts(task) else None
 
 
 def extend_labels(known: Labels, new: Labels) -> Labels:

@@ -18,100 +18,88 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 import numpy as np
 
+from xlt.data.rows import OPTIONAL, text_columns, text_from_columns
+from xlt.document import Document, Layer, Tags, Text
+from xlt.document.document import Row
 from xlt.errors import XltError
-from xlt.task import Example, Labels, Record, Task
+from xlt.reader_options import JsonlOptions, ReaderOptions
+from xlt.task import Example, Labels, Task
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Features
     from numpy.typing import NDArray
 
-    from xlt.config.schema import ProjectionSettings
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
 
 
 class WordLabelTask(Task):
-    """Records: {id, words, tags}, one tag a word."""
+    """Documents of one text with a tag a word."""
 
+    layers: ClassVar[Mapping[str, type[Layer]]] = {"tags": Tags}
     metrics_reported: ClassVar[tuple[str, ...]] = ("accuracy",)
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"jsonl": (".jsonl",)}
+    columns: ClassVar[tuple[str, ...]] = ("id", "words", "tags", *OPTIONAL)
+    optional_columns: ClassVar[tuple[str, ...]] = ("id", *OPTIONAL)
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {"jsonl": JsonlOptions}
     count_names: ClassVar[tuple[str, ...]] = ("right", "words")
-    partial: ClassVar[bool] = True
     untagged: ClassVar[str] = "_"
-    """What words without annotation have for a tag. Unless it is one of the labels, they are
-    neither learnt from nor scored."""
+    """What files have for the tag of a word without annotation; such words are neither learnt from
+    nor scored."""
 
     # Data ----------------------------------------------------------------------------------
 
-    def features(self) -> Features:
-        from datasets import Features, List, Value
-
-        text = Value("string")
-        return Features({"id": text, "words": List(text), "tags": List(text)})
-
     def read(
         self, path: Path, format: str, *, labelled: bool = True, **options: Any
-    ) -> Iterator[Record]:
+    ) -> Iterator[Document]:
         from xlt.data.jsonl import read_jsonl
 
         required = ("words", "tags") if labelled else ("words",)
         for number, row in read_jsonl(path, required=required, **options):
             row.setdefault("id", str(number))
-            yield self.adopt(row, where=f"{path}:{number}")
+            yield self.validate_row(row, where=f"{path}:{number}")
 
-    def adopt(self, row: Record, *, where: object) -> Record:
-        words, tags = row["words"], row.get("tags")
+    def validate_row(self, row: Row, *, where: object) -> Document:
+        text = text_from_columns(row, where=where)
+        tags = row.get("tags")
         if tags is None:
-            tags = [self.untagged] * len(words)
-        for name, values in ("words", words), ("tags", tags):
-            if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-                raise XltError(f"`{name}` is no list of texts", where=where, fix="give one a word")
-        return self.record(row["id"], words, tags, where=where)
+            tags = [self.untagged] * len(text.words)
+        if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+            raise XltError("`tags` is no list of texts", where=where, fix="give one a word")
+        return self.document(row["id"], text, tags, where=where)
 
-    def record(self, id: object, words: list[str], tags: list[str], *, where: object) -> Record:
-        """The record of a sentence that was read; the place for a task's options."""
-        if len(tags) != len(words):
+    def document(self, id: object, text: Text, tags: Sequence[str], *, where: object) -> Document:
+        """The document of a sentence that was read; the place for a task's options."""
+        if len(tags) != len(text.words):
             raise XltError(
-                f"{len(words)} words but {len(tags)} tags", where=where, fix="give one tag a word"
+                f"{len(text.words)} words but {len(tags)} tags",
+                where=where,
+                fix="give one tag a word",
             )
-        return {"id": str(id), "words": words, "tags": tags}
+        return self.with_tags(Document(str(id), {"text": text}), tags)
 
-    def write(self, records: Iterable[Record], stream: TextIO, format: str) -> None:
+    def to_row(self, document: Document) -> Row:
+        return {"id": document.id, **text_columns(document.text), "tags": self.tags(document)}
+
+    def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
         from xlt.data.jsonl import write_jsonl
 
-        write_jsonl(records, stream)
+        write_jsonl(map(self.to_row, documents), stream)
 
-    def from_words(self, id: str, words: list[str], space_after: list[bool]) -> Record:
-        return {"id": id, "words": words, "tags": [self.untagged] * len(words)}
+    def tags(self, document: Document) -> list[str]:
+        """The tag of every word; `untagged` where there is none."""
+        tags = document.layer(Tags, "tags").tags
+        return [self.untagged if tag is None else tag for tag in tags]
 
-    def words(self, record: Record) -> list[str]:
-        return list(record["words"])
+    def with_tags(self, document: Document, tags: Sequence[str]) -> Document:
+        """A copy of the document with these tags."""
+        known = (None if tag == self.untagged else tag for tag in tags)
+        return document.with_layers(tags=Tags(tuple(known)))
 
     # Projection ----------------------------------------------------------------------------
 
-    def project(
-        self, record: Record, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
-    ) -> Projection:
-        from xlt.projection.pair import Projection
-        from xlt.projection.words import project_words
-
-        tags = [None if tag == self.untagged else tag for tag in record["tags"]]
-        found, outcomes = project_words(tags, pairs["text"], settings)
-        if not any(found):
-            return Projection(None, tuple(outcomes))
-        words = list(pairs["text"].target)
-        projected = [self.untagged if tag is None else tag for tag in found]
-        return Projection({"id": record["id"], "words": words, "tags": projected}, tuple(outcomes))
-
-    def complete(self, own: Record, carried: Record) -> Record:
-        pairs = zip(own["tags"], carried["tags"], strict=True)
-        if not self.partial:
-            return {**own, "tags": carried["tags"]}
-        return {**own, "tags": [mine if tag == self.untagged else tag for mine, tag in pairs]}
-
-    def carry(
+    def project_predictions(
         self,
         outputs: Mapping[str, torch.Tensor],
         row: int,
@@ -119,14 +107,14 @@ class WordLabelTask(Task):
         projection: Projection,
         labels: Labels,
     ) -> dict[str, NDArray[np.float32]]:
-        from xlt.projection.words import carry_scores
+        from xlt.projection.words import project_scores
 
-        return {"scores": carry_scores(outputs["scores"][row].numpy(), pairs["text"])}
+        return {"scores": project_scores(outputs["scores"][row].numpy(), pairs["text"])}
 
     # Labels --------------------------------------------------------------------------------
 
-    def labels(self, records: Iterable[Record]) -> Labels:
-        seen = {tag for record in records for tag in record["tags"]}
+    def labels(self, documents: Iterable[Document]) -> Labels:
+        seen = {tag for document in documents for tag in self.tags(document)}
         return {"tag": tuple(sorted(seen - {self.untagged}))}
 
     # Model ---------------------------------------------------------------------------------
@@ -141,18 +129,18 @@ class WordLabelTask(Task):
         return self.build(backbone, labels)
 
     def encode(
-        self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
+        self, documents: Sequence[Document], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
         from xlt.data.batch import IGNORED
 
-        encoded = backbone.words([record["words"] for record in records])
+        encoded = backbone.words([document.text for document in documents])
         known = {tag: i for i, tag in enumerate(labels["tag"])} if labels else {}
         ids = {self.untagged: IGNORED, **known}
         examples = []
-        for index, (record, words) in enumerate(zip(records, encoded, strict=True)):
+        for index, (document, words) in enumerate(zip(documents, encoded, strict=True)):
             inputs: dict[str, Any] = {"words": words, "pad": backbone.pad_id}
             if labels:
-                inputs["tags"] = np.array([ids[tag] for tag in record["tags"]], np.int64)
+                inputs["tags"] = np.array([ids[tag] for tag in self.tags(document)], np.int64)
             examples.append(Example(index, words.length, inputs))
         return examples
 
@@ -182,30 +170,29 @@ class WordLabelTask(Task):
 
     def decode(
         self,
-        records: Sequence[Record],
+        documents: Sequence[Document],
         examples: Sequence[Example],
         outputs: Mapping[str, torch.Tensor],
         labels: Labels,
-    ) -> list[Record]:
+    ) -> list[Document]:
         tags = labels["tag"]
         mask = np.zeros(outputs["scores"].shape[:2], bool)
         for row, example in enumerate(examples):
             mask[row, : example.inputs["words"].n_words] = True
+        chosen = self.best(outputs["scores"].numpy(), mask, tags)
         decoded = []
-        for record, ids in zip(
-            records, self.best(outputs["scores"].numpy(), mask, tags), strict=True
-        ):
-            if len(ids) != len(record["words"]):
-                raise AssertionError(f"{len(record['words'])} words in, {len(ids)} tags out")
-            decoded.append({**record, "tags": [tags[i] for i in ids]})
+        for document, ids in zip(documents, chosen, strict=True):
+            if len(ids) != len(document.words):
+                raise AssertionError(f"{len(document.words)} words in, {len(ids)} tags out")
+            decoded.append(self.with_tags(document, [tags[i] for i in ids]))
         return decoded
 
     # Evaluation ----------------------------------------------------------------------------
 
-    def counts(self, gold: Record, predicted: Record) -> NDArray[np.float64]:
+    def counts(self, gold: Document, predicted: Document) -> NDArray[np.float64]:
         pairs = [
             (a, b)
-            for a, b in zip(gold["tags"], predicted["tags"], strict=True)
+            for a, b in zip(self.tags(gold), self.tags(predicted), strict=True)
             if a != self.untagged
         ]
         return np.array([sum(a == b for a, b in pairs), len(pairs)], np.float64)

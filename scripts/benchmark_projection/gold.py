@@ -38,7 +38,7 @@ def _texts(name: str, source: str, target: str, rows: int) -> Iterator[tuple[str
     codes = [languages.match(code, card.languages) for code in (source, target)]
     if name == "xl-wa":  # its training pairs, without their silver links
         if codes[1] and source == "eng" and "train" in card.languages[codes[1]]:
-            yield from (pair for *pair, _ in _rows(f"xl-wa:{codes[1]}:train"))
+            yield from ((one, other) for one, other, _ in _rows(f"xl-wa:{codes[1]}:train"))
         return
     if None in codes:
         return
@@ -100,7 +100,8 @@ def alignment_scores(links: Sequence[Links], gold: Gold) -> tuple[float, float, 
 def gold_sets(split: str) -> Iterator[tuple[str, str, str, Gold]]:
     """Name, source, target, gold: those that are on this machine."""
     for language in cards.get("xl-wa").languages:
-        pairs, sure = [], []
+        pairs: list[WordPair] = []
+        sure = []
         for one, other, links in _rows(f"xl-wa:{language}:{split}"):
             pairs.append((one.split(), other.split()))
             sure.append({(int(a), int(b)) for a, b in (x.split("-") for x in links.split())})

@@ -48,7 +48,7 @@ def ranked(
         return [known[one] for one in texts]
 
     for weight in weights:
-        found = [dict(one) for one in links]
+        found: list[Links] = [dict(one) for one in links]
 
         def work(weight: float = weight, found: list[Links] = found) -> None:
             for n, matches in zip(chosen, rank(asked, settings, quality, weight), strict=True):

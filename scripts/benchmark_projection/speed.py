@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -35,11 +36,11 @@ def speed(aligners: Mapping[str, Callable[..., Aligner]]) -> None:
                 aligner = make(batch_tokens=batch)
                 aligner.align(whole[:8], "eng", "deu")  # loads the model
                 _say(f"encoder, batches of {batch} pieces", len(whole), cpu_seconds(
-                    lambda a=aligner: a.align(whole, "eng", "deu")))  # fmt: skip
+                    partial(aligner.align, whole, "eng", "deu")))  # fmt: skip
         else:
             aligner = make()
             _say(f"{name}, end to end", len(whole), cpu_seconds(
-                lambda a=aligner: a.align(whole, "eng", "deu")))  # fmt: skip
+                partial(aligner.align, whole, "eng", "deu")))  # fmt: skip
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
@@ -79,13 +80,13 @@ def _symmetrisation(pairs: Sequence[WordPair]) -> None:
         rows = np.array([(n, i, j) for n, one in enumerate(links) for i, j in one], np.int64)
         return LinkTable(rows[:, 0], rows[:, 1], rows[:, 2], np.ones(len(rows)))
 
-    tables = [table(links) for links in both]
+    forward, reverse = (table(links) for links in both)
 
     def loops() -> list[set[tuple[int, int]]]:
         return [_moses(len(s), len(t), a, b) for (s, t), a, b in zip(pairs, *both, strict=True)]
 
     def ours() -> LinkTable:
-        return symmetrise(*tables, "grow-diag-final-and")
+        return symmetrise(forward, reverse, "grow-diag-final-and")
 
     assert [set(a) for a in ours().links(len(pairs))] == loops(), "not the same links"
     slow = cpu_seconds(loops)
@@ -135,11 +136,14 @@ def _matching(pairs: Sequence[WordPair]) -> tuple[float, float]:
     batches = []
     for start in range(0, len(ordered), 32):
         some = ordered[start : start + 32]
-        sizes = [torch.tensor([len(pair[side]) for pair in some]) for side in (0, 1)]
-        batches.append((_untied(len(some), *(int(s.max()) for s in sizes), draw), *sizes))
+        rows, columns = (torch.tensor([len(pair[side]) for pair in some]) for side in (0, 1))
+        similarity = _untied(len(some), int(rows.max()), int(columns.max()), draw)
+        batches.append((similarity, rows, columns))
 
     def ours() -> list[torch.Tensor]:
-        return [extract(*batch, "itermax") for batch in batches]
+        return [
+            extract(similarity, rows, columns, "itermax") for similarity, rows, columns in batches
+        ]
 
     def loops() -> list[list[tuple[int, int]]]:
         return [

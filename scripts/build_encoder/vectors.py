@@ -106,8 +106,8 @@ def _eflomal(source: Ids, target: Ids, effort: float) -> list[list[tuple[int, in
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, side in (("s", source), ("t", target)):
-            lines = (" ".join(map(str, side[k])) for k in usable)
-            (folder / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+            sentences = (" ".join(map(str, side[k])) for k in usable)
+            (folder / file).write_text("\n".join(sentences) + "\n", encoding="utf-8")
         with (folder / "s").open() as s, (folder / "t").open() as t:
             eflomal.Aligner(
                 rel_iterations=rounds * effort, n_samplers=3 if effort >= 1 else 1
@@ -145,7 +145,7 @@ def carried_over(own: Vectors, anchors: Vectors, known: NDArray[np.bool_]) -> Ve
     return normalised(own @ weights)
 
 
-def normalised(vectors: Vectors) -> Vectors:
+def normalised(vectors: NDArray[np.floating]) -> Vectors:
     """Unit rows; rows of zeros stay zero."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     result: Vectors = (vectors / np.maximum(length, 1e-6)).astype(np.float32)

@@ -24,7 +24,7 @@ from typer.main import get_command
 from xlt.cli import app
 from xlt.evaluation.report import Table
 
-HERE = Path(__file__).parent
+CONFIGS = Path(__file__).parents[1] / "examples" / "demo"
 RUNS = {
     "in_language": ("las", "60 Javanese sentences"),
     "zero_shot": ("las", "English, no Javanese label"),
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
     folders = [text for text in arguments if "=" not in text]
     folder = Path(folders[0] if folders else "runs/demo").absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    for file in HERE.glob("*.yaml"):
+    for file in CONFIGS.glob("*.yaml"):
         shutil.copy(file, folder)
     ranking = predicted_sources()
     for name, (_, labels) in RUNS.items():

@@ -26,7 +26,8 @@ def english(over: World, row: Row) -> Values:
 def best_on_average(over: World, row: Row) -> Values:
     """Mean standardised score over the other targets; measured once is still mostly average."""
     rest, scores, known = _others(row)
-    return scores.sum(1)[rest] / (known.sum(1)[rest] + 1)
+    mean: Values = scores.sum(1)[rest] / (known.sum(1)[rest] + 1)
+    return mean
 
 
 def near(over: World, row: Row) -> Values:

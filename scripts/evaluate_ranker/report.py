@@ -33,7 +33,7 @@ def judge(predicted: Values, row: Row) -> tuple[float, ...]:
     gain = 2.0 ** np.maximum(0, min(10, count) + 1 - rank) - 1
     top = np.argsort(-predicted, kind="stable")[:3]
     discount = 1 / np.log2(np.arange(2, 5))
-    ndcg = 100 * (gain[top] @ discount) / (np.sort(gain)[::-1][:3] @ discount)
+    ndcg = 100 * float(gain[top] @ discount) / float(np.sort(gain)[::-1][:3] @ discount)
     percent = row.matrix.percent
     regret = [scores.max() - scores[top[:n]].max() if percent else np.nan for n in (1, 3)]
     return (ndcg, *regret, _spearman(predicted, scores))

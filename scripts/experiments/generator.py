@@ -24,8 +24,9 @@ from scripts.build_encoder.text import column, json_sentences, premises, treeban
 from xlt.config.schema import Model
 from xlt.data import cards
 from xlt.data.batch import StepSampler
-from xlt.data.prompt import Ids, PromptEncoder, collate_prompts, collate_targets, encode_texts
+from xlt.data.prompt import PromptEncoder, collate_prompts, collate_targets
 from xlt.data.segment import join
+from xlt.data.subwords import Ids, Subwords
 from xlt.errors import XltError
 from xlt.files import write_json
 from xlt.inference.device import autocast, choose_precision
@@ -112,6 +113,13 @@ def units(text: str) -> list[str]:
     return words if len(words) > len(text) / 12 else list(text)
 
 
+def masked(text: str, mask: str, subwords: Subwords) -> Ids:
+    """The subwords of a text with the unknown one where the mask is."""
+    unknown = np.array([subwords.unknown], np.int32)
+    parts = [part for ids in subwords(text.split(mask)) for part in (unknown, ids)]
+    return np.concatenate(parts[1:])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.experiments.generator")
     parser.add_argument("folder", type=Path)
@@ -133,12 +141,13 @@ def main() -> None:
         for sentence in sentences(language, options.sentences, options.seed, options.card)
     ]
     draw = np.random.default_rng(options.seed)
-    mask = str(backbone.tokenizer.unk_token)
+    mask = "\0"
     noisy = [_joined(text, hide(units(text), draw, mask)) for text in texts]
     log.info("%d sentences of %d languages", len(texts), len(options.languages))
     encoder, end = PromptEncoder(backbone.words), [end_id(backbone)]
-    inputs = encoder([""] * len(noisy), noisy)
-    targets = [np.append(ids, end) for ids in encode_texts(backbone.tokenizer, texts)]
+    nothing = np.zeros(0, np.int32)
+    inputs = [encoder.windows(nothing, masked(text, mask, backbone.subwords)) for text in noisy]
+    targets = [np.append(ids, end) for ids in backbone.subwords(texts)]
     learn(model, backbone, inputs, targets, options)
 
 

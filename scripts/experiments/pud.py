@@ -28,7 +28,7 @@ from xlt.tasks.dependency_parsing import DependencyParsing
 
 HALF = 500
 TASK = DependencyParsing()
-NAMES = dict(reversed(pair.split()) for pair in PUD.split(", "))
+NAMES = {code: name for name, code in (pair.split() for pair in PUD.split(", "))}
 
 
 def records(language: str) -> dict[str, dict[str, Any]]:

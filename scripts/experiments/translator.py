@@ -29,14 +29,15 @@ from scripts.benchmark_projection.gold import europarl, parallel
 from scripts.experiments.generator import add_schedule, learn
 from xlt import languages
 from xlt.config.schema import Model
-from xlt.data.prompt import encode_texts
 from xlt.data.segment import join
+from xlt.data.subwords import subwords_of
 from xlt.model.backbone import Backbone
 from xlt.model.decoder import end_id
 from xlt.model.generation import Generation
 from xlt.model.seq2seq import Seq2Seq
 from xlt.model.vocabulary import Trimmed
 from xlt.projection.align.agreement import Agreement, AgreementOptions
+from xlt.projection.align.base import WordPair
 from xlt.projection.pair import Links
 from xlt.projection.spans import is_punctuation
 
@@ -96,7 +97,7 @@ def main() -> None:
     torch.manual_seed(options.seed)
     draw = np.random.default_rng(options.seed)
     source, target = options.languages
-    texts = list(zip(europarl(source).words, europarl(target).words, strict=True))
+    texts: list[WordPair] = list(zip(europarl(source).words, europarl(target).words, strict=True))
     texts += parallel(CARDS, source, target, options.rows)
     found: list[tuple[str, str]] = []
     for pair, links in zip(
@@ -107,26 +108,25 @@ def main() -> None:
     log.info("%d phrases of %d sentence pairs, e.g. %s", len(found), len(texts), found[::9999][:5])
     backbone = Backbone("xlt-mini", Model(decoder_layers=options.decoder_layers))
     network = backbone.seq2seq()
-    seen = np.concatenate(
-        encode_texts(backbone.tokenizer, [text for pair in found for text in pair])
-    )
+    seen = np.concatenate(backbone.subwords([text for pair in found for text in pair]))
     kept = Trimmed(network, backbone.tokenizer, seen).kept
-    backbone.__dict__["tokenizer"] = tokenizer = smaller(backbone.tokenizer, kept.tolist())
+    backbone.tokenizer = tokenizer = smaller(backbone.tokenizer, kept.tolist())
     codes = [f"<2{languages.bcp47(code)}>" for code in (source, target)]
     tokenizer.add_tokens(codes, special_tokens=True)
     network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     model = Seq2Seq(network, {}, backbone, Generation())
-    directed = [
-        (f"{codes[1 - side]} {pair[side]}", pair[1 - side]) for pair in found for side in (0, 1)
-    ]
+    directed = [(codes[1 - side], pair[side], pair[1 - side]) for pair in found for side in (0, 1)]
     directed += [
-        (f"{codes[side]} {pair[side]}", pair[side])
+        (codes[side], pair[side], pair[side])
         for pair in found for side in (0, 1) if draw.random() < COPIED
     ]  # fmt: skip
     end = [end_id(backbone)]
-    asked = tokenizer([text for text, _ in directed])["input_ids"]
-    said = tokenizer([text for _, text in directed], add_special_tokens=False)["input_ids"]
-    inputs = [(np.array(ids, np.int32),) for ids in asked]
+    told = tokenizer.convert_tokens_to_ids([code for code, _, _ in directed])
+    asked = subwords_of(tokenizer)([text for _, text, _ in directed])
+    said = subwords_of(tokenizer)([text for _, _, text in directed])
+    inputs = [
+        (np.array([code, *ids, *end], np.int32),) for code, ids in zip(told, asked, strict=True)
+    ]
     targets = [np.array([*ids, *end], np.int32) for ids in said]
     learn(model, backbone, inputs, targets, options)
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import time
-import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import regex
 
 from xlt.config.schema import ProjectionSettings, Reference
 from xlt.data.references import resolve
@@ -78,7 +78,7 @@ def answer_words(words: Words, start: int, length: int) -> tuple[int, int]:
 
 
 def tokens(text: str, language: str) -> list[str]:
-    kept = "".join(" " if unicodedata.category(c)[0] == "P" else c for c in text.casefold())
+    kept = regex.sub(r"\p{P}", " ", text.casefold())
     return [c for c in kept if not c.isspace()] if language in ("zho", "tha") else kept.split()
 
 

@@ -1,6 +1,6 @@
 """Write data_cards/*.yaml from the tables of the shared data folder.
 
-    python scripts/make_cards TABLES DATA [OUT]
+    python -m scripts.make_cards TABLES DATA [OUT]
 
 TABLES holds MANIFEST.tsv and UPSTREAM.tsv, DATA the unpacked data sets, OUT is data_cards/.
 Deterministic: the same tables give the same cards.
@@ -12,14 +12,11 @@ import sys
 from itertools import chain
 from pathlib import Path
 
-import annotated
-import pairs
-import texts
-import treebanks
-from tables import Tables
-
 from xlt.data import cards
 from xlt.yaml.write import to_yaml
+
+from . import annotated, pairs, texts, treebanks
+from .tables import Tables
 
 
 def main(tables: str, data: str, out: str | None = None) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from common import Languages, by_language, card, make_splits
-from tables import Tables
-
 from xlt import languages
+
+from .common import Languages, by_language, card, make_splits
+from .tables import Tables
 
 
 def _bio(*types: str) -> dict[str, list[str]]:
@@ -22,8 +22,8 @@ def entities(tables: Tables) -> Iterator[dict[str, Any]]:
         lambda code, repo: make_splits(
             tables,
             repo,
-            lambda s: f"ner/masakhaner2/{code}/{s}.txt",
-            lambda s: f"MasakhaNER2.0/data/{code}/{s}.txt",
+            f"ner/masakhaner2/{code}/{{}}.txt",
+            f"MasakhaNER2.0/data/{code}/{{}}.txt",
         ),
     )
     # Measured by `xlt data check` on the publisher's own files.
@@ -43,7 +43,7 @@ def entities(tables: Tables) -> Iterator[dict[str, Any]]:
         by_language(
             tables, "Europarl NER",
             lambda code, repo: make_splits(
-                tables, repo, lambda s: f"ner/europarl_ner/{code}-europarl.{s}.conll02",
+                tables, repo, f"ner/europarl_ner/{code}-europarl.{{}}.conll02",
                 names=("test",),
             ),
         ),
@@ -52,7 +52,7 @@ def entities(tables: Tables) -> Iterator[dict[str, Any]]:
     )  # fmt: skip
     repo, _ = tables.repository(tables.rows("BasqueGLUE EIEC")[0])
     file = {"train": "train", "dev": "val", "test": "test"}
-    basque = make_splits(tables, repo, lambda s: f"ner/basqueglue/nerc_id/{file[s]}.jsonl")
+    basque = make_splits(tables, repo, "ner/basqueglue/nerc_id/{}.jsonl", names=file)
     yield card(
         tables, "basqueglue-nerc", "BasqueGLUE EIEC", "ner", "jsonl", {"eus": basque},
         options={"columns": {"words": "tokens", "id": "idx"}},
@@ -63,7 +63,7 @@ def entities(tables: Tables) -> Iterator[dict[str, Any]]:
         yield card(
             tables, f"indonlu-{part.split('_')[0]}", f"IndoNLU {part}", "ner", "bio",
             {"ind": make_splits(
-                tables, repo, lambda s, p=part, f=file: f"ner/indonlu/{p}/{f[s]}.txt"
+                tables, repo, f"ner/indonlu/{part}/{{}}.txt", names=file
             )},
             options={"repair": True},
             caveats=["I- tags that continue no entity are read as B- (`repair`)"],
@@ -72,7 +72,7 @@ def entities(tables: Tables) -> Iterator[dict[str, Any]]:
     for row in tables.rows("WikiANN"):
         code = row["language"]
         repo, _ = tables.repository(row)
-        made = make_splits(tables, repo, lambda s, c=code: f"ner/wikiann/{c}/{s}")
+        made = make_splits(tables, repo, f"ner/wikiann/{code}/{{}}")
         for split in made.values():
             split["options"] = {"prefix": f"{code}:", "repair": True}
         wikiann[languages.code(code)] = made
@@ -83,7 +83,7 @@ def entities(tables: Tables) -> Iterator[dict[str, Any]]:
     repo, _ = tables.repository(tables.rows("GermEval2014")[0])
     yield card(
         tables, "germeval2014", "GermEval2014", "ner", "bio",
-        {"deu": make_splits(tables, repo, lambda s: f"ner/germeval2014/NER-de-{s}.tsv")},
+        {"deu": make_splits(tables, repo, "ner/germeval2014/NER-de-{}.tsv")},
         options={"word": 1, "tag": 2, "separator": "tab", "repair": True},
         caveats=["outer level of nested entities; types ending in deriv and part are kept"],
     )  # fmt: skip
@@ -100,8 +100,8 @@ def _uner(tables: Tables, row: dict[str, str]) -> dict[str, Any]:
         made[code] = make_splits(
             tables,
             repo,
-            lambda s, b=stem: f"ner/uner/{treebank}/{b}-{s}.iob2",
-            lambda s, b=stem: f"{b}-{s}.iob2",
+            f"ner/uner/{treebank}/{stem}-{{}}.iob2",
+            f"{stem}-{{}}.iob2",
             note="local copy: train at most 4,000 sentences (English: in full)",
         )
     pud = treebank.endswith("PUD")
@@ -137,7 +137,7 @@ def events(tables: Tables) -> Iterator[dict[str, Any]]:
     }  # fmt: skip
     for identifier, (dataset, code, path, caveats) in plain.items():
         repo, _ = tables.repository(tables.rows(dataset)[0])
-        splits = make_splits(tables, repo, lambda s, p=path: p.format(s))
+        splits = make_splits(tables, repo, path)
         yield card(
             tables, identifier, dataset, "event_extraction", "jsonl", {code: splits},
             # Ids of SmartData are addresses, some of them cut to the same length.
@@ -148,7 +148,7 @@ def events(tables: Tables) -> Iterator[dict[str, Any]]:
     meantime: Languages = {}
     for code in ("en", "es", "it", "nl"):
         meantime[languages.code(code)] = make_splits(
-            tables, repo, lambda s, c=code: f"event/meantime/{c}.{s}.jsonl",
+            tables, repo, f"event/meantime/{code}.{{}}.jsonl",
             names=("full", "crossdoc"),
         )  # fmt: skip
     files = meantime["eng"]["crossdoc"]["files"]
@@ -171,18 +171,17 @@ def events(tables: Tables) -> Iterator[dict[str, Any]]:
         ],
     )  # fmt: skip
     for version, dataset in (("up1", "Universal PropBank 1.0"), ("up2", "Universal PropBank 2")):
-        made = by_language(
-            tables, dataset,
-            lambda code, repo, v=version: make_splits(
-                tables, repo, lambda s: f"event/{v}/{code}/{s}.jsonl"
-            ),
-        )  # fmt: skip
+
+        def splits_of(code: str, repo: str, version: str = version) -> dict[str, Any]:
+            return make_splits(tables, repo, f"event/{version}/{code}/{{}}.jsonl")
+
+        made = by_language(tables, dataset, splits_of)
         yield card(
             tables, f"universal-propbank-{version[2]}", dataset, "event_extraction", "jsonl",
             made, name=dataset, caveats=["predicates and roles, projected: silver"],
         )  # fmt: skip
     repo, _ = tables.repository(tables.rows("PropBank (EWT)")[0])
-    english = make_splits(tables, repo, lambda s: f"event/up1/en/{s}.propbank_release.jsonl")
+    english = make_splits(tables, repo, "event/up1/en/{}.propbank_release.jsonl")
     yield card(
         tables, "propbank-ewt", "PropBank (EWT)", "event_extraction", "jsonl", {"eng": english},
         caveats=["predicates and roles as events: gold"],

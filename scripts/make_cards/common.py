@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import references
-from tables import Tables
-
 from xlt import languages
+
+from . import references
+from .tables import Tables
 
 Languages = dict[str, dict[str, Any]]
 
@@ -48,17 +48,23 @@ def card(
 def make_splits(
     tables: Tables,
     repository: str,
-    local: Callable[[str], str],
-    upstream: Callable[[str], str] | None = None,
+    local: str,
+    upstream: str = "",
     *,
-    names: tuple[str, ...] = ("train", "dev", "test"),
+    names: Sequence[str] | Mapping[str, str] = ("train", "dev", "test"),
     note: str | None = None,
     **more: Any,
 ) -> dict[str, Any]:
+    """Splits of one file each, those that there are.
+
+    local, upstream: paths here and at the publisher's, with {} for what the split is called there.
+    names: of the splits; a mapping where the publisher's differ from ours.
+    """
     made = {}
     for name in names:
-        path = upstream(name) if upstream else ""
-        if file := tables.file(local(name), repository, path, note=note):
+        theirs = names[name] if isinstance(names, Mapping) else name
+        file = tables.file(local.format(theirs), repository, upstream.format(theirs), note=note)
+        if file:
             made[name] = {"files": [file], **more}
     return made
 

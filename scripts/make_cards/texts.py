@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from common import Languages, by_language, card, make_splits
-from tables import Tables
-
 from xlt import languages
+
+from .common import Languages, by_language, card, make_splits
+from .tables import Tables
 
 NLI = {"label": ["entailment", "neutral", "contradiction"]}
 
@@ -17,7 +17,7 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
     xnli = by_language(
         tables, "XNLI",
         lambda code, repo: make_splits(
-            tables, repo, lambda s: f"nli/xnli/{code}.{s}.tsv", names=("dev", "test")
+            tables, repo, f"nli/xnli/{code}.{{}}.tsv", names=("dev", "test")
         ),
     )  # fmt: skip
     shuffled = tables.file("nli/xnli/de.dev_shuffled.tsv", "LSX-UniWue/SuperGLEBer")
@@ -38,8 +38,8 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
     extension = by_language(
         tables, "MultiNLI-15k MT",
         lambda code, repo: make_splits(
-            tables, repo, lambda s: f"nli/xnli_extension/multinli.{s}.{code}.tsv",
-            lambda s: f"data/multinli.{s}.{code}.tsv", names=("train",),
+            tables, repo, f"nli/xnli_extension/multinli.{{}}.{code}.tsv",
+            f"data/multinli.{{}}.{code}.tsv", names=("train",),
             note="local copy: the first 6,000 rows",
         ),
     )  # fmt: skip
@@ -57,7 +57,7 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
         by_language(
             tables, "esXNLI",
             lambda code, repo: make_splits(
-                tables, repo, lambda s: f"nli/esxnli/{code}.tsv", names=("test",)
+                tables, repo, f"nli/esxnli/{code}.tsv", names=("test",)
             ),
         ),
         labels=NLI, caveats=["written in Spanish; English is its translation"],
@@ -67,7 +67,7 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
         by_language(
             tables, "AmericasNLI",
             lambda code, repo: make_splits(
-                tables, repo, lambda s: f"nli/americasnli/{code}.{s}.tsv", names=("dev", "test")
+                tables, repo, f"nli/americasnli/{code}.{{}}.tsv", names=("dev", "test")
             ),
         ),
         origin="translated", labels=NLI, options={"drop_empty": True},
@@ -78,8 +78,8 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
     indo = {"train": "train", "dev": "val", "test_lay": "test_lay",
             "test_expert": "test_expert", "diagnostic": "diagnostic"}  # fmt: skip
     indonesian = make_splits(
-        tables, repo, lambda s: f"nli/indonli/{indo[s]}.jsonl",
-        lambda s: f"data/indonli/{indo[s]}.jsonl", names=tuple(indo),
+        tables, repo, "nli/indonli/{}.jsonl",
+        "data/indonli/{}.jsonl", names=indo,
     )  # fmt: skip
     if "diagnostic" in indonesian:  # in spite of its name one JSON array
         indonesian["diagnostic"]["format"] = "json"
@@ -93,8 +93,8 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
     yield card(
         tables, "ocnli", "OCNLI", "nli", "tsv",
         {"zho": make_splits(
-            tables, "CLUEbenchmark/OCNLI", lambda s: f"nli/ocnli/{ocnli[s]}.tsv",
-            names=tuple(ocnli),
+            tables, "CLUEbenchmark/OCNLI", "nli/ocnli/{}.tsv",
+            names=ocnli,
         )},
         labels=NLI,
         caveats=["rows labelled `-` have no agreement and are left out: 15 in train, 50 in dev",
@@ -103,7 +103,7 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
     suites = sorted((tables.data / "nli/chinese_nli_probing").glob("*.json"))
     parts = {"chinese_hans": "category", "new_logic_test": "category", "antonym": "condition",
              "synonym": "condition"}  # fmt: skip
-    probes = {}
+    probes: dict[str, Any] = {}
     for path in suites:
         inner = "" if path.name in (
             "chinese-hans-full.json", "diagnostics-new-with-categories.json", "new_logic_test.json"
@@ -111,8 +111,8 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
         name = path.stem.removesuffix("_final").removesuffix("-full").replace("-", "_")
         made = make_splits(
             tables, "huhailinguist/ChineseNLIProbing",
-            lambda _, p=path: f"nli/chinese_nli_probing/{p.name}",
-            lambda _, p=path, i=inner: f"data/{i}{p.name}", names=(name,),
+            f"nli/chinese_nli_probing/{path.name}",
+            f"data/{inner}{path.name}", names=(name,),
         )  # fmt: skip
         if name in parts:
             made[name]["options"] = {"columns": {"phenomena": parts[name]}}
@@ -128,8 +128,8 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
     yield card(
         tables, "farstail", "FarsTail", "nli", "tsv",
         {"fas": make_splits(
-            tables, "dml-qom/FarsTail", lambda s: f"nli/farstail/{farstail[s]}-word.csv",
-            lambda s: f"data/{farstail[s]}-word.csv",
+            tables, "dml-qom/FarsTail", "nli/farstail/{}-word.csv",
+            "data/{}-word.csv", names=farstail,
         )},
         options={"label_names": {"e": "entailment", "n": "neutral", "c": "contradiction"},
                  "quoted": True},
@@ -139,7 +139,7 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
     repo, _ = tables.repository(tables.rows("QNLIeu")[0])
     yield card(
         tables, "qnli-eu", "QNLIeu", "nli", "jsonl",
-        {"eus": make_splits(tables, repo, lambda s: f"nli/qnli_eu/{qnli[s]}.jsonl")},
+        {"eus": make_splits(tables, repo, "nli/qnli_eu/{}.jsonl", names=qnli)},
         options={"columns": {"premise": "sentence", "hypothesis": "question", "id": "idx"}},
         labels={"label": ["entailment", "not_entailment"]},
     )  # fmt: skip
@@ -156,8 +156,8 @@ def questions(tables: Tables) -> Iterator[dict[str, Any]]:
         by_language(
             tables, "XQuAD",
             lambda code, repo: make_splits(
-                tables, repo, lambda s: f"qg/xquad/xquad.{code}.json",
-                lambda s: f"xquad.{code}.json", names=("test",),
+                tables, repo, f"qg/xquad/xquad.{code}.json",
+                f"xquad.{code}.json", names=("test",),
             ),
         ),
         origin="translated", caveats=["1,190 parallel questions from SQuAD's dev set"],
@@ -185,24 +185,22 @@ def questions(tables: Tables) -> Iterator[dict[str, Any]]:
                 "squad": "dataset/{}-v1.1.json"}  # fmt: skip
     for identifier, dataset, code, path, names, caveats in simple:
         repo, _ = tables.repository(tables.rows(dataset)[0])
-        theirs = upstream.get(identifier, "")
         splits = make_splits(
-            tables, repo, lambda s, p=path, n=names: p.format(n[s]),
-            lambda s, u=theirs, n=names: u.format(n[s]), names=tuple(names),
+            tables, repo, path, upstream.get(identifier, ""), names=names
         )  # fmt: skip
         if identifier in DAMAGED:
             caveats = [*caveats, "questions whose answer is not in the context are left out"]
         yield card(
             tables, identifier, dataset, task, format, {code: splits}, caveats=caveats,
             origin="machine-translated" if identifier == "squad-it" else "native",
-            **({"options": {"drop": True}} if identifier in DAMAGED else {}),
+            options={"drop": True} if identifier in DAMAGED else None,
         )  # fmt: skip
     japanese = {}
     for split, count in (("train", 5), ("dev", 1)):
-        names = [f"jaquad_{split}_{i:04}.json" for i in range(count)]
+        parts = [f"jaquad_{split}_{i:04}.json" for i in range(count)]
         files = [
-            tables.file(f"qg/jaquad/{n}", "SkelterLabsInc/JaQuAD", f"data/{split}/{n}")
-            for n in names
+            tables.file(f"qg/jaquad/{part}", "SkelterLabsInc/JaQuAD", f"data/{split}/{part}")
+            for part in parts
         ]
         japanese[split] = {"files": [file for file in files if file]}
     yield card(
@@ -216,15 +214,15 @@ def questions(tables: Tables) -> Iterator[dict[str, Any]]:
         pivot = "fr" if code == "fon" else "en"
         stem = f"gold_span_passages.afriqa.{code}.{pivot}"
         afriqa[languages.code(code)] = make_splits(
-            tables, "masakhane-io/afriqa", lambda s, b=stem: f"qg/afriqa/{b}.{s}.json",
-            lambda s, b=stem, c=code: f"data/gold_passages/{c}/{b}.{s}.json",
+            tables, "masakhane-io/afriqa", f"qg/afriqa/{stem}.{{}}.json",
+            f"data/gold_passages/{code}/{stem}.{{}}.json",
         )  # fmt: skip
     yield card(
         tables, "afriqa", "AfriQA", task, "afriqa", afriqa, name="AfriQA gold passages",
         caveats=["the passage is in English (fon: French), the question in the language"],
     )  # fmt: skip
     quist = {"eng": make_splits(
-        tables, "SeonjeongHwang/QuIST", lambda s: "qg/quist/squad_qt_dev.json", names=("dev",)
+        tables, "SeonjeongHwang/QuIST", "qg/quist/squad_qt_dev.json", names=("dev",)
     )}  # fmt: skip
     yield card(
         tables, "quist", "QuIST", task, format, quist, name="SQuAD-QT, questions with their types"

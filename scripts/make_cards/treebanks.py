@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tables import Tables
-
 from xlt import languages
+
+from .tables import Tables
 
 UD = (
     "Nivre et al. 2020. Universal Dependencies v2: An Evergrowing Multilingual Treebank "

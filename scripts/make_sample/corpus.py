@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from .pairs import Pair, Question, answer_span, inference, questions
 from .scenes import Clause
 from .tree import Sentence
 
+CHECKSUMS = "SHA256SUMS"
 SIZES = {"train": 2000, "dev": 200, "test": 200}
 SEEDS = {"train": 20260101, "dev": 20260102, "test": 20260103}
 #: Training scenes whose alignments are written; dev and test have all.
@@ -58,10 +61,13 @@ def jsonl(rows: list[dict[str, Any]]) -> str:
     return "".join(json.dumps(r, ensure_ascii=False, separators=(",", ":")) + "\n" for r in rows)
 
 
-def draw() -> dict[str, list[Clause]]:
-    """All scenes; dev and test first, so that they never run out of short scenes."""
+def draw(splits: Sequence[str] = ("test", "dev", "train")) -> dict[str, list[Clause]]:
+    """All scenes, or those of the first splits: none is drawn again for a later split.
+
+    Test and dev come first, so that they never run out of short scenes.
+    """
     seen: set[str] = set()
-    return {s: scenes(s, SIZES[s], SEEDS[s], seen, short) for s in ("test", "dev", "train")}
+    return {s: scenes(s, SIZES[s], SEEDS[s], seen, short) for s in splits}
 
 
 def short(c: Clause) -> bool:
@@ -144,8 +150,43 @@ def overlap(train: list[Sentence], other: list[Sentence]) -> dict[str, float]:
     }
 
 
+def annotation(split: str, drawn: list[Clause], sentences: list[Sentence]) -> dict[str, str]:
+    """Suffix of the file → its text, for all annotation that needs no other split."""
+    lang = sentences[0].lang
+    entities = (
+        "".join(f"{t.form}\t{tag}\n" for t, tag in zip(s.toks, layers.iob(s), strict=True)) + "\n"
+        for s in sentences
+    )
+    events = [layers.events(s, c) for s, c in zip(sentences, drawn, strict=True)]
+    asked = questions(drawn, SEEDS[split] + 20)
+    return {
+        "conllu": "".join(layers.conllu(s) + "\n\n" for s in sentences),
+        "ner": "".join(entities),
+        "events.jsonl": jsonl(events),
+        "qa.jsonl": jsonl(qa_rows(asked, sentences, lang)),
+    }
+
+
+def links(split: str, english: list[Sentence], others: list[Sentence]) -> str:
+    """Alignments in Pharaoh's format; of train, those of the first sentences."""
+    lines = [
+        " ".join(f"{i}-{j}" for i, j in layers.alignment(a, b)) + "\n"
+        for a, b in zip(english, others, strict=True)
+    ]
+    return "".join(lines[:ALIGNED_TRAIN] if split == "train" else lines)
+
+
+def checksums(folder: Path) -> str:
+    """SHA-256 of every file below `folder`, as `sha256sum --check` reads it."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != CHECKSUMS)
+    return "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"
+        for path in files
+    )
+
+
 def write(folder: Path) -> dict[str, Any]:
-    """Everything into `folder`; returns (and writes) the figures."""
+    """Everything into `folder`, with its checksums; returns (and writes) the figures."""
     size = 0
     drawn_by_split = draw()
     sentences = {
@@ -158,43 +199,24 @@ def write(folder: Path) -> dict[str, Any]:
             signature(c) for other, cs in drawn_by_split.items() if other != split for c in cs
         }
         pairs = inference(drawn, split, SEEDS[split] + 10, elsewhere)
-        asked = questions(drawn, SEEDS[split] + 20)
         for lang in GRAMMARS:
             done = sentences[lang][split]
-            base = folder / lang
-            size += write_gz(
-                base / f"{split}.conllu.gz", "".join(layers.conllu(s) + "\n\n" for s in done)
-            )
-            ner = (
-                "".join(f"{t.form}\t{tag}\n" for t, tag in zip(s.toks, layers.iob(s), strict=True))
-                + "\n"
-                for s in done
-            )
-            size += write_gz(base / f"{split}.ner.gz", "".join(ner))
-            events = [layers.events(s, c) for s, c in zip(done, drawn, strict=True)]
-            size += write_gz(base / f"{split}.events.jsonl.gz", jsonl(events))
-            nli = nli_rows(pairs, split, lang)
-            size += write_gz(base / f"{split}.nli.jsonl.gz", jsonl(nli))
-            qa = qa_rows(asked, done, lang)
-            size += write_gz(base / f"{split}.qa.jsonl.gz", jsonl(qa))
+            made = annotation(split, drawn, done)
+            made["nli.jsonl"] = jsonl(nli_rows(pairs, split, lang))
+            for suffix, text in made.items():
+                size += write_gz(folder / lang / f"{split}.{suffix}.gz", text)
             if lang != "eng":
-                lines = [
-                    " ".join(f"{i}-{j}" for i, j in layers.alignment(a, b))
-                    for a, b in zip(sentences["eng"][split], done, strict=True)
-                ]
-                kept = lines[:ALIGNED_TRAIN] if split == "train" else lines
-                size += write_gz(
-                    folder / "alignments" / f"{split}.eng-{lang}.pharaoh.gz",
-                    "".join(line + "\n" for line in kept),
-                )
+                path = folder / "alignments" / f"{split}.eng-{lang}.pharaoh.gz"
+                size += write_gz(path, links(split, sentences["eng"][split], done))
+            events = [json.loads(line) for line in made["events.jsonl"].splitlines()]
             row: dict[str, float] = {
                 "sentences": len(done),
                 "words": sum(len(s.toks) for s in done),
                 "multiword_tokens": sum(len(s.mwts) for s in done),
                 "entities": sum(len(e["entities"]) for e in events),
                 "events": sum(len(e["events"]) for e in events),
-                "nli": len(nli),
-                "qa": len(qa),
+                "nli": made["nli.jsonl"].count("\n"),
+                "qa": made["qa.jsonl"].count("\n"),
             }
             if split != "train":
                 row |= overlap(sentences[lang]["train"], done)
@@ -203,5 +225,6 @@ def write(folder: Path) -> dict[str, Any]:
         figures[f"templates_{split}"] = dict(sorted(Counter(c.template for c in drawn).items()))
     text = json.dumps(figures, indent=1, ensure_ascii=False) + "\n"
     (folder / "figures.json").write_text(text, encoding="utf-8")
+    (folder / CHECKSUMS).write_text(checksums(folder), encoding="utf-8")
     # Not in the file: compressed sizes differ between builds of zlib.
     return figures | {"bytes": size}

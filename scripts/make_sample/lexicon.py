@@ -19,7 +19,8 @@ class Entry:
     extra: tuple[str, ...] = ()
 
 
-def _rows(table: str) -> list[list[str]]:
+def rows(table: str) -> list[list[str]]:
+    """The cells of a table whose columns are separated by bars."""
     return [[c.strip() for c in line.split("|")] for line in table.strip().splitlines()]
 
 
@@ -33,7 +34,7 @@ def _held(concept: str, kind: str) -> str:
 
 def _entries(table: str, kind: str, columns: int) -> dict[str, Entry]:
     entries = {}
-    for row in _rows(table):
+    for row in rows(table):
         if len(row) < columns:
             raise ValueError(f"{kind} {row[0]}: {len(row)} columns, not {columns}")
         head = row[0].split()
@@ -52,15 +53,15 @@ VERBS = _entries(words.VERBS, "verb", 9)
 NUMBERS = _entries(words.NUMBERS, "number", 9)
 PLACES = _entries(names.PLACES, "name", 9)
 GIVEN: dict[str, tuple[str, str, str, str]] = {}  # name -> gender, group, zho, fin genitive
-for _row in _rows(names.GIVEN):
+for _row in rows(names.GIVEN):
     _name, _gender, _group = _row[0].split()
     GIVEN[_held(_name, "name")] = (_gender, _group, _row[1], _row[2])
 FAMILY: dict[str, tuple[str, str, str, str]] = {}  # name -> group, zho, fin genitive, partitive
-for _row in _rows(names.FAMILY):
+for _row in rows(names.FAMILY):
     _name, _group = _row[0].split()
     FAMILY[_held(_name, "name")] = (_group, _row[1], *_row[2].split())  # type: ignore[assignment]
 ORGS: dict[str, tuple[str, str, str]] = {}  # name -> zho, fin genitive, partitive
-for _row in _rows(names.ORGS):
+for _row in rows(names.ORGS):
     ORGS[_held(_row[0], "name")] = (_row[1], *_row[2].split())  # type: ignore[assignment]
 UNIVERSITIES = {_held(k, "university"): v for k, v in names.UNIVERSITIES.items()}
 YEARS = {_held(k, "year"): v for k, v in names.YEARS.items()}

@@ -97,7 +97,8 @@ class Direction:
         else:
             emitted = np.maximum(lexical + empty, 1e-30)
             links = self._states(emitted, batch) * lexical / emitted
-        return links.transpose(0, 2, 1)
+        posteriors: Array = links.transpose(0, 2, 1)
+        return posteriors
 
     def _states(self, emitted: Array, batch: Batch) -> Array:
         """(pairs, target, source): which source position each target position is at."""
@@ -150,9 +151,9 @@ def aligned(source: Ids, target: Ids, words: int) -> Iterator[tuple[Batch, Array
     batches, (sources, targets) = _batches(source, target, words)
     if not batches:
         return
-    in_source = sum(_once(batch.source, words + 1) for batch in batches)
-    in_target = sum(_once(batch.target, words + 1) for batch in batches)
-    together = sum(_once(batch.cells, len(sources) + 1) for batch in batches)[:-1]
+    in_source = np.sum([_once(batch.source, words + 1) for batch in batches], 0)
+    in_target = np.sum([_once(batch.target, words + 1) for batch in batches], 0)
+    together = np.sum([_once(batch.cells, len(sources) + 1) for batch in batches], 0)[:-1]
     likeness = (2 * together / (in_source[sources] + in_target[targets])) ** DICE
     onward = Direction(sources, words, likeness, in_target[:-1])
     back = Direction(targets, words, likeness, in_source[:-1])
@@ -200,17 +201,23 @@ class Links:
 
 def align(source: Ids, target: Ids, words: int) -> Links:
     """The links between two sides of equal length, whose words are numbers below `words`."""
-    found: list[list[NDArray[np.generic]]] = [[], [], [], []]
+    # Without any pair to align, one empty part of each.
+    rows, sources, targets = ([np.zeros(0, np.int64)] for _ in range(3))
+    weights = [np.zeros(0, np.float32)]
     for batch, links in aligned(source, target, words):
         pair, i, j = np.nonzero(links > LEAST)
-        for column, values in zip(found, (batch.rows[pair], i, j, links[pair, i, j]), strict=True):
-            column.append(values)
-    row, i, j, weight = (
-        np.concatenate(column) if column else np.zeros(0, np.int64) for column in found
-    )
+        rows.append(batch.rows[pair])
+        sources.append(i)
+        targets.append(j)
+        weights.append(links[pair, i, j].astype(np.float32))
+    row, i, j = (np.concatenate(parts) for parts in (rows, sources, targets))
     order = np.lexsort((j, i, row))
-    small = (row.astype(np.int32), i.astype(np.int16), j.astype(np.int16))
-    return Links(*(column[order] for column in small), weight[order].astype(np.float32))
+    return Links(
+        row[order].astype(np.int32),
+        i[order].astype(np.int16),
+        j[order].astype(np.int16),
+        np.concatenate(weights)[order],
+    )
 
 
 def _diagonal(batch: Batch) -> Array:

@@ -42,7 +42,7 @@ How it was made (`python -m scripts.pretrain_mini`, one core, about an hour):
 **No labels of any language but English were used**, so that a transfer from English to any language
 is zero-shot. It knows how English is parsed, though: compare it with other encoders accordingly.
 
-What transfers with it, measured: `scripts/pretrain_mini/README.md` in the repository.
+What transfers with it, measured: `docs/results/xlt-mini.md` in the repository.
 
 **Not for**: production where a large multilingual model (XLM-R, mDeBERTa, Glot500) can be had; it
 is far behind all of those. There was no masked-language-model pretraining. Social biases of news

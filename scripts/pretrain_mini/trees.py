@@ -17,6 +17,7 @@ from xlt.data.batch import IGNORED
 from xlt.data.conllu import UPOS as UPOS_COLUMN
 from xlt.data.conllu import read_conllu
 from xlt.data.encode import EncodedWords, WordEncoder, collate_words
+from xlt.document.text import Text
 from xlt.model.mst import decode_trees
 from xlt.tasks.dependency_parsing import RELATIONS, UPOS
 from xlt.tasks.dependency_parsing.metrics import universal
@@ -55,7 +56,7 @@ def english(tokenizer: Tokenizer) -> list[Tree]:
         for sentence in read_conllu(path, strict_trees=True)
         if len(sentence.forms) <= LONGEST
     ]
-    encoded = WordEncoder(fast(tokenizer), 512)([s.forms for s in sentences])
+    encoded = WordEncoder(fast(tokenizer), 512)([Text.from_words(s.forms) for s in sentences])
     return [
         Tree(
             words,
@@ -94,7 +95,9 @@ class Words:
         alone = [bool(SPACELESS.search(p)) or not any(map(_in_word, p.lstrip("▁"))) for p in pieces]
         self.begins = np.array([p.startswith("▁") for p in pieces]) | np.array(alone)
         self.alone = np.array(alone) & np.array([p != "▁" for p in pieces])
-        self.end = [tokenizer.token_to_id("</s>")]
+        end = tokenizer.token_to_id("</s>")
+        assert end is not None, "the tokenizer of xlt-mini ends sentences"
+        self.end = end
 
     def owners(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The number of each piece's word."""

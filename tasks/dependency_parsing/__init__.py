@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from xlt.data.comments import comment_line
+from xlt.data.rows import OPTIONAL, text_columns, text_from_columns
+from xlt.document import Document, Layer, Tags, Text, Tree
+from xlt.document.document import Row
 from xlt.errors import XltError
-from xlt.task import Example, Labels, Record, Task, TaskOptions
+from xlt.task import Example, Labels, Task, TaskOptions
 
 from .metrics import COUNT_NAMES, METRICS, punctuation, tree_counts, tree_metrics, universal
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Features
     from numpy.typing import NDArray
-    from spacy.tokens import Doc, Token
 
-    from xlt.config.schema import ProjectionSettings
+    from xlt.data.conllu import Sentence
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
@@ -39,18 +41,20 @@ RELATIONS = (
 
 
 class DependencyParsing(Task):
-    """Records: {id, words, upos, heads, relations, lines}.
+    """Documents of one text with parts of speech and a tree.
 
-    heads: word numbers from 1, 0 for the root, -1 where unknown. lines: the sentence as it was
-    read, so that comments, multiword tokens and empty nodes come out as they went in.
+    `meta["lines"]` is the sentence as it was read.
     """
 
     name = "dependency_parsing"
+    layers: ClassVar[Mapping[str, type[Layer]]] = {"upos": Tags, "tree": Tree}
+    reads = ("upos",)
+    columns = ("id", "words", "upos", "heads", "relations", *OPTIONAL)
+    optional_columns = ("id", "upos", *OPTIONAL)
     metrics_reported = METRICS
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"conllu": (".conllu",)}
     count_names = COUNT_NAMES
     measured_as = ("dep",)
-    partial = True
 
     class Options(TaskOptions):
         upos: Literal["none", "gold"] = Field(
@@ -75,134 +79,95 @@ class DependencyParsing(Task):
 
     # Data ----------------------------------------------------------------------------------
 
-    def features(self) -> Features:
-        from datasets import Features, List, Value
-
-        text = Value("string")
-        return Features(
-            {
-                "id": text,
-                "words": List(text),
-                "upos": List(text),
-                "heads": List(Value("int32")),
-                "relations": List(text),
-                "lines": List(text),
-            }
-        )
-
     def read(
         self, path: Path, format: str, *, labelled: bool = True, **options: Any
-    ) -> Iterator[Record]:
+    ) -> Iterator[Document]:
+        from xlt.data.conllu import UPOS as UPOS_COLUMN
         from xlt.data.conllu import read_conllu
 
         for number, sentence in enumerate(read_conllu(path, strict_trees=labelled), 1):
-            yield self._record(sentence, str(number))
+            upos = (_known(row[UPOS_COLUMN]) for row in sentence.words)
+            lines = [*sentence.comments, *("\t".join(row) for row in sentence.rows)]
+            yield Document(
+                sentence.comment("sent_id") or str(number),
+                {"text": sentence.text()},
+                {
+                    "upos": Tags(tuple(upos)),
+                    "tree": Tree(tuple(sentence.heads), tuple(sentence.deprels)),
+                },
+                meta={"lines": lines},
+            )
 
-    def _record(self, sentence: Any, default_id: str) -> Record:
-        from xlt.data.conllu import UPOS as UPOS_COLUMN
+    def validate_row(self, row: Row, *, where: object) -> Document:
+        text = text_from_columns(row, where=where)
+        size = len(text.words)
+        upos = row.get("upos") or ["_"] * size
+        for name, values in (
+            ("upos", upos),
+            ("heads", row["heads"]),
+            ("relations", row["relations"]),
+        ):
+            if not isinstance(values, list) or len(values) != size:
+                raise XltError(
+                    f"`{name}` is not a list of one value for each of the {size} words",
+                    where=where,
+                    fix="give each word one",
+                )
+        layers = {
+            "upos": Tags(tuple(map(_known, upos))),
+            "tree": Tree(tuple(row["heads"]), tuple(row["relations"])),
+        }
+        return Document(str(row["id"]), {"text": text}, layers)
 
+    def to_row(self, document: Document) -> Row:
+        tree = document.layer(Tree, "tree")
         return {
-            "id": sentence.comment("sent_id") or default_id,
-            "words": sentence.forms,
-            "upos": [row[UPOS_COLUMN] for row in sentence.words],
-            "heads": sentence.heads,
-            "relations": sentence.deprels,
-            "lines": [*sentence.comments, *("\t".join(row) for row in sentence.rows)],
+            "id": document.id,
+            **text_columns(document.text),
+            "upos": [tag or "_" for tag in document.layer(Tags, "upos").tags],
+            "heads": list(tree.heads),
+            "relations": list(tree.relations),
         }
 
-    def write(self, records: Iterable[Record], stream: TextIO, format: str) -> None:
-        from xlt.data.conllu import DEPREL, HEAD
+    def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
+        """Comments, multiword tokens and empty nodes of a file come out as they went in."""
+        from xlt.data.conllu import write_conllu
 
-        for record in records:
-            word = 0
-            for line in record["lines"]:
-                row = line.split("\t")
-                if not line.startswith("#") and row[0].isdigit():
-                    head = record["heads"][word]
-                    row[HEAD] = "_" if head < 0 else str(head)
-                    row[DEPREL] = record["relations"][word]
-                    word += 1
-                stream.write("\t".join(row) + "\n")
-            stream.write("\n")
+        write_conllu(map(self._sentence, documents), stream)
 
-    def from_words(self, id: str, words: list[str], space_after: list[bool]) -> Record:
+    def _sentence(self, document: Document) -> Sentence:
+        from xlt.data.conllu import DEPREL, HEAD, PARTIAL, Sentence
+
+        tree = document.layer(Tree, "tree")
+        if "lines" in document.meta:
+            sentence = Sentence.from_lines(document.meta["lines"])
+            for row, head, relation in zip(sentence.words, tree.heads, tree.relations, strict=True):
+                row[HEAD], row[DEPREL] = "_" if head < 0 else str(head), relation
+            return sentence
+        heads = tree.heads
+        where = f"record {document.id!r}"
+        comments = [
+            comment_line("sent_id", document.id, where=where),
+            comment_line("text", _one_line(document.text.surface), where=where),
+        ]
+        partial = [PARTIAL] if min(heads, default=0) < 0 <= max(heads, default=-1) else []
+        upos = [tag or "_" for tag in document.layer(Tags, "upos").tags]
+        return Sentence.from_text(
+            document.text, heads, tree.relations, upos=upos, comments=[*comments, *partial]
+        )
+
+    def from_text(self, id: str, text: Text, language: str = "") -> Document:
         if self.options.upos == "gold":
             raise XltError(
                 "this parser reads UPOS tags, which plain text does not have",
                 where="task.upos",
                 fix="give it CoNLL-U with the UPOS column, or train with `task.upos: none`",
             )
-        from xlt.data.conllu import Sentence
-
-        sentence = Sentence.from_words(words, space_after=space_after)
-        sentence.comments = [f"# sent_id = {id}", f"# text = {sentence.text()}"]
-        return self._record(sentence, id)
-
-    def words(self, record: Record) -> list[str]:
-        return list(record["words"])
-
-    def annotate(self, doc: Doc, sentences: Sequence[tuple[Record, Sequence[Token]]]) -> None:
-        """Sets heads, relations and with them the sentences; white space hangs on a neighbour."""
-        words = np.array([token.i for _, tokens in sentences for token in tokens], np.int64)
-        if not len(words):
-            return
-        before = np.searchsorted(words, np.arange(len(doc))) - 1
-        heads = words[np.maximum(before, 0)]
-        relations = ["dep"] * len(doc)
-        for record, tokens in sentences:
-            for token, head, relation in zip(
-                tokens, record["heads"], record["relations"], strict=True
-            ):
-                heads[token.i] = tokens[head - 1].i if head > 0 else token.i
-                relations[token.i] = "ROOT" if head == 0 else relation
-        offsets = (heads - np.arange(len(doc))).astype(np.int64).view(np.uint64)
-        names = np.array([doc.vocab.strings.add(name) for name in relations], np.uint64)
-        doc.from_array(["HEAD", "DEP"], np.stack([offsets, names], 1))
+        return super().from_text(id, text, language)
 
     # Projection ----------------------------------------------------------------------------
 
-    def project(
-        self, record: Record, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
-    ) -> Projection:
-        """A partial tree; a word's UPOS is that of the word it stands for."""
-        from xlt.data.conllu import PARTIAL, Sentence
-        from xlt.projection.pair import Projection
-        from xlt.projection.trees import project_tree
-
-        pair = pairs["text"]
-        tree, outcomes = project_tree(record["heads"], record["relations"], pair, settings)
-        if max(tree.heads, default=-1) < 0:
-            return Projection(None, tuple(outcomes))
-        sentence = Sentence.from_words(
-            pair.target,
-            tree.heads,
-            [relation or "_" for relation in tree.relations],
-            upos=[record["upos"][i] if i >= 0 else "_" for i in tree.origins],
-            space_after=pair.spaces,
-        )
-        partial = [PARTIAL] if min(tree.heads) < 0 else []
-        comments = [f"# sent_id = {record['id']}", f"# text = {sentence.text()}"]
-        sentence.comments = [*comments, *partial]
-        return Projection(self._record(sentence, record["id"]), tuple(outcomes))
-
-    def complete(self, own: Record, carried: Record) -> Record:
-        """The tree with all carried edges that make one, and as many of the others' as fit."""
-        from xlt.model.mst import decode_trees
-
-        size = len(own["heads"])
-        scores = np.full((1, size + 1, size + 1), -100.0, np.float32)
-        for record, score in ((own, -1.0), (carried, 0.0)):
-            for word, head in enumerate(record["heads"], 1):
-                if head >= 0:
-                    scores[0, word, head] = score
-        heads = decode_trees(scores, np.array([size]))[0, :size].tolist()
-        relations = []
-        for word, head in enumerate(heads):
-            found = [r["relations"][word] for r in (carried, own) if r["heads"][word] == head]
-            relations.append("root" if head == 0 else found[0] if found else "dep")
-        return {**own, "heads": heads, "relations": relations}
-
-    def carry(
+    def project_predictions(
         self,
         outputs: Mapping[str, torch.Tensor],
         row: int,
@@ -221,13 +186,14 @@ class DependencyParsing(Task):
 
     # Labels --------------------------------------------------------------------------------
 
-    def labels(self, records: Iterable[Record]) -> Labels:
+    def labels(self, documents: Iterable[Document]) -> Labels:
         if not self.options.subtypes:
             return {"relation": RELATIONS}
+        trees = (document.layer(Tree, "tree") for document in documents)
         seen = {
             relation
-            for record in records
-            for head, relation in zip(record["heads"], record["relations"], strict=True)
+            for tree in trees
+            for head, relation in zip(tree.heads, tree.relations, strict=True)
             if head >= 0
         }
         return {"relation": (*RELATIONS, *sorted(seen - set(RELATIONS)))}
@@ -257,21 +223,23 @@ class DependencyParsing(Task):
         return model
 
     def encode(
-        self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
+        self, documents: Sequence[Document], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
-        encoded = backbone.words([record["words"] for record in records])
+        encoded = backbone.words([document.text for document in documents])
         ids = {relation: i for i, relation in enumerate(labels["relation"])} if labels else {}
-        tags = {tag: i + 1 for i, tag in enumerate(UPOS)}
+        tags: dict[str | None, int] = {tag: i + 1 for i, tag in enumerate(UPOS)}
         examples = []
-        for index, (record, words) in enumerate(zip(records, encoded, strict=True)):
+        for index, (document, words) in enumerate(zip(documents, encoded, strict=True)):
             inputs: dict[str, Any] = {"words": words, "pad": backbone.pad_id}
             if self.options.upos == "gold":
-                inputs["upos"] = np.array([tags.get(tag, 0) for tag in record["upos"]], np.int64)
+                upos = document.layer(Tags, "upos").tags
+                inputs["upos"] = np.array([tags.get(tag, 0) for tag in upos], np.int64)
             if self.options.characters:
-                inputs["characters"] = record["words"]
+                inputs["characters"] = document.words
             if labels:
-                inputs["heads"] = np.array(record["heads"], np.int64)
-                pairs = zip(record["heads"], record["relations"], strict=True)
+                tree = document.layer(Tree, "tree")
+                inputs["heads"] = np.array(tree.heads, np.int64)
+                pairs = zip(tree.heads, tree.relations, strict=True)
                 inputs["relations"] = np.array(
                     [ids[self._relation(r)] if head >= 0 else 0 for head, r in pairs], np.int64
                 )
@@ -307,11 +275,11 @@ class DependencyParsing(Task):
 
     def decode(
         self,
-        records: Sequence[Record],
+        documents: Sequence[Document],
         examples: Sequence[Example],
         outputs: Mapping[str, torch.Tensor],
         labels: Labels,
-    ) -> list[Record]:
+    ) -> list[Document]:
         from xlt.model.mst import decode_trees
 
         from .model import relations_of
@@ -321,16 +289,13 @@ class DependencyParsing(Task):
         names = labels["relation"]
         chosen = relations_of(trees, outputs, names.index("root"))
         decoded = []
-        for record, heads, relations, length in zip(records, trees, chosen, lengths, strict=True):
-            if length != len(record["words"]):
-                raise AssertionError(f"{len(record['words'])} words in, {length} heads out")
-            decoded.append(
-                {
-                    **record,
-                    "heads": heads[:length].tolist(),
-                    "relations": [names[i] for i in relations[:length]],
-                }
-            )
+        for document, heads, relations, length in zip(
+            documents, trees, chosen, lengths, strict=True
+        ):
+            if length != len(document.words):
+                raise AssertionError(f"{len(document.words)} words in, {length} heads out")
+            tree = Tree(tuple(heads[:length].tolist()), tuple(names[i] for i in relations[:length]))
+            decoded.append(document.with_layers(tree=tree))
         return decoded
 
     def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
@@ -342,15 +307,24 @@ class DependencyParsing(Task):
 
     # Evaluation ----------------------------------------------------------------------------
 
-    def counts(self, gold: Record, predicted: Record) -> NDArray[np.float64]:
+    def counts(self, gold: Document, predicted: Document) -> NDArray[np.float64]:
+        right, tree = gold.layer(Tree, "tree"), predicted.layer(Tree, "tree")
         return tree_counts(
-            gold["heads"],
-            gold["relations"],
-            predicted["heads"],
-            predicted["relations"],
-            punctuation(gold["words"], gold["upos"]),
+            right.heads,
+            right.relations,
+            tree.heads,
+            tree.relations,
+            punctuation(gold.words, gold.layer(Tags, "upos").tags),
             subtypes=self.options.subtypes,
         )
 
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         return tree_metrics(counts)
+
+
+def _known(tag: str) -> str | None:
+    return None if tag == "_" else tag
+
+
+def _one_line(surface: str) -> str:
+    return " ".join(surface.splitlines())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
@@ -9,17 +10,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from xlt.data.rows import OPTIONAL
+from xlt.document import Document, Layer, Span, Spans, Structure, Structures, in_order
+from xlt.document.document import Row
 from xlt.errors import XltError, choose
 from xlt.options import Section
-from xlt.task import Example, Labels, Record, Task, TaskOptions
+from xlt.reader_options import ReaderOptions
+from xlt.task import Example, Labels, Task, TaskOptions
 
 from .inventory import TAGGED, Frames, inventory, kinds, tag_ids
 from .metrics import COUNT_NAMES, GIVEN, METRICS, event_counts, event_metrics
-from .records import Checker, nested, span_of, trigger_spans
+from .options import AceOptions, EventLineOptions, EventOptions, PropositionOptions
+from .records import Checker, Place, nested, place_of, to_row, trigger_places
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Features
     from numpy.typing import NDArray
     from spacy.tokens import Doc, Token
 
@@ -27,8 +32,6 @@ if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
-
-_ANNOTATION = ("entities", "events", "given", "unknown")
 
 Part = Literal["entities", "triggers", "arguments"]
 
@@ -50,15 +53,23 @@ class Rename(Section):
 
 
 class EventExtraction(Task):
-    """Records: {id, words, entities, events, given, unknown}, spans by `start` and `end`.
+    """Documents of one text with four layers.
 
-    entities: {start, end, type}. events: {trigger: {start, end}, type, arguments: [{start, end,
-    role}]}. given: the events whose triggers are known when arguments are predicted: in a gold
-    record the events themselves; in a prediction, what was found for gold triggers. unknown:
-    where there is a trigger of which nothing more is known; its words are not learnt from.
+    entities: spans. events: triggers, whose kind is the event's type, with their arguments, whose
+    kinds are roles. given: the events whose triggers are known when arguments are predicted: in a
+    gold document the events themselves; in a prediction, what was found for gold triggers.
+    unknown: where there is a trigger of which nothing more is known; its words are not learnt from.
     """
 
     name = "event_extraction"
+    layers: ClassVar[Mapping[str, type[Layer]]] = {
+        "entities": Spans,
+        "events": Structures,
+        "given": Structures,
+        "unknown": Spans,
+    }
+    columns = ("id", "words", "entities", "events", "given", "unknown", *OPTIONAL)
+    optional_columns = ("id", "entities", "given", "unknown", *OPTIONAL)
     metrics_reported = METRICS
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"jsonl": (".jsonl",)}
     formats_read: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -68,8 +79,15 @@ class EventExtraction(Task):
         "ace": (),
         "mee": (),
     }
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {
+        "jsonl": EventLineOptions,
+        "conllup": PropositionOptions,
+        "oneie": EventOptions,
+        "dygie": EventOptions,
+        "ace": AceOptions,
+        "mee": EventOptions,
+    }
     count_names = COUNT_NAMES
-    optional_columns = (*Task.optional_columns, "entities", "given", "unknown")
     measured_as = ("event-argument", "event-trigger", "event-entity")
 
     class Options(TaskOptions):
@@ -113,23 +131,6 @@ class EventExtraction(Task):
 
     # Data ----------------------------------------------------------------------------------
 
-    def features(self) -> Features:
-        from datasets import Features, List, Value
-
-        text, number = Value("string"), Value("int32")
-        span = {"start": number, "end": number}
-        event = {"trigger": span, "type": text, "arguments": List({**span, "role": text})}
-        return Features(
-            {
-                "id": text,
-                "words": List(text),
-                "entities": List({**span, "type": text}),
-                "events": List(event),
-                "given": List(event),
-                "unknown": List(span),
-            }
-        )
-
     def read(
         self,
         path: Path,
@@ -138,7 +139,7 @@ class EventExtraction(Task):
         labelled: bool = True,
         repeated_ids: str = "refuse",
         **options: Any,
-    ) -> Iterator[Record]:
+    ) -> Iterator[Document]:
         """repeated_ids: "number" to put the line's number behind an id that was there before."""
         from . import propositions, readers
 
@@ -157,34 +158,32 @@ class EventExtraction(Task):
         for where, row in rows:
             yield check(row, where=where)
 
-    def adopt(self, row: Record, *, where: object) -> Record:
+    def validate_row(self, row: Row, *, where: object) -> Document:
         return Checker(self.options)(row, where=str(where))
 
-    def write(self, records: Iterable[Record], stream: TextIO, format: str) -> None:
+    def to_row(self, document: Document) -> Row:
+        return to_row(document)
+
+    def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
         from xlt.data.jsonl import write_jsonl
 
-        def plain(record: Record) -> Record:
+        def plain(row: Row) -> Row:
             """Without what `read` fills in."""
-            usual = {"given": record["events"], "unknown": []}
-            return {k: v for k, v in record.items() if k not in usual or v != usual[k]}
+            usual = {"given": row["events"], "unknown": []}
+            return {k: v for k, v in row.items() if k not in usual or v != usual[k]}
 
-        write_jsonl(map(plain, records), stream)
+        write_jsonl((plain(to_row(document)) for document in documents), stream)
 
-    def from_words(self, id: str, words: list[str], space_after: list[bool]) -> Record:
-        return {"id": id, "words": words, **{k: [] for k in _ANNOTATION}}
-
-    def words(self, record: Record) -> list[str]:
-        return list(record["words"])
-
-    def sizes(self, record: Record) -> dict[str, int]:
+    def sizes(self, document: Document) -> dict[str, int]:
+        events = document.layer(Structures, "events").structures
         return {
-            **super().sizes(record),
-            "entities": len(record["entities"]),
-            "triggers": len(record["events"]),
-            "arguments": sum(len(event["arguments"]) for event in record["events"]),
+            **super().sizes(document),
+            "entities": len(document.layer(Spans, "entities").spans),
+            "triggers": len(events),
+            "arguments": sum(len(event.parts) for event in events),
         }
 
-    def annotate(self, doc: Doc, sentences: Sequence[tuple[Record, Sequence[Token]]]) -> None:
+    def annotate(self, doc: Doc, sentences: Sequence[tuple[Document, Sequence[Token]]]) -> None:
         from .display import annotate
 
         annotate(doc, sentences)
@@ -192,17 +191,17 @@ class EventExtraction(Task):
     # Projection ----------------------------------------------------------------------------
 
     def project(
-        self, record: Record, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
+        self, document: Document, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
     ) -> Projection:
-        from .projecting import project_record
+        from .projecting import project_events
 
         heads = self.options.spans == "head"
-        return project_record(record, pairs["text"], settings, heads=heads)
+        return project_events(document, pairs["text"], settings, heads=heads)
 
     # Labels --------------------------------------------------------------------------------
 
-    def labels(self, records: Iterable[Record]) -> Labels:
-        return inventory(records)
+    def labels(self, documents: Iterable[Document]) -> Labels:
+        return inventory(documents)
 
     def check_labels(self, labels: Labels, data: Labels, *, where: object) -> None:
         options = {"entity": "entities", "trigger": "events", "role": "roles"}
@@ -237,12 +236,12 @@ class EventExtraction(Task):
         return model
 
     def encode(
-        self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
+        self, documents: Sequence[Document], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
         if self.generates:
             from . import templates
 
-            return templates.encode(records, backbone, labels)
+            return templates.encode(documents, backbone, labels)
         from xlt.data.batch import IGNORED
 
         from .marking import Frame, mark, owners_of
@@ -251,37 +250,38 @@ class EventExtraction(Task):
         ids = {k: {tag: i for i, tag in enumerate(labels[k])} for k in TAGGED} if labels else {}
         learnt = {"entity": "entities", "trigger": "triggers", "role": "arguments"}
         examples = []
-        encoded = backbone.words([record["words"] for record in records])
-        for index, (record, words) in enumerate(zip(records, encoded, strict=True)):
+        encoded = backbone.words([document.text for document in documents])
+        for index, (document, words) in enumerate(zip(documents, encoded, strict=True)):
             arguments = "arguments" in self.options.parts
             # What a model annotated, with no trigger given, can be learnt from as well.
-            events = record["events" if labels else "given"]
-            triggers = trigger_spans(events) if arguments else []
-            pieces, owners = words.pieces, owners_of(words)
+            events = document.layer(Structures, "events" if labels else "given").structures
+            triggers = trigger_places(events) if arguments else []
+            pieces, owners = words.subwords, owners_of(words)
             marked = [
-                mark(pieces, owners, words.n_words, span, frame)
-                for span in triggers
+                mark(pieces, owners, words.n_words, place, frame)
+                for place in triggers
                 if self.options.model == "pipeline"
             ]
             inputs: dict[str, Any] = {
                 "words": words, "marked": marked, "triggers": triggers, "frame": frame
             }  # fmt: skip
             if labels:
-                levels = nested(record["entities"], self.options.levels)
-                items: list[tuple[str, str, Sequence[Any]]] = [
-                    *(("entity", "type", level) for level in levels),
-                    ("trigger", "type", _triggers(record["events"])),
-                    *(("role", "role", _arguments(events, span)) for span in triggers),
-                ]  # fmt: skip
+                entities = document.layer(Spans, "entities").spans
+                levels = nested(entities, self.options.levels)
+                items: list[tuple[str, Sequence[Span]]] = [
+                    *(("entity", level) for level in levels),
+                    ("trigger", [event.head for event in events]),
+                    *(("role", _arguments(events, place)) for place in triggers),
+                ]
                 inputs["tags"] = [
-                    tag_ids(found, key, words.n_words, ids[layer])
+                    tag_ids(spans, words.n_words, ids[layer])
                     # A layer without kinds has nothing to learn, and must not dilute the loss.
                     if learnt[layer] in self.options.parts and len(ids[layer]) > 1
                     else np.full(words.n_words, IGNORED, np.int64)
-                    for layer, key, found in items
+                    for layer, spans in items
                 ]
-                for span in record["unknown"]:
-                    inputs["tags"][len(levels)][slice(*span_of(span))] = IGNORED
+                for unknown in document.layer(Spans, "unknown").spans:
+                    inputs["tags"][len(levels)][unknown.start : unknown.end] = IGNORED
             length = words.length + sum(one.length for one in marked)
             examples.append(Example(index, length, inputs))
         return examples
@@ -317,62 +317,59 @@ class EventExtraction(Task):
 
     def decode(
         self,
-        records: Sequence[Record],
+        documents: Sequence[Document],
         examples: Sequence[Example],
         outputs: Mapping[str, torch.Tensor],
         labels: Labels,
-    ) -> list[Record]:
+    ) -> list[Document]:
         from .decoding import decode_roles, decode_spans
 
         scores = {layer: outputs[layer].numpy() for layer in TAGGED}
         mask = np.zeros(scores["trigger"].shape[:2], bool)
         for row, example in enumerate(examples):
             mask[row, : example.inputs["words"].n_words] = True
-        triggers: list[list[tuple[int, int, str]]] = [[] for _ in records]
+        triggers: list[list[Span]] = [[] for _ in documents]
         if "triggers" in self.options.parts:
             triggers = decode_spans(scores["trigger"], mask, labels["trigger"])
-        entities: list[set[tuple[int, int, str]]] = [set() for _ in records]
+        entities: list[list[Span]] = [[] for _ in documents]
         for level in scores["entity"] if "entities" in self.options.parts else ():
-            for found, more in zip(
+            for known, more in zip(
                 entities, decode_spans(level, mask, labels["entity"]), strict=True
             ):
-                found.update(more)
+                known.extend(more)
         row_of = {tuple(place): row for row, place in enumerate(outputs["events"].tolist())}
-        asked: list[tuple[int, str, int, int, str]] = []
-        for n, (record, example) in enumerate(zip(records, examples, strict=True)):
-            asked += [(n, "events", *event) for event in triggers[n]]
+        # Every trigger whose arguments are asked for: its document, the layer it is for, itself.
+        asked: list[tuple[int, str, Span]] = []
+        for n, (document, example) in enumerate(zip(documents, examples, strict=True)):
+            asked += [(n, "events", trigger) for trigger in triggers[n]]
             if example.inputs["triggers"]:
-                asked += [(n, "given", *span_of(e["trigger"]), e["type"]) for e in record["given"]]
+                given = document.layer(Structures, "given").structures
+                asked += [(n, "given", event.head) for event in given]
         # In an ensemble, a trigger that no member found alone has no roles.
-        scored = [a for a in asked if (a[0], a[2], a[3]) in row_of]
-        rows = [row_of[a[0], a[2], a[3]] for a in scored]
+        scored = [one for one in asked if (one[0], *place_of(one[2])) in row_of]
+        rows = [row_of[n, *place_of(trigger)] for n, _, trigger in scored]
         frames = Frames.of(labels) if self.options.constrained else None
-        sentences = [a[0] for a in scored]
         roles = decode_roles(
-            scores["role"][rows], mask[sentences], [a[4] for a in scored], labels["role"], frames
+            scores["role"][rows],
+            mask[[n for n, *_ in scored]],
+            [trigger.kind for *_, trigger in scored],
+            labels["role"],
+            frames,
         )
         arguments = dict(zip(scored, roles, strict=True))
-        predicted = [
-            {
-                **record,
-                "entities": [{"start": a, "end": b, "type": k} for a, b, k in sorted(entities[n])],
-                **{k: [] for k in _ANNOTATION[1:]},
-            }
-            for n, record in enumerate(records)
-        ]
-        for event in asked:
-            n, column, start, end, kind = event
-            predicted[n][column].append(
-                {
-                    "trigger": {"start": start, "end": end},
-                    "type": kind,
-                    "arguments": [
-                        {"start": a, "end": b, "role": role}
-                        for a, b, role in arguments.get(event, [])
-                    ],
-                }
+        events: defaultdict[tuple[int, str], list[Structure]] = defaultdict(list)
+        for one in asked:
+            n, layer, trigger = one
+            events[n, layer].append(Structure(trigger, in_order(arguments.get(one, ()))))
+        return [
+            document.with_layers(
+                entities=Spans(in_order(entities[n])),
+                events=Structures(tuple(events[n, "events"])),
+                given=Structures(tuple(events[n, "given"])),
+                unknown=Spans(()),
             )
-        return predicted
+            for n, document in enumerate(documents)
+        ]
 
     def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
         """Roles are averaged over the models that found the trigger."""
@@ -393,17 +390,13 @@ class EventExtraction(Task):
 
     # Evaluation ----------------------------------------------------------------------------
 
-    def counts(self, gold: Record, predicted: Record) -> NDArray[np.float64]:
+    def counts(self, gold: Document, predicted: Document) -> NDArray[np.float64]:
         return event_counts(gold, predicted)
 
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         return event_metrics(counts, self.options.parts)
 
 
-def _arguments(events: Iterable[Mapping[str, Any]], trigger: tuple[int, int]) -> list[Any]:
+def _arguments(events: Iterable[Structure], trigger: Place) -> list[Span]:
     """The arguments of all events with this trigger."""
-    return [a for e in events if span_of(e["trigger"]) == trigger for a in e["arguments"]]
-
-
-def _triggers(events: Iterable[Mapping[str, Any]]) -> list[Any]:
-    return [{**event["trigger"], "type": event["type"]} for event in events]
+    return [part for event in events if place_of(event.head) == trigger for part in event.parts]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from xlt.document import Span
 from xlt.model.bio import decode_bio
 
 from .inventory import Frames, tagged_spans
@@ -18,10 +19,8 @@ Scores = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 
-def decode_spans(
-    scores: Scores, mask: Mask, tags: Sequence[str]
-) -> list[list[tuple[int, int, str]]]:
-    """(start, end, kind) of the best valid spans of every sentence.
+def decode_spans(scores: Scores, mask: Mask, tags: Sequence[str]) -> list[list[Span]]:
+    """The best valid spans of every sentence.
 
     scores: log-probabilities (sentences, words, tags); mask: which words there are.
     """
@@ -30,8 +29,8 @@ def decode_spans(
 
 def decode_roles(
     scores: Scores, mask: Mask, types: Sequence[str], tags: Sequence[str], frames: Frames | None
-) -> list[list[tuple[int, int, str]]]:
-    """(start, end, role) of the arguments of every event.
+) -> list[list[Span]]:
+    """The arguments of every event, whose kinds are their roles.
 
     scores: log-probabilities (events, words, tags); types: the events'.
     frames: if given, roles that an event's type does not take are ruled out, and of a role that
@@ -57,22 +56,22 @@ def decode_roles(
 
 def _keep_best(
     scores: Scores,
-    spans: Sequence[tuple[int, int, str]],
+    spans: Sequence[Span],
     once: frozenset[str],
     tags: Sequence[str],
 ) -> bool:
     """Rule out, in `scores`, all but the best span of each role that came too often."""
-    counts = Counter(role for *_, role in spans if role in once)
+    counts = Counter(span.kind for span in spans if span.kind in once)
     repeated = [role for role, count in counts.items() if count > 1]
     for role in repeated:
         begin, inside = (tags.index(f"{prefix}-{role}") for prefix in "BI")
 
-        def gain(span: tuple[int, int, str], begin: int = begin, inside: int = inside) -> float:
-            start, end, _ = span
+        def gain(span: Span, begin: int = begin, inside: int = inside) -> float:
+            _, start, end = span
             tagged = scores[start, begin] + scores[start + 1 : end, inside].sum()
             return float(tagged - scores[start:end, 0].sum())
 
-        start, end, _ = max((span for span in spans if span[2] == role), key=gain)
+        _, start, end = max((span for span in spans if span.kind == role), key=gain)
         outside = np.ones(len(scores), bool)
         outside[start:end] = False
         for tag in (begin, inside):

@@ -10,34 +10,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from xlt.task import Record
+from xlt.document import Document, Spans, Structures
+from xlt.document import Span as Annotated
 
-from .records import apart, span_of
+from .records import apart
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
 
-def annotate(doc: Doc, sentences: Sequence[tuple[Record, Sequence[Token]]]) -> None:
+def annotate(doc: Doc, sentences: Sequence[tuple[Document, Sequence[Token]]]) -> None:
     """Put entities, triggers and arguments on the document. Of nested entities, the outer ones."""
     from spacy.tokens import Span
 
     entities, triggers, arguments = [], [], []
-    for record, tokens in sentences:
+    for document, tokens in sentences:
 
-        def place(item: dict[str, int], tokens: Sequence[Token] = tokens) -> tuple[int, int]:
-            return tokens[item["start"]].i, tokens[item["end"] - 1].i + 1
+        def place(span: Annotated, tokens: Sequence[Token] = tokens) -> tuple[int, int]:
+            return tokens[span.start].i, tokens[span.end - 1].i + 1
 
-        for entity in apart(record["entities"], [span_of(e) for e in record["entities"]]):
-            entities.append(Span(doc, *place(entity), label=entity["type"]))
-        for event in record["events"]:
+        for entity in apart(document.layer(Spans, "entities").spans):
+            entities.append(Span(doc, *place(entity), label=entity.kind))
+        for trigger, parts in document.layer(Structures, "events").structures:
             number = len(triggers)
-            triggers.append(
-                Span(doc, *place(event["trigger"]), label=event["type"], span_id=number)
-            )
+            triggers.append(Span(doc, *place(trigger), label=trigger.kind, span_id=number))
             arguments += [
-                Span(doc, *place(one), label=one["role"], span_id=number)
-                for one in event["arguments"]
+                Span(doc, *place(part), label=part.kind, span_id=number) for part in parts
             ]
     doc.set_ents(entities)
     doc.spans["events"] = triggers

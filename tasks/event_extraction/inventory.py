@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xlt.task import Labels, Record
+from xlt.document import Document, Span, Spans, Structures
+from xlt.task import Labels
 
-from .records import apart, span_of
+from .records import apart
 
 OUTSIDE = "O"
 TAGGED = ("entity", "trigger", "role")
@@ -21,8 +21,8 @@ _TWICE = 0.01
 """A type takes a role repeatedly where more than this share of its events with the role do."""
 
 
-def inventory(records: Iterable[Record]) -> Labels:
-    """The labels of these records: `entity`, `trigger` and `role` tags, and `frame`.
+def inventory(documents: Iterable[Document]) -> Labels:
+    """The labels of these documents: `entity`, `trigger` and `role` tags, and `frame`.
 
     `frame` has ``type role`` for every role that a type of events takes, and ``type role +`` if
     it may take it more than once.
@@ -31,13 +31,13 @@ def inventory(records: Iterable[Record]) -> Labels:
     types: set[str] = set()
     once: Counter[tuple[str, str]] = Counter()
     twice: Counter[tuple[str, str]] = Counter()
-    for record in records:
-        entities.update(e["type"] for e in record["entities"])
-        for event in record["events"]:
-            types.add(event["type"])
-            for role, count in Counter(a["role"] for a in event["arguments"]).items():
-                once[event["type"], role] += 1
-                twice[event["type"], role] += count > 1
+    for document in documents:
+        entities.update(span.kind for span in document.layer(Spans, "entities").spans)
+        for trigger, arguments in document.layer(Structures, "events").structures:
+            types.add(trigger.kind)
+            for role, count in Counter(argument.kind for argument in arguments).items():
+                once[trigger.kind, role] += 1
+                twice[trigger.kind, role] += count > 1
     frames = {_frame(*pair) for pair in once}
     frames |= {f"{_frame(*pair)} +" for pair in once if twice[pair] > _TWICE * once[pair]}
     return {
@@ -61,31 +61,28 @@ def kinds(tags: Sequence[str]) -> list[str]:
     return [tag[2:] for tag in tags if tag.startswith("B-")]
 
 
-def tag_ids(
-    items: Sequence[Mapping[str, Any]], key: str, n_words: int, ids: Mapping[str, int]
-) -> NDArray[np.int64]:
+def tag_ids(spans: Iterable[Span], n_words: int, ids: Mapping[str, int]) -> NDArray[np.int64]:
     """The tag of every word, (words,). Where spans overlap, the longer ones are tagged.
 
-    items: spans with `start` and `end`; key: where their kind is; ids: tag → its number.
+    ids: tag → its number.
     """
     tags = np.full(n_words, ids[OUTSIDE], np.int64)
-    for item in apart(items, [span_of(item) for item in items]):
-        tags[item["start"] : item["end"]] = ids[f"I-{item[key]}"]
-        tags[item["start"]] = ids[f"B-{item[key]}"]
+    for kind, start, end in apart(spans):
+        tags[start:end] = ids[f"I-{kind}"]
+        tags[start] = ids[f"B-{kind}"]
     return tags
 
 
-def tagged_spans(tags: Sequence[int], names: Sequence[str]) -> list[tuple[int, int, str]]:
-    """(start, end, kind) of every span, from tag numbers that are valid IOB2."""
-    found: list[tuple[int, int, str]] = []
+def tagged_spans(tags: Sequence[int], names: Sequence[str]) -> list[Span]:
+    """The spans that tag numbers mark which are valid IOB2."""
+    spans: list[Span] = []
     for i, tag in enumerate(tags):
         name = names[tag]
         if name.startswith("B-"):
-            found.append((i, i + 1, name[2:]))
+            spans.append(Span(name[2:], i, i + 1))
         elif name.startswith("I-"):
-            start, _, kind = found[-1]
-            found[-1] = (start, i + 1, kind)
-    return found
+            spans[-1] = spans[-1]._replace(end=i + 1)
+    return spans
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xlt.data.encode import EncodedWords, Ids, WordEncoder, window_spans
+from xlt.data.encode import EncodedWords, WordEncoder, window_spans
+from xlt.data.subwords import Ids
 
-from .records import Span
+from .records import Place
 
 _MARKS = ("$", "*", "#", "|", "@", "+", "=")
 
@@ -52,15 +53,14 @@ class Frame:
 
 def _marker(encoder: WordEncoder) -> int:
     """A piece that hardly occurs in text and that the tokenizer knows."""
-    unknown = encoder.tokenizer.unk_token_id
-    for mark in _MARKS:
-        ids = encoder.tokenizer.encode(mark, add_special_tokens=False)
-        if ids and ids[-1] != unknown:
+    unknown = encoder.subwords.unknown
+    for ids in encoder.subwords(_MARKS):
+        if len(ids) and ids[-1] != unknown:
             return int(ids[-1])
-    return encoder.unknown
+    return unknown
 
 
-def mark(pieces: Ids, owners: Ids, n_words: int, trigger: Span, frame: Frame) -> EncodedWords:
+def mark(pieces: Ids, owners: Ids, n_words: int, trigger: Place, frame: Frame) -> EncodedWords:
     """The sentence with the trigger marked.
 
     pieces: all of the sentence's, without special tokens; owners: the word of each.
@@ -98,7 +98,7 @@ def mark(pieces: Ids, owners: Ids, n_words: int, trigger: Span, frame: Frame) ->
 
 
 def owners_of(words: EncodedWords) -> Ids:
-    """The word of each of `words.pieces`."""
+    """The word of each of `words.subwords`."""
     return np.concatenate([owner[owner >= 0] for owner in words.word_of])
 
 

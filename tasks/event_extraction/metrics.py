@@ -19,13 +19,13 @@ last two lines are what the Basque paper calls arguments.)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xlt.task import Record
+from xlt.document import Document, Spans, Structure, Structures
 
 ITEMS = (
     "entity", "trigger_i", "trigger_c", "argument_i", "argument_c", "argument_i_plus",
@@ -36,14 +36,15 @@ METRICS = ("f1", *(f"{item}_f1" for item in ITEMS))
 COUNT_NAMES = tuple(f"{item}_{what}" for item in ITEMS for what in ("right", "predicted", "gold"))
 
 
-def items(record: Record) -> dict[str, set[tuple[Any, ...]]]:
-    """What is counted of a record, by the names of `ITEMS`."""
-    events = record["events"]
-    attached, given = _arguments(events), _arguments(record["given"])
+def items(document: Document) -> dict[str, set[tuple[Any, ...]]]:
+    """What is counted of a document, by the names of `ITEMS`."""
+    events = document.layer(Structures, "events").structures
+    attached = _arguments(events)
+    given = _arguments(document.layer(Structures, "given").structures)
     return {
-        "entity": {(e["start"], e["end"], e["type"]) for e in record["entities"]},
-        "trigger_i": {(e["trigger"]["start"], e["trigger"]["end"]) for e in events},
-        "trigger_c": {(e["trigger"]["start"], e["trigger"]["end"], e["type"]) for e in events},
+        "entity": set(document.layer(Spans, "entities").spans),
+        "trigger_i": {(head.start, head.end) for head, _ in events},
+        "trigger_c": {head for head, _ in events},
         "argument_i": {a[2:-1] for a in attached},
         "argument_c": {a[2:] for a in attached},
         "argument_i_plus": {a[:-1] for a in attached},
@@ -53,20 +54,20 @@ def items(record: Record) -> dict[str, set[tuple[Any, ...]]]:
     }
 
 
-def _arguments(events: Iterable[Mapping[str, Any]]) -> set[tuple[Any, ...]]:
+def _arguments(events: Iterable[Structure]) -> set[tuple[Any, ...]]:
     """(trigger's start, end, event type, argument's start, end, role)"""
     return {
-        (e["trigger"]["start"], e["trigger"]["end"], e["type"], a["start"], a["end"], a["role"])
-        for e in events
-        for a in e["arguments"]
+        (head.start, head.end, head.kind, part.start, part.end, part.kind)
+        for head, parts in events
+        for part in parts
     }
 
 
-def event_counts(gold: Record, predicted: Record) -> NDArray[np.float64]:
-    """Counts of one record, as named by `COUNT_NAMES`; they add up."""
-    right, found = items(gold), items(predicted)
+def event_counts(gold: Document, predicted: Document) -> NDArray[np.float64]:
+    """Counts of one document, as named by `COUNT_NAMES`; they add up."""
+    right, system = items(gold), items(predicted)
     counts = [
-        (len(right[item] & found[item]), len(found[item]), len(right[item])) for item in ITEMS
+        (len(right[item] & system[item]), len(system[item]), len(right[item])) for item in ITEMS
     ]
     return np.array(counts, np.float64).reshape(-1)
 

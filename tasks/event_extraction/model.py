@@ -140,7 +140,7 @@ class Extractor(TaskModel):
             scores.detach().cpu().numpy(), word_mask.cpu().numpy(), self.labels["trigger"]
         )
         known = {tuple(place) for place in given.tolist()}
-        places = [(s, a, b) for s, found in enumerate(spans) for a, b, _ in found]
+        places = [(s, a, b) for s, found in enumerate(spans) for _, a, b in found]
         return [place for place in places if place not in known]
 
     def _loss(

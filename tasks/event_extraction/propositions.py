@@ -13,6 +13,7 @@ from typing import Any
 
 from xlt.data.files import lines
 from xlt.errors import XltError, choose
+from xlt.reader_options import advise
 
 from .readers import Row
 
@@ -135,7 +136,10 @@ def _table(
             raise XltError(
                 f"{len(row)} columns where {max(width, predicate + 1)} were expected",
                 where=f"{path}:{line}",
-                fix="set the reader's options `word` and `predicate` to the columns, from 0",
+                fix="give every line of a sentence as many columns"
+                if len(row) != width
+                else "say which it is, from 0: "
+                + advise("predicate: COLUMN" if width <= predicate else "word: COLUMN"),
             )
     # Some releases flag predicates with a Y in a column before the frames.
     flagged = {row[predicate] for row in rows} <= {"Y", *NOTHING}

@@ -6,14 +6,16 @@ one object a line, or one JSON list of them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from xlt.data.files import lines, open_text
-from xlt.data.jsonl import read_jsonl
+from xlt.data.files import lines
+from xlt.data.jsonl import load_json, read_jsonl
+from xlt.data.offsets import SpanLocator, integer
+from xlt.document.text import Text
 from xlt.errors import XltError, choose
+from xlt.reader_options import advise, advise_format
 
 Row = tuple[str, dict[str, Any]]
 
@@ -36,7 +38,7 @@ def read_rows(path: Path, *, labelled: bool, **options: Any) -> Iterator[Row]:
                     raise XltError(
                         f"this has {field!r} where `events` was expected",
                         where=where,
-                        fix=f"say `format: {format}` in the data reference",
+                        fix=advise_format(format),
                     )
             raise XltError("the field 'events' is missing", where=where, fix=choose("events", row))
         yield where, row
@@ -117,7 +119,11 @@ def read_ace(path: Path, *, ends: str = "exclusive") -> Iterator[Row]:
         words = row.get("words", row.get("tokens"))
 
         def placed(item: Mapping[str, Any], where: str = where, words: Any = words) -> Any:
-            start, end = _field(item, "start", where), _field(item, "end", where) + more[ends]
+            start, end = (
+                integer(_field(item, key, where), f"`{key}` of {dict(item)}", where=where)
+                for key in ("start", "end")
+            )
+            end += more[ends]
             text = item.get("text")
             # The two readings of `end` differ by a word, which the mention's text gives away.
             if isinstance(text, str) and isinstance(words, list):
@@ -129,7 +135,7 @@ def read_ace(path: Path, *, ends: str = "exclusive") -> Iterator[Row]:
                     raise XltError(
                         f"{text!r} ends one word away from where `end` says",
                         where=where,
-                        fix=f"set the reader's option `ends: {other}`",
+                        fix=advise(f"ends: {other}"),
                     )
             return {"start": start, "end": end}
 
@@ -152,70 +158,81 @@ def read_ace(path: Path, *, ends: str = "exclusive") -> Iterator[Row]:
 
 
 def read_mee(path: Path) -> Iterator[Row]:
-    """MEE and EusIE: entities and triggers by id, with character offsets in the joined words."""
-    for where, row in _objects(path):
-        words = _field(row, "tokens", where)
-        try:
-            ends = _ends(words)
-        except TypeError as error:
-            raise XltError("`tokens` is no list of texts", where=where, fix="mend it") from error
-        found = {}
-        for layer in ("entities", "triggers"):
-            found[layer] = {
-                id: {**_words(item, ends, where), "type": _field(item, "type", where)}
-                for id, item in _field(row, layer, where).items()
-            }
-        arguments: dict[str, list[dict[str, Any]]] = {id: [] for id in found["triggers"]}
-        for one in row.get("arguments", []):
-            trigger = str(_field(one, "trigger", where))
-            if trigger not in arguments:
-                raise XltError(
-                    f"an argument points to the trigger {trigger!r}, which is not there",
-                    where=where,
-                    fix=choose(trigger, arguments),
-                )
-            entity = _entity(found["entities"], _field(one, "argument", where), where)
-            place = {key: entity[key] for key in ("start", "end")}
-            arguments[trigger].append({**place, "role": _field(one, "role", where)})
-        events = [
-            {
-                "trigger": {"start": t["start"], "end": t["end"]},
-                "type": t["type"],
-                "arguments": arguments[id],
-            }
-            for id, t in found["triggers"].items()
-        ]
-        yield where, _row(row.get("id"), words, list(found["entities"].values()), events)
+    """MEE and EusIE: entities and triggers by id, with character offsets in the joined words.
+
+    A mention that says its `text` must have it there, but for white space; else it is moved, as
+    `SpanLocator` does, to where it is.
+    """
+    with SpanLocator(path, "mention", "joined tokens") as locate:
+        for where, row in _objects(path):
+            yield where, _mee_row(row, locate, where)
 
 
-def _ends(words: list[str]) -> list[int]:
-    """The position after each word in the words joined by spaces."""
-    ends, position = [], -1
-    for word in words:
-        position += 1 + len(word)
-        ends.append(position)
-    return ends
+def _mee_row(row: Mapping[str, Any], locate: SpanLocator, where: str) -> dict[str, Any]:
+    words = _field(row, "tokens", where)
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise XltError("`tokens` is no list of texts", where=where, fix="mend it")
+    text = Text.from_words(words, [True] * len(words))
+    found = {
+        layer: {
+            str(id): {**_words(item, text, locate, where), "type": _field(item, "type", where)}
+            for id, item in _field(row, layer, where).items()
+        }
+        for layer in ("entities", "triggers")
+    }
+    arguments: dict[str, list[dict[str, Any]]] = {id: [] for id in found["triggers"]}
+    for one in row.get("arguments", []):
+        trigger = str(_field(one, "trigger", where))
+        if trigger not in arguments:
+            raise XltError(
+                f"an argument points to the trigger {trigger!r}, which is not there",
+                where=where,
+                fix=choose(trigger, arguments),
+            )
+        entity = _entity(found["entities"], _field(one, "argument", where), where)
+        place = {key: entity[key] for key in ("start", "end")}
+        arguments[trigger].append({**place, "role": _field(one, "role", where)})
+    events = [
+        {
+            "trigger": {"start": t["start"], "end": t["end"]},
+            "type": t["type"],
+            "arguments": arguments[id],
+        }
+        for id, t in found["triggers"].items()
+    ]
+    return _row(row.get("id"), words, list(found["entities"].values()), events)
 
 
-def _words(item: Mapping[str, Any], ends: list[int], where: str) -> dict[str, int]:
+def _words(item: Mapping[str, Any], text: Text, locate: SpanLocator, where: str) -> dict[str, int]:
     """The words that a range of characters touches. Discontinuous ones (``3;17``) are closed."""
+    starts, ends = (_fragments(_field(item, key, where)) for key in ("start", "end"))
     try:
-        start = int(str(_field(item, "start", where)).replace(";", " ").split()[0])
-        end = int(str(_field(item, "end", where)).replace(";", " ").split()[-1])
-    except (ValueError, IndexError) as error:
+        start = integer(starts[0], "`start`", where=where)
+        end = integer(ends[-1], "`end`", where=where)
+    except (XltError, IndexError) as error:
         raise XltError(
             f"{dict(item)} has no character offsets", where=where, fix="give `start` and `end`"
         ) from error
-    length = ends[-1] if ends else 0
-    if not 0 <= start < end <= length:
+    said = item.get("text")
+    if len(starts) == len(ends) == 1 and isinstance(said, str) and said.strip():
+        there = text.surface[start:end] if start >= 0 else ""
+        if "".join(said.split()) == "".join(there.split()):
+            said = there  # written without the spaces that tokenisation put in
+        said, start = locate(said, start, text.surface, where=where)
+        end = start + len(said)
+    elif not 0 <= start < end <= len(text.surface):
         raise XltError(
-            f"the characters from {start} to {end} are not in the text of {length}",
+            f"the characters from {start} to {end} are not in the text of {len(text.surface)}",
             where=where,
             fix="offsets count characters of the tokens joined by single spaces, from 0",
         )
-    first = next(i for i, e in enumerate(ends) if e > start)
-    last = next(i for i, e in enumerate(ends) if e >= end)
-    return {"start": first, "end": last + 1}
+    first, last = text.words_at(start, end)
+    return {"start": first, "end": last}
+
+
+def _fragments(offset: Any) -> list[Any]:
+    """The offsets of a mention's fragments, one for each, as they are in the file."""
+    return offset.replace(";", " ").split() if isinstance(offset, str) else [offset]
 
 
 def _objects(path: Path) -> Iterator[Row]:
@@ -224,11 +241,7 @@ def _objects(path: Path) -> Iterator[Row]:
         for number, row in read_jsonl(path):
             yield f"{path}:{number}", row
         return
-    try:
-        with open_text(path) as stream:
-            rows = json.load(stream)
-    except json.JSONDecodeError as error:
-        raise XltError(f"not JSON: {error.msg}", where=f"{path}:{error.lineno}") from error
+    rows = load_json(path, fix="write one array of objects, or an object on each line")
     for number, row in enumerate(rows, 1):
         where = f"{path}:record {number}"
         if not isinstance(row, dict):

@@ -1,7 +1,7 @@
-"""Records of events, checked: every span is within the text, every label is wanted.
+"""Documents of events, checked: every span is within the text, every label is wanted.
 
 A row is what a reader found in a file: {id, words, entities, events, given?}, as in the JSON Lines
-format. `Checker` makes a record of it or says, with file and line, what is wrong.
+format. `Checker` makes a document of it or says, with file and line, what is wrong.
 """
 
 from __future__ import annotations
@@ -10,67 +10,63 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from xlt.data.rows import text_columns, text_from_columns
+from xlt.document import Document, Span, Spans, Structure, Structures, in_order
+from xlt.document.document import Row
 from xlt.errors import XltError
-from xlt.task import Record
+from xlt.reader_options import advise
 
 if TYPE_CHECKING:
     from . import EventExtraction
 
-Span = tuple[int, int]
+Place = tuple[int, int]
 """Words from the first to the last, which is exclusive."""
 
+UNKNOWN = "unknown trigger"
+"""The kind of the spans that are in the layer `unknown`."""
 
-def span_of(item: Mapping[str, Any]) -> Span:
-    return item["start"], item["end"]
+
+def place_of(span: Span) -> Place:
+    return span.start, span.end
 
 
-def trigger_spans(events: Iterable[Mapping[str, Any]]) -> list[Span]:
+def trigger_places(events: Iterable[Structure]) -> list[Place]:
     """Each trigger once (two events may share one), in the order of the text."""
-    return sorted({span_of(event["trigger"]) for event in events})
+    return sorted({place_of(event.head) for event in events})
 
 
-def apart(items: Sequence[Any], spans: Sequence[Span]) -> list[Any]:
-    """Those items whose spans do not overlap, longer ones first: what BIO tags can say."""
-    kept: list[tuple[Span, Any]] = []
-    order = sorted(range(len(items)), key=lambda i: (spans[i][0] - spans[i][1], spans[i]))
-    for i in order:
-        start, end = spans[i]
-        if all(end <= a or b <= start for (a, b), _ in kept):
-            kept.append((spans[i], items[i]))
-    return [item for _, item in sorted(kept, key=lambda pair: pair[0])]
+def apart(spans: Iterable[Span]) -> list[Span]:
+    """Those spans that do not overlap, longer ones first: what BIO tags can say."""
+    kept: list[Span] = []
+    for span in sorted(spans, key=lambda s: (s.start - s.end, s.start, s.end)):
+        if all(span.end <= other.start or other.end <= span.start for other in kept):
+            kept.append(span)
+    return sorted(kept, key=place_of)
 
 
-def nested(items: Sequence[Any], levels: int) -> list[list[Any]]:
+def nested(spans: Sequence[Span], levels: int) -> list[list[Span]]:
     """Spans in levels, none of which overlap; each level has the longest of what is left.
 
     (Layering: Alex et al. 2007, Recognising nested named entities in biomedical text.)
     """
-    found = []
+    by_level = []
     for _ in range(levels):
-        found.append(apart(items, [span_of(item) for item in items]))
-        items = [item for item in items if not any(item is kept for kept in found[-1])]
-    return found
+        by_level.append(apart(spans))
+        spans = [span for span in spans if not any(span is kept for kept in by_level[-1])]
+    return by_level
 
 
 class Checker:
-    """Makes records of rows, after the task's options. One for each file: it knows the ids."""
+    """Makes documents of rows, after the task's options. One for each file: it knows the ids."""
 
     def __init__(self, options: EventExtraction.Options, repeated_ids: str = "refuse") -> None:
         self.options, self.repeated_ids = options, repeated_ids
         self._lines: dict[str, str] = {}
 
-    def __call__(self, row: Mapping[str, Any], *, where: str) -> Record:
+    def __call__(self, row: Mapping[str, Any], *, where: str) -> Document:
         """Raises XltError for a row that is no such record, or whose id has been there before."""
-        words = row.get("words", row.get("tokens"))
-        if not isinstance(words, list) or not all(isinstance(w, str) for w in words):
-            raise XltError(
-                "`words` is missing or no list of texts",
-                where=where,
-                fix="give the sentence as `words` (or `tokens`), a list",
-            )
-        if not words:
-            raise XltError("the sentence has no words", where=where, fix="remove the line")
-        spans = _Spans(len(words), where, heads=self.options.spans == "head")
+        text = text_from_columns(row, where=where)
+        spans = _Spans(len(text.words), where, heads=self.options.spans == "head")
         entities = self._labelled(row, "entities", "type", spans)
         events = self._events(_items(row, "events", where), spans, where)
         # Predictions keep what was asked for apart from what was found.
@@ -79,21 +75,22 @@ class Checker:
             if row.get("given") is None
             else self._events(_items(row, "given", where), spans, where)
         )
-        return {
-            "id": self._id(row.get("id"), where),
-            "words": words,
-            "entities": in_order(entities, "type"),
-            "events": events,
-            "given": given,
-            "unknown": in_order(
-                spans(item, "unknown trigger") for item in _items(row, "unknown", where)
-            ),
-        }
+        unknown = [Span(UNKNOWN, *spans(u, UNKNOWN)) for u in _items(row, "unknown", where)]
+        return Document(
+            self._id(row.get("id"), where),
+            {"text": text},
+            {
+                "entities": Spans(in_order(entities)),
+                "events": Structures(events),
+                "given": Structures(given),
+                "unknown": Spans(in_order(unknown)),
+            },
+        )
 
     def _events(
         self, items: Sequence[Mapping[str, Any]], spans: _Spans, where: str
-    ) -> list[dict[str, Any]]:
-        found = []
+    ) -> tuple[Structure, ...]:
+        events = []
         for item in items:
             kind = self._label("events", _text(item, "type", "event", where))
             if not isinstance(item.get("trigger"), dict):
@@ -103,23 +100,21 @@ class Checker:
             trigger = spans(item["trigger"], "trigger")
             arguments = self._labelled(item, "arguments", "role", spans)
             if kind is not None:
-                found.append({"trigger": trigger, "type": kind, "arguments": arguments})
-        return arranged(found)
+                events.append(Structure(Span(kind, *trigger), tuple(arguments)))
+        return arranged(events)
 
-    def _labelled(
-        self, row: Mapping[str, Any], field: str, key: str, spans: _Spans
-    ) -> list[dict[str, Any]]:
+    def _labelled(self, row: Mapping[str, Any], field: str, key: str, spans: _Spans) -> list[Span]:
         """The spans in a field, with our name of what `key` calls them; unwanted ones left out."""
         what, layer = {"entities": ("entity", "entities"), "arguments": ("argument", "roles")}[
             field
         ]
-        found = []
+        wanted = []
         for item in _items(row, field, spans.where):
-            span, label = spans(item, what), _text(item, key, what, spans.where)
+            place, label = spans(item, what), _text(item, key, what, spans.where)
             name = self._label(layer, label)
             if name is not None:
-                found.append({**span, key: name})
-        return found
+                wanted.append(Span(name, *place))
+        return wanted
 
     def _label(self, layer: str, label: str) -> str | None:
         """Our name of a label; None if it is not wanted."""
@@ -136,8 +131,7 @@ class Checker:
                 raise XltError(
                     f"the id {id!r} was there before ({self._lines[id]})",
                     where=where,
-                    fix="give every record its own id, or set the reader's option "
-                    "`repeated_ids: number` in the data card",
+                    fix="give every record its own id, or " + advise("repeated_ids: number"),
                 )
             id = f"{id}#{line}"
         self._lines[id] = where
@@ -161,7 +155,7 @@ class _Spans:
     def __init__(self, words: int, where: str, *, heads: bool) -> None:
         self.words, self.where, self.heads = words, where, heads
 
-    def __call__(self, item: Mapping[str, Any], what: str) -> dict[str, int]:
+    def __call__(self, item: Mapping[str, Any], what: str) -> Place:
         start, end = (self._number(item, key, what) for key in ("start", "end"))
         if not 0 <= start < end <= self.words:
             raise XltError(
@@ -170,7 +164,7 @@ class _Spans:
                 fix="`start` counts from 0, `end` is the word after the last",
             )
         if not self.heads or end - start == 1:
-            return {"start": start, "end": end}
+            return start, end
         head = item.get("head")
         if not isinstance(head, int) or not start <= head < end:
             raise XltError(
@@ -178,7 +172,7 @@ class _Spans:
                 where=self.where,
                 fix="give `head`, or use `task.spans: exact`",
             )
-        return {"start": head, "end": head + 1}
+        return head, head + 1
 
     def _number(self, item: Mapping[str, Any], key: str, what: str) -> int:
         value = item.get(key)
@@ -194,7 +188,8 @@ class _Spans:
 def _items(row: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any]]:
     value = row.get(key) or []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise XltError(f"`{key}` is no list of objects", where=where, fix="see the task's README")
+        fix = "see docs/tasks/event-extraction.md"
+        raise XltError(f"`{key}` is no list of objects", where=where, fix=fix)
     return value
 
 
@@ -207,22 +202,39 @@ def _text(item: Mapping[str, Any], key: str, what: str, where: str) -> str:
     return value
 
 
-def in_order(items: Iterable[dict[str, Any]], label: str | None = None) -> list[dict[str, Any]]:
-    """Sorted by place, each once: scores are of sets. label: the key of what an item is."""
-    unique = {(*span_of(item), item[label] if label else ""): item for item in items}
-    return [unique[key] for key in sorted(unique)]
-
-
-def arranged(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def arranged(events: Iterable[Structure]) -> tuple[Structure, ...]:
     """Sorted by trigger; events of one type with one trigger are one, with all the arguments."""
-    found: dict[tuple[int, int, str], list[dict[str, Any]]] = {}
-    for event in events:
-        found.setdefault((*span_of(event["trigger"]), event["type"]), []).extend(event["arguments"])
+    arguments: dict[Span, list[Span]] = {}
+    for head, parts in events:
+        arguments.setdefault(head, []).extend(parts)
+    order = sorted(arguments, key=lambda head: (head.start, head.end, head.kind))
+    return tuple(Structure(head, in_order(arguments[head])) for head in order)
+
+
+def to_row(document: Document) -> Row:
+    """The row that `Checker` makes an equal document of."""
+    return {
+        "id": document.id,
+        **text_columns(document.text),
+        "entities": _span_rows(document.layer(Spans, "entities").spans, "type"),
+        "events": _event_rows(document.layer(Structures, "events").structures),
+        "given": _event_rows(document.layer(Structures, "given").structures),
+        "unknown": _span_rows(document.layer(Spans, "unknown").spans, None),
+    }
+
+
+def _span_rows(spans: Iterable[Span], key: str | None) -> list[Row]:
+    return [
+        {"start": start, "end": end, **({key: kind} if key else {})} for kind, start, end in spans
+    ]
+
+
+def _event_rows(events: Iterable[Structure]) -> list[Row]:
     return [
         {
-            "trigger": {"start": start, "end": end},
-            "type": kind,
-            "arguments": in_order(arguments, "role"),
+            "trigger": {"start": head.start, "end": head.end},
+            "type": head.kind,
+            "arguments": _span_rows(parts, "role"),
         }
-        for (start, end, kind), arguments in sorted(found.items())
+        for head, parts in events
     ]

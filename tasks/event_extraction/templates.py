@@ -8,7 +8,7 @@ two tags can only be spans of the sentence (`xlt.model.constrain`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,17 +16,18 @@ import torch
 from numpy.typing import NDArray
 
 from xlt.data.prompt import PromptEncoder, collate_prompts, collate_targets, encode_texts, pad_rows
+from xlt.document import Document, Span, Structure, Structures
 from xlt.errors import XltError
 from xlt.model.constrain import FillSlots
 from xlt.model.decoder import end_id
 from xlt.model.generation import Generation
 from xlt.model.seq2seq import Seq2Seq, over_items
 from xlt.model.tag_writer import UNLIKELY, tag_pieces, word_pieces
-from xlt.task import Example, Labels, Record
+from xlt.task import Example, Labels
 
 from .inventory import Frames, kinds
 from .marking import Frame, owners_of
-from .records import Span, apart, span_of, trigger_spans
+from .records import Place, apart, place_of, trigger_places
 
 if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
@@ -168,22 +169,24 @@ class Template:
         return [n for n in range(len(self.roles)) if allowed[2 * n + 1]]
 
     def filled(
-        self, kind: str, arguments: Sequence[Mapping[str, Any]], words: Sequence[NDArray[np.int32]]
+        self, kind: str, arguments: Sequence[Span], words: Sequence[NDArray[np.int32]]
     ) -> NDArray[np.int32]:
         """The template of a type with these arguments, of words with these pieces."""
         # Of arguments that overlap the longer one is learnt, as by the models that tag.
-        arguments = apart(arguments, [span_of(a) for a in arguments])
+        arguments = apart(arguments)
         parts: list[NDArray[np.int32]] = [self.none[:0]]
         for number in self.roles_of(kind):
             role = self.roles[number]
-            spans = sorted({span_of(a) for a in arguments if a["role"] == role})
+            spans = sorted({place_of(a) for a in arguments if a.kind == role})
             opening, closing = self.tags[role]
             inside = [ids for a, b in spans for ids in (self.and_, *words[a:b])][1:] or [self.none]
             parts += [opening, *inside, closing]
         return np.concatenate(parts)
 
 
-def encode(records: Sequence[Record], backbone: Backbone, labels: Labels | None) -> list[Example]:
+def encode(
+    documents: Sequence[Document], backbone: Backbone, labels: Labels | None
+) -> list[Example]:
     """One prompt for every given trigger; with labels, targets too."""
     if labels:
         backbone.labels = labels
@@ -193,24 +196,24 @@ def encode(records: Sequence[Record], backbone: Backbone, labels: Labels | None)
     prompts = PromptEncoder(backbone.words)
     end = [end_id(backbone)]
     examples = []
-    encoded = backbone.words([record["words"] for record in records])
-    for index, (record, words) in enumerate(zip(records, encoded, strict=True)):
+    encoded = backbone.words([document.text for document in documents])
+    for index, (document, words) in enumerate(zip(documents, encoded, strict=True)):
         owners = owners_of(words)
         cuts = np.searchsorted(owners, np.arange(1, words.n_words))
-        copies = np.split(words.pieces, cuts)[: words.n_words]
-        known = record["events" if labels else "given"]
-        triggers = trigger_spans(known)
-        events = [_first(known, span) for span in triggers]
+        copies = np.split(words.subwords, cuts)[: words.n_words]
+        known = document.layer(Structures, "events" if labels else "given").structures
+        triggers = trigger_places(known)
+        events = [_first(known, place) for place in triggers]
         windows, targets = [], []
         for (start, stop), event in zip(triggers, events, strict=True):
             parts = [*copies[:start], marker, *copies[start:stop], marker, *copies[stop:]]
-            head = template.filled(event["type"], [], copies)
+            head = template.filled(event.head.kind, [], copies)
             windows.append(prompts.windows(head, np.concatenate(parts)))
-            filled = template.filled(event["type"], event["arguments"], copies)
+            filled = template.filled(event.head.kind, event.parts, copies)
             targets.append(np.append(filled, end).astype(np.int32))
         inputs: dict[str, Any] = {
             "words": words, "copies": copies, "triggers": triggers, "windows": windows,
-            "slots": [template.roles_of(event["type"]) for event in events],
+            "slots": [template.roles_of(event.head.kind) for event in events],
             "pad": backbone.pad_id, "limit": backbone.max_length,
         }  # fmt: skip
         if labels:
@@ -240,10 +243,10 @@ def collate(examples: Sequence[Example]) -> dict[str, torch.Tensor]:
     return batch
 
 
-def _first(events: Sequence[Record], trigger: Span) -> Record:
+def _first(events: Sequence[Structure], trigger: Place) -> Structure:
     """The event of a trigger; of several, the first, with the arguments of all."""
-    own = [event for event in events if span_of(event["trigger"]) == trigger]
-    return {**own[0], "arguments": [a for event in own for a in event["arguments"]]}
+    own = [event for event in events if place_of(event.head) == trigger]
+    return Structure(own[0].head, tuple(part for event in own for part in event.parts))
 
 
 def _nothing(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:

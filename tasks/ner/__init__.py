@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 from pydantic import Field, PositiveInt
 
+from xlt.document import Document, FlatSpans, Layer, Text
 from xlt.errors import XltError, choose
-from xlt.projection.pair import Span
-from xlt.task import Example, Labels, Record, TaskOptions
+from xlt.reader_options import ColumnOptions, ReaderOptions
+from xlt.task import Example, Labels, TaskOptions
 from xlt.word_task import WordLabelTask
 
-from .spans import COUNT_NAMES, check_iob2, span_counts, span_metrics, spans
+from .spans import COUNT_NAMES, check_iob2, iob2, span_counts, span_metrics, spans
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
-    from spacy.tokens import Doc, Token
 
-    from xlt.config.schema import ProjectionSettings
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
@@ -30,17 +29,21 @@ OUTSIDE = "O"
 
 
 class NER(WordLabelTask):
-    """Records: {id, words, tags}; `tags` is IOB2."""
+    """Documents of one text with entities; in files these are IOB2 tags."""
 
     name = "ner"
+    layers: ClassVar[Mapping[str, type[Layer]]] = {"entities": FlatSpans}
     metrics_reported = ("f1", "precision", "recall")
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "bio": (".bio", ".iob2", ".ner", ".conll", ".tsv", ".txt"),
         "jsonl": (".jsonl",),
     }
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {
+        **WordLabelTask.reader_options,
+        "bio": ColumnOptions,
+    }
     count_names = COUNT_NAMES
     measured_as = ("ner",)
-    partial = False
     untagged = OUTSIDE
 
     class Options(TaskOptions):
@@ -78,7 +81,7 @@ class NER(WordLabelTask):
 
     def read(
         self, path: Path, format: str, *, labelled: bool = True, **options: Any
-    ) -> Iterator[Record]:
+    ) -> Iterator[Document]:
         if format == "jsonl":
             yield from super().read(path, format, labelled=labelled, **options)
             return
@@ -87,11 +90,18 @@ class NER(WordLabelTask):
         for number, sentence in enumerate(read_columns(path, **options), 1):
             id = sentence.comment("sent_id") or str(number)
             where = f"{path}:{sentence.lines[0]}"
-            yield self.record(id, sentence.words, sentence.tags, where=where)
+            text = sentence.text()
+            yield self.document(id, text, sentence.tags, where=where)
 
-    def record(self, id: object, words: list[str], tags: list[str], *, where: object) -> Record:
+    def document(self, id: object, text: Text, tags: Sequence[str], *, where: object) -> Document:
         check_iob2(tags, where=where)
-        return super().record(id, words, [self._mapped(tag) for tag in tags], where=where)
+        return super().document(id, text, [self._mapped(tag) for tag in tags], where=where)
+
+    def tags(self, document: Document) -> list[str]:
+        return iob2(document.layer(FlatSpans, "entities").spans, len(document.words))
+
+    def with_tags(self, document: Document, tags: Sequence[str]) -> Document:
+        return document.with_layers(entities=FlatSpans(tuple(spans(tags))))
 
     def _mapped(self, tag: str) -> str:
         if tag == OUTSIDE:
@@ -101,57 +111,31 @@ class NER(WordLabelTask):
         wanted = self.options.types is None or kind in self.options.types
         return f"{prefix}-{kind}" if wanted else OUTSIDE
 
-    def write(self, records: Iterable[Record], stream: TextIO, format: str) -> None:
+    def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
         if format == "jsonl":
-            super().write(records, stream, format)
+            super().write(documents, stream, format)
             return
         from xlt.data.columns import TaggedSentence, write_columns
+        from xlt.data.comments import comment_line
 
         write_columns(
             (
                 # The reader numbers sentences that have no name.
-                TaggedSentence(r["words"], r["tags"], [f"# sent_id = {r['id']}"])
-                if r["id"] != str(number)
-                else TaggedSentence(r["words"], r["tags"])
-                for number, r in enumerate(records, 1)
+                TaggedSentence(
+                    list(document.words),
+                    self.tags(document),
+                    []
+                    if document.id == str(number)
+                    else [comment_line("sent_id", document.id, where=f"record {document.id!r}")],
+                )
+                for number, document in enumerate(documents, 1)
             ),
             stream,
         )
 
-    def annotate(self, doc: Doc, sentences: Sequence[tuple[Record, Sequence[Token]]]) -> None:
-        """Sets ``doc.ents``."""
-        from spacy.tokens import Span
-
-        doc.set_ents(
-            [
-                Span(doc, tokens[start].i, tokens[end - 1].i + 1, label=kind)
-                for record, tokens in sentences
-                for kind, start, end in spans(record["tags"])
-            ]
-        )
-
     # Projection ----------------------------------------------------------------------------
 
-    def spans(self, record: Record) -> dict[str, list[Span]]:
-        return {"text": spans(record["tags"])}
-
-    def project(
-        self, record: Record, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
-    ) -> Projection:
-        from xlt.projection.pair import Projection
-        from xlt.projection.spans import project_spans, whole_loss
-
-        pair = pairs["text"]
-        outcomes = tuple(project_spans(spans(record["tags"]), pair, settings))
-        if whole_loss(pair, settings):
-            return Projection(None, outcomes)
-        tags = [OUTSIDE] * len(pair.target)
-        for span in filter(None, (outcome.span for outcome in outcomes)):
-            inside = [f"I-{span.kind}"] * (span.end - span.start - 1)
-            tags[span.start : span.end] = [f"B-{span.kind}", *inside]
-        return Projection({"id": record["id"], "words": list(pair.target), "tags": tags}, outcomes)
-
-    def carry(
+    def project_predictions(
         self,
         outputs: Mapping[str, torch.Tensor],
         row: int,
@@ -161,16 +145,20 @@ class NER(WordLabelTask):
     ) -> dict[str, NDArray[np.float32]]:
         """Types are averaged over links; whether a word begins an entity is what the projected
         spans say, since the first word of one need not be the first in the other language."""
-        from .spans import carry_scores
+        from .spans import project_tag_scores
 
         scores = outputs["scores"][row].numpy()
         kept = [outcome.span for outcome in projection.outcomes if outcome.span]
-        return {"scores": carry_scores(scores, pairs["text"], kept, labels["tag"])}
+        return {"scores": project_tag_scores(scores, pairs["text"], kept, labels["tag"])}
 
     # Labels --------------------------------------------------------------------------------
 
-    def labels(self, records: Iterable[Record]) -> Labels:
-        kinds = {tag[2:] for record in records for tag in record["tags"] if tag != OUTSIDE}
+    def labels(self, documents: Iterable[Document]) -> Labels:
+        kinds = {
+            span.kind
+            for document in documents
+            for span in document.layer(FlatSpans, "entities").spans
+        }
         return {"tag": (OUTSIDE, *(f"{p}-{kind}" for kind in sorted(kinds) for p in "BI"))}
 
     def check_labels(self, labels: Labels, data: Labels, *, where: object) -> None:
@@ -198,20 +186,21 @@ class NER(WordLabelTask):
         return TagWriter(backbone, labels, Generation(beams=options.beams), options.tags)
 
     def encode(
-        self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
+        self, documents: Sequence[Document], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
         if not self.generates:
-            return super().encode(records, backbone, labels)
+            return super().encode(documents, backbone, labels)
         from xlt.model.slot_writer import encode_slots
         from xlt.model.tag_writer import TagWriting
 
-        encoded = backbone.words([record["words"] for record in records])
+        encoded = backbone.words([document.text for document in documents])
+        entities = [document.layer(FlatSpans, "entities").spans for document in documents]
         if self.options.model == "slots":
-            return encode_slots(encoded, [spans(r["tags"]) for r in records], backbone, labels)
+            return encode_slots(encoded, entities, backbone, labels)
         writing = TagWriting(backbone, labels, self.options.tags)
         return [
-            Example(n, words.length, writing.inputs(words, spans(r["tags"]) if labels else None))
-            for n, (r, words) in enumerate(zip(records, encoded, strict=True))
+            Example(n, words.length, writing.inputs(words, gold if labels else None))
+            for n, (gold, words) in enumerate(zip(entities, encoded, strict=True))
         ]
 
     def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
@@ -232,8 +221,8 @@ class NER(WordLabelTask):
 
     # Evaluation ----------------------------------------------------------------------------
 
-    def counts(self, gold: Record, predicted: Record) -> NDArray[np.float64]:
-        return span_counts(gold["tags"], predicted["tags"])
+    def counts(self, gold: Document, predicted: Document) -> NDArray[np.float64]:
+        return span_counts(self.tags(gold), self.tags(predicted))
 
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         return span_metrics(counts)

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xlt.document import Span
 from xlt.errors import XltError
-from xlt.projection.pair import AlignedPair, Span
+from xlt.projection.pair import AlignedPair
 
 Counts = NDArray[np.float64]
 
@@ -53,6 +54,14 @@ def spans(tags: Sequence[str], *, where: object = None) -> list[Span]:
     if open_type is not None:
         found.append(Span(open_type, start, len(tags)))
     return found
+
+
+def iob2(entities: Iterable[Span], n_words: int) -> list[str]:
+    """The tags of a sentence with these entities, no two of which share a word."""
+    tags = ["O"] * n_words
+    for kind, start, end in entities:
+        tags[start:end] = [f"B-{kind}", *[f"I-{kind}"] * (end - start - 1)]
+    return tags
 
 
 def check_iob2(tags: Sequence[str], *, where: object = None) -> None:
@@ -107,7 +116,7 @@ def span_metrics(counts: NDArray[Any]) -> dict[str, Counts]:
     }
 
 
-def carry_scores(
+def project_tag_scores(
     scores: NDArray[np.float32], pair: AlignedPair, kept: Sequence[Span], tags: Sequence[str]
 ) -> NDArray[np.float32]:
     """Log-probabilities of IOB2 tags, (sources or more, tags), as those of the target words.

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 import numpy as np
 from pydantic import Field
 
+from xlt.document import Document, Label, Layer, Text
+from xlt.document.document import Row
 from xlt.errors import XltError, choose
-from xlt.task import Example, Labels, Record, Task, TaskOptions
+from xlt.reader_options import ReaderOptions, advise
+from xlt.task import Example, Labels, Task, TaskOptions
 
 from .metrics import class_counts, class_metrics, count_names, metric_names
+from .options import PairOptions, PairTableOptions
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Features
     from numpy.typing import NDArray
 
-    from xlt.config.schema import ProjectionSettings
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(f"xlt.{__name__}")
 
 LABELS = ("entailment", "neutral", "contradiction")
-UNKNOWN = ""
-"""The label of a pair that has none: neither learnt from nor scored."""
 NO_AGREEMENT = "-"
 """What SNLI, MultiNLI and OCNLI write where the annotators chose no label by majority."""
 TEXTS = ("premise", "hypothesis")
@@ -45,20 +45,27 @@ KNOWN_NAMES: Mapping[str, tuple[str, ...]] = {
 
 
 class NLI(Task):
-    """Records: {id, premise, hypothesis, label, phenomena}; `phenomena` are what a pair tests."""
+    """Documents of a premise and a hypothesis with a label; their groups are what they test."""
 
     name = "nli"
+    texts = TEXTS
+    layers: ClassVar[Mapping[str, type[Layer]]] = {"label": Label}
+    controls: ClassVar[Mapping[str, tuple[str, ...]]] = {"hypothesis only": ("premise",)}
+    columns = ("id", *TEXTS, "label", "phenomena")
     metrics_reported = metric_names(LABELS)
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "jsonl": (".jsonl",),
         "tsv": (".tsv",),
         "json": (".json",),
     }
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {
+        "jsonl": PairOptions,
+        "tsv": PairTableOptions,
+        "json": PairOptions,
+    }
     count_names = count_names(LABELS)
     measured_as = ("nli",)
     optional_columns = ("id", "phenomena")
-    aligned = False
-    ablation = "hypothesis only"
 
     class Options(TaskOptions):
         labels: list[str] | None = Field(
@@ -84,15 +91,6 @@ class NLI(Task):
 
     # Data ----------------------------------------------------------------------------------
 
-    def features(self) -> Features:
-        from datasets import Features, List, Value
-
-        text = Value("string")
-        return Features(
-            {"id": text, "premise": text, "hypothesis": text, "label": text}
-            | {"phenomena": List(text)}
-        )
-
     def read(
         self,
         path: Path,
@@ -104,7 +102,7 @@ class NLI(Task):
         where: Mapping[str, str] | None = None,
         drop_empty: bool = False,
         label_names: Mapping[str, str] | None = None,
-    ) -> Iterator[Record]:
+    ) -> Iterator[Document]:
         """columns: our field → theirs, where it is none of `KNOWN_NAMES`; quoted: see `read_tsv`.
 
         where:       column → value: only such rows (the original XNLI has all languages in a file).
@@ -125,39 +123,39 @@ class NLI(Task):
             if drop_empty and not all(str(_field(row, name, at)).strip() for name in TEXTS):
                 left_out["that lack a text"] += 1
                 continue
-            record = self._record(row, place, at, labelled, label_names or {})
-            if record["id"] in seen:
+            document = self._document(row, place, at, labelled, label_names or {})
+            if document.id in seen:
                 raise XltError(
-                    f"the id {record['id']!r} has been used before, in {seen[record['id']]}",
+                    f"the id {document.id!r} has been used before, in {seen[document.id]}",
                     where=at,
                     fix="give every pair an id of its own, or none",
                 )
-            seen[record["id"]] = at
-            yield record
+            seen[document.id] = at
+            yield document
         for why, count in left_out.items():
             log.warning("%s: %d pairs %s are left out", path, count, why)
 
     def _rows(
         self, path: Path, format: str, columns: Mapping[str, str] | None, quoted: bool
-    ) -> Iterator[tuple[str, Record]]:
+    ) -> Iterator[tuple[str, Row]]:
         """The place in the file and the fields of every row."""
         from xlt.data.jsonl import read_json_array, read_jsonl
         from xlt.data.table import read_tsv
 
         if format == "tsv":
-            rows: Iterator[tuple[int, Record]] = read_tsv(path, columns=columns, quoted=quoted)
+            rows: Iterator[tuple[int, Row]] = read_tsv(path, columns=columns, quoted=quoted)
         else:
             rows = (read_jsonl if format == "jsonl" else read_json_array)(path, columns=columns)
         for number, row in rows:
             yield f"[{number}]" if format == "json" else str(number), row
 
-    def _record(
-        self, row: Record, place: str, at: str, labelled: bool, names: Mapping[str, str]
-    ) -> Record:
+    def _document(
+        self, row: Row, place: str, at: str, labelled: bool, names: Mapping[str, str]
+    ) -> Document:
         label = _field(row, "label", at if labelled else None)
         label = names.get(str(label), label)
         if not labelled and label not in {*self.all_labels, *self.options.rename}:
-            label = UNKNOWN
+            label = None
         id = _field(row, "id", None)
         given = {
             "id": place.strip("[]") if id is None else str(id),
@@ -167,11 +165,11 @@ class NLI(Task):
         }
         return self._checked(given, at, labelled)
 
-    def adopt(self, row: Record, *, where: object) -> Record:
-        given = {"label": UNKNOWN, "phenomena": None, **row}
+    def validate_row(self, row: Row, *, where: object) -> Document:
+        given = {"label": None, "phenomena": None, **row}
         return self._checked(given, where, False)
 
-    def _checked(self, row: Record, where: object, labelled: bool) -> Record:
+    def _checked(self, row: Row, where: object, labelled: bool) -> Document:
         for name in TEXTS:
             if not isinstance(row[name], str):
                 raise XltError(f"the {name} is no text", where=where, fix="write a string")
@@ -180,30 +178,45 @@ class NLI(Task):
                     f"the {name} is empty", where=where, fix="leave the pair out, or complete it"
                 )
         label = row["label"]
-        label = UNKNOWN if label is None or label == "" else self.options.rename.get(label, label)
-        if label not in self.all_labels and (labelled or label != UNKNOWN):
+        label = None if label is None or label == "" else self.options.rename.get(label, label)
+        if label not in self.all_labels and (labelled or label is not None):
             raise XltError(
-                f"there is no label {label!r}",
+                f"there is no label {label or ''!r}",
                 where=where,
-                fix=f"{choose(str(label), self.all_labels)}; or map it with `label_names` in a "
-                "card or `task.rename`; or list all labels in `task.labels`",
+                fix=f"{choose(str(label), self.all_labels)}; or map it with `task.rename`; or list "
+                "all labels in `task.labels`"
+                + (f"; or {advise(f'label_names: {{{label}: OURS}}')}" if labelled else ""),
             )
         phenomena = row["phenomena"] or []
         if isinstance(phenomena, str):
             phenomena = phenomena.split("|")
-        return {**row, "label": label, "phenomena": [str(one) for one in phenomena]}
+        return Document(
+            str(row["id"]),
+            {name: Text(row[name]) for name in TEXTS},
+            {"label": Label(label)},
+            groups=tuple(map(str, phenomena)),
+        )
 
-    def write(self, records: Iterable[Record], stream: TextIO, format: str) -> None:
+    def to_row(self, document: Document) -> Row:
+        return {
+            "id": document.id,
+            **{name: document.texts[name].surface for name in TEXTS},
+            "label": document.layer(Label, "label").label or "",
+            "phenomena": list(document.groups),
+        }
+
+    def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
         from xlt.data.jsonl import write_json_array, write_jsonl
         from xlt.data.table import write_tsv
 
+        rows = map(self.to_row, documents)
         if format == "tsv":
-            rows = ({**record, "phenomena": "|".join(record["phenomena"])} for record in records)
-            write_tsv(rows, stream, ("id", *TEXTS, "label", "phenomena"))
+            joined = ({**row, "phenomena": _joined(row)} for row in rows)
+            write_tsv(joined, stream, self.columns)
         else:
-            (write_jsonl if format == "jsonl" else write_json_array)(records, stream)
+            (write_jsonl if format == "jsonl" else write_json_array)(rows, stream)
 
-    def from_words(self, id: str, words: list[str], space_after: list[bool]) -> Record:
+    def from_text(self, id: str, text: Text, language: str = "") -> Document:
         raise XltError(
             "a premise and a hypothesis are needed, not one text",
             where="--input-format",
@@ -211,44 +224,9 @@ class NLI(Task):
             "premise and hypothesis",
         )
 
-    def words(self, record: Record) -> list[str]:
-        from xlt.data.segment import words
-
-        return [word for name in TEXTS for word in words(record[name])]
-
-    def text(self, record: Record) -> str:
-        return " ".join(record[name] for name in TEXTS)
-
     # Projection ----------------------------------------------------------------------------
 
-    def texts(self, record: Record) -> dict[str, list[str]]:
-        from xlt.data.segment import words
-
-        return {name: words(record[name]) for name in TEXTS}
-
-    def project(
-        self, record: Record, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
-    ) -> Projection:
-        """The label holds for the translations, unless either text has none worth the name."""
-        from xlt.data.segment import join
-        from xlt.projection.pair import Projection
-        from xlt.projection.spans import project_label, whole_loss
-
-        outcome = project_label(record["label"], pairs["hypothesis"], settings, text="hypothesis")
-        if reason := outcome.reason or whole_loss(pairs["premise"], settings):
-            return Projection(None, (outcome if outcome.reason else outcome.lost(reason),))
-        texts = {name: join(pairs[name].target, pairs[name].spaces) for name in TEXTS}
-        return Projection({**record, **texts}, (outcome,))
-
-    def translated(self, record: Record, pairs: Mapping[str, AlignedPair]) -> Record:
-        from xlt.data.segment import join
-
-        return {**record, **{name: join(pairs[name].target, pairs[name].spaces) for name in TEXTS}}
-
-    def complete(self, own: Record, carried: Record) -> Record:
-        return {**own, "label": carried["label"]}
-
-    def carry(
+    def project_predictions(
         self,
         outputs: Mapping[str, torch.Tensor],
         row: int,
@@ -260,8 +238,8 @@ class NLI(Task):
 
     # Labels --------------------------------------------------------------------------------
 
-    def labels(self, records: Iterable[Record]) -> Labels:
-        seen = {record["label"] for record in records}
+    def labels(self, documents: Iterable[Document]) -> Labels:
+        seen = {document.layer(Label, "label").label for document in documents}
         return {"label": tuple(label for label in self.all_labels if label in seen)}
 
     def for_labels(self, labels: Labels) -> NLI:
@@ -284,22 +262,22 @@ class NLI(Task):
         return model
 
     def encode(
-        self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
+        self, documents: Sequence[Document], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
         from xlt.data.batch import IGNORED
 
         hidden = self.options.hypothesis_only
         encoded = backbone.pairs(
-            ["" if hidden else record["premise"] for record in records],
-            [record["hypothesis"] for record in records],
+            ["" if hidden else document.texts["premise"].surface for document in documents],
+            [document.texts["hypothesis"].surface for document in documents],
         )
-        ids = {label: i for i, label in enumerate(labels["label"])} if labels else {}
-        ids[UNKNOWN] = IGNORED
+        ids: dict[str | None, int] = {None: IGNORED}
+        ids |= {label: i for i, label in enumerate(labels["label"])} if labels else {}
         examples = []
-        for index, (record, pair) in enumerate(zip(records, encoded, strict=True)):
+        for index, (document, pair) in enumerate(zip(documents, encoded, strict=True)):
             inputs: dict[str, Any] = {"pair": pair, "pad": backbone.pad_id}
             if labels:
-                inputs["label"] = ids[record["label"]]
+                inputs["label"] = ids[document.layer(Label, "label").label]
             examples.append(Example(index, pair.length, inputs))
         return examples
 
@@ -315,42 +293,40 @@ class NLI(Task):
 
     def decode(
         self,
-        records: Sequence[Record],
+        documents: Sequence[Document],
         examples: Sequence[Example],
         outputs: Mapping[str, torch.Tensor],
         labels: Labels,
-    ) -> list[Record]:
+    ) -> list[Document]:
         chosen = outputs["scores"].argmax(-1).tolist()
         return [
-            self.answered(record, labels["label"][best])
-            for record, best in zip(records, chosen, strict=True)
+            document.with_layers(label=Label(labels["label"][best]))
+            for document, best in zip(documents, chosen, strict=True)
         ]
 
     # Evaluation ----------------------------------------------------------------------------
 
-    def counts(self, gold: Record, predicted: Record) -> NDArray[np.float64]:
-        return class_counts(gold["label"], predicted["label"], self.all_labels)
+    def counts(self, gold: Document, predicted: Document) -> NDArray[np.float64]:
+        labels = (one.layer(Label, "label").label or "" for one in (gold, predicted))
+        return class_counts(*labels, self.all_labels)
 
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         return class_metrics(counts, self.all_labels)
 
-    # Probing -------------------------------------------------------------------------------
 
-    def groups(self, record: Record) -> tuple[str, ...]:
-        return tuple(record["phenomena"])
-
-    def answer(self, record: Record) -> str:
-        return str(record["label"])
-
-    def answered(self, record: Record, label: str) -> Record:
-        return {**record, "label": label}
-
-    def ablated(self, record: Record) -> Record:
-        """Without its premise: a model that still answers has learnt from hypotheses alone."""
-        return {**record, "premise": ""}
+def _joined(row: Row) -> str:
+    """The phenomena of a row in one cell. Raises XltError for what is not read back so."""
+    phenomena = row["phenomena"]
+    if not all(phenomena) or any("|" in one for one in phenomena):
+        raise XltError(
+            f"a phenomenon that is empty or has a |, which a table cannot hold: {phenomena}",
+            where=f"record {row['id']!r}",
+            fix="write JSON Lines (format jsonl)",
+        )
+    return "|".join(phenomena)
 
 
-def _field(row: Record, name: str, where: object) -> Any:
+def _field(row: Row, name: str, where: object) -> Any:
     """A field by our name or one that known data sets give it.
 
     Raises XltError if it is missing and `where` is given.
@@ -363,5 +339,5 @@ def _field(row: Record, name: str, where: object) -> Any:
     raise XltError(
         f"the field {name!r} is missing",
         where=where,
-        fix=f"{choose(name, row)}; map it with `columns: {{{name}: theirs}}`",
+        fix=f"{choose(name, row)}; " + advise(f"columns: {{{name}: THEIRS}}"),
     )

@@ -7,6 +7,7 @@ learns, the target language's while it predicts. With ``exemplars: 0`` a plain g
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TextIO
@@ -15,37 +16,50 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from xlt import languages
+from xlt.data.offsets import SpanLocator
+from xlt.document import Answers, Document, Label, Layer, Text
+from xlt.document.document import Row
 from xlt.errors import XltError
 from xlt.model.generation import Generation
 from xlt.options import LocalPath
-from xlt.task import Example, Labels, Record, Task, TaskOptions
+from xlt.reader_options import ReaderOptions
+from xlt.task import Example, Labels, Task, TaskOptions
 
-from . import answering, exemplars, filters, metrics, project, records
+from . import answering, exemplars, filters, metrics, records
 from .exemplars import TYPES
 from .interrogatives import question_types
+from .options import AfriqaOptions, QuestionLineOptions, QuestionOptions
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Features
     from numpy.typing import NDArray
 
-    from xlt.config.schema import ProjectionSettings
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
-    from xlt.projection.pair import AlignedPair, Projection
 
 Ids = Any
 
 
 class QuestionGeneration(Task):
-    """Records: see `records`."""
+    """Documents of a context, a question and a title, with answers in the context."""
 
     name = "question_generation"
+    texts = ("context", "question", "title")
+    layers: ClassVar[Mapping[str, type[Layer]]] = {"answers": Answers, "question_type": Label}
+    reads = ("answers",)
+    counted = ("answers",)
+    generated_texts = ("question",)
+    columns = ("id", "context", "question", "answers", "language", "title", "question_type", "note")
+    optional_columns = ("id", "language", "title", "question_type", "note")
     metrics_reported = metrics.REPORTED
     metrics_below_100 = ("meteor",)
-    written = ("question",)
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"squad": (".json",), "jsonl": (".jsonl",)}
     formats_read: ClassVar[Mapping[str, tuple[str, ...]]] = {"afriqa": ()}
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {
+        "squad": QuestionOptions,
+        "jsonl": QuestionLineOptions,
+        "afriqa": AfriqaOptions,
+    }
     count_names = metrics.NAMES
 
     class Options(TaskOptions):
@@ -78,20 +92,6 @@ class QuestionGeneration(Task):
 
     # Data ----------------------------------------------------------------------------------
 
-    def features(self) -> Features:
-        from datasets import Features, List, Value
-
-        text = Value("string")
-        answers = {"text": List(text), "answer_start": List(Value("int32"))}
-        plain = ("id", "language", "title", "context", "question")
-        return Features(
-            {
-                **dict.fromkeys(plain, text),
-                "answers": answers,
-                **dict.fromkeys(("question_type", "note"), text),
-            }
-        )
-
     def read(
         self,
         path: Path,
@@ -101,7 +101,7 @@ class QuestionGeneration(Task):
         columns: Mapping[str, str] | None = None,
         types: Mapping[str, str] | None = None,
         drop: bool = False,
-    ) -> Iterator[Record]:
+    ) -> Iterator[Document]:
         """As `Task.read`.
 
         columns: our field → the file's, of JSON Lines.
@@ -116,70 +116,55 @@ class QuestionGeneration(Task):
         else:
             yield from records.read_squad(path, **given)
 
-    def adopt(self, row: Record, *, where: object) -> Record:
-        return records.make(row, labelled=True, where=where)
+    def validate_row(self, row: Row, *, where: object) -> Document:
+        with SpanLocator(where, "answer", "context") as locate:
+            return records.make(row, locate=locate, labelled=True, where=where)
 
-    def write(self, records_: Iterable[Record], stream: TextIO, format: str) -> None:
-        noted = filters.without_duplicates(records_)
+    def to_row(self, document: Document) -> Row:
+        return records.to_row(document)
+
+    def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
+        noted = filters.without_duplicates(documents)
         (records.write_squad if format == "squad" else records.write_lines)(noted, stream)
 
-    def from_words(self, id: str, words: list[str], space_after: list[bool]) -> Record:
+    def from_text(self, id: str, text: Text, language: str = "") -> Document:
         raise XltError(
             "plain text does not say which answer to ask for",
             where="--input-format",
             fix="give SQuAD's JSON or JSON Lines with `context` and `answers`",
         )
 
-    def words(self, record: Record) -> list[str]:
-        from xlt.data.segment import words
-
-        return words(record["context"])
-
     # Projection ----------------------------------------------------------------------------
 
-    def texts(self, record: Record) -> dict[str, list[str]]:
-        from xlt.data.segment import words
-
-        found = {name: words(record[name]) for name in ("context", "question", "title")}
-        return {name: some for name, some in found.items() if some}
-
-    def project(
-        self, record: Record, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
-    ) -> Projection:
-        """The answer that is asked for, on the translated context; the others with it if they are
-        there. Without it the question asks for nothing."""
-        return project.project(record, pairs, settings)
-
-    def translated(self, record: Record, pairs: Mapping[str, AlignedPair]) -> Record | None:
-        from xlt.config.schema import ProjectionSettings
-
-        return project.project(record, pairs, ProjectionSettings(guard="keep")).record
-
-    def complete(self, own: Record, carried: Record) -> Record:
+    def accept(self, own: Document, written: Document) -> Document:
         """The question that was generated in another language and translated."""
-        cut = carried["note"] == "cut"
-        (made,) = self._noted([{**own, "question": carried["question"]}], [cut])
-        return {**made, "question_type": carried["question_type"]}
+        cut = records.note_of(written) == "cut"
+        (made,) = self._noted([own.with_texts(question=written.texts["question"])], [cut])
+        return made.with_layers(question_type=written.layers["question_type"])
 
-    def _noted(self, records: Sequence[Record], cut: Sequence[bool]) -> list[Record]:
-        """Records with generated questions, each with what is wrong with it, if anything."""
+    def _noted(self, documents: Sequence[Document], cut: Sequence[bool]) -> list[Document]:
+        """Documents with generated questions, each with what is wrong with it, if anything."""
         folder = self.options.exemplar_folder
         notes = [
-            filters.reason(record["question"], record, cut=one, folder=folder)
-            for record, one in zip(records, cut, strict=True)
+            filters.reason(one.texts["question"].surface, one, cut=is_cut, folder=folder)
+            for one, is_cut in zip(documents, cut, strict=True)
         ]
         if self._answerer is not None:
             asked = [i for i, note in enumerate(notes) if note == filters.GENERATED]
-            answers = self._answerer([records[i] for i in asked])
+            answers = self._answerer([documents[i] for i in asked])
             for i, answer in zip(asked, answers, strict=True):
-                if not self._answered(answer, records[i]):
+                if not self._answered(answer, documents[i]):
                     notes[i] = "unanswerable"
-        return [{**record, "note": note} for record, note in zip(records, notes, strict=True)]
+        return [
+            replace(document, meta={**document.meta, "note": note})
+            for document, note in zip(documents, notes, strict=True)
+        ]
 
-    def _answered(self, answer: str, record: Record) -> bool:
-        found = metrics.units(answer, record["language"])
-        gold = (metrics.units(text, record["language"]) for text in record["answers"]["text"])
-        return any(answering.overlap(found, one) >= self.options.answer_f1 for one in gold)
+    def _answered(self, answer: str, document: Document) -> bool:
+        given = metrics.units(answer, document.language)
+        answers = document.layer(Answers, "answers").texts(document.text.surface)
+        gold = (metrics.units(text, document.language) for text in answers)
+        return any(answering.overlap(given, one) >= self.options.answer_f1 for one in gold)
 
     @cached_property
     def _answerer(self) -> answering.Answerer | None:
@@ -188,7 +173,7 @@ class QuestionGeneration(Task):
 
     # Labels --------------------------------------------------------------------------------
 
-    def labels(self, records: Iterable[Record]) -> Labels:
+    def labels(self, documents: Iterable[Document]) -> Labels:
         return {"question_type": TYPES}
 
     # Model ---------------------------------------------------------------------------------
@@ -210,27 +195,28 @@ class QuestionGeneration(Task):
         return model
 
     def encode(
-        self, records: Sequence[Record], backbone: Backbone, labels: Labels | None
+        self, documents: Sequence[Document], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
         from xlt.data.batch import IGNORED
         from xlt.data.prompt import PromptEncoder, encode_texts
         from xlt.model.decoder import end_id, language_pieces
 
         encoder = PromptEncoder(backbone.words)
-        spoken = sorted({record["language"] for record in records})
+        spoken = sorted({document.language for document in documents})
         shown = {one: self._exemplars(one, backbone, encoder.room // 2) for one in spoken}
         pieces = encode_texts(
             backbone.tokenizer,
-            [text for record in records for text in (self.head(record), self.body(record))],
+            [text for one in documents for text in (self.head(one), self.body(one))],
         )
         tags = language_pieces(backbone.tokenizer)
-        questions = encode_texts(backbone.tokenizer, [r["question"] for r in records if labels])
+        asked = [one.texts["question"].surface for one in documents if labels]
+        questions = encode_texts(backbone.tokenizer, asked)
         examples = []
-        for index, record in enumerate(records):
-            own = shown[record["language"]]
+        for index, document in enumerate(documents):
+            own = shown[document.language]
             most = max(map(len, own), default=0)
             windows = encoder.windows(pieces[2 * index], pieces[2 * index + 1], most)
-            begin = [tags[record["language"]]] if record["language"] in tags else []
+            begin = [tags[document.language]] if document.language in tags else []
             inputs: dict[str, Any] = {
                 "windows": windows, "limit": backbone.max_length, "pad": backbone.pad_id,
                 "exemplars": own, "begin": np.array(begin, np.int32),
@@ -239,7 +225,7 @@ class QuestionGeneration(Task):
             if labels:
                 end = [end_id(backbone)]
                 target = np.concatenate([begin, questions[index], end]).astype(np.int32)
-                kind = self.kind(record)
+                kind = self.kind(document)
                 inputs |= {"target": target, "type": TYPES.index(kind) if kind else IGNORED}
             read = sum(map(len, windows))
             # Read twice where there are exemplars: to find the type, and with them.
@@ -247,33 +233,34 @@ class QuestionGeneration(Task):
             examples.append(Example(index, length, inputs))
         return examples
 
-    def head(self, record: Record) -> str:
-        tag = f"Language: {languages.name(record['language'] or 'und')}. "
-        return f"{tag if self.options.language_tag else ''}Answer: {record['answers']['text'][0]}. "
+    def head(self, document: Document) -> str:
+        tag = f"Language: {languages.name(document.language or 'und')}. "
+        answer = document.layer(Answers, "answers").texts(document.text.surface)[0]
+        return f"{tag if self.options.language_tag else ''}Answer: {answer}. "
 
-    def body(self, record: Record) -> str:
-        return f"Context: [{record['title']}] {self._context(record)}"
+    def body(self, document: Document) -> str:
+        return f"Context: [{document.texts['title'].surface}] {self._context(document)}"
 
-    def _context(self, record: Record) -> str:
-        context, near = str(record["context"]), self.options.context_words
+    def _context(self, document: Document) -> str:
+        context, near = document.text.surface, self.options.context_words
         if near is None:
             return context
         from xlt.data.segment import word_spans
 
-        answers = record["answers"]
-        begin = answers["answer_start"][0]
-        end = begin + len(answers["text"][0])
+        begin, end = document.layer(Answers, "answers").offsets[0]
         words = word_spans(context)
         before = [start for _, start, stop in words if stop <= begin][-near:]
         after = [stop for _, start, stop in words if start >= end][:near]
         return context[min(before, default=begin) : max(after, default=end)]
 
-    def kind(self, record: Record) -> str | None:
-        """The gold type: the record's, else what its interrogative says; None if that is open."""
-        if record["question_type"]:
-            return str(record["question_type"])
-        found = question_types(record["question"], record["language"], self.options.exemplar_folder)
-        return next((kind for kind in TYPES if kind in found), None)
+    def kind(self, document: Document) -> str | None:
+        """The gold type: the document's, else what its interrogative says; None if that is open."""
+        stated = document.layer(Label, "question_type").label
+        if stated is not None:
+            return stated
+        question = document.texts["question"].surface
+        asked = question_types(question, document.language, self.options.exemplar_folder)
+        return next((kind for kind in TYPES if kind in asked), None)
 
     def _exemplars(self, language: str, backbone: Backbone, room: int) -> tuple[Ids, ...]:
         """The pieces of the exemplars of each type, as many whole questions as have room."""
@@ -322,19 +309,21 @@ class QuestionGeneration(Task):
 
     def decode(
         self,
-        records: Sequence[Record],
+        documents: Sequence[Document],
         examples: Sequence[Example],
         outputs: Mapping[str, torch.Tensor],
         labels: Labels,
-    ) -> list[Record]:
+    ) -> list[Document]:
         from xlt.model.seq2seq import texts
 
         tokenizer = examples[0].inputs["tokenizer"]
-        found = texts(tokenizer, outputs["output_ids"], outputs["lengths"])
-        kinds = outputs["types"].tolist() if "types" in outputs else [None] * len(found)
+        questions = texts(tokenizer, outputs["output_ids"], outputs["lengths"])
+        kinds = outputs["types"].tolist() if "types" in outputs else [None] * len(questions)
         made = [
-            {**record, "question": text, "question_type": "" if kind is None else TYPES[kind]}
-            for record, text, kind in zip(records, found, kinds, strict=True)
+            document.with_texts(question=Text(question)).with_layers(
+                question_type=Label(None if kind is None else TYPES[kind])
+            )
+            for document, question, kind in zip(documents, questions, kinds, strict=True)
         ]
         return self._noted(made, outputs["cut"].tolist())
 
@@ -345,7 +334,7 @@ class QuestionGeneration(Task):
 
     # Evaluation ----------------------------------------------------------------------------
 
-    def counts(self, gold: Record, predicted: Record) -> NDArray[np.float64]:
+    def counts(self, gold: Document, predicted: Document) -> NDArray[np.float64]:
         return metrics.counts(gold, predicted, self.options.exemplar_folder)
 
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xlt.config.schema import Model
+from xlt.document import Document
 from xlt.errors import XltError
-from xlt.task import Record
 
 if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
@@ -31,19 +31,19 @@ class Answerer:
     def __init__(self, model: str) -> None:
         self.name = model
 
-    def __call__(self, records: Sequence[Record]) -> list[str]:
-        """The answer to each record's question in its context; "" where the model finds none."""
+    def __call__(self, documents: Sequence[Document]) -> list[str]:
+        """The answer to each document's question in its context; "" where the model finds none."""
         import torch
 
         tokenizer = self._backbone.tokenizer
-        found = [""] * len(records)
-        best = [-np.inf] * len(records)
-        for begin in range(0, len(records), _BATCH):
-            some = records[begin : begin + _BATCH]
+        found = [""] * len(documents)
+        best = [-np.inf] * len(documents)
+        for begin in range(0, len(documents), _BATCH):
+            some = documents[begin : begin + _BATCH]
             room = min(self._backbone.max_length, 384)
             encoded = tokenizer(
-                [record["question"] for record in some],
-                [record["context"] for record in some],
+                [document.texts["question"].surface for document in some],
+                [document.text.surface for document in some],
                 truncation="only_second", max_length=room, stride=room // 4, padding=True,
                 return_overflowing_tokens=True, return_offsets_mapping=True, return_tensors="pt",
             )  # fmt: skip

@@ -93,7 +93,7 @@ def get(language: str, folder: str | None = None) -> Exemplars:
         raise XltError(
             f"there are no exemplar questions in {languages.name(language)} ({language})",
             where="task.exemplars",
-            fix=f"write {language}.yaml, as tasks/question_generation/README.md shows, into a "
+            fix=f"write {language}.yaml, as docs/tasks/question-generation.md shows, into a "
             "folder that `task.exemplar_folder` names; or say `exemplars: 0` to generate without. "
             f"There are exemplars in: {', '.join(available(folder))}",
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import regex
 
-from xlt.task import Record
+from xlt.document import Answers, Document
 
 from .exemplars import SPACELESS
 
@@ -31,8 +32,8 @@ def normal(text: str) -> str:
     return " ".join(_LETTERS.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
-def reason(question: str, record: Record, *, cut: bool, folder: str | None = None) -> str:
-    """Why this question, generated for the record, should not be used; "generated" if it should.
+def reason(question: str, document: Document, *, cut: bool, folder: str | None = None) -> str:
+    """Why this question, generated for the document, should not be used; "generated" if it should.
 
     folder: of one's own exemplars, with their interrogatives.
     """
@@ -41,16 +42,17 @@ def reason(question: str, record: Record, *, cut: bool, folder: str | None = Non
         return "empty"
     if cut:
         return "cut"
-    if text in normal(record["context"]):
+    context, language = document.text.surface, document.language
+    if text in normal(context):
         return "copied"
-    answer = normal(record["answers"]["text"][0])
-    if record["language"] in SPACELESS:
+    answer = normal(document.layer(Answers, "answers").texts(context)[0])
+    if language in SPACELESS:
         given = len(answer) > 1 and answer in text
     else:  # a number or an initial may well be there for another reason
         given = len(answer) > 3 and f" {answer} " in f" {text} "
     if given:
         return "gives_answer"
-    return "language" if _foreign(question, record["language"], folder) else GENERATED
+    return "language" if _foreign(question, language, folder) else GENERATED
 
 
 def _foreign(question: str, language: str, folder: str | None) -> bool:
@@ -65,15 +67,17 @@ def _foreign(question: str, language: str, folder: str | None) -> bool:
     return bool(heard) and not metrics.alike(heard, language)
 
 
-def without_duplicates(records: Iterable[Record]) -> Iterator[Record]:
-    """The records; a generated question that its context has already been asked is noted so."""
+def without_duplicates(documents: Iterable[Document]) -> Iterator[Document]:
+    """The documents; a generated question that its context has already been asked is noted so."""
     context, seen = None, set[str]()
-    for record in records:
-        if record["context"] != context:
-            context, seen = record["context"], set()
-        text = normal(record["question"])
-        if record["note"] == GENERATED and text in seen:
-            record = {**record, "note": "duplicate"}
-        if record["note"] not in REASONS:
+    for document in documents:
+        if document.text.surface != context:
+            context, seen = document.text.surface, set()
+        text = normal(document.texts["question"].surface)
+        note = document.meta.get("note", "")
+        if note == GENERATED and text in seen:
+            note = "duplicate"
+            document = replace(document, meta={**document.meta, "note": note})
+        if note not in REASONS:
             seen.add(text)
-        yield record
+        yield document

@@ -27,8 +27,8 @@ import regex
 from numpy.typing import NDArray
 
 from xlt import languages
+from xlt.document import Document
 from xlt.errors import XltError
-from xlt.task import Record
 
 from .exemplars import SPACELESS
 from .filters import REASONS, normal
@@ -72,10 +72,11 @@ _UNIT = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 _CHARACTER = regex.compile(r"\X")
 
 
-def counts(gold: Record, predicted: Record, folder: str | None) -> Counts:
+def counts(gold: Document, predicted: Document, folder: str | None) -> Counts:
     """Statistics of one question, shape (len(NAMES),). folder: of one's own exemplars."""
     row = np.zeros(len(NAMES))
-    reference, found, language = gold["question"], predicted["question"], gold["language"]
+    reference, found = (one.texts["question"].surface for one in (gold, predicted))
+    language = gold.language
     row[_BLEU] = bleu_counts(found, reference, language)
     row[_CHRF] = chrf_counts(found, reference)
     ours, theirs = units(found, language), units(reference, language)
@@ -92,8 +93,8 @@ def counts(gold: Record, predicted: Record, folder: str | None) -> Counts:
         known and bool(code) and (alike(code, language) or code == heard)
     )
     text = normal(found)
-    row[_COLUMN["copied"]] = bool(text) and text in normal(gold["context"])
-    row[_COLUMN["filtered"]] = predicted["note"] in REASONS
+    row[_COLUMN["copied"]] = bool(text) and text in normal(gold.text.surface)
+    row[_COLUMN["filtered"]] = predicted.meta.get("note") in REASONS
     return row
 
 

@@ -1,44 +1,49 @@
-"""Records of question generation, and the files they are in: SQuAD's JSON, JSON Lines.
+"""Documents of question generation, and the files they are in: SQuAD's JSON, JSON Lines.
 
-A record: ``{id, language, title, context, question, answers, question_type, note}``; `answers` is
+A row: ``{id, language, title, context, question, answers, question_type, note}``; `answers` is
 ``{"text": [...], "answer_start": [...]}``, offsets in characters; the first answer is the one that
 is asked for. `note` is empty for a person's question, "generated" for a model's, and else says why
-a generated question should not be used (`filters.REASONS`).
+a generated question should not be used (`filters.REASONS`). Documents have it in `meta`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO
 
 from xlt import languages
-from xlt.data.files import open_text
-from xlt.data.jsonl import read_jsonl, write_jsonl
+from xlt.data.jsonl import load_json, read_jsonl, to_json, write_jsonl
+from xlt.data.offsets import SpanLocator
+from xlt.document import Answers, Document, Label, Offsets, Text
+from xlt.document.document import Row
 from xlt.errors import XltError, choose
-from xlt.task import Record
+from xlt.reader_options import advise, advise_format
 
 from .exemplars import TYPES
 from .filters import REASONS
-
-Row = dict[str, Any]
 
 AFRIQA = {"answers": "answer_pivot", "question": "question_lang"}
 """Our field → AfriQA's: the question is in the language, its context in English or French."""
 
 
 def make(
-    row: Row, *, labelled: bool, where: object, types: Mapping[str, str] | None = None
-) -> Record:
-    """The record of a row with a context, a question and answers, in any of their usual forms.
+    row: Row,
+    *,
+    locate: SpanLocator,
+    labelled: bool,
+    where: object,
+    types: Mapping[str, str] | None = None,
+) -> Document:
+    """The document of a row with a context, a question and answers, in any of their usual forms.
 
+    locate:   finds the answers in the context; one for a file, as it counts what it moved.
     labelled: False where there may be no question yet.
     types:    a file's own name of a type → ours; `*` for all that are not named, "" for none.
 
-    Raises XltError: no context, no question, no answer, an answer that is not in the context, an
-    unknown type or language.
+    Raises XltError: no context, no question, no answer, an answer that is not in the context or
+    whose start is no number, an unknown type or language.
     """
     context = row.get("context")
     if not isinstance(context, str) or not context.strip():
@@ -48,7 +53,9 @@ def make(
             where=where, fix="give the text that is asked about, or leave the question out",
         )  # fmt: skip
     question = row.get("question") or ""
-    if labelled and not (isinstance(question, str) and question.strip()):
+    if not isinstance(question, str):
+        raise XltError("the question is no text", where=where, fix="write it as one JSON string")
+    if labelled and not question.strip():
         raise XltError("there is no question", where=where, fix="write one, or leave this out")
     language = row.get("language") or ""
     kind = row.get("question_type") or ""
@@ -57,56 +64,107 @@ def make(
     if kind and kind not in TYPES:
         raise XltError(
             f"there is no type {kind!r} of questions", where=where,
-            fix=f"{choose(kind, TYPES)}; or map it with the reader's option `types`",
+            fix=f"{choose(kind, TYPES)}; or " + advise(f"types: {{{kind}: OURS}}"),
         )  # fmt: skip
+    note = row.get("note")
+    return Document(
+        str(row["id"]),
+        {
+            "context": Text(context),
+            "question": Text(question.strip()),
+            "title": Text(row.get("title") or ""),
+        },
+        {
+            "answers": Answers(_answers(row.get("answers"), context, locate, where)),
+            "question_type": Label(kind or None),
+        },
+        languages.code(language, where=where) if language else "",
+        meta={"note": note} if note else {},
+    )
+
+
+def to_row(document: Document) -> Row:
+    """The row that `make` makes an equal document of."""
+    answers = document.layer(Answers, "answers")
     return {
-        "id": str(row["id"]),
-        "language": languages.code(language, where=where) if language else "",
-        "title": row.get("title") or "",
-        "context": context,
-        "question": question.strip(),
-        "answers": _answers(row.get("answers"), context, where),
-        "question_type": kind,
-        "note": row.get("note") or "",
+        "id": document.id,
+        "language": document.language,
+        "title": document.texts["title"].surface,
+        "context": document.text.surface,
+        "question": document.texts["question"].surface,
+        "answers": {
+            "text": answers.texts(document.text.surface),
+            "answer_start": [start for start, _ in answers.offsets],
+        },
+        "question_type": document.layer(Label, "question_type").label or "",
+        "note": note_of(document),
     }
 
 
-def _answers(given: Any, context: str, where: object) -> dict[str, list[Any]]:
-    if isinstance(given, dict):  # lists side by side, as in hub data sets
-        texts = given.get("text") or []
-        starts = given.get("answer_start") or [None] * len(texts)
-        pairs = list(zip(texts, starts, strict=False))
-    elif isinstance(given, list):
-        pairs = [(a.get("text"), a.get("answer_start")) for a in given if isinstance(a, dict)]
+def note_of(document: Document) -> str:
+    """ "" for a person's question, "generated" for a model's, or why it should not be used."""
+    return str(document.meta.get("note", ""))
+
+
+def _answers(given: Any, context: str, locate: SpanLocator, where: object) -> tuple[Offsets, ...]:
+    """Where the answers are in the context."""
+    stated = _stated_answers(given, where)
+    if not any(text.strip() for text, _ in stated):
+        raise XltError("there is no answer to ask for", where=where, fix=_ANSWERS)
+    offsets = []
+    for number, (text, start) in enumerate(stated, 1):
+        if not text.strip():
+            raise XltError(f"answer {number} is empty", where=where, fix="remove it")
+        try:
+            answer, begin = locate(text, start, context, where=where)
+        except XltError as error:
+            raise XltError(
+                error.what,
+                where=where,
+                fix=f"{error.fix}; or, to leave such questions out, {advise('drop: true')}",
+            ) from error
+        offsets.append((begin, begin + len(answer)))
+    return tuple(offsets)
+
+
+_ANSWERS = (
+    'give `"answers": {"text": ["…"], "answer_start": [0]}` or a list of '
+    '`{"text": "…", "answer_start": 0}`: questions are generated for an answer in the context'
+)
+
+
+def _stated_answers(given: Any, where: object) -> list[tuple[str, Any]]:
+    """Text and start of each answer, as they stand in the file; None for a start it does not give.
+
+    given: lists of texts and starts side by side, as in hub data sets; one text and one start;
+        a list of mappings, as in SQuAD's files; a list of texts or one text, without starts.
+    """
+    if given is None:
+        return []
+    if isinstance(given, dict):
+        texts, starts = given.get("text"), given.get("answer_start")
+        if not isinstance(texts, list):
+            texts, starts = [texts], [starts]
+        elif starts is None:
+            starts = [None] * len(texts)
+        if not isinstance(starts, list):
+            raise _not_answers("`text` is a list and `answer_start` is none", where)
+        if len(starts) != len(texts):
+            raise _not_answers(f"{len(texts)} in `text`, {len(starts)} in `answer_start`", where)
+        pairs = list(zip(texts, starts, strict=True))
     else:
-        pairs = []
-    found = [
-        (t, _place(t, s, context, where)) for t, s in pairs if isinstance(t, str) and t.strip()
-    ]
-    if not found:
-        raise XltError(
-            "there is no answer to ask for",
-            where=where,
-            fix='give `"answers": {"text": ["…"], "answer_start": [0]}`: questions are generated '
-            "for an answer in the context",
-        )
-    return {"text": [t for t, _ in found], "answer_start": [s for _, s in found]}
+        pairs = [
+            (one.get("text"), one.get("answer_start")) if isinstance(one, dict) else (one, None)
+            for one in (given if isinstance(given, list) else [given])
+        ]
+    for text, _ in pairs:
+        if not isinstance(text, str):
+            raise _not_answers(f"an answer is {text!r:.60}, not a text", where)
+    return pairs
 
 
-def _place(text: str, start: Any, context: str, where: object) -> int:
-    """Where the answer begins: where it is said to, else the place nearest to that."""
-    if isinstance(start, int) and start >= 0 and context.startswith(text, start):
-        return start
-    places = [at for at in range(len(context)) if context.startswith(text, at)]
-    if not places:
-        shown = text if len(text) <= 60 else text[:57] + "…"
-        raise XltError(
-            f"the answer {shown!r} is not in the context",
-            where=where,
-            fix="an answer is a span of the context, letter for letter; correct it, or leave the "
-            "question out (reader option `drop: true`)",
-        )
-    return min(places, key=lambda at: abs(at - start)) if isinstance(start, int) else places[0]
+def _not_answers(why: str, where: object) -> XltError:
+    return XltError(f"`answers` cannot be read: {why}", where=where, fix=_ANSWERS)
 
 
 # Reading -----------------------------------------------------------------------------------------
@@ -114,27 +172,38 @@ def _place(text: str, start: Any, context: str, where: object) -> int:
 
 def read_squad(
     path: Path, *, labelled: bool, types: Mapping[str, str] | None = None, drop: bool = False
-) -> Iterator[Record]:
+) -> Iterator[Document]:
     """Articles with paragraphs, or a plain list of paragraphs. Questions without an answer
     (`is_impossible`) are none that can be generated: they are left out.
 
     drop: leave out what `make` refuses, instead of raising.
     """
+    with SpanLocator(path, "answer", "context") as locate:
+        for row, where in _squad_rows(path, labelled=labelled):
+            try:
+                yield make(row, locate=locate, labelled=labelled, where=where, types=types)
+            except XltError:
+                if not drop:
+                    raise
+
+
+def _squad_rows(path: Path, *, labelled: bool) -> Iterator[tuple[Row, str]]:
+    """A row for each question that has an answer, and where it is."""
     number = 0
     for title, paragraph, at in _paragraphs(path):
-        questions = [*(paragraph.get("qas") or [])]
+        questions = _questions(paragraph, "qas", path, at)
         if not labelled:  # what the filters have put aside, back in its place
-            for one in sorted(paragraph.get("filtered") or [], key=lambda q: q.get("position", 0)):
+            filtered = _questions(paragraph, "filtered", path, at)
+            for one in sorted(filtered, key=lambda q: q.get("position", 0)):
                 questions.insert(one.get("position", 0), one)
         for one in questions:
             number += 1
-            if not isinstance(one, dict):
-                raise _not_squad(path, f"a question in {at} is no mapping")
+            if _unanswerable(one):
+                continue
             id = one.get("id") or str(number)
             answers = one.get("answers")
-            if one.get("is_impossible") or (answers is not None and not answers):
-                continue
-            label = answers[0].get("label") if isinstance(answers, list) and answers else None
+            first = answers[0] if isinstance(answers, list) else None
+            label = first.get("label") if isinstance(first, dict) else None
             row = {
                 "title": title,
                 "context": paragraph.get("context"),
@@ -142,11 +211,15 @@ def read_squad(
                 **one,
                 "id": id,
             }
-            try:
-                yield make(row, labelled=labelled, where=f"{path}: question {id}", types=types)
-            except XltError:
-                if not drop:
-                    raise
+            yield row, f"{path}: question {id}"
+
+
+def _questions(paragraph: Row, key: str, path: Path, at: str) -> list[Row]:
+    """The questions in a field of a paragraph, in a new list."""
+    questions = paragraph.get(key) or []
+    if not isinstance(questions, list) or not all(isinstance(q, dict) for q in questions):
+        raise _not_squad(path, f"`{key}` in {at} is no list of mappings")
+    return [*questions]
 
 
 def _published(label: Any) -> str | None:
@@ -155,15 +228,9 @@ def _published(label: Any) -> str | None:
 
 
 def _paragraphs(path: Path) -> Iterator[tuple[str, Row, str]]:
-    try:
-        with open_text(path) as stream:
-            content = json.load(stream)
-    except json.JSONDecodeError as error:
-        raise XltError(
-            f"not JSON: {error.msg}",
-            where=f"{path}:{error.lineno}",
-            fix="a SQuAD file is one JSON object; for one a line say `format: jsonl`",
-        ) from error
+    content = load_json(
+        path, fix="a SQuAD file is one JSON object; for one a line " + advise_format("jsonl")
+    )
     articles = content.get("data") if isinstance(content, dict) else content
     if not isinstance(articles, list):
         raise _not_squad(path, "there is no list of articles in `data`")
@@ -194,22 +261,22 @@ def read_lines(
     columns: Mapping[str, str] | None = None,
     types: Mapping[str, str] | None = None,
     drop: bool = False,
-) -> Iterator[Record]:
-    for number, row in read_jsonl(path, required=("context", "answers"), columns=columns):
-        row.setdefault("id", str(number))
-        if labelled and row.get("note") in REASONS:
-            continue
-        if _unanswerable(row):
-            continue
-        try:
-            yield make(row, labelled=labelled, where=f"{path}:{number}", types=types)
-        except XltError:
-            if not drop:
-                raise
+) -> Iterator[Document]:
+    with SpanLocator(path, "answer", "context") as locate:
+        for number, row in read_jsonl(path, required=("context", "answers"), columns=columns):
+            row.setdefault("id", str(number))
+            if (labelled and row.get("note") in REASONS) or _unanswerable(row):
+                continue
+            where = f"{path}:{number}"
+            try:
+                yield make(row, locate=locate, labelled=labelled, where=where, types=types)
+            except XltError:
+                if not drop:
+                    raise
 
 
 def _unanswerable(row: Row) -> bool:
-    answers = row["answers"]
+    answers = row.get("answers")
     texts = answers.get("text") if isinstance(answers, dict) else answers
     return bool(row.get("is_impossible")) or texts == []
 
@@ -217,48 +284,49 @@ def _unanswerable(row: Row) -> bool:
 # Writing -----------------------------------------------------------------------------------------
 
 
-def write_squad(records: Iterable[Record], stream: TextIO) -> None:
+def write_squad(documents: Iterable[Document], stream: TextIO) -> None:
     """SQuAD's JSON; what the filters have put aside stands under `filtered` in its paragraph."""
     stream.write('{"version": "1.1", "data": [')
-    for number, (title, some) in enumerate(_articles(records)):
+    for number, (title, some) in enumerate(_articles(map(to_row, documents))):
         paragraphs = [
             _paragraph(context, language, list(group))
             for (context, language), group in groupby(some, _context)
         ]
         article = {"title": title, "paragraphs": paragraphs}
-        stream.write((",\n" if number else "\n") + json.dumps(article, ensure_ascii=False))
+        stream.write((",\n" if number else "\n") + to_json(article))
     stream.write("\n]}\n")
 
 
-def _articles(records: Iterable[Record]) -> Iterator[tuple[str, list[Record]]]:
-    """Records in a row with the same title; without one, those with the same context."""
-    for key, group in groupby(records, lambda r: (r["title"], "" if r["title"] else _context(r))):
+def _articles(rows: Iterable[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Rows after one another with the same title; without one, those with the same context."""
+    for key, group in groupby(rows, lambda r: (r["title"], "" if r["title"] else _context(r))):
         yield key[0], list(group)
 
 
-def _context(record: Record) -> tuple[str, str]:
-    return record["context"], record["language"]
+def _context(row: Row) -> tuple[str, str]:
+    return row["context"], row["language"]
 
 
-def _paragraph(context: str, language: str, records: list[Record]) -> Row:
+def _paragraph(context: str, language: str, rows: list[Row]) -> Row:
     paragraph: Row = {"context": context, "qas": []}
     if language:
         paragraph["language"] = language
-    for position, record in enumerate(records):
-        answers = record["answers"]
+    for position, row in enumerate(rows):
+        answers = row["answers"]
         pairs = zip(answers["text"], answers["answer_start"], strict=True)
-        row: Row = {
-            "id": record["id"],
-            "question": record["question"],
+        question: Row = {
+            "id": row["id"],
+            "question": row["question"],
             "answers": [{"text": text, "answer_start": start} for text, start in pairs],
-            **{key: record[key] for key in ("question_type", "note") if record[key]},
+            **{key: row[key] for key in ("question_type", "note") if row[key]},
         }
-        if record["note"] in REASONS:
-            paragraph.setdefault("filtered", []).append({**row, "position": position})
+        if row["note"] in REASONS:
+            paragraph.setdefault("filtered", []).append({**question, "position": position})
         else:
-            paragraph["qas"].append(row)
+            paragraph["qas"].append(question)
     return paragraph
 
 
-def write_lines(records: Iterable[Record], stream: TextIO) -> None:
-    write_jsonl(records, stream)
+def write_lines(documents: Iterable[Document], stream: TextIO) -> None:
+    """JSON Lines, a row each."""
+    write_jsonl(map(to_row, documents), stream)

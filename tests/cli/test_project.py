@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 
 import pytest
 import small
 
 from xlt.tasks.ner import NER
-from xlt.tasks.ner.spans import spans
 
 DATA = """\
 Emma\tB-PER
@@ -56,15 +54,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def _apertium():
-    if shutil.which("apertium") is None:
-        if os.environ.get("XLT_REQUIRE_APERTIUM"):
-            pytest.fail("apertium is not installed, and XLT_REQUIRE_APERTIUM is set")
-        pytest.skip("apertium is not installed: apt-get install apertium apertium-eng-spa")
-
-
-@pytest.mark.usefixtures("_apertium")
+@pytest.mark.apertium("eng-spa")
 def test_english_entities_in_spanish(xlt, folder):
     command = ("project", "eng.bio", "spa.bio", "--task", "ner", "--from", "en", "--to", "Spanish")
     done = xlt(*command, "--json", cwd=folder, XLT_CACHE=str(folder / "cache"))
@@ -73,11 +63,12 @@ def test_english_entities_in_spanish(xlt, folder):
     assert (report["from"], report["to"]) == ("eng", "spa")
     assert (report["records"], report["used"], report["kept"]) == (2, 2, 2)
     first, second = NER().read(folder / "spa.bio", "bio")
-    assert [(s.kind, first["words"][s.start]) for s in spans(first["tags"])] == [
+    entities = first.layers["entities"].spans
+    assert [(s.kind, first.words[s.start]) for s in entities] == [
         ("PER", "Emma"),
         ("LOC", "Roma"),
     ]
-    assert "puente" in second["words"]
+    assert "puente" in second.words
     page = (folder / "spa.bio.html").read_text(encoding="utf-8")
     assert "<mark>" in page
     assert "Roma" in page
@@ -89,7 +80,7 @@ def test_english_entities_in_spanish(xlt, folder):
     assert "2 of 2 records (100.0 %), 2 of 2 labels (100.0 %)" in again.stdout
 
 
-@pytest.mark.usefixtures("_apertium")
+@pytest.mark.apertium("eng-spa")
 def test_a_pair_that_is_not_installed(xlt, folder):
     done = xlt(
         *("project", "eng.bio", "out.bio", "--task", "ner", "--from", "eng", "--to", "fin"),
@@ -111,7 +102,7 @@ def test_what_a_config_projects(xlt, folder):
         *("eng-to-spa.train.bio", "eng-to-spa.train.html"),
     ]
     first, _ = NER().read(made / "eng-to-spa.train.bio", "bio")
-    assert first["tags"] == ["B-PER", "O", "O", "B-LOC", "O"]
+    assert NER().tags(first) == ["B-PER", "O", "O", "B-LOC", "O"]
     stdout = xlt(
         *("project", "eng.bio", "-", "--task", "ner", "--from", "eng", "--to", "spa"),
         *("--translator", "given", "--aligner", "given", "--quiet"),
@@ -145,7 +136,11 @@ def test_bad_links_and_line_counts(xlt, folder):
         (["a.bio", "b.bio", "--task", "nr", "--from", "eng", "--to", "spa"], "did you mean 'ner'"),
         (["spanish.yaml", "strategy=zero_shot"], "the strategy zero_shot projects no data"),
         (["spanish.yaml", "projection.translator=null"], "no translator is chosen"),
-        (["eng.bio", "b.xyz", *("--task", "ner", "--from", "eng", "--to", "spa")], "b.xyz"),
+        pytest.param(
+            ["eng.bio", "b.xyz", *("--task", "ner", "--from", "eng", "--to", "spa")],
+            "b.xyz",
+            marks=pytest.mark.apertium("eng-spa"),
+        ),
     ],
 )
 def test_mistakes(folder, arguments, message):
@@ -153,3 +148,24 @@ def test_mistakes(folder, arguments, message):
     assert done.code == 2, done.text
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+def test_options_of_the_reader_of_in(xlt, folder):
+    text = DATA.replace("B-", "I-")
+    (folder / "iob1.bio").write_text(text, encoding="utf-8")
+    given = ("--task", "ner", "--from", "eng", "--to", "spa", "--translator", "given")
+    settings = ("projection.translator.file=spa.txt", "projection.aligner.name=given",
+                "projection.aligner.file=links.txt")  # fmt: skip
+    command = ("project", "iob1.bio", "out.bio", *given, *settings)
+    refused = xlt(*command, cwd=folder)
+    assert refused.returncode == 2
+    assert "`--option repair=true`" in refused.stderr
+    wrong = xlt(*command, "--option", "shceme=IOB1", cwd=folder)
+    assert wrong.returncode == 2
+    assert "--option (shceme): the format bio of ner has no option 'shceme'" in wrong.stderr
+    done = xlt(*command, "--option", "scheme=IOB1", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "Emma\tB-PER" in (folder / "out.bio").read_text(encoding="utf-8")
+    config = xlt("project", "spanish.yaml", "--option", "scheme=IOB1", cwd=folder)
+    assert config.returncode == 2
+    assert "--option is for the data IN" in config.stderr

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import types
+from dataclasses import replace
+from typing import ClassVar
 
 from broken_import import ImportsTorch
-from datasets import Features, Value
 
+from xlt.document import FlatSpans, Label, Text
+from xlt.projection.layers import project_layers
 from xlt.projection.pair import Projection
 from xlt.task import Example
 from xlt.tasks.ner import NER
@@ -22,24 +25,26 @@ class NoMetric(Broken):
 
 
 class WrongSchema(Broken):
-    def features(self):
-        return Features({**super().features(), "tags": Value("string")})
+    layers: ClassVar = {"entities": FlatSpans, "sentiment": Label}
 
 
 class UppercasingWriter(Broken):
-    def write(self, records, stream, format):
-        upper = [{**r, "words": [w.upper() for w in r["words"]]} for r in records]
+    def write(self, documents, stream, format):
+        upper = [
+            d.with_texts(text=replace(d.text, words=tuple(w.upper() for w in d.words)))
+            for d in documents
+        ]
         super().write(upper, stream, format)
 
 
 class ForgetfulOfWords(Broken):
-    def from_words(self, id, words, space_after):
-        return super().from_words(id, words[:5], space_after[:5])
+    def from_text(self, id, text, language=""):
+        return super().from_text(id, Text.from_words(text.words[:5]), language)
 
 
 class LabelsAsTheyCome(Broken):
-    def labels(self, records):
-        return {"tag": tuple(dict.fromkeys(t for r in records for t in r["tags"]))}
+    def labels(self, documents):
+        return {"tag": tuple(dict.fromkeys(t for d in documents for t in self.tags(d)))}
 
 
 class WrongLength(Broken):
@@ -112,7 +117,7 @@ class Truncating(Broken):
 
 class CopiesGold(Broken):
     def decode(self, records, examples, outputs, labels):
-        return [dict(record) for record in records]
+        return list(records)
 
 
 class LoadsAnew(Broken):
@@ -146,9 +151,9 @@ class AnnotatesBeyondTheEnd(Broken):
 
 
 class KeepsAnEmptyTranslation(Broken):
-    def project(self, record, pairs, settings):
-        found = super().project(record, pairs, settings)
-        return Projection(record, found.outcomes)
+    def project(self, document, pairs, settings):
+        found = project_layers(self, document, pairs, settings)
+        return Projection(document, found.outcomes)
 
 
 class WritesTwice(Broken):
@@ -162,9 +167,9 @@ class WritesTwice(Broken):
 TASKS = {
     "attributes": (NoMetric, "`metrics_reported` is missing or empty"),
     "imports": (ImportsTorch, "imports torch"),
-    "features": (WrongSchema, ""),
-    "formats": (UppercasingWriter, "bio changed `words` of s1"),
-    "words": (ForgetfulOfWords, "from_words gives other words"),
+    "schema": (WrongSchema, "document s1 has no layer 'sentiment'"),
+    "formats": (UppercasingWriter, "bio changed `text` of s1"),
+    "words": (ForgetfulOfWords, "from_text gives other words"),
     "labels": (LabelsAsTheyCome, "when the records were reversed"),
     "encoding": (WrongLength, "length 1, but"),
     "learning": (LearnsNothing, "the loss went from 1.099 to 1.099 in 20 steps"),
@@ -178,7 +183,7 @@ TASKS = {
     "growth": (ForgetsOnGrowth, "growing by nothing changed encoder.classifier"),
     "metrics": (SharesNotPercent, "f1 of perfect predictions is 1.0, not 100"),
     "annotation": (AnnotatesBeyondTheEnd, "IndexError"),
-    "projection": (KeepsAnEmptyTranslation, "record s1 is something on empty texts"),
+    "projection": (KeepsAnEmptyTranslation, "document s1 is something on empty texts"),
     "strategies": (WritesTwice, "strategy 'few_shot': "),
 }
 """Clause → a task that breaks it, and a part of the complaint (a regular expression)."""

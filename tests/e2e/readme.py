@@ -1,11 +1,15 @@
 """The code blocks of a Markdown file, and what the comment above each says is done with it::
 
     <!-- run -->                  execute it: a python block, or the `$` lines of a console block
+    <!-- fails: 2 -->             the same, of a console block whose commands end with that status
     <!-- file: transfer.yaml -->  write it to that file
     <!-- skip: installs xlt -->   leave it alone, for the reason given
 
 A block has to have one of these, so that none goes untested by oversight. All blocks of a file
 share one folder and are taken in their order.
+
+What stands below a command is what it prints, and is compared: the standard output, or of what
+fails, the standard error. `…` stands for any text within a line, alone on a line for any lines.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ TESTED = ("python", "yaml", "console", "toml", "bash", "sh")
 _FENCE = re.compile(
     r"^(?P<ticks>`{3,})(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=ticks)\s*$", re.M | re.S
 )
-_MARK = re.compile(r"<!--\s*(?P<verb>run|file|skip)(?::\s*(?P<rest>[^>]*?))?\s*-->\s*\Z")
+_MARK = re.compile(r"<!--\s*(?P<verb>run|fails|file|skip)(?::\s*(?P<rest>[^>]*?))?\s*-->\s*\Z")
 
 
 @dataclass(frozen=True)
@@ -46,29 +50,49 @@ def blocks(markdown: str) -> Iterator[Block]:
         mark = _MARK.search(markdown[: match.start()])
         if mark is None or (mark["verb"] != "run" and not mark["rest"]):
             raise ValueError(
-                f"line {line}: put `<!-- run -->`, `<!-- file: NAME -->` or `<!-- skip: WHY -->` "
-                f"above this {language} block"
+                f"line {line}: put `<!-- run -->`, `<!-- fails: STATUS -->`, `<!-- file: NAME -->` "
+                f"or `<!-- skip: WHY -->` above this {language} block"
             )
         yield Block(line, language, match["text"], mark["verb"], mark["rest"] or "")
 
 
-def commands(console: str) -> list[str]:
-    """The lines after ``$``, with those that a trailing backslash continues; the rest is output."""
-    found: list[str] = []
-    open_line = False
+def commands(console: str) -> list[tuple[str, list[str]]]:
+    """Each command after a ``$``, with the lines that a trailing backslash continues, and the lines
+    that are shown as its output. Raises ValueError for output before the first command."""
+    shown: list[tuple[str, list[str]]] = []
+    continued = False
     for line in console.splitlines():
-        if open_line:
-            found[-1] += "\n" + line
+        if continued:
+            command, output = shown[-1]
+            shown[-1] = (f"{command}\n{line}", output)
         elif line.startswith("$ "):
-            found.append(line[2:])
-        else:
+            shown.append((line[2:], []))
+        elif shown:
+            shown[-1][1].append(line)
             continue
-        open_line = line.endswith("\\")
-    return found
+        else:
+            raise ValueError(f"there is no command above {line!r}; commands start with `$ `")
+        continued = line.endswith("\\")
+    return shown
+
+
+def as_shown(shown: list[str], printed: str) -> bool:
+    """Whether a command printed the lines that are shown of it."""
+    patterns = []
+    for line in shown:
+        if line.strip() == "…":
+            patterns.append("(?:[^\n]*\n)*?")
+        else:
+            patterns.append("[^\n]*".join(map(re.escape, line.rstrip().split("…"))) + "\n")
+    lines = "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
+    return re.fullmatch("".join(patterns), lines) is not None
 
 
 def execute(block: Block, folder: Path) -> None:
-    """Do what the block says in `folder`. Raises AssertionError with its output if it fails."""
+    """Do what the block says in `folder`.
+
+    Raises AssertionError with the output of what fails or prints something else than is shown.
+    """
     if block.verb == "skip":
         return
     if block.verb == "file":
@@ -77,25 +101,29 @@ def execute(block: Block, folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.text, encoding="utf-8")
         return
-    runs = (
-        [[sys.executable, "-c", block.text]]
-        if block.language == "python"
-        else [["bash", "-euo", "pipefail", "-c", command] for command in commands(block.text)]
+    if block.language == "python":
+        _run([sys.executable, "-c", block.text], [], block, folder)
+        return
+    for command, shown in commands(block.text):
+        _run(["bash", "-euo", "pipefail", "-c", command], shown, block, folder)
+
+
+def _run(command: list[str], shown: list[str], block: Block, folder: Path) -> None:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=_environment(folder),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
-    assert runs, f"line {block.line}: nothing to run; commands start with `$ `"
-    for command in runs:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=_environment(folder),
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
-        assert done.returncode == 0, (
-            f"line {block.line}: `{command[-1]}` ended with {done.returncode}\n"
-            f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-        )
+    expected = int(block.rest) if block.verb == "fails" else 0
+    where = f"line {block.line}: `{command[-1]}`"
+    assert done.returncode == expected, (
+        f"{where} ended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    )
+    printed = done.stderr if expected else done.stdout
+    assert not shown or as_shown(shown, printed), f"{where} printed\n{printed}"
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -103,6 +131,7 @@ def _environment(folder: Path) -> dict[str, str]:
     site = str(folder / ".site")
     return {
         **os.environ,
+        "XLT_CACHE": str(folder / ".cache"),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTHONPATH": os.pathsep.join(filter(None, [site, os.environ.get("PYTHONPATH")])),
         "PIP_TARGET": site,

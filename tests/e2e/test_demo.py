@@ -80,7 +80,7 @@ NER = ["data.eng=uner-english-ewt", "data.jav.test=./jav-test.bio"]
 
 @pytest.mark.parametrize("name", demo.RUNS)
 def test_the_configs_on_real_data(name):
-    loaded = load_config(demo.HERE / f"{name}.yaml", NER if name == "ner" else PARSING)
+    loaded = load_config(demo.CONFIGS / f"{name}.yaml", NER if name == "ner" else PARSING)
     assert list(prepare(loaded).plans) == ["jav"]
     assert "sample" not in json.dumps(resolved(loaded.config)["data"])
 
@@ -89,7 +89,7 @@ def test_a_config_runs_on_files(tmp_path):
     suffix = "conllu"
     write_data(tmp_path, suffix, size=6)
     make_encoder(tmp_path / "encoder", TEXTS, "umt5")
-    for file in demo.HERE.glob("*.yaml"):
+    for file in demo.CONFIGS.glob("*.yaml"):
         shutil.copy(file, tmp_path)
     files = [
         f"data.{language}.{split}={tmp_path / f'{language}-{split}.{suffix}'}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,8 @@ from small import result, xlt
 from tiny import make_encoder
 
 from xlt.tasks.ner import NER
+
+pytestmark = pytest.mark.apertium("eng-spa", "spa-eng")
 
 CONFIG = """\
 name: run
@@ -35,10 +35,6 @@ output: {{root: {folder}/runs}}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    if shutil.which("apertium") is None:
-        if os.environ.get("XLT_REQUIRE_APERTIUM"):
-            pytest.fail("apertium is not installed, and XLT_REQUIRE_APERTIUM is set")
-        pytest.skip("apertium is not installed: apt-get install apertium apertium-eng-spa")
     folder = tmp_path_factory.mktemp("projection")
     make_encoder(folder / "encoder", ["Ana went to Rome on Monday .", "Ana fue a Roma ."] * 9)
     (folder / "run.yaml").write_text(CONFIG.format(folder=folder), encoding="utf-8")
@@ -87,7 +83,7 @@ def test_translate_test_and_a_model_without_its_translator(folder):
     said = xlt("predict", model, text, "--language", "Spanish")
     assert said.code == 0, said.text
     (folder / "said.bio").write_text(said.out, encoding="utf-8")
-    words = [word for r in NER().read(folder / "said.bio", "bio") for word in r["words"]]
+    words = [word for r in NER().read(folder / "said.bio", "bio") for word in r.words]
     assert words == ["Emma", "Smith", "vive", "en", "Bilbao", ".", "Duerme", "."]
     missing = xlt("predict", model, text, "--language", "spa", PATH="/nowhere")
     assert missing.code == 2

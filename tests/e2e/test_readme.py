@@ -1,18 +1,20 @@
-"""The READMEs' code blocks run as they stand; what it shows of our files is what is in them."""
+"""The code blocks of the README and the docs run as they stand, and print what is shown of them."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from readme import Block, blocks, commands, execute
+from readme import Block, as_shown, blocks, commands, execute
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
-READMES = [
-    README,
-    *sorted(p for top in ("xlt", "tasks", "scripts") for p in ROOT.glob(f"{top}/**/README.md")),
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
+    *(ROOT / "xlt" / name / "README.md" for name in ("mini", "sample")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
+WITH_BLOCKS = [page for page in PAGES if list(blocks(page.read_text(encoding="utf-8")))]
 
 EXAMPLE = """\
 Words.
@@ -25,9 +27,15 @@ a: 1
 <!-- run -->
 ```console
 $ grep -c a plugin/a.yaml \\
-    > found
+    | tee found
 1
 $ test "$(cat found)" = 1
+```
+
+<!-- fails: 3 -->
+```console
+$ echo "not found" >&2; exit 3
+not …
 ```
 
 <!-- run -->
@@ -48,17 +56,39 @@ not code
 """
 
 
-@pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.parent.relative_to(ROOT)))
-def test_readme(readme, tmp_path):
-    for block in blocks(readme.read_text(encoding="utf-8")):
+@pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_page(page, tmp_path):
+    for block in blocks(page.read_text(encoding="utf-8")):
         execute(block, tmp_path)
 
 
-def test_readme_shows_the_plugin_that_is_tested():
-    shown = {Path(b.rest).name: b.text for b in blocks(README.read_text(encoding="utf-8"))}
+def test_the_pages_are_found():
+    """A page that is moved must not drop out of the tests."""
+    names = {str(page.relative_to(ROOT)) for page in WITH_BLOCKS}
+    assert {"README.md", "docs/plugins.md", "docs/tasks/nli.md", "docs/commands.md"} <= names
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    """Of what is read in the repository; `make docs` checks the site's, with anchors."""
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    local = [target for target in targets if "://" not in target]
+    generated = {"contributing.md", "changelog.md"}
+    missing = [t for t in local if t not in generated and not (page.parent / t).exists()]
+    assert not missing
+
+
+def test_the_docs_show_the_plugin_that_is_tested():
+    guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    shown = {b.rest: b.text for b in blocks(guide)}
     plugin = ROOT / "tests" / "contract" / "plugin"
     for name in ("word_tags.py", "pyproject.toml"):
-        assert shown[name] == (plugin / name).read_text(encoding="utf-8")
+        assert shown[f"plugin/{name}"] == (plugin / name).read_text(encoding="utf-8")
+
+
+def test_the_plugin_is_short():
+    plugin = ROOT / "tests" / "contract" / "plugin" / "word_tags.py"
+    assert len(plugin.read_text(encoding="utf-8").splitlines()) <= 40
 
 
 def test_blocks(tmp_path):
@@ -66,8 +96,9 @@ def test_blocks(tmp_path):
     assert [(b.line, b.language, b.verb, b.rest) for b in found] == [
         (4, "yaml", "file", "plugin/a.yaml"),
         (9, "console", "run", ""),
-        (18, "python", "run", ""),
-        (24, "console", "skip", "takes an hour"),
+        (17, "console", "fails", "3"),
+        (24, "python", "run", ""),
+        (30, "console", "skip", "takes an hour"),
     ]
     for block in found:
         execute(block, tmp_path)
@@ -82,8 +113,28 @@ def test_a_block_says_what_is_done_with_it(mark):
 
 
 def test_commands():
-    console = "$ a \\\n  b\noutput\n$ c\n"
-    assert commands(console) == ["a \\\n  b", "c"]
+    console = "$ a \\\n  b\noutput\n\n$ c\n"
+    assert commands(console) == [("a \\\n  b", ["output", ""]), ("c", [])]
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "same"),
+    [
+        (["a 1", "b"], "a 1  \nb\n", True),
+        (["a 1", "b"], "a 1\nb\nc\n", False),
+        (["a 1", "b"], "a 1\n", False),
+        (["a …", "b"], "a 1.5 %\nb\n", True),
+        (["a …", "b"], "a 1.5 %\n2\nb\n", False),
+        (["a … c"], "a b\n", False),
+        (["a", "…", "z"], "a\nz\n", True),
+        (["a", "…", "z"], "a\nb\nc\nz\n", True),
+        (["a", "…", "z"], "a\nb\n", False),
+        (["a.c (1)"], "abc 1\n", False),
+        (["…"], "", True),
+    ],
+)
+def test_as_shown(shown, printed, same):
+    assert as_shown(shown, printed) is same
 
 
 @pytest.mark.parametrize(
@@ -91,10 +142,17 @@ def test_commands():
     [
         (Block(7, "python", "print('so far'); 1 / 0", "run", ""), "(?s)line 7.*so far.*ZeroDiv"),
         (Block(7, "console", "$ true\n$ false | true\n", "run", ""), "`false | true` ended with 1"),
-        (Block(7, "console", "xlt tasks\n", "run", ""), "nothing to run"),
+        (Block(7, "console", "$ echo a\nb\n", "run", ""), "(?s)`echo a` printed.a"),
+        (Block(7, "console", "$ true\n", "fails", "2"), "`true` ended with 0"),
+        (Block(7, "console", "$ echo a >&2; exit 2\nb\n", "fails", "2"), "(?s) printed.a"),
         (Block(7, "yaml", "a: 1\n", "file", "../a.yaml"), "leads out"),
     ],
 )
 def test_failures(block, complaint, tmp_path):
     with pytest.raises(AssertionError, match=complaint.replace("|", r"\|")):
         execute(block, tmp_path)
+
+
+def test_output_without_a_command(tmp_path):
+    with pytest.raises(ValueError, match="no command above 'xlt tasks'"):
+        execute(Block(7, "console", "xlt tasks\n", "run", ""), tmp_path)

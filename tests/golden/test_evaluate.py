@@ -7,11 +7,12 @@ import socket
 import numpy as np
 import pytest
 
+from xlt.document import Document, Tags, Text
 from xlt.errors import XltError
 from xlt.options import Section
 from xlt.registry import tasks
 
-datasets = pytest.importorskip("datasets")
+pytest.importorskip("datasets")
 pytest.importorskip("evaluate")
 
 
@@ -22,22 +23,21 @@ class ToyOptions(Section):
 class Toy:
     name = "toy"
     Options = ToyOptions
+    columns = ("id", "tags")
     metrics_reported = ("accuracy",)
     count_names = ("right", "words")
 
     def __init__(self, options):
         self.fold = str.lower if options.fold_case else str
 
-    def features(self):
-        strings = datasets.List(datasets.Value("string"))
-        nested = datasets.List({"head": datasets.Value("int32")})
-        return datasets.Features({"id": datasets.Value("string"), "tags": strings, "tree": nested})
+    def validate_row(self, row, *, where):
+        text = Text.from_words(["w"] * len(row["tags"]))
+        return Document(row["id"], {"text": text}, {"tags": Tags(tuple(row["tags"]))})
 
     def counts(self, gold, predicted):
-        assert gold["tree"] == [{"head": 0}] * len(gold["tags"])
-        pairs = zip(gold["tags"], predicted["tags"], strict=True)
+        pairs = zip(gold.layers["tags"].tags, predicted.layers["tags"].tags, strict=True)
         return np.array(
-            [sum(self.fold(g) == self.fold(p) for g, p in pairs), len(gold["tags"])], float
+            [sum(self.fold(g) == self.fold(p) for g, p in pairs), len(gold.words)], float
         )
 
     def metrics(self, counts):
@@ -45,7 +45,7 @@ class Toy:
 
 
 def record(id, *tags):
-    return {"id": id, "tags": list(tags), "tree": [{"head": 0}] * len(tags)}
+    return {"id": id, "tags": list(tags)}
 
 
 GOLD = [record("1", "a", "B"), record("2", "c")]

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from xlt.config.schema import ProjectionSettings
+from xlt.document import FlatSpans, Tree
+from xlt.projection.layers import project_document
 from xlt.projection.pair import AlignedPair
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
-from xlt.tasks.ner.spans import spans
 
 DATA = Path(__file__).resolve().parents[2] / "xlt" / "sample" / "data"
 SETTINGS = ProjectionSettings()
@@ -28,7 +29,7 @@ def parallel(task, language: str, suffix: str):
         other = task.read(DATA / language / f"{split}.{suffix}.gz", format)
         for source, target, line in zip(english, other, lines, strict=True):
             links = {tuple(map(int, link.split("-"))): 1.0 for link in line.split()}
-            yield source, target, AlignedPair(source["words"], target["words"], links)
+            yield source, target, AlignedPair(source.text, target.text, links)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -37,9 +38,11 @@ def test_entities(language):
     task = NER()
     found = 0
     for source, target, pair in parallel(task, language, "ner"):
-        projection = task.project(source, {"text": pair}, SETTINGS)
+        projection = project_document(task, source, {"text": pair}, SETTINGS)
         assert not [o for o in projection.outcomes if o.reason]
-        projected, gold = spans(projection.record["tags"]), spans(target["tags"])
+        projected, gold = (
+            one.layer(FlatSpans, "entities").spans for one in (projection.document, target)
+        )
         assert len(projected) == len(gold)
         for a, b in zip(projected, gold, strict=True):
             assert a.kind == b.kind
@@ -64,11 +67,12 @@ def test_trees(language):
     task = DependencyParsing()
     words = covered = right = 0
     for source, target, pair in parallel(task, language, "conllu"):
-        record = task.project(source, {"text": pair}, SETTINGS).record
-        if record is None:
+        projected = project_document(task, source, {"text": pair}, SETTINGS).document
+        if projected is None:
             continue
-        words += len(target["words"])
-        pairs = zip(record["heads"], target["heads"], strict=True)
+        words += len(target.words)
+        trees = (one.layer(Tree, "tree").heads for one in (projected, target))
+        pairs = zip(*trees, strict=True)
         known = [(a, b) for a, b in pairs if a >= 0]
         covered += len(known)
         right += sum(a == b for a, b in known)

@@ -7,8 +7,9 @@ import pytest
 
 from xlt.errors import XltError
 from xlt.typology.analysis import analyse, read, read_traits
+from xlt.typology.distances import Points
 from xlt.typology.distances import matrix as distances
-from xlt.typology.regression import SIMILARITIES, regress
+from xlt.typology.regression import SIMILARITIES, SIZES, regress
 from xlt.typology.scores import Matrix
 
 BY_HAND = """\
@@ -160,13 +161,81 @@ def _spread(kind: str) -> float:
     return float(distances(kind, CODES, CODES)[known].std())
 
 
-def test_what_is_known_of_too_few_takes_no_part():
-    codes = ("eng", "pcm", "naq", "gup", "kmr", "sab", "ubr", "aey")
-    scores = np.random.default_rng(0).uniform(0, 100, (8, 8))
+def test_a_regression_against_one_by_hand():
+    """Targets are left out one after another, as sources too; every number from lists of pairs."""
+    draw = np.random.default_rng(2)
+    scores = draw.uniform(20, 80, (len(CODES),) * 2)
+    np.fill_diagonal(scores, np.nan)
+    found = regress(made(scores))
+    resources = Points(CODES).resources
+    rows, targets, sources = [], [], []
+    for a, source in enumerate(CODES):
+        for b, target in enumerate(CODES):
+            alike = [1 - distances(kind, [source], [target])[0, 0] for kind in SIMILARITIES]
+            row = [*alike, resources[a], resources[b], scores[a, b]]
+            if not np.isnan(row).any():
+                rows.append(row)
+                targets.append(target)
+                sources.append(source)
+    *columns, wanted = np.array(rows).T
+    columns = [(column - column.mean()) / column.std() for column in columns]
+
+    def fit(chosen, kept):
+        design = np.stack([np.ones(len(wanted)), *chosen], 1)
+        return design, np.linalg.lstsq(design[kept], wanted[kept], rcond=None)[0]
+
+    def left_out(chosen):
+        errors, fits = [], []
+        for held in sorted(set(targets)):
+            kept = [n for n in range(len(rows)) if held not in (targets[n], sources[n])]
+            design, weights = fit(chosen, kept)
+            fits.append(weights)
+            asked = [n for n in range(len(rows)) if targets[n] == held]
+            errors += list(abs(wanted[asked] - design[asked] @ weights))
+        number = len(fits)
+        spread = np.sqrt((number - 1) / number * ((fits - np.mean(fits, 0)) ** 2).sum(0))
+        return np.mean(errors), spread
+
+    assert found is not None
+    assert (found.pairs, found.targets) == (len(rows), len(set(targets)))
+    assert [term.feature for term in found.terms] == [*SIMILARITIES, *SIZES]
+    assert found.left_out == ()
+    design, weights = fit(columns, slice(None))
+    error, spread = left_out(columns)
+    assert found.error == pytest.approx(error)
+    assert found.constant == pytest.approx(left_out([])[0])
+    rest = wanted - design @ weights
+    assert found.explained == pytest.approx(1 - rest.var() / wanted.var())
+    for n, term in enumerate(found.terms):
+        assert term.coefficient == pytest.approx(weights[n + 1])
+        assert term.error == pytest.approx(spread[n + 1])
+        assert term.alone == pytest.approx(left_out([columns[n]])[0])
+        assert term.without == pytest.approx(left_out(columns[:n] + columns[n + 1 :])[0])
+
+
+def test_what_does_not_vary_takes_no_part():
+    """One source: how much of it was read is the same for all pairs."""
+    codes = sorted({code for matrix in read("pos") for code in matrix.targets})
+    targets = tuple(code for code in codes if code != "eng")
+    about = dict.fromkeys(("paper", "model", "origin", "licence"), "")
+    scores = np.random.default_rng(1).uniform(0, 100, (1, len(targets)))
+    found = regress(Matrix("made", "up", "F1", True, ("eng",), targets, scores, about))
+    assert found is not None
+    assert found.left_out == ("source tokens",)
+    assert "target tokens" in {term.feature for term in found.terms}
+
+
+@pytest.mark.parametrize(("lacking", "left_out"), [(1, False), (5, True)])
+def test_what_is_known_of_too_few_takes_no_part(lacking, left_out):
+    """Of some languages there is no text in the lexical table, but all else. Of 10 languages 5
+    such leave 20 of 90 pairs, 1 leaves 72."""
+    codes = (*CODES[: 10 - lacking], *("ach", "ain", "apu", "bak", "bej")[:lacking])
+    scores = np.random.default_rng(0).uniform(0, 100, (10, 10))
     np.fill_diagonal(scores, np.nan)
     about = dict.fromkeys(("paper", "model", "origin", "licence"), "")
     found = regress(Matrix("made", "up", "F1", True, codes, codes, scores, about))
-    assert found is None or "lexical" in found.left_out
+    assert found is not None
+    assert ("lexical" in found.left_out) == left_out
 
 
 def test_too_few_pairs_give_no_regression():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from records import RECORDS
 from tiny import SHAPES, make_encoder
 
 from xlt.config.schema import Model
+from xlt.data.subwords import TOKENISATION
+from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.classifier import AlignedClassifier, StandardClassifier
 from xlt.model.folder import ModelInfo, load_model, save_model
@@ -75,6 +79,24 @@ def test_alignment_leaves_out_padding_and_special_pieces(tmp_path):
     blank = TASK.ablated(PAIRS[0])
     assert scores(backbone, model, [blank]).isfinite().all()
     assert not torch.equal(scores(backbone, model, [blank])[0], scores(backbone, model)[0])
+
+
+def test_a_model_that_learnt_other_subwords(tmp_path):
+    """Pairs are encoded as ever; words are not, and no prediction is made of what they are now."""
+    backbone, model = classifier(tmp_path, "bert")
+    info = ModelInfo("nli", {}, LABELS, "", backbone.max_length)
+    folder = tmp_path / "model"
+    save_model(model, info, backbone.tokenizer, folder)
+    assert load_model(folder)[1].words
+    stated = json.loads((folder / "xlt.json").read_text())
+    assert stated.pop("tokenisation") == TOKENISATION
+    (folder / "xlt.json").write_text(json.dumps(stated))
+    _, old, loaded = load_model(folder)
+    torch.testing.assert_close(scores(old, loaded.eval()), scores(backbone, model))
+    with pytest.raises(XltError, match="each word tokenised by itself") as told:
+        _ = old.words
+    assert "train it again" in told.value.fix
+    assert str(folder) in str(told.value.where)
 
 
 @pytest.mark.parametrize("kind", ["bert", "umt5"])

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlt.data.columns import TaggedSentence, read_columns, to_iob2, write_columns
+from xlt.data.columns import LOOK_AHEAD, TaggedSentence, read_columns, to_iob2, write_columns
+from xlt.data.comments import comment_line
 from xlt.errors import XltError
 
 
@@ -46,10 +47,12 @@ def test_a_hash_can_be_a_word() -> None:
 
 
 def test_document_marks_are_no_words() -> None:
-    first, second = read("-DOCSTART- -X- O O\n\nEU NNP B-NP B-ORG\n\n-DOCSTART- O\n\na b O\n")
+    text = "-DOCSTART- -X- O O\n\nEU NNP B-NP B-ORG\n-DOCSTART- O\na b B-NP O\n-DOCSTART-x NN O O\n"
+    first, second = read(text)
     assert first.words == ["EU"]
     assert first.comments == ["-DOCSTART- -X- O O"]
-    assert second.words == ["a"]
+    assert second.words == ["a", "-DOCSTART-x"]
+    assert second.comments == ["-DOCSTART- O"]
 
 
 def test_wikiann_prefix() -> None:
@@ -104,8 +107,22 @@ def test_lines_without_a_word_can_be_dropped() -> None:
         ("a E-PER\n", {"scheme": "BIOES"}, 1, "E-PER after O", "B-PER"),
         ("a X\n", {}, 1, "'X' is not a tag", "B-, I-"),
         ("a S-PER\n", {}, 1, "'S-PER' is not a tag", "scheme: BIOES"),
-        ("a O\nword\n", {}, 2, "1 column: no word and tag", "tab or a space"),
-        ("a\tO\n", {"word": 3}, 1, "2 columns: no word and tag in columns 3", "`word`"),
+        ("word\n", {}, 1, "1 column: no word and tag", "tab or a space"),
+        ("a O\nword\n", {}, 2, "1 column where the lines before have 2", "same columns"),
+        ("a x O\n\nLast Name x O\n", {}, 3, "4 columns where the lines before have 3", "by tabs"),
+        ("New York B-LOC\nis O\n", {}, 2, "2 columns where the lines before have 3", "by tabs"),
+        ("a\tO\nb O\n", {}, 2, "1 column where the lines before have 2", "same columns"),
+        ("a O\nNew York\tB-LOC\n", {}, 2, "'York\\tB-LOC' is not a tag", "IOB2"),
+        ("a O\nNew\tYork B-LOC\n", {}, 2, "a tab in a file whose columns are separated", "tabs"),
+        ("a O\nb B-L\tx\n", {}, 2, "a tab in a file whose columns are separated", "tabs"),
+        ("1\ta\tO\n2\tb\tO\n2\tc\tO\n", {}, 3, "'2' where the number 3 was", "`word: 0`"),
+        ("1\ta\tO\n2\tb\tO\nx\tc\tO\n", {}, 3, "'x' where the number 3 was", "`word: 0`"),
+        ("1\ta\tO\n\n2\tb\tO\n\n3\tc\tO\n", {}, 3, "'2' where the number 1 was", "`word: 1`"),
+        ("1\ta\tO\n3-4\tb\tO\n", {}, 2, "multiword token 3-4 after word 1", "next word"),
+        ("1-2\tb\t_\n1\tb\tO\n2-3\tc\t_\n2\td\tO\n3\te\tO\n", {}, 3, "token 2-3", "overlaps"),
+        ("1-2\tab\t_\n1\ta\tO\n", {}, 1, "1 more words belong to 'ab'", "range"),
+        ("1\ta\tO\tO\n", {}, 1, "may be in column 2 or 3", "`tag: 2` or `tag: 3`"),
+        ("a\tO\n", {"word": 3}, 1, "2 columns: no word and tag in columns 3", "`word: C"),
         ("a\tO\n\tB-PER\n", {}, 2, "a word of length zero", "remove the line"),
         ("a O\n B-PER\n", {"drop_empty": True}, 2, "a word of length zero", "remove the line"),
         ("a O\n\n O\n", {"drop_empty": True}, 3, "a sentence without words", "remove it"),
@@ -136,30 +153,207 @@ def test_no_sentence() -> None:
         read("\n \n")
 
 
-_WORD = st.text(
-    st.characters(codec="utf-8", exclude_characters="\t\n\r "), min_size=1, max_size=8
-).filter(lambda word: not word.startswith(("#", "-DOCSTART-")))
-_KIND = st.sampled_from(["PER", "LOC", "B-X"])
+COUNTED = "1\tAmara\tB-PER\n2\tsleeps\tO\n\n1\t42\tO\n"
+CASES: dict[str, tuple[str, list[list[str]]]] = {
+    "words 1 and 1 2": (
+        "Amara NNP B-NP B-PER\nsleeps VBZ B-VP O\n\n1 CD B-NP O\n\n1 CD B-NP O\n2 CD I-NP O\n",
+        [["Amara", "sleeps"], ["1"], ["1", "2"]],
+    ),
+    "nothing but 1": ("1 CD B-NP O\n\n1 CD B-NP O\n", [["1"], ["1"]]),
+    "nothing but 1 2 3": ("1\tNUM\tO\n2\tNUM\tO\n3\tNUM\tO\n", [["1", "2", "3"]]),
+    "Label Studio": ("1 -X- _ O\n\n1 -X- _ O\n2 -X- _ O\n", [["1"], ["1", "2"]]),
+    "lemmas": ("1\t1\tO\n2\t2\tO\n", [["1", "2"]]),
+    "lemmas, mostly of numbers": ("Amara Amara O\n\n1 1 O\n\n1 1 O\n", [["Amara"], ["1"], ["1"]]),
+    "a first sentence like a counted one": (
+        "1 one O\n\nAmara amara B-PER\nsleeps sleep O\n",
+        [["1"], ["Amara", "sleeps"]],
+    ),
+    "two layers": ("1 B-X B-Y\n2 O O\n", [["1", "2"]]),
+    "nearly all of them 1": ("1 CD O\n\n" * 40 + "Amara NNP B-PER\n", [["1"]] * 40 + [["Amara"]]),
+    "two columns": ("1\tO\n2\tO\n", [["1", "2"]]),
+    "counted": (COUNTED, [["Amara", "sleeps"], ["42"]]),
+    "counted, one word each": (
+        "1\tAmara\tB-PER\n\n1\tYes\tO\n\n1\tNUM\tO\n",
+        [["Amara"], ["Yes"], ["NUM"]],
+    ),
+    "counted, by the text": ("# text = NUM\n1\tNUM\tO\n", [["NUM"]]),
+    "words, by the text": ("# text = 1\n1\tone\tO\n", [["1"]]),
+    "counted by spaces": ("1 Amara NNP B-PER\n2 sleeps VBZ O\n", [["Amara", "sleeps"]]),
+    "a multiword token, an empty node": (
+        "1-2\tal\t_\n1\ta\tO\n2\tel\tO\n3\tmar\tB-LOC\n3.1\tfue\t_\n",
+        [["a", "el", "mar"]],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_whether_the_first_column_counts_is_decided_once_a_file(name: str) -> None:
+    text, words = CASES[name]
+    assert [sentence.words for sentence in read(text)] == words
+
+
+def test_late_sentences_do_not_change_the_layout() -> None:
+    """More sentences than are looked at, and a last one by which alone one would decide."""
+    counted = "1\tAmara\tB-PER\n2\tsleeps\tO\n\n" * (LOOK_AHEAD + 1) + "1\tCD\tO\n"
+    assert read(counted)[-1].words == ["CD"]
+    plain = "Amara\tNNP\tB-PER\nsleeps\tVBZ\tO\n\n" * (LOOK_AHEAD + 1) + "1\tCD\tO\n"
+    assert read(plain)[-1].words == ["1"]
+    with pytest.raises(XltError, match="'a' where the number 1 was expected"):
+        read(counted + "\na\tCD\tO\n")
+
+
+def test_the_tag_column_of_two_layers_must_be_chosen() -> None:
+    germeval = "#\thttp://x\t[2010]\n1\tReal\tB-ORG\tO\n2\tMadrid\tI-ORG\tB-LOC\n"
+    assert read(germeval, tag=2)[0].tags == ["B-ORG", "I-ORG"]
+    assert read(germeval, tag=3)[0].tags == ["O", "B-LOC"]
+    for options in ({}, {"word": 1}):
+        with pytest.raises(XltError, match=r"column 2 or 3") as caught:
+            read(germeval, **options)
+        assert caught.value.where == "<stream>:2"
+    # CoNLL-2003's chunks are no entities: its last column is right, counted or not.
+    assert read("EU NNP B-NP B-ORG\n")[0].tags == ["B-ORG"]
+    assert read("1 EU NNP B-NP B-ORG\n2 says VBZ B-VP O\n")[0].tags == ["B-ORG", "O"]
+
+
+def test_multiword_tokens_and_the_foundare_kept() -> None:
+    text = "# text = Vamos al mar\n1\tVamos\tO\n2-3\tal\t_\n2\ta\tO\n3\tel\tO\n4\tmar\tO\n"
+    for options in ({}, {"word": 1}):
+        (sentence,) = read(text, **options)
+        assert sentence.words == ["Vamos", "a", "el", "mar"]
+        assert sentence.multiword == [("al", 1, 3)]
+        assert sentence.lines == [2, 4, 5, 6]
+        found = sentence.text()
+        assert found.surface == "Vamos al mar"
+        assert found.offsets == ((0, 5), (6, 8), (6, 8), (9, 12))
+        assert not found.joined
+    assert read("a O\n")[0].text().joined
+    assert read("# text = b\na O\n")[0].text().surface == "a"
+
+
+def test_words_like_ranges_are_words() -> None:
+    assert read("1-2 CD O\nwon VBD O\n")[0].words == ["1-2", "won"]
+    assert read("3-4\tO\n")[0].words == ["3-4"]
+
+
+def test_cells_are_stripped() -> None:
+    (sentence,) = read("a \tB-PER \n b\tI-PER\r\r\nc d\tO\xa0\n\xa0e\tO\n")
+    assert sentence.words == ["a", "b", "c d", "\xa0e"]
+    assert sentence.tags == ["B-PER", "I-PER", "O", "O"]
+    assert read("a B-PER\xa0\n")[0].tags == ["B-PER"]
+
+
+def test_empty_cells_at_the_end_of_a_line_are_none() -> None:
+    assert read("a\tO\nb\tB-PER\t\t\n")[0].tags == ["O", "B-PER"]
+
+
+def test_a_hash_before_any_tag_is_a_word() -> None:
+    (sentence,) = read("#\t-\nx\tO\n", outside=["-"])
+    assert sentence.words == ["#", "x"]
+
+
+_ANY = st.text(
+    st.sampled_from("ab#=- \t\n\r\xa0\u2028\ufeff\ud83dO1") | st.characters(), max_size=5
+)
+_WORDS = _ANY | st.sampled_from(
+    ["-DOCSTART-", "-DOCSTART- x", "# x = y", "#", "# O", "# newdoc", "1", "1-2", "\ufeff", ""]
+)
+_LEGAL = st.text(st.sampled_from("ab#=\xa0\u2028-O1"), min_size=1, max_size=5) | st.sampled_from(
+    ["# x = y", "#", "# O", "# newdoc", "1", "1-2", "New York", "a\r b"]
+)
+_TAGS = st.sampled_from(["O", "B-PER", "I-PER", "B-a b"]) | st.sampled_from(
+    ["X", "B-", "B-\t", "O "]
+)
 
 
 @st.composite
 def _tagged(draw: st.DrawFn) -> TaggedSentence:
-    words = draw(st.lists(_WORD, min_size=1, max_size=8))
-    tags: list[str] = []
-    for _ in words:
-        options = ["O", f"B-{draw(_KIND)}"]
-        if tags and tags[-1] != "O":
-            options.append(f"I-{tags[-1][2:]}")
-        tags.append(draw(st.sampled_from(options)))
-    return TaggedSentence(words, tags)
+    """About half of them can be written."""
+    legal = draw(st.integers(0, 3))
+    words = draw(st.lists(_LEGAL if legal else _WORDS, min_size=1 if legal else 0, max_size=4))
+    tags = ["O"] * len(words) if legal else [draw(_TAGS) for _ in words]
+    comments = draw(st.lists(_LEGAL.map("# x = {}".format) if legal else _WORDS, max_size=1))
+    return TaggedSentence(words, tags, comments)
 
 
-@given(st.lists(_tagged(), min_size=1, max_size=4), st.sampled_from("\t "), st.booleans())
-def test_round_trip(sentences: list[TaggedSentence], separator: str, numbered: bool) -> None:
+def written(sentences: list[TaggedSentence]) -> str | None:
+    """What is read of a file with these sentences; None if they are refused."""
     stream = io.StringIO(newline="")
-    write_columns(sentences, stream, separator=separator, numbered=numbered)
-    back = read(stream.getvalue(), word=int(numbered))
-    assert [(s.words, s.tags) for s in back] == [(s.words, s.tags) for s in sentences]
+    try:
+        write_columns(sentences, stream)
+    except XltError:
+        return None
+    return stream.getvalue().encode("utf-8").decode("utf-8-sig")
+
+
+@settings(max_examples=1000)
+@given(st.lists(_tagged(), min_size=1, max_size=3))
+def test_what_is_written_can_be_read_or_is_refused(sentences: list[TaggedSentence]) -> None:
+    text = written(sentences)
+    if text is not None:
+        back = read(text)
+        assert [(s.words, s.tags, s.comments) for s in back] == [
+            (s.words, s.tags, s.comments) for s in sentences
+        ]
+
+
+@given(
+    st.lists(
+        st.text(
+            st.characters(codec="utf-8", exclude_characters="\t\n\r \ufeff"), min_size=1
+        ).filter(lambda word: not word.startswith("-DOCSTART-")),
+        min_size=1,
+    )
+)
+def test_words_of_any_characters_are_written(words: list[str]) -> None:
+    assert written([TaggedSentence(words, ["O"] * len(words))]) is not None
+
+
+@given(_ANY)
+def test_an_id_is_written_or_refused(id: str) -> None:
+    if not id or "\n" in id or id != id.strip(" \t\r"):
+        with pytest.raises(XltError, match="which a comment cannot hold"):
+            comment_line("sent_id", id, where="x")
+        return
+    text = written([TaggedSentence(["a"], ["O"], [comment_line("sent_id", id, where="x")])])
+    assert text is None or read(text)[0].comment("sent_id") == id
+
+
+@pytest.mark.parametrize(
+    ("words", "tags", "comments", "what"),
+    [
+        ([], [], [], "a sentence without words"),
+        (["a", ""], ["O", "O"], [], "an empty word"),
+        (["a\tb"], ["O"], [], r"a word with a tab, a line break or a space at an end ('a\tb')"),
+        (["a\n"], ["O"], [], "a word with a tab"),
+        ([" a"], ["O"], [], "a word with a tab, a line break or a space"),
+        (["-DOCSTART- x"], ["O"], [], "the word -DOCSTART- x, which begins a document"),
+        (["\ufeffa"], ["O"], [], "a byte order mark"),
+        (["a"], ["O"], ["# text = a\nb\tO"], "a comment with a line break"),
+        (["a"], ["O"], ["# a O"], "a comment that looks like a word"),
+        (["a"], ["I-PER"], [], "tags that are not IOB2 (I-PER after O continues no entity)"),
+        (["a"], ["B-a\t"], [], "a tag with a tab"),
+        (["\ud83d"], ["O"], [], "half of a surrogate pair (U+D83D)"),
+    ],
+)
+def test_what_columns_cannot_hold(
+    words: list[str], tags: list[str], comments: list[str], what: str
+) -> None:
+    stream = io.StringIO()
+    with pytest.raises(XltError) as caught:
+        write_columns([TaggedSentence(words, tags, comments)], stream)
+    assert what in caught.value.what
+    assert caught.value.where == "sentence 1"
+    assert caught.value.fix
+    assert not stream.getvalue()
+
+
+_IOB2 = st.lists(st.tuples(st.sampled_from(["", "PER", "B-X"]), st.integers(1, 3))).map(
+    lambda runs: [
+        tag
+        for kind, size in runs
+        for tag in ([f"B-{kind}"] + [f"I-{kind}"] * (size - 1) if kind else ["O"] * size)
+    ]
+)
 
 
 def _to_iob1(tags: list[str]) -> list[str]:
@@ -170,6 +364,6 @@ def _to_iob1(tags: list[str]) -> list[str]:
     ]  # fmt: skip
 
 
-@given(_tagged())
-def test_iob1_is_undone(sentence: TaggedSentence) -> None:
-    assert to_iob2(_to_iob1(sentence.tags), "IOB1") == sentence.tags
+@given(_IOB2)
+def test_iob1_is_undone(tags: list[str]) -> None:
+    assert to_iob2(_to_iob1(tags), "IOB1") == tags

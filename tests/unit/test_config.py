@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -240,7 +241,7 @@ def test_problems_of_plugin_validators_keep_their_own_words(write):
             raise XltError("sizes are out of stock", fix="order some")
 
     class Stub:
-        pass
+        reader_options: ClassVar = {}
 
     Stub.Options = Options
     tasks.register("stub", Stub)

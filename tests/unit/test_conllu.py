@@ -8,10 +8,11 @@ import lzma
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlt.data.conllu import FORM, HEAD, Sentence, read_conllu, tree_problem, write_conllu
+from xlt.document import Text
 from xlt.errors import XltError
 
 FULL = """\
@@ -204,16 +205,63 @@ _FORMS = st.text(st.characters(codec="utf-8", exclude_characters="\t\n\r"), min_
 @given(st.lists(st.tuples(_FORMS, st.booleans()), min_size=1, max_size=6))
 def test_any_words_round_trip(words: list[tuple[str, bool]]) -> None:
     heads = list(range(len(words)))  # a chain below the first word
-    sentence = Sentence.from_words(
-        [form for form, _ in words],
-        heads,
-        ["dep"] * len(words),
-        space_after=[space for _, space in words],
-        comments=["# sent_id = x"],
-    )
-    text = written([sentence])
-    (back,) = read_conllu(io.StringIO(text, newline="\n"))
+    text = Text.from_words([form for form, _ in words], [space for _, space in words])
+    sentence = Sentence.from_text(text, heads, ["dep"] * len(words), comments=["# sent_id = x"])
+    content = written([sentence])
+    (back,) = read_conllu(io.StringIO(content, newline="\n"))
     assert [row[FORM] for row in back.rows] == [form for form, _ in words]
     assert back.heads == heads
-    assert back.space_after() == [space for _, space in words]
-    assert written([back]) == text
+    assert back.text() == text
+    assert written([back]) == content
+
+
+_ANY = st.text(st.sampled_from("a#= \t\n\r\xa0\u2028\ufeff\ud83d_") | st.characters(), max_size=4)
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(st.tuples(_ANY, _ANY), max_size=3),
+    st.lists(_ANY | _ANY.map("# x = {}".format), max_size=1),
+)
+def test_what_is_written_can_be_read_or_is_refused(
+    words: list[tuple[str, str]], comments: list[str]
+) -> None:
+    sentence = Sentence.from_text(
+        Text.from_words([form for form, _ in words], [True] * len(words)),
+        list(range(len(words))),
+        [relation for _, relation in words],
+        comments=comments,
+    )
+    try:
+        text = written([sentence])
+    except XltError:
+        return
+    (back,) = read_conllu(io.StringIO(text.encode().decode("utf-8-sig"), newline="\n"))
+    assert (back.rows, back.comments) == (sentence.rows, comments)
+
+
+@pytest.mark.parametrize(
+    ("form", "comment", "what"),
+    [
+        ("a\tb", "", r"a tab or a line break in FORM ('a\tb')"),
+        ("a\n", "", "a tab or a line break in FORM"),
+        ("a\r", "", "a tab or a line break in FORM"),
+        ("", "", "an empty FORM"),
+        ("\u2003", "", "an empty FORM"),
+        ("a", "# text = a\nb", "a comment with a line break"),
+        ("a", "# text = a\r", "a comment with a line break"),
+        ("\udc00", "", "half of a surrogate pair (U+DC00)"),
+    ],
+)
+def test_what_conllu_cannot_hold(form: str, comment: str, what: str) -> None:
+    comments = ["# sent_id = 7", *([comment] if comment else [])]
+    with pytest.raises(XltError) as caught:
+        written([Sentence.from_text(Text.from_words([form]), [0], ["root"], comments=comments)])
+    assert what in caught.value.what
+    assert caught.value.where == "sentence 7"
+    assert caught.value.fix
+
+
+def test_a_sentence_without_words_is_not_written() -> None:
+    with pytest.raises(XltError, match="a sentence without words"):
+        written([Sentence([], [], ["# sent_id = 1"])])

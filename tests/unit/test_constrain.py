@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import documents
 from small import all_texts, sentences
 from tiny import make_encoder
 
@@ -18,7 +19,6 @@ from xlt.model.backbone import Backbone
 from xlt.model.constrain import DONE, Constrained, CopyTags, FillSlots
 from xlt.model.tag_writer import TagWriter, TagWriting, collate_tagged, types
 from xlt.tasks.ner import NER
-from xlt.tasks.ner.spans import spans
 
 END = 0
 PIECE = st.integers(1, 5)
@@ -179,10 +179,11 @@ LABELS = {"tag": ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")}
 
 
 def records(number=6):
-    return [
+    rows = [
         {"id": str(n), "words": [w for w, _ in s], "tags": [t for _, t in s]}
         for n, s in enumerate(sentences("eng", number, 3))
     ]
+    return documents("ner", rows)
 
 
 @pytest.mark.parametrize("tags", ["tokens", "text"])
@@ -192,15 +193,17 @@ def test_an_untrained_model_tags_every_word(folder, tags, beams):
     backbone = Backbone(str(folder), Model(encoder=str(folder)))
     torch.manual_seed(2)
     model = task.build(backbone, LABELS).eval()
-    strange = {"id": "x", "words": ["<PER>", "ሀ", " ", "</LOC>", "a<LOC>"], "tags": ["O"] * 5}
-    gold = [*records(), strange]
+    words = ["<PER>", "ሀ", " ", "</LOC>", "a<LOC>", "</s>", "<pad>", "<unk>", "a</s>b", "<s>"]
+    strange = {"id": "x", "words": words, "tags": ["O"] * len(words)}
+    only = {"id": "y", "words": ["<pad>"], "tags": ["O"]}
+    gold = [*records(), *documents("ner", [strange, only])]
     examples = task.encode(gold, backbone, None)
     with torch.inference_mode():
         outputs = model(**task.collate(examples))
     found = task.decode(gold, examples, outputs, LABELS)
     for record, before in zip(found, gold, strict=True):
-        assert len(record["tags"]) == len(before["words"])
-        spans(record["tags"])
+        assert record.text == before.text
+        assert all(span.end <= len(before.words) for span in record.layers["entities"].spans)
 
 
 @pytest.mark.parametrize("tags", ["tokens", "text"])
@@ -212,14 +215,15 @@ def test_targets_are_what_may_be_said(folder, tags):
     model = TagWriter(backbone, LABELS, Generation(), tags)
     writing = TagWriting(backbone, LABELS, tags)
     gold = records()
-    encoded = backbone.words([record["words"] for record in gold])
-    inputs = [writing.inputs(w, spans(r["tags"])) for w, r in zip(encoded, gold, strict=True)]
+    encoded = backbone.words([record.text for record in gold])
+    entities = [record.layers["entities"].spans for record in gold]
+    inputs = [writing.inputs(*pair) for pair in zip(encoded, entities, strict=True)]
     targets = [one.pop("target") for one in inputs]
     automata = model.automata(collate_tagged(inputs)["copy_input_ids"])
     kinds = types(LABELS["tag"])
-    for automaton, target, record in zip(automata, targets, gold, strict=True):
+    for automaton, target, gold_spans in zip(automata, targets, entities, strict=True):
         found = [(kinds[kind], start, end) for kind, start, end in automaton.spans(target.tolist())]
-        assert found == [tuple(span) for span in spans(record["tags"])]
+        assert found == [tuple(span) for span in gold_spans]
 
 
 def test_text_that_is_longer_than_the_decoder(tmp_path):
@@ -227,7 +231,7 @@ def test_text_that_is_longer_than_the_decoder(tmp_path):
     task = NER(NER.Options(model="text_to_text"))
     backbone = Backbone(str(folder), Model(encoder=str(folder)))
     model = task.build(backbone, LABELS).eval()
-    long = {"id": "1", "words": ["Paris"] * 90, "tags": ["O"] * 90}
+    (long,) = documents("ner", [{"id": "1", "words": ["Paris"] * 90, "tags": ["O"] * 90}])
     with pytest.raises(XltError, match="the decoder can write 64"):
         model(**task.collate(task.encode([long], backbone, None)))
     with pytest.raises(XltError, match="the decoder can write 64"):

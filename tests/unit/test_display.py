@@ -5,11 +5,12 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
-from records import RECORDS
+from records import RECORDS, documents
 
-from xlt.display import Page, document, render
+from xlt.display import Page, render, spacy_doc, viewable
+from xlt.document import Document
 from xlt.errors import XltError
-from xlt.task import Task
+from xlt.registry import tasks
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
 
@@ -33,7 +34,7 @@ def test_entities(tmp_path):
     assert render(ENTITIES, NER(), tmp_path / "page.html") == 6
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     marks = Tags(text).named("mark")
-    assert len(marks) == sum(tag[0] == "B" for r in ENTITIES for tag in r["tags"])
+    assert len(marks) == sum(len(d.layers["entities"].spans) for d in ENTITIES)
     assert "<figcaption>s3</figcaption>" in text
     assert "አዲስ አበባ" in text
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
@@ -54,8 +55,8 @@ def test_trees(tmp_path):
 
 
 def test_markup_in_text_is_text(tmp_path):
-    record = {"id": "<b>", "words": ["<script>", ""], "tags": ["B-X<i>", "O"]}
-    render([record], NER(), tmp_path / "page.html")
+    row = {"id": "<b>", "words": ["<script>", ""], "tags": ["B-X<i>", "O"]}
+    render(documents("ner", [row]), NER(), tmp_path / "page.html")
     found = Tags((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert not {"script", "b", "i"} & {tag for tag, _ in found.opened}
 
@@ -73,7 +74,7 @@ def test_in_parts(tmp_path):
 
 def test_a_failure_leaves_nothing(tmp_path):
     with pytest.raises(KeyError), Page(NER(), tmp_path / "page.html") as page:
-        page.add([*ENTITIES, {"id": "no words"}])
+        page.add([*ENTITIES, Document("no entities", ENTITIES[0].texts)])
     assert not list(tmp_path.iterdir())
 
 
@@ -83,20 +84,26 @@ def test_no_such_folder(tmp_path):
 
 
 def test_a_task_without_a_view(tmp_path):
-    class Mute(NER):
-        name = "mute"
-        annotate = Task.annotate
-
-    with pytest.raises(XltError, match="mute does not say what its predictions are") as error:
-        render(ENTITIES, Mute(), tmp_path / "page.html")
-    assert error.value.fix == "implement Mute.annotate"
+    with pytest.raises(XltError, match="there is no view of Label"):
+        render(RECORDS["nli"], tasks.get("nli")(), tmp_path / "page.html")
+    assert viewable(NER())
+    assert not viewable(tasks.get("nli")())
 
 
-@pytest.mark.parametrize("record", TREES, ids=lambda r: r["id"])
+@pytest.mark.parametrize("record", TREES, ids=lambda d: d.id)
 def test_trees_arrive_whole(record):
-    doc = document(record, DependencyParsing())
+    doc = spacy_doc(record, DependencyParsing())
+    tree = record.layers["tree"]
     heads = [0 if t.head is t or t.head == t else t.head.i + 1 for t in doc]
-    assert heads == record["heads"]
+    assert heads == list(tree.heads)
     relations = ["root" if t.dep_ == "ROOT" else t.dep_ for t in doc]
-    assert relations == record["relations"]
+    assert relations == list(tree.relations)
     assert len(list(doc.sents)) == 1
+
+
+def test_tags_are_the_tokens_own():
+    from xlt.word_task import WordLabelTask
+
+    task = type("Tagging", (WordLabelTask,), {"name": "tagging"})()
+    document = task.with_tags(ENTITIES[2], ["N", "_", "N", "R", "A"])
+    assert [t.tag_ for t in spacy_doc(document, task)] == ["N", "", "N", "R", "A"]

@@ -15,6 +15,7 @@ from tiny import MINI_LANGUAGES, make_mini
 from xlt import languages
 from xlt.config.load import dump, load_config
 from xlt.config.schema import Model
+from xlt.document.text import Text
 from xlt.errors import XltError
 from xlt.model import embedded
 from xlt.model.backbone import Backbone
@@ -80,7 +81,7 @@ def test_it_loads_like_any_encoder(mini):
     assert AutoTokenizer.from_pretrained(folder)("Paris")["input_ids"]
     backbone = Backbone("xlt-mini", Model())
     assert backbone.encoder().dtype == torch.float32  # half the disk, all of the precision
-    assert backbone.words([["Ann", "sees", "Paris"]])[0].n_words == 3
+    assert backbone.words([Text.from_words(["Ann", "sees", "Paris"])])[0].n_words == 3
     shape = encoder_shape(Model())
     assert shape is not None
     assert shape.rest + shape.embeddings == sum(p.numel() for p in backbone.encoder().parameters())
@@ -189,7 +190,7 @@ def test_a_language_that_it_has_seen(mini):
 
 def test_a_language_that_it_has_never_seen(mini):
     (said,) = told("kat", READ)
-    assert said == "xlt-mini 0-test has never seen Georgian (kat): 0.0% of its pieces are unknown"
+    assert said == "xlt-mini 0-test has never seen Georgian (kat): 0.0% of its subwords are unknown"
     assert told("kat", READ, initialise="random") == []
     assert told("kat", READ, encoder=str(mini)) == []
 
@@ -199,7 +200,7 @@ def test_text_in_a_script_without_pieces(mini):
     share, scripts = unknown_pieces(CHEROKEE, Backbone("xlt-mini", Model()).tokenizer)
     assert share > 0.3
     assert scripts == ["Cherokee"]
-    assert f"{share:.1%} of its pieces are unknown" in unseen
+    assert f"{share:.1%} of its subwords are unknown" in unseen
     assert "in Cherokee letters" in script
     # Any encoder's tokenizer is asked, a language it should know is told of as well.
     for language, encoder in [("eng", "xlt-mini"), ("chr", str(mini))]:
@@ -245,7 +246,7 @@ def test_predict_and_evaluate_warn_of_unreadable_text(tmp_path, suffix):
     text.write_text("ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ\n", encoding="utf-8")
     done = xlt("predict", world.runs() / "run", text, "--input-format", "words")
     assert done.code == 0, done.text
-    assert done.err.count("no pieces for much of the text in Cherokee letters") == 1
+    assert done.err.count("no subwords for much of the text in Cherokee letters") == 1
     data = world.folder / f"jav-test.{suffix}"
     words = data.read_text(encoding="utf-8").replace("ndelok", "ᏣᎳᎩ").replace("Joko", "ᎦᏬ")
     for word in ("seneng", "marani", "cedhak", "iku", "tuwa", "abang", "Sri", "Solo", "Tuban"):
@@ -253,7 +254,7 @@ def test_predict_and_evaluate_warn_of_unreadable_text(tmp_path, suffix):
     data.write_text(words, encoding="utf-8")
     done = xlt("evaluate", world.runs() / "run", data, "--language", "jav")
     assert done.code == 0, done.text
-    assert "warning: the tokenizer has no pieces for much of the Javanese (jav)" in done.out
+    assert "warning: the tokenizer has no subwords for much of the Javanese (jav)" in done.out
 
 
 # What is in the package ---------------------------------------------------------------------

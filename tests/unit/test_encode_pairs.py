@@ -1,4 +1,4 @@
-"""Pairs to pieces: what the tokenizer itself makes, and windows in which everything meets."""
+"""Pairs to subwords: what the tokenizer itself makes, and windows in which everything meets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_encode import ODD, TEXT, TOKENIZERS, each_tokenizer, unigram, wordpiece
+from test_encode import ODD, TOKENIZERS, each_tokenizer
+from tokenizer_families import FAMILIES, TEXT
 
 from xlt.data.encode_pairs import FIRST, OUTSIDE, SECOND, PairEncoder, collate_pairs
 
@@ -27,7 +28,7 @@ def test_a_short_pair_is_what_the_tokenizer_itself_makes(tokenizer):
 @each_tokenizer
 @settings(max_examples=30, deadline=None)
 @given(first=TEXTS, second=TEXTS, max_length=st.integers(8, 40))
-def test_every_piece_meets_every_other(tokenizer, first, second, max_length):
+def test_every_subword_meets_every_other(tokenizer, first, second, max_length):
     encoder = PairEncoder(tokenizer, max_length)
     whole = PairEncoder(tokenizer, 100_000)([first], [second])[0]
     pair = encoder([first], [second])[0]
@@ -51,7 +52,7 @@ def test_every_piece_meets_every_other(tokenizer, first, second, max_length):
 
 
 def test_a_short_hypothesis_stays_whole():
-    encoder = PairEncoder(TOKENIZERS["wordpiece"], 24)
+    encoder = PairEncoder(TOKENIZERS["bert-uncased"], 24)
     pair = encoder([" ".join(TEXT)], ["The lazy dog"])[0]
     assert len(pair.windows) > 5
     whole = [w[s == SECOND].tolist() for w, s in zip(pair.windows, pair.segments, strict=True)]
@@ -61,19 +62,19 @@ def test_a_short_hypothesis_stays_whole():
 def test_a_tokenizer_without_a_template_for_pairs():
     from tokenizers import processors
 
-    tokenizer = unigram()
+    tokenizer = FAMILIES["t5"]()
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", 1)]
+        single="$A </s>", special_tokens=[("</s>", tokenizer.eos_token_id)]
     )
     (pair,) = PairEncoder(tokenizer, 64)(["The fox"], ["the dog"])
     inside = pair.windows[0][pair.segments[0] == OUTSIDE].tolist()
-    assert set(inside) == {1}, "nothing separates the texts"
+    assert set(inside) == {tokenizer.eos_token_id}, "nothing separates the texts"
     edge = np.flatnonzero(np.diff(pair.segments[0] == OUTSIDE))
     assert len(edge) >= 2
 
 
 def test_padding():
-    tokenizer = wordpiece()
+    tokenizer = FAMILIES["bert-uncased"]()
     tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
     encoder = PairEncoder(tokenizer, 16, types=True)
     pairs = encoder(["", "fox", " ".join(TEXT)], ["dog", "", "the dog"])
@@ -91,4 +92,4 @@ def test_padding():
 
 def test_no_room():
     with pytest.raises(ValueError, match="no room for two texts"):
-        PairEncoder(TOKENIZERS["wordpiece"], 6)
+        PairEncoder(TOKENIZERS["bert-uncased"], 6)

@@ -20,7 +20,7 @@ def made(request, tmp_path):
     kind = tasks.get(request.param)
     task = kind(kind.Options(**OPTIONS.get(request.param, [{}])[0]))
     records = RECORDS[request.param]
-    folder = make_encoder(tmp_path / "encoder", [task.text(r) for r in records] * 3)
+    folder = make_encoder(tmp_path / "encoder", [r.text.surface for r in records] * 3)
     backbone = Backbone(str(folder), Model(encoder=str(folder)))
     labels = task.labels(records)
     predictors = []

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from records import RECORDS
+from records import RECORDS, documents, row
 from tiny import make_encoder
 
 from xlt.config.schema import Model
 from xlt.data.encode import collate_words
+from xlt.document import Span, Spans, Structures, in_order
 from xlt.inference.ensemble import Ensemble
 from xlt.inference.predictor import Predictor
 from xlt.model.backbone import Backbone
@@ -20,16 +21,13 @@ from xlt.tasks.event_extraction.marking import Frame, mark, marked_in_batch, own
 from xlt.tasks.event_extraction.records import apart
 
 EVENTS = RECORDS["event_extraction"]
-LONG = {
-    "id": "long", "words": [w for r in EVENTS for w in r["words"]] * 4,
-    "entities": [], "events": [], "given": [], "unknown": [],
-}  # fmt: skip
+LONG = {"id": "long", "words": [w for d in EVENTS for w in d.words] * 4, "events": []}
 
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
     folder = tmp_path_factory.mktemp("encoder")
-    make_encoder(folder, [" ".join(r["words"]) + " $" for r in EVENTS] * 3)
+    make_encoder(folder, [d.text.surface + " $" for d in EVENTS] * 3)
     return Backbone(str(folder), Model(encoder=str(folder)))
 
 
@@ -64,30 +62,30 @@ def test_windows_of_a_marked_sentence(limit, trigger):
 
 def test_marking_in_a_batch_is_marking_alone(backbone):
     narrow = Backbone(backbone.source, Model(encoder=backbone.source, max_length=12))
-    words = narrow.words([r["words"] for r in EVENTS])
+    words = narrow.words([d.text for d in EVENTS])
     packed = Frame.of(narrow.words, narrow.pad_id).packed()
     around = Frame.unpacked(*packed)
     assert around.marker == backbone.tokenizer.encode("$", add_special_tokens=False)[-1]
     batch = collate_words(words, narrow.pad_id)
     ids, index = batch["input_ids"].numpy(), batch["word_index"].numpy()
     places = [
-        (s, *span) for s in range(len(EVENTS)) for span in [(0, 1), (0, len(EVENTS[s]["words"]))]
+        (s, *span) for s in range(len(EVENTS)) for span in [(0, 1), (0, len(EVENTS[s].words))]
     ]
     lengths = batch["word_mask"].sum(1).tolist()
     width = batch["word_mask"].shape[1]
     together = marked_in_batch(ids, index, lengths, width, places, around)
     for (s, start, end), one in zip(places, together, strict=True):
-        alone = mark(words[s].pieces, owners_of(words[s]), lengths[s], (start, end), around)
+        alone = mark(words[s].subwords, owners_of(words[s]), lengths[s], (start, end), around)
         assert [w.tolist() for w in one.windows] == [w.tolist() for w in alone.windows]
         assert [w.tolist() for w in one.word_of] == [w.tolist() for w in alone.word_of]
 
 
 def test_spans_that_overlap_leave_the_longer_one():
-    spans = [(0, 2), (1, 5), (5, 6), (5, 6), (4, 7)]
-    assert apart("abcde", spans) == ["b", "c"]
-    items = [{"start": a, "end": b, "role": r} for (a, b), r in zip(spans, "XYZZX", strict=True)]
+    places = [(0, 2), (1, 5), (5, 6), (5, 6), (4, 7)]
+    spans = [Span(kind, *place) for kind, place in zip("XYZZX", places, strict=True)]
+    assert apart(spans) == [spans[1], spans[2]]
     ids = {"O": 0, "B-X": 1, "I-X": 2, "B-Y": 3, "I-Y": 4, "B-Z": 5, "I-Z": 6}
-    assert tag_ids(items, "role", 7, ids).tolist() == [0, 3, 4, 4, 4, 5, 0]
+    assert tag_ids(spans, 7, ids).tolist() == [0, 3, 4, 4, 4, 5, 0]
 
 
 TAGS = ("O", "B-A", "I-A", "B-B", "I-B")
@@ -106,20 +104,20 @@ def roles(scores, types):
 
 def test_roles_that_a_type_does_not_take():
     scores = [[[0, 1, 0, 5, 0], [0, 0, 0, 0, 5], [3, 0, 0, 0, 0]]]
-    assert roles(scores, ["x"]) == [[(0, 1, "A")]]
-    assert roles(scores, ["y"]) == [[(0, 2, "B")]]
-    assert roles(scores, ["never seen"]) == [[(0, 2, "B")]]
+    assert roles(scores, ["x"]) == [[("A", 0, 1)]]
+    assert roles(scores, ["y"]) == [[("B", 0, 2)]]
+    assert roles(scores, ["never seen"]) == [[("B", 0, 2)]]
 
 
 def test_roles_that_a_type_takes_once():
     scores = [[[0, 3, 0, 0, 0], [2, 0, 0, 0, 0], [0, 4, 0, 2, 0], [0, 0, 3, 0, 3]]]
-    assert roles(scores, ["x"]) == [[(2, 4, "A")]]
-    assert roles(scores, ["y"]) == [[(0, 1, "A"), (2, 4, "A")]]
+    assert roles(scores, ["x"]) == [[("A", 2, 4)]]
+    assert roles(scores, ["y"]) == [[("A", 0, 1), ("A", 2, 4)]]
     both = roles(scores * 2, ["y", "x"])
-    assert both == [[(0, 1, "A"), (2, 4, "A")], [(2, 4, "A")]]
+    assert both == [[("A", 0, 1), ("A", 2, 4)], [("A", 2, 4)]]
     # Two spans side by side inside the better one are still one too many.
     adjacent = [[[0, 5, 0, 0, 0], [0, 5, 0, 0, 0], [0, 6, 0, 0, 0]]]
-    assert roles(adjacent, ["x"]) == [[(2, 3, "A")]]
+    assert roles(adjacent, ["x"]) == [[("A", 2, 3)]]
     assert roles(scores, ["x"]) != decode_roles(
         torch.tensor(scores).float().log_softmax(-1).numpy(),
         np.ones((1, 4), bool),
@@ -170,10 +168,10 @@ def test_a_model_learns_its_sentences(built, backbone):
     scores = task.metrics(np.sum([task.counts(*p) for p in zip(EVENTS, predicted, strict=True)], 0))
     assert scores["f1"] > 90  # not all of it: one argument lies inside another
     assert scores["given_argument_c_f1"] > 85
-    bare = [task.from_words(r["id"], r["words"], []) for r in EVENTS]
+    bare = [task.from_text(d.id, d.text) for d in EVENTS]
     unseen = Predictor(task, model, 1000)(bare, task.encode(bare, backbone, None))
-    assert [r["events"] for r in unseen] == [r["events"] for r in predicted]
-    assert all(r["given"] == [] for r in unseen)
+    assert [d.layers["events"] for d in unseen] == [d.layers["events"] for d in predicted]
+    assert all(not d.layers["given"].structures for d in unseen)
 
 
 def test_a_long_sentence_is_read_in_windows(built, backbone):
@@ -181,8 +179,8 @@ def test_a_long_sentence_is_read_in_windows(built, backbone):
     task, model = built
     given = [{"trigger": {"start": 3, "end": 90}, "type": "Buy", "arguments": []},
              {"trigger": {"start": 99, "end": 100}, "type": "Buy", "arguments": []}]  # fmt: skip
-    record = {**LONG, "given": given}
-    (example,) = task.encode([record], backbone, None)
+    given_documents = documents(task.name, [{**LONG, "given": given}])
+    (example,) = task.encode(given_documents, backbone, None)
     batch = task.collate([example])
     assert batch["input_ids"].shape[1] <= backbone.max_length
     assert len(batch["input_ids"]) > 3
@@ -190,8 +188,8 @@ def test_a_long_sentence_is_read_in_windows(built, backbone):
         outputs = model(**batch)
     assert outputs["events"].tolist()[:2] == [[0, 3, 90], [0, 99, 100]]
     assert outputs["role"].shape[:2] == (len(outputs["events"]), batch["word_mask"].shape[1])
-    (predicted,) = task.decode([record], [example], outputs, model.labels)
-    assert [e["trigger"] for e in predicted["given"]] == [e["trigger"] for e in given]
+    (predicted,) = task.decode(given_documents, [example], outputs, model.labels)
+    assert [e["trigger"] for e in row(task, predicted)["given"]] == [e["trigger"] for e in given]
 
 
 def test_parts_that_are_not_learnt_are_not_predicted(backbone):
@@ -205,13 +203,14 @@ def test_parts_that_are_not_learnt_are_not_predicted(backbone):
     torch.manual_seed(0)
     model = task.build(backbone, labels).eval()
     predicted = Predictor(task, model, 1000)(EVENTS, task.encode(EVENTS, backbone, None))
-    assert all(r["events"] == [] for r in predicted)
-    assert [len(r["given"]) for r in predicted] == [len(r["given"]) for r in EVENTS]
+    assert all(not d.layers["events"].structures for d in predicted)
+    given = [[len(d.layers["given"].structures) for d in some] for some in (predicted, EVENTS)]
+    assert given[0] == given[1]
 
 
 def test_nothing_to_learn_adds_no_targets(backbone):
     """Where no sentence has entities, their tags are no targets: the loss is not diluted."""
-    bare = [{**r, "entities": []} for r in EVENTS]
+    bare = [d.with_layers(entities=Spans(())) for d in EVENTS]
     task = EventExtraction()
     batch = task.collate(task.encode(bare, backbone, task.labels(bare)))
     assert (batch["labels"][: len(bare)] == -100).all()
@@ -237,10 +236,10 @@ def test_an_ensemble_averages_over_those_that_found_the_trigger(built, backbone)
 
 
 def test_events_on_a_document():
-    from xlt.display import document
+    from xlt.display import spacy_doc
 
     task = EventExtraction()
-    doc = document(EVENTS[1], task)
+    doc = spacy_doc(EVENTS[1], task)
     assert [(e.text, e.label_) for e in doc.ents] == [
         ("Sri Mulyani", "PER"), ("United Nations", "ORG"),
     ]  # fmt: skip
@@ -257,7 +256,7 @@ def test_a_trigger_of_which_nothing_is_known_is_not_learnt_from(backbone):
     labels = task.labels(EVENTS)
     batch = task.collate(task.encode(EVENTS, backbone, labels))
     triggers = batch["labels"][len(EVENTS) : 2 * len(EVENTS)]
-    assert EVENTS[2]["unknown"] == [{"start": 3, "end": 4}]
+    assert [(u.start, u.end) for u in EVENTS[2].layers["unknown"].spans] == [(3, 4)]
     assert (triggers[2, :5] == -100).tolist() == [False, False, False, True, False]
 
 
@@ -269,17 +268,17 @@ def test_what_a_model_annotated_is_learnt_from(backbone, kind):
     labels = task.labels(EVENTS)
     gold, silver = (
         task.collate(task.encode(records, backbone, labels))
-        for records in (EVENTS, [{**r, "given": []} for r in EVENTS])
+        for records in (EVENTS, [d.with_layers(given=Structures(())) for d in EVENTS])
     )
     assert gold.keys() == silver.keys()
     assert all(torch.equal(gold[name], silver[name]) for name in gold)
 
 
 def test_entities_in_entities_are_learnt_level_by_level(backbone):
-    words = EVENTS[1]["words"]
     spans = [(1, 3, "PER"), (1, 8, "ORG"), (2, 3, "PER"), (6, 8, "LOC")]
-    entities = [{"start": a, "end": b, "type": t} for a, b, t in spans]
-    record = {**LONG, "words": words, "entities": entities}
+    entities = {Span(kind, start, end) for start, end, kind in spans}
+    layers = {"events": Structures(()), "given": Structures(())}
+    record = EVENTS[1].with_layers(entities=Spans(in_order(entities)), **layers)
     for levels, expected in (1, 1), (2, 3), (3, 4):
         task = EventExtraction(EventExtraction.Options(parts=["entities"], levels=levels))
         torch.manual_seed(0)
@@ -294,5 +293,6 @@ def test_entities_in_entities_are_learnt_level_by_level(backbone):
         (predicted,) = Predictor(task, model.eval(), 1000)(
             [record], task.encode([record], backbone, None)
         )
-        assert len(predicted["entities"]) == expected
-        assert all(entity in entities for entity in predicted["entities"])
+        found = predicted.layers["entities"].spans
+        assert len(found) == expected
+        assert set(found) <= entities

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from records import documents, row
 
 from xlt.errors import XltError
 from xlt.tasks.event_extraction import EventExtraction
@@ -83,7 +84,7 @@ def read(tmp_path, content, format="jsonl", options=None, **reader):
     path = tmp_path / "data.jsonl"
     path.write_text(text, encoding="utf-8")
     task = EventExtraction(EventExtraction.Options(**(options or {})))
-    return list(task.read(path, format, **reader))
+    return [row(task, document) for document in task.read(path, format, **reader)]
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,29 @@ def test_dygie_counts_words_of_the_document(tmp_path):
     two = json.loads(json.dumps(DYGIE))
     two["events"][1][0][0] = [4, 5, "Buy"]  # a trigger of two words
     assert read(tmp_path, two, "dygie")[1]["events"][0]["trigger"] == {"start": 2, "end": 4}
+
+
+EMOJI = ["🙂", "Ana", "Ruiz", "knows", "Ana"]
+MENTIONS = [
+    # start, end, text → words, what is said of it
+    (2, 10, "Ana Ruiz", (1, 3), ""),
+    (2, 10, "AnaRuiz", (1, 3), ""),
+    (2.0, "10", "Ana Ruiz", (1, 3), ""),
+    (3, 11, "Ana Ruiz", (1, 3), "1 counted in UTF-16 code units"),
+    (20, 23, "Ana", (4, 5), "1 counted in UTF-8 bytes"),
+    (1, 10, " Ana Ruiz", (1, 3), "1 with stray white space"),
+    (16, 19, "Ana", (4, 5), "1 to the nearest occurrence"),
+]
+
+
+@pytest.mark.parametrize(("start", "end", "text", "words", "moved"), MENTIONS)
+def test_mentions_are_where_their_text_is(tmp_path, caplog, start, end, text, words, moved):
+    mention = {"start": start, "end": end, "type": "PER", "text": text}
+    row = {"tokens": EMOJI, "entities": {"T1": mention}, "triggers": {}}
+    (record,) = read(tmp_path, row, "mee")
+    (entity,) = record["entities"]
+    assert (entity["start"], entity["end"]) == words
+    assert [moved] * bool(moved) == [m.split("moved: ")[1] for m in caplog.messages]
 
 
 def test_inclusive_ends(tmp_path):
@@ -264,6 +288,15 @@ BAD = [
      "characters from 9 to 99 are not in the text of 31"),
     ("mee", {**MEE, "triggers": {"T3": {"start": "x", "end": 99, "type": "Buy"}}},
      "has no character offsets"),
+    ("mee", {**MEE, "triggers": {"T3": {"start": True, "end": 9, "type": "Buy"}}},
+     "has no character offsets"),
+    ("mee", {**MEE, "triggers": {"T3": {"start": 9, "end": 15, "type": "Buy", "text": "sold"}}},
+     "the mention 'sold' is not in the joined tokens"),
+    ("mee", {**MEE, "tokens": "Ana"}, "`tokens` is no list of texts"),
+    ("ace", {**ACE, "golden-entity-mentions": [{"start": 0, "end": "two", "entity-type": "P"}]},
+     "`end` of .* is 'two', not a whole number"),
+    ("ace", {**ACE, "golden-entity-mentions": [{"start": 0, "end": True, "entity-type": "P"}]},
+     "`end` of .* is True, not a whole number"),
     ("conllup", UP2.replace("FORM", "WORD"), "jsonl:1: the columns lack FORM"),
     ("conllup", UP2.replace("A0:1-2", "A0:x"), "jsonl:6: 'A0:x' is no argument"),
     ("conllup", UP2.replace("2\tRuiz\t1\t", "2\tRuiz\t"), "jsonl:4: 5 columns where 6"),
@@ -298,19 +331,20 @@ def test_repeated_ids_may_be_numbered(tmp_path):
 
 def test_predictions_keep_what_gold_triggers_were_given(tmp_path):
     task = EventExtraction()
-    record = {**EXPECTED, "events": []}
+    rows = [{**EXPECTED, "events": []}, EXPECTED | {"id": "2"}]
     path = tmp_path / "predicted.jsonl"
     with path.open("w", encoding="utf-8") as stream:
-        task.write([record, EXPECTED | {"id": "2"}], stream, "jsonl")
-    assert list(task.read(path, "jsonl")) == [record, EXPECTED | {"id": "2"}]
+        task.write(documents(task.name, rows), stream, "jsonl")
+    assert [row(task, document) for document in task.read(path, "jsonl")] == rows
     assert "given" not in json.loads(path.read_text().split("\n")[1])
 
 
 def test_a_label_the_model_does_not_know():
     task = EventExtraction()
-    known = task.labels([EXPECTED])
+    known = task.labels(documents(task.name, [EXPECTED]))
     event = {**EXPECTED["events"][0], "type": "Sell"}
-    other = task.labels([EXPECTED, {**EXPECTED, "events": [event]}])
+    rows = [EXPECTED, {**EXPECTED, "events": [event]}]
+    other = task.labels(documents(task.name, rows))
     with pytest.raises(XltError, match="trigger type 'Sell', which the model") as error:
         task.check_labels(known, other, where="here")
     assert "task.rename.events" in error.value.fix
@@ -318,6 +352,7 @@ def test_a_label_the_model_does_not_know():
 
 
 def test_sizes_are_what_a_limit_counts():
-    assert EventExtraction().sizes(EXPECTED) == {
+    (document,) = documents("event_extraction", [EXPECTED])
+    assert EventExtraction().sizes(document) == {
         "words": 7, "entities": 2, "triggers": 1, "arguments": 2,
     }  # fmt: skip

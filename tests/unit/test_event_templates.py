@@ -13,7 +13,7 @@ from xlt.model.backbone import Backbone
 from xlt.model.constrain import FillSlots
 from xlt.model.tag_writer import word_pieces
 from xlt.tasks.event_extraction import EventExtraction
-from xlt.tasks.event_extraction.records import apart, span_of
+from xlt.tasks.event_extraction.records import apart, place_of
 
 GOLD = RECORDS["event_extraction"]
 TASK = EventExtraction(EventExtraction.Options(model="templates", parts=["arguments"], beams=1))
@@ -21,7 +21,7 @@ TASK = EventExtraction(EventExtraction.Options(model="templates", parts=["argume
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
-    texts = [" ".join(record["words"]) for record in GOLD]
+    texts = [d.text.surface for d in GOLD]
     folder = make_encoder(tmp_path_factory.mktemp("templates") / "encoder", texts, "umt5")
     return Backbone(str(folder), Model(encoder=str(folder)))
 
@@ -46,17 +46,16 @@ def test_targets_are_filled_templates(backbone):
         filled = automaton.spans(targets[event].tolist())
         slots = zip(own, filled, strict=True)
         found = {(roles[role], span) for role, some in slots for span in some}
-        events = [e for e in GOLD[sentence]["events"] if span_of(e["trigger"]) == (start, stop)]
-        arguments = [a for e in events for a in e["arguments"]]
-        kept = apart(arguments, [span_of(a) for a in arguments])
-        assert found == {(a["role"], span_of(a)) for a in kept}
+        events = GOLD[sentence].layers["events"].structures
+        arguments = [a for e in events if place_of(e.head) == (start, stop) for a in e.parts]
+        assert found == {(a.kind, place_of(a)) for a in apart(arguments)}
 
 
 def test_sentences_without_events(backbone):
     labels = TASK.labels(GOLD)
     torch.manual_seed(0)
     model = TASK.build(backbone, labels).eval()
-    quiet = [record for record in GOLD if not record["events"]]
+    quiet = [d for d in GOLD if not d.layers["events"].structures]
     found = model(**TASK.collate(TASK.encode(quiet, backbone, None)))
     assert len(found["events"]) == 0
     loss = model(**TASK.collate(TASK.encode(quiet, backbone, labels)))["loss"]

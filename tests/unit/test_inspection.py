@@ -5,43 +5,48 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from xlt.data.inspection import check, list_cards, normalised, show
+from xlt.document import Document, Tags, Text
 from xlt.errors import XltError
+from xlt.reader_options import ColumnOptions
 from xlt.task import TaskOptions
 
 
-class Tags:
+class Tagging:
     """The part of a task that `check` uses, on word-tag columns."""
 
     name = "tagging"
     options = TaskOptions()
+    reader_options: ClassVar[dict[str, Any]] = {"bio": ColumnOptions}
 
-    def features(self) -> Any:
+    @property
+    def schema(self) -> Any:
         raise AssertionError("check must not need Arrow")
 
     def read(
         self, path: Path, format: str, *, labelled: bool = True, **options: Any
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Document]:
         from xlt.data.columns import read_columns
 
         for i, sentence in enumerate(read_columns(path, **options)):
-            yield {"id": str(i), "words": sentence.words, "tags": sentence.tags}
+            tags = Tags(tuple(sentence.tags))
+            yield Document(str(i), {"text": Text.from_words(sentence.words)}, {"tags": tags})
 
     def format_of(self, path: Path, declared: str | None) -> str:
         return declared or "bio"
 
     def labels(self, records: Any) -> dict[str, tuple[str, ...]]:
-        return {"tag": tuple({tag for record in records for tag in record["tags"]})}
+        return {"tag": tuple({tag for one in records for tag in one.layers["tags"].tags})}
 
-    def text(self, record: dict[str, Any]) -> str:
-        return " ".join(record["words"])
+    def given_texts(self, document: Document) -> list[Text]:
+        return [document.text]
 
 
-TASK: Any = Tags()
+TASK: Any = Tagging()
 
 
 @pytest.fixture
@@ -140,3 +145,37 @@ def test_list_by_task_and_language(data: Path) -> None:
 def test_normalised(a: str, b: str) -> None:
     assert normalised(a) == normalised(b)
     assert normalised("नमस्ते") != normalised("नमसत")
+
+
+def test_a_card_is_read_as_its_task_reads_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README's plugin wants tags from CoNLL-U, not trees; and need not know of `check`."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "contract" / "plugin")
+    from word_tags import WordTags
+
+    from xlt.registry import tasks
+
+    row = "{0}\tw\t_\tNOUN\t_\t_\t{1}\tdep\t_\t_\n"
+    cycle = row.format(1, 2) + row.format(2, 1) + "\n"
+    (data / "train.txt").write_text(cycle)
+    (data / "test.txt").write_text("1\tw\n\n" + cycle + "2\tw\n\n")
+    card = json.loads((data / "toy.yaml").read_text())
+    card |= {"task": "word_tags", "format": "conllu", "labels": {"tag": ["NOUN"]}}
+    (data / "toy.yaml").write_text(json.dumps(card))
+    tasks.register("word_tags", WordTags)
+    try:
+        report = check("toy")
+    finally:
+        tasks.unregister("word_tags")
+    train, test = report.splits
+    assert (train.records, train.malformed_total) == (1, 0)
+    assert [problem.where for problem in test.malformed] == [
+        f"{data}/test.txt:1",
+        f"{data}/test.txt:6",
+    ]
+
+
+def test_malformed_records_are_errors_again_after_a_check(data: Path) -> None:
+    (data / "train.txt").write_text("d X\n")
+    assert check("toy", task=TASK).splits[0].malformed_total == 1
+    with pytest.raises(XltError, match="'X' is not a tag"):
+        list(TASK.read(data / "train.txt", "bio"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlt.data.jsonl import read_jsonl, write_jsonl
+from xlt.data.jsonl import load_json, read_json_array, read_jsonl, write_json_array, write_jsonl
 from xlt.errors import XltError
 
 _VALUE = st.recursive(
@@ -47,6 +48,8 @@ def test_columns_and_empty_lines() -> None:
         ('{"a": 1}\n{"a"\n', 2, "not JSON: Expecting ':' delimiter at column 5", "complete JSON"),
         ("[1]\n", 1, "a JSON list where an object was expected", "one JSON object"),
         ('{"word": 1}\n', 1, "the field 'words' is missing", "did you mean 'word'?"),
+        ("[" * 100_000 + "\n", 1, "nested too deeply", "complete JSON"),
+        ("1" * 5000 + "\n", 1, "not JSON: Exceeds the limit", "complete JSON"),
         ("", None, "the file is empty", "check where"),
         ("\n\n", None, "there is no record", "check where"),
     ],
@@ -65,3 +68,54 @@ def test_all_problems_are_collected() -> None:
     problems: list[XltError] = []
     assert len(list(read_jsonl(io.StringIO("x\n{}\n1\n"), problems=problems))) == 1
     assert len(problems) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (r'{"id": "1", "words": ["Amara", "\ud83d"]}', "U+D83D"),
+        (r'{"a": {"b": ["x", {"c": "a \uDE00 b"}]}}', "U+DE00"),
+        (r'{"\udbff": 1}', "U+DBFF"),
+        (r'{"a": "\ude00\ud83d"}', "U+DE00"),
+        (r'{"a": "\ud83d\ude00\ud83d"}', "U+D83D"),
+        (r'{"a": "\\\ud83d"}', "U+D83D"),
+        (r'{"a": "\ud83d\\ude00"}', "U+D83D"),
+    ],
+)
+def test_half_of_a_surrogate_pair(tmp_path: Path, text: str, code: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("{}\n" + text + "\n")
+    array = tmp_path / "a.json"
+    array.write_text("[{},\n" + text + "\n]")
+    for read, at in ((read_jsonl, path), (read_json_array, array)):
+        with pytest.raises(XltError, match=r"half of a surrogate pair") as caught:
+            list(read(at))
+        assert code in caught.value.what
+        assert caught.value.where == f"{at}:2"
+        assert caught.value.fix == r"write both halves, as in \ud83d\ude00, or \ufffd in its place"
+    assert [number for number, _ in read_jsonl(path, problems=[])] == [1]
+
+
+@pytest.mark.parametrize(
+    "text", [r"\ud83d\ude00", r"\\ud83d", r"\\\\ude00", r"\ufffd", "\U0001f600"]
+)
+def test_whole_pairs_and_escaped_backslashes_are_text(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(f'["{text}"]', encoding="utf-8")
+    (value,) = load_json(tmp_path / "a.json", fix="")
+    assert value == json.loads(f'"{text}"')
+
+
+@pytest.mark.parametrize("write", [write_jsonl, write_json_array])
+@pytest.mark.parametrize("record", [{"id": "7", "w": ["a", "\ud83d"]}, {"\ude00": 1, "id": "7"}])
+def test_half_of_a_pair_is_not_written(write: Any, record: dict[str, Any]) -> None:
+    with pytest.raises(XltError, match="half of a surrogate pair") as caught:
+        write([record], io.StringIO())
+    assert caught.value.where == "record '7'"
+
+
+@given(st.lists(st.dictionaries(st.text(), _VALUE), max_size=3))
+def test_arrays_round_trip(records: list[dict[str, Any]]) -> None:
+    stream = io.StringIO(newline="")
+    write_json_array(records, stream)
+    back = list(read_json_array(io.StringIO(stream.getvalue(), newline="\n")))
+    assert back == list(enumerate(records, 1))

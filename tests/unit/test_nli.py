@@ -10,8 +10,9 @@ import pytest
 from records import RECORDS
 
 from xlt.config.schema import ProjectionSettings
-from xlt.data.segment import join, words
+from xlt.document import Label, Text
 from xlt.errors import XltError
+from xlt.projection.layers import project_document
 from xlt.projection.pair import AlignedPair
 from xlt.tasks.nli import NLI
 from xlt.tasks.nli.metrics import class_counts, class_metrics
@@ -25,7 +26,7 @@ OWN = {"id": "1", "premise": "A dog ran.", "hypothesis": "It ran.", "label": "ne
 def read(tmp_path, text, format="jsonl", task=TASK, **options):
     path = tmp_path / f"data.{format}"
     path.write_text(text, encoding="utf-8", newline="\n")
-    return list(task.read(path, format, **options))
+    return [task.to_row(document) for document in task.read(path, format, **options)]
 
 
 def jsonl(*rows):
@@ -89,7 +90,7 @@ def test_bad_records(tmp_path, text, complaint):
 BAD_FILES = {
     "cells": ("tsv", b"premise\thypothesis\tlabel\na\tb\n", ":2: 2 cells in a table of 3"),
     "column": ("tsv", b"premise\thypotesis\tlabel\na\tb\tneutral\n", ":2: the field 'hypothesis'"),
-    "lines": ("json", b'{"premise": "a"}\n{"premise": "b"}\n', ":2: not one JSON value"),
+    "lines": ("json", b'{"premise": "a"}\n{"premise": "b"}\n', ":2: not JSON: Extra data"),
     "object": ("json", b'{"premise": "a"}', "a JSON dict where an array"),
     "encodings": ("tsv", "premise\thypothesis\tlabel\né\tb\tneutral\n".encode() + b"\xe9\tb\t\n",
                   ":3: byte 0xe9"),
@@ -105,15 +106,16 @@ def test_bad_files(tmp_path, format, content, complaint):
 
 def test_a_tab_does_not_fit_into_a_table(tmp_path):
     with (tmp_path / "out.tsv").open("w") as stream, pytest.raises(XltError, match="has a tab"):
-        TASK.write([{**RECORDS["nli"][0], "premise": "a\tb"}], stream, "tsv")
+        TASK.write([RECORDS["nli"][0].with_texts(premise=Text("a\tb"))], stream, "tsv")
 
 
 def test_hub_rows():
     row = {"id": "3", "premise": "A", "hypothesis": "B"}
-    assert TASK.adopt(row | {"label": None}, where="hf")["label"] == ""
-    assert TASK.adopt(row | {"label": "neutral"}, where="hf")["phenomena"] == []
+    unlabelled = TASK.validate_row(row | {"label": None}, where="hf")
+    assert unlabelled.layer(Label, "label").label is None
+    assert TASK.validate_row(row | {"label": "neutral"}, where="hf").groups == ()
     with pytest.raises(XltError, match="there is no label 'maybe'"):
-        TASK.adopt(row | {"label": "maybe"}, where="hf")
+        TASK.validate_row(row | {"label": "maybe"}, where="hf")
 
 
 def test_other_inventories():
@@ -121,7 +123,7 @@ def test_other_inventories():
     assert two.metrics_reported[2:] == ("f1_entailment", "f1_not_entailment")
     assert TASK.for_labels({"label": ("neutral", "entailment")}) is TASK
     with pytest.raises(XltError, match="a premise and a hypothesis are needed"):
-        TASK.from_words("1", ["one", "text"], [True, True])
+        TASK.from_text("1", Text("one text"))
 
 
 def test_metrics():
@@ -140,27 +142,21 @@ def test_metrics():
     assert all(np.shape(v) == (2, 1) for v in class_metrics(np.zeros((2, 1, 9)), labels).values())
 
 
-def test_labels_are_carried_over_unless_the_translation_is_suspicious():
-    record = RECORDS["nli"][0]
+def test_labels_are_kept_unless_the_translation_is_suspicious():
+    document = RECORDS["nli"][0]
 
-    def pairs(warning=None, target=("Budi", "compró", "libros", "."), spaces=None):
-        source = TASK.texts(record)
-        return {
-            "premise": AlignedPair(source["premise"], ("买", "了", "书", "。"), {}, spaces=spaces),
-            "hypothesis": AlignedPair(source["hypothesis"], target, {}, warning),
+    def project(hypothesis="Budi compró libros.", warning=None):
+        pairs = {
+            "premise": AlignedPair(document.texts["premise"], Text("买书。"), {}),
+            "hypothesis": AlignedPair(document.texts["hypothesis"], Text(hypothesis), {}, warning),
         }
+        return project_document(TASK, document, pairs, SETTINGS)
 
-    found = TASK.project(record, pairs(), SETTINGS)
-    assert found.record == {**record, "premise": "买了书。", "hypothesis": "Budi compró libros."}
-    spaced = TASK.project(record, pairs(spaces=(True, True, False, True)), SETTINGS)
-    assert spaced.record["premise"] == "买 了 书。"
+    found = project()
+    assert TASK.to_row(found.document) == {
+        **TASK.to_row(document), "premise": "买书。", "hypothesis": "Budi compró libros.",
+    }  # fmt: skip
     assert (found.outcomes[0].kind, found.confidence) == ("entailment", 1.0)
-    lost = TASK.project(record, pairs("five times as long"), SETTINGS)
-    assert (lost.record, lost.outcomes[0].reason) == (None, "guard")
-    assert TASK.project(record, pairs(target=()), SETTINGS).outcomes[0].reason == "empty"
-
-
-@pytest.mark.parametrize("record", RECORDS["nli"], ids=lambda record: record["id"])
-def test_joined_words_are_split_alike(record):
-    for name in ("premise", "hypothesis"):
-        assert words(join(words(record[name]))) == words(record[name])
+    lost = project(warning="five times as long")
+    assert (lost.document, lost.outcomes[0].reason) == (None, "guard")
+    assert project(hypothesis="").outcomes[0].reason == "empty"

@@ -9,18 +9,22 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from pairs import aligned_pair
+from records import documents
 
 from xlt.config.schema import ProjectionSettings
+from xlt.document import Document, Span, Tags, Text, Tree
 from xlt.errors import XltError
 from xlt.inference.predictor import Predictor
 from xlt.model.task_model import TaskModel
 from xlt.projection import predict
-from xlt.projection.pair import AlignedPair, Outcome, Projection, Span
+from xlt.projection.merge import merge
+from xlt.projection.pair import Outcome, Projection
 from xlt.projection.words import log_probabilities
-from xlt.task import Example, Task
+from xlt.task import Averaging, Example
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
-from xlt.tasks.ner.spans import carry_scores
+from xlt.tasks.ner.spans import project_tag_scores
 from xlt.testing import translation
 from xlt.transfer.stage import Prediction
 
@@ -56,10 +60,10 @@ class Mirror(translation.SameWords):
 class Lookup(NER):
     """Its examples are the words; see `Words`."""
 
-    def encode(self, records, backbone, labels):
+    def encode(self, documents, backbone, labels):
         return [
-            Example(n, len(r["words"]), {"words": SimpleNamespace(n_words=len(r["words"]), is_=r)})
-            for n, r in enumerate(records)
+            Example(n, len(d.words), {"words": SimpleNamespace(n_words=len(d.words), is_=d.words)})
+            for n, d in enumerate(documents)
         ]
 
 
@@ -70,7 +74,7 @@ class Words(Predictor):
         width = max(e.length for e in examples)
         scores = np.zeros((len(examples), width, len(TAGS)), np.float32)
         for row, example in enumerate(examples):
-            for column, word in enumerate(example.inputs["words"].is_["words"]):
+            for column, word in enumerate(example.inputs["words"].is_):
                 if word in ENGLISH:
                     scores[row, column, TAGS.index(ENGLISH[word])] = 5.0
                 else:
@@ -103,19 +107,17 @@ SENTENCES = [["Ana", "visita", "Roma"], ["nada", "Ana"], ["Marley", "Bob", "visi
 
 
 def records():
-    tags = [["I-LOC"] * len(words) for words in SENTENCES]  # nobody is to look at them
-    return [
-        {"id": str(n), "words": w, "tags": t}
-        for n, (w, t) in enumerate(zip(SENTENCES, tags, strict=True))
-    ]
+    tags = [["B-LOC"] * len(words) for words in SENTENCES]  # nobody is to look at them
+    rows = enumerate(zip(SENTENCES, tags, strict=True))
+    return documents("ner", [{"id": str(n), "words": w, "tags": t} for n, (w, t) in rows])
 
 
 def tags_of(predictor):
     task = predictor.task
     found = predictor(records(), task.encode(records(), None, None))
-    assert [r["id"] for r in found] == ["0", "1", "2"]
-    assert [r["words"] for r in found] == SENTENCES
-    return [r["tags"] for r in found]
+    assert [d.id for d in found] == ["0", "1", "2"]
+    assert [list(d.words) for d in found] == SENTENCES
+    return [task.tags(d) for d in found]
 
 
 def test_on_the_text_on_its_translation_and_on_both(through):
@@ -143,13 +145,12 @@ def test_the_model_folder_says_how_it_predicts(tmp_path):
         predict.load(tmp_path)
 
 
-def test_a_task_that_cannot_average(through):
-    class Cannot(Lookup):
-        carry = Task.carry
+def test_a_task_that_cannot_average():
+    class Cannot(NER):
+        project_predictions = None
 
-    assert Cannot().lacks(("project", "carry")) == ["Cannot.carry"]
-    with pytest.raises(XltError, match="cannot average predictions"):
-        tags_of(through("ensemble", Cannot()))
+    assert not isinstance(Cannot(), Averaging)
+    assert isinstance(NER(), Averaging)
 
 
 # What tasks do --------------------------------------------------------------------------------
@@ -158,42 +159,38 @@ def test_a_task_that_cannot_average(through):
 def test_entity_types_follow_links_and_beginnings_follow_spans():
     """`Marley Bob` on `Bob Marley`: B and I change places; an unlinked word inside is I too."""
     scores = log_probabilities(np.array([[0, 0, 0, 0, 9.0], [0, 0, 0, 9, 0], [9, 0, 0, 0, 0]]))
-    pair = AlignedPair(["M", "B", "x"], ["B", "de", "M", "y"], {(1, 0): 1.0, (0, 2): 0.5})
-    found = np.exp(carry_scores(scores, pair, [Span("PER", 0, 3)], TAGS))
+    pair = aligned_pair(["M", "B", "x"], ["B", "de", "M", "y"], {(1, 0): 1.0, (0, 2): 0.5})
+    found = np.exp(project_tag_scores(scores, pair, [Span("PER", 0, 3)], TAGS))
     assert found.argmax(1).tolist()[:3] == [3, 4, 4]
     assert found[3] == pytest.approx([0.2] * 5)
     assert found.sum(1) == pytest.approx([1] * 4)
-    alone = np.exp(carry_scores(scores, pair, [], TAGS)).argmax(1).tolist()
+    alone = np.exp(project_tag_scores(scores, pair, [], TAGS)).argmax(1).tolist()
     assert (alone[0], alone[2]) == (3, 3)
 
 
-def parser_record(heads, relations):
+def parsed(heads, relations):
     words = [f"w{n}" for n in range(len(heads))]
-    return {"id": "1", "words": words, "upos": ["X"] * len(words), "heads": heads,
-            "relations": relations, "lines": ["# of the original"]}  # fmt: skip
+    layers = {"upos": Tags(("X",) * len(words)), "tree": Tree(tuple(heads), tuple(relations))}
+    return Document("1", {"text": Text.from_words(words)}, layers, meta={"lines": ["# its own"]})
 
 
 def test_a_partial_tree_is_completed_to_a_tree():
-    task = DependencyParsing()
-    own = parser_record([2, 0, 2, 3], ["a", "root", "b", "c"])
-    carried = parser_record([-1, 3, 0, -1], ["_", "x", "root", "_"])
-    found = task.complete(own, carried)
-    assert found["heads"] == [2, 3, 0, 3]
-    assert found["relations"] == ["a", "x", "root", "c"]
-    assert found["lines"] == own["lines"]
-    nothing = parser_record([-1] * 4, ["_"] * 4)
-    assert task.complete(own, nothing) == own
-    everything = parser_record([0, 1, 1, 1], ["root", "x", "y", "z"])
-    assert task.complete(own, everything)["heads"] == [0, 1, 1, 1]
+    own = parsed([2, 0, 2, 3], ["a", "root", "b", "c"])
+    found = merge(own, parsed([-1, 3, 0, -1], ["_", "x", "root", "_"]))
+    assert found.layer(Tree, "tree") == Tree((2, 3, 0, 3), ("a", "x", "root", "c"))
+    assert found.meta == own.meta
+    assert merge(own, parsed([-1] * 4, ["_"] * 4)) == own
+    everything = parsed([0, 1, 1, 1], ["root", "x", "y", "z"])
+    assert merge(own, everything).layer(Tree, "tree").heads == (0, 1, 1, 1)
 
 
 def test_heads_follow_links_on_both_sides():
     """`w1 → w0 → root` backwards, with a word between that is linked to nothing."""
     arcs = log_probabilities(np.array([[1.0, 0, 0], [1, 0, 0], [0, 1, 0]]))[None]
-    pair = AlignedPair(["a", "b"], ["B", "x", "A"], {(0, 2): 1.0, (1, 0): 1.0})
+    pair = aligned_pair(["a", "b"], ["B", "x", "A"], {(0, 2): 1.0, (1, 0): 1.0})
     projection = Projection(None, (Outcome("x", (0, 1), (2, 3), 1.0),))
     outputs = {"arcs": torch.from_numpy(arcs)}
-    found = DependencyParsing().carry(outputs, 0, {"text": pair}, projection, {})
+    found = DependencyParsing().project_predictions(outputs, 0, {"text": pair}, projection, {})
     heads = np.exp(found["arcs"])
     assert heads.shape == (4, 4)
     assert heads[1:].argmax(1).tolist()[::2] == [3, 0]
@@ -203,14 +200,21 @@ def test_heads_follow_links_on_both_sides():
 def test_word_labels_that_did_not_come_back():
     from xlt.word_task import WordLabelTask
 
-    class Tags(WordLabelTask):
+    class Tagging(WordLabelTask):
         name = "tags"
 
-    own = {"id": "1", "words": ["a", "b"], "tags": ["X", "Y"]}
-    carried = {"id": "1", "words": ["a", "b"], "tags": ["_", "Z"]}
-    assert Tags().complete(own, carried)["tags"] == ["X", "Z"]
-    assert NER().complete(own, {**carried, "tags": ["O", "B-Z"]})["tags"] == ["O", "B-Z"]
-    pair = AlignedPair(["a", "b"], ["B", "A"], {(0, 1): 1.0, (1, 0): 1.0})
+    def tagged(*tags):
+        return Tagging().with_tags(Document("1", {"text": Text.from_words(["a", "b"])}), tags)
+
+    assert Tagging().tags(merge(tagged("X", "Y"), tagged("_", "Z"))) == ["X", "Z"]
+    own, projected = (
+        NER().with_tags(Document("1", {"text": Text.from_words(["a", "b"])}), tags)
+        for tags in (["B-X", "B-Y"], ["O", "B-Z"])
+    )
+    assert NER().tags(merge(own, projected)) == ["O", "B-Z"]
+    pair = aligned_pair(["a", "b"], ["B", "A"], {(0, 1): 1.0, (1, 0): 1.0})
     scores = torch.tensor([[[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]]]).log()
-    found = Tags().carry({"scores": scores}, 0, {"text": pair}, Projection(None), {})
+    found = Tagging().project_predictions(
+        {"scores": scores}, 0, {"text": pair}, Projection(None), {}
+    )
     assert np.exp(found["scores"]) == pytest.approx(np.array([[0.2, 0.8], [0.9, 0.1]]), abs=1e-3)

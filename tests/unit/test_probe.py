@@ -23,7 +23,10 @@ TASK, PAIRS = NLI(), RECORDS["nli"] * 4
 
 
 def save(task, records, folder, seed):
-    make_encoder(folder.parent / "encoder", [task.text(record) for record in records])
+    make_encoder(
+        folder.parent / "encoder",
+        [text.surface for record in records for text in record.texts.values()],
+    )
     backbone = Backbone(str(folder.parent / "encoder"), Model())
     torch.manual_seed(seed)
     labels = task.labels(records)

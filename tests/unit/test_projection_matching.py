@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pairs import aligned_pair
 from small import Stages, make_world
 from test_projector import records, settings
 
+from xlt.document import Span
 from xlt.errors import XltError
 from xlt.projection import markers
 from xlt.projection.matching import assign, match_candidates, with_matches
-from xlt.projection.pair import AlignedPair, Span
 from xlt.projection.project import Projector
 from xlt.projection.spans import project_spans
 from xlt.tasks.dependency_parsing import DependencyParsing
@@ -37,7 +35,7 @@ def test_candidates_are_assigned_for_the_best_total():
     """Alone, the first span would take the second's only candidate."""
     sources = [Span("PER", 0, 1), Span("LOC", 1, 2)]
     targets = [Span("", 0, 1), Span("", 2, 3)]
-    pair = AlignedPair(["a", "b"], ["A", "x", "B"], {(0, 0): 0.9, (0, 2): 0.8, (1, 0): 0.8})
+    pair = aligned_pair(["a", "b"], ["A", "x", "B"], {(0, 0): 0.9, (0, 2): 0.8, (1, 0): 0.8})
     matches = match_candidates(sources, targets, pair)
     assert [(s, t) for s, t, _ in matches] == [(sources[0], targets[1]), (sources[1], targets[0])]
     assert match_candidates(sources, [Span("", 1, 2)], pair) == []
@@ -47,7 +45,7 @@ def test_candidates_are_assigned_for_the_best_total():
 def test_a_candidate_says_where_a_span_ends():
     """Links cover two of the three words; the third is known from the candidate."""
     links = {(0, 0): 1.0, (1, 1): 1.0, (2, 3): 1.0}
-    pair = AlignedPair(["New", "York", "is"], ["Ciudad", "Nueva", "York", "es"], links)
+    pair = aligned_pair(["New", "York", "is"], ["Ciudad", "Nueva", "York", "es"], links)
     source = Span("LOC", 0, 2)
     matched = with_matches(pair, match_candidates([source], [Span("", 0, 3)], pair))
     (outcome,) = project_spans([source], matched, settings())
@@ -204,11 +202,8 @@ def test_regions_are_recognised_by_their_translations():
     }
 
 
+@pytest.mark.apertium("eng-spa")
 def test_apertium_keeps_brackets():
-    if shutil.which("apertium") is None:
-        if os.environ.get("XLT_REQUIRE_APERTIUM"):
-            pytest.fail("apertium is not installed, and XLT_REQUIRE_APERTIUM is set")
-        pytest.skip("apertium is not installed: apt-get install apertium apertium-eng-spa")
     chosen = settings(translator="apertium", aligner=None, method="markers")
     sentence = ["Emma/B-PER Smith/I-PER lives/O in/O New/B-LOC York/I-LOC ./O"]
     (one,) = Projector(NER(), chosen, "eng", "spa").stream(records(sentence))

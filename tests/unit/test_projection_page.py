@@ -5,22 +5,24 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
+from pairs import aligned_pair
 
+from xlt.document import Document
 from xlt.errors import XltError
 from xlt.projection import page
-from xlt.projection.pair import AlignedPair, Outcome, Projection
+from xlt.projection.pair import Outcome, Projection
 from xlt.projection.project import Projected
 
 
 def projected(id: str, *, lost: bool = False, **pair) -> Projected:
-    found = AlignedPair(
-        **{"source": ["<b>", "b"], "target": ["B", "&"], "links": {(0, 1): 0.5}} | pair
-    )
+    texts = {"source": ["<b>", "b"], "target": ["B", "&"], "links": {(0, 1): 0.5}}
+    found = aligned_pair(**texts | pair)
     outcomes = (
         Outcome("PER", (0, 2), (0, 2), 0.25),
         Outcome("LOC", (0, 1), reason="split") if lost else Outcome("LOC", (0, 1), (1, 2), 1.0),
     )
-    return Projected({"id": id}, {"text": found}, Projection({"id": id}, outcomes))
+    document = Document(id, {"text": found.source})
+    return Projected(document, {"text": found}, Projection(document, outcomes))
 
 
 class Balanced(HTMLParser):
@@ -56,10 +58,12 @@ def test_figure():
     for text in ("1 < 2", "<b>", "PER 0.25", "LOC split", "too <long>"):
         assert text in parsed.text
     assert 'title="&amp; 0.50"' in drawn
+    assert "<b>LOC split b" in parsed.text  # a space between words, none before a mark's label
 
 
 def test_empty_translations_and_other_directions():
-    empty = Projected({"id": "1"}, {"text": AlignedPair(["a"], [], {})}, Projection(None))
+    pair = aligned_pair(["a"], [], {})
+    empty = Projected(Document("1", {"text": pair.source}), {"text": pair}, Projection(None))
     assert "not used" in page.figure(empty)
     Balanced(page.figure(empty))
     arabic = projected("1", source=["القاهرة", "b"])
@@ -74,9 +78,9 @@ def test_sample_is_bounded_repeatable_and_half_of_losses():
         again.add(one)
     found = sample.records()
     assert found == again.records()
-    assert len({one.source["id"] for one in found}) == 20
+    assert len({one.source.id for one in found}) == 20
     assert sum(o.projection.outcomes[1].reason is not None for o in found) == 10
-    assert max(int(one.source["id"]) for one in found) > 100
+    assert max(int(one.source.id) for one in found) > 100
     few = page.Sample(20)
     for one in stream[:12]:
         few.add(one)

@@ -7,11 +7,12 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pairs import aligned_pair
 
 from xlt.config.schema import ProjectionSettings
-from xlt.projection.pair import AlignedPair, Outcome, Projection, Span
+from xlt.document import Span, Structure
+from xlt.projection.pair import AlignedPair, Outcome, Projection
 from xlt.projection.spans import (
-    Structure,
     groups_of,
     project_answer,
     project_label,
@@ -29,7 +30,7 @@ def pair(source: str, target: str, links: str, **other) -> AlignedPair:
         words, _, score = link.partition(":")
         i, _, j = words.partition("-")
         parsed[int(i), int(j)] = float(score or 1)
-    return AlignedPair(source.split(), target.split(), parsed, **other)
+    return aligned_pair(source.split(), target.split(), parsed, **other)
 
 
 def places(outcomes: list[Outcome]) -> list[tuple[int, int] | str]:
@@ -57,7 +58,7 @@ def test_the_gap_is_what_lies_between_and_not_how_long_the_parts_are(length):
     target = ["t"] * length + ["gap"] + ["t"] * length
     links = {(i, i + (i >= length)): 1.0 for i in range(2 * length)}
     outcomes = project_spans(
-        [Span("ORG", 0, 2 * length)], AlignedPair(source, target, links), SETTINGS
+        [Span("ORG", 0, 2 * length)], aligned_pair(source, target, links), SETTINGS
     )
     assert places(outcomes) == [(0, 2 * length + 1)]
     assert outcomes[0].confidence < 1
@@ -203,7 +204,7 @@ def test_confidence_of_a_record_is_the_mean():
 def test_links_must_lie_inside():
     for link in ((0, 1), (1, 0), (-1, 0)):
         with pytest.raises(ValueError, match="between 1 and 1 words"):
-            AlignedPair(["a"], ["A"], {link: 1.0})
+            aligned_pair(["a"], ["A"], {link: 1.0})
 
 
 # Properties -----------------------------------------------------------------------------------
@@ -229,7 +230,7 @@ def problems(draw, *, overlapping=False):
         punctuation=draw(st.sampled_from(["edges", "none", "any"])),
         min_confidence=draw(st.sampled_from([0, 0.3])),
     )
-    return spans, AlignedPair(source, target, links), settings
+    return spans, aligned_pair(source, target, links), settings
 
 
 @given(problems(overlapping=True))
@@ -242,7 +243,7 @@ def test_every_label_is_kept_once_or_lost_for_a_reason(problem):
         if outcome.target is None:
             continue
         start, end = outcome.target
-        assert 0 <= start < end <= len(aligned.target)
+        assert 0 <= start < end <= len(aligned.target.words)
         assert settings.min_confidence <= outcome.confidence <= 1
         assert outcome.confidence > 0
         place = set(range(start, end))
@@ -283,7 +284,7 @@ def test_any_reordering_of_whole_spans_keeps_all(data):
     moved = [k for n in order for k in range(starts[n], starts[n] + lengths[n])]
     links = {(i, j): 1.0 for j, i in enumerate(moved)}
     spans = [Span("X", s, s + n) for s, n in zip(starts, lengths, strict=True)]
-    aligned = AlignedPair(words, [words[i] for i in moved], links)
+    aligned = aligned_pair(words, [words[i] for i in moved], links)
     outcomes = project_spans(spans, aligned, SETTINGS)
     assert [o.confidence for o in outcomes] == [1] * len(spans)
     for span, outcome in zip(spans, outcomes, strict=True):

@@ -7,12 +7,12 @@ import gzip
 import json
 
 import pytest
+from pairs import aligned_pair
 from small import Stages, make_world
 from test_projector import SENTENCES, Failing, records, settings
 
 from xlt.errors import XltError
 from xlt.projection import store
-from xlt.projection.pair import AlignedPair
 from xlt.projection.project import Projector
 from xlt.projection.report import Yield, lines, movement
 from xlt.runs.plan import plan
@@ -150,11 +150,11 @@ def test_yield():
 
 
 def test_movement():
-    assert movement(AlignedPair(["a", "b"], ["A", "B"], {(0, 0): 1, (1, 1): 1})) == 0
-    assert movement(AlignedPair(["a", "b"], ["B", "A"], {(0, 1): 1, (1, 0): 1})) == 1
-    longer = AlignedPair(["a"], ["x", "y", "z"], {(0, 1): 1})
+    assert movement(aligned_pair(["a", "b"], ["A", "B"], {(0, 0): 1, (1, 1): 1})) == 0
+    assert movement(aligned_pair(["a", "b"], ["B", "A"], {(0, 1): 1, (1, 0): 1})) == 1
+    longer = aligned_pair(["a"], ["x", "y", "z"], {(0, 1): 1})
     assert movement(longer) == 0
-    assert movement(AlignedPair(["a"], ["A"], {})) > 1e9
+    assert movement(aligned_pair(["a"], ["A"], {})) > 1e9
 
 
 # Training data --------------------------------------------------------------------------------

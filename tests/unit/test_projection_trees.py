@@ -7,8 +7,11 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pairs import aligned_pair
 
 from xlt.config.schema import ProjectionSettings
+from xlt.document import Tags, Text, Tree
+from xlt.projection.layers import project_document
 from xlt.projection.pair import AlignedPair
 from xlt.projection.trees import project_tree
 from xlt.projection.words import project_words
@@ -18,7 +21,7 @@ SETTINGS = ProjectionSettings()
 
 
 def pair(source: str, target: str, links: dict[tuple[int, int], float]) -> AlignedPair:
-    return AlignedPair(source.split(), target.split(), links)
+    return aligned_pair(source.split(), target.split(), links)
 
 
 def test_direct_correspondence():
@@ -53,7 +56,7 @@ def trees(draw):
         heads[word] = order[draw(st.integers(0, n - 1))] + 1
     cell = st.tuples(st.integers(0, size - 1), st.integers(0, columns - 1))
     links = draw(st.dictionaries(cell, st.floats(0.01, 1), max_size=20))
-    aligned = AlignedPair([f"s{i}" for i in range(size)], [f"t{j}" for j in range(columns)], links)
+    aligned = aligned_pair([f"s{i}" for i in range(size)], [f"t{j}" for j in range(columns)], links)
     least = draw(st.sampled_from([0, 0.4]))
     return heads, aligned, ProjectionSettings(min_confidence=least)
 
@@ -63,7 +66,7 @@ def test_a_projected_tree_is_a_forest_with_at_most_one_root(problem):
     heads, aligned, settings = problem
     relations = [f"r{i}" for i in range(len(heads))]
     tree, outcomes = project_tree(heads, relations, aligned, settings)
-    assert len(tree.heads) == len(aligned.target)
+    assert len(tree.heads) == len(aligned.target.words)
     assert tree.heads.count(0) <= 1
     for j in range(len(tree.heads)):
         seen = set()
@@ -92,19 +95,18 @@ def test_identity_gives_the_tree_back(problem):
 def test_partial_trees_are_written_read_and_learnt_from(tmp_path):
     task = DependencyParsing()
     (source,) = task.read(tree_file(tmp_path), "conllu")
-    aligned = AlignedPair(
-        source["words"], ["Gizona", "lo", "dago", "."], {(1, 0): 1.0, (2, 1): 1.0},
-        spaces=[True, True, False, True],
-    )  # fmt: skip
-    projected = task.project(source, {"text": aligned}, SETTINGS).record
-    assert projected["heads"] == [2, 0, -1, -1]
-    assert projected["upos"] == ["NOUN", "VERB", "_", "_"]
+    target = Text.from_words(["Gizona", "lo", "dago", "."], [True, True, False, True])
+    aligned = AlignedPair(source.text, target, {(1, 0): 1.0, (2, 1): 1.0})
+    projected = project_document(task, source, {"text": aligned}, SETTINGS).document
+    assert projected.layer(Tree, "tree").heads == (2, 0, -1, -1)
+    assert projected.layer(Tags, "upos").tags == ("NOUN", "VERB", None, None)
     stream = io.StringIO()
     task.write([projected], stream, "conllu")
     assert "# text = Gizona lo dago." in stream.getvalue()
     path = tmp_path / "partial.conllu"
     path.write_text(stream.getvalue(), encoding="utf-8")
-    assert list(task.read(path, "conllu")) == [projected]
+    (again,) = task.read(path, "conllu")
+    assert (again.text, again.layers) == (projected.text, projected.layers)
     counts = dict(zip(task.count_names, task.counts(projected, projected), strict=True))
     assert (counts["words"], counts["arcs_right"]) == (2, 2)
     detailed = DependencyParsing(DependencyParsing.Options(subtypes=True))
@@ -115,9 +117,9 @@ def test_nothing_to_learn(tmp_path):
     task = DependencyParsing()
     (source,) = task.read(tree_file(tmp_path), "conllu")
     for target, warning in (([], None), (["A"], None), (["A"], "too short")):
-        aligned = AlignedPair(source["words"], target, {}, warning)
-        projection = task.project(source, {"text": aligned}, SETTINGS)
-        assert projection.record is None
+        aligned = aligned_pair(source.words, target, {}, warning)
+        projection = project_document(task, source, {"text": aligned}, SETTINGS)
+        assert projection.document is None
         assert {o.reason for o in projection.outcomes} == {
             "guard" if warning else "unaligned" if target else "empty"
         }
@@ -151,5 +153,5 @@ def test_word_labels_follow_the_best_link():
     strict = ProjectionSettings(min_confidence=0.4)
     labels, _ = project_words(["D", "N", None, "V"], pair("a b c d", "A B C", links), strict)
     assert labels == ["N", None, None]
-    empty = project_words(["D"], AlignedPair(["a"], [], {}), SETTINGS)
+    empty = project_words(["D"], aligned_pair(["a"], [], {}), SETTINGS)
     assert [o.reason for o in empty[1]] == ["empty"]

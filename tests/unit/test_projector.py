@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import ClassVar
+
 import pytest
+from pairs import aligned_pair
+from records import documents, row
 
 from xlt.config.schema import Plugin, ProjectionSettings
+from xlt.document import Label, Text
 from xlt.errors import XltError
-from xlt.projection.pair import AlignedPair
+from xlt.projection.layers import is_partial, project_document, project_layers
 from xlt.projection.project import Projector, filtered
 from xlt.projection.translate.base import Translation
+from xlt.registry import tasks
 from xlt.tasks.ner import NER
 from xlt.tasks.ner.spans import spans
 from xlt.testing import translation
@@ -32,7 +39,12 @@ def records(sentences=SENTENCES):
     for number, sentence in enumerate(sentences, 1):
         words, tags = zip(*(token.rsplit("/", 1) for token in sentence.split()), strict=True)
         found.append({"id": str(number), "words": list(words), "tags": list(tags)})
-    return found
+    return documents("ner", found)
+
+
+def tags(projection):
+    """The tags of a projected sentence."""
+    return NER().tags(projection.document)
 
 
 def settings(**changes):
@@ -44,38 +56,49 @@ def test_every_record_in_order_with_its_translation():
     source = records()
     found = list(projector.stream(iter(source)))
     assert [one.source for one in found] == source
-    assert found[0].projection.record == {
+    assert row(NER(), found[0].projection.document) == {
         "id": "1",
         "words": ["Marley", "Bob", "likes", "Ana"],
         "tags": ["B-PER", "I-PER", "O", "B-PER"],
     }
     assert [o.confidence for o in found[0].projection.outcomes] == [1, 1]
-    assert found[1].projection.record["tags"] == ["O", "O"]
+    assert found[0].projection.document.text.surface == "Marley Bob likes Ana"
+    assert found[0].projection.document.language == "spa"
+    assert tags(found[1].projection) == ["O", "O"]
     assert found[1].projection.confidence == 1
     assert list(projector.stream([])) == []
 
 
-class TwoTexts(NER):
-    """Its second text is the first one's words in lower case; it has a label of its own."""
+class Echoed(NER):
+    """Its second text is the first one in lower case."""
 
-    def texts(self, record):
-        return {"text": record["words"], "echo": [w.lower() for w in record["words"]]}
+    texts = ("text", "echo")
 
-    def project(self, record, pairs, settings):
-        assert [w.lower() for w in pairs["text"].target] == list(pairs["echo"].target)
-        return super().project(record, pairs, settings)
-
-
-class Unaligned(TwoTexts):
-    aligned = False
+    def project(self, document, pairs, settings):
+        words = [[w.lower() for w in pairs[name].target.words] for name in ("text", "echo")]
+        assert words[0] == words[1]
+        return project_layers(self, document, pairs, settings)
 
 
-def test_several_texts_of_a_record_come_together():
-    found = list(Projector(TwoTexts(), settings(), "eng", "spa").stream(records()))
+class Unaligned(Echoed):
+    layers: ClassVar = {"label": Label}
+
+
+def echoed():
+    return [
+        replace(d, texts={"text": d.text, "echo": Text.from_words(w.lower() for w in d.words)})
+        for d in records()
+    ]
+
+
+def test_several_texts_of_a_document_come_together():
+    found = list(Projector(Echoed(), settings(), "eng", "spa").stream(echoed()))
     assert [set(one.pairs) for one in found] == [{"text", "echo"}] * 4
-    assert spans(found[2].projection.record["tags"])[0].kind == "LOC"
+    assert spans(tags(found[2].projection))[0].kind == "LOC"
+    assert found[2].projection.document.texts["echo"].surface == "rome and york new in"
+    labelled = [replace(d, layers={"label": Label("x")}) for d in echoed()]
     alone = Projector(Unaligned(), settings(aligner=None), "eng", "spa")
-    assert [one.pairs["text"].links for one in alone.stream(records())] == [{}] * 4
+    assert [one.pairs["text"].links for one in alone.stream(labelled)] == [{}] * 4
 
 
 def test_what_depends_on_what():
@@ -113,53 +136,69 @@ def test_a_translator_that_fails_once(monkeypatch):
     monkeypatch.setitem(translation.translators._registered, "backwards", Failing)
     found = list(Projector(NER(), settings(), "eng", "spa").stream(records()))
     assert [one.failed for one in found] == [False, False, True, False]
-    assert found[2].projection.record is None
+    assert found[2].projection.document is None
     assert {o.reason for o in found[2].projection.outcomes} == {"empty"}
 
 
 # Filters --------------------------------------------------------------------------------------
 
 
-def project(links, require, task=None):
-    task = task or NER()
+def project(links, require, partial=False):
     chosen = settings(require=require)
-    (record,) = records(["Ana/B-PER Bob/B-LOC Marley/I-LOC"])
-    pairs = {"text": AlignedPair(record["words"], ["a", "b", "c"], links)}
-    return filtered(task.project(record, pairs, chosen), pairs, chosen, partial=task.partial)
+    (document,) = records(["Ana/B-PER Bob/B-LOC Marley/I-LOC"])
+    pairs = {"text": aligned_pair(document.words, ["a", "b", "c"], links)}
+    projection = project_document(NER(), document, pairs, chosen)
+    return filtered(projection, pairs, chosen, partial=partial)
 
 
 def test_records_that_lost_a_label():
     some = {(0, 0): 1.0}
-    assert project(some, []).record["tags"] == ["B-PER", "O", "O"]
+    assert tags(project(some, [])) == ["B-PER", "O", "O"]
     lost = project(some, ["labels"])
-    assert lost.record is None
+    assert lost.document is None
     assert [o.reason for o in lost.outcomes] == ["filtered", "unaligned"]
 
 
 def test_records_with_a_word_of_a_label_that_is_not_linked():
     some = {(0, 0): 1.0, (1, 1): 1.0}
-    assert project(some, ["labels"]).record["tags"] == ["B-PER", "B-LOC", "O"]
+    assert tags(project(some, ["labels"])) == ["B-PER", "B-LOC", "O"]
     assert [o.reason for o in project(some, ["words"]).outcomes] == ["filtered", "filtered"]
-    assert project({**some, (2, 2): 1.0}, ["labels", "words"]).record is not None
-
-
-class Partial(NER):
-    partial = True
+    assert project({**some, (2, 2): 1.0}, ["labels", "words"]).document is not None
 
 
 def test_partial_annotation_may_lack_labels():
-    assert project({(0, 0): 1.0}, ["labels"], Partial()).record is not None
+    assert project({(0, 0): 1.0}, ["labels"], partial=True).document is not None
+    assert is_partial(tasks.get("dependency_parsing")())
+    assert not is_partial(NER())
 
 
 def test_splitting_at_spaces_only():
-    chosen = settings(tokenise=False)
-    (one,) = Projector(NER(), chosen, "eng", "spa").stream(records(["Well/O ,/O Ana/B-PER ./O"]))
-    assert one.pairs["text"].target == ["Ana.", "Well,"]
-    (one,) = Projector(NER(), settings(), "eng", "spa").stream(
-        records(["Well/O ,/O Ana/B-PER ./O"])
-    )
-    assert one.pairs["text"].target == ["Ana", ".", "Well", ","]
-    assert one.pairs["text"].spaces == [False, True, False, True]
+    sentence = ["Well/O ,/O Ana/B-PER ./O"]
+    (one,) = Projector(NER(), settings(tokenise=False), "eng", "spa").stream(records(sentence))
+    assert one.pairs["text"].target.words == ("Ana.", "Well,")
+    (one,) = Projector(NER(), settings(), "eng", "spa").stream(records(sentence))
+    assert one.pairs["text"].target.words == ("Ana", ".", "Well", ",")
+    assert one.pairs["text"].target.surface == "Ana. Well,"
+
+
+def test_the_surface_is_what_is_translated(monkeypatch):
+    """Not the words put together again: „delle case“ has a multiword token, and no rule for
+    spaces gives this text."""
+    asked = []
+
+    class Listening(translation.Backwards):
+        def translate(self, texts, source, target):
+            asked.extend(texts)
+            return super().translate(texts, source, target)
+
+    monkeypatch.setitem(translation.translators._registered, "backwards", Listening)
+    surface = "Vede  delle case ( 3 )!"
+    words = ("Vede", "di", "le", "case", "(", "3", ")", "!")
+    places = ((0, 4), (6, 11), (6, 11), (12, 16), (17, 18), (19, 20), (21, 22), (22, 23))
+    document = NER().from_text("1", Text(surface, words, places))
+    (one,) = Projector(NER(), settings(), "ita", "spa").stream([document])
+    assert asked == [surface]
+    assert one.pairs["text"].source.words == words
 
 
 def test_a_plugin_that_is_not_there():

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
-from records import RECORDS
+from records import RECORDS, documents
 
+from xlt.data.segment import with_words
+from xlt.document import Text
 from xlt.errors import XltError
-from xlt.task import Record
+from xlt.projection.layers import project_document
+from xlt.projection.pair import AlignedPair
 from xlt.tasks.question_generation import QuestionGeneration, exemplars, filters, metrics
 from xlt.tasks.question_generation.exemplars import TYPES
 from xlt.tasks.question_generation.interrogatives import english_type, question_types
+from xlt.tasks.question_generation.records import note_of
 
 TASK = QuestionGeneration()
 CONTEXT = "Ada was born in London. She died in London, too."
@@ -28,10 +33,19 @@ def qa(question="Where was Ada born?", text="London", start=16, **more):
             **more}  # fmt: skip
 
 
-def read(tmp_path, text, name="data.json", **options) -> list[Record]:
+def read(tmp_path, text, name="data.json", **options):
+    """The rows of a file."""
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
-    return list(TASK.read(path, TASK.format_of(path), **options))
+    return [TASK.to_row(one) for one in TASK.read(path, TASK.format_of(path), **options)]
+
+
+ROWS = [TASK.to_row(document) for document in RECORDS["question_generation"]]
+
+
+def changed(number=0, **columns):
+    """A question of the records with other columns."""
+    return documents("question_generation", [{**ROWS[number], **columns}])[0]
 
 
 # Files ---------------------------------------------------------------------------------------
@@ -60,6 +74,100 @@ def test_an_offset_that_is_wrong(tmp_path, start, found):
     assert record["answers"]["answer_start"] == [found]
 
 
+PARIS = "Paris is old. People like Paris because Paris has parks."
+FORMS = [
+    ({"text": "Paris", "answer_start": 0}, [0]),
+    ({"text": "Paris", "answer_start": 40}, [40]),
+    ({"text": ["Paris", "People"], "answer_start": [26.0, "14"]}, [26, 14]),
+    ([{"text": "Paris", "answer_start": 40.0}], [40]),
+    ([{"text": "Paris", "answer_start": "40"}], [40]),
+    ([{"text": "Paris"}], [0]),
+    (["old", "parks"], [9, 50]),
+    ("parks", [50]),
+    ({"text": ["parks"]}, [50]),
+    ({"text": ["parks"], "answer_start": None}, [50]),
+]
+"""`answers` as files give them → where the answers begin."""
+
+
+def written(row, form):
+    """A row as a file of that form has it: its name and text."""
+    if form == "jsonl":
+        return json.dumps(row), "data.jsonl"
+    return squad([row], row["context"]), "data.json"
+
+
+@pytest.mark.parametrize("form", ["squad", "jsonl"])
+@pytest.mark.parametrize(("answers", "starts"), FORMS)
+def test_forms_of_answers(tmp_path, answers, starts, form):
+    row = {"context": PARIS, "question": "Which?", "answers": answers}
+    (record,) = read(tmp_path, *written(row, form))
+    assert record["answers"]["answer_start"] == starts
+    assert all(
+        PARIS.startswith(text, start)
+        for text, start in zip(record["answers"]["text"], starts, strict=True)
+    )
+
+
+MALFORMED = [
+    ([{"text": "Paris", "answer_start": True}], "the start of the answer 'Paris' is True"),
+    ([{"text": "Paris", "answer_start": 40.5}], "is 40.5, not a whole number"),
+    ([{"text": "Paris", "answer_start": "forty"}], "is 'forty', not a whole number"),
+    ([{"text": "Paris", "answer_start": [40]}], r"is \[40\], not a whole number"),
+    ({"text": ["Paris", "old"], "answer_start": [0]}, "2 in `text`, 1 in `answer_start`"),
+    ({"text": ["Paris"], "answer_start": [0, 26]}, "1 in `text`, 2 in `answer_start`"),
+    ({"text": ["Paris"], "answer_start": 0}, "`text` is a list and `answer_start` is none"),
+    ({"text": "Paris", "answer_start": [0]}, r"is \[0\], not a whole number"),
+    ({"answer": "Paris"}, "an answer is None, not a text"),
+    ([5], "an answer is 5, not a text"),
+    ([None], "an answer is None, not a text"),
+    (True, "an answer is True, not a text"),
+    (["Paris", " "], "answer 2 is empty"),
+    ("", "there is no answer"),
+    (None, "there is no answer"),
+]
+
+
+@pytest.mark.parametrize("form", ["squad", "jsonl"])
+@pytest.mark.parametrize(("answers", "complaint"), MALFORMED)
+def test_malformed_answers(tmp_path, answers, complaint, form):
+    row = {"id": "q7", "context": PARIS, "question": "Which?", "answers": answers}
+    with pytest.raises(XltError, match=complaint) as error:
+        read(tmp_path, *written(row, form))
+    assert error.value.where == str(tmp_path) + (
+        "/data.jsonl:1" if form == "jsonl" else "/data.json: question q7"
+    )
+    assert error.value.fix
+
+
+@pytest.mark.parametrize("form", ["squad", "jsonl"])
+def test_moved_answers_are_reported_once_a_file(tmp_path, caplog, form):
+    context = "🙂 Ada was born in London. She died in London."
+    answers = [("London", 18), ("London", 19), (" London", 17), ("Ada", 0), ("London", None)]
+    stated = [{"text": text, "answer_start": start} for text, start in answers]
+    row = {"context": context, "question": "Where?", "answers": stated}
+    (record,) = read(tmp_path, *written(row, form))
+    assert record["answers"] == {
+        "text": ["London", "London", "London", "Ada", "London"],
+        "answer_start": [18, 18, 18, 2, 18],
+    }
+    (message,) = caplog.messages
+    assert message.startswith(str(tmp_path / "data.json"))
+    assert message.split(": ", 1)[1] == (
+        "3 of 5 answers moved: 1 counted in UTF-16 code units, 1 with stray white space, "
+        "1 to the only occurrence; 1 of 5 answers without a start, in several places: the first "
+        "one is taken"
+    )
+
+
+def test_answers_of_a_hub(caplog):
+    row = {"id": 1, "context": PARIS, "question": "Which?"}
+    stated = {"text": ["Paris"], "answer_start": [41]}
+    document = TASK.validate_row(row | {"answers": stated}, where="hub[3]")
+    assert document.layers["answers"].offsets == ((40, 45),)
+    assert caplog.messages == ["hub[3]: 1 of 1 answer moved: 1 to the nearest occurrence"]
+
+
 def test_published_types(tmp_path):
     answers = [{"text": "London", "answer_start": 16, "label": "where"}]
     rows = [qa() | {"answers": answers}, qa() | {"answers": [answers[0] | {"label": "NONE"}]}]
@@ -86,8 +194,8 @@ def test_afriqa(tmp_path):
     ]  # fmt: skip
     path = tmp_path / "a.json"
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    (record,) = TASK.read(path, "afriqa")
-    assert record["question"] == "Ada alizaliwa wapi?"
+    (document,) = TASK.read(path, "afriqa")
+    assert document.texts["question"].surface == "Ada alizaliwa wapi?"
 
 
 BAD = {
@@ -122,7 +230,7 @@ def test_no_question_is_needed_to_predict_one(tmp_path):
 
 def test_plain_text_does_not_say_the_answer():
     with pytest.raises(XltError, match="does not say which answer"):
-        TASK.from_words("1", ["Ada", "slept"], [True, True])
+        TASK.from_text("1", Text("Ada slept"))
 
 
 # Prompts -------------------------------------------------------------------------------------
@@ -161,8 +269,7 @@ def test_an_answer_at_the_border_of_a_window(backbone, shown):
     for before in range(24):
         context = f"{'She died, too. ' * (before // 2)}{'She ' * (before % 2)}in London, too. "
         context += "Ada was born. " * (12 - before // 2)
-        record = {**RECORDS["question_generation"][0], "title": "", "context": context,
-                  "answers": answers}  # fmt: skip
+        record = changed(title="", context=context, answers=answers)
         found = [window.count("London,") for window in prompts(backbone, record, exemplars=shown)]
         assert len(found) >= 3
         assert min(found) == 1
@@ -177,21 +284,21 @@ def test_an_answer_at_the_border_of_a_window(backbone, shown):
 def test_the_words_about_the_answer(answer, near, read):
     task = QuestionGeneration(QuestionGeneration.Options(context_words=near))
     answers = {"text": [answer], "answer_start": [CONTEXT.index(answer)]}
-    record = {**RECORDS["question_generation"][0], "title": "Ada", "context": CONTEXT,
-              "answers": answers}  # fmt: skip
+    record = changed(title="Ada", context=CONTEXT, answers=answers)
     assert task.body(record) == f"Context: [Ada] {read}"
 
 
 def test_a_context_in_several_languages(backbone):
     """It is read whole; the question is to be in the record's language, whatever the context's."""
     answers = {"text": ["伦敦"], "answer_start": [MIXED.index("伦敦")]}
-    record = {**RECORDS["question_generation"][0], "title": "", "context": MIXED, "language": "deu",
-              "question": "Wohin ging Ada dann?", "answers": answers}  # fmt: skip
+    record = changed(
+        title="", context=MIXED, language="deu", question="Wohin ging Ada dann?", answers=answers
+    )
     read = "".join("".join(prompts(backbone, record)).split())
     assert all(part in read for part in ("她", "伦", "敦", "уехала", "لندن"))
 
     def said(question):
-        return TASK.metrics(TASK.counts(record, {**record, "question": question}))
+        return TASK.metrics(TASK.counts(record, record.with_texts(question=Text(question))))
 
     right, wrong = said("Wohin ist Ada später gegangen?"), said("她后来去了哪里？")
     assert (right["language"], right["question_word"]) == (100, 100)
@@ -203,9 +310,10 @@ def test_a_context_in_several_languages(backbone):
 # Filters -------------------------------------------------------------------------------------
 
 
-def predicted(question, cut=False, **record):
-    gold = {**RECORDS["question_generation"][0], **record}
-    return {**gold, "question": question, "note": filters.reason(question, gold, cut=cut)}
+def predicted(question, cut=False, **columns):
+    gold = changed(**columns)
+    note = filters.reason(question, gold, cut=cut)
+    return replace(gold.with_texts(question=Text(question)), meta={"note": note})
 
 
 @pytest.mark.parametrize(
@@ -219,7 +327,7 @@ def predicted(question, cut=False, **record):
     ],
 )
 def test_reasons(question, note):
-    assert predicted(question)["note"] == note
+    assert note_of(predicted(question)) == note
 
 
 def test_reasons_in_a_language_without_spaces():
@@ -227,13 +335,13 @@ def test_reasons_in_a_language_without_spaces():
         "context": "许多孩子回到了公园。",
         "answers": {"text": ["许多孩子"], "answer_start": [0]},
     }
-    assert predicted("谁是许多孩子？", language="zho", **record)["note"] == "gives_answer"
-    assert predicted("回到了公园", language="zho", **record)["note"] == "copied"
-    assert predicted("谁回来了？", language="zho", **record)["note"] == "generated"
+    assert note_of(predicted("谁是许多孩子？", language="zho", **record)) == "gives_answer"
+    assert note_of(predicted("回到了公园", language="zho", **record)) == "copied"
+    assert note_of(predicted("谁回来了？", language="zho", **record)) == "generated"
 
 
 def test_a_cut_question_is_marked():
-    assert predicted("When was the bridge", cut=True)["note"] == "cut"
+    assert note_of(predicted("When was the bridge", cut=True)) == "cut"
 
 
 def test_output_is_a_training_set_with_reasons(tmp_path):
@@ -250,7 +358,7 @@ def test_output_is_a_training_set_with_reasons(tmp_path):
     assert [q["note"] for q in paragraph["filtered"]] == ["duplicate", "empty"]
     assert len(read(tmp_path, stream.getvalue())) == 2
     everything = read(tmp_path, stream.getvalue(), labelled=False)
-    assert [r["question"] for r in everything] == [r["question"] for r in rows]
+    assert [r["question"] for r in everything] == [d.texts["question"].surface for d in rows]
     lines = io.StringIO()
     TASK.write(rows, lines, "jsonl")
     assert len(read(tmp_path, lines.getvalue(), "data.jsonl")) == 2
@@ -278,18 +386,25 @@ def test_questions_that_are_answered_otherwise(answerer, monkeypatch):
     from xlt.tasks.question_generation.answering import Answerer
 
     task = QuestionGeneration(QuestionGeneration.Options(answerer=answerer))
-    long = {**RECORDS["question_generation"][0], "context": f"{CONTEXT} " * 30}
-    records = [{**r, "question": "Where was it?"} for r in (*RECORDS["question_generation"], long)]
+    found = {"text": ["London"], "answer_start": [16]}
+    long = changed(context=f"{CONTEXT} " * 30, answers=found)
+    asked = Text("Where was it?")
+    records = [d.with_texts(question=asked) for d in (*RECORDS["question_generation"], long)]
     answers = Answerer(answerer)(records)
-    assert all(answer in record["context"] for record, answer in zip(records, answers, strict=True))
+    pairs = zip(records, answers, strict=True)
+    assert all(answer in record.text.surface for record, answer in pairs)
     assert any(answers)
     assert [Answerer(answerer)([record])[0] for record in records] == answers
 
     said = {"When was it built?": "in 1932", "Who built it?": "the bridge", "Why?": ""}
-    monkeypatch.setattr(Answerer, "__call__", lambda _, some: [said[r["question"]] for r in some])
-    rows = [{**RECORDS["question_generation"][0], "question": text} for text in (*said, "?")]
+
+    def answer(_, some):
+        return [said[document.texts["question"].surface] for document in some]
+
+    monkeypatch.setattr(Answerer, "__call__", answer)
+    rows = [changed(question=text) for text in (*said, "?")]
     rows = task._noted(rows, [False] * 4)
-    assert [r["note"] for r in rows] == ["generated", "unanswerable", "unanswerable", "empty"]
+    assert [note_of(d) for d in rows] == ["generated", "unanswerable", "unanswerable", "empty"]
     sums = sum(task.counts(RECORDS["question_generation"][0], row) for row in rows)
     assert float(task.metrics(sums)["usable"]) == 25
 
@@ -299,7 +414,7 @@ def test_answerers_that_are_none(tmp_path):
 
     folder = make_encoder(tmp_path / "encoder", [CONTEXT])
     task = QuestionGeneration(QuestionGeneration.Options(answerer=str(folder)))
-    row = {**RECORDS["question_generation"][0], "question": "When was it built?"}
+    row = changed(question="When was it built?")
     with pytest.raises(XltError, match="is no question answering model") as error:
         task._noted([row], [False])
     assert error.value.where == "task.answerer"
@@ -307,7 +422,7 @@ def test_answerers_that_are_none(tmp_path):
 
 def test_gold_questions_are_never_duplicates():
     rows = [RECORDS["question_generation"][0]] * 2
-    assert [r["note"] for r in filters.without_duplicates(rows)] == ["", ""]
+    assert [note_of(d) for d in filters.without_duplicates(rows)] == ["", ""]
 
 
 # Types and exemplars -------------------------------------------------------------------------
@@ -399,12 +514,13 @@ def test_malformed_exemplars(tmp_path, text, complaint):
 
 def scores(*questions):
     golds = RECORDS["question_generation"][: len(questions)]
-    rows = [TASK.counts(g, {**g, "question": q}) for g, q in zip(golds, questions, strict=True)]
+    pairs = zip(golds, questions, strict=True)
+    rows = [TASK.counts(g, g.with_texts(question=Text(q))) for g, q in pairs]
     return {name: float(value) for name, value in TASK.metrics(sum(rows)).items()}
 
 
 def test_what_goes_wrong_in_transfer_is_counted():
-    right = scores(*(r["question"] for r in RECORDS["question_generation"]))
+    right = scores(*(r["question"] for r in ROWS))
     assert all(value == pytest.approx(100) for name, value in right.items() if name != "meteor")
     assert right["meteor"] > 95
     # Spanish asked in English, Indonesian with the wrong word, a copy, an empty one.
@@ -424,42 +540,41 @@ def test_what_goes_wrong_in_transfer_is_counted():
 # Projection ----------------------------------------------------------------------------------
 
 
-def carried(links, target, question=("Où", "?"), warning=None):
+def projected(links, target, question="Où?", warning=None):
     from xlt.config.schema import ProjectionSettings
-    from xlt.projection.pair import AlignedPair
 
-    record = {**RECORDS["question_generation"][0], "title": "", "context": CONTEXT,
-              "question": "Where was Ada born?",
-              "answers": {"text": ["in London", "London"], "answer_start": [13, 16]}}  # fmt: skip
-    words = TASK.texts(record)
+    record = changed(
+        title="", context=CONTEXT, question="Where was Ada born?",
+        answers={"text": ["in London", "London"], "answer_start": [13, 16]},
+    )  # fmt: skip
     pairs = {
-        "context": AlignedPair(words["context"], target, links),
-        "question": AlignedPair(words["question"], list(question), {}, warning),
+        "context": AlignedPair(with_words(CONTEXT), with_words(target), links),
+        "question": AlignedPair(record.texts["question"], Text(question), {}, warning),
     }
-    return TASK.project(record, pairs, ProjectionSettings())
+    return project_document(TASK, record, pairs, ProjectionSettings())
 
 
 def test_answers_on_a_translation():
-    target = ["Ada", "est", "née", "à", "Londres", "."]
     links = {(0, 0): 1, (2, 2): 1, (3, 3): 1, (4, 4): 1}
-    found = carried(links, target)
-    assert found.record["context"] == "Ada est née à Londres."
-    assert found.record["question"] == "Où?"
-    assert found.record["answers"] == {"text": ["à Londres", "Londres"], "answer_start": [12, 14]}
+    found = projected(links, "Ada est née à Londres.")
+    row = TASK.to_row(found.document)
+    assert row["context"] == "Ada est née à Londres."
+    assert row["question"] == "Où?"
+    assert row["answers"] == {"text": ["à Londres", "Londres"], "answer_start": [12, 14]}
     assert found.confidence == 1
 
 
 @pytest.mark.parametrize(
     ("links", "target", "question", "warning", "reason"),
     [
-        ({(0, 0): 1}, ["Ada"], ["Où"], None, "unaligned"),
-        ({(3, 0): 1}, ["Londres"], [], None, "empty"),
-        ({(3, 0): 1}, ["Londres"], ["Où"], "too long", "guard"),
+        ({(0, 0): 1}, "Ada", "Où", None, "unaligned"),
+        ({(3, 0): 1}, "Londres", "", None, "empty"),
+        ({(3, 0): 1}, "Londres", "Où", "too long", "guard"),
     ],
 )
 def test_answers_that_are_lost(links, target, question, warning, reason):
-    found = carried(links, target, question, warning)
-    assert found.record is None
+    found = projected(links, target, question, warning)
+    assert found.document is None
     assert [o.reason for o in found.outcomes] == [reason]
 
 
@@ -468,10 +583,13 @@ class Echo:
 
     task = TASK
 
-    def __call__(self, records, examples):
-        assert not any("SECRET" in str(r) for r in records if r["language"] == "eng")
-        return [{**r, "question": f"q1 q2 {r['answers']['text'][0]}", "note": "generated"}
-                for r in records]  # fmt: skip
+    def __call__(self, documents, examples):
+        assert not any("SECRET" in str(d.texts) for d in documents if d.language == "eng")
+        answers = [d.layers["answers"].texts(d.text.surface)[0] for d in documents]
+        return [
+            replace(d.with_texts(question=Text(f"q1 q2 {a}")), meta={"note": "generated"})
+            for d, a in zip(documents, answers, strict=True)
+        ]
 
 
 def test_questions_about_a_translation_are_translated_back(tmp_path, monkeypatch):
@@ -482,11 +600,8 @@ def test_questions_about_a_translation_are_translated_back(tmp_path, monkeypatch
 
     monkeypatch.setenv("XLT_CACHE", str(tmp_path))
     monkeypatch.setattr(TASK, "encode", lambda records, *_: list(records), raising=False)
-    gold = [
-        {**RECORDS["question_generation"][2], "question": "SECRET?"},
-        {**RECORDS["question_generation"][3], "context": "…", "question": "SECRET?"},
-    ]
-    gold[1]["answers"] = {"text": ["…"], "answer_start": [0]}
+    nowhere = {"context": "…", "answers": {"text": ["…"], "answer_start": [0]}}
+    gold = [changed(2, question="SECRET?"), changed(3, question="SECRET?", **nowhere)]
     with translation.registered():
         settings = ProjectionSettings(
             translator=Plugin(name="backwards"), aligner=Plugin(name="same_words")
@@ -496,8 +611,8 @@ def test_questions_about_a_translation_are_translated_back(tmp_path, monkeypatch
         predictor = through_translation(Echo(), None, how, settings, "spa")
         found = predictor(gold, TASK.encode(gold))
     # "q1 q2 Sevilla", asked about the translation, and backwards again.
-    assert found[0]["question"] == "Sevilla q2 q1"
-    assert found[0]["note"] == "gives_answer"
-    assert found[0]["context"] == gold[0]["context"]
-    assert found[0]["language"] == "spa"
-    assert found[1]["question"] == "… q2 q1"
+    assert found[0].texts["question"].surface == "Sevilla q2 q1"
+    assert note_of(found[0]) == "gives_answer"
+    assert found[0].text == gold[0].text
+    assert found[0].language == "spa"
+    assert found[1].texts["question"].surface == "… q2 q1"

@@ -8,14 +8,18 @@ import numpy as np
 import pytest
 
 from scripts.evaluate_ranker import report, world
+from xlt import languages
 from xlt.config.schema import LanguageData, Reference
 from xlt.errors import XltError
 from xlt.typology import scores
 from xlt.typology.choice import choose_source
+from xlt.typology.evidence import geometry
 from xlt.typology.explain import as_dict, differences
+from xlt.typology.measured import fitted
 from xlt.typology.ranking import rank
 from xlt.typology.scores import measured_as
 from xlt.typology.sets import chains, choose_set
+from xlt.typology.table import table
 
 SMALL = ("eusie_event", "nertransfer_base", "xnli_mbert", "jerbarnes_pos_mbert")
 
@@ -239,3 +243,90 @@ def test_chains_end_near_the_target():
     found = chains(ranking, ["eng"], measured_as=("dep",))
     assert (found[0].source, found[0].via) == ("eng", "ind")
     assert chains(rank("jav", ["ind"]), ["ind"]) == []
+
+
+# Against what the docstrings say ---------------------------------------------------------------
+
+
+def test_a_score_without_measurements_is_the_distances_about_their_mean():
+    codes = ["ind", "tur", "hin", "eng"]
+    found = {source.language: source for source in rank("jav", codes).sources}
+    pairs = geometry(codes, ["jav"], fitted()["usual"])
+    for kind in ("genetic", "geographic", "syntactic"):
+        apart = pairs.distances[kind][:, 0]
+        parts = [found[code].terms[kind] for code in codes]
+        np.testing.assert_allclose(parts, apart.mean() - apart)
+    assert {source.terms["script"] for source in found.values()} == {0}
+    for source in found.values():
+        assert source.score == pytest.approx(sum(source.terms.values()))
+        assert source.spread is None
+        assert (source.low, source.high) == (None, None)
+
+
+def test_the_best_come_first_and_equal_ones_by_code():
+    sources = rank("jav", measured_as=("dep",)).sources
+    assert [source.rank for source in sources] == list(range(1, len(sources) + 1))
+    assert [source.score for source in sources] == sorted((s.score for s in sources), reverse=True)
+    without = rank("jav", ["swh", "ind", "eng", "swa", "id"]).sources
+    assert sorted(source.language for source in without) == ["eng", "ind", "swa"]
+
+
+def test_the_best_on_average_is_that_of_the_first_matrix():
+    """With one more target of average score for each: a source measured once is none."""
+    (first, *_) = scores.of_task(("dep",))
+    known = ~np.isnan(first.standard)
+    mean = np.nansum(first.standard, 1) / (known.sum(1) + 1)
+    best = first.sources[int(mean.argmax())]
+    assert rank("jav", ["ind"], measured_as=("dep",)).references["best on average"].language == best
+    assert rank(best, ["ind"], measured_as=("dep",)).references["best on average"].language != best
+    assert set(rank("jav", ["ind"]).references) == {"English"}
+    assert rank("jav", ["ind"]).references["English"].rank == 0
+    assert "English" not in rank("eng", ["ind"]).references
+
+
+@pytest.mark.parametrize(
+    ("changes", "confidence"),
+    [
+        ({"measured": 50.0, "own": True}, "own run"),
+        ({"measured": 50.0, "own": False, "imputed": ("syntactic",)}, "measured"),
+        ({"measured": None, "source_measured": False, "imputed": ()}, "low"),
+        ({"measured": None, "source_measured": True, "imputed": ("syntactic",)}, "medium"),
+        ({"measured": None, "source_measured": True, "imputed": ()}, "high"),
+    ],
+)
+def test_confidence(changes, confidence):
+    assert rank("jav", ["ind"]).sources[0]._replace(**changes).confidence == confidence
+
+
+def test_a_target_needs_a_place_or_relatives_and_syntax():
+    for code in ("pcm", "jav"):
+        assert rank(code, ["eng"]).sources
+    with pytest.raises(XltError, match="nothing is known about 'tlh'"):
+        rank("tlh", ["eng"])
+
+
+def test_notes_name_what_is_recorded_of_few_features_or_of_another_language():
+    known = table()
+    for code in ("jav", "pcm", "swh", "eng"):
+        notes = rank(code, ["ind"], measured_as=("dep",)).notes
+        wanted = languages.shared(code)
+        for domain in ("syntax", "phonology"):
+            said = any(f"of the {domain} features" in note for note in notes)
+            assert said == (known.coverage(wanted, domain) < 0.25)
+        for domain, giver in known.borrowed(wanted).items():
+            assert f"{domain} of {wanted} is recorded under {giver}" in notes
+    assert not any("no transfer scores" in note for note in notes)
+
+
+def test_matrices_of_the_same_encoder_come_first_then_those_with_most_targets():
+    plain = scores.of_task(("pos",))
+    sizes = [(not matrix.percent, -len(matrix.targets)) for matrix in plain]
+    assert sizes == sorted(sizes)
+    wanted = plain[-1].about["model"].casefold()
+    again = scores.of_task(("pos",), f"someone/{wanted.upper()}")
+    models = [matrix.about["model"].casefold() for matrix in again]
+    same = [wanted in model or model in wanted for model in models]
+    assert same == sorted(same, reverse=True)
+    assert {True, False} == set(same)
+    assert {id(matrix) for matrix in again} == {id(matrix) for matrix in plain}
+    assert scores.of_task(("no such task",)) == []

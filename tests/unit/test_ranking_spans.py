@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pairs import aligned_pair
+from records import documents
 from small import all_texts
 from tiny import make_encoder
 
 from xlt.config.schema import ProjectionSettings, Ranking
+from xlt.document import Span
 from xlt.errors import XltError
 from xlt.projection.matching import with_matches
-from xlt.projection.pair import AlignedPair, Span
 from xlt.projection.ranking import TranslationScore, assign_apart, candidates, rank
 from xlt.projection.spans import project_spans
 
@@ -20,7 +22,7 @@ SETTINGS = ProjectionSettings()
 SOURCE = ["Ana", "Lee", "visits", "New", "York", "."]
 TARGET = ["New", "York", "recibe", "a", "Ana", "Lee", "."]
 LINKS = {(0, 4): 0.9, (1, 5): 0.8, (3, 0): 0.9, (4, 1): 0.9, (2, 2): 0.5}
-PAIR = AlignedPair(SOURCE, TARGET, LINKS)
+PAIR = aligned_pair(SOURCE, TARGET, LINKS)
 ANA, YORK = Span("PER", 0, 2), Span("LOC", 3, 5)
 
 
@@ -41,7 +43,7 @@ def test_without_weight_it_is_the_projection():
 
 def test_translation_mends_what_links_miss():
     links = {key: value for key, value in LINKS.items() if key != (1, 5)}
-    pair = AlignedPair(SOURCE, TARGET, links)
+    pair = aligned_pair(SOURCE, TARGET, links)
     proposed = [Span("X", 4, 6), Span("X", 3, 4)]
     alone = project_spans([ANA], pair, SETTINGS)[0].target
     assert alone == (4, 5)
@@ -53,7 +55,7 @@ def test_translation_mends_what_links_miss():
 
 
 def test_a_span_that_no_link_leaves_may_still_be_found():
-    pair = AlignedPair(SOURCE, TARGET, {})
+    pair = aligned_pair(SOURCE, TARGET, {})
     ((match,),) = rank([([YORK], [Span("?", 0, 2)], pair)], SETTINGS, equal, 0.5)
     assert match[1][1:] == (0, 2)
     assert match[2] == pytest.approx(0.5)
@@ -61,14 +63,14 @@ def test_a_span_that_no_link_leaves_may_still_be_found():
 
 
 def test_candidates_come_from_links_with_gaps_too():
-    pair = AlignedPair(["a", "b"], list("wxyz"), {(0, 0): 1.0, (1, 3): 0.5})
+    pair = aligned_pair(["a", "b"], list("wxyz"), {(0, 0): 1.0, (1, 3): 0.5})
     (found,) = candidates([Span("T", 0, 2)], [], pair, SETTINGS)
     assert {(0, 1), (3, 4), (0, 4)} <= {span[1:] for span in found}
 
 
 def test_candidates_begin_and_end_near_where_links_say():
     words = ["x", "(", *"abcdefghij", ")", "y"]
-    pair = AlignedPair(list("abcdefghij"), words, {(n, n + 2): 1.0 for n in range(10)})
+    pair = aligned_pair(list("abcdefghij"), words, {(n, n + 2): 1.0 for n in range(10)})
     (found,) = candidates([Span("T", 0, 10)], [Span("?", 0, 1)], pair, SETTINGS)
     near = {(start, end) for start in range(2, 6) for end in range(9, 13)}
     assert {span[1:] for span in found} == near | {(0, 1)}
@@ -143,14 +145,14 @@ def test_ranking_in_a_projector(tmp_path, translator, monkeypatch):
     monkeypatch.setenv("XLT_CACHE", str(tmp_path))
     chosen = {"translator": Plugin(name="backwards"), "aligner": Plugin(name="same_words")}
     wanted = ProjectionSettings(**chosen, ranking=Ranking(model=translator, weight=0.2))
-    record = {"id": "1", "words": ["Ann", "sees", "Rome"], "tags": ["B-PER", "O", "B-LOC"]}
+    row = {"id": "1", "words": ["Ann", "sees", "Rome"], "tags": ["B-PER", "O", "B-LOC"]}
     with translation.registered():
         projector = Projector(NER(), wanted, "eng", "spa")
-        (found,) = projector.stream([record])
+        (found,) = projector.stream(documents("ner", [row]))
         plain = Projector(NER(), ProjectionSettings(**chosen), "eng", "spa")
         assert projector.identity() != plain.identity()
         with pytest.raises(XltError, match="no spans to mark or to match") as caught:
             Projector(NLI(), wanted, "eng", "spa")
         assert caught.value.where == "projection.ranking"
-    assert found.projection.record["tags"] == ["B-LOC", "O", "B-PER"]
+    assert NER().tags(found.projection.document) == ["B-LOC", "O", "B-PER"]
     assert all(o.confidence > 0.8 for o in found.projection.outcomes)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -15,44 +15,60 @@ from xlt.config.schema import LanguageData, Reference
 from xlt.data import references
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
 from xlt.data.references import ResolvedData, for_split, resolve
-from xlt.data.store import load_records, read_records, sample
+from xlt.data.store import load_documents, read_documents, sample
+from xlt.document import Document, Label, Schema, Text
 from xlt.errors import XltError
+from xlt.reader_options import ReaderOptions
 from xlt.task import TaskOptions
 
 LINES = "".join(f"line {i}\n" for i in range(20))
 SHA = hashlib.sha256(LINES.encode()).hexdigest()
 
 
+class LineOptions(ReaderOptions):
+    upper: bool = False
+
+
+def document(id: str, surface: str) -> Document:
+    return Document(id, {"text": Text(surface)}, {"label": Label(None)})
+
+
+def texts(documents: Iterable[Document]) -> list[str]:
+    return [document.text.surface for document in documents]
+
+
+def ids(documents: Iterable[Document]) -> list[int]:
+    return [int(document.id) for document in documents]
+
+
 class Lines:
-    """The part of a task that reads: one record a line."""
+    """The part of a task that reads: one document a line."""
 
     name = "lines"
+    columns: ClassVar[tuple[str, ...]] = ("id", "text")
     optional_columns = ("id",)
+    schema = Schema(("text",), {"label": Label})
     options = TaskOptions()
+    reader_options: ClassVar[dict[str, Any]] = {"lines": LineOptions}
     reads = 0
-
-    def features(self) -> Any:
-        from datasets import Features, Value
-
-        return Features({"id": Value("string"), "text": Value("string")})
 
     def read(
         self, path: Path, format: str, *, labelled: bool = True, upper: bool = False
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Document]:
         type(self).reads += 1
         for i, line in enumerate(path.read_text().split("\n")[:-1]):
             if line == "bad":
                 raise XltError("a bad line", where=f"{path}:{i + 1}", fix="mend it")
-            yield {"id": str(i), "text": line.upper() if upper else line}
+            yield document(str(i), line.upper() if upper else line)
 
     def format_of(self, path: Path, declared: str | None) -> str:
         return declared or "lines"
 
-    def sizes(self, record: dict[str, Any]) -> dict[str, int]:
-        return {"texts": 1, "words": len(record["text"].split())}
+    def sizes(self, document: Document) -> dict[str, int]:
+        return {"texts": 1, "words": len(document.text.surface.split())}
 
-    def adopt(self, record: dict[str, Any], *, where: object) -> dict[str, Any]:
-        return record
+    def validate_row(self, row: dict[str, Any], *, where: object) -> Document:
+        return document(row["id"], row["text"])
 
 
 def card(files: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -140,7 +156,7 @@ def test_fingerprint_depends_on_all_that_records_do(data: Path) -> None:
     base = get().fingerprint
     assert get(limit=3).fingerprint == base
     assert get("toy:swa:test").fingerprint != base
-    assert get(columns={"a": "b"}).fingerprint != base
+    assert get(options={"upper": True}).fingerprint != base
     write_card(
         data, {"url": "https://x.org/a.txt", "sha256": SHA, "local": ["toy/a.txt"]},
         options={"upper": True},
@@ -215,18 +231,17 @@ def test_data_folder_must_exist(data: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_records_are_selected_limited_and_cached(data: Path) -> None:
     task: Any = Lines()
     Lines.reads = 0
-    test = load_records(task, get("toy:swa:test"), 1)
-    assert test["id"] == ["0", "10"]
-    some = load_records(task, get(limit=5), 1)
-    ids = [int(i) for i in some["id"]]
-    assert len(ids) == 5
-    assert ids == sorted(ids)
-    assert ids == [int(i) for i in load_records(task, get(limit=5), 1)["id"]]
-    assert ids != [int(i) for i in load_records(task, get(limit=5), 2)["id"]]
-    assert len(load_records(task, get(limit=99), 1)) == 20
+    test = load_documents(task, get("toy:swa:test"), 1)
+    assert ids(test) == [0, 10]
+    some = ids(load_documents(task, get(limit=5), 1))
+    assert len(some) == 5
+    assert some == sorted(some)
+    assert some == ids(load_documents(task, get(limit=5), 1))
+    assert some != ids(load_documents(task, get(limit=5), 2))
+    assert len(load_documents(task, get(limit=99), 1)) == 20
     assert Lines.reads == 2
     (data / "data/toy/a.txt").write_text("new\n")
-    assert load_records(task, get(), 1)["text"] == ["new"]
+    assert texts(load_documents(task, get(), 1)) == ["new"]
 
 
 def test_a_limit_may_count_what_the_task_counts(data, caplog) -> None:
@@ -235,7 +250,7 @@ def test_a_limit_may_count_what_the_task_counts(data, caplog) -> None:
     (data / "data/toy/a.txt").write_text(text)
 
     def words(limit, seed=1):
-        return [len(t.split()) for t in load_records(task, get(limit=limit), seed)["text"]]
+        return [len(t.split()) for t in texts(load_documents(task, get(limit=limit), seed))]
 
     some = words({"words": 12})
     assert 12 <= sum(some) <= 14
@@ -258,11 +273,11 @@ def test_samples_are_nested() -> None:
 def test_options_of_a_card_reach_the_reader(data: Path) -> None:
     file = {"url": "https://x.org/a.txt", "sha256": SHA, "local": ["toy/a.txt"]}
     write_card(data, file, options={"upper": True})
-    assert next(read_records(Lines(), get()))["text"] == "LINE 0"  # type: ignore[arg-type]
+    assert next(read_documents(Lines(), get())).text.surface == "LINE 0"  # type: ignore[arg-type]
     write_card(data, file, options={"uper": True})
     with pytest.raises(XltError) as caught:
-        list(read_records(Lines(), get()))  # type: ignore[arg-type]
-    assert caught.value.what == "the reader of lines has no option 'uper'"
+        list(read_documents(Lines(), get()))  # type: ignore[arg-type]
+    assert caught.value.what == "the format lines of lines has no option 'uper'"
     assert "did you mean 'upper'" in str(caught.value.fix)
 
 
@@ -271,10 +286,10 @@ def test_malformed_and_empty_data_leave_no_cache(data: Path) -> None:
     path = data / "own.txt"
     path.write_text("good\nbad\n")
     with pytest.raises(XltError, match=f"{path}:2: a bad line"):
-        load_records(task, get(str(path)), 1)
+        load_documents(task, get(str(path)), 1)
     path.write_text("")
     with pytest.raises(XltError) as caught:
-        load_records(task, get(str(path)), 1)
+        load_documents(task, get(str(path)), 1)
     assert caught.value.what == "there is no record in this data"
     assert caught.value.where == str(path)
     assert [p for p in (cache_dir() / "records").iterdir() if p.suffix != ".lock"] == []
@@ -284,12 +299,12 @@ def test_unwritable_cache(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (data / "file").write_text("")
     monkeypatch.setenv("XLT_CACHE", str(data / "file"))
     with pytest.raises(XltError, match="the cache cannot be written") as caught:
-        load_records(Lines(), get(), 1)  # type: ignore[arg-type]
+        load_documents(Lines(), get(), 1)  # type: ignore[arg-type]
     assert "set XLT_CACHE" in str(caught.value.fix)
 
 
 def _load(ref: str) -> int:
-    return len(load_records(Lines(), get(ref), 1))  # type: ignore[arg-type]
+    return len(load_documents(Lines(), get(ref), 1))  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
@@ -304,12 +319,12 @@ def test_hub_data_in_a_local_folder(data: Path, monkeypatch: pytest.MonkeyPatch)
     rows = [{"sentence": f"s{i}"} for i in range(3)]
     (data / "hub/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", data / "hf")
-    resolved = get(f"hf:{data}/hub:train", columns={"text": "sentence"})
-    records = load_records(Lines(), resolved, 1)  # type: ignore[arg-type]
-    assert records["text"] == ["s0", "s1", "s2"]
-    assert records["id"] == ["0", "1", "2"]
+    resolved = get(f"hf:{data}/hub:train", options={"columns": {"text": "sentence"}})
+    records = load_documents(Lines(), resolved, 1)  # type: ignore[arg-type]
+    assert texts(records) == ["s0", "s1", "s2"]
+    assert ids(records) == [0, 1, 2]
     with pytest.raises(XltError) as caught:
-        load_records(Lines(), get(f"hf:{data}/hub:train"), 1)  # type: ignore[arg-type]
+        load_documents(Lines(), get(f"hf:{data}/hub:train"), 1)  # type: ignore[arg-type]
     assert caught.value.what == "the data set has no column 'text'"
     assert "columns:" in str(caught.value.fix)
 
@@ -317,17 +332,15 @@ def test_hub_data_in_a_local_folder(data: Path, monkeypatch: pytest.MonkeyPatch)
 def test_class_numbers_become_names() -> None:
     from datasets import ClassLabel, Dataset, Features, List, Value
 
-    from xlt.data.hub import hub_records
+    from xlt.data.hub import hub_rows
 
     class Tags(Lines):
-        def features(self) -> Any:
-            text = Value("string")
-            return Features({"id": text, "words": List(text), "tags": List(text)})
+        columns: ClassVar[tuple[str, ...]] = ("id", "words", "tags")
 
     features = Features(
         {"tokens": List(Value("string")), "ner_tags": List(ClassLabel(names=["O", "B-PER"]))}
     )
     rows = Dataset.from_list([{"tokens": ["a", "b"], "ner_tags": [1, 0]}], features=features)
     columns = {"words": "tokens", "tags": "ner_tags"}
-    (record,) = hub_records(rows, Tags(), columns)  # type: ignore[arg-type]
+    (record,) = hub_rows(rows, Tags(), columns)  # type: ignore[arg-type]
     assert record == {"id": "0", "words": ["a", "b"], "tags": ["B-PER", "O"]}

@@ -110,8 +110,8 @@ def test_predictions_on_disk_are_the_models(folder, world):
         gold = list(NER().read(world.folder / "jav-test.bio", "bio"))
         stored = list(NER().read(base / "test.bio", "bio"))
         again = predict_with(base / "model", gold)
-        assert [r["tags"] for r in stored] == [r["tags"] for r in again]
-        assert [r["words"] for r in stored] == [r["words"] for r in gold]
+        assert [d.layers for d in stored] == [d.layers for d in again]
+        assert [d.words for d in stored] == [d.words for d in gold]
 
 
 def test_the_folder_is_complete(folder):

@@ -9,7 +9,10 @@ from xlt.config.load import load_config
 from xlt.errors import XltError
 from xlt.runs.experiment import prepare
 from xlt.typology.budget import Share, divide, find_cards, shares, write_config
+from xlt.typology.evidence import geometry
+from xlt.typology.measured import fitted
 from xlt.typology.ranking import Ranking, rank
+from xlt.typology.sets import chains, choose_set
 from xlt.typology.tower import _nodes_above, climb
 
 PARSING = "dependency_parsing"
@@ -131,3 +134,96 @@ def test_a_source_without_dev_data(tmp_path):
 def test_a_task_that_xlt_cannot_train(tmp_path):
     with pytest.raises(XltError, match="trains no such task"):
         write_config(tmp_path / "a.yaml", "sentiment", "jav", [Share("ind", 20, None, None)])
+
+
+# Against what the docstrings say -----------------------------------------------------------------
+
+
+def of_scores(target: str, scores: dict[str, float]) -> Ranking:
+    """A ranking whose sources have these scores."""
+    order = sorted(scores, key=lambda code: -scores[code])
+    some = rank(target, order).sources[0]
+    sources = [
+        some._replace(rank=n, language=code, score=scores[code]) for n, code in enumerate(order, 1)
+    ]
+    return Ranking(target, "", tuple(sources), {}, (), ())
+
+
+@pytest.mark.parametrize(
+    ("rus", "taken"), [(0.51, True), (0.49, False)], ids=["worth it", "not worth it"]
+)
+def test_a_step_is_taken_from_half_a_standard_deviation_on(rus, taken):
+    """z-scores as given: their mean is 0 and their standard deviation 1."""
+    rest = -rus / 3
+    spread = np.sqrt((1 - (rus**2 + 3 * rest**2) / 4) * 4 / 2)
+    scores = {"rus": rus, "jpn": rest + spread, "hin": rest - spread, "tur": rest}
+
+    def stub(proxy, candidates):
+        assert proxy == "bel"
+        assert sorted(candidates) == sorted(scores)
+        return of_scores(proxy, scores)
+
+    found = climb("ukr", ["bel", *scores], stub)
+    added, gain, good = found.steps[0]
+    assert (found.proxy, added, good) == ("bel", ("rus",), taken)
+    assert gain == pytest.approx(rus)
+    assert ("rus" in found.sources) == taken
+    assert len(found.steps) == (2 if taken else 1)
+
+
+def test_a_node_is_worth_the_mean_of_what_it_adds():
+    codes = ["ces", "slk", "pol", "rus", "jpn"]
+    scores = {"ces": 3.0, "slk": 1.0, "pol": 2.0, "rus": 6.0, "jpn": -1.0}
+
+    def stub(proxy, candidates):
+        return of_scores(proxy, {code: scores[code] for code in candidates})
+
+    found = climb("ukr", codes, stub)
+    rest = np.array([scores[code] for code in codes if code != found.proxy])
+    for added, gain, good in found.steps:
+        assert gain == pytest.approx(
+            np.mean([(scores[code] - rest.mean()) / rest.std() for code in added])
+        )
+        assert good == (gain > 0.5)
+    limited = climb("ukr", codes, stub, most=len(found.sources))
+    assert limited.sources == found.sources
+
+
+def test_equal_sources_are_worth_nothing():
+    found = climb("ukr", ["ces", "slk", "jpn"], lambda p, c: of_scores(p, dict.fromkeys(c, 2.0)))
+    assert [gain for _, gain, _ in found.steps] == [0]
+
+
+def test_the_next_source_of_a_set_is_the_best_less_what_it_shares():
+    scores = {"ita": 1.0, "spa": 0.9, "cat": 0.95, "bul": 0.7, "jpn": 0.3}
+    found = choose_set(of_scores("ron", scores), 4)
+    usual = fitted()["usual"]
+
+    def shared(a, b):
+        return float(np.exp(-geometry([a], [b], usual).together[0, 0] / 0.4))
+
+    taken = ["ita"]
+    for _ in range(3):
+        rest = {
+            code: score - 0.5 * max(shared(code, other) for other in taken)
+            for code, score in scores.items()
+            if code not in taken
+        }
+        taken.append(max(rest, key=lambda code: rest[code]))
+    assert found == taken
+    assert taken != sorted(scores, key=lambda code: -scores[code])[:4]
+
+
+def test_a_chain_is_its_last_step_and_half_of_its_first():
+    ranking = parsing("jav", ["ind", "tgl", "vie", "hin"])
+    sources = ["eng", "ind"]
+    found = chains(ranking, sources, measured_as=("dep",), most=2)
+    every = []
+    for step in ranking.sources:
+        firsts = [code for code in sources if code != step.language]
+        best = rank(step.language, firsts, measured_as=("dep",)).sources[0]
+        every.append((step.score + 0.5 * best.score, best.language, step.language))
+    every.sort(reverse=True)
+    assert [(chain.score, chain.source, chain.via) for chain in found] == every[:2]
+    assert len(chains(ranking, sources, measured_as=("dep",))) == 3
+    assert len(chains(ranking, ["eng", "jav"], measured_as=("dep",), most=9)) == 4

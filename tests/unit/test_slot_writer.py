@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import pytest
 import torch
+from records import documents
 from small import Stages, all_texts, make_world
 from test_projector import settings
 from tiny import make_encoder
 
 from xlt.config.load import load_config
 from xlt.config.schema import Model
+from xlt.document import Span, Text
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.constrain import FillSlots
 from xlt.model.slot_writer import encode_slots, proposals
 from xlt.model.tag_writer import word_pieces
 from xlt.projection.candidates import Candidates
-from xlt.projection.pair import AlignedPair, Span
+from xlt.projection.pair import AlignedPair
 from xlt.projection.project import Projector
 from xlt.runs.train import train
 from xlt.tasks.ner import NER
-from xlt.tasks.ner.spans import spans
 from xlt.testing import translation
 
 LABELS = {"tag": ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")}
 TASK = NER(NER.Options(model="slots", beams=3))
 WORDS = ["Ann", "sees", "Rome", "near", "Medan"]
-RECORD = {"id": "1", "words": WORDS, "tags": ["B-PER", "O", "B-LOC", "I-LOC", "I-LOC"]}
+(RECORD,) = documents(
+    "ner", [{"id": "1", "words": WORDS, "tags": ["B-PER", "O", "B-LOC", "I-LOC", "I-LOC"]}]
+)
 
 
 @pytest.fixture(scope="module", params=["umt5", "bert"])
@@ -60,7 +63,7 @@ def test_every_output_fills_the_slots_it_was_asked_for(backbone, model):
         [],
         [Span("LOC", 0, 1)],
     ]
-    encoded = backbone.words([WORDS, WORDS, ["Rome"]])
+    encoded = backbone.words([Text.from_words(words) for words in (WORDS, WORDS, ["Rome"])])
     examples = encode_slots(encoded, asked, backbone, None)
     with torch.inference_mode():
         filled = model.fill(**TASK.collate(examples), several=3)
@@ -75,8 +78,8 @@ def test_every_output_fills_the_slots_it_was_asked_for(backbone, model):
 
 
 def test_spans_within_a_word_are_the_word(backbone):
-    (example,) = encode_slots(backbone.words([WORDS]), [[Span("LOC", 2, 3)]], backbone, None,
-                              "pieces")  # fmt: skip
+    encoded = backbone.words([Text.from_words(WORDS)])
+    (example,) = encode_slots(encoded, [[Span("LOC", 2, 3)]], backbone, None, "pieces")
     owners = example.inputs["owners"].tolist()
     assert len(example.inputs["units"]) == len(owners) > len(WORDS)
     inside = next(i for i in range(1, len(owners)) if owners[i] == owners[i - 1])
@@ -95,16 +98,15 @@ def test_a_trained_model_proposes_what_the_source_has(tmp_path, monkeypatch):
     train(load_config(path), quiet=True)
     gold = Stages(path).records("eng")
     folder = str(world.runs("runs") / "run")
-    found = [(r, {"text": AlignedPair(r["words"], r["words"], {})}, False) for r in gold]
-    found.append((gold[0], {"text": AlignedPair(gold[0]["words"], [], {})}, True))
+    found = [(d, {"text": AlignedPair(d.text, d.text, {})}, False) for d in gold]
+    found.append((gold[0], {"text": AlignedPair(gold[0].text, Text(""), {})}, True))
     for within in False, True:
         proposed = Candidates(TASK, folder, within_words=within)(found)
-        assert proposed[-1] == {}
+        assert not proposed[-1]
         for record, some in zip(gold, proposed, strict=False):
-            asked = {span.kind for span in spans(record["tags"])}
-            assert {span.kind for span in some.get("text", [])} <= asked
-            ends = [span.end for span in some.get("text", [])]
-            assert max(ends, default=0) <= len(record["words"])
+            asked = {span.kind for span in record.layers["entities"].spans}
+            assert {span.kind for span in some} <= asked
+            assert max((span.end for span in some), default=0) <= len(record.words)
     assert any(some for some in proposed)
     with translation.registered():
         plain = Projector(TASK, settings(), "eng", "jav")
@@ -117,6 +119,7 @@ def test_text_that_is_longer_than_the_decoder(tmp_path):
     folder = make_encoder(tmp_path / "bert", all_texts())
     backbone = Backbone(str(folder), Model(encoder=str(folder)))
     model = TASK.build(backbone, LABELS).eval()
-    long = {"id": "1", "words": ["Paris"] * 90, "tags": ["B-LOC", *["I-LOC"] * 89]}
+    tags = ["B-LOC", *["I-LOC"] * 89]
+    (long,) = documents("ner", [{"id": "1", "words": ["Paris"] * 90, "tags": tags}])
     with pytest.raises(XltError, match="the decoder can write 64"):
         model(**TASK.collate(TASK.encode([long], backbone, LABELS)))

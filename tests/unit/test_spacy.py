@@ -12,6 +12,7 @@ import spacy
 from records import OPTIONS, RECORDS
 
 from xlt.config.schema import Model
+from xlt.document import Text
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.folder import ModelInfo, save_model
@@ -32,7 +33,7 @@ def model(tmp_path_factory):
         folder = root / name
         if not folder.exists():
             task = kind(kind.Options(**OPTIONS.get(name, [{}])[0]))
-            texts = [task.text(record) for record in RECORDS[name]]
+            texts = [document.text.surface for document in RECORDS[name]]
             encoder = make_encoder(root / f"{name}-encoder", texts)
             backbone = Backbone(str(encoder), Model(encoder=str(encoder)))
             labels = task.labels(RECORDS[name])
@@ -73,11 +74,12 @@ def test_predictions_are_the_models_own(model):
     nlp = pipeline(model("ner"))
     task, backbone, predictor = make_predictor(model("ner"), batch_tokens=100)
     for record in RECORDS["ner"]:
-        plain = task.from_words(record["id"], record["words"], [True] * len(record["words"]))
+        text = Text.from_words(record.words, [True] * len(record.words))
+        plain = task.from_text(record.id, text)
         (expected,) = predictor([plain], task.encode([plain], backbone, None))
-        doc = nlp(spacy.tokens.Doc(nlp.vocab, words=record["words"]))
+        doc = nlp(spacy.tokens.Doc(nlp.vocab, words=list(record.words)))
         found = [f"{t.ent_iob_}-{t.ent_type_}" if t.ent_type_ else "O" for t in doc]
-        assert found == expected["tags"]
+        assert found == task.tags(expected)
 
 
 def test_trees(model):

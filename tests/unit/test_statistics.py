@@ -170,3 +170,46 @@ def test_comparison_table():
         ("jav", "test", "las", "79.1", "78.4", "+0.7", "[-1.2, +2.6]", "0.4512"),
     )
     assert "a\\|b" in Table(("x",), (("a|b",),)).markdown()
+
+
+def test_a_table_as_text_and_as_markdown():
+    """Wide characters take two columns and combining ones none; numbers stand to the right."""
+    table = Table(("name", "n"), (("e\u0301té", "1"), ("日本", "22"), ("a|b", "")), frozenset({1}))
+    assert table.text().splitlines() == [
+        "name   n",
+        "────  ──",
+        "e\u0301té    1",
+        "日本  22",
+        "a|b",
+    ]
+    assert table.markdown().splitlines() == [
+        "| name | n |",
+        "| --- | ---: |",
+        "| e\u0301té | 1 |",
+        "| 日本 | 22 |",
+        "| a\\|b |  |",
+    ]
+    compared = comparison_table([])
+    assert compared.numeric == {3, 4, 5, 6, 7}
+    assert score_table([], {}, ["f1"]).numeric == {3, 4, 5, 6, 7}
+
+
+def test_the_p_value_counts_differences_as_large_as_the_one_seen():
+    """By its formula, from the same resamples; one more on both sides, so that it is never 0."""
+    rng = np.random.default_rng(7)
+    a, b = sentences(rng, 40, 0.75), sentences(rng, 40, 0.72)
+    b[:, 1] = a[:, 1]
+    found = paired_bootstrap(a, b, accuracy, resamples=500, seed=2, confidence=0.9)["accuracy"]
+    weights = np.concatenate(list(statistics._weights(40, 500, 2)))
+    drawn = accuracy(weights @ a)["accuracy"] - accuracy(weights @ b)["accuracy"]
+    seen = accuracy(a.sum(0))["accuracy"] - accuracy(b.sum(0))["accuracy"]
+    assert found.difference == pytest.approx(seen)
+    assert found.p == (1 + (abs(drawn - seen) >= abs(seen)).sum()) / 501
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(drawn, [0.05, 0.95])))
+
+
+def test_a_tie_counts_as_a_difference_as_large():
+    """One sentence: every resample is the sample, and its distance from it is 0."""
+    counts = np.array([[3.0, 4.0]])
+    assert paired_bootstrap(counts, counts, accuracy, resamples=9)["right"].p == 1
+    assert paired_bootstrap(counts, counts - 1, accuracy, resamples=9)["right"].p == 0.1

@@ -20,8 +20,9 @@ from xlt.model.task_model import summed_cross_entropy
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
 from xlt.training import selected
+from xlt.training.callbacks import Selector
 from xlt.training.data import Data, weigh
-from xlt.training.trainer import Selector, TransferTrainer
+from xlt.training.trainer import TransferTrainer
 from xlt.transfer.stage import Portion
 
 
@@ -211,7 +212,7 @@ def test_tagger_of_every_family(families, tmp_path, in_memory, kind):
     model, info = AutoModelForTokenClassification.from_pretrained(folder, output_loading_info=True)
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
-    words = [record["words"] for record in in_memory["records"][:4]]
+    words = [list(record.words) for record in in_memory["records"][:4]]
     batch = tokenizer(words, is_split_into_words=True, padding=True, return_tensors="pt")
     batch.pop("token_type_ids", None)
     with torch.no_grad():

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from xlt.document import Text
 from xlt.errors import XltError
 from xlt.projection.translate import sentences
 from xlt.projection.translate.base import Translation, Translator, TranslatorOptions
 from xlt.projection.translate.cache import Cache, key
 from xlt.projection.translate.given import Given, GivenOptions
 from xlt.projection.translate.guard import repeats, warning_for
-from xlt.projection.translate.run import translate_words
+from xlt.projection.translate.run import translate_texts
 
 
 class Shout(Translator):
@@ -193,12 +194,19 @@ def test_sentences_of_scripts_without_spaces_are_joined_without() -> None:
     assert sentences.join(["Hola.", "", "Adiós."], "spa") == "Hola. Adiós."
 
 
-def test_words_in_words_out() -> None:
-    texts = [["It", "rains", ".", "Ann", "sleeps", "."], []]
-    found = list(translate_words(Shout(), texts, "eng", "spa"))
-    assert found[0].words == ["IT", "RAINS", ".", "ANN", "SLEEPS", "."]
-    assert found[0].space_after[:3] == [True, False, True]
-    assert found[1].words == []
+def test_texts_in_texts_with_words_out() -> None:
+    texts = [Text.from_words(["It", "rains", ".", "Ann", "sleeps", "."]), Text("")]
+    found = list(translate_texts(Shout(), texts, "eng", "spa"))
+    assert found[0].text.surface == "IT RAINS. ANN SLEEPS."
+    assert found[0].text.words == ("IT", "RAINS", ".", "ANN", "SLEEPS", ".")
+    assert found[1].text == Text("")
+
+
+def test_a_surface_is_translated_as_it_is_written() -> None:
+    text = Text("It  rains ( 2 ) ,no\nmatter.", ("It", "rains"), ((0, 2), (4, 9)))
+    (found,) = translate_texts(Shout(), [text], "eng", "spa")
+    # But for line breaks: translators read lines.
+    assert found.text.surface == "IT  RAINS ( 2 ) ,NO MATTER."
 
 
 def given(tmp_path: Path, content: str, originals: str | None = None) -> Given:

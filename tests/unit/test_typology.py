@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from xlt import languages
-from xlt.typology.distances import KINDS, distance, matrix, reason
+from xlt.typology.distances import KINDS, Points, distance, matrix, reason
+from xlt.typology.pretraining import tokens
 from xlt.typology.table import PATH, SCALE, UNKNOWN, table
 
 MANY = ("eng", "eus", "jav", "ful", "orm", "swa", "zho", "tur", "quy", "pcm", "nan", "hbs", "kor")
@@ -72,6 +73,66 @@ def test_unknown_is_nan_with_a_reason_and_never_a_constant():
     assert reason("syntactic", "eng", "deu") is None
     assert np.isnan(distance("geographic", "tlh", "eng"))  # Klingon has no place on Earth
     assert reason("geographic", "tlh", "eng") == "nothing is recorded on tlh"
+
+
+def test_genetic_distance_is_one_less_the_share_of_the_path_in_common():
+    known = table()
+    for one, other in [("eng", "deu"), ("jav", "ind"), ("ces", "rus"), ("hin", "spa")]:
+        paths = known.take("lineage", known.rows([one, other]))
+        a, b = ([int(node) for node in path if node >= 0] for path in paths)
+        shared = len(set(a) & set(b))  # nodes are those of a tree: what is shared is the beginning
+        assert 0 < shared < min(len(a), len(b))
+        wanted = 1 - shared / (len(a) * len(b)) ** 0.5
+        assert distance("genetic", one, other) == pytest.approx(wanted)
+
+
+def test_syntactic_distance_is_the_cosine_s():
+    known = table()
+    for domain, kind in [("syntax", "syntactic"), ("phonology", "phonological")]:
+        a, b = known.take(f"{domain}_completed", known.rows(["eng", "jpn"])).astype(float)
+        cosine = a @ b / (np.sqrt(a @ a) * np.sqrt(b @ b))
+        assert distance(kind, "eng", "jpn") == pytest.approx(1 - cosine)
+
+
+def test_morphological_distance_is_the_share_of_features_that_differ():
+    known = table()
+    chapters = {*map(str, range(20, 31)), "33", "34", "37", "38", "49", "50", "51", "57", "59"}
+    chapters |= {"65", "66", "67", "68", "69", "70"}
+    wals, marks = known.notes["wals"], known.notes["grambank"]
+    rows = known.rows(["eng", "tur"])
+    features = [
+        pair
+        for name, pair in [
+            *zip(wals, known.take("wals", rows).T, strict=True),
+            *zip(marks, known.take("grambank", rows).T, strict=True),
+        ]
+        if name.startswith("M_") or name.split(" ")[0].rstrip("A") in chapters
+    ]
+    both = [(a, b) for a, b in features if UNKNOWN not in (a, b)]
+    assert len(both) > 20
+    wanted = sum(a != b for a, b in both) / len(both)
+    assert distance("morphological", "eng", "tur") == pytest.approx(wanted)
+
+
+def test_five_features_are_enough_for_a_distance_and_four_are_not():
+    codes = table().codes[:2800:7]
+    points = Points(codes)
+    morphology = points.morphology != UNKNOWN
+    shared = morphology.astype(int) @ morphology.T.astype(int)
+    assert {4, 5} <= set(shared.ravel().tolist())
+    np.testing.assert_array_equal(np.isnan(matrix("morphological", codes, codes)), shared < 5)
+
+
+def test_resources_are_log_millions_of_tokens_over_english():
+    million = tokens(["jav", "eng"])
+    wanted = np.log(1 + million[0]) / np.log(1 + million[1])
+    assert Points(["jav"]).resources == pytest.approx(wanted)
+
+
+def test_chinese_characters_are_one_script():
+    assert {table().script("zho"), table().script("yue")} == {"Hans", "Hant"}
+    assert distance("script", "zho", "yue") == 0
+    assert np.isnan(distance("script", "tlh", "eng")) or distance("script", "tlh", "eng") in (0, 1)
 
 
 def test_genetic_distance_follows_the_tree():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import transformers as hf
+from tokenizer_families import FAMILIES
 
 from xlt.errors import XltError
 from xlt.model.vocabulary import Trimmed, needed_pieces, read_kept, stored_weights
@@ -327,3 +328,17 @@ def test_needed_pieces():
     with pytest.raises(XltError, match="gives piece 10, the encoder has 10"):
         needed_pieces([[10]], 10)
     assert needed_pieces([], 4).tolist() == []
+
+
+def test_what_was_not_kept_is_text_also_without_an_unknown_token():
+    """A byte-level tokenizer has none; padding in its place would take a word away."""
+    tokenizer = FAMILIES["gpt-2"]()
+    assert tokenizer.unk_token_id is None
+    config = hf.BertConfig(
+        vocab_size=len(tokenizer), hidden_size=8, num_hidden_layers=1, num_attention_heads=1,
+        intermediate_size=8, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    kept = tokenizer("The fox", add_special_tokens=False)["input_ids"]
+    vocabulary = Trimmed(hf.BertModel(config), tokenizer, np.array(kept))
+    lost = vocabulary.to_full(vocabulary.to_trimmed(tokenizer("z")["input_ids"][1:-1]))
+    assert not {*lost.tolist()} & {*tokenizer.all_special_ids}

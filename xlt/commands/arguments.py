@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,3 +13,31 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="For example training.epochs=3."),
 ]
+InputFormat = Annotated[
+    str | None,
+    typer.Option(help="Of the data, one of the task's; by default what the file's suffix says."),
+]
+ReaderOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        metavar="KEY=VALUE",
+        help="Of the data's reader, e.g. scheme=IOB1; may be repeated.",
+    ),
+]
+
+
+def read_options(texts: Iterable[str] | None) -> dict[str, Any]:
+    """The options of ``--option KEY=VALUE``; values are YAML, as in a config.
+
+    Raises XltError (XltErrors for several) for what cannot be read.
+    """
+    from xlt.config.layers import read_overrides
+    from xlt.errors import XltError, raise_all
+
+    problems: list[XltError] = []
+    layer = read_overrides(
+        texts or (), problems, what="option", source="--option", example="scheme=IOB1"
+    )
+    raise_all(problems)
+    return {} if layer is None else dict(layer.plain())

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from xlt.commands.arguments import InputFormat, ReaderOptions, read_options
 from xlt.commands.work import BatchTokens, Language, Model
 from xlt.console import console
 from xlt.errors import XltError
@@ -26,6 +27,8 @@ def probe(
     limit: Annotated[
         int | None, typer.Option(help="At most so many records of every split.", min=1)
     ] = None,
+    input_format: InputFormat = None,
+    option: ReaderOptions = None,
     batch_tokens: BatchTokens = 8192,
 ) -> None:
     """Score challenge sets phenomenon by phenomenon, beside what needs no skill.
@@ -43,6 +46,8 @@ def probe(
         answers=dict(map(_pair, answer or ())),
         control=control,
         limit=limit,
+        format=input_format,
+        options=read_options(option),
         batch_tokens=batch_tokens,
     )
     console.result(found, lambda _: _table(found))

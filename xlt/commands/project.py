@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from xlt.commands.arguments import InputFormat, ReaderOptions, read_options
 from xlt.console import console
 from xlt.errors import XltError
 
@@ -30,6 +31,8 @@ def project(
     target: Annotated[str | None, typer.Option("--to", help="Language to project into.")] = None,
     translator: Annotated[str, typer.Option(help="What translates.")] = "apertium",
     aligner: Annotated[str | None, typer.Option(help="What links words.")] = None,
+    input_format: InputFormat = None,
+    option: ReaderOptions = None,
     html: Annotated[
         Path | None, typer.Option(help="Page of examples; by default OUT.html.")
     ] = None,
@@ -48,6 +51,13 @@ def project(
     if task is None and source is None and target is None:
         if len(paths) != 1:
             raise _usage(f"{len(paths)} files, and no --task")
+        if option or input_format:
+            raise XltError(
+                f"{'--option' if option else '--input-format'} is for the data IN",
+                where="xlt project",
+                fix="in a config it stands beside `ref:` of the data, e.g. {ref: a.bio, "
+                "scheme: IOB1}",
+            )
         found = runs.project_config(load_config(Path(paths[0]), settings), examples=examples)
         console.result(found, _reports)
         return
@@ -61,7 +71,11 @@ def project(
         "task.name": task,
         "source": source,
         "target": target,
-        f"data.{source}.train": paths[0],
+        f"data.{source}.train": {
+            "ref": paths[0],
+            "format": input_format,
+            "options": read_options(option),
+        },
         "projection.translator.name": translator,
         **({"projection.aligner.name": aligner} if aligner else {}),
     }

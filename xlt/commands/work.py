@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from xlt.commands.arguments import ConfigFile, Overrides
+from xlt.commands.arguments import ConfigFile, Overrides, ReaderOptions, read_options
 from xlt.console import console
 
 Model = Annotated[Path, typer.Argument(help="A run's folder, or a model folder in it.")]
@@ -57,14 +57,23 @@ def evaluate(
     data: Annotated[str, typer.Argument(help="card:language:split, a path, or hf:...")],
     language: Language = None,
     split: str = "test",
-    format: Annotated[str | None, typer.Option(help="A format of the task.")] = None,
+    format: Annotated[
+        str | None, typer.Option("--format", "--input-format", help="A format of the task.")
+    ] = None,
+    option: ReaderOptions = None,
     batch_tokens: BatchTokens = 8192,
 ) -> None:
     """Score a trained model on labelled data."""
     from xlt.runs.evaluate import evaluate
 
     found = evaluate(
-        model, data, language=language, split=split, format=format, batch_tokens=batch_tokens
+        model,
+        data,
+        language=language,
+        split=split,
+        format=format,
+        options=read_options(option),
+        batch_tokens=batch_tokens,
     )
     console.result(found, lambda _: _evaluation(found))
 
@@ -75,8 +84,13 @@ def predict(
     output: Annotated[str, typer.Option("--output", "-o", help="- is standard output.")] = "-",
     language: Language = None,
     input_format: Annotated[
-        str | None, typer.Option(help="text, words, or a format of the task.")
+        str | None,
+        typer.Option(
+            help="text, words, conllu, or a format of the task; by default what the file's suffix "
+            "says (.txt and standard input are text)."
+        ),
     ] = None,
+    option: ReaderOptions = None,
     format: Annotated[str | None, typer.Option(help="What to write: a format of the task.")] = None,
     html: Annotated[Path | None, typer.Option(help="Also a page to look at (displaCy).")] = None,
     batch_tokens: BatchTokens = 8192,
@@ -92,6 +106,7 @@ def predict(
         language=language,
         input_format=input_format,
         output_format=format,
+        options=read_options(option),
         html=html,
         batch_tokens=batch_tokens,
         quiet=console.quiet,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import operator
 import sys
+from contextlib import suppress
 from functools import reduce
 from typing import Any, Literal, cast
 
@@ -16,12 +17,18 @@ from xlt.config.schema import Config, Plugin
 from xlt.config.study import Outline
 from xlt.errors import XltError
 from xlt.options import Shorthand
-from xlt.registry import Registry
+from xlt.registry import Registry, tasks
 
 
 class _WithoutTitles(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+
+class _Named(Shorthand):
+    """What may be written as its name alone."""
+
+    shorthand = "name"
 
 
 def schema() -> dict[str, Any]:
@@ -33,10 +40,32 @@ def schema() -> dict[str, Any]:
         "Config", __base__=base, extends=(str | None, extends), study=(Outline | None, study)
     )
     result = model.model_json_schema(schema_generator=_WithoutTitles)
+    _describe_reader_options(result["$defs"]["Reference"])
     result["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     # What a file extends may hold what it lacks itself.
     result["anyOf"] = [{"required": result.pop("required")}, {"required": ["extends"]}]
     return result
+
+
+def _describe_reader_options(reference: dict[str, Any]) -> None:
+    """Put what the readers of any task may be told into the schema of a reference: which one reads
+    is not known before the file is."""
+    from xlt.reader_options import HubOptions, ReaderOptions
+
+    models: list[type[BaseModel]] = [HubOptions, ReaderOptions]
+    for name in tasks.names():
+        with suppress(XltError):  # a broken plugin is described where the task is chosen
+            models += tasks.get(name).reader_options.values()
+    schemas: dict[str, list[Any]] = {}
+    for model in models:
+        properties = model.model_json_schema(schema_generator=_WithoutTitles)["properties"]
+        for name, value in properties.items():
+            if value not in schemas.setdefault(name, []):
+                schemas[name].append(value)
+    options = {n: {"anyOf": many} if len(many) > 1 else many[0] for n, many in schemas.items()}
+    mapping = next(one for one in reference["anyOf"] if one["type"] == "object")["properties"]
+    mapping["options"] |= {"properties": options, "additionalProperties": False}
+    mapping |= {name: value for name, value in options.items() if name not in mapping}
 
 
 def _with_plugins(model: type[BaseModel], prefix: str = "") -> type[BaseModel]:
@@ -63,13 +92,11 @@ def _plugin(registry: Registry, name: str) -> type[BaseModel]:
     bases: tuple[type[BaseModel], ...]
     try:
         plugin = registry.get(name)
-        bases, about = (Shorthand, plugin.Options), summary(plugin)
+        bases, about = (_Named, plugin.Options), summary(plugin)
     except XltError as error:  # one broken plugin must not take the editor's help away
         bases, about = (Plugin,), error.what
     fields: dict[str, Any] = {"name": (Literal[name], ...)}
-    model = create_model(f"{registry.kind}_{name}", __base__=bases, __doc__=about, **fields)
-    model.shorthand = "name"  # type: ignore[attr-defined]
-    return model
+    return create_model(f"{registry.kind}_{name}", __base__=bases, __doc__=about, **fields)
 
 
 def summary(plugin: type) -> str:

@@ -76,9 +76,19 @@ def _read_chain(
     return [*_read_chain(basis, base.at, [*chain, resolved], problems), root]
 
 
-def read_overrides(overrides: Iterable[str], problems: list[XltError]) -> Node | None:
-    """``training.epochs=3`` and the like as one more layer, later ones over earlier ones."""
-    at = Place(COMMAND_LINE, None, Path.cwd())
+def read_overrides(
+    overrides: Iterable[str],
+    problems: list[XltError],
+    *,
+    what: str = "override",
+    source: str = COMMAND_LINE,
+    example: str = "training.epochs=3",
+) -> Node | None:
+    """``training.epochs=3`` and the like as one more layer, later ones over earlier ones.
+
+    what, source, example: what they are, where they stand, and one of them, for errors.
+    """
+    at = Place(source, None, Path.cwd())
     layer = Node({}, at)
     for text in overrides:
         key, equals, value = text.partition("=")
@@ -87,9 +97,9 @@ def read_overrides(overrides: Iterable[str], problems: list[XltError]) -> Node |
         if not equals or not all(parts):
             problems.append(
                 XltError(
-                    f"cannot read the override {text!r}",
-                    where=COMMAND_LINE,
-                    fix="write key.key=value, for example training.epochs=3",
+                    f"cannot read the {what} {text!r}",
+                    where=source,
+                    fix=f"write key.key=value, for example {example}",
                 )
             )
             continue

@@ -85,9 +85,10 @@ def load_config(
     if above is not None:
         layers.append(above)
     plugins = {section: _plugin(section, layers, problems) for section in PLUGINS}
-    normaliser = Normaliser(plugins, problems)
+    options = {section: plugin and plugin.Options for section, plugin in plugins.items()}
+    normaliser = Normaliser(options, _reader_options(plugins["task"]), problems)
     root = reduce(merge, [normaliser.layer(layer) for layer in layers])
-    config = _validate(root, plugins, normaliser, problems)
+    config = _validate(root, options, normaliser, problems)
     try:
         problems.raise_all()
     except XltError as error:
@@ -108,8 +109,8 @@ def _take_study(layers: list[Node], cell: Node | None, problems: Problems) -> No
         layers.append(cell)
 
 
-def _plugin(section: str, layers: list[Node], problems: Problems) -> type[BaseModel] | None:
-    """The model of the options of the plugin that the layers choose, None if there is none.
+def _plugin(section: str, layers: list[Node], problems: Problems) -> Any:
+    """The plugin that the layers choose, None if there is none.
 
     A layer that names a plugin drops the options that lower layers gave to another one.
     """
@@ -120,7 +121,7 @@ def _plugin(section: str, layers: list[Node], problems: Problems) -> type[BaseMo
             stated.append((n, name))
     if not stated:
         default = _default_name(section)
-        return None if default is None else _options(PLUGINS[section].get(default))
+        return None if default is None else PLUGINS[section].get(default)
     _, chosen = stated[-1]
     other = max((n for n, name in stated if name.value != chosen.value), default=-1)
     first = min(n for n, _ in stated if n > other)
@@ -130,7 +131,7 @@ def _plugin(section: str, layers: list[Node], problems: Problems) -> type[BaseMo
         if holder is not None and isinstance(holder.value, dict):
             holder.value.pop(key, None)
     try:
-        return _options(PLUGINS[section].get(str(chosen.value)))
+        return PLUGINS[section].get(str(chosen.value))
     except XltError as error:
         problems.add_error(chosen.at, section, error)
         return None
@@ -157,9 +158,11 @@ def _name(node: Node | None) -> Node | None:
     return node if node is not None and isinstance(node.value, str) else None
 
 
-def _options(plugin: Any) -> type[BaseModel]:
-    options: type[BaseModel] = plugin.Options
-    return options
+def _reader_options(task: Any) -> set[str] | None:
+    """What may stand beside `ref` for the readers of a task; None if the task is unknown."""
+    from xlt.reader_options import option_names
+
+    return None if task is None else option_names(task)
 
 
 def _validate(

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from xlt.config.schema import Config, Plugin
+from xlt.config.schema import Config, Plugin, Reference
 from xlt.errors import choose, nearest
 from xlt.options import LocalPath, as_list
 from xlt.yaml.nodes import Node
@@ -28,12 +28,20 @@ class Normaliser:
 
     options: for each plugin section (`task`, `projection.aligner`, …) the plugin's model of its
         options, or None where the plugin is unknown and so are its keys.
+    reader_options: what the task's readers may be told, in `options` of a data reference or
+        directly beside its `ref`; None where the task is unknown.
     fields:  filled with the schema's entry for every value met.
     meant:   filled with the paths of valid keys that an unknown one is a misspelling of.
     """
 
-    def __init__(self, options: dict[str, type[BaseModel] | None], problems: Problems) -> None:
+    def __init__(
+        self,
+        options: dict[str, type[BaseModel] | None],
+        reader_options: set[str] | None,
+        problems: Problems,
+    ) -> None:
         self.options = options
+        self.reader_options = reader_options
         self.problems = problems
         self.fields: dict[Path, FieldInfo] = {}
         self.meant: set[Path] = set()
@@ -76,17 +84,20 @@ class Normaliser:
             node = Node({shorthand: replace(node, implied=True)}, node.at, node.implied)
         if not isinstance(node.value, dict):
             return node
-        fields = dict(model.model_fields)
+        fields, written = dict(model.model_fields), node.value
+        if model is Reference:
+            written = self._with_options(written, key)
         if model is Plugin:
             options = self.options.get(".".join(map(str, path)))
             if options is None:
                 return node
             fields |= options.model_fields
         entries = {}
-        for name, child in node.value.items():
+        for name, child in written.items():
             full = f"{key}.{name}" if key else name
             if name not in fields:
-                self._unknown(name, child, list(fields), path, full)
+                valid = [*fields, *(self.reader_options or ())] if model is Reference else fields
+                self._unknown(name, child, list(valid), path, full)
                 continue
             field = fields[name]
             self.fields[(*path, name)] = field
@@ -98,6 +109,28 @@ class Normaliser:
                 key if child.implied else full,
             )
         return replace(node, value=entries)
+
+    def _with_options(self, entries: dict[str, Node], key: str) -> dict[str, Node]:
+        """A reference with the reader's options that stand beside `ref` under `options`."""
+        known = self.reader_options
+        beside = {
+            name: child
+            for name, child in entries.items()
+            if name not in Reference.model_fields and (known is None or name in known)
+        }
+        options = entries.get("options")
+        if not beside:
+            return entries
+        # Where none is written, keys are shown without it.
+        options = options or Node({}, next(iter(beside.values())).at, implied=True)
+        if not isinstance(options.value, dict):
+            return entries
+        for name in beside.keys() & options.value.keys():
+            first = options.value[name].at
+            what = f"{name!r} stands in `options` too, at {first}"
+            self.problems.add(beside[name].at, f"{key}.{name}", what, "keep one of the two")
+        rest = {name: child for name, child in entries.items() if name not in beside}
+        return rest | {"options": replace(options, value={**options.value, **beside})}
 
     def _mapping(self, types: tuple[Any, ...], node: Node, path: Path, key: str) -> Node:
         assert isinstance(node.value, dict)

@@ -49,7 +49,10 @@ class Plugin(Shorthand):
 
 
 class Reference(Shorthand):
-    """One data set: a plain string, or this mapping where there is more to say."""
+    """One data set: a plain string, or this mapping where there is more to say.
+
+    In a config the reader's options may also stand directly beside `ref`.
+    """
 
     shorthand = "ref"
 
@@ -64,9 +67,10 @@ class Reference(Shorthand):
         description="at most so many records, a sample drawn with `data_seed`; or records until "
         "they hold so much of something that the task counts, e.g. `{words: 100000}`",
     )
-    columns: dict[str, str] = Field(
+    options: dict[str, Any] = Field(
         default_factory=dict,
-        description="for `hf:` and JSONL data: our field name → their column name",
+        description="of the reader, over those of a card, e.g. `{scheme: IOB1}`; for `hf:` and "
+        "JSONL data `columns`: our field name → their column name",
     )
 
 

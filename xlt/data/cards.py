@@ -170,6 +170,44 @@ def get(identifier: str, *, where: object = None) -> Card:
     return load(available[identifier])
 
 
+def check_reader(card: Card, language: str, split: str) -> bool:
+    """Whether the format and the reader's options of a split could be checked: the card's task is
+    installed.
+
+    language, split: as in the card.
+
+    Raises XltError (XltErrors for several) with ``file:line`` for what the task's readers lack.
+    """
+    from xlt import reader_options as options
+    from xlt.registry import data_cards, tasks
+
+    if card.task not in tasks.names():
+        return False
+    task = tasks.get(card.task)
+    stated = card.languages[language][split]
+
+    def where(location: options.Location) -> object:
+        path = data_cards()[card.identifier]
+        root = parse(read_text(path), str(path), path.parent)
+        assert root is not None
+        # What the split says stands over what the card says; either may say nothing of it.
+        homes: tuple[options.Location, ...] = (("languages", language, split), ())
+        places = [(root.find((*home, *location)), len(home)) for home in homes]
+        (node, _, shown), _ = max(places, key=lambda place: len(place[0][1]) - place[1])
+        return node.at.of(shown)
+
+    format = stated.format or card.format
+    if format not in task.readable():
+        raise XltError(
+            f"{card.task} has no format called {format!r}",
+            where=where(("format",)),
+            fix=choose(format, task.readable()),
+        )
+    given = options.merge_options(card.options, stated.options)
+    options.check_options(task, format, given, lambda location: where(("options", *location)))
+    return True
+
+
 def load(path: Path) -> Card:
     """The card in a file. Raises XltError(s) with ``file:line``."""
     return _load(path, path.stat().st_mtime_ns)

@@ -1,23 +1,42 @@
 """One word a line with a tag beside it: CoNLL-2002/2003, UNER .iob2, MasakhaNER, WikiANN.
 
-Whatever scheme a file uses, IOB2 comes out: every entity starts with ``B-``.
+Whatever scheme a file uses, IOB2 comes out: every entity starts with ``B-``. How a file is laid
+out (what separates its columns, how many there are, whether the first only counts the words) is
+decided once; a line that does not fit is an error.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Literal, TextIO
 
-from xlt.data.files import Source, label, lines
+from xlt.data.comments import comment_value
+from xlt.data.files import Source, check_characters, label, lines
+from xlt.data.malformed import malformed
+from xlt.document import Text
 from xlt.errors import XltError
+from xlt.reader_options import advise
 
 Scheme = Literal["IOB2", "IOB1", "BIOES"]
 Separator = Literal["auto", "tab", "space"]
 
+LOOK_AHEAD = 1000
+"""Sentences from which it is decided whether the first column counts the words."""
+
+_EDGES = " \r"
+"""What is dropped around a cell. Other kinds of space may belong to a word."""
 _TAG = re.compile(r"O|[A-Z]-.+")
 _COMMENT = re.compile(r"#\s*[\w.:-]+\s*=|#\s*(newdoc|newpar)\b")
+_DOCUMENT = re.compile(r"-DOCSTART-(?=[ \t]|$)")
+_NUMBER = re.compile(r"[0-9]+")
+_NO_WORD = re.compile(r"([0-9]+)([-.])([0-9]+)")
+"""The number of a multiword token (``3-4``) or of an empty node (``3.1``)."""
+_NUMERAL = re.compile(r"CD|NUM|CARD|MC|LS|QC|M|Z|_+|-|-?X-?", re.IGNORECASE)
+"""What corpora write beside a word that is a number: its part of speech, or that it has none."""
 _PREFIXES = {"IOB2": "BI", "IOB1": "BI", "BIOES": "BIESLU"}
 
 
@@ -25,22 +44,39 @@ _PREFIXES = {"IOB2": "BI", "IOB1": "BI", "BIOES": "BIESLU"}
 class TaggedSentence:
     """Words and their IOB2 tags, of equal number.
 
-    comments: ``#`` lines and -DOCSTART- lines above the sentence, complete.
-    lines:    for each word, the number of its line.
+    comments:  ``#`` lines and -DOCSTART- lines above the sentence, complete.
+    lines:     for each word, the number of its line.
+    multiword: multiword tokens (``3-4 al``), where a file that counts its words has them: what is
+        written, and the words it stands for as a range [i, j).
     """
 
     words: list[str]
     tags: list[str]
     comments: list[str] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
+    multiword: list[tuple[str, int, int]] = field(default_factory=list)
 
     def comment(self, key: str) -> str | None:
         """The value of ``# key = value``, or None."""
-        for comment in self.comments:
-            name, _, value = comment.lstrip("# ").partition("=")
-            if name.strip() == key:
-                return value.strip()
-        return None
+        return comment_value(self.comments, key)
+
+    def text(self) -> Text:
+        """The sentence as it was written, where the file says so (``# text = …``) and these are
+        its words; else the words joined."""
+        ranges = {first: (form, last) for form, first, last in self.multiword}
+        tokens: list[tuple[str, int, int]] = []
+        at = 0
+        while at < len(self.words):
+            form, end = ranges.get(at, (self.words[at], at + 1))
+            tokens.append((form, at, end))
+            at = end
+        forms = [form for form, *_ in tokens]
+        text = Text.from_words(forms)
+        stated = self.comment("text")
+        if stated is not None:
+            with suppress(ValueError):  # of another sentence, or edited by hand
+                text = Text.locate(stated, forms)
+        return text.with_multiword(self.words, ((first, last) for _, first, last in tokens))
 
 
 def read_columns(
@@ -60,8 +96,9 @@ def read_columns(
     """The sentences of a column file (plain, .gz, .xz) or stream, one at a time.
 
     word, tag: columns, from 0 (negative: from the end). By default the word is in the first
-        column, or in the second where the first only counts the words (UNER).
-    separator: ``auto`` takes a tab where a line has one, else spaces.
+        column, or in the second where the first counts the words of each sentence (UNER).
+    separator: ``auto`` takes tabs if the first line of words has one, else spaces. Spaces around
+        a cell are dropped.
     scheme:    what the file uses; it is converted to IOB2.
     repair:    an I- that continues nothing starts an entity (as conlleval reads it); otherwise it
         is an error under IOB2 and BIOES.
@@ -71,68 +108,49 @@ def read_columns(
     drop_empty: leave out lines tagged ``O`` that have no word, instead of an error.
     problems:  malformed sentences are described here and left out, instead of raising.
 
-    Raises XltError with ``path:line``.
+    Raises XltError with ``path:line``, also for a line with more columns or fewer than the first,
+    a wrong number of a word, and a file with tags of two layers of which `tag` chooses none.
     """
-    name = label(source)
-    reader = _Reader(
-        name,
-        word,
-        tag,
-        separator,
-        scheme,
-        repair,
-        dict(types or {}),
-        prefix,
-        frozenset(outside),
-        drop_empty,
+    rules = _Rules(
+        label(source), scheme, repair, dict(types or {}), prefix, frozenset(outside), drop_empty
     )
-    rows: list[tuple[int, list[str]]] = []
-    comments: list[str] = []
-    found = 0
-
-    def finish() -> TaggedSentence | None:
+    blocks = _blocks(source, tag, separator, rules.outside)
+    first = list(islice(blocks, LOOK_AHEAD))
+    if not first:
+        raise XltError(
+            "there is no sentence in it", where=rules.name, fix="check where it came from"
+        )
+    layout = _layout(first, word, tag, rules)
+    for block in chain(first, blocks):
         try:
-            return reader.sentence(rows, comments)
+            sentence = _sentence(block, layout, rules)
         except XltError as error:
-            if problems is None:
-                raise
-            problems.append(error)
-            return None
-
-    for number, line in lines(source):
-        if not line.strip(" \t") and not (line and reader.tabbed(line)):
-            if rows:
-                found += 1
-                if sentence := finish():
-                    yield sentence
-                rows, comments = [], []
-        elif (not rows and reader.is_comment(line)) or line.startswith("-DOCSTART-"):
-            comments.append(line)
+            malformed(error, problems)
         else:
-            rows.append((number, reader.split(line)))
-    if rows:
-        found += 1
-        if sentence := finish():
             yield sentence
-    if not found:
-        raise XltError("there is no sentence in it", where=name, fix="check where it came from")
 
 
-def write_columns(
-    sentences: Iterable[TaggedSentence],
-    stream: TextIO,
-    *,
-    separator: str = "\t",
-    numbered: bool = False,
-) -> None:
-    """Write word and tag in two columns; `numbered` puts UNER's word number before them."""
-    for sentence in sentences:
-        for comment in sentence.comments:
-            stream.write(comment + "\n")
-        for i, (word, tag) in enumerate(zip(sentence.words, sentence.tags, strict=True), 1):
-            row = [str(i), word, tag] if numbered else [word, tag]
-            stream.write(separator.join(row) + "\n")
-        stream.write("\n")
+def write_columns(sentences: Iterable[TaggedSentence], stream: TextIO) -> None:
+    """Write word and tag, separated by a tab; `read_columns` gives them back.
+
+    Raises XltError for what it could not give back: no words, empty words, words with tabs, line
+    breaks or spaces at an end, comments that look like words, tags that are not IOB2.
+    """
+    for number, sentence in enumerate(sentences, 1):
+        where = f"sentence {sentence.comment('sent_id') or number}"
+        rows = map("\t".join, zip(sentence.words, sentence.tags, strict=True))
+        text = "\n".join([*sentence.comments, *rows]) + "\n\n"
+        problem = _unwritable(sentence)
+        if number == 1 and text.startswith("\ufeff"):
+            problem = "a byte order mark at the start of a word"
+        if problem:
+            raise XltError(
+                f"{problem}, which tag columns cannot hold",
+                where=where,
+                fix="write JSON Lines (format jsonl)",
+            )
+        check_characters(text, where=where)
+        stream.write(text)
 
 
 def to_iob2(tags: Sequence[str], scheme: Scheme) -> list[str]:
@@ -150,117 +168,303 @@ def to_iob2(tags: Sequence[str], scheme: Scheme) -> list[str]:
     return converted
 
 
-@dataclass(slots=True)
-class _Reader:
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """How cells are read; see `read_columns`."""
+
     name: str
-    word: int | None
+    scheme: Scheme = "IOB2"
+    repair: bool = False
+    types: Mapping[str, str | None] = field(default_factory=dict)
+    prefix: str = ""
+    outside: frozenset[str] = frozenset()
+    drop_empty: bool = False
+
+    def error(self, number: int, what: str, fix: str) -> XltError:
+        return XltError(what, where=f"{self.name}:{number}", fix=fix)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What the rows of a file have in common.
+
+    width:    so many columns.
+    numbered: the first column counts words; rows in which it is a range or a fraction are none.
+    checked:  it must count them right.
+    """
+
+    width: int
+    word: int
     tag: int
-    separator: Separator
-    scheme: Scheme
-    repair: bool
-    types: dict[str, str | None]
-    prefix: str
-    outside: frozenset[str]
-    drop_empty: bool
+    numbered: bool
+    checked: bool
 
-    def tabbed(self, line: str) -> bool:
-        return self.separator == "tab" or (self.separator == "auto" and "\t" in line)
 
-    def split(self, line: str) -> list[str]:
-        if self.tabbed(line):
-            return line.split("\t")
-        # str.split() would also split at U+2028 or a no-break space within a word.
-        return re.split(" +", line.rstrip(" "))
+_Row = tuple[int, list[str]]
+"""The number of a line, and its cells."""
 
-    def is_comment(self, line: str) -> bool:
-        """Not every ``#`` line is one: "# O" is the word "#"."""
-        if line.startswith("-DOCSTART-"):
-            return True
-        if not line.startswith("#"):
-            return False
-        columns = self.split(line)
-        tag = columns[self.tag] if -len(columns) <= self.tag < len(columns) else ""
-        return not _TAG.fullmatch(tag) or (
-            not self.tabbed(line) and _COMMENT.match(line) is not None
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The lines of one sentence."""
+
+    comments: list[str]
+    rows: list[_Row]
+
+
+# Lines -------------------------------------------------------------------------------------------
+
+
+def _blocks(
+    source: Source, tag: int, separator: Separator, outside: frozenset[str]
+) -> Iterator[_Block]:
+    decided = {"tab": "\t", "space": " ", "auto": ""}[separator]
+    width = 0
+    comments: list[str] = []
+    rows: list[_Row] = []
+    for number, line in lines(source):
+        mark = decided or _separator(line)
+        empty = not line.strip(" " if mark == "\t" else " \t")
+        document = line[:1] == "-" and _DOCUMENT.match(line) is not None
+        if rows and (empty or document):
+            yield _Block(comments, rows)
+            comments, rows = [], []
+        if document or (not rows and _is_comment(line, tag, mark, outside)):
+            comments.append(line)
+        elif not empty:
+            cells = _cells(line, mark)
+            decided, width = mark, width or len(cells)
+            while len(cells) > width and not cells[-1]:  # GermEval has a tab at the end of a line
+                cells.pop()
+            rows.append((number, cells))
+    if rows:
+        yield _Block(comments, rows)
+
+
+def _separator(line: str) -> str:
+    return "\t" if "\t" in line else " "
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    if separator == "\t":
+        cells = line.split("\t")
+        return [cell.strip(_EDGES) for cell in cells] if " " in line or "\r" in line else cells
+    # str.split() would also split at U+2028 or a no-break space within a word.
+    return re.split(" +", line.rstrip(" "))
+
+
+def _is_comment(line: str, tag: int, separator: str, outside: frozenset[str]) -> bool:
+    """Not every ``#`` line is one: "# O" is the word "#"."""
+    if not line.startswith("#"):
+        return False
+    cells = _cells(line, separator)
+    last = cells[tag] if -len(cells) <= tag < len(cells) else ""
+    if last not in outside and not _TAG.fullmatch(last):
+        return True
+    return separator == " " and _COMMENT.match(line) is not None
+
+
+# Layout ------------------------------------------------------------------------------------------
+
+
+def _layout(blocks: Sequence[_Block], word: int | None, tag: int, rules: _Rules) -> _Layout:
+    """How the file is laid out that begins with these sentences."""
+    number, cells = blocks[0].rows[0]
+    width = len(cells)
+    rows = [row for block in blocks for _, row in block.rows if len(row) == width]
+    numbered = word in (None, 1) and width > 2 and tag % width != 1 and _has_numbers(blocks, rows)
+    if numbered and word is None:
+        numbered = not _numbers_are_words(blocks, rows)
+    column = int(numbered) if word is None else word
+    if not (-width <= column < width and -width <= tag < width) or column % width == tag % width:
+        raise rules.error(
+            number,
+            f"{width} column{'s' * (width > 1)}: no word and tag in columns {column} and {tag}",
+            "separate word and tag by a tab or a space; or say which columns they are, from 0: "
+            + advise("word: COLUMN", "tag: COLUMN"),
         )
+    if numbered and tag == -1 and width > 3 and all(_TAG.fullmatch(row[2]) for row in rows):
+        raise rules.error(
+            number,
+            f"the tags may be in column 2 or {width - 1} (the word is in column 1)",
+            "of nested entities, as in GermEval, column 2 has the outer and the last the inner: "
+            + advise("tag: 2", f"tag: {width - 1}"),
+        )
+    return _Layout(width, column, tag, numbered, checked=numbered and word is None)
 
-    def sentence(self, rows: list[tuple[int, list[str]]], comments: list[str]) -> TaggedSentence:
-        column = self.word
-        if column is None:
-            counted = all(len(row) > 2 and row[0] == str(i) for i, (_, row) in enumerate(rows, 1))
-            column = 1 if counted else 0
-        words: list[str] = []
-        tags: list[str] = []
-        numbers: list[int] = []
-        for number, row in rows:
-            if not (-len(row) <= column < len(row) and -len(row) <= self.tag < len(row)) or (
-                column % len(row) == self.tag % len(row)
-            ):
-                raise self._error(
-                    number,
-                    f"{len(row)} column{'s' * (len(row) > 1)}: no word and tag in "
-                    f"columns {column} and {self.tag}",
-                    "separate word and tag by a tab or a space; check `word`, `tag`, `separator`",
-                )
-            tag = self._tag(number, row[self.tag])
-            if self.drop_empty and tag == "O" and not row[column].removeprefix(self.prefix):
-                continue
-            words.append(self._word(number, row[column]))
+
+def _has_numbers(blocks: Sequence[_Block], rows: Sequence[list[str]]) -> bool:
+    """Whether the first column is for numbers, though some may be wrong: nearly all are numbers,
+    or most, and in a sentence of at least three words most are right."""
+    words = [row for row in rows if not _NO_WORD.fullmatch(row[0])]
+    share = sum(bool(_NUMBER.fullmatch(row[0])) for row in words) / max(len(words), 1)
+    if share < 0.9:
+        return share > 0.5 and any(map(_counts, blocks))
+    return True
+
+
+def _counts(block: _Block) -> bool:
+    """Whether most rows of three or more begin with their number."""
+    cells = [row[0] for _, row in block.rows if not _NO_WORD.fullmatch(row[0])]
+    right = sum(cell == str(number) for number, cell in enumerate(cells, 1))
+    return len(cells) > 2 and right > len(cells) / 2
+
+
+def _numbers_are_words(blocks: Sequence[_Block], rows: Sequence[list[str]]) -> bool:
+    """Whether the numbers in the first column are not counted words but words: that is what the
+    text says, or the column beside them calls them numerals."""
+    for block in blocks:
+        text = "".join((comment_value(block.comments, "text") or "").split())
+        first, second = ("".join(row[i] for _, row in block.rows if i < len(row)) for i in (0, 1))
+        if text and first != second and text in (first, second):
+            return text == first
+    beside = [row[1] for row in rows if _NUMBER.fullmatch(row[0])]
+    marks = sum(bool(_NUMERAL.fullmatch(cell) or _TAG.fullmatch(cell)) for cell in beside)
+    return marks > len(beside) / 2
+
+
+# Sentences ---------------------------------------------------------------------------------------
+
+
+def _sentence(block: _Block, layout: _Layout, rules: _Rules) -> TaggedSentence:
+    words: list[str] = []
+    tags: list[str] = []
+    numbers: list[int] = []
+    multiword: list[tuple[str, int, int]] = []
+    token, start, wanted = "", 0, 0  # the multiword token that is being read; rows it still wants
+    expected = 1
+    for number, row in block.rows:
+        if len(row) != layout.width:
+            raise rules.error(
+                number,
+                f"{len(row)} column{'s' * (len(row) > 1)} where the lines before have "
+                f"{layout.width}",
+                "give every line the same columns; where a word has a space in it, separate the "
+                "columns of every line by tabs",
+            )
+        if layout.numbered and (match := _NO_WORD.fullmatch(row[0])):
+            if match[2] == "-":
+                first, last = int(match[1]), int(match[3])
+                if wanted or last < first or (layout.checked and first != expected):
+                    raise rules.error(
+                        number,
+                        f"multiword token {row[0]} after word {expected - 1}",
+                        "its range starts with the next word and overlaps no other",
+                    )
+                token, start, wanted = row[layout.word], len(words), last - first + 1
+            continue
+        if layout.checked and row[0] != str(expected):
+            raise rules.error(
+                number,
+                f"{row[0]!r} where the number {expected} was expected",
+                "number the words of each sentence 1, 2, 3 …; if the first column has not the "
+                "number but the word, or the numbers do not matter, "
+                + advise("word: 0", "word: 1"),
+            )
+        expected += 1
+        tag = _tag(number, row[layout.tag].strip(), rules)
+        word = row[layout.word].removeprefix(rules.prefix)
+        if "\t" in word or "\t" in tag:
+            raise rules.error(
+                number,
+                "a tab in a file whose columns are separated by spaces",
+                "separate the columns of every line by tabs, or of every line by spaces",
+            )
+        if word:
+            words.append(word)
             tags.append(tag)
             numbers.append(number)
-        if not words:
-            raise self._error(rows[0][0], "a sentence without words", "remove it")
-        self._check_order(numbers, tags)
-        return TaggedSentence(words, self._map(to_iob2(tags, self.scheme)), comments, numbers)
+        elif not (rules.drop_empty and tag == "O"):
+            raise rules.error(number, "a word of length zero", "remove the line or write the word")
+        if wanted:
+            wanted -= 1
+            if not wanted and start < len(words):
+                multiword.append((token, start, len(words)))
+    if not words or wanted:
+        what = f"{wanted} more words belong to {token!r}" if wanted else "a sentence without words"
+        raise rules.error(block.rows[0][0], what, "correct the range" if wanted else "remove it")
+    _check_order(numbers, tags, rules)
+    tags = _renamed(to_iob2(tags, rules.scheme), rules)
+    return TaggedSentence(words, tags, block.comments, numbers, multiword)
 
-    def _word(self, number: int, text: str) -> str:
-        text = text.removeprefix(self.prefix)
-        if not text:
-            raise self._error(number, "a word of length zero", "remove the line or write the word")
-        return text
 
-    def _tag(self, number: int, text: str) -> str:
-        if text == "O" or text in self.outside:
-            return "O"
-        kind, _, name = text.partition("-")
-        allowed = _PREFIXES[self.scheme]
-        if len(kind) == 1 and kind in allowed:
-            if name:
-                return text
-            raise self._error(
-                number, f"tag {text!r} has no type", f"write e.g. {kind}-PER, or O outside entities"
-            )
-        fix = f"{self.scheme} has O and, before a type, {', '.join(f'{p}-' for p in allowed)}"
-        if kind in ("E", "S", "L", "U"):
-            fix += "; for this file say `scheme: BIOES`"
-        raise self._error(number, f"{text!r} is not a tag", fix)
+def _tag(number: int, text: str, rules: _Rules) -> str:
+    if text == "O" or text in rules.outside:
+        return "O"
+    kind, _, name = text.partition("-")
+    allowed = _PREFIXES[rules.scheme]
+    if len(kind) == 1 and kind in allowed:
+        if name:
+            return text
+        raise rules.error(
+            number, f"tag {text!r} has no type", f"write e.g. {kind}-PER, or O outside entities"
+        )
+    fix = f"{rules.scheme} has O and, before a type, {', '.join(f'{p}-' for p in allowed)}"
+    if kind in ("E", "S", "L", "U"):
+        fix += f"; for this file {advise('scheme: BIOES')}"
+    raise rules.error(number, f"{text!r} is not a tag", fix)
 
-    def _check_order(self, numbers: list[int], tags: list[str]) -> None:
-        """An inside tag must continue an entity of its type, unless that is to be repaired."""
-        if self.scheme == "IOB1":
-            return
-        previous = "O"
-        for i, tag in enumerate(tags):
-            inside = tag[0] in "IEL" and tag != "O"
-            continues = previous[0] in "BI" and previous[2:] == tag[2:]
-            if inside and not continues:
-                if not self.repair:
-                    raise self._error(
-                        numbers[i],
-                        f"{tag} after {previous} continues no entity",
-                        f"write B-{tag[2:]}; or set `repair: true`, or `scheme: IOB1`",
-                    )
-                tags[i] = f"B-{tag[2:]}"
-            previous = tags[i]
 
-    def _map(self, tags: list[str]) -> list[str]:
-        if not self.types:
-            return tags
-        mapped = []
-        for tag in tags:
-            name = self.types.get(tag[2:], tag[2:])
-            mapped.append("O" if tag == "O" or name is None else f"{tag[:2]}{name}")
-        return mapped
+def _check_order(numbers: Sequence[int], tags: list[str], rules: _Rules) -> None:
+    """An inside tag must continue an entity of its type, unless that is to be repaired."""
+    if rules.scheme == "IOB1":
+        return
+    previous = "O"
+    for i, tag in enumerate(tags):
+        inside = tag[0] in "IEL" and tag != "O"
+        continues = previous[0] in "BI" and previous[2:] == tag[2:]
+        if inside and not continues:
+            if not rules.repair:
+                raise rules.error(
+                    numbers[i],
+                    f"{tag} after {previous} continues no entity",
+                    f"write B-{tag[2:]}, or "
+                    + advise("repair: true", *["scheme: IOB1"] * (rules.scheme == "IOB2")),
+                )
+            tags[i] = f"B-{tag[2:]}"
+        previous = tags[i]
 
-    def _error(self, number: int, what: str, fix: str) -> XltError:
-        return XltError(what, where=f"{self.name}:{number}", fix=fix)
+
+def _renamed(tags: list[str], rules: _Rules) -> list[str]:
+    if not rules.types:
+        return tags
+    renamed = []
+    for tag in tags:
+        name = rules.types.get(tag[2:], tag[2:])
+        renamed.append("O" if tag == "O" or name is None else f"{tag[:2]}{name}")
+    return renamed
+
+
+# Writing -----------------------------------------------------------------------------------------
+
+
+def _unwritable(sentence: TaggedSentence) -> str | None:
+    """What of a sentence would not be read as it is."""
+    nothing: frozenset[str] = frozenset()
+    if not sentence.words:
+        return "a sentence without words"
+    for line in sentence.comments:
+        if "\n" in line or line.endswith("\r"):
+            return f"a comment with a line break ({line[:40]!r})"
+        # The first line of words may follow, by which the separator is decided.
+        if not _DOCUMENT.match(line) and not all(
+            _is_comment(line, -1, separator, nothing) for separator in ("\t", _separator(line))
+        ):
+            return f"a comment that looks like a word ({line[:40]!r})"
+    for word in sentence.words:
+        if not word:
+            return "an empty word"
+        if "\t" in word or "\n" in word or word != word.strip(_EDGES):
+            return f"a word with a tab, a line break or a space at an end ({word[:40]!r})"
+        if _DOCUMENT.match(word):
+            return f"the word {word}, which begins a document"
+    try:
+        rules = _Rules("")
+        tags = [_tag(0, tag, rules) for tag in sentence.tags]
+        _check_order([0] * len(tags), tags, rules)
+    except XltError as error:
+        return f"tags that are not IOB2 ({error.what})"
+    for tag in sentence.tags:
+        if "\t" in tag or "\n" in tag or tag != tag.strip():
+            return f"a tag with a tab, a line break or a space at an end ({tag[:40]!r})"
+    return None

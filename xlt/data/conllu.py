@@ -8,10 +8,15 @@ is written.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TextIO
 
-from xlt.data.files import Source, label, lines
+from xlt.data.comments import comment_value
+from xlt.data.files import Source, check_characters, label, lines
+from xlt.data.malformed import malformed
+from xlt.document import Text
 from xlt.errors import XltError
 
 ID, FORM, LEMMA, UPOS, XPOS, FEATS, HEAD, DEPREL, DEPS, MISC = range(10)
@@ -53,11 +58,7 @@ class Sentence:
 
     def comment(self, key: str) -> str | None:
         """The value of ``# key = value``; "" for ``# key`` alone; None if there is none."""
-        for comment in self.comments:
-            name, _, value = comment[1:].partition("=")
-            if name.strip() == key:
-                return value.strip()
-        return None
+        return comment_value(self.comments, key)
 
     def surface(self) -> Iterator[tuple[str, bool, int, int]]:
         """Tokens as written: form, whether a space follows, and its words as a range [i, j)."""
@@ -72,46 +73,60 @@ class Sentence:
                 end = int(identifier)
                 yield row[FORM], _space_after(row), end - 1, end
 
-    def space_after(self) -> list[bool]:
-        """For each word; within a multiword token False up to its last word."""
-        spaces = [False] * len(self.words)
-        for _, space, _, end in self.surface():
-            spaces[end - 1] = space
-        return spaces
+    def text(self) -> Text:
+        """The text that is written; the words of a multiword token have its place.
 
-    def text(self) -> str:
-        """The running text, rebuilt from the surface tokens."""
-        parts = (form + " " * space for form, space, _, _ in self.surface())
-        return "".join(parts).rstrip(" ")
+        It is the comment ``text`` if the tokens are those of it, else what the tokens make up.
+        """
+        tokens = list(self.surface())
+        forms = [form for form, *_ in tokens]
+        written = Text.from_words(forms, [space for _, space, *_ in tokens])
+        stated = self.comment("text")
+        if stated is not None and stated != written.surface:
+            with suppress(ValueError):  # of another sentence, or edited by hand
+                written = Text.locate(stated, forms)
+        return written.with_multiword(self.forms, ((first, last) for *_, first, last in tokens))
 
     @classmethod
-    def from_words(
+    def from_lines(cls, lines: Iterable[str]) -> Sentence:
+        """The sentence of lines that `read_conllu` has read and found right."""
+        lines = list(lines)
+        comments = [line for line in lines if line.startswith("#")]
+        rows = [line.split("\t") for line in lines[len(comments) :]]
+        return cls(rows, [row for row in rows if row[ID].isdecimal()], comments)
+
+    @classmethod
+    def from_text(
         cls,
-        forms: Sequence[str],
+        text: Text,
         heads: Sequence[int] | None = None,
         deprels: Sequence[str] | None = None,
         *,
         upos: Sequence[str] | None = None,
-        space_after: Sequence[bool] | None = None,
         comments: Iterable[str] = (),
     ) -> Sentence:
-        """A sentence of plain words; what is not given is ``_``."""
-        words = [
-            [
-                str(i + 1),
-                form,
-                "_",
-                upos[i] if upos else "_",
-                "_",
-                "_",
-                str(heads[i]) if heads and heads[i] >= 0 else "_",
-                deprels[i] if deprels else "_",
-                "_",
-                "_" if space_after is None or space_after[i] else "SpaceAfter=No",
-            ]
-            for i, form in enumerate(forms)
-        ]
-        return cls(rows=list(words), words=words, comments=list(comments))
+        """A sentence of the words of a text; what is not given is ``_``.
+
+        Words that have one place in the text are those of a multiword token.
+        """
+        rows: list[Row] = []
+        words: list[Row] = []
+        spaces = text.space_after
+        for place, group in groupby(range(len(text.words)), key=lambda i: text.offsets[i]):
+            members = list(group)
+            misc = "_" if spaces[members[-1]] or text.joined else "SpaceAfter=No"
+            if len(members) > 1 and place[0] < place[1]:
+                token = text.surface[slice(*place)]
+                identifier = f"{members[0] + 1}-{members[-1] + 1}"
+                rows.append([identifier, token, *"_" * 7, misc])
+                misc = "_"
+            for i in members:
+                head = str(heads[i]) if heads and heads[i] >= 0 else "_"
+                tag, relation = upos[i] if upos else "_", deprels[i] if deprels else "_"
+                word = [str(i + 1), text.words[i], "_", tag, "_", "_", head, relation, "_", misc]
+                rows.append(word)
+                words.append(word)
+        return cls(rows=rows, words=words, comments=list(comments))
 
 
 def read_conllu(
@@ -140,9 +155,7 @@ def read_conllu(
             strict = strict_trees and PARTIAL not in comments
             return _parse(name, rows, comments, start, strict)
         except XltError as error:
-            if problems is None:
-                raise
-            problems.append(error)
+            malformed(error, problems)
             return None
 
     for number, line in lines(source):
@@ -167,13 +180,38 @@ def read_conllu(
 
 
 def write_conllu(sentences: Iterable[Sentence], stream: TextIO) -> None:
-    """Write sentences, each followed by an empty line; "\\n" ends every line."""
-    for sentence in sentences:
-        for comment in sentence.comments:
-            stream.write(comment + "\n")
-        for row in sentence.rows:
-            stream.write("\t".join(row) + "\n")
-        stream.write("\n")
+    """Write sentences, each followed by an empty line; "\\n" ends every line.
+
+    Raises XltError for what `read_conllu` could not give back: no words, cells that are empty or
+    have tabs or line breaks, comments with line breaks.
+    """
+    for number, sentence in enumerate(sentences, 1):
+        where = f"sentence {sentence.comment('sent_id') or number}"
+        if problem := _unwritable(sentence):
+            raise XltError(
+                f"{problem}, which CoNLL-U cannot hold", where=where, fix="remove or replace it"
+            )
+        text = "\n".join([*sentence.comments, *map("\t".join, sentence.rows)]) + "\n\n"
+        check_characters(text, where=where)
+        stream.write(text)
+
+
+def _unwritable(sentence: Sentence) -> str | None:
+    """What of a sentence would not be read as it is."""
+    if not sentence.words:
+        return "a sentence without words"
+    for comment in sentence.comments:
+        if not comment.startswith("#") or "\n" in comment or comment.endswith("\r"):
+            return f"a comment with a line break, or without # ({comment[:40]!r})"
+    for row in sentence.rows:
+        if len(row) != len(COLUMNS):
+            return f"a row of {len(row)} columns, or a tab in one ({row[FORM][:40]!r})"
+        for column, cell in zip(COLUMNS, row, strict=True):
+            if not cell or (column == "FORM" and cell.isspace()):
+                return f"an empty {column}"
+            if any(mark in cell for mark in "\t\n\r"):
+                return f"a tab or a line break in {column} ({cell[:40]!r})"
+    return None
 
 
 def tree_problem(heads: Sequence[int]) -> tuple[int, str] | None:

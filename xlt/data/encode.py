@@ -1,7 +1,7 @@
-"""Words to pieces, without losing any: long inputs become overlapping windows.
+"""Words to subwords, without losing any: long inputs become overlapping windows.
 
-Each piece belongs to exactly one window (the one where it has most context on both sides); in
-the others it is context only. A word's vector is the mean of its pieces, wherever they are.
+Each subword belongs to exactly one window (the one where it has most context on both sides); in
+the others it is context only. A word's vector is the mean of its subwords, wherever they are.
 """
 
 from __future__ import annotations
@@ -11,25 +11,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xlt.data.batch import padded
+from xlt.data.subwords import Ids, subwords_of
+from xlt.document.text import Text
 
 if TYPE_CHECKING:
     import torch
 
-Ids = NDArray[np.int32]
-
-_OVERLAP = 4  # a window shares 1/_OVERLAP of its pieces with the next one
+_OVERLAP = 4  # a window shares 1/_OVERLAP of its subwords with the next one
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedWords:
-    """The pieces of one sentence.
+    """The subwords of one sentence.
 
-    windows: piece ids with special tokens, each at most the encoder's length.
-    word_of: for each window, the word each piece belongs to; -1 for special tokens and context.
-    n_words: every word has at least one piece over all windows.
+    windows: subword ids with special tokens, each at most the encoder's length.
+    word_of: for each window, the word each subword belongs to; -1 for special tokens and context.
+    n_words: every word has at least one subword over all windows.
     limit:   the encoder's longest window, which padding must not pass.
     """
 
@@ -43,92 +42,49 @@ class EncodedWords:
         return sum(len(window) for window in self.windows)
 
     @property
-    def pieces(self) -> Ids:
-        """The ids of all pieces, each once, without special tokens."""
+    def subwords(self) -> Ids:
+        """The ids of all words' subwords, each once, without special tokens."""
         return np.concatenate(
             [window[owner >= 0] for window, owner in zip(self.windows, self.word_of, strict=True)]
         )
 
 
 class WordEncoder:
-    """Encodes pre-tokenised sentences with a Hugging Face tokenizer.
+    """Encodes texts that are split into words with a Hugging Face tokenizer (`Subwords`).
 
-    max_length: pieces in a window, special tokens included.
+    max_length: subwords in a window, special tokens included.
     """
 
     def __init__(self, tokenizer: Any, max_length: int) -> None:
-        self.tokenizer = tokenizer
+        self.subwords = subwords_of(tokenizer)
         self.prefix, self.suffix = _special_tokens(tokenizer)
         self.limit = max_length
         self.room = max_length - len(self.prefix) - len(self.suffix)
         if self.room < 2:
-            raise ValueError(f"max_length={max_length} leaves no room for pieces")
-        # Byte-level tokenizers know every character and may have no unknown piece.
-        stand_ins = (tokenizer.unk_token_id, tokenizer.pad_token_id, 0)
-        self.unknown = int(next(id for id in stand_ins if id is not None))
+            raise ValueError(f"max_length={max_length} leaves no room for subwords")
+        self._outside = [np.full(len(ids), -1, np.int32) for ids in (self.prefix, self.suffix)]
 
-    def __call__(self, sentences: Sequence[Sequence[str]]) -> list[EncodedWords]:
-        if not sentences:
-            return []
+    def __call__(self, texts: Sequence[Text]) -> list[EncodedWords]:
         return [
-            self._windows(pieces, owners, len(words))
-            for words, (pieces, owners) in zip(sentences, self._pieces(sentences), strict=True)
+            self._windows(ids, owners, len(text.words))
+            for text, (ids, owners) in zip(texts, self.subwords.of_words(texts), strict=True)
         ]
-
-    def _pieces(self, sentences: Sequence[Sequence[str]]) -> list[tuple[Ids, Ids]]:
-        # A word that is empty or only white space still has to get a prediction.
-        visible = [[word if word.strip() else "￼" for word in words] for words in sentences]
-        backend = getattr(self.tokenizer, "backend_tokenizer", None)
-        if backend is not None:
-            backend.no_truncation()
-            backend.no_padding()
-            encodings = backend.encode_batch(
-                visible, is_pretokenized=True, add_special_tokens=False
-            )
-            raw = [
-                (np.asarray(e.ids, np.int32), np.asarray(e.word_ids, np.int32)) for e in encodings
-            ]
-        else:
-            raw = [self._slow(words) for words in visible]
-        return [
-            self._complete(ids, owners, len(words))
-            for (ids, owners), words in zip(raw, visible, strict=True)
-        ]
-
-    def _slow(self, words: Sequence[str]) -> tuple[Ids, Ids]:
-        ids: list[int] = []
-        owners: list[int] = []
-        for index, word in enumerate(words):
-            pieces = self.tokenizer.encode(word, add_special_tokens=False)
-            ids += pieces
-            owners += [index] * len(pieces)
-        return np.asarray(ids, np.int32), np.asarray(owners, np.int32)
-
-    def _complete(self, ids: Ids, owners: Ids, n_words: int) -> tuple[Ids, Ids]:
-        """Give words that the tokenizer's normaliser swallowed one unknown piece."""
-        missing = np.setdiff1d(np.arange(n_words, dtype=np.int32), owners)
-        if len(missing):
-            at = np.searchsorted(owners, missing)
-            ids = np.insert(ids, at, self.unknown)
-            owners = np.insert(owners, at, missing)
-        return ids, owners
 
     def _windows(self, ids: Ids, owners: Ids, n_words: int) -> EncodedWords:
         prefix, suffix = self.prefix, self.suffix
-        outside_before = np.full(len(prefix), -1, np.int32)
-        outside_after = np.full(len(suffix), -1, np.int32)
+        before, after = self._outside
         windows, word_of = [], []
         for start, end, own_start, own_end in window_spans(len(ids), self.room):
             owner = owners[start:end].copy()
             owner[: own_start - start] = -1
             owner[own_end - start :] = -1
-            windows.append(np.concatenate([prefix, ids[start:end], suffix]).astype(np.int32))
-            word_of.append(np.concatenate([outside_before, owner, outside_after]))
+            windows.append(np.concatenate([prefix, ids[start:end], suffix]))
+            word_of.append(np.concatenate([before, owner, after]))
         return EncodedWords(tuple(windows), tuple(word_of), n_words, self.limit)
 
 
 def window_spans(n: int, room: int) -> list[tuple[int, int, int, int]]:
-    """(start, end, first owned, last owned + 1) of each window of at most `room` of n pieces."""
+    """(start, end, first owned, last owned + 1) of each window of at most `room` of n subwords."""
     if n <= room:
         return [(0, n, 0, n)]
     overlap = room // _OVERLAP
@@ -144,19 +100,19 @@ def window_spans(n: int, room: int) -> list[tuple[int, int, int, int]]:
 
 def _special_tokens(tokenizer: Any) -> tuple[Ids, Ids]:
     """What the tokenizer puts before and after a single sequence."""
-    for text in "a", "1", ".", "的", "ا", "क":  # one that this tokenizer has a piece for
+    for text in "a", "1", ".", "的", "ا", "क":  # one that this tokenizer has a subword for
         plain = tokenizer(text, add_special_tokens=False)["input_ids"]
         full = tokenizer(text, add_special_tokens=True)["input_ids"]
         if plain:
             break
     else:
-        raise ValueError("the tokenizer has no pieces for any script")
+        raise ValueError("the tokenizer has no subwords for any script")
     if len(full) == len(plain):
         return np.zeros(0, np.int32), np.zeros(0, np.int32)
     for at in range(len(full) - len(plain) + 1):
         if full[at : at + len(plain)] == plain:
             return np.asarray(full[:at], np.int32), np.asarray(full[at + len(plain) :], np.int32)
-    raise ValueError("the tokenizer changes a text's pieces when it adds special tokens")
+    raise ValueError("the tokenizer changes a text's subwords when it adds special tokens")
 
 
 def collate_words(examples: Sequence[EncodedWords], pad_id: int) -> dict[str, torch.Tensor]:
@@ -192,21 +148,21 @@ def collate_words(examples: Sequence[EncodedWords], pad_id: int) -> dict[str, to
 
 
 def pool_words(
-    pieces: torch.Tensor, word_index: torch.Tensor, word_mask: torch.Tensor
+    subwords: torch.Tensor, word_index: torch.Tensor, word_mask: torch.Tensor
 ) -> torch.Tensor:
-    """Mean of each word's pieces.
+    """Mean of each word's subwords.
 
-    pieces (rows, length, d) and word_index as in `collate_words` → (sentences, words, d), float32.
+    subwords (rows, length, d), word_index as in `collate_words` → (sentences, words, d), float32.
     """
     import torch
 
     sentences, words = word_mask.shape
     owned = word_index.reshape(-1) >= 0
     index = word_index.reshape(-1)[owned]
-    values = pieces.reshape(-1, pieces.shape[-1])[owned].float()
+    values = subwords.reshape(-1, subwords.shape[-1])[owned].float()
     total = values.new_zeros(sentences * words, values.shape[-1]).index_add(0, index, values)
     number = values.new_zeros(sentences * words).index_add(
         0, index, torch.ones_like(index, dtype=values.dtype)
     )
     # The width is spelled out: a batch without any word has no elements to infer it from.
-    return (total / number.clamp(min=1).unsqueeze(-1)).view(sentences, words, pieces.shape[-1])
+    return (total / number.clamp(min=1).unsqueeze(-1)).view(sentences, words, subwords.shape[-1])

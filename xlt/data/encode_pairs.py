@@ -1,4 +1,4 @@
-"""Pairs of texts to pieces, just as ``tokenizer(first, second)`` does, without cutting any.
+"""Pairs of texts to subwords, just as ``tokenizer(first, second)`` does, without cutting any.
 
 A pair longer than the encoder takes becomes several windows, each a pair of its own: the shorter
 text stays whole where it fills at most half of a window, and overlapping parts of the longer one
@@ -16,21 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlt.data.batch import padded
-from xlt.data.encode import Ids, window_spans
+from xlt.data.encode import window_spans
+from xlt.data.subwords import Ids, subwords_of
 
 if TYPE_CHECKING:
     import torch
 
 OUTSIDE, FIRST, SECOND = 0, 1, 2
-"""What `EncodedPair.segments` says of a piece: special, or of which text."""
+"""What `EncodedPair.segments` says of a subword: special, or of which text."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPair:
-    """The pieces of one pair.
+    """The subwords of one pair.
 
-    windows:  piece ids with special tokens, each at most the encoder's length.
-    segments: OUTSIDE, FIRST or SECOND for each piece of each window.
+    windows:  subword ids with special tokens, each at most the encoder's length.
+    segments: OUTSIDE, FIRST or SECOND for each subword of each window.
     types:    the tokenizer's own segment ids; None for an encoder that has none.
     limit:    the encoder's longest window, which padding must not pass.
     """
@@ -48,39 +49,29 @@ class EncodedPair:
 class PairEncoder:
     """Encodes pairs of raw texts with a Hugging Face tokenizer.
 
-    max_length: pieces in a window, special tokens included.
+    max_length: subwords in a window, special tokens included.
     types:      whether the encoder tells two segments apart (BERT's `token_type_ids`).
     """
 
     def __init__(self, tokenizer: Any, max_length: int, *, types: bool = False) -> None:
-        self.tokenizer = tokenizer
+        self.subwords = subwords_of(tokenizer)
         self.frame, self.frame_types = _frame(tokenizer)
         self.types = types and "token_type_ids" in tokenizer.model_input_names
         self.limit = max_length
         self.room = max_length - sum(len(ids) for ids in self.frame)
         if self.room < 4:
             raise ValueError(f"max_length={max_length} leaves no room for two texts")
-        stand_ins = (tokenizer.unk_token_id, tokenizer.pad_token_id, 0)
-        self.unknown = int(next(id for id in stand_ins if id is not None))
 
     def __call__(self, firsts: Sequence[str], seconds: Sequence[str]) -> list[EncodedPair]:
-        if not firsts:
-            return []
-        pairs = zip(self._pieces(firsts), self._pieces(seconds), strict=True)
+        pairs = zip(self._encode(firsts), self._encode(seconds), strict=True)
         return [self._windows(first, second) for first, second in pairs]
 
-    def _pieces(self, texts: Sequence[str]) -> list[Ids]:
-        backend = getattr(self.tokenizer, "backend_tokenizer", None)
-        if backend is not None:
-            backend.no_truncation()
-            backend.no_padding()
-            raw = [e.ids for e in backend.encode_batch(list(texts), add_special_tokens=False)]
-        else:
-            raw = [self.tokenizer.encode(text, add_special_tokens=False) for text in texts]
+    def _encode(self, texts: Sequence[str]) -> list[Ids]:
         # A text that the tokenizer's normaliser swallowed is not an empty one.
+        unknown = np.array([self.subwords.unknown], np.int32)
         return [
-            np.asarray(ids if ids or not text else [self.unknown], np.int32)
-            for text, ids in zip(texts, raw, strict=True)
+            ids if len(ids) or not text else unknown
+            for text, ids in zip(texts, self.subwords(texts), strict=True)
         ]
 
     def _windows(self, first: Ids, second: Ids) -> EncodedPair:
@@ -109,14 +100,14 @@ class PairEncoder:
 
 
 def _frame(tokenizer: Any) -> tuple[tuple[Ids, Ids, Ids], Ids]:
-    """Special pieces before, between and after two texts; segment ids of the five parts."""
+    """Special subwords before, between and after two texts; segment ids of the five parts."""
     probes = [
         (text, ids)
         for text in ("a", "1", ".", "的", "ا", "क")
         if (ids := tokenizer(text, add_special_tokens=False)["input_ids"])
     ]
     if len(probes) < 2:
-        raise ValueError("the tokenizer has no pieces for any two scripts")
+        raise ValueError("the tokenizer has no subwords for any two scripts")
     (text, first), (other, second) = probes[:2]
     found = tokenizer(text, other, return_token_type_ids=True)
     full = found["input_ids"]
@@ -141,7 +132,7 @@ def _find(full: list[int], part: list[int], start: int) -> int:
     for at in range(start, len(full) - len(part) + 1):
         if full[at : at + len(part)] == part:
             return at
-    raise ValueError("the tokenizer changes a text's pieces when it makes a pair")
+    raise ValueError("the tokenizer changes a text's subwords when it makes a pair")
 
 
 def collate_pairs(examples: Sequence[EncodedPair], pad_id: int) -> dict[str, torch.Tensor]:

@@ -1,7 +1,8 @@
-"""Opening text files strictly: UTF-8 or an error that names the line; .gz and .xz as they are.
+"""Opening text strictly: UTF-8 or an error that names the line; .gz and .xz as they are.
 
-Lines end at "\\n" alone. U+2028, U+0085 and their kin are characters that words may contain, so
-nothing here or in the readers uses `str.splitlines` or universal newlines.
+Files and standard input obey the same rules. Lines end at "\\n" alone: U+2028, U+0085 and their kin
+are characters that words may contain, so nothing here or in the readers uses `str.splitlines` or
+universal newlines.
 """
 
 from __future__ import annotations
@@ -9,20 +10,26 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO, cast
+from typing import BinaryIO, TextIO, cast
 
 from xlt.errors import XltError
 
 Source = Path | str | TextIO
-"""A path, or an open text stream such as stdin."""
+"""A path; "-" for standard input; or an open text stream, which is taken as it is."""
+
+STDIN = "-"
+_CHUNK = 1 << 16
 
 
 def label(source: Source) -> str:
     """What to call the source in an error."""
+    if source is sys.stdin or str(source) == STDIN:
+        return "<stdin>"
     if isinstance(source, str | Path):
         return str(source)
     return str(getattr(source, "name", "<stream>"))
@@ -42,33 +49,34 @@ def open_bytes(path: Path) -> io.BufferedReader:
         raise XltError("there is no such file", where=path, fix="check the path") from error
     except PermissionError as error:
         raise XltError("no permission to read this", where=path, fix="chmod it") from error
+    except OSError as error:
+        raise XltError(
+            f"this cannot be read: {error.strerror or error}", where=path, fix="check the path"
+        ) from error
 
 
 @contextmanager
 def open_text(source: Source) -> Iterator[TextIO]:
-    """The text of a file (a byte order mark is dropped), or the stream itself, for reading.
+    """The text of a file or of standard input (a byte order mark is dropped), or the stream itself.
 
     Raises XltError, from within the ``with`` block too: missing, empty or unreadable file, bytes
     that are not UTF-8 (with the line), broken or cut-off compression.
     """
-    if not isinstance(source, str | Path):
-        yield source
+    name = label(source)
+    if isinstance(source, str | Path) and str(source) != STDIN:
+        with open_bytes(Path(source)) as raw, _decoded(raw, name) as text:
+            yield text
         return
-    path = Path(source)
-    try:
-        with open_bytes(path) as raw:
-            if not raw.peek(1):
-                raise XltError("the file is empty", where=path, fix="check where it came from")
-            with io.TextIOWrapper(raw, encoding="utf-8-sig", newline="\n") as text:
-                yield text
-    except UnicodeDecodeError as error:
-        raise _encoding_error(path) from error
-    except (gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError) as error:
-        raise XltError(
-            f"the compressed file is damaged or cut off ({error})",
-            where=path,
-            fix="fetch it again",
-        ) from error
+    stream = sys.stdin if isinstance(source, str | Path) else source
+    if stream is None:
+        raise XltError("standard input is closed", where=name, fix="pipe the text in")
+    # What Python has decided about the encoding and line ends of standard input depends on the
+    # locale; only the bytes below it are the same everywhere.
+    if stream is sys.stdin and hasattr(stream, "buffer"):
+        with _decoded(stream.buffer, name) as text:
+            yield text
+    else:
+        yield stream
 
 
 def lines(source: Source) -> Iterator[tuple[int, str]]:
@@ -78,25 +86,109 @@ def lines(source: Source) -> Iterator[tuple[int, str]]:
             yield number, line.rstrip("\r\n")
 
 
-def _encoding_error(path: Path) -> XltError:
-    with open_bytes(path) as raw:
-        start = raw.read(2)
-        if start in (b"\xff\xfe", b"\xfe\xff"):
+@contextmanager
+def _decoded(raw: BinaryIO, name: str) -> Iterator[TextIO]:
+    try:
+        counted = _Counted(raw)
+        if not counted.start:
+            raise XltError(f"{_noun(name)} is empty", where=name, fix="check where it came from")
+        with io.TextIOWrapper(
+            cast(BinaryIO, counted), encoding="utf-8-sig", errors="strict", newline="\n"
+        ) as text:
+            yield text
+    except UnicodeDecodeError as error:
+        raise counted.not_utf8(error, name) from error
+    except (gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError) as error:
+        raise XltError(
+            f"the compressed file is damaged or cut off ({error})",
+            where=name,
+            fix="fetch it again",
+        ) from error
+
+
+def check_characters(text: str, *, where: object) -> None:
+    """Raises XltError, naming it, for half of a surrogate pair: no text file can hold one."""
+    if text.isascii():
+        return
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise half_a_pair(ord(text[error.start]), where=where) from error
+
+
+def half_a_pair(code: int, *, where: object) -> XltError:
+    """The error for a UTF-16 code unit that is no character without its other half."""
+    return XltError(
+        f"half of a surrogate pair (U+{code:04X}), which is no character",
+        where=where,
+        fix="write both halves, as in \\ud83d\\ude00, or \\ufffd in its place",
+    )
+
+
+class _Counted(io.BufferedIOBase):
+    """Bytes that are counted as they are read, so that a wrong one can be found without reading
+    again what may be a pipe. Leaves what it reads from open.
+
+    start: the first bytes, none of an empty file.
+    """
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = cast(io.BufferedReader, raw)
+        self.start = self._unread = self._raw.read1(_CHUNK)
+        self._size = self._newlines = 0
+        self._line = self._line_before = 0  # where the last line begins, now and a chunk ago
+
+    def readable(self) -> bool:
+        return True
+
+    def read1(self, size: int = -1, /) -> bytes:
+        chunk, self._unread = self._unread or self._raw.read1(max(size, _CHUNK)), b""
+        return self._count(chunk)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size >= 0:
+            return self.read1(size)
+        chunk, self._unread = self._unread + self._raw.read(), b""
+        return self._count(chunk)
+
+    def _count(self, chunk: bytes) -> bytes:
+        self._newlines += chunk.count(b"\n")
+        self._line_before = self._line
+        if (last := chunk.rfind(b"\n")) >= 0:
+            self._line = self._size + last + 1
+        self._size += len(chunk)
+        return chunk
+
+    def not_utf8(self, error: UnicodeDecodeError, name: str) -> XltError:
+        """The error with its line; `error` is what decoding the bytes read last has raised."""
+        if self.start[:2] in (b"\xff\xfe", b"\xfe\xff"):
             return XltError(
-                "the file is UTF-16, not UTF-8",
-                where=f"{path}:1",
-                fix=f"iconv -f UTF-16 -t UTF-8 {path.name} > NEW",
+                f"{_noun(name)} is UTF-16, not UTF-8",
+                where=f"{name}:1",
+                fix=_conversion(name, "UTF-16"),
             )
-        raw.seek(0)
-        number = 0
-        for number, line in enumerate(raw, 1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                return XltError(
-                    f"byte 0x{line[error.start]:02x} at position {error.start + 1} of the line "
-                    "is not UTF-8",
-                    where=f"{path}:{number}",
-                    fix=f"iconv -f ITS-ENCODING -t UTF-8 {path.name} > NEW",
-                )
-    return XltError("the file is not UTF-8", where=f"{path}:{number}", fix="convert it with iconv")
+        # The decoder's bytes end where ours do, but need not begin there (byte order mark, the
+        # first bytes of a character that two chunks share).
+        at = self._size - len(error.object) + error.start
+        newline = error.object.rfind(b"\n", 0, error.start)
+        line = self._line_before if newline < 0 else at - error.start + newline + 1
+        number = self._newlines - error.object.count(b"\n", error.start) + 1
+        return XltError(
+            f"byte 0x{error.object[error.start]:02x} at position {at - line + 1} of the line "
+            "is not UTF-8",
+            where=f"{name}:{number}",
+            fix=_conversion(name, "ITS-ENCODING"),
+        )
+
+
+def _noun(name: str) -> str:
+    return "standard input" if name == "<stdin>" else "the file"
+
+
+def _conversion(name: str, encoding: str) -> str:
+    command = f"iconv -f {encoding} -t UTF-8"
+    if name == "<stdin>":
+        return f"pipe it through {command}"
+    path = Path(name)
+    unpack = {".gz": "zcat", ".xz": "xzcat"}.get(path.suffix)
+    return f"{unpack} {path} | {command} > NEW" if unpack else f"{command} {path} > NEW"

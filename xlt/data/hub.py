@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import Reference
 from xlt.errors import XltError, choose
+from xlt.reader_options import advise
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from xlt.data.references import ResolvedData
-    from xlt.task import Record, Task
+    from xlt.document.document import Row
+    from xlt.task import Task
 
 
 def parse_hub(ref: str, split: str, *, where: object = None) -> tuple[str, str | None, str]:
@@ -47,8 +49,14 @@ def resolve_hub(
     from xlt.data.references import ResolvedData
 
     hub = parse_hub(reference.ref, split, where=where)
+    if reference.format is not None:
+        raise XltError(
+            "data of the hub have columns, not a format",
+            where=where,
+            fix="remove `format`; `columns: {ours: theirs}` names the columns",
+        )
     dataset = open_hub(hub, allow_network=allow_network, where=where)
-    content = json.dumps([hub[1:], dataset._fingerprint, reference.columns], sort_keys=True)
+    content = json.dumps([hub[1:], dataset._fingerprint, reference.options], sort_keys=True)
     return ResolvedData(
         reference=reference.ref,
         language=language,
@@ -56,7 +64,7 @@ def resolve_hub(
         files=(),
         hub=hub,
         format=None,
-        columns=reference.columns,
+        options=reference.options,
         limit=reference.limit,
         fingerprint=hashlib.sha256(content.encode()).hexdigest(),
         licence=dataset.info.license or None,
@@ -85,20 +93,22 @@ def open_hub(
         raise XltError(what, where=where, fix=fix) from error
 
 
-def hub_records(dataset: Dataset, task: Task, columns: dict[str, str]) -> Iterator[Record]:
-    """The rows as records of the task: columns renamed, class numbers turned into names."""
+def hub_rows(dataset: Dataset, task: Task, columns: dict[str, str]) -> Iterator[Row]:
+    """The rows as `Task.validate_row` takes them.
+
+    Columns are renamed, the numbers of classes are turned into their names.
+    """
     from datasets import ClassLabel
 
-    features = task.features()
-    source = {ours: columns.get(ours, ours) for ours in features}
+    source = {ours: columns.get(ours, ours) for ours in task.columns}
     missing = [theirs for ours, theirs in source.items() if theirs not in dataset.column_names]
     required = [name for name in missing if name not in task.optional_columns]
     if required:
         raise XltError(
             f"the data set has no column {required[0]!r}",
             where=dataset.info.dataset_name or "hf:",
-            fix="map it with `columns: {ours: theirs}`; "
-            + choose(required[0], dataset.column_names),
+            fix=f"{choose(required[0], dataset.column_names)}; "
+            + advise(f"columns: {{{required[0]}: THEIRS}}"),
         )
 
     def plain(value: Any, feature: Any) -> Any:
@@ -110,15 +120,12 @@ def hub_records(dataset: Dataset, task: Task, columns: dict[str, str]) -> Iterat
         return value
 
     for index, row in enumerate(dataset):
-        record = {
+        renamed = {
             ours: plain(row[theirs], dataset.features[theirs])
             for ours, theirs in source.items()
             if theirs in row
         }
-        record["id"] = str(record.get("id", index))
-        if "space_after" in features and "space_after" not in record:
-            record["space_after"] = [True] * len(record.get("words", record.get("tokens", ())))
-        yield record
+        yield {**renamed, "id": str(renamed.get("id", index))}
 
 
 @contextmanager

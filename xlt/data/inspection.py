@@ -11,9 +11,10 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xlt.data import cards
+from xlt.data.malformed import collect_malformed
 from xlt.data.references import ResolvedData, difference, locate, resolve
 from xlt.errors import XltError, flat
 from xlt.registry import data_cards
@@ -147,6 +148,7 @@ def check(
     report = CheckReport(card, [], [], [], list(card.caveats))
     if task is None:
         task = _plugin(card, report)
+    wrong = _check_readers(card, report)
     only = None if language is None else card.language(language)
     texts: dict[str, dict[str, dict[bytes, str]]] = {}
     for code, name, split in card.splits():
@@ -160,7 +162,7 @@ def check(
         if missing:
             fix = "xlt data get" if missing[0].url else "only in a data folder (XLT_DATA)"
             report.problems.append(f"{where}: {len(missing)} file(s) not here ({fix})")
-        elif task is not None:
+        elif task is not None and (code, name) not in wrong:
             seen = _read(task, _resolved(card, code, name), found, card, limit)
             texts.setdefault(code, {})[name] = seen
             report.problems += _split_problems(where, found)
@@ -194,9 +196,24 @@ def _plugin(card: cards.Card, report: CheckReport) -> Task | None:
 
     if card.task not in tasks.names():
         report.notes.append(f"no plugin for the task {card.task!r}: records were not read")
+        report.notes.append("nor were the reader's options checked: the plugin knows them")
         return None
     task: Task = tasks.get(card.task)()
     return task.for_labels({layer: tuple(values) for layer, values in card.labels.items()})
+
+
+def _check_readers(card: cards.Card, report: CheckReport) -> set[tuple[str, str]]:
+    """Put wrong formats and options into the report, each once; the splits that have any."""
+    wrong: set[tuple[str, str]] = set()
+    told: dict[str, None] = {}
+    for code, name, _ in card.splits():
+        try:
+            cards.check_reader(card, code, name)
+        except XltError as error:
+            wrong.add((code, name))
+            told |= {problem.render(): None for problem in flat(error)}
+    report.problems += told
+    return wrong
 
 
 def _resolved(card: cards.Card, language: str, split: str) -> ResolvedData:
@@ -209,24 +226,23 @@ def _read(
     task: Task, resolved: ResolvedData, found: SplitReport, card: cards.Card, limit: int
 ) -> dict[bytes, str]:
     """Fill in the report; returns the split's texts, by digest."""
-    malformed = _malformed(resolved)
-    found.malformed_total, found.malformed = len(malformed), malformed[:limit]
-    if malformed:
-        return {}
     seen: dict[bytes, str] = {}
     labels: dict[str, set[str]] = {}
     count = 0
-    try:
-        for batch_labels, text in _records(task, resolved):
-            count += 1
-            digest = hashlib.blake2b(normalised(text).encode(), digest_size=16).digest()
-            found.duplicates += digest in seen
-            seen.setdefault(digest, text[:80])
-            for layer, values in batch_labels.items():
-                labels.setdefault(layer, set()).update(values)
-    except XltError as error:
-        problems = flat(error)
-        found.malformed_total, found.malformed = len(problems), problems[:limit]
+    with collect_malformed() as malformed:
+        try:
+            for batch_labels, text in _records(task, resolved):
+                count += 1
+                digest = hashlib.blake2b(normalised(text).encode(), digest_size=16).digest()
+                found.duplicates += digest in seen
+                seen.setdefault(digest, text[:80])
+                for layer, values in batch_labels.items():
+                    labels.setdefault(layer, set()).update(values)
+        except XltError as error:
+            malformed += flat(error)
+    if malformed:
+        found.malformed_total, found.malformed = len(malformed), malformed[:limit]
+        found.duplicates = 0
         return {}
     found.records = count
     for layer, stated in card.labels.items():
@@ -241,37 +257,11 @@ def _read(
 def _records(
     task: Task, resolved: ResolvedData
 ) -> Iterator[tuple[dict[str, tuple[str, ...]], str]]:
-    from xlt.data.store import read_records
+    from xlt.data.store import read_documents
 
-    for record in read_records(task, resolved):
-        yield dict(task.labels([record])), task.text(record)
-
-
-def _malformed(resolved: ResolvedData) -> list[XltError]:
-    """Everything malformed, where the format's reader can go on after a bad record."""
-    from xlt.data.columns import read_columns
-    from xlt.data.conllu import read_conllu
-    from xlt.data.jsonl import read_jsonl
-
-    problems: list[XltError] = []
-    options: dict[str, Any] = dict(resolved.options)
-    for path in resolved.files:
-        records: Iterator[Any]
-        if resolved.format == "conllu":
-            strict = bool(options.get("labelled", True))
-            records = read_conllu(path, strict_trees=strict, problems=problems)
-        elif resolved.format == "bio":
-            records = read_columns(path, **options, problems=problems)
-        elif resolved.format == "jsonl":
-            records = read_jsonl(path, problems=problems)
-        else:
-            return []
-        try:
-            for _ in records:
-                pass
-        except XltError as error:
-            problems.append(error)
-    return problems
+    for document in read_documents(task, resolved):
+        text = " ".join(text.surface for text in task.given_texts(document))
+        yield dict(task.labels([document])), text
 
 
 def _split_problems(where: str, found: SplitReport) -> list[str]:

@@ -1,13 +1,27 @@
-"""JSON Lines: one object a line; and files that are one JSON array of objects."""
+"""JSON Lines: one object a line; and files that are one JSON value.
+
+All JSON that users give is read here, so that what Python's parser lets pass and nothing else can
+hold (half of a surrogate pair) is an error with its line.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
-from xlt.data.files import Source, label, lines, open_text
+from xlt.data.files import Source, check_characters, half_a_pair, label, lines, open_text
+from xlt.data.malformed import malformed
 from xlt.errors import XltError, choose
+from xlt.reader_options import advise_format
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+# Escapes are taken one after the other, so that the backslash in "\\ud83d" begins none.
+_ESCAPES = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a whole pair
+    r"|\\u(?P<half>[dD][89a-fA-F][0-9a-fA-F]{2})|\\.|(?P<raw>[\ud800-\udfff])"
+)
 
 
 def read_jsonl(
@@ -33,11 +47,10 @@ def read_jsonl(
             continue
         found += 1
         try:
-            record = _parse(f"{name}:{number}", line, renamed, required)
+            value = _value(line, name, number, "write one complete JSON object on each line")
+            record = _named(f"{name}:{number}", value, renamed, required)
         except XltError as error:
-            if problems is None:
-                raise
-            problems.append(error)
+            malformed(error, problems)
             continue
         yield number, record
     if not found:
@@ -52,30 +65,39 @@ def read_json_array(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """As `read_jsonl`, from one array of objects; positions in it, from 1, instead of lines."""
     name = label(source)
-    with open_text(source) as stream:
-        try:
-            rows = json.load(stream)
-        except json.JSONDecodeError as error:
-            raise XltError(
-                f"not one JSON value: {error.msg}",
-                where=f"{name}:{error.lineno}",
-                fix="if every line is an object of its own, say `format: jsonl`",
-            ) from error
+    rows = load_json(source, fix=f"if every line is an object of its own, {advise_format('jsonl')}")
     if not isinstance(rows, list):
         raise XltError(
             f"a JSON {type(rows).__name__} where an array was expected",
             where=name,
-            fix="write an array of objects, or JSON Lines and `format: jsonl`",
+            fix=f"write an array of objects; or JSON Lines, and {advise_format('jsonl')}",
         )
     renamed = {theirs: ours for ours, theirs in (columns or {}).items()}
     for number, row in enumerate(rows, 1):
         yield number, _named(f"{name}:[{number}]", row, renamed, required)
 
 
+def load_json(source: Source, *, fix: str) -> Any:
+    """The JSON value that a whole file is.
+
+    fix: what to do if it is none.
+    Raises XltError with ``path:line``.
+    """
+    with open_text(source) as stream:
+        return _value(stream.read(), label(source), 1, fix)
+
+
+def to_json(record: Mapping[str, Any]) -> str:
+    """A record in one line, every script as it is. Raises XltError for half of a surrogate pair."""
+    text = json.dumps(record, ensure_ascii=False)
+    check_characters(text, where=f"record {record['id']!r}" if "id" in record else None)
+    return text
+
+
 def write_jsonl(records: Iterable[Mapping[str, Any]], stream: TextIO) -> None:
-    """Write records, every script as it is."""
+    """Write records, one a line, as `to_json` makes them."""
     for record in records:
-        stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+        stream.write(to_json(record) + "\n")
 
 
 def write_json_array(records: Iterable[Mapping[str, Any]], stream: TextIO) -> None:
@@ -83,22 +105,31 @@ def write_json_array(records: Iterable[Mapping[str, Any]], stream: TextIO) -> No
     stream.write("[")
     for number, record in enumerate(records):
         stream.write(",\n" if number else "\n")
-        stream.write(json.dumps(record, ensure_ascii=False))
+        stream.write(to_json(record))
     stream.write("\n]\n")
 
 
-def _parse(
-    where: str, line: str, renamed: Mapping[str, str], required: Sequence[str]
-) -> dict[str, Any]:
+def _value(text: str, name: str, line: int, fix: str) -> Any:
+    """The JSON value of a text that begins in this line."""
     try:
-        value = json.loads(line)
+        value = json.loads(text)
     except json.JSONDecodeError as error:
         raise XltError(
             f"not JSON: {error.msg} at column {error.colno}",
-            where=where,
-            fix="write one complete JSON object on each line",
+            where=f"{name}:{line + error.lineno - 1}",
+            fix=fix,
         ) from error
-    return _named(where, value, renamed, required)
+    except RecursionError as error:
+        raise XltError("JSON that is nested too deeply", where=f"{name}:{line}", fix=fix) from error
+    except ValueError as error:  # a number of thousands of digits
+        raise XltError(f"not JSON: {error}", where=f"{name}:{line}", fix=fix) from error
+    if _SURROGATE.search(text):
+        for match in _ESCAPES.finditer(text):
+            if match["half"] or match["raw"]:
+                code = int(match["half"], 16) if match["half"] else ord(match["raw"])
+                line += text.count("\n", 0, match.start())
+                raise half_a_pair(code, where=f"{name}:{line}")
+    return value
 
 
 def _named(

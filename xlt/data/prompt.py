@@ -15,31 +15,25 @@ from numpy.typing import NDArray
 
 from xlt.data.batch import IGNORED, padded
 from xlt.data.encode import WordEncoder, window_spans
+from xlt.data.subwords import Ids, subwords_of
 
 if TYPE_CHECKING:
     import torch
 
-Ids = NDArray[np.int32]
-
 
 def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[Ids]:
-    """The pieces of every text, without special tokens; nothing is cut."""
-    if not texts:
-        return []
-    encoded = tokenizer(
-        list(texts), add_special_tokens=False, truncation=False, return_attention_mask=False
-    )["input_ids"]
-    return [np.asarray(ids, np.int32) for ids in encoded]
+    """The subwords of every text, without special tokens; nothing is cut."""
+    return subwords_of(tokenizer)(texts)
 
 
 class PromptEncoder:
     """Prompts of any length to windows.
 
-    words: says how many pieces a window has, and which special tokens it begins and ends with.
+    words: says how many subwords a window has, and which special tokens it begins and ends with.
     """
 
     def __init__(self, words: WordEncoder) -> None:
-        self.tokenizer = words.tokenizer
+        self.subwords = words.subwords
         self.prefix, self.suffix, self.room = words.prefix, words.suffix, words.room
 
     def __call__(
@@ -47,12 +41,12 @@ class PromptEncoder:
     ) -> list[tuple[Ids, ...]]:
         """The windows of every prompt, special tokens included.
 
-        reserved: pieces to leave free in each window, for what the model puts there itself.
+        reserved: subwords to leave free in each window, for what the model puts there itself.
         """
-        pieces = encode_texts(self.tokenizer, [*heads, *bodies])
+        subwords = self.subwords([*heads, *bodies])
         return [
             self.windows(head, body, reserved)
-            for head, body in zip(pieces[: len(heads)], pieces[len(heads) :], strict=True)
+            for head, body in zip(subwords[: len(heads)], subwords[len(heads) :], strict=True)
         ]
 
     def windows(self, head: Ids, body: Ids, reserved: int = 0) -> tuple[Ids, ...]:
@@ -71,7 +65,7 @@ def collate_prompts(
 ) -> dict[str, torch.Tensor]:
     """`input_ids` (windows, length), and `window_of` (windows,): the prompt each belongs to.
 
-    limit: pieces that a window may have.
+    limit: subwords that a window may have.
     """
     import torch
 
@@ -84,7 +78,7 @@ def collate_prompts(
 def collate_targets(targets: Sequence[Ids], pad_id: int) -> dict[str, torch.Tensor]:
     """`target_input_ids` (rows, length), and `labels` of the same shape: -100 at the padding.
 
-    Which piece a target is stands in `target_input_ids`, whose ids a trimmed vocabulary
+    Which subword a target is stands in `target_input_ids`, whose ids a trimmed vocabulary
     translates; `labels` says which of them count.
     """
     import torch

@@ -10,16 +10,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import LanguageData, Reference
 from xlt.data import cards
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
-from xlt.errors import XltError
+from xlt.errors import XltError, choose
+from xlt.reader_options import Location, check_options, merge_options
 from xlt.registry import data_cards
+
+if TYPE_CHECKING:
+    from xlt.task import Task
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,7 @@ class ResolvedData:
     files:       read one after the other; empty for hub data.
     hub:         for ``hf:`` data: path or id, configuration, split.
     format:      a format of the task; None: the file's suffix says it.
-    options:     keyword arguments of the task's reader.
-    columns:     our field name → their column name.
+    options:     of the task's reader, as the card and the reference give them.
     select:      which records, by index over all files.
     fingerprint: SHA-256 over the content of the files and all that the records depend on, but
         not over `limit`, which is a sample of them.
@@ -47,7 +50,6 @@ class ResolvedData:
     fingerprint: str
     hub: tuple[str, str | None, str] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    columns: Mapping[str, str] = field(default_factory=dict)
     select: cards.Select | None = None
     limit: int | dict[str, int] | None = None
     card: str | None = None
@@ -132,6 +134,49 @@ def resolve(
     )
 
 
+def check_reference(
+    task: Task,
+    reference: Reference,
+    language: str,
+    split: str,
+    where: str | Callable[[Location], object],
+) -> None:
+    """Raise XltError for a format that the task lacks and for options that its reader lacks.
+
+    language, split: as in `resolve`.
+    where: the key of the reference; or says where a format or an option was written. What is wrong
+        with the reference itself is left to `resolve`; no data are looked at.
+    """
+    if isinstance(where, str):
+        key = where
+
+        def where(location: Location) -> object:
+            return ".".join([key, *map(str, location)])
+
+    if reference.format is not None and reference.format not in task.readable():
+        raise XltError(
+            f"{task.name} has no format called {reference.format!r}",
+            where=where(("format",)),
+            fix=choose(reference.format, task.readable()),
+        )
+    if not reference.options:
+        return
+    if reference.ref.startswith("hf:"):
+        format = None
+    else:
+        name, *rest = reference.ref.split(":")
+        try:
+            if name in data_cards() and len(rest) <= 2:
+                card = cards.get(name)
+                stated = card.split(*[*rest, *(language, split)[len(rest) :]])
+                format = reference.format or stated.format or card.format
+            else:
+                format = task.format_of(Path(reference.ref), reference.format)
+        except XltError:
+            return  # no such card, split or suffix: `resolve` and the reader say so in any case
+    check_options(task, format, reference.options, lambda at: where(("options", *at)))
+
+
 def locate(card: cards.Card, file: cards.File) -> Path | None:
     """Where the file of a card lies on this machine, or None.
 
@@ -208,8 +253,9 @@ def _from_card(
             caveats.append(note)
             differs = True
         files.append(path)
-    options = {**card.options, **chosen.options}
     format = reference.format or chosen.format or card.format
+    cards.check_reader(card, found, split)
+    options = merge_options(merge_options(card.options, chosen.options), reference.options)
     return ResolvedData(
         reference=f"{name}:{found}:{split}",
         language=language,
@@ -217,10 +263,9 @@ def _from_card(
         files=tuple(files),
         format=format,
         options=options,
-        columns=reference.columns,
         select=chosen.select,
         limit=reference.limit,
-        fingerprint=_fingerprint(files, format, options, reference.columns, chosen.select),
+        fingerprint=_fingerprint(files, format, options, chosen.select),
         card=name,
         licence=chosen.licence or card.licence,
         citation=card.citation,
@@ -255,12 +300,10 @@ def _from_path(reference: Reference, path: Path, language: str, split: str) -> R
         split=split,
         files=(path,),
         format=reference.format,
-        columns=reference.columns,
+        options=reference.options,
         limit=reference.limit,
         # Without a format the suffix decides, so the name is part of what the records depend on.
-        fingerprint=_fingerprint(
-            [path], reference.format or path.name, {}, reference.columns, None
-        ),
+        fingerprint=_fingerprint([path], reference.format or path.name, reference.options, None),
     )
 
 
@@ -268,14 +311,12 @@ def _fingerprint(
     files: list[Path],
     format: str,
     options: Mapping[str, Any],
-    columns: Mapping[str, str],
     select: cards.Select | None,
 ) -> str:
     parts = [
         [sha256(path) for path in files],
         format,
         options,
-        columns,
         select.model_dump() if select else None,
     ]
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False)

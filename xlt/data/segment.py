@@ -8,52 +8,72 @@ full stop inside a word too, and every other character is a word of its own, run
 
 - Chinese, in all its languages: one character, one word (spaCy's default as well).
 - Japanese: SudachiPy if installed, else runs of one script (kanji, hiragana, katakana, Latin).
-- Thai: PyThaiNLP if installed; else, as for Lao, Khmer and Burmese, user-perceived characters.
+- Thai: PyThaiNLP if installed; else, as for Lao, Khmer and Burmese, user-perceived characters, each
+  with all marks that follow it (UAX 29 parts Burmese vowel signs from their consonant).
 - Korean: words at spaces, punctuation split off (spaCy's rules, not its mecab analyser).
 - Vietnamese: syllables, as written between spaces.
 
 Sentences end where spaCy's sentencizer says so (the sentence-final marks of 60 scripts), and at
 empty lines. Thai marks no sentence ends.
+
+Whatever the rules, no character of a text is lost but white space, which is in no word, and no word
+begins within a user-perceived character. Marks and invisible characters (a zero-width space, a byte
+order mark) belong to the word that they touch, the one before first; only where white space is on
+both sides they are a word of their own.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
 from xlt import languages
+from xlt.document.text import Offsets, Text
 
-Tokens = Iterator[tuple[str, int, int]]
-"""Word, and its first and last-plus-one position in the text."""
+Segmenter = Callable[[str], Iterable[Offsets]]
+"""Rules of a language: a text → where its words are, in order; see `_complete`."""
 
 _UNICODE_WORD = regex.compile(
     r"""
       \p{Han}\p{M}*                                       # one ideograph
-    | [\p{Hiragana}ー]+ | [\p{Katakana}ー]+
-    | (?:(?=[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])\X)    # a user-perceived character
+    | [\p{scx=Hiragana}&&[\p{L}\p{M}]]+ | [\p{scx=Katakana}&&[\p{L}\p{M}]]+
+    | (?:(?=[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])\X)
     | (?:https?://|www\.)\S+
-    | [\p{L}\p{M}\p{N}\p{Cf}_--\p{Han}--\p{Hiragana}--\p{Katakana}--\p{Thai}--\p{Lao}
+    | [\p{L}\p{M}\p{N}\p{Cf}_--\u200B--\p{Han}--\p{Hiragana}--\p{Katakana}--\p{Thai}--\p{Lao}
         --\p{Khmer}--\p{Myanmar}]+
-      (?: (?<=\p{L}\p{M}*)['’.·:״׳](?=\p{L}) [\p{L}\p{M}\p{N}\p{Cf}_]+
-        | (?<=\p{N})[.,:٫٬](?=\p{N}) [\p{L}\p{M}\p{N}\p{Cf}_]+ )*
-    | (?P<mark>\S)(?P=mark)*
+      (?: (?<=\p{L}\p{M}*)['’.·:״׳](?=\p{L}) [\p{L}\p{M}\p{N}\p{Cf}_--\u200B]+
+        | (?<=\p{N})[.,:٫٬](?=\p{N}) [\p{L}\p{M}\p{N}\p{Cf}_--\u200B]+ )*
+    | (?P<mark>(?=\S)\X)(?P=mark)*
     """,
     regex.VERSION1 | regex.VERBOSE,
 )
 _SCRIPT_RUN = regex.compile(
     r"""
-      [\p{Han}々〆ヶ]+ | [\p{Hiragana}]+ | [\p{Katakana}ー]+ | \p{N}+(?:[.,]\p{N}+)*
-    | [\p{L}\p{M}--\p{Han}--\p{Hiragana}--\p{Katakana}]+ | (?P<mark>\S)(?P=mark)*
+      [\p{Han}々〆ヶ]+ | [\p{scx=Hiragana}&&[\p{L}\p{M}]]+ | [\p{scx=Katakana}&&[\p{L}\p{M}]]+
+    | \p{N}+(?:[.,]\p{N}+)*
+    | [\p{L}\p{M}--\p{Han}--\p{Hiragana}--\p{Katakana}]+ | (?P<mark>(?=\S)\X)(?P=mark)*
     """,
     regex.VERSION1 | regex.VERBOSE,
 )
-_PARAGRAPH = regex.compile(r"\n[^\S\n]*\n\s*")
+_PARAGRAPH_END = regex.compile(r"\n[^\S\n]*\n\s*|\Z", regex.VERSION1)
 
-_INVISIBLE = regex.compile(r"[\p{Cf}\p{M}\s]+")
+_SURROGATE = regex.compile(r"[\uD800-\uDFFF]", regex.VERSION1)
+_NO_WHITE_SPACE = regex.compile(r"[^\s\x1C-\x1F]+", regex.VERSION1)
+"""`str.isspace` and Unicode differ in four separators; here they are white space."""
+_CHARACTER = regex.compile(r"(?=\S)\X\p{M}*", regex.VERSION1)
+"""A user-perceived character, and all marks after it."""
+_DEPENDENT = regex.compile(
+    r"[\p{M}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}"
+    # These are shown, with the digits after them.
+    r"--[\u0600-\u0605\u06DD\u070F\u0890\u0891\u08E2\U000110BD\U000110CD]]+",
+    regex.VERSION1,
+)
+"""What makes no word alone: marks, and what is not seen."""
 
 _SPACELESS = (
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー"
@@ -70,46 +90,50 @@ _OWN_CHOICE = {"jpn": "sudachipy", "tha": "pythainlp", "vie": None}
 _SPACY_NAMES = {"no": "nb"}
 
 
+def sentences(text: str, language: str) -> Iterator[Text]:
+    """The sentences of a text, each exactly as it is written, with its words.
+
+    language: in any form that `xlt.languages.code` knows.
+
+    The white space before and after a sentence is in none; all other characters are in the words.
+    Raises XltError for an unknown language.
+    """
+    for spans in _sentence_spans(text, language):
+        start, end = spans[0][0], spans[-1][1]
+        words = tuple(text[a:b] for a, b in spans)
+        yield Text(text[start:end], words, tuple((a - start, b - start) for a, b in spans))
+
+
+def tokenised(surface: str, language: str) -> Text:
+    """A text with its words, whatever its sentences. Raises XltError for an unknown language."""
+    spans = [span for some in _paragraphs(surface, languages.code(language)) for span in some]
+    return Text(surface, tuple(surface[start:end] for start, end in spans), tuple(spans))
+
+
 def text_words(text: str, language: str) -> list[str]:
-    """The words of a text, whatever its sentences; see `tokenise`."""
-    return [word for words, _ in tokenise(text, language) for word in words]
+    """The words of a text, whatever its sentences; see `tokenised`."""
+    return list(tokenised(text, language).words)
 
 
 def tokenise(text: str, language: str) -> Iterator[tuple[list[str], list[bool]]]:
-    """The sentences of a text: its words, and whether white space follows each.
-
-    language: in any form that `xlt.languages.code` knows.
-    Joining the words with their spaces gives the text back, but for the kind and amount of white
-    space. No word is empty or invisible: format characters that stand alone (a zero-width space
-    between spaces) are left out.
-    """
-    code = languages.code(language)
-    tokens, _ = _tokeniser(code)
-    for paragraph in _PARAGRAPH.split(text):
-        words: list[str] = []
-        spaces: list[bool] = []
-        end = 0
-        for word, start, stop in tokens(paragraph):
-            if _INVISIBLE.fullmatch(word):
-                continue
-            if words:
-                spaces.append(start > end)
-            words.append(word)
-            end = stop
-        if words:
-            spaces.append(True)
-            yield from _sentences(words, spaces)
+    """As `sentences`: the words of each, and whether white space (or the end of a paragraph)
+    follows each."""
+    for spans in _sentence_spans(text, language):
+        yield (
+            [text[start:end] for start, end in spans],
+            [not _NO_WHITE_SPACE.match(text, end) for _, end in spans],
+        )
 
 
 def words(text: str) -> list[str]:
-    """The words of a text whose language is not stated, by Unicode's rules alone; visible ones."""
+    """The words of a text whose language is not stated, by Unicode's rules alone."""
     return [word for word, _, _ in word_spans(text)]
 
 
 def word_spans(text: str) -> list[tuple[str, int, int]]:
     """`words`, with the first and last-plus-one position of each in the text."""
-    found = _matcher(_UNICODE_WORD)(text)
-    return [(word, start, end) for word, start, end in found if not _INVISIBLE.fullmatch(word)]
+    spans = _complete(text, _matcher(_UNICODE_WORD)(text))
+    return [(text[start:end], start, end) for start, end in spans]
 
 
 def join(words: Sequence[str], spaces: Sequence[bool] | None = None) -> str:
@@ -126,12 +150,13 @@ def join(words: Sequence[str], spaces: Sequence[bool] | None = None) -> str:
 
 
 def describe(language: str) -> str:
-    """Which rules `tokenise` uses for a language, and why where they are not its own."""
-    return _tokeniser(languages.code(language))[1]
+    """Which rules `sentences` uses for a language, and why where they are not its own."""
+    return _segmenter(languages.code(language))[1]
 
 
 @cache
-def _tokeniser(code: str) -> tuple[Callable[[str], Tokens], str]:
+def _segmenter(code: str) -> tuple[Segmenter, str]:
+    """The rules for a language, and which ones they are."""
     name = languages.name(code)
     if code in _OWN_CHOICE:
         package = _OWN_CHOICE[code]
@@ -149,7 +174,7 @@ def _tokeniser(code: str) -> tuple[Callable[[str], Tokens], str]:
     return _spacy(short), f"{name}: spaCy's rules ({short})"
 
 
-def _own_choice(code: str, name: str, package: str | None) -> tuple[Callable[[str], Tokens], str]:
+def _own_choice(code: str, name: str, package: str | None) -> tuple[Segmenter, str]:
     if code == "jpn":
         return _matcher(_SCRIPT_RUN), f"{name}: runs of one script ({package} is not installed)"
     if code == "tha":
@@ -172,27 +197,90 @@ def _spacy_name(code: str) -> str | None:
     return None
 
 
-def _matcher(pattern: Any) -> Callable[[str], Tokens]:
-    def tokens(text: str) -> Tokens:
-        for match in pattern.finditer(text):
-            yield match.group(), match.start(), match.end()
-
-    return tokens
+def _matcher(pattern: Any) -> Segmenter:
+    return lambda text: (match.span() for match in pattern.finditer(text))
 
 
-def _spacy(short: str) -> Callable[[str], Tokens]:
+def _spacy(short: str) -> Segmenter:
     import spacy
 
     # By default Korean needs mecab; these are the rules that every other language has.
     config = {"nlp": {"tokenizer": {"@tokenizers": "spacy.Tokenizer.v1"}}} if short == "ko" else {}
     tokenizer = spacy.blank(short, config=config).tokenizer
 
-    def tokens(text: str) -> Tokens:
-        for token in tokenizer(text):
-            if not token.is_space:
-                yield token.text, token.idx, token.idx + len(token.text)
+    def segment(text: str) -> Iterable[Offsets]:
+        encodable = _encodable(text)
+        doc = tokenizer(encodable)
+        if doc.text != encodable:  # another package's analysis that has dropped something
+            return _matcher(_UNICODE_WORD)(text)
+        return ((token.idx, token.idx + len(token)) for token in doc)
 
-    return tokens
+    return segment
+
+
+def _encodable(text: str) -> str:
+    """Text of the same length that spaCy takes: it stores UTF-8."""
+    replaced: str = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return replaced
+
+
+def _complete(text: str, spans: Iterable[Offsets]) -> list[Offsets]:
+    """The words of a text, from what a segmenter has found.
+
+    spans: in order, not overlapping; they may hold white space and leave anything out.
+
+    All characters but white space are in exactly one word, and the words are as the module says.
+    """
+    pieces: list[Offsets] = []
+    before = 0
+    for start, end in (*spans, (len(text), len(text))):
+        for a, b in ((before, start), (start, end)):
+            if a < b:
+                pieces += [match.span() for match in _NO_WHITE_SPACE.finditer(text, a, b)]
+        before = end
+    # Position within a user-perceived character → its end.
+    end_of = {
+        position: match.end()
+        for match in (() if text.isascii() else _CHARACTER.finditer(text))
+        if match.end() - match.start() > 1 and _NO_WHITE_SPACE.fullmatch(match.group())
+        for position in range(match.start() + 1, match.end())
+    }
+    words: list[Offsets] = []
+    for start, end in pieces:
+        start, end = end_of.get(start, start), end_of.get(end, end)
+        if start >= end:
+            continue
+        touches = bool(words) and words[-1][1] == start
+        if touches and any(_DEPENDENT.fullmatch(text, *span) for span in (words[-1], (start, end))):
+            words[-1] = words[-1][0], end
+        else:
+            words.append((start, end))
+    return words
+
+
+def _paragraphs(text: str, code: str) -> Iterator[list[Offsets]]:
+    """The words of each paragraph that has some."""
+    segment, _ = _segmenter(code)
+    start = 0
+    for gap in _PARAGRAPH_END.finditer(text):
+        paragraph = text[start : gap.start()]
+        if spans := _complete(paragraph, segment(paragraph)):
+            yield [(start + a, start + b) for a, b in spans]
+        start = gap.end()
+
+
+def _sentence_spans(text: str, language: str) -> Iterator[list[Offsets]]:
+    """The words of each sentence, by their place in the text."""
+    for spans in _paragraphs(text, languages.code(language)):
+        # What is not seen ends no sentence, and begins none.
+        seen = {
+            number: core
+            for number, (start, end) in enumerate(spans)
+            if (core := _DEPENDENT.sub("", text[start:end]))
+        }
+        starts = [n for n, begins in zip(seen, _begins(list(seen.values())), strict=True) if begins]
+        for start, end in pairwise([0, *starts[1:], len(spans)]):
+            yield spans[start:end]
 
 
 @cache
@@ -203,11 +291,19 @@ def _sentencizer() -> tuple[Any, Any]:
     return Sentencizer(), Vocab()
 
 
-def _sentences(words: list[str], spaces: list[bool]) -> Iterator[tuple[list[str], list[bool]]]:
+def _begins(words: Sequence[str]) -> list[bool]:
+    """Of each word, whether a sentence begins with it."""
     from spacy.tokens import Doc
 
     sentencizer, vocab = _sentencizer()
     # It knows "!" but not "!!"; three full stops are an ellipsis and end nothing.
-    marks = [w[0] if len({*w}) == 1 and w[0] != "." else w for w in words]
-    for sentence in sentencizer(Doc(vocab, words=marks, spaces=spaces)).sents:
-        yield words[sentence.start : sentence.end], spaces[sentence.start : sentence.end]
+    marks = [w[0] if len({*w}) == 1 and w[0] != "." else w for w in map(_encodable, words)]
+    doc = sentencizer(Doc(vocab, words=marks))
+    return [bool(start == 1) for start in doc.to_array("SENT_START")]
+
+
+def with_words(surface: str) -> Text:
+    """A text whose language is not stated, with its words by Unicode's rules alone."""
+    spans = word_spans(surface)
+    words, offsets = (word for word, *_ in spans), ((start, end) for _, start, end in spans)
+    return Text(surface, tuple(words), tuple(offsets))

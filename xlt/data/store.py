@@ -1,15 +1,15 @@
-"""Records as Arrow files, memory-mapped, cached under the content that they were read from."""
+"""Documents as Arrow files, memory-mapped, cached under the content that they were read from."""
 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import logging
 import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,47 +17,47 @@ from xlt.data import columns as columns_module
 from xlt.data import conllu, files, jsonl
 from xlt.data.checksums import cache_dir, sha256
 from xlt.data.references import ResolvedData
+from xlt.document import Document, Documents
 from xlt.errors import XltError, choose
+from xlt.reader_options import check_options, read_with
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-
-    from xlt.task import Record, Task
+    from xlt.task import Task
 
 log = logging.getLogger(__name__)
 
-__all__ = ["cache_dir", "load_records", "read_records"]
+__all__ = ["cache_dir", "load_documents", "read_documents"]
 
 
-def load_records(task: Task, resolved: ResolvedData, data_seed: int) -> Dataset:
-    """The records of the data, in their order, with the columns of ``task.features()``.
+def load_documents(task: Task, resolved: ResolvedData, data_seed: int) -> Documents:
+    """The documents of the data, in their order.
 
     data_seed: draws the sample if `resolved.limit` is less than what there is. A larger limit
-        with the same seed has the smaller sample's records and more.
+        with the same seed has the smaller sample's documents and more.
 
-    Raises XltError with ``path:line`` for malformed data and if there is no record.
+    Raises XltError with ``path:line`` for malformed data and if there is no document.
     """
     from datasets import Dataset
 
     path = _cache_path(task, resolved)
     if not path.is_file():
         _build(task, resolved, path)
-    dataset = Dataset.from_file(str(path))
+    documents = Documents(Dataset.from_file(str(path)), task.schema)
     limit = resolved.limit
     if isinstance(limit, Mapping):
-        return dataset.select(_until(task, dataset, limit, data_seed, resolved.reference))
-    if limit is None or limit >= len(dataset):
-        return dataset
-    return dataset.select(sample(len(dataset), limit, data_seed))
+        return documents.select(_until(task, documents, limit, data_seed, resolved.reference))
+    if limit is None or limit >= len(documents):
+        return documents
+    return documents.select(sample(len(documents), limit, data_seed))
 
 
 def _until(
-    task: Task, dataset: Dataset, limit: Mapping[str, int], seed: int, where: str
+    task: Task, documents: Documents, limit: Mapping[str, int], seed: int, where: str
 ) -> list[int]:
-    """Indices of records drawn until they reach one of the sizes; the last may go beyond it."""
+    """Indices of documents drawn until they reach one of the sizes; the last may go beyond it."""
     import numpy as np
 
-    sizes = [task.sizes(record) for record in dataset]
+    sizes = [task.sizes(document) for document in documents]
     for name in limit:
         if name not in sizes[0]:
             raise XltError(
@@ -83,44 +83,29 @@ def sample(size: int, limit: int, seed: int) -> list[int]:
     return sorted(int(i) for i in drawn)
 
 
-def read_records(task: Task, resolved: ResolvedData) -> Iterator[Record]:
-    """The records straight from the files, selected but not limited, one at a time."""
-    for index, record in enumerate(_all_records(task, resolved)):
+def read_documents(task: Task, resolved: ResolvedData) -> Iterator[Document]:
+    """The documents straight from the files, selected but not limited, one at a time."""
+    for index, document in enumerate(_all_documents(task, resolved)):
         select = resolved.select
         if select is None or index % select.modulo in select.remainder:
-            if record.get("language") == "":
-                record["language"] = resolved.language
-            yield record
+            stated = document.language
+            yield document if stated else replace(document, language=resolved.language)
 
 
-def _all_records(task: Task, resolved: ResolvedData) -> Iterator[Record]:
+def _all_documents(task: Task, resolved: ResolvedData) -> Iterator[Document]:
     if resolved.hub is not None:
-        from xlt.data.hub import hub_records, open_hub
+        from xlt.data.hub import hub_rows, open_hub
 
-        rows = hub_records(open_hub(resolved.hub), task, dict(resolved.columns))
+        options = check_options(task, None, resolved.options, lambda _: resolved.reference)
+        rows = hub_rows(open_hub(resolved.hub), task, options.get("columns", {}))
         for number, row in enumerate(rows):
-            yield task.adopt(row, where=f"{resolved.reference}[{number}]")
+            yield task.validate_row(row, where=f"{resolved.reference}[{number}]")
         return
-    options = dict(resolved.options)
-    if resolved.columns:
-        options["columns"] = dict(resolved.columns)
-    _check_options(task, options, resolved)
     for path in resolved.files:
-        yield from task.read(path, task.format_of(path, resolved.format), **options)
-
-
-def _check_options(task: Task, options: dict[str, object], resolved: ResolvedData) -> None:
-    parameters = inspect.signature(task.read).parameters
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        return
-    known = [name for name in parameters if name not in ("self", "path", "format")]
-    for name in options:
-        if name not in known:
-            raise XltError(
-                f"the reader of {task.name} has no option {name!r}",
-                where=resolved.reference,
-                fix=choose(name, known),
-            )
+        format = task.format_of(path, resolved.format)
+        yield from read_with(
+            task, path, format, resolved.options, where=lambda _: resolved.reference
+        )
 
 
 def _cache_path(task: Task, resolved: ResolvedData) -> Path:
@@ -135,9 +120,8 @@ def _cache_path(task: Task, resolved: ResolvedData) -> Path:
         module = Path(file)
         own = sorted(module.parent.glob("*.py")) if module.name == "__init__.py" else [module]
         code += [sha256(path) for path in own]
-    parts = [__version__, code, str(task.features()), task.options.model_dump_json()]
-    if "language" in task.features():
-        parts.append(resolved.language)
+    schema = str(task.schema.features())
+    parts = [__version__, code, schema, task.options.model_dump_json(), resolved.language]
     variant = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
     name = f"{resolved.fingerprint[:32]}-{task.name}-{variant}.arrow"
     return cache_dir() / "records" / name
@@ -161,13 +145,14 @@ def _build(task: Task, resolved: ResolvedData, path: Path) -> None:
         part = Path(name)
         try:
             count = 0
-            with ArrowWriter(features=task.features(), path=name, writer_batch_size=1000) as writer:
-                for record in read_records(task, resolved):
-                    writer.write(record)
+            schema = task.schema
+            with ArrowWriter(features=schema.features(), path=name, writer_batch_size=1000) as rows:
+                for document in read_documents(task, resolved):
+                    rows.write(schema.to_row(document))
                     count += 1
                 # Finalising an empty file fails: there is no batch to take the schema from.
                 if count:
-                    writer.finalize()
+                    rows.finalize()
             if not count:
                 raise XltError(
                     "there is no record in this data",

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TextIO
 
-from xlt.data.files import Source, label, lines
+from xlt.data.files import Source, check_characters, label, lines
 from xlt.errors import XltError
 
 
@@ -22,17 +22,24 @@ def read_tsv(
     quoted:  cells are quoted as in CSV, so that they may hold tabs; by default a quotation mark
         is text, as in most corpora.
 
-    Raises XltError with ``path:line`` for a row with another number of cells than the first line.
+    Raises XltError with ``path:line`` for a row with another number of cells than the first line,
+    two columns of one name, and a quotation mark that nothing closes.
     """
     name = label(source)
     renamed = {theirs: ours for ours, theirs in (columns or {}).items()}
-    rows = _quoted(source) if quoted else ((n, line.split("\t")) for n, line in lines(source))
+    rows = _quoted(source, name) if quoted else ((n, line.split("\t")) for n, line in lines(source))
     header: list[str] | None = None
     for number, cells in rows:
         if not any(cells):
             continue
         if header is None:
             header = [renamed.get(cell.strip(), cell.strip()) for cell in cells]
+            if twice := {column for column in header if header.count(column) > 1}:
+                raise XltError(
+                    f"two columns are called {sorted(twice)[0]!r}",
+                    where=f"{name}:{number}",
+                    fix="rename one of them",
+                )
             continue
         if len(cells) != len(header):
             raise XltError(
@@ -43,7 +50,7 @@ def read_tsv(
         yield number, dict(zip(header, cells, strict=True))
 
 
-def _quoted(source: Source) -> Iterator[tuple[int, list[str]]]:
+def _quoted(source: Source, name: str) -> Iterator[tuple[int, list[str]]]:
     numbers: list[int] = []
 
     def texts() -> Iterator[str]:
@@ -52,21 +59,36 @@ def _quoted(source: Source) -> Iterator[tuple[int, list[str]]]:
             yield line + "\n"
 
     begin = 0
-    for cells in csv.reader(texts(), delimiter="\t"):
-        yield numbers[begin], cells
-        begin = len(numbers)
+    try:
+        for cells in csv.reader(texts(), delimiter="\t", strict=True):
+            yield numbers[begin], cells
+            begin = len(numbers)
+    except csv.Error as error:
+        raise XltError(
+            f"a quotation mark that does not fit ({error})",
+            where=f"{name}:{numbers[begin]}",
+            fix='double each quotation mark within a quoted cell (""), or, if they are text, '
+            "say `quoted: false`",
+        ) from error
 
 
 def write_tsv(records: Iterable[Mapping[str, str]], stream: TextIO, columns: Sequence[str]) -> None:
-    """Write a header and a row for each record. Raises XltError for a tab or line break in it."""
+    """Write a header and a row for each record.
+
+    Raises XltError for what `read_tsv` could not give back: a tab or line break, nothing at all.
+    """
     stream.write("\t".join(columns) + "\n")
     for record in records:
+        where = f"record {record['id']!r}" if "id" in record else None
         cells = [record[column] for column in columns]
         for column, cell in zip(columns, cells, strict=True):
             if any(mark in cell for mark in "\t\n\r"):
                 raise XltError(
                     f"{column} has a tab or a line break, which a table cannot hold: {cell[:40]!r}",
-                    where=record.get("id"),
-                    fix="write JSON Lines",
+                    where=where,
+                    fix="write JSON Lines (format jsonl)",
                 )
+            check_characters(cell, where=where)
+        if not any(cells):
+            raise XltError("a row of which every cell is empty", where=where, fix="leave it out")
         stream.write("\t".join(cells) + "\n")

@@ -89,6 +89,16 @@ class Text:
             raise ValueError(f"no word stands for {surface[at:].strip()[:40]!r}")
         return cls(surface, words, tuple(offsets))
 
+    def with_multiword(self, words: Sequence[str], ranges: Iterable[tuple[int, int]]) -> Text:
+        """The text with other words in the places of its own, which are tokens.
+
+        ranges: of each token, the words [i, j) that it stands for; several where it is a multiword
+            token (*delle*: di, le).
+        """
+        places = zip(self.offsets, ranges, strict=True)
+        offsets = [place for place, (first, last) in places for _ in range(first, last)]
+        return Text(self.surface, tuple(words), tuple(offsets), self.joined)
+
     @property
     def space_after(self) -> list[bool]:
         """For each word, whether white space (or the end) follows; False within a multiword token

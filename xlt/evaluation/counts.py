@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from xlt.task import Record, Task
+    from xlt.document import Document
+    from xlt.task import Task
 
 
 def count_matrix(
-    task: Task, gold: Sequence[Record], predicted: Sequence[Record]
+    task: Task, gold: Sequence[Document], predicted: Sequence[Document]
 ) -> NDArray[np.float64]:
     """Sufficient statistics of every record, shape (records, len(task.count_names))."""
     if not gold:

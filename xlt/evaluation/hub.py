@@ -13,11 +13,14 @@ Importing this module imports `evaluate`, which takes seconds: nothing else in x
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from xlt.document import Document
+from xlt.document.document import Row
 from xlt.errors import XltError
 from xlt.registry import tasks
 
@@ -52,22 +55,51 @@ class TaskMetric(evaluate.EvaluationModule):
         super().__init__(config_name=config_name, **settings)
 
     def _info(self) -> evaluate.EvaluationModuleInfo:
-        features = self.task.features()
+        # Rows of a task have no schema that holds for all of its formats: they travel as JSON.
+        row = datasets.Value("string")
         return evaluate.EvaluationModuleInfo(
             description=f"{self.task.name}: {', '.join(self.task.metrics_reported)}, in percent",
             citation="",
-            inputs_description="predictions and references: records of the task, in one order",
-            features=datasets.Features({"predictions": features, "references": features}),
+            inputs_description="predictions and references: rows with the columns "
+            f"{', '.join(self.task.columns)}, in one order",
+            features=datasets.Features({"predictions": row, "references": row}),
         )
 
-    def _compute(
-        self, predictions: Sequence[dict[str, Any]], references: Sequence[dict[str, Any]]
-    ) -> dict[str, float]:
+    def add_batch(
+        self,
+        *,
+        predictions: Sequence[Row] | None = None,
+        references: Sequence[Row] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().add_batch(
+            predictions=_as_json(predictions), references=_as_json(references), **kwargs
+        )
+
+    def add(
+        self, *, prediction: Row | None = None, reference: Row | None = None, **kwargs: Any
+    ) -> None:
+        self.add_batch(
+            predictions=None if prediction is None else [prediction],
+            references=None if reference is None else [reference],
+            **kwargs,
+        )
+
+    def _compute(self, predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
         counts = [
-            self.task.counts(gold, predicted)
+            self.task.counts(self._document(gold), self._document(predicted))
             for gold, predicted in zip(references, predictions, strict=True)
         ]
         return {name: float(v) for name, v in self.task.metrics(np.sum(counts, axis=0)).items()}
+
+    def _document(self, text: str) -> Document:
+        row = json.loads(text)
+        document: Document = self.task.validate_row(row, where=f"record {row.get('id')}")
+        return document
+
+
+def _as_json(rows: Sequence[Row] | None) -> list[str] | None:
+    return None if rows is None else [json.dumps(row, ensure_ascii=False) for row in rows]
 
 
 def load(task: str, *, options: Mapping[str, Any] | None = None, **settings: Any) -> TaskMetric:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,8 +38,20 @@ def choose_precision(wanted: str, device: str) -> str:
     return "fp32"
 
 
+_ISA_WITHOUT_BF16 = frozenset(
+    ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
+)
+"""Values of oneDNN's ONEDNN_MAX_CPU_ISA under which it computes no bf16 product natively."""
+
+
 def _cpu_has_bf16() -> bool:
-    """Native bf16 products: emulation would be slower than fp32."""
+    """Native bf16 products, which oneDNN computes: emulation would be slower than fp32.
+
+    A processor that is told to do less (ONEDNN_MAX_CPU_ISA, oneDNN's "CPU dispatcher control")
+    counts as one that can do no more.
+    """
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _ISA_WITHOUT_BF16:
+        return False
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:

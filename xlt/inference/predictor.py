@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from xlt.data.batch import prediction_batches
+from xlt.document import Document
 from xlt.inference.device import autocast, out_of_memory
-from xlt.task import Example, Record, Task
+from xlt.task import Example, Task
 
 if TYPE_CHECKING:
     from xlt.model.task_model import TaskModel
@@ -34,9 +35,9 @@ class Predictor:
     device: str = "cpu"
     pieces: PieceTable | None = None
 
-    def __call__(self, records: Sequence[Record], examples: Sequence[Example]) -> list[Record]:
+    def __call__(self, records: Sequence[Document], examples: Sequence[Example]) -> list[Document]:
         """Copies of the records with predicted annotation, in their order."""
-        predicted: list[Record | None] = [None] * len(examples)
+        predicted: list[Document | None] = [None] * len(examples)
         for batch, outputs in self.batches(examples):
             decoded = self.decode(records, examples, batch, outputs)
             for i, record in zip(batch, decoded, strict=True):
@@ -74,11 +75,11 @@ class Predictor:
 
     def decode(
         self,
-        records: Sequence[Record],
+        records: Sequence[Document],
         examples: Sequence[Example],
         batch: Sequence[int],
         outputs: Mapping[str, torch.Tensor],
-    ) -> list[Record]:
+    ) -> list[Document]:
         """What the outputs for a batch (of `batches`) mean."""
         chosen = [examples[i] for i in batch]
         found = [records[example.index] for example in chosen]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import Model
+from xlt.data.subwords import TOKENISATION
 from xlt.errors import XltError
 from xlt.model import embedded
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from xlt.data.encode import WordEncoder
     from xlt.data.encode_pairs import PairEncoder
+    from xlt.data.subwords import Subwords
     from xlt.task import Labels
 
 UNBOUNDED = 512
@@ -35,12 +37,14 @@ class Backbone:
     random:  take the architecture and the tokenizer but not the weights.
     labels:  of the model that is built on it, for tasks whose prompts name labels: `encode` is not
         given any for data that are to be predicted.
+    tokenisation: how words became subwords when the model was trained (`ModelInfo`).
     """
 
     source: str
     options: Model
     random: bool = False
     labels: Labels = field(default_factory=dict)
+    tokenisation: int = TOKENISATION
     _offline: bool = field(default_factory=lambda: bool(os.environ.get("HF_HUB_OFFLINE")))
 
     def __post_init__(self) -> None:
@@ -56,8 +60,7 @@ class Backbone:
     def tokenizer(self) -> Any:
         from transformers import AutoTokenizer
 
-        # Byte-level BPE needs the space before a word to be part of it when words come one by one.
-        tokenizer = self._load(AutoTokenizer.from_pretrained, add_prefix_space=True)
+        tokenizer = self._load(AutoTokenizer.from_pretrained)
         # Without its files, transformers makes a tokenizer that knows no word.
         if tokenizer.vocab_size <= len(tokenizer.all_special_ids):
             raise XltError(
@@ -69,15 +72,15 @@ class Backbone:
         if backend is not None and backend.decoder is None:
             from tokenizers import decoders
 
-            # An encoder's tokenizer never had to turn pieces into text. (Its steps may be several,
-            # of which one puts ▁ in place of spaces.)
+            # An encoder's tokenizer never had to turn subwords into text. (Its steps may be
+            # several, of which one puts ▁ in place of spaces.)
             if "Metaspace" in repr(backend.pre_tokenizer):
                 backend.decoder = decoders.Metaspace()
         return tokenizer
 
     @cached_property
     def max_length(self) -> int:
-        """Pieces in a window, special tokens included."""
+        """Subwords in a window, special tokens included."""
         config = self.config
         limits = [self.options.max_length or UNBOUNDED]
         if self.options.max_length is None and self.tokenizer.model_max_length < 1_000_000:
@@ -89,10 +92,25 @@ class Backbone:
             limits.append(positions - offset)
         return int(min(limits))
 
+    @property
+    def subwords(self) -> Subwords:
+        """The tokenizer for text that comes from data."""
+        from xlt.data.subwords import subwords_of
+
+        return subwords_of(self.tokenizer)
+
     @cached_property
     def words(self) -> WordEncoder:
+        """Raises XltError for a model that was trained with other subwords."""
         from xlt.data.encode import WordEncoder
 
+        if self.tokenisation != TOKENISATION:
+            raise XltError(
+                "the model was trained with each word tokenised by itself; here words are tokenised"
+                " as they stand in the text, which it has not learnt to read",
+                where=self.source,
+                fix="train it again with this version of xlt, or predict with the one that made it",
+            )
         return WordEncoder(self.tokenizer, self.max_length)
 
     @cached_property
@@ -288,7 +306,7 @@ def best_attention(config: PreTrainedConfig, auto_class: Any) -> str:
     """The attention kernel measured fastest for this device.
 
     scripts/benchmark_attention.py, CPU, bf16: a training step with eager takes 83-96 % of sdpa's
-    time; prediction alone would be faster with sdpa from 64 pieces on.
+    time; prediction alone would be faster with sdpa from 64 subwords on.
     """
     import torch
     from transformers import MODEL_MAPPING

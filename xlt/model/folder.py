@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xlt.config.schema import Model
+from xlt.data.subwords import TOKENISATION, WORD_BY_WORD
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.task_model import TaskModel
@@ -22,7 +23,10 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a folder's model is: enough to predict with it, without the config that made it."""
+    """What a folder's model is: enough to predict with it, without the config that made it.
+
+    tokenisation: how words became its subwords; other subwords are not what it has learnt.
+    """
 
     task: str
     options: dict[str, Any]
@@ -30,6 +34,7 @@ class ModelInfo:
     encoder: str
     max_length: int
     languages: list[str] = field(default_factory=list)
+    tokenisation: int = TOKENISATION
     format: int = FORMAT
 
 
@@ -51,7 +56,7 @@ def read_info(folder: Path) -> ModelInfo:
                 fix="upgrade xlt",
             )
         raw["labels"] = {layer: tuple(values) for layer, values in raw["labels"].items()}
-        return ModelInfo(**raw)
+        return ModelInfo(**{"tokenisation": WORD_BY_WORD, **raw})  # an older xlt did not say
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise XltError(
             f"{INFO} is damaged ({error})", where=path, fix="restore the folder or train again"
@@ -78,7 +83,7 @@ def load_model(
             else {}
         ),
     )
-    backbone = Backbone(str(folder), settings)
+    backbone = Backbone(str(folder), settings, tokenisation=info.tokenisation)
     return task, backbone, task.load(folder, backbone, info.labels)
 
 

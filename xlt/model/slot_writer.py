@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from xlt.data.encode import EncodedWords
 from xlt.data.prompt import PromptEncoder, collate_prompts, collate_targets, encode_texts, pad_rows
+from xlt.document import Span
 from xlt.model.backbone import Backbone
 from xlt.model.constrain import FillSlots
 from xlt.model.decoder import end_id
 from xlt.model.generation import Generation
 from xlt.model.seq2seq import Seq2Seq
 from xlt.model.tag_writer import UNLIKELY, tag_pieces, types, word_pieces
-from xlt.projection.pair import Span
 from xlt.task import Example, Labels
 
 Ids = NDArray[np.int32]
@@ -166,11 +166,11 @@ def encode_slots(
         kinds = [span.kind for span in known]
         owners = np.concatenate([o[o >= 0] for o in words.word_of])
         cuts = np.searchsorted(owners, np.arange(1, words.n_words))
-        copies = np.split(words.pieces, cuts)[: words.n_words]
+        copies = np.split(words.subwords, cuts)[: words.n_words]
         inputs: dict[str, Any] = {
             "words": words, "pad": backbone.pad_id, "owners": owners,
-            "windows": prompts.windows(skeleton.of(kinds), words.pieces),
-            "units": copies if units == "words" else np.split(words.pieces, len(owners)),
+            "windows": prompts.windows(skeleton.of(kinds), words.subwords),
+            "units": copies if units == "words" else np.split(words.subwords, len(owners)),
             "slots": [number[kind] for kind in kinds],
         }  # fmt: skip
         if labels:

@@ -166,7 +166,7 @@ class TagWriting:
         """What an `Example` of these words holds. spans: the gold ones (type, start, end)."""
         owners = np.concatenate([o[o >= 0] for o in words.word_of])
         cuts = np.searchsorted(owners, np.arange(1, words.n_words))
-        copies = np.split(words.pieces, cuts)[: words.n_words]
+        copies = np.split(words.subwords, cuts)[: words.n_words]
         found: dict[str, Any] = {"words": words, "pad": self.pad, "copies": copies}
         if spans is None:
             return found

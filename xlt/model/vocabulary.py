@@ -19,6 +19,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
+from xlt.data.subwords import subwords_of
 from xlt.errors import XltError
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class Trimmed:
     is made and before LoRA.
 
     model:     any PreTrainedModel, encoder or encoder-decoder.
-    tokenizer: its special pieces are kept; its unknown piece stands for those that are not.
+    tokenizer: its special pieces are kept; its unknown piece (`Subwords.unknown` where it has none)
+        stands for those that are not.
     pieces:    ids to keep (`needed_pieces`).
     stored:    reads a parameter back from the checkpoint (`stored_weights`), so that no full
         matrix stays in memory; where it has none, or another one than the model, the model's own
@@ -94,10 +96,9 @@ class Trimmed:
         embedding: Any = model.get_input_embeddings()
         self.full_size = int(embedding.weight.shape[0])
         keep = {*map(int, tokenizer.all_special_ids), *_special_ids(model, self.full_size)}
+        # Not the padding, which is no text: a word of nothing else would not be there.
         unknown = tokenizer.unk_token_id
-        if unknown is None:
-            unknown = tokenizer.pad_token_id
-        unknown = 0 if unknown is None else int(unknown)
+        unknown = subwords_of(tokenizer).unknown if unknown is None else int(unknown)
         padding = embedding.padding_idx
         if padding is not None and _counts_positions_from_padding(model):
             # Keeping everything below it leaves the padding id, and so all positions, unmoved.

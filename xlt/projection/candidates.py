@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from xlt.config.schema import ProjectionSettings
+from xlt.document import Document, Span
 from xlt.errors import XltError
 from xlt.inference.loading import find_model, make_direct_predictor
 from xlt.model.folder import fingerprint_folder, read_info
 from xlt.model.slot_writer import SlotWriter, Units, encode_slots, proposals
-from xlt.projection.pair import AlignedPair, Span
-from xlt.task import Record, Task
+from xlt.projection.layers import spans_of, translated
+from xlt.projection.pair import AlignedPair
+from xlt.task import Task
 
 
 class Candidates:
@@ -45,47 +48,47 @@ class Candidates:
         )
 
     def __call__(
-        self, found: Sequence[tuple[Record, Mapping[str, AlignedPair], bool]]
-    ) -> list[dict[str, list[Span]]]:
-        """Of each record, the spans on its translations, by text.
+        self, projected: Sequence[tuple[Document, Mapping[str, AlignedPair], bool]]
+    ) -> list[Sequence[Span]]:
+        """Of each document, the spans on the translation of its first text.
 
-        A model that fills slots is asked for the types of the record's own spans, and all that its
-        search finds are proposed.
+        A model that fills slots is asked for the types of the document's own spans, and all that
+        its search finds are proposed.
         """
         if isinstance(self.predictor.model, SlotWriter):
-            return self._filled(self.predictor.model, found)
-        records: dict[int, Record] = {}
-        for n, (record, pairs, _) in enumerate(found):
-            if all(pair.target for pair in pairs.values()):
-                translated = self.task.translated(record, pairs)
-                if translated is not None:
-                    records[n] = translated
-        given = list(records.values())
+            return self._filled(self.predictor.model, projected)
+        documents: dict[int, Document] = {}
+        for n, (document, pairs, _) in enumerate(projected):
+            if all(pair.target.words for pair in pairs.values()):
+                moved = translated(self.task, document, pairs, ProjectionSettings(guard="keep"))
+                if moved is not None:
+                    documents[n] = moved
+        given = list(documents.values())
         predicted = self.predictor(given, self.task.encode(given, self.backbone, None))
-        spans: list[dict[str, list[Span]]] = [{} for _ in found]
-        for n, record in zip(records, predicted, strict=True):
-            spans[n] = self.task.spans(record)
+        spans: list[Sequence[Span]] = [() for _ in projected]
+        for n, document in zip(documents, predicted, strict=True):
+            spans[n] = spans_of(self.task, document)
         return spans
 
     def _filled(
         self,
         model: SlotWriter,
-        found: Sequence[tuple[Record, Mapping[str, AlignedPair], bool]],
-    ) -> list[dict[str, list[Span]]]:
-        texts = [
-            (n, name, pair.target, self.task.spans(record)[name])
-            for n, (record, pairs, _) in enumerate(found)
-            for name, pair in pairs.items()
-            if pair.target and self.task.spans(record).get(name)
+        projected: Sequence[tuple[Document, Mapping[str, AlignedPair], bool]],
+    ) -> list[Sequence[Span]]:
+        first = self.task.texts[0]
+        asked = [
+            (n, pairs[first].target, spans)
+            for n, (document, pairs, _) in enumerate(projected)
+            if pairs[first].target.words and (spans := spans_of(self.task, document))
         ]
-        encoded = self.backbone.words([words for _, _, words, _ in texts])
+        encoded = self.backbone.words([text for _, text, _ in asked])
         units: Units = "pieces" if self.within_words else "words"
-        examples = encode_slots(encoded, [a for *_, a in texts], self.backbone, None, units)
-        spans: list[dict[str, list[Span]]] = [{} for _ in found]
+        examples = encode_slots(encoded, [spans for *_, spans in asked], self.backbone, None, units)
+        proposed: list[Sequence[Span]] = [() for _ in projected]
         filled = self.predictor.each(
             examples, lambda batch: model.fill(**batch, several=model.generation.beams)
         )
         for position, rows in filled:
-            n, name, *_ = texts[position]
-            spans[n][name] = proposals(rows, examples[position], model.labels, units)
-        return spans
+            n = asked[position][0]
+            proposed[n] = proposals(rows, examples[position], model.labels, units)
+        return proposed

@@ -8,97 +8,100 @@ brackets are which is decided by translating every span for itself and comparing
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
 
+from xlt.document import Offsets, Span, Text
 from xlt.projection.matching import Match, assign
-from xlt.projection.pair import Span
 
 BRACKETS = (("[", "]"), ("{", "}"), ("(", ")"), ("<", ">"))
 """The first pair of which the text has neither is used."""
 
 
-def brackets_for(words: Sequence[str]) -> tuple[str, str] | None:
-    """Brackets that do not occur in the words; None if all do."""
-    text = "".join(words)
-    return next((pair for pair in BRACKETS if not set(pair) & set(text)), None)
+def brackets_for(surface: str) -> tuple[str, str] | None:
+    """Brackets that do not occur in the text; None if all do."""
+    return next((pair for pair in BRACKETS if not set(pair) & set(surface)), None)
 
 
 def outermost(spans: Sequence[Span]) -> list[Span]:
     """The spans without those that overlap an earlier or a longer one: brackets cannot cross."""
-    found: list[Span] = []
+    kept: list[Span] = []
     for span in sorted(spans, key=lambda s: (s.start, -s.end)):
-        if not found or span.start >= found[-1].end:
-            found.append(span)
-    return found
+        if not kept or span.start >= kept[-1].end:
+            kept.append(span)
+    return kept
 
 
-def mark(words: Sequence[str], spans: Sequence[Span], brackets: tuple[str, str]) -> list[str]:
-    """The words with brackets around spans that do not overlap."""
+def mark(text: Text, spans: Sequence[Span], brackets: tuple[str, str]) -> Text:
+    """The text with brackets around spans that do not overlap, as part of their outer words."""
+    opening, closing = brackets
     left = {span.start for span in spans}
     right = {span.end - 1 for span in spans}
-    marked: list[str] = []
-    for n, word in enumerate(words):
-        opened = brackets[0] if n in left else ""
-        marked.append(opened + word + (brackets[1] if n in right else ""))
-    return marked
+    surface: list[str] = []
+    words: list[str] = []
+    offsets: list[Offsets] = []
+    at = added = 0
+    for n, (word, (start, end)) in enumerate(zip(text.words, text.offsets, strict=True)):
+        before, after = opening * (n in left), closing * (n in right)
+        # The words of a multiword token have one place: it is written once.
+        surface.append(text.surface[at:start] + before + text.surface[max(at, start) : end] + after)
+        words.append(before + word + after)
+        begin = start + added
+        added += len(before) + len(after)
+        offsets.append((begin, end + added))
+        at = max(at, end)
+    surface.append(text.surface[at:])
+    if len(set(text.offsets)) < len(text.offsets):
+        return Text("".join(surface))
+    return replace(text, surface="".join(surface), words=tuple(words), offsets=tuple(offsets))
 
 
-def unmark(
-    words: Sequence[str], spaces: Sequence[bool], brackets: tuple[str, str]
-) -> tuple[list[str], list[bool], list[Span]]:
-    """Words and spaces of a translation without brackets, and what stood in them.
+def unmark(surface: str, brackets: tuple[str, str]) -> tuple[str, list[Offsets]]:
+    """A translation without brackets, and where in it stood what was in them.
 
-    Where brackets do not match, as where they cross, there is nothing in them.
+    Where brackets do not match, as where they cross, nothing is known to have been in them.
     """
-    kept: list[str] = []
-    after: list[bool] = []
-    found: list[Span] = []
-    begun: list[int] = []
+    clean: list[str] = []
+    regions: list[Offsets] = []
+    opened: list[int] = []
     sound = True
-    for word, space in zip(words, spaces, strict=True):
-        text = word
-        while text.startswith(brackets[0]):
-            begun.append(len(kept))
-            text = text[1:]
-        closes = 0
-        while text.endswith(brackets[1]):
-            closes += 1
-            text = text[:-1]
-        inner = text.replace(brackets[0], "").replace(brackets[1], "")
-        sound = sound and inner == text
-        if inner:
-            kept.append(inner)
-            after.append(space)
-        elif space and after:
-            after[-1] = True
-        for _ in range(closes):
-            if not begun:
+    for character in surface:
+        if character == brackets[0]:
+            opened.append(len(clean))
+        elif character == brackets[1]:
+            if not opened:
                 sound = False
-            elif begun[-1] < len(kept):
-                found.append(Span("", begun.pop(), len(kept)))
+            elif "".join(clean[opened[-1] :]).strip():
+                regions.append((opened.pop(), len(clean)))
             else:
-                begun.pop()
-    return kept, after, found if sound and not begun else []
+                opened.pop()
+        elif not (character == " " and clean and clean[-1] == " "):
+            clean.append(character)
+    return "".join(clean), regions if sound and not opened else []
 
 
 def match(
     spans: Sequence[Span],
-    translations: Sequence[Sequence[str]],
+    translations: Sequence[str],
     regions: Sequence[Span],
-    words: Sequence[str],
+    target: Text,
 ) -> list[Match]:
-    """Which region each span is.
+    """Which region of the target each span is.
 
-    translations: of each span for itself, as words.
+    translations: of each span for itself.
     The score is how alike a region and that translation are, plus a little for the same order.
     """
-    own = {span: "".join(text).casefold() for span, text in zip(spans, translations, strict=True)}
+    own = {span: _letters(text) for span, text in zip(spans, translations, strict=True)}
     places = {region: n / max(1, len(regions) - 1) for n, region in enumerate(regions)}
     order = {span: n / max(1, len(spans) - 1) for n, span in enumerate(spans)}
 
     def score(span: Span, region: Span) -> float:
-        text = "".join(words[region.start : region.end]).casefold()
+        text = _letters(target.between(region.start, region.end))
         alike = SequenceMatcher(None, own[span], text, autojunk=False).ratio()
         return 0.1 + 0.85 * alike + 0.05 * (1 - abs(order[span] - places[region]))
 
     return assign(spans, regions, score)
+
+
+def _letters(text: str) -> str:
+    return "".join(text.split()).casefold()

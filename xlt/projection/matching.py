@@ -13,7 +13,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from xlt.projection.pair import AlignedPair, Span
+from xlt.document import Span
+from xlt.projection.pair import AlignedPair
 
 Match = tuple[Span, Span, float]
 """A source span, its target span, and how sure it is (greater than 0, at most 1)."""

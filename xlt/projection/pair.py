@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
+
+from xlt.document import Document, Span, Text
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from xlt.task import Record
 
 Links = Mapping[tuple[int, int], float]
 """(source word, target word) → score, greater than 0, at most 1."""
@@ -23,30 +23,20 @@ place; there is no text; the translation is suspicious; its confidence is too lo
 its structure is lost."""
 
 
-class Span(NamedTuple):
-    """Words `start` (counted from 0) to `end` (exclusive) and what they are."""
-
-    kind: str
-    start: int
-    end: int
-
-
 @dataclass(frozen=True)
 class AlignedPair:
     """A text and its translation, word by word.
 
-    spaces:  whether white space follows each target word; None where every word is followed by it.
     warning: what the guard found suspicious in the translation, or None.
     """
 
-    source: Sequence[str]
-    target: Sequence[str]
+    source: Text
+    target: Text
     links: Links
     warning: str | None = None
-    spaces: Sequence[bool] | None = None
 
     def __post_init__(self) -> None:
-        rows, columns = len(self.source), len(self.target)
+        rows, columns = len(self.source.words), len(self.target.words)
         for i, j in self.links:
             if not (0 <= i < rows and 0 <= j < columns):
                 raise ValueError(f"link {i}-{j} between {rows} and {columns} words")
@@ -54,18 +44,18 @@ class AlignedPair:
     @cached_property
     def by_source(self) -> dict[int, dict[int, float]]:
         """Source word → the target words that it is linked to, with scores."""
-        found: defaultdict[int, dict[int, float]] = defaultdict(dict)
+        linked: defaultdict[int, dict[int, float]] = defaultdict(dict)
         for (i, j), score in self.links.items():
-            found[i][j] = score
-        return dict(found)
+            linked[i][j] = score
+        return dict(linked)
 
     @cached_property
     def by_target(self) -> dict[int, dict[int, float]]:
         """Target word → the source words that it is linked to, with scores."""
-        found: defaultdict[int, dict[int, float]] = defaultdict(dict)
+        linked: defaultdict[int, dict[int, float]] = defaultdict(dict)
         for (i, j), score in self.links.items():
-            found[j][i] = score
-        return dict(found)
+            linked[j][i] = score
+        return dict(linked)
 
     def shares(self, *, extra: int = 0) -> NDArray[np.float64]:
         """Of each target word, what part of its link score leads to each source word.
@@ -75,7 +65,7 @@ class AlignedPair:
         """
         import numpy as np
 
-        table = np.zeros((extra + len(self.target), extra + len(self.source)))
+        table = np.zeros((extra + len(self.target.words), extra + len(self.source.words)))
         table[range(extra), range(extra)] = 1.0
         for (i, j), score in self.links.items():
             table[extra + j, extra + i] = score
@@ -83,7 +73,7 @@ class AlignedPair:
         return table / np.where(total > 0, total, 1)
 
     def reversed(self) -> AlignedPair:
-        """The same pair seen from the other side; spaces are only known of the target."""
+        """The same pair seen from the other side."""
         links = {(j, i): score for (i, j), score in self.links.items()}
         return AlignedPair(self.target, self.source, links, self.warning)
 
@@ -92,7 +82,7 @@ class AlignedPair:
 class Outcome:
     """What became of one label. Spans are word positions, the end exclusive.
 
-    text:       which text of the record it is in, as `Task.texts` names it.
+    text:       which text of the document it is in, as `Task.texts` names it.
     kind:       its type, as the report groups it.
     confidence: between 0 and 1 if it was kept, else None; then `reason` says why.
     """
@@ -120,9 +110,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Projection:
-    """A record on its translation. None where nothing can be learnt from it."""
+    """A document on its translation. None where nothing can be learnt from it."""
 
-    record: Record | None
+    document: Document | None
     outcomes: tuple[Outcome, ...] = field(default=())
 
     @property

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from xlt.config.schema import Model, ProjectionSettings
+from xlt.document import Document, Text
 from xlt.errors import XltError
 from xlt.inference.loading import make_direct_predictor
 from xlt.inference.predictor import Predictor
 from xlt.projection import store
+from xlt.projection.layers import project_document, translated
+from xlt.projection.merge import merge
 from xlt.projection.pair import AlignedPair
 from xlt.projection.project import Projector
 from xlt.projection.translate.cache import Cache
-from xlt.task import Example, Record, Task
+from xlt.task import Averaging, Example, Generating, Task, generated_texts
 from xlt.transfer.stage import Prediction
 
 if TYPE_CHECKING:
@@ -61,83 +64,94 @@ class ThroughTranslation:
     def model(self) -> TaskModel:
         return self.predictor.model
 
-    def __call__(self, records: Sequence[Record], examples: Sequence[Example]) -> list[Record]:
-        """Copies of the records with predicted annotation, in their order.
+    def __call__(
+        self, documents: Sequence[Document], examples: Sequence[Example]
+    ) -> list[Document]:
+        """Copies of the documents with predicted annotation, in their order.
 
         Where there is no translation, or nothing comes back from it, the annotation is what the
-        model predicts on the record itself.
+        model predicts on the document itself.
         """
         # What the model is to write is not there to be read, in whatever language.
-        given = [{**record, **dict.fromkeys(self.task.written, "")} for record in records]
+        unwritten = {name: Text("") for name in generated_texts(self.task)}
+        given = [document.with_texts(**unwritten) for document in documents]
         pairs = [one.pairs for one in store.project(self.projector, given, part=self.part)]
         possible = {
-            n: self.task.translated(given[n], found)
-            for n, found in enumerate(pairs)
-            if all(pair.target for pair in found.values())
+            n: translated(self.task, given[n], by_name, self._settings)
+            for n, by_name in enumerate(pairs)
+            if all(pair.target.surface for pair in by_name.values())
         }
-        usable = [n for n, record in possible.items() if record is not None]
-        translated = [record for record in possible.values() if record is not None]
-        if "language" in self.task.features():
-            translated = [{**record, "language": self.projector.target} for record in translated]
-        encoded = self.task.encode(translated, self.backbone, None)
-        if self.task.written:
-            carried = self._written(translated, encoded)
+        usable = [n for n, document in possible.items() if document is not None]
+        through = self.projector.target
+        moved = [replace(d, language=through) for d in possible.values() if d is not None]
+        encoded = self.task.encode(moved, self.backbone, None)
+        if isinstance(self.task, Generating):
+            projected = self._generated(self.task, moved, encoded)
         else:
-            carried = self._carried(translated, encoded, [_reversed(pairs[n]) for n in usable])
-        back = {usable[k]: found for k, found in carried.items()}
+            projected = self._projected(moved, encoded, [_reversed(pairs[n]) for n in usable])
+        back = {usable[k]: one for k, one in projected.items()}
         if self.ensemble:
-            return self._averaged(records, examples, back)
-        own = self.predictor(records, examples)
-        return [
-            one if (found := back.get(n)) is None or found.record is None
-            else self.task.complete(one, found.record)
-            for n, one in enumerate(own)
-        ]  # fmt: skip
+            return self._averaged(documents, examples, back)
+        own = self.predictor(documents, examples)
+        return [self._completed(one, back.get(n)) for n, one in enumerate(own)]
 
-    def _carried(
+    def _completed(self, own: Document, back: _Projected | None) -> Document:
+        """The model's own prediction with what came back from the translation, if anything."""
+        if back is None or back.document is None:
+            return own
+        if isinstance(self.task, Generating):
+            return self.task.accept(own, back.document)
+        return merge(own, back.document)
+
+    def _projected(
         self,
-        translated: Sequence[Record],
+        moved: Sequence[Document],
         examples: Sequence[Example],
         pairs: Sequence[Mapping[str, AlignedPair]],
-    ) -> dict[int, _Carried]:
+    ) -> dict[int, _Projected]:
         """What the model says of the translations, on the originals."""
-        found = {}
+        back = {}
         for batch, outputs in self.predictor.batches(examples):
-            decoded = self.predictor.decode(translated, examples, batch, outputs)
-            for row, (i, record) in enumerate(zip(batch, decoded, strict=True)):
-                projection = self.task.project(record, pairs[i], self._settings)
+            decoded = self.predictor.decode(moved, examples, batch, outputs)
+            for row, (i, document) in enumerate(zip(batch, decoded, strict=True)):
+                projection = project_document(self.task, document, pairs[i], self._settings)
                 scores = {}
                 if self.ensemble:
-                    arrays = self.task.carry(outputs, row, pairs[i], projection, self.model.labels)
+                    assert isinstance(self.task, Averaging), "the config's check lets none pass"
+                    arrays = self.task.project_predictions(
+                        outputs, row, pairs[i], projection, self.model.labels
+                    )
                     scores = {name: torch.from_numpy(array) for name, array in arrays.items()}
-                found[i] = _Carried(projection.record, scores)
-        return found
+                back[i] = _Projected(projection.document, scores)
+        return back
 
-    def _written(
-        self, translated: Sequence[Record], examples: Sequence[Example]
-    ) -> dict[int, _Carried]:
+    def _generated(
+        self, task: Generating, moved: Sequence[Document], examples: Sequence[Example]
+    ) -> dict[int, _Projected]:
         """What the model writes about the translations, itself translated back."""
         source, target = self.projector.target, self.projector.source
-        found = self.predictor(translated, examples)
+        predicted = self.predictor(moved, examples)
         with Cache() as cache:
-            for column in self.task.written:
-                texts = [record[column] for record in found]
+            for name in task.generated_texts:
+                texts = [document.texts[name].surface for document in predicted]
                 back = self.projector.translator.stream(texts, source, target, cache=cache)
-                found = [
-                    {**record, column: one.text} for record, one in zip(found, back, strict=True)
+                predicted = [
+                    document.with_texts(**{name: Text(one.text)})
+                    for document, one in zip(predicted, back, strict=True)
                 ]
+        complete = [all(d.texts[name].surface for name in task.generated_texts) for d in predicted]
         return {
-            n: _Carried(record if all(record[c] for c in self.task.written) else None, {})
-            for n, record in enumerate(found)
+            n: _Projected(document if whole else None, {})
+            for n, (document, whole) in enumerate(zip(predicted, complete, strict=True))
         }
 
     def _averaged(
         self,
-        records: Sequence[Record],
+        documents: Sequence[Document],
         examples: Sequence[Example],
-        back: Mapping[int, _Carried],
-    ) -> list[Record]:
-        predicted: dict[int, Record] = {}
+        back: Mapping[int, _Projected],
+    ) -> list[Document]:
+        predicted: dict[int, Document] = {}
         for batch, outputs in self.predictor.batches(examples):
             for name in {name for i in batch if i in back for name in back[i].scores}:
                 outputs[name] = outputs[name].clone()
@@ -146,16 +160,17 @@ class ThroughTranslation:
                         scores = back[i].scores[name]
                         own = outputs[name][row][tuple(slice(size) for size in scores.shape)]
                         own.copy_((own + scores) / 2)
-            decoded = self.predictor.decode(records, examples, batch, outputs)
+            decoded = self.predictor.decode(documents, examples, batch, outputs)
             predicted.update(zip(batch, decoded, strict=True))
         return [predicted[i] for i in range(len(examples))]
 
 
 @dataclass(frozen=True)
-class _Carried:
-    """record: the prediction projected back, if any is left. scores: see `Task.carry`."""
+class _Projected:
+    """document: the prediction projected back, if any is left.
+    scores:   see `Averaging.project_predictions`."""
 
-    record: Record | None
+    document: Document | None
     scores: Mapping[str, torch.Tensor]
 
 
@@ -195,7 +210,7 @@ def projector_of(
     """What translates the input. Raises XltError where that cannot be done on this machine."""
     assert prediction.through is not None
     projector = Projector(task, settings, language, prediction.through, annotate=False)
-    if task.written:
+    if isinstance(task, Generating):
         projector.translator.check(prediction.through, language)
     return projector
 

@@ -1,4 +1,4 @@
-"""Records in one language become records in another: translate, align, project, filter."""
+"""Documents in one language become documents in another: translate, align, project, filter."""
 
 from __future__ import annotations
 
@@ -11,10 +11,20 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from xlt.data.segment import tokenised
+from xlt.document import Document, Span, Text
 from xlt.errors import XltError
 from xlt.projection import markers
+from xlt.projection.layers import (
+    is_aligned,
+    is_partial,
+    project_document,
+    span_layer,
+    spans_of,
+    unprojectable,
+)
 from xlt.projection.matching import Match, match_candidates, with_matches
-from xlt.projection.pair import AlignedPair, Links, Projection, Span
+from xlt.projection.pair import AlignedPair, Links, Projection
 from xlt.registry import Registry, aligners, translators
 
 if TYPE_CHECKING:
@@ -24,34 +34,34 @@ if TYPE_CHECKING:
     from xlt.projection.ranking import TranslationScore
     from xlt.projection.translate.base import Translator
     from xlt.projection.translate.cache import Cache
-    from xlt.projection.translate.run import TranslatedWords
-    from xlt.task import Record, Task
+    from xlt.projection.translate.run import TranslatedText
+    from xlt.task import Task
 
-_Pairs = tuple["Record", dict[str, AlignedPair], bool]
-"""A record, its texts with their translations, and whether the translator failed."""
+_Pairs = tuple[Document, dict[str, AlignedPair], bool]
+"""A document, its texts with their translations, and whether the translator failed."""
 
 CHUNK = 512
-"""Records whose candidates are found together."""
+"""Documents whose candidates are found together."""
 
-VERSION = 1
+VERSION = 2
 """Part of what a projection depends on: raise it when the same input would give another result."""
 
 
 @dataclass(frozen=True)
 class Projected:
-    """A record, the translations of its texts, and what became of it on them.
+    """A document, the translations of its texts, and what became of it on them.
 
     failed: the translator could not be asked for one of the texts; worth trying again.
     """
 
-    source: Record
+    source: Document
     pairs: Mapping[str, AlignedPair]
     projection: Projection
     failed: bool = False
 
 
 class Projector:
-    """Carries a task's records from one language to another.
+    """Projects a task's documents from one language to another.
 
     source, target: ISO 639-3 codes.
     annotate: without, only texts are translated and aligned, and every projection is empty.
@@ -70,23 +80,30 @@ class Projector:
     ) -> None:
         self.task, self.settings, self.source, self.target = task, settings, source, target
         self.annotate = annotate
+        if annotate and (unknown := unprojectable(task)):
+            raise XltError(
+                f"nothing says how `{unknown[0]}` of the task {task.name} is projected",
+                where="strategy",
+                fix="register it with xlt.projection.layers.project_layer, implement "
+                f"{type(task).__name__}.project, or choose a strategy without projection",
+            )
         by_spans = {
             "method": settings.method == "markers",
             "candidates": settings.candidates,
             "ranking": settings.ranking,
         }
         asked = next((key for key, value in by_spans.items() if value), None)
-        if annotate and asked is not None and (lacking := task.lacks(["spans"])):
+        if annotate and asked is not None and span_layer(task) is None:
             raise XltError(
                 f"the task {task.name} has no spans to mark or to match",
                 where=f"projection.{asked}",
-                fix=f"implement {lacking[0]}, or project along word links only",
+                fix=f"leave out `projection.{asked}`: its labels are projected along word links",
             )
         self.marks = annotate and settings.method == "markers"
         self.translator: Translator = _plugin(translators, settings.translator, "translator")
         self.translator.check(source, target)
         self.aligner: Aligner | None = None
-        if task.aligned and not self.marks:
+        if is_aligned(task) and not self.marks:
             self.aligner = _plugin(aligners, settings.aligner, "aligner")
             self.aligner.check(source, target)
 
@@ -123,52 +140,54 @@ class Projector:
         return {"translator": self.translator.identity(*languages), "aligner": aligner}
 
     def stream(
-        self, records: Iterable[Record], *, part: str = "", cache: Cache | None = None
+        self, documents: Iterable[Document], *, part: str = "", cache: Cache | None = None
     ) -> Iterator[Projected]:
-        """Every record with its projection, in order; memory holds what the aligner takes at once.
+        """Every document with its projection, in order; memory holds what the aligner takes at
+        once.
 
-        part:  which records these are (`train`), for translators and aligners that read files.
+        part:  which documents these are (`train`), for translators and aligners that read files.
         cache: of translations.
         """
-        for record, pairs, failed in self._matched(self._pairs(records, part, cache)):
-            projection = self._project(record, pairs) if self.annotate else Projection(None)
-            yield Projected(record, pairs, projection, failed)
+        for document, pairs, failed in self._matched(self._pairs(documents, part, cache)):
+            projection = self._project(document, pairs) if self.annotate else Projection(None)
+            yield Projected(document, pairs, projection, failed)
 
-    def translates_any(self, records: Sequence[Record], *, cache: Cache | None = None) -> bool:
-        """Whether the translator, which has failed on these records, can do one of them now."""
-        texts = (words for _, found in self._texts(records) for words in found.values())
+    def translates_any(self, documents: Sequence[Document], *, cache: Cache | None = None) -> bool:
+        """Whether the translator, which has failed on these documents, can do one of them now."""
+        texts = (text for _, by_name in self._texts(documents) for text in by_name.values())
         return any(not one.failed for one in self._translate(texts, "", cache))
 
-    def _pairs(self, records: Iterable[Record], part: str, cache: Cache | None) -> Iterator[_Pairs]:
-        """Every record with its texts, their translations and links."""
-        waiting: deque[tuple[Record, list[str]]] = deque()
+    def _pairs(
+        self, documents: Iterable[Document], part: str, cache: Cache | None
+    ) -> Iterator[_Pairs]:
+        """Every document with its texts, their translations and links."""
+        waiting: deque[tuple[Document, list[str]]] = deque()
         if self.marks:
-            found = self._marked(records, waiting, part, cache)
+            aligned = self._marked(documents, waiting, part, cache)
         else:
-            found = self._aligned(self._translated(records, waiting, part, cache), part)
-        for first in found:
-            record, names = waiting.popleft()
-            texts = [first, *(next(found) for _ in names[1:])]
+            aligned = self._aligned(self._translated(documents, waiting, part, cache), part)
+        for first in aligned:
+            document, names = waiting.popleft()
+            texts = [first, *(next(aligned) for _ in names[1:])]
             pairs = {name: pair for name, (pair, _) in zip(names, texts, strict=True)}
-            yield record, pairs, any(failed for _, failed in texts)
+            yield document, pairs, any(failed for _, failed in texts)
 
-    def _matched(self, found: Iterator[_Pairs]) -> Iterator[_Pairs]:
-        """With links from the record's spans to those that a tagger finds, or that are ranked
+    def _matched(self, projected: Iterator[_Pairs]) -> Iterator[_Pairs]:
+        """With links from the document's spans to those that a tagger finds, or that are ranked
         first, where there are any."""
         if self._candidates is None and self._score is None:
-            yield from found
+            yield from projected
             return
-        while chunk := list(islice(found, CHUNK)):
-            spans = self._candidates(chunk) if self._candidates else [{} for _ in chunk]
+        first = self.task.texts[0]
+        while chunk := list(islice(projected, CHUNK)):
+            proposed = self._candidates(chunk) if self._candidates else [() for _ in chunk]
             asked = [
-                (self.task.spans(record).get(name, ()), proposed.get(name, ()), pair)
-                for (record, pairs, _), proposed in zip(chunk, spans, strict=True)
-                for name, pair in pairs.items()
+                (spans_of(self.task, document), spans, pairs[first])
+                for (document, pairs, _), spans in zip(chunk, proposed, strict=True)
             ]
-            matches = iter(self._matches(asked))
-            for record, pairs, failed in chunk:
-                linked = {name: with_matches(pair, next(matches)) for name, pair in pairs.items()}
-                yield record, linked, failed
+            for (document, pairs, failed), matches in zip(chunk, self._matches(asked), strict=True):
+                linked = with_matches(pairs[first], matches)
+                yield document, {**pairs, first: linked}, failed
 
     def _matches(
         self, asked: Sequence[tuple[Sequence[Span], Sequence[Span], AlignedPair]]
@@ -201,43 +220,51 @@ class Projector:
             within_words=self.settings.within_words,
         )
 
-    def _project(self, record: Record, pairs: Mapping[str, AlignedPair]) -> Projection:
-        projection = self.task.project(record, pairs, self.settings)
-        return filtered(projection, pairs, self.settings, partial=self.task.partial)
+    def _project(self, document: Document, pairs: Mapping[str, AlignedPair]) -> Projection:
+        projection = project_document(self.task, document, pairs, self.settings)
+        if projection.document is not None:
+            spoken = replace(projection.document, language=self.target)
+            projection = replace(projection, document=spoken)
+        return filtered(projection, pairs, self.settings, partial=is_partial(self.task))
 
     def _translated(
         self,
-        records: Iterable[Record],
-        waiting: deque[tuple[Record, list[str]]],
+        documents: Iterable[Document],
+        waiting: deque[tuple[Document, list[str]]],
         part: str,
         cache: Cache | None,
-    ) -> Iterator[tuple[Sequence[str], TranslatedWords]]:
-        """Every text of every record with its translation; `waiting` says whose they are."""
-        asked: deque[list[str]] = deque()
+    ) -> Iterator[tuple[Text, TranslatedText]]:
+        """Every text of every document with its translation; `waiting` says whose they are."""
+        asked: deque[Text] = deque()
 
-        def texts() -> Iterator[list[str]]:
-            for record, found in self._texts(records):
-                waiting.append((record, list(found)))
-                for words in found.values():
-                    asked.append(words)
-                    yield words
+        def texts() -> Iterator[Text]:
+            for document, by_name in self._texts(documents):
+                waiting.append((document, list(by_name)))
+                for text in by_name.values():
+                    asked.append(text)
+                    yield text
 
         for translation in self._translate(texts(), part, cache):
             yield asked.popleft(), translation
 
-    def _texts(self, records: Iterable[Record]) -> Iterator[tuple[Record, dict[str, list[str]]]]:
-        for record in records:
-            found = self.task.texts(record)
-            if not found:
-                raise AssertionError(f"record {record['id']} has no text")
-            yield record, found
+    def _texts(self, documents: Iterable[Document]) -> Iterator[tuple[Document, dict[str, Text]]]:
+        """Every document with those of its texts that say something, in words."""
+        for document in documents:
+            by_name = {
+                name: text if text.words else tokenised(text.surface, self.source)
+                for name, text in document.texts.items()
+                if text.surface.strip()
+            }
+            if self.task.texts[0] not in by_name:
+                raise AssertionError(f"document {document.id} has no text")
+            yield document, by_name
 
     def _translate(
-        self, texts: Iterator[list[str]], part: str, cache: Cache | None
-    ) -> Iterator[TranslatedWords]:
-        from xlt.projection.translate.run import translate_words
+        self, texts: Iterator[Text], part: str, cache: Cache | None
+    ) -> Iterator[TranslatedText]:
+        from xlt.projection.translate.run import translate_texts
 
-        return translate_words(
+        return translate_texts(
             self.translator,
             texts,
             self.source,
@@ -249,56 +276,59 @@ class Projector:
 
     def _marked(
         self,
-        records: Iterable[Record],
-        waiting: deque[tuple[Record, list[str]]],
+        documents: Iterable[Document],
+        waiting: deque[tuple[Document, list[str]]],
         part: str,
         cache: Cache | None,
     ) -> Iterator[tuple[AlignedPair, bool]]:
         """Every text and its translation, linked where brackets say so; as `_aligned`."""
-        asked: deque[tuple[list[str], list[Span], tuple[str, str] | None]] = deque()
+        from xlt.projection.translate.run import split_words
 
-        def texts() -> Iterator[list[str]]:
-            for record, found in self._texts(records):
-                waiting.append((record, list(found)))
-                spans = self.task.spans(record)
-                for name, words in found.items():
-                    brackets = markers.brackets_for(words)
-                    inside = markers.outermost(spans.get(name, ())) if brackets else []
-                    asked.append((words, inside, brackets))
-                    yield markers.mark(words, inside, brackets) if brackets else words
+        asked: deque[tuple[Text, list[Span], tuple[str, str] | None]] = deque()
+
+        def texts() -> Iterator[Text]:
+            for document, by_name in self._texts(documents):
+                waiting.append((document, list(by_name)))
+                for name, text in by_name.items():
+                    brackets = markers.brackets_for(text.surface)
+                    spans = spans_of(self.task, document) if name == self.task.texts[0] else []
+                    inside = markers.outermost(spans) if brackets else []
+                    asked.append((text, inside, brackets))
+                    yield markers.mark(text, inside, brackets) if brackets else text
                     for span in inside:  # each for itself as well, to be recognised
-                        yield words[span.start : span.end]
+                        yield Text(text.between(span.start, span.end))
 
         translations = self._translate(texts(), part, cache)
         for whole in translations:
-            words, spans, brackets = asked.popleft()
-            alone = [next(translations).words for _ in spans]
-            target, spaces = list(whole.words), list(whole.space_after)
-            regions: list[Span] = []
+            text, spans, brackets = asked.popleft()
+            alone = [next(translations).text.surface for _ in spans]
+            target, regions = whole.text, list[Span]()
             if brackets:
-                target, spaces, regions = markers.unmark(target, spaces, brackets)
+                surface, inside = markers.unmark(target.surface, brackets)
+                target = split_words(surface, self.target, rules=self.settings.tokenise)
+                regions = [Span("", *target.words_at(*offsets)) for offsets in inside]
             matches = markers.match(spans, alone, regions, target)
-            pair = AlignedPair(words, target, {}, whole.warning, spaces)
+            pair = AlignedPair(text, target, {}, whole.warning)
             yield with_matches(pair, matches), whole.failed
 
     def _aligned(
-        self, translated: Iterator[tuple[Sequence[str], TranslatedWords]], part: str
+        self, translated: Iterator[tuple[Text, TranslatedText]], part: str
     ) -> Iterator[tuple[AlignedPair, bool]]:
         """Every text and its translation with their links, and whether the translator failed."""
         if self.aligner is None:
-            for words, translation in translated:
-                yield _pair(words, translation, {}), translation.failed
+            for text, translation in translated:
+                yield _pair(text, translation, {}), translation.failed
             return
-        waiting: deque[tuple[Sequence[str], TranslatedWords]] = deque()
+        waiting: deque[tuple[Text, TranslatedText]] = deque()
 
         def word_pairs() -> Iterator[tuple[Sequence[str], Sequence[str]]]:
-            for words, translation in translated:
-                waiting.append((words, translation))
-                yield words, translation.words
+            for text, translation in translated:
+                waiting.append((text, translation))
+                yield text.words, translation.text.words
 
         for links in self.aligner.stream(word_pairs(), self.source, self.target, part=part):
-            words, translation = waiting.popleft()
-            yield _pair(words, translation, links), translation.failed
+            text, translation = waiting.popleft()
+            yield _pair(text, translation, links), translation.failed
 
 
 def filtered(
@@ -308,11 +338,11 @@ def filtered(
     *,
     partial: bool,
 ) -> Projection:
-    """The projection, or none of it where the record fails what `settings.require` asks for.
+    """The projection, or none of it where the document fails what `settings.require` asks for.
 
-    partial: see `Task.partial`.
+    partial: whether a document that lacks some labels is still true.
     """
-    if projection.record is None:
+    if projection.document is None:
         return projection
     wanted = settings.require
     lost = "labels" in wanted and not partial and any(o.reason for o in projection.outcomes)
@@ -326,13 +356,11 @@ def filtered(
     if not lost:
         return projection
     outcomes = (o if o.reason else o.lost("filtered") for o in projection.outcomes)
-    return replace(projection, record=None, outcomes=tuple(outcomes))
+    return replace(projection, document=None, outcomes=tuple(outcomes))
 
 
-def _pair(words: Sequence[str], translation: TranslatedWords, links: Links) -> AlignedPair:
-    return AlignedPair(
-        words, translation.words, links, translation.warning, translation.space_after
-    )
+def _pair(text: Text, translation: TranslatedText, links: Links) -> AlignedPair:
+    return AlignedPair(text, translation.text, links, translation.warning)
 
 
 def _plugin(registry: Registry, chosen: Plugin | None, kind: str) -> Any:

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from xlt.data.segment import join
+from xlt.document import Span
 from xlt.errors import XltError
 from xlt.projection.matching import LEAST, Match
-from xlt.projection.pair import AlignedPair, Span
+from xlt.projection.pair import AlignedPair
 from xlt.projection.spans import groups_of, is_punctuation, project_spans
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def candidates(
         spans = {Span(source.kind, g[0], g[-1] + 1) for gap in GAPS for g in groups_of(linked, gap)}
         own = outcome.span
         if own is not None:
-            spans |= _near(own, pair.target)
+            spans |= _near(own, pair.target.words)
         spans |= {span._replace(kind=source.kind) for span in proposed}
         found.append({span: None if own is None else _overlap(span, own) for span in sorted(spans)})
     return found
@@ -145,8 +145,8 @@ def _overlap(a: Span, b: Span) -> float:
 
 def _texts(source: Span, target: Span, pair: AlignedPair) -> Texts:
     return (
-        join(pair.source[source.start : source.end]),
-        join(pair.target[target.start : target.end]),
+        pair.source.between(source.start, source.end),
+        pair.target.between(target.start, target.end),
     )
 
 

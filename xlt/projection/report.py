@@ -60,7 +60,7 @@ class Yield:
 
     def add(self, one: Projected) -> None:
         self.records += 1
-        self.used += one.projection.record is not None
+        self.used += one.projection.document is not None
         moves = {}
         for name, pair in one.pairs.items():
             moves[name] = _group(movement(pair), MOVES)
@@ -103,7 +103,7 @@ def movement(pair: AlignedPair) -> float:
     more than any number for a pair without links."""
     if not pair.links:
         return MOVES["no links"]
-    stretch = len(pair.target) / len(pair.source)
+    stretch = len(pair.target.words) / len(pair.source.words)
     moved = [abs((j + 0.5) / stretch - (i + 0.5)) for i, j in pair.links]
     return sum(moved) / len(moved)
 

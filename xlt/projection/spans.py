@@ -17,19 +17,13 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from xlt.projection.pair import AlignedPair, Outcome, Reason, Span
+from xlt.document import Span, Structure
+from xlt.projection.pair import AlignedPair, Outcome, Reason
 
 if TYPE_CHECKING:
     from xlt.config.schema import ProjectionSettings
-
-
-class Structure(NamedTuple):
-    """Spans that only make sense together: an event's trigger and its arguments."""
-
-    head: Span
-    parts: Sequence[Span] = ()
 
 
 def project_spans(
@@ -104,16 +98,16 @@ def project_label(
     kind: str, pair: AlignedPair, settings: ProjectionSettings, *, text: str = "text"
 ) -> Outcome:
     """The label of a whole text: it holds for the translation, unless that is no translation."""
-    source = (0, len(pair.source))
+    source = (0, len(pair.source.words))
     reason = whole_loss(pair, settings)
     if reason is not None:
         return Outcome(kind, source, reason=reason, text=text)
-    return Outcome(kind, source, (0, len(pair.target)), 1.0, text=text)
+    return Outcome(kind, source, (0, len(pair.target.words)), 1.0, text=text)
 
 
 def whole_loss(pair: AlignedPair, settings: ProjectionSettings) -> Reason | None:
     """Why nothing at all can be projected on this pair, if so."""
-    if not pair.source or not pair.target:
+    if not pair.source.surface.strip() or not pair.target.surface.strip():
         return "empty"
     return "guard" if pair.warning and settings.guard == "drop" else None
 
@@ -158,10 +152,10 @@ class _Links:
     settings: ProjectionSettings
 
     def source_mark(self, i: int) -> bool:
-        return is_punctuation(self.pair.source[i])
+        return is_punctuation(self.pair.source.words[i])
 
     def target_mark(self, j: int) -> bool:
-        return is_punctuation(self.pair.target[j])
+        return is_punctuation(self.pair.target.words[j])
 
     def row(self, i: int) -> Mapping[int, float]:
         """The links of a source word; punctuation only stands for punctuation."""

@@ -1,4 +1,4 @@
-"""Projected records on disk, part by part: what is interrupted goes on where it was.
+"""Projected documents on disk, part by part: what is interrupted goes on where it was.
 
 A part is a gzipped file of JSON lines under the hash of what it was made from (the records and
 all that `Projector.identity` covers), complete or not there. So nothing is ever stale, and equal
@@ -18,46 +18,48 @@ from pathlib import Path
 from typing import IO, Any
 
 from xlt.data.checksums import cache_dir
+from xlt.document import Document, Schema
+from xlt.document.document import text_from_row, text_to_row
 from xlt.errors import XltError
 from xlt.projection.pair import AlignedPair, Outcome, Projection
 from xlt.projection.project import Projected, Projector
 from xlt.projection.translate.cache import Cache
-from xlt.task import Record
 
 log = logging.getLogger(__name__)
 
 PART = 10_000
-"""Records in a file, and in memory at most. A statistical aligner learns from so many."""
+"""Documents in a file, and in memory at most. A statistical aligner learns from so many."""
 
 
 def project(
     projector: Projector,
-    records: Iterable[Record],
+    documents: Iterable[Document],
     *,
     part: str = "",
     folder: Path | None = None,
     size: int = PART,
 ) -> Iterator[Projected]:
-    """Every record with its projection, in order; as `Projector.stream`, but kept in `folder`.
+    """Every document with its projection, in order; as `Projector.stream`, but kept in `folder`.
 
     folder: by default below the cache folder.
     Raises XltError if the disk is full; finished parts are kept.
     """
     with Cache() as cache:
         if projector.in_order:  # what the files hold may have changed: nothing can be kept
-            yield from projector.stream(records, part=part, cache=cache)
+            yield from projector.stream(documents, part=part, cache=cache)
             return
         folder = folder or cache_dir() / "projections"
         identity = projector.identity()
-        remaining = iter(records)
+        schema = projector.task.schema
+        remaining = iter(documents)
         done = 0
         while chunk := list(islice(remaining, size)):
-            path = folder / f"{_key(identity, chunk)}.jsonl.gz"
-            found = _read(path)
+            path = folder / f"{_key(identity, chunk, schema)}.jsonl.gz"
+            found = _read(path, schema)
             failed = [one.source for one in found or () if one.failed]
             if found is None or (failed and projector.translates_any(failed, cache=cache)):
                 found = list(projector.stream(chunk, part=part, cache=cache))
-                _write(path, found)
+                _write(path, found, schema)
             if number := sum(one.failed for one in found):
                 log.warning(
                     "the translator failed on %d records; the same command tries them again", number
@@ -67,18 +69,18 @@ def project(
             log.info("%s → %s: %d records", projector.source, projector.target, done)
 
 
-def _key(identity: str, records: list[Record]) -> str:
+def _key(identity: str, documents: list[Document], schema: Schema) -> str:
     digest = hashlib.sha256(identity.encode())
-    for record in records:
-        digest.update(json.dumps(record, sort_keys=True).encode())
+    for document in documents:
+        digest.update(json.dumps(schema.to_row(document), sort_keys=True).encode())
     return digest.hexdigest()[:40]
 
 
-def _read(path: Path) -> list[Projected] | None:
+def _read(path: Path, schema: Schema) -> list[Projected] | None:
     """What a part holds; None if it is not there, or damaged."""
     try:
         with gzip.open(path, "rt", encoding="utf-8") as stream:
-            return [decode(json.loads(line)) for line in stream]
+            return [decode(json.loads(line), schema) for line in stream]
     except FileNotFoundError:
         return None
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
@@ -86,14 +88,14 @@ def _read(path: Path) -> list[Projected] | None:
         return None
 
 
-def _write(path: Path, found: list[Projected]) -> None:
+def _write(path: Path, projected: list[Projected], schema: Schema) -> None:
     from xlt.files import disk_error
 
     temporary = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with gzip.open(temporary, "wt", encoding="utf-8", compresslevel=1) as stream:
-            write_lines(found, stream)
+            write_lines(projected, stream, schema)
         temporary.replace(path)
     except OSError as error:
         problem = disk_error(error, path)
@@ -105,27 +107,27 @@ def _write(path: Path, found: list[Projected]) -> None:
         ) from error
 
 
-def write_lines(found: Iterable[Projected], stream: IO[str]) -> None:
-    for one in found:
-        stream.write(json.dumps(encode(one), ensure_ascii=False) + "\n")
+def write_lines(projected: Iterable[Projected], stream: IO[str], schema: Schema) -> None:
+    for one in projected:
+        stream.write(json.dumps(encode(one, schema), ensure_ascii=False) + "\n")
 
 
-def encode(one: Projected) -> dict[str, Any]:
+def encode(one: Projected, schema: Schema) -> dict[str, Any]:
     """JSON-able; `decode` gives an equal value back."""
+    document = one.projection.document
     return {
-        "source": one.source,
-        "record": one.projection.record,
+        "source": schema.to_row(one.source),
+        "document": None if document is None else schema.to_row(document),
         "outcomes": [
             [o.kind, *o.source, o.target, o.confidence, o.reason, o.text]
             for o in one.projection.outcomes
         ],
         "pairs": {
             name: {
-                "source": list(pair.source),
-                "target": list(pair.target),
+                "source": text_to_row(pair.source),
+                "target": text_to_row(pair.target),
                 "links": [[i, j, score] for (i, j), score in pair.links.items()],
                 "warning": pair.warning,
-                "spaces": None if pair.spaces is None else list(pair.spaces),
             }
             for name, pair in one.pairs.items()
         },
@@ -133,19 +135,21 @@ def encode(one: Projected) -> dict[str, Any]:
     }
 
 
-def decode(row: dict[str, Any]) -> Projected:
+def decode(row: dict[str, Any], schema: Schema) -> Projected:
+    """What `encode` wrote."""
     outcomes = tuple(
         Outcome(kind, (start, end), None if place is None else (place[0], place[1]), c, reason, t)
         for kind, start, end, place, c, reason, t in row["outcomes"]
     )
     pairs = {
         name: AlignedPair(
-            pair["source"],
-            pair["target"],
+            text_from_row(pair["source"]),
+            text_from_row(pair["target"]),
             {(i, j): score for i, j, score in pair["links"]},
             pair["warning"],
-            pair["spaces"],
         )
         for name, pair in row["pairs"].items()
     }
-    return Projected(row["source"], pairs, Projection(row["record"], outcomes), row["failed"])
+    document = None if row["document"] is None else schema.from_row(row["document"])
+    projection = Projection(document, outcomes)
+    return Projected(schema.from_row(row["source"]), pairs, projection, row["failed"])

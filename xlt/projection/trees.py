@@ -44,7 +44,7 @@ def project_tree(
     heads: of the source words, as in PartialTree; words without a head have no outcome.
     An edge's confidence is the product of the scores of the two links that it rests on.
     """
-    size = len(pair.target)
+    size = len(pair.target.words)
     tree = PartialTree([-1] * size, [None] * size, [-1] * size)
     edges = [i for i, head in enumerate(heads) if head >= 0]
     reason = whole_loss(pair, settings)

@@ -33,7 +33,7 @@ def project_words(
     """
     reason = whole_loss(pair, settings)
     labelled = [i for i, label in enumerate(labels) if label is not None]
-    found: list[str | None] = [None] * len(pair.target)
+    found: list[str | None] = [None] * len(pair.target.words)
     if reason is not None:
         return found, [_outcome(labels, i, reason=reason, text=text) for i in labelled]
     origin = {j: best(row) for j, row in pair.by_target.items()}
@@ -65,7 +65,7 @@ def best(row: dict[int, float], rank: Callable[[int], float] = lambda word: -wor
     return max(row, key=lambda word: (row[word], rank(word)))
 
 
-def carry_scores(
+def project_scores(
     scores: NDArray[np.float32], pair: AlignedPair, *, extra: int = 0
 ) -> NDArray[np.float32]:
     """Log-probabilities of source words, shape (extra + sources or more, labels), as those of the

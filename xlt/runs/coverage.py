@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from xlt import languages
+from xlt.data.subwords import subwords_of
+from xlt.document import Document
 from xlt.model import embedded
 from xlt.model.backbone import Backbone
 from xlt.registry import EMBEDDED
@@ -15,11 +17,11 @@ from xlt.scripts import name, script
 if TYPE_CHECKING:
     from xlt.config.schema import Config, Model
     from xlt.runs.sources import Sources
-    from xlt.task import Record, Task
+    from xlt.task import Task
     from xlt.transfer.stage import Portion
 
 UNREADABLE = 0.2
-"""Share of unknown pieces: of a script that the tokenizer has, it is well below 1 %."""
+"""Share of unknown subwords: of a script that the tokenizer has, it is well below 1 %."""
 
 SAMPLE = 2000
 """Records of a portion that are looked at."""
@@ -40,7 +42,7 @@ def coverage(
     }
 
 
-def count_words(task: Task, records: Iterable[Record]) -> Counter[str]:
+def count_words(task: Task, records: Iterable[Document]) -> Counter[str]:
     return Counter(word for record in records for word in task.words(record))
 
 
@@ -60,31 +62,29 @@ def warnings(
         if languages.match(language, info.languages) is None:
             found.append(
                 f"{EMBEDDED} {info.version} has never seen {shown}: "
-                f"{share:.1%} of its pieces are unknown"
+                f"{share:.1%} of its subwords are unknown"
             )
     if share > UNREADABLE:
         found.append(
-            f"the tokenizer has no pieces for much of the {shown} in {' and '.join(scripts)}"
-            f" letters: {share:.1%} of the pieces are unknown, and all unknown pieces look alike"
+            f"the tokenizer has no subwords for much of the {shown} in {' and '.join(scripts)}"
+            f" letters: {share:.1%} of the subwords are unknown, and all of these look alike"
         )
     return found
 
 
 def unknown_pieces(words: Mapping[str, int], tokenizer: Any) -> tuple[float, list[str]]:
-    """The share of unknown pieces, and the scripts that most of the unknown words are in."""
+    """The share of unknown subwords, and the scripts that most of the unknown words are in."""
     every = sorted(words)
     if not every:
         return 0.0, []
-    # A word's pieces do not depend on its neighbours, so each word is encoded once.
-    encoded = tokenizer([[word] for word in every], is_split_into_words=True,
-                        add_special_tokens=False)["input_ids"]  # fmt: skip
+    subwords = subwords_of(tokenizer)
     unknown = total = 0
     scripts: Counter[str] = Counter()
-    for word, pieces in zip(every, encoded, strict=True):
-        # A word without pieces is given an unknown one (xlt.data.encode).
-        lost = sum(piece == tokenizer.unk_token_id for piece in pieces) if pieces else 1
+    # A word's subwords hardly depend on its neighbours, so each word is encoded once.
+    for word, ids in zip(every, subwords.alone(every), strict=True):
+        lost = int(subwords.is_unknown(ids).sum())
         unknown += lost * words[word]
-        total += max(1, len(pieces)) * words[word]
+        total += len(ids) * words[word]
         if lost:
             scripts[_script(word)] += words[word]
     most = [name(code) for code, n in scripts.most_common(2) if 4 * n > scripts.total()]

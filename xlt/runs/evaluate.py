@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,21 @@ def evaluate(
     language: str | None = None,
     split: str = "test",
     format: str | None = None,
+    options: Mapping[str, Any] | None = None,
     batch_tokens: int = 8192,
     resamples: int = 1000,
 ) -> dict[str, Any]:
     """Metrics with bootstrap intervals, and piece statistics, of a model on a data reference.
 
     reference: ``card:language:split``, a path, or ``hf:…``.
+    format, options: of its reader, over what a card says.
     Raises XltError as the data and the model loaders do, and for labels the model does not know.
     """
-    from xlt.data.references import resolve
-    from xlt.data.store import load_records
+    from xlt.data.references import check_reference, resolve
+    from xlt.data.store import load_documents
     from xlt.inference.loading import find_model
     from xlt.projection.predict import make_predictor
+    from xlt.reader_options import on_command_line
     from xlt.runs.coverage import count_words, warnings
     from xlt.runs.score import piece_statistics, predict_and_count, scores
 
@@ -36,8 +40,10 @@ def evaluate(
     parts = reference.split(":")
     spoken = language or (parts[1] if len(parts) > 1 and not reference.startswith("hf:") else "und")
     code = spoken if spoken == "und" else languages.code(spoken)
-    resolved = resolve(Reference(ref=reference, format=format), code, split, where=reference)
-    records = load_records(task, resolved, 1).to_list()
+    asked = Reference(ref=reference, format=format, options=dict(options or {}))
+    check_reference(task, asked, code, split, on_command_line)
+    resolved = resolve(asked, code, split, where=reference)
+    records = list(load_documents(task, resolved, 1))
     task.check_labels(predictor.model.labels, task.labels(records), where=reference)
     counts, _ = predict_and_count(predictor, backbone, records)
     return {

@@ -12,6 +12,7 @@ from typing import Any
 from xlt.config.load import LoadedConfig
 from xlt.config.schema import AUTO, Config
 from xlt.config.study import Study
+from xlt.data.references import check_reference
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.registry import strategies, tasks
 from xlt.task import Task
@@ -75,14 +76,17 @@ def prepare(loaded: LoadedConfig) -> Experiment:
     config = loaded.config
     task, strategy = make_task(config), make_strategy(config)
     problems = _check_task(task, config)
-    if lacking := task.lacks(strategy.needs()):
-        problems.append(
-            XltError(
-                f"the task {task.name} does not say what this strategy has to know",
-                where="strategy",
-                fix=f"implement {', '.join(lacking)}, or choose another strategy, e.g. zero_shot",
+    for ability in strategy.needs():
+        if not isinstance(task, ability):
+            problems.append(
+                XltError(
+                    f"the task {task.name} cannot do what this strategy needs "
+                    f"({ability.__name__.lower()})",
+                    where="strategy",
+                    fix=f"implement what xlt.task.{ability.__name__} asks for, or choose another "
+                    "strategy, e.g. zero_shot",
+                )
             )
-        )
     plans = {}
     for target in config.target:
         try:
@@ -168,15 +172,18 @@ def _check_task(task: Task, config: Config) -> list[XltError]:
                 fix=choose(metric, task.metrics_reported),
             )
         )
+    return [*problems, *reference_problems(task, config)]
+
+
+def reference_problems(task: Task, config: Config) -> list[XltError]:
+    """Formats and options in the data references that the task's readers lack, by key."""
+    problems: list[XltError] = []
     for language, data in config.data.items():
         for split in ("train", "dev", "test"):
             for n, reference in enumerate(getattr(data, split)):
-                if reference.format is not None and reference.format not in task.readable():
-                    problems.append(
-                        XltError(
-                            f"{config.task.name} has no format called {reference.format!r}",
-                            where=f"data.{language}.{split}.{n}.format",
-                            fix=choose(reference.format, task.readable()),
-                        )
-                    )
+                key = f"data.{language}.{split}.{n}"
+                try:
+                    check_reference(task, reference, language, split, key)
+                except XltError as error:
+                    problems += flat(error)
     return problems

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from xlt.config.load import LoadedConfig
 from xlt.config.schema import Config, Model, Reference
 from xlt.data.references import resolve
+from xlt.data.subwords import subwords_of
 from xlt.errors import XltError, flat
 from xlt.inference.device import best_device, choose_precision
 from xlt.model import embedded
@@ -152,7 +155,6 @@ def _tokenizer(model: Model) -> tuple[Any, XltError | None]:
             revision=model.revision,
             local_files_only=True,
             trust_remote_code=model.trust_remote_code,
-            add_prefix_space=True,
         ), None
     except XltError as error:
         return None, error
@@ -172,11 +174,10 @@ def _sizes(
     lengths: dict[str, int] = {}
     kept = None
     if tokenizer is not None and every:
-        # A word's pieces do not depend on its neighbours, so each word is encoded once.
-        ids = tokenizer([[word] for word in every], is_split_into_words=True,
-                        add_special_tokens=False)["input_ids"]  # fmt: skip
-        lengths = {word: len(pieces) for word, pieces in zip(every, ids, strict=True)}
-        kept = len({piece for pieces in ids for piece in pieces} | set(tokenizer.all_special_ids))
+        # A word's subwords hardly depend on its neighbours, so each word is encoded once.
+        ids = subwords_of(tokenizer).alone(every)
+        lengths = {word: len(own) for word, own in zip(every, ids, strict=True)}
+        kept = len(np.union1d(np.concatenate(ids), tokenizer.all_special_ids))
     sizes = {}
     for portion, (records, counter) in words.items():
         total = sum(counter.values())

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from xlt import languages
-from xlt.errors import XltError, choose
+from xlt.data.conllu import read_conllu
+from xlt.data.files import STDIN, label, lines
+from xlt.document import Document, Text
+from xlt.errors import XltError, choose, flat, raise_all
+from xlt.reader_options import Location, on_command_line, read_with
 
 if TYPE_CHECKING:
     from xlt.display import Page
-    from xlt.task import Record, Task
+    from xlt.task import Task
 
 log = logging.getLogger(__name__)
 
 CHUNK = 2048
 """Sentences held at once: enough to fill length buckets, little enough for any file."""
 
-TEXT, WORDS = "text", "words"
+TEXT, WORDS, CONLLU = "text", "words", "conllu"
+"""Formats of text without annotation, which every task can read that makes records of words."""
 
 
 def predict(
@@ -33,6 +39,7 @@ def predict(
     language: str | None = None,
     input_format: str | None = None,
     output_format: str | None = None,
+    options: Mapping[str, Any] | None = None,
     html: str | Path | None = None,
     batch_tokens: int = 8192,
     quiet: bool = False,
@@ -40,8 +47,9 @@ def predict(
     """Read `source`, annotate it, write to `output`; "-" is standard input or output.
 
     input_format: ``text`` (running text, split into sentences and words by the rules of
-        `language`), ``words`` (one sentence a line, words separated by spaces), or a format of
-        the task. By default the file's suffix says it; plain text otherwise.
+        `language`), ``words`` (one sentence a line, words separated by spaces), ``conllu``, or a
+        format of the task. By default the file's suffix says it; standard input is text.
+    options: of the reader.
     html: a page of displaCy views of the predictions, beside the output.
     Returns how many records were written.
     Raises XltError for a folder that is no model, a missing language, malformed input.
@@ -59,11 +67,11 @@ def predict(
             where="--format",
             fix=choose(writing, task.formats),
         )
-    records = read_input(task, source, input_format, language)
+    records = read_input(task, source, input_format, language, options)
     spoken = "und" if language is None else languages.code(language, where="--language")
     written = 0
 
-    def predictions(stream: TextIO, page: Page | None) -> Iterator[Record]:
+    def predictions(stream: TextIO, page: Page | None) -> Iterator[Document]:
         nonlocal written
         told = False
         for chunk in _progress(_chunks(records, CHUNK), quiet or output == "-"):
@@ -74,7 +82,7 @@ def predict(
                     log.warning("warning: %s", text)
             predicted = predictor(chunk, task.encode(chunk, backbone, None))
             for before, after in zip(chunk, predicted, strict=True):
-                assert task.words(before) == task.words(after)
+                assert before.words == after.words
             yield from predicted
             stream.flush()
             if page is not None:
@@ -88,74 +96,129 @@ def predict(
 
 
 def read_input(
-    task: Task, source: str, input_format: str | None, language: str | None
-) -> Iterator[Record]:
-    """Records without annotation from a file or standard input."""
-    format = input_format
-    if format is None:
-        format = TEXT if source == "-" else _by_suffix(task, Path(source))
-    if format in task.readable():
-        # A pipe has to be on disk for readers that name the line of an error.
-        with _as_file(source) as path:
-            spoken = "" if language is None else languages.code(language, where="--language")
-            for record in task.read(path, format, labelled=False):
-                # Of a task whose records say their language.
-                unknown = spoken and record.get("language") == ""
-                yield {**record, "language": spoken} if unknown else record
-        return
-    if format not in (TEXT, WORDS):
+    task: Task,
+    source: str,
+    input_format: str | None,
+    language: str | None,
+    options: Mapping[str, Any] | None = None,
+) -> Iterator[Document]:
+    """Documents without annotation from a file or standard input; arguments as of `predict`.
+
+    Raises XltError for a format that the task cannot take or that the suffix does not say, a
+    missing language, options that the reader lacks, malformed input.
+    """
+    format = input_format or _format_of(task, source)
+    if format not in (TEXT, WORDS, CONLLU, *task.readable()):
         raise XltError(
             f"there is no input format {format!r}",
             where="--input-format",
-            fix=choose(format, [TEXT, WORDS, *task.readable()]),
+            fix=choose(format, input_formats(task)),
         )
-    if format == TEXT and language is None:
+    spoken = "" if language is None else languages.code(language, where="--language")
+
+    def where(location: Location) -> str:
+        return on_command_line(("options", *location))
+
+    if format in task.readable():
+        # On disk a pipe can be read more than once, as some readers do.
+        with _as_file(source) as path:
+            given = options or {}
+            for document in read_with(task, path, format, given, where=where, labelled=False):
+                unknown = spoken and not document.language
+                yield replace(document, language=spoken) if unknown else document
+        return
+    task.from_text("1", Text.from_words(["word"]))  # says so if the task needs more than words
+    if options:
+        raise XltError(
+            f"there are no options for reading {format}",
+            where=where((next(iter(options)),)),
+            fix="remove it, or say with --input-format what the file is",
+        )
+    if format == TEXT and not spoken:
         raise XltError(
             "running text needs a language: its words are split by that language's rules",
             where="--language",
             fix="pass --language eus (say), or --input-format words for text that is split already",
         )
-    number = 0
-    for line in _lines(source):
-        for words, spaces in _sentences(line, format, language):
-            number += 1
-            yield task.from_words(str(number), words, spaces)
+    for id, text in _sentences(source, format, spoken):
+        yield task.from_text(id, text, spoken)
 
 
-def _sentences(
-    line: str, format: str, language: str | None
-) -> Iterable[tuple[list[str], list[bool]]]:
-    if format == WORDS:
-        words = line.split()
-        return [(words, [True] * len(words))] if words else []
-    from xlt.data.segment import tokenise
-
-    assert language is not None
-    return tokenise(line, language)
+def input_formats(task: Task) -> list[str]:
+    """What `read_input` can read for a task."""
+    try:
+        task.from_text("1", Text.from_words(["word"]))
+    except XltError:  # it needs more than words
+        return list(task.readable())
+    return list(dict.fromkeys([TEXT, WORDS, CONLLU, *task.readable()]))
 
 
-def _by_suffix(task: Task, path: Path) -> str:
-    name = path.name.removesuffix(".gz").removesuffix(".xz")
-    for format, suffixes in task.readable().items():
-        if name.endswith(tuple(s for s in suffixes if s != ".txt")):
-            return format
-    return TEXT
-
-
-def _lines(source: str) -> Iterator[str]:
-    if source == "-":
-        for line in sys.stdin:
-            yield line.rstrip("\n")
+def _sentences(source: str, format: str, language: str) -> Iterator[tuple[str, Text]]:
+    """Id and text of the sentences of text of no task's own."""
+    if format == CONLLU:
+        for number, sentence in enumerate(read_conllu(source, strict_trees=False), 1):
+            yield sentence.comment("sent_id") or str(number), sentence.text()
         return
-    from xlt.data.files import lines
+    from xlt.data.segment import sentences
 
-    for _, line in lines(Path(source)):
-        yield line
+    number = 0
+    for at, line in lines(source):
+        texts = (
+            sentences(line, language) if format == TEXT else _words(line, f"{label(source)}:{at}")
+        )
+        for text in texts:
+            number += 1
+            yield str(number), text
+
+
+def _words(line: str, where: str) -> list[Text]:
+    """The sentence of a line, none if it is empty. Words are what stands between spaces: other
+    white space, as a no-break space, may be part of one."""
+    if "\t" in line:
+        raise XltError(
+            "there is a tab between or in the words",
+            where=where,
+            fix="separate words by spaces; columns are another format (--input-format)",
+        )
+    words = [word for word in line.split(" ") if word]
+    return [Text.from_words(words, [True] * len(words))] if words else []
+
+
+def _format_of(task: Task, source: str) -> str:
+    """The format that the suffix means; letters of either case."""
+    if source == STDIN:
+        return TEXT
+    path = Path(source)
+    name = path.name.lower().removesuffix(".gz").removesuffix(".xz")
+    if name.endswith(".txt"):
+        return TEXT
+    own = [format for format, suffixes in task.readable().items() if name.endswith(suffixes)]
+    if name.endswith(".conllu") and CONLLU not in own and (not own or _is_conllu(path)):
+        return CONLLU
+    if own:
+        return own[0]
+    raise XltError(
+        f"the name {path.name!r} does not say what is in the file",
+        where=path,
+        fix=f"pass --input-format, one of {', '.join(input_formats(task))}",
+    )
+
+
+def _is_conllu(path: Path) -> bool:
+    """Whether a file with that suffix has CoNLL-U's ten columns. Annotations of UD treebanks by
+    others have it too, and more columns or names for them."""
+    for _, line in lines(path):
+        if line.startswith("#"):
+            if line[1:].partition("=")[0].strip() == "global.columns":
+                return False
+        elif line:
+            return line.count("\t") == 9
+    return False
 
 
 @contextmanager
 def _as_file(source: str) -> Iterator[Path]:
-    if source != "-":
+    if source != STDIN:
         yield Path(source)
         return
     import tempfile
@@ -163,7 +226,17 @@ def _as_file(source: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "standard-input"
         path.write_bytes(sys.stdin.buffer.read())
-        yield path
+        try:
+            yield path
+        except XltError as error:  # who piped it knows nothing of the file
+            raise_all([_of_stdin(one, str(path)) for one in flat(error)])
+
+
+def _of_stdin(error: XltError, path: str) -> XltError:
+    what, where, fix = (
+        text and text.replace(path, label(STDIN)) for text in (error.what, error.where, error.fix)
+    )
+    return XltError(what or "", where=where, fix=fix)
 
 
 @contextmanager
@@ -192,12 +265,12 @@ def _open_page(task: Task, html: str | Path | None) -> AbstractContextManager[Pa
     return Page(task, html)
 
 
-def _chunks(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
+def _chunks(records: Iterator[Document], size: int) -> Iterator[list[Document]]:
     while chunk := list(islice(records, size)):
         yield chunk
 
 
-def _progress(chunks: Iterator[list[Record]], quiet: bool) -> Iterator[list[Record]]:
+def _progress(chunks: Iterator[list[Document]], quiet: bool) -> Iterator[list[Document]]:
     if quiet:
         yield from chunks
         return

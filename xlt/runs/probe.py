@@ -17,15 +17,17 @@ import numpy as np
 
 from xlt import languages
 from xlt.config.schema import Reference
+from xlt.document import Document, Label, Text
 from xlt.errors import XltError, choose
 from xlt.evaluation.statistics import bootstrap_interval, mean_sd, paired_bootstrap
 from xlt.registry import data_cards
+from xlt.task import label_layer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xlt.data.references import ResolvedData
-    from xlt.task import Labels, Record, Task
+    from xlt.task import Labels, Task
 
 MODEL, MAJORITY, CONTROL, ALL = "model", "majority", "control model", "all"
 NOT_PROBED = ("train", "dev")
@@ -44,20 +46,30 @@ class Part:
     data: ResolvedData
     task: Task
     answers: Mapping[str, str]
-    records: Sequence[Record]
+    records: Sequence[Document]
 
-    def counts(self, predicted: Sequence[Record]) -> NDArray[np.float64]:
+    def counts(self, predicted: Sequence[Document]) -> NDArray[np.float64]:
         """Of predictions with the model's labels, (records, columns)."""
         return self._counts([self._mapped(one) for one in predicted])
 
-    def _counts(self, answered: Sequence[Record]) -> NDArray[np.float64]:
+    def _counts(self, answered: Sequence[Document]) -> NDArray[np.float64]:
         from xlt.evaluation.counts import count_matrix
 
         return count_matrix(self.task, self.records, answered)
 
-    def _mapped(self, predicted: Record) -> Record:
-        label = self.answers.get(self.task.answer(predicted) or "")
-        return predicted if label is None else self.task.answered(predicted, label)
+    def _mapped(self, predicted: Document) -> Document:
+        label = self.answers.get(self._label(predicted) or "")
+        return predicted if label is None else self._with_label(predicted, label)
+
+    def _label(self, document: Document) -> str | None:
+        """The document's label ("" if it is not known), for tasks that predict just one."""
+        layer = label_layer(self.task)
+        return None if layer is None else document.layer(Label, layer).label or ""
+
+    def _with_label(self, document: Document, label: str) -> Document:
+        layer = label_layer(self.task)
+        assert layer is not None, "only what has a label gets another"
+        return document.with_layers(**{layer: Label(label)})
 
     def majority(self) -> NDArray[np.float64] | None:
         """Counts of always giving the answer that is most frequent here; None without answers."""
@@ -65,11 +77,11 @@ class Part:
         if not balance:
             return None
         answer = next(iter(balance))
-        return self._counts([self.task.answered(record, answer) for record in self.records])
+        return self._counts([self._with_label(record, answer) for record in self.records])
 
     def balance(self, chosen: Iterable[int]) -> dict[str, float]:
         """Share of every answer in the gold of these records, the most frequent first."""
-        answers = Counter(self.task.answer(self.records[i]) for i in chosen)
+        answers = Counter(self._label(self.records[i]) for i in chosen)
         return {
             answer: count / answers.total()
             for answer, count in answers.most_common()
@@ -80,7 +92,7 @@ class Part:
         """Group → positions of its records; all of them first."""
         found: dict[str, list[int]] = {}
         for position, record in enumerate(self.records):
-            for group in self.task.groups(record):
+            for group in record.groups:
                 found.setdefault(group, []).append(position)
         everything = {ALL: np.arange(len(self.records))}
         return everything | {name: np.array(found[name]) for name in sorted(found)}
@@ -94,6 +106,8 @@ def probe(
     answers: Mapping[str, str] | None = None,
     control: Path | None = None,
     limit: int | None = None,
+    format: str | None = None,
+    options: Mapping[str, Any] | None = None,
     batch_tokens: int = 8192,
     resamples: int = 1000,
 ) -> dict[str, Any]:
@@ -105,15 +119,17 @@ def probe(
     answers: the model's label → the suites', beyond what their cards say.
     control: another model to set beside, such as one that was trained on half of the input.
     limit:   at most so many records of every split, always the same ones.
+    format, options: of the reader of all suites, over what a card says.
     Raises XltError as the data and the model loaders do, and where the suite's labels are not
     those that the model's answers mean.
     """
     folders = model_folders(model)
     others = [] if control is None else model_folders(control)
     task, labels = _task_of([*folders, *others])
-    parts = [p for s in suites for p in _parts(task, labels, s, language, answers or {}, limit)]
+    asked = {"limit": limit, "format": format, "options": dict(options or {})}
+    parts = [p for s in suites for p in _parts(task, labels, s, language, answers or {}, asked)]
     outcomes = [_outcomes(folder, parts, batch_tokens) for folder in folders]
-    controls = [_outcomes(folder, parts, batch_tokens, ablated=False) for folder in others]
+    controls = [_outcomes(folder, parts, batch_tokens, masked=False) for folder in others]
     rows: list[dict[str, Any]] = []
     for number, part in enumerate(parts):
         systems = {
@@ -174,11 +190,12 @@ def _parts(
     suite: str,
     language: str | None,
     given: Mapping[str, str],
-    limit: int | None,
+    asked: Mapping[str, Any],
 ) -> Iterator[Part]:
     from xlt.data import cards
-    from xlt.data.references import resolve
-    from xlt.data.store import load_records
+    from xlt.data.references import check_reference, resolve
+    from xlt.data.store import load_documents
+    from xlt.reader_options import on_command_line
 
     name, *rest = suite.split(":")
     stated: Labels = {}
@@ -197,8 +214,10 @@ def _parts(
         parts = reference.split(":")
         spoken = parts[1] if name in data_cards() else language or "und"
         code = spoken if spoken == "und" else languages.code(spoken)
-        data = resolve(Reference(ref=reference, limit=limit), code, "test", where=suite)
-        records = load_records(reader, data, 1).to_list()
+        full = Reference(ref=reference, **asked)
+        check_reference(reader, full, code, "test", on_command_line)
+        data = resolve(full, code, "test", where=suite)
+        records = list(load_documents(reader, data, 1))
         found = reader.labels(records)
         _check(labels, stated, found, answers, reference)
         yield Part(name if name in data_cards() else suite, data, reader, answers, records)
@@ -245,17 +264,18 @@ def _check(
 
 
 def _outcomes(
-    folder: Path, parts: Sequence[Part], batch_tokens: int, *, ablated: bool = True
+    folder: Path, parts: Sequence[Part], batch_tokens: int, *, masked: bool = True
 ) -> list[dict[str, NDArray[np.float64]]]:
-    """For each part the counts of the model, and of the model on ablated records."""
+    """For each part the counts of the model, and of the model that some texts are hidden from."""
     from xlt.projection.predict import make_predictor
 
     task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
     found = []
     for part in parts:
         versions = {MODEL: list(part.records)}
-        if ablated and task.ablation:
-            versions[task.ablation] = [task.ablated(record) for record in part.records]
+        for control, hidden in task.controls.items() if masked else ():
+            empty = {name: Text("") for name in hidden}
+            versions[control] = [record.with_texts(**empty) for record in part.records]
         found.append(
             {
                 name: part.counts(predictor(records, task.encode(records, backbone, None)))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xlt.document import Document
 from xlt.errors import XltError
 from xlt.projection import page, store
 from xlt.projection.project import Projected, Projector
@@ -18,7 +19,7 @@ from xlt.transfer.stage import Portion
 if TYPE_CHECKING:
     from xlt.config.load import LoadedConfig
     from xlt.data.references import ResolvedData
-    from xlt.task import Record, Task
+    from xlt.task import Task
 
 EXAMPLES = 50
 """Records on a page."""
@@ -76,10 +77,16 @@ def project_file(
 
     html: where the page of examples goes; by default beside the output.
     """
+    from xlt.data.references import check_reference
+    from xlt.reader_options import on_command_line
+    from xlt.runs.sources import Sources
+
     try:
         config = loaded.config
         task = make_task(config)
         (source,), (target,) = config.source, config.target
+        for reference in config.data[source].train:
+            check_reference(task, reference, source, "train", on_command_line)
         projector = Projector(task, config.projection, source, target)
         resolved = Sources(config, task).resolve(Portion(source, "train"))
         records = _records(task, resolved, config.data_seed)
@@ -89,20 +96,20 @@ def project_file(
         raise loaded.locate(error) from error
 
 
-def _records(task: Task, found: Iterable[ResolvedData], seed: int) -> Iterator[Record]:
+def _records(task: Task, found: Iterable[ResolvedData], seed: int) -> Iterator[Document]:
     """One at a time: straight from the files, or of a sample on disk."""
-    from xlt.data.store import load_records, read_records
+    from xlt.data.store import load_documents, read_documents
 
     for resolved in found:
         if resolved.limit is None:
-            yield from read_records(task, resolved)
+            yield from read_documents(task, resolved)
         else:
-            yield from load_records(task, resolved, seed)
+            yield from load_documents(task, resolved, seed)
 
 
 def _project(
     projector: Projector,
-    records: Iterable[Record],
+    records: Iterable[Document],
     output: Path | str,
     *,
     page_at: Path | None,
@@ -113,12 +120,12 @@ def _project(
     format = next(iter(task.formats)) if output == "-" else task.format_of(Path(output))
     counted, sample = Yield(), page.Sample(examples)
 
-    def used(stream: Iterable[Projected]) -> Iterator[Record]:
+    def used(stream: Iterable[Projected]) -> Iterator[Document]:
         for one in stream:
             counted.add(one)
             sample.add(one)
-            if one.projection.record is not None:
-                yield one.projection.record
+            if one.projection.document is not None:
+                yield one.projection.document
 
     with open_output(str(output)) as stream:
         # One call for all: a writer may number what it writes.

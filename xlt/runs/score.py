@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xlt.document import Document
 from xlt.evaluation.counts import count_matrix, score
 from xlt.evaluation.statistics import bootstrap_interval, mean_sd
 from xlt.files import disk_error
@@ -23,7 +24,7 @@ from xlt.runs.execute import Trained
 from xlt.runs.experiment import Experiment
 from xlt.runs.folder import RunFolder
 from xlt.runs.sources import Sources
-from xlt.task import Record, Task
+from xlt.task import Task
 from xlt.training.data import Data
 from xlt.training.stages import Finished
 from xlt.transfer.stage import Portion
@@ -159,7 +160,7 @@ def save_outcome(
     task: Task,
     data: Data,
     counts: NDArray[np.float64],
-    predicted: Sequence[Record],
+    predicted: Sequence[Document],
 ) -> None:
     """Predictions in the task's first format, and the counts that `xlt compare` resamples."""
     save_predictions(folder, base + task.formats[next(iter(task.formats))][0], task, predicted)
@@ -183,8 +184,8 @@ def relevant(finished: Finished, target: str) -> list[str]:
 
 
 def predict_and_count(
-    predictor: Predictor | ThroughTranslation, backbone: Backbone, records: Sequence[Record]
-) -> tuple[NDArray[np.float64], list[Record]]:
+    predictor: Predictor | ThroughTranslation, backbone: Backbone, records: Sequence[Document]
+) -> tuple[NDArray[np.float64], list[Document]]:
     """Counts (records, columns) and predicted records, in order."""
     task = predictor.task
     examples = task.encode(records, backbone, None)
@@ -205,27 +206,29 @@ def scores(task: Task, counts: NDArray[np.float64], resamples: int, seed: int) -
     }
 
 
-def piece_statistics(task: Task, records: Sequence[Record], backbone: Backbone) -> dict[str, Any]:
+def piece_statistics(task: Task, records: Sequence[Document], backbone: Backbone) -> dict[str, Any]:
     """How the tokenizer copes with these records.
 
-    fertility: pieces a word; unknown_pieces: their share; truncated_words: words without a
-    piece of their own in any window, counted on the encoded windows.
+    fertility: subwords a word; unknown_pieces: their share; truncated_words: words without a
+    subword of their own in any window, counted on the encoded windows.
     """
-    words = [task.words(record) for record in records]
-    encoded = backbone.words(words)
-    total = sum(len(w) for w in words)
-    pieces = np.concatenate([e.pieces for e in encoded]) if encoded else np.zeros(0)
-    unknown = backbone.tokenizer.unk_token_id
+    texts = [text for record in records for text in task.given_texts(record)]
+    encoded = backbone.words(texts)
+    total = sum(len(text.words) for text in texts)
+    subwords = np.concatenate([np.zeros(0, np.int32), *(e.subwords for e in encoded)])
+    unknown = backbone.words.subwords.is_unknown(subwords)
     kept = sum(len(np.unique(np.concatenate([o[o >= 0] for o in e.word_of]))) for e in encoded)
     return {
         "words": total,
-        "fertility": len(pieces) / max(1, total),
-        "unknown_pieces": float((pieces == unknown).mean()) if len(pieces) else 0.0,
+        "fertility": len(subwords) / max(1, total),
+        "unknown_pieces": float(unknown.mean()) if len(subwords) else 0.0,
         "truncated_words": total - kept,
     }
 
 
-def save_predictions(folder: RunFolder, name: str, task: Task, predicted: Sequence[Record]) -> None:
+def save_predictions(
+    folder: RunFolder, name: str, task: Task, predicted: Sequence[Document]
+) -> None:
     path = folder.path / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

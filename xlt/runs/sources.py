@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import Config
 from xlt.data.references import ResolvedData, for_split
-from xlt.data.store import load_records, sample
+from xlt.data.store import load_documents, sample
+from xlt.document import Document
 from xlt.errors import XltError
 from xlt.projection import store
 from xlt.projection.project import Projector
 from xlt.projection.report import Yield
-from xlt.task import Record, Task
+from xlt.task import Task
 from xlt.training.data import Data
 from xlt.transfer.stage import Portion
 
@@ -69,11 +70,11 @@ class Sources:
         return self._loaded[portion]
 
     def _read(self, portion: Portion) -> Data:
-        records: list[Record] = []
+        records: list[Document] = []
         digest = hashlib.sha256(repr((portion.limit, portion.seed)).encode())
         for resolved in self.resolve(portion):
-            rows = load_records(self.task, resolved, self.config.data_seed)
-            records += rows.to_list()
+            rows = load_documents(self.task, resolved, self.config.data_seed)
+            records += rows
             digest.update(repr((resolved.fingerprint, resolved.limit)).encode())
             if resolved.limit:
                 digest.update(str(self.config.data_seed).encode())
@@ -88,7 +89,7 @@ class Sources:
         counted = Yield()
         originals = self.load(origin).records
         found = counted.watch(store.project(projector, originals, part=portion.split))
-        kept = [one.projection for one in found if one.projection.record is not None]
+        kept = [one.projection for one in found if one.projection.document is not None]
         self.yields[portion] = {**projector.describe(), **counted.as_dict()}
         if not kept:
             lost = ", ".join(f"{n} {reason}" for reason, n in counted.labels.lost.items())
@@ -98,12 +99,11 @@ class Sources:
                 where="projection",
                 fix="look at some with `xlt project`; try another translator, aligner or filter",
             )
-        records = [p.record for p in kept if p.record is not None]
-        if "language" in records[0]:
-            records = [{**record, "language": portion.language} for record in records]
+        records = [p.document for p in kept if p.document is not None]
         weights = [p.confidence for p in kept] if settings.weighting == "confidence" else None
         labels = dict(self.task.labels(originals))
-        content = json.dumps([records, weights, labels], sort_keys=True, ensure_ascii=False)
+        rows = [self.task.schema.to_row(document) for document in records]
+        content = json.dumps([rows, weights, labels], sort_keys=True, ensure_ascii=False)
         fingerprint = hashlib.sha256(content.encode()).hexdigest()
         return Data(portion, fingerprint, records, weights, originals)
 

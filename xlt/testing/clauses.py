@@ -75,18 +75,33 @@ def imports(s: Subject) -> None:
 # Data -----------------------------------------------------------------------------------------
 
 
-def features(s: Subject) -> None:
-    """A record has exactly the columns of `features`, and Arrow gives it back unchanged."""
+def schema(s: Subject) -> None:
+    """A document has exactly the texts and layers that the task names, and Arrow gives it back
+    unchanged; so does a row, which has the columns that the task names."""
     from datasets import Dataset
 
-    schema = s.task.features()
-    for record in s.records:
-        assert set(record) == set(schema), (
-            f"a record has {sorted(record)}, `features` has {sorted(schema)}"
+    from xlt.document import Documents
+
+    schema = s.task.schema
+    for document in s.records:
+        assert tuple(document.texts) == schema.texts, (
+            f"a document has the texts {[*document.texts]}"
         )
-        assert isinstance(record["id"], str), f"the id {record['id']!r} is no string"
-    stored = Dataset.from_list(s.records, features=schema).to_list()
-    same(s.records, stored, "Arrow changed")
+        for name, kind in schema.layers.items():
+            assert name in document.layers, f"document {document.id} has no layer {name!r}"
+            layer = document.layers[name]
+            assert type(layer) is kind, f"the layer {name!r} is {type(layer).__name__}"
+        assert isinstance(document.id, str), f"the id {document.id!r} is no string"
+        row = s.task.to_row(document)
+        unknown = set(row) - set(s.task.columns)
+        assert not unknown, f"a row has columns that `columns` does not name: {sorted(unknown)}"
+        required = set(s.task.columns) - set(s.task.optional_columns)
+        assert required <= set(row), f"a row lacks {sorted(required - set(row))}"
+        same([document], [s.task.validate_row(row, where="a row")], "a row changed")
+    rows = Dataset.from_list(
+        [schema.to_row(document) for document in s.records], features=schema.features()
+    )
+    same(s.records, list(Documents(rows, schema)), "Arrow changed")
 
 
 def formats(s: Subject) -> None:
@@ -105,16 +120,16 @@ def formats(s: Subject) -> None:
 
 
 def words(s: Subject) -> None:
-    """`from_words` makes a record of the same columns without annotation, of just these words;
-    it is read back from every format with ``labelled=False``."""
-    for record in s.records:
-        assert s.task.words(record), f"record {record['id']} has no words"
-        bare = plain(s.task, record)
+    """`from_text` makes a document of the same layers without annotation, of just this text; it is
+    read back from every format with ``labelled=False``."""
+    for document in s.records:
+        assert s.task.words(document), f"document {document.id} has no words"
+        bare = plain(s.task, document)
         if bare is None:
             return
-        assert set(bare) == set(s.task.features()), "from_words gives other columns"
-        assert bare["id"] == record["id"], "from_words gives another id"
-        assert s.task.words(bare) == s.task.words(record), "from_words gives other words"
+        assert bare.layers.keys() == s.task.layers.keys(), "from_text gives other layers"
+        assert bare.id == document.id, "from_text gives another id"
+        assert s.task.words(bare) == s.task.words(document), "from_text gives other words"
     for format, suffixes in s.kind.formats.items():
         path = s.folder / f"plain{suffixes[0]}"
         text = written(s.task, [plain(s.task, r) or r for r in s.records], format)
@@ -186,7 +201,7 @@ def windows(s: Subject) -> None:
             assert width <= WINDOW, f"{name} has {width} pieces where {WINDOW} is the most"
             kept = {*tensor.flatten().tolist(), s.backbone.pad_id}
             lost = set(pieces[name].flatten().tolist()) - kept
-            record = s.records[a.index]["id"]
+            record = s.records[a.index].id
             assert not lost, f"record {record} lost {len(lost)} pieces of {name}"
     same_words(s.task, s.records, s.predict(s.trained, backbone=narrow))
 
@@ -204,7 +219,7 @@ def independence(s: Subject) -> None:
     own = [name not in s.task.counts_given_gold for name in s.task.count_names]
     for gold, a, b in zip(s.records, seen, unseen, strict=True):
         same = np.array_equal(s.task.counts(gold, a)[own], s.task.counts(gold, b)[own])
-        assert same, f"record {gold['id']} is predicted differently when its gold is removed"
+        assert same, f"record {gold.id} is predicted differently when its gold is removed"
 
 
 def learning(s: Subject) -> None:
@@ -358,53 +373,56 @@ def metrics(s: Subject) -> None:
 
 
 def annotation(s: Subject) -> None:
-    """A task that implements `annotate` can put its predictions on a spaCy document."""
-    if s.kind.annotate is Task.annotate:
-        return
-    from xlt.display import document
+    """Predictions can be put on a spaCy document, if there is a view of the task's layers."""
+    from xlt.display import spacy_doc, viewable
 
-    for record in s.records:
-        document(record, s.task)
+    if viewable(s.task):
+        for document in s.records:
+            spacy_doc(document, s.task)
 
 
 def projection(s: Subject) -> None:
-    """A task that implements `project` carries its annotation along identical words unchanged,
-    and along none not at all; what it gives has the columns and the id of a record, all words of
-    the translation, and an outcome for every label; the record it is given stays as it was."""
-    if s.kind.project is Task.project:
-        return
-    from copy import deepcopy
-
+    """Annotation is projected along identical words unchanged, and along none not at all; the
+    projected document has the layers and the id of its source, all words of the translation, and
+    an outcome for every label; the document it is given stays as it was."""
     from xlt.config.schema import ProjectionSettings
+    from xlt.data.segment import with_words
+    from xlt.document import Text
+    from xlt.projection.layers import project_document, unprojectable
     from xlt.projection.pair import AlignedPair
 
+    if unprojectable(s.task):
+        return
     settings = ProjectionSettings()
-    records = deepcopy(s.records)
-    for record in records:
-        texts = s.task.texts(record)
-        assert texts, f"record {record['id']} has no text"
-        assert all(texts.values()), f"a text of record {record['id']} has no words"
-        same_text = {
-            name: AlignedPair(words, list(words), {(i, i): 1.0 for i in range(len(words))})
-            for name, words in texts.items()
+    before = [s.task.schema.to_row(document) for document in s.records]
+    for document in s.records:
+        texts = {
+            name: text if text.words else with_words(text.surface)
+            for name, text in document.texts.items()
+            if text.surface
         }
-        found = s.task.project(record, same_text, settings)
-        assert found.record is not None, f"record {record['id']} is lost on identical texts"
-        assert set(found.record) == set(record), f"it has the columns {sorted(found.record)}"
-        assert found.record["id"] == record["id"], "it has another id"
-        assert s.task.texts(found.record) == texts, "it has other words"
-        assert (s.task.counts(record, found.record) == s.task.counts(record, record)).all(), (
-            f"the annotation of {record['id']} changed on identical texts"
-        )
+        same_text = {
+            name: AlignedPair(text, text, {(i, i): 1.0 for i in range(len(text.words))})
+            for name, text in texts.items()
+        }
+        found = project_document(s.task, document, same_text, settings)
+        assert found.document is not None, f"document {document.id} is lost on identical texts"
+        layers = found.document.layers.keys()
+        assert layers == document.layers.keys(), f"it has the layers {sorted(layers)}"
+        assert found.document.id == document.id, "it has another id"
+        assert s.task.words(found.document) == s.task.words(document), "it has other words"
+        kept = s.task.counts(document, found.document) == s.task.counts(document, document)
+        assert kept.all(), f"the annotation of {document.id} changed on identical texts"
         lost = [o.reason for o in found.outcomes if o.reason]
-        assert not lost, f"labels of {record['id']} are lost on identical texts: {lost}"
-        nothing = {name: AlignedPair(words, [], {}) for name, words in texts.items()}
-        empty = s.task.project(record, nothing, settings)
-        assert empty.record is None, f"record {record['id']} is something on empty texts"
+        assert not lost, f"labels of {document.id} are lost on identical texts: {lost}"
+        nothing = {name: AlignedPair(text, Text(""), {}) for name, text in texts.items()}
+        empty = project_document(s.task, document, nothing, settings)
+        assert empty.document is None, f"document {document.id} is something on empty texts"
         assert len(empty.outcomes) == len(found.outcomes), "an empty text loses labels unseen"
-        kept = [o for o in empty.outcomes if o.reason is None]
-        assert not kept, f"labels of {record['id']} are kept on empty texts"
-    same(s.records, records, "project changed")
+        still = [o for o in empty.outcomes if o.reason is None]
+        assert not still, f"labels of {document.id} are kept on empty texts"
+    after = [s.task.schema.to_row(document) for document in s.records]
+    assert before == after, "projecting changed a document"
 
 
 def strategies(s: Subject) -> None:
@@ -418,7 +436,7 @@ def strategies(s: Subject) -> None:
 CLAUSES: Mapping[str, Callable[[Subject], None]] = {
     clause.__name__: clause
     for clause in (
-        *(attributes, imports, features, formats, words, labels),
+        *(attributes, imports, schema, formats, words, labels),
         *(
             encoding,
             learning,

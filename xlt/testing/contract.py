@@ -8,15 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from xlt.document import Document
 from xlt.registry import tasks
-from xlt.task import Record, Task
+from xlt.task import Task
 from xlt.testing.clauses import CLAUSES
 from xlt.testing.subject import Subject
 
 
 def check_task(
     task_class: type[Task],
-    records: Sequence[Record],
+    records: Sequence[Document],
     *,
     tmp_path: Path,
     options: Mapping[str, Any] | None = None,

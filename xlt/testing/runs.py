@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xlt.document import Document
 from xlt.errors import XltError
 from xlt.registry import strategies
-from xlt.task import Record, Task
+from xlt.task import Task
 from xlt.testing import translation
 
 if TYPE_CHECKING:
@@ -21,15 +22,16 @@ SOURCES, TARGET = ("eng", "ind"), "jav"
 
 
 def check_strategies(
-    task: Task, records: Sequence[Record], options: Mapping[str, Any], encoder: Path, folder: Path
+    task: Task, records: Sequence[Document], options: Mapping[str, Any], encoder: Path, folder: Path
 ) -> None:
     """Train the task with every registered strategy; AssertionError names the one that fails.
 
-    Those that need a method which the task does not implement are left out.
+    Those that need what the task cannot do are left out.
     """
     for name in strategies.names():
         kind = strategies.get(name)
-        if task.lacks(kind(kind.Options.model_validate(kind.example)).needs()):
+        needs = kind(kind.Options.model_validate(kind.example)).needs()
+        if not all(isinstance(task, ability) for ability in needs):
             continue
         try:
             with translation.registered():
@@ -42,7 +44,7 @@ def check_strategies(
 def _check(
     name: str,
     task: Task,
-    records: Sequence[Record],
+    records: Sequence[Document],
     options: Mapping[str, Any],
     encoder: Path,
     folder: Path,
@@ -65,7 +67,7 @@ def _check(
     _check_predictions(task, records, run / "seed-1" / TARGET)
 
 
-def _check_predictions(task: Task, records: Sequence[Record], folder: Path) -> None:
+def _check_predictions(task: Task, records: Sequence[Document], folder: Path) -> None:
     from xlt.projection.predict import make_predictor
 
     format, suffixes = next(iter(task.formats.items()))
@@ -85,7 +87,7 @@ def _check_predictions(task: Task, records: Sequence[Record], folder: Path) -> N
 def _config(
     name: str,
     task: Task,
-    records: Sequence[Record],
+    records: Sequence[Document],
     options: Mapping[str, Any],
     encoder: Path,
     folder: Path,

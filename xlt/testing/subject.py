@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xlt.document import Document, Label, Text
 from xlt.errors import XltError
-from xlt.task import Example, Labels, Record, Task
+from xlt.task import Example, Labels, Task, label_layer
 from xlt.testing.encoder import make_encoder
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Subject:
     """A task under test with what its clauses need, each made once and only if asked for."""
 
     def __init__(
-        self, kind: type[Task], records: list[Record], folder: Path, options: dict[str, Any]
+        self, kind: type[Task], records: list[Document], folder: Path, options: dict[str, Any]
     ) -> None:
         self.kind, self.records, self.folder, self.options = kind, records, folder, options
 
@@ -36,7 +37,7 @@ class Subject:
 
     @cached_property
     def encoder(self) -> Path:
-        texts = [self.task.text(record) for record in self.records]
+        texts = [t.surface for d in self.records for t in d.texts.values() if t.surface]
         # A generator writes more pieces than the small BERT has positions for.
         kind = "umt5" if self.task.generates else "bert"
         return make_encoder(self.folder / "encoder", texts, kind)
@@ -96,10 +97,10 @@ class Subject:
     def predict(
         self,
         model: TaskModel,
-        records: Sequence[Record] | None = None,
+        records: Sequence[Document] | None = None,
         backbone: Backbone | None = None,
         budget: int = 100_000,
-    ) -> list[Record]:
+    ) -> list[Document]:
         from xlt.inference.predictor import Predictor
 
         records = self.records if records is None else records
@@ -107,28 +108,28 @@ class Subject:
         return Predictor(self.task, model, budget)(records, examples)
 
 
-def written(task: Task, records: Sequence[Record], format: str) -> str:
+def written(task: Task, records: Sequence[Document], format: str) -> str:
     stream = io.StringIO()
     task.write(records, stream, format)
     return stream.getvalue()
 
 
-def plain(task: Task, record: Record) -> Record | None:
-    """The record without annotation, None where the task's options rule plain words out."""
-    found = task.words(record)
+def plain(task: Task, document: Document) -> Document | None:
+    """The document without annotation, None where the task's options rule a plain text out."""
     try:
-        return task.from_words(record["id"], found, [True] * len(found))
+        return task.from_text(document.id, document.text, document.language)
     except XltError:
         return None
 
 
-def other_answer(subject: Subject, record: Record) -> Record | None:
-    """The record with another label, where a record has just one; else None."""
-    task, answer = subject.task, subject.task.answer(record)
-    if answer is None:
+def other_answer(subject: Subject, document: Document) -> Document | None:
+    """The document with another label, where it has just one; else None."""
+    name = label_layer(subject.task)
+    if name is None:
         return None
     (values,) = subject.labels.values()
-    return task.answered(record, next(value for value in values if value != answer))
+    other = next(v for v in values if v != document.layer(Label, name).label)
+    return document.with_layers(**{name: Label(other)})
 
 
 def pieces_of(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -136,19 +137,32 @@ def pieces_of(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {k: v for k, v in batch.items() if k.endswith("input_ids") and v.ndim == 2}
 
 
-def same(before: Sequence[Record], after: Sequence[Record], what: str) -> None:
-    assert len(before) == len(after), f"{what} {len(before)} records into {len(after)}"
+def same(before: Sequence[Document], after: Sequence[Document], what: str) -> None:
+    """Raise AssertionError unless the documents are equal, in their texts, layers and groups."""
+    assert len(before) == len(after), f"{what} {len(before)} documents into {len(after)}"
     for a, b in zip(before, after, strict=True):
-        for key in a:
-            assert a[key] == b.get(key), f"{what} `{key}` of {a['id']}: {a[key]!r} → {b.get(key)!r}"
+        pairs = {
+            "id": (a.id, b.id),
+            "groups": (a.groups, b.groups),
+            **{name: _comparable(text, b.texts[name]) for name, text in a.texts.items()},
+            **{name: (layer, b.layers.get(name)) for name, layer in a.layers.items()},
+        }
+        for name, (one, other) in pairs.items():
+            assert one == other, f"{what} `{name}` of {a.id}: {one!r} → {other!r}"
 
 
-def same_words(task: Task, before: Sequence[Record], after: Sequence[Record]) -> None:
-    assert len(before) == len(after), f"{len(before)} records in, {len(after)} out"
+def _comparable(before: Text, after: Text) -> tuple[object, object]:
+    """Two texts; their words alone where the surface was only a guess: no format keeps that."""
+    return (before.words, after.words) if before.joined else (before, after)
+
+
+def same_words(task: Task, before: Sequence[Document], after: Sequence[Document]) -> None:
+    """Raise AssertionError unless the documents have the same words, and can be compared."""
+    assert len(before) == len(after), f"{len(before)} documents in, {len(after)} out"
     for a, b in zip(before, after, strict=True):
-        assert a["id"] == b["id"], f"{b['id']} came out where {a['id']} went in"
-        assert task.words(a) == task.words(b), f"the words of {a['id']} changed"
-        assert set(a) == set(b), f"the columns of {a['id']} changed"
+        assert a.id == b.id, f"{b.id} came out where {a.id} went in"
+        assert task.words(a) == task.words(b), f"the words of {a.id} changed"
+        assert a.layers.keys() == b.layers.keys(), f"the layers of {a.id} changed"
         task.counts(a, b)
 
 

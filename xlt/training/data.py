@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from xlt.task import Example, Record
+from xlt.document import Document
+from xlt.task import Example
 from xlt.transfer.stage import Portion
 
 
@@ -25,12 +26,12 @@ class Data:
 
     portion: Portion
     fingerprint: str
-    records: Sequence[Record] = field(repr=False)
+    records: Sequence[Document] = field(repr=False)
     weights: Sequence[float] | None = field(default=None, repr=False)
-    originals: Sequence[Record] = field(default=(), repr=False)
+    originals: Sequence[Document] = field(default=(), repr=False)
 
     @property
-    def inventory(self) -> Iterator[Record]:
+    def inventory(self) -> Iterator[Document]:
         """The records whose labels a model of this data has to know."""
         return chain(self.records, self.originals)
 

@@ -9,13 +9,14 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from numpy.typing import NDArray
 
+from xlt.document import Document
 from xlt.evaluation.counts import count_matrix
 from xlt.inference.predictor import Predictor
-from xlt.task import Example, Record
+from xlt.task import Example
 
 
 def distributed_counts(
-    predictor: Predictor, records: Sequence[Record], examples: Sequence[Example]
+    predictor: Predictor, records: Sequence[Document], examples: Sequence[Example]
 ) -> NDArray[np.float64]:
     """`count_matrix` of a data set, computed by all processes together; rows in record order."""
     state = PartialState()

@@ -39,7 +39,7 @@ from xlt.transfer.stage import Portion, Stage
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Part of every stage's key: raise it when the same config would train a different model."""
 
 DONE = "done.json"

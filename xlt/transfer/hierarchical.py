@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from xlt.config.schema import Config
 from xlt.errors import XltError, choose
 from xlt.options import as_list, distinct
+from xlt.task import Averaging
 from xlt.transfer.stage import (
     Prediction,
     Stage,
@@ -112,10 +113,8 @@ class Hierarchical(Strategy):
             )
         return plan
 
-    def needs(self) -> tuple[str, ...]:
-        projects = any(">" in name for steps in self.options.through for name in steps)
-        carries = ("carry",) if self.options.predict == "ensemble" else ()
-        return (*(("project",) if projects or self.options.predict != "direct" else ()), *carries)
+    def needs(self) -> tuple[type, ...]:
+        return (Averaging,) if self.options.predict == "ensemble" else ()
 
     def prediction(self, config: Config, target: str) -> Prediction:
         if self.options.predict == "direct":

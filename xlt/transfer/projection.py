@@ -12,6 +12,7 @@ from pydantic import Field
 
 from xlt.config.schema import Config
 from xlt.errors import XltError
+from xlt.task import Averaging
 from xlt.transfer.stage import (
     Portion,
     Prediction,
@@ -56,9 +57,6 @@ class Projection(Strategy):
             dev = self._carried(config, target, "dev")
         return [Stage(name, train, dev, config.training, options.temperature)]
 
-    def needs(self) -> tuple[str, ...]:
-        return ("project",)
-
     @staticmethod
     def _carried(config: Config, target: str, split: Split) -> tuple[Portion, ...]:
         return tuple(
@@ -78,8 +76,8 @@ class TranslateEnsemble(Projection):
 
     options: Options
 
-    def needs(self) -> tuple[str, ...]:
-        return ("project", "carry")
+    def needs(self) -> tuple[type, ...]:
+        return (Averaging,)
 
     def prediction(self, config: Config, target: str) -> Prediction:
         return Prediction("ensemble", config.source[0])

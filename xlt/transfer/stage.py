@@ -116,8 +116,8 @@ class Strategy(ABC):
     def __init__(self, options: StrategyOptions) -> None:
         self.options = options
 
-    def needs(self) -> tuple[str, ...]:
-        """Methods of `Task` that a task may lack and that this strategy cannot do without."""
+    def needs(self) -> tuple[type, ...]:
+        """What a task has to be able to do for it (the protocols in `xlt.task`)."""
         return ()
 
     @abstractmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from xlt.config.schema import Config
+from xlt.task import Averaging
 from xlt.transfer.stage import Prediction, StrategyOptions
 from xlt.transfer.zero_shot import ZeroShot
 
@@ -22,8 +23,8 @@ class TranslateTest(ZeroShot):
 
     options: Options
 
-    def needs(self) -> tuple[str, ...]:
-        return ("project", "carry") if self.options.average else ("project",)
+    def needs(self) -> tuple[type, ...]:
+        return (Averaging,) if self.options.average else ()
 
     def prediction(self, config: Config, target: str) -> Prediction:
         (source,) = config.source

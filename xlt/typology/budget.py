@@ -18,7 +18,6 @@ from xlt.config.load import load_config
 from xlt.config.schema import Reference
 from xlt.data import cards
 from xlt.data.references import locate, resolve
-from xlt.data.store import read_records
 from xlt.errors import XltError, choose
 from xlt.files import writing
 from xlt.registry import data_cards, tasks
@@ -210,9 +209,11 @@ def _away(card: cards.Card, language: str) -> tuple[bool, bool]:
 
 def _size(task: str, card: cards.Card | None, language: str) -> int | None:
     """Records of a card's training data, if its files are here."""
+    from xlt.data.store import read_documents
+
     code = _train(card, language) if card is not None else None
     if card is None or code is None or not _files(card, code, "train"):
         return None
     reference = Reference(ref=f"{card.identifier}:{code}:train")
     plugin = tasks.get(task)
-    return sum(1 for _ in read_records(plugin(), resolve(reference, code, "train")))
+    return sum(1 for _ in read_documents(plugin(), resolve(reference, code, "train")))

@@ -18,7 +18,7 @@ def key(name: str, task: str) -> str:
     return f"{name} {task}"
 
 
-def prior(weights: Mapping[str, Sequence[float]], name: str, task: str) -> Values:
+def prior(weights: Mapping[str, Sequence[float] | Values], name: str, task: str) -> Values:
     """Mean of β for a matrix: of the task's other matrices, drawn to the mean over all tasks.
 
     weights: `key` of a matrix → its β, fitted without a prior. Every task counts the same.

@@ -6,14 +6,15 @@ plotly's own maps fetch theirs from the network.
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from markupsafe import Markup
 
 from xlt.errors import XltError
 from xlt.files import writing
+from xlt.html import template
 from xlt.typology.distances import KINDS, matrix
 from xlt.typology.table import table
 
@@ -45,14 +46,9 @@ def write_map(ranking: Ranking, path: Path) -> dict[str, Any]:
         to_html(figure, full_html=False, include_plotlyjs=n == 0, config={"displaylogo": False})
         for n, figure in enumerate(figures)
     ]
-    title = html.escape(f"Sources for {table().name(ranking.target)}, {ranking.task}")
+    title = f"Sources for {table().name(ranking.target)}, {ranking.task}"
     notes = [*ranking.notes, *([f"no place is known of {', '.join(nowhere)}"] if nowhere else [])]
-    page = (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        "</head>\n<body style='font-family: sans-serif; max-width: 1200px; margin: auto'>"
-        f"<h1>{title}</h1>\n{''.join(parts)}\n"
-        f"<ul>{''.join(f'<li>{html.escape(note)}</li>' for note in notes)}</ul></body></html>\n"
-    )
+    page = template("map").render(title=title, figures=parts, notes=notes)
     with writing(path):
         path.write_text(page, encoding="utf-8")
     return {"file": str(path), "without_place": nowhere}
@@ -157,7 +153,7 @@ def _hover(source: Any) -> str:
         interval = "" if source.low is None else f" [{source.low:.0f}, {source.high:.0f}]"
         lines.append(f"expected {source.expected:.1f}{interval}")
     lines.append(", ".join(f"{name} {value:+.2f}" for name, value in source.terms.items()))
-    return "<br>".join(html.escape(line) for line in lines)
+    return str(Markup("<br>").join(lines))
 
 
 def _places(codes: list[str]) -> tuple[list[float | None], list[float | None]]:

@@ -46,8 +46,8 @@ class Encoder:
 
     def pieces(self, sentences: Iterable[str]) -> Counter[int]:
         """Ids of pieces, and how often each occurs."""
-        encoded = self.backbone.tokenizer(list(sentences), add_special_tokens=False)["input_ids"]
-        return Counter(piece for line in encoded for piece in line)
+        encoded = self.backbone.subwords(list(sentences))
+        return Counter(piece for line in encoded for piece in line.tolist())
 
     def neighbours(
         self, sentences: Sequence[str], texts: Mapping[str, Sequence[str]]
@@ -79,23 +79,24 @@ class Encoder:
         import torch
         from torch.nn.functional import normalize
 
-        tokenizer, model = self.backbone.tokenizer, self._model
+        from xlt.data.prompt import pad_rows
+
+        model, words, pad = self._model, self.backbone.words, self.backbone.pad_id
         found = [torch.zeros(0, int(model.config.hidden_size))]
-        special = torch.tensor(tokenizer.all_special_ids)
         ordered = sorted(sentences, key=len)  # alike in length, so that little is padding
+        before = len(words.prefix)
         with torch.inference_mode():
             for start in range(0, len(ordered), BATCH):
-                batch = tokenizer(
-                    ordered[start : start + BATCH],
-                    return_tensors="pt",
-                    padding=True,
-                    truncation=True,
-                    max_length=self.backbone.max_length,
+                own = [ids[: words.room] for ids in words.subwords(ordered[start : start + BATCH])]
+                rows = [np.concatenate([words.prefix, ids, words.suffix]) for ids in own]
+                lengths, read = (torch.tensor([[len(r)] for r in rs]) for rs in (own, rows))
+                ids = pad_rows(rows, pad, int(read.max()))
+                place = torch.arange(ids.shape[1])
+                states = model(
+                    input_ids=ids, attention_mask=(place < read).long(), output_hidden_states=True
                 )
-                ids, mask = batch["input_ids"], batch["attention_mask"]
-                states = model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
-                layer = states.hidden_states[self._layer]
-                found.append(layer[mask.bool() & ~torch.isin(ids, special)].float())
+                inside = (place >= before) & (place < before + lengths)
+                found.append(states.hidden_states[self._layer][inside].float())
         return normalize(torch.cat(found), dim=-1)
 
     @cached_property

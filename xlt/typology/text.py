@@ -31,7 +31,6 @@ from xlt import languages
 from xlt.config.schema import Reference
 from xlt.data import cards
 from xlt.data.references import locate, resolve
-from xlt.data.store import read_records
 from xlt.errors import XltError
 from xlt.registry import data_cards, tasks
 from xlt.scripts import PARTS, scripts
@@ -192,10 +191,16 @@ def _reference(card: Any, language: str) -> str | None:
 
 
 def _sentences(task: str, reference: str) -> list[str]:
+    from xlt.data.store import read_documents
+    from xlt.registry import tasks
+
     _, language, split = reference.split(":")
     plugin = tasks.get(task)()
-    records = read_records(plugin, resolve(Reference(ref=reference), language, split))
-    found = [normalise(plugin.text(record)) for record in islice(records, MOST_READ)]
+    documents = read_documents(plugin, resolve(Reference(ref=reference), language, split))
+    found = [
+        normalise(" ".join(text.surface for text in plugin.given_texts(document)))
+        for document in islice(documents, MOST_READ)
+    ]
     found = [line for line in dict.fromkeys(found) if line]
     return _evenly(found, MOST_SOURCE)
 

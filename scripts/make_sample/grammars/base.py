@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from ..lexicon import GIVEN, NUMBERS
+from ..lexicon import GIVEN, NUMBERS, PLACES
 from ..scenes import NP, Clause, Time
 from ..tree import Ph, Sentence, finish, join, punct, word
 
@@ -69,6 +69,17 @@ class Grammar:
             return given
         family = word(forms[1], np.family, "PROPN", feats, [f"{np.node}.last"], entity)
         return join(given, right=[(family, "flat:name")])
+
+    def name(self, np: NP, inflected: Callable[[str], str], feats: str, affix: Iterable[str]) -> Ph:
+        """A person, an organisation or a place, whose last word takes the ending."""
+        if np.kind == "per":
+            given, family = np.concept, np.family
+            forms = (given, inflected(family)) if family else (inflected(given), family)
+            return tag(self.person(np, forms, feats), affix)
+        place = np.kind == "loc"
+        lemma = PLACES[np.concept].forms[self.lang][0] if place else np.concept
+        entity = (np.node, "LOC" if place else "ORG")
+        return word(inflected(lemma), lemma, "PROPN", feats, [*k(np, "h"), *affix], entity)
 
     def number(self, np: NP) -> str:
         return NUMBERS[np.count].forms[self.lang][0]

@@ -132,6 +132,10 @@ class English(Grammar):
     def time(self, t: Time) -> tuple[Ph, str]:
         entity = (t.node, "DATE")
         num = "NumForm=Digit|NumType=Card"
+
+        def proper(form: str, *keys: str) -> Ph:
+            return word(form, form, "PROPN", "Number=Sing", k(t, *keys), entity)
+
         if t.kind == "everyday":
             day = word("day", "day", "NOUN", "Number=Sing", k(t, "day"))
             every = word("every", "every", "DET", keys=k(t, "every"))
@@ -145,37 +149,15 @@ class English(Grammar):
             year = word("year", "year", "NOUN", "Number=Sing", k(t, "h", "year"), entity)
             return join(year, [(last, "amod")]), "obl:tmod"
         if t.kind == "weekday":
-            head = word(
-                WEEKDAYS[t.day]["eng"],
-                WEEKDAYS[t.day]["eng"],
-                "PROPN",
-                "Number=Sing",
-                k(t, "h", "day"),
-                entity,
-            )
-            prep = "on"
+            head, prep = proper(WEEKDAYS[t.day]["eng"], "h", "day"), "on"
         elif t.kind == "year":
             head, prep = word(t.year, t.year, "NUM", num, k(t, "num"), entity), "in"
         elif t.kind == "month":
-            name = word(
-                month(t.month, "eng"),
-                month(t.month, "eng"),
-                "PROPN",
-                "Number=Sing",
-                k(t, "month"),
-                entity,
-            )
+            name = proper(month(t.month, "eng"), "month")
             year = word(t.year, t.year, "NUM", num, k(t, "num"), entity)
             head, prep = join(name, right=[(year, "nummod")]), "in"
         else:
-            name = word(
-                month(t.month, "eng"),
-                month(t.month, "eng"),
-                "PROPN",
-                "Number=Sing",
-                k(t, "month"),
-                entity,
-            )
+            name = proper(month(t.month, "eng"), "month")
             day = word(t.day, t.day, "NUM", num, k(t, "dnum"), entity)
             head, prep = join(name, left=[(day, "nummod")]), "on"
         return join(head, left=[(word(prep, prep, "ADP", keys=k(t, "case")), "case")]), "obl"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..lexicon import (
     ADJECTIVES,
     DAYS,
@@ -32,24 +34,8 @@ class Basque(Grammar):
         feats = f"Case={case}|Definite=Def|Number=Sing"
         if np.kind == "coord":
             return self.coord(np, role)
-        if np.kind == "per":
-            given, family = np.concept, np.family
-            if family:
-                family = forms.name(family, case)
-            else:
-                given = forms.name(given, case)
-            return tag(self.person(np, (given, family), feats), affix)
-        if np.kind in ("org", "loc"):
-            loc = np.kind == "loc"
-            lemma = PLACES[np.concept].forms["eus"][0] if loc else np.concept
-            return word(
-                forms.name(lemma, case),
-                lemma,
-                "PROPN",
-                feats,
-                [*k(np, "h"), *affix],
-                (np.node, "LOC" if loc else "ORG"),
-            )
+        if np.kind in ("per", "org", "loc"):
+            return self.name(np, partial(forms.name, case=case), feats, affix)
         if np.kind == "uni":
             entity = (np.node, "ORG")
             city = word(

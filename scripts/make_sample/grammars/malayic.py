@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..lexicon import ADJECTIVES, NOUNS, PLACES, VERBS, WEEKDAYS, month
+from collections.abc import Iterable
+
+from ..lexicon import ADJECTIVES, NOUNS, PLACES, VERBS, WEEKDAYS, month, rows
 from ..scenes import NP, Clause, Time
 from ..tree import Ph, fuse, join, word
 from .base import Grammar, Parts, k
@@ -11,23 +13,64 @@ REL = "PronType=Rel"
 INT = "PronType=Int"
 DEF = "Definite=Def|PronType=Art"
 
+#: What the grammar says by it, in Indonesian, in Javanese.
+WORDS = """
+that      | itu      | kuwi
+this      | ini      | iki
+he        | dia      | dheweke
+all       | semua    | kabeh
+many      | banyak   | akeh
+rel       | yang     | sing
+not       | tidak    | ora
+not_noun  | bukan    | dudu
+cop       | adalah   |
+in        | di       | ing
+to        | ke       | menyang
+on        | pada     | ing
+give_to   | kepada   | marang
+by        | oleh     | dening
+who       | siapa    | sapa
+what      | apa      | apa
+where     | mana     | ngendi
+when      | kapan    | kapan
+say_that  | bahwa    | yen
+because   | karena   | amarga
+while     | ketika   | nalika
+want      | ingin    | kepengin
+be_at     | ada      | ana
+every     | setiap   | saben
+day       | hari     | dina
+year      | tahun    | taun
+month     | bulan    | wulan
+date      | tanggal  | tanggal
+last      | lalu     | kepungkur
+yesterday | kemarin  | wingi
+"""
+
+
+def _column(n: int) -> dict[str, str]:
+    return {row[0]: row[n] for row in rows(WORDS)}
+
 
 class Indonesian(Grammar):
     lang = "ind"
     and_, but_ = "dan", "tetapi"
-    that, this, he = "itu", "ini", "dia"
-    all_, many = "semua", "banyak"
-    rel_ = "yang"
-    not_, not_noun, cop = "tidak", "bukan", "adalah"
-    in_, to_, on_, give_to, by = "di", "ke", "pada", "kepada", "oleh"
-    who, what, where, when = "siapa", "apa", "mana", "kapan"
-    say_that, because, while_, want = "bahwa", "karena", "ketika", "ingin"
-    be_at = "ada"
-    every, day, year, month_, date = "setiap", "hari", "tahun", "bulan", "tanggal"
-    last, yesterday = "lalu", "kemarin"
+    words = _column(1)
     last_is = ("VERB", "acl")
     #: Humans that are counted by reduplication although they are people.
     reduplicated = ("child",)
+
+    def own(
+        self,
+        name: str,
+        upos: str,
+        feats: str = "_",
+        keys: Iterable[str] = (),
+        entity: tuple[str, str] | None = None,
+    ) -> Ph:
+        """One of `words`: its form is its lemma."""
+        form = self.words[name]
+        return word(form, form, upos, feats, keys, entity)
 
     # -- noun phrases ----------------------------------------------------------------------
     def noun(self, np: NP) -> tuple[Ph, Parts]:
@@ -55,14 +98,14 @@ class Indonesian(Grammar):
             head = word("Universitas", "Universitas", "PROPN", "_", k(np, "h"), entity)
             return join(head, [], [(word(city, city, "PROPN", "_", k(np, "city"), entity), "nmod")])
         if np.kind == "pron":
-            return word(self.he, self.he, "PRON", "Number=Sing|Person=3|PronType=Prs", k(np, "h"))
+            return self.own("he", "PRON", "Number=Sing|Person=3|PronType=Prs", k(np, "h"))
         return self.common(np, role)
 
     def common(self, np: NP, role: str) -> Ph:
         head, left = self.noun(np)
         right: Parts = []
         if np.det in ("many", "all"):
-            form = self.many if np.det == "many" else self.all_
+            form = self.words["many"] if np.det == "many" else self.words["all"]
             left.append(
                 (
                     word(
@@ -87,7 +130,7 @@ class Indonesian(Grammar):
         if np.rel:
             right.append((self.relative(np), "acl:relcl"))
         elif np.det == "this":
-            right.append((word(self.this, self.this, "DET", "PronType=Dem", k(np, "dem")), "det"))
+            right.append((self.own("this", "DET", "PronType=Dem", k(np, "dem")), "det"))
         elif np.det == "def" and role not in ("place", "pred"):
             return self.definite(np, head, left, right)
         return join(head, left, right)
@@ -123,13 +166,13 @@ class Indonesian(Grammar):
         return fuse(whole, len(whole.toks) - 2, 2, whole.toks[-2].form + "nya")
 
     def definite(self, np: NP, head: Ph, left: Parts, right: Parts) -> Ph:
-        that = word(self.that, self.that, "DET", "PronType=Dem", k(np, "def"))
+        that = self.own("that", "DET", "PronType=Dem", k(np, "def"))
         return join(head, left, [*right, (that, "det")])
 
     def relative(self, np: NP) -> Ph:
         assert np.rel
         c = np.rel
-        rel = word(self.rel_, self.rel_, "PRON", REL, k(np, "rel"))
+        rel = self.own("rel", "PRON", REL, k(np, "rel"))
         if np.gap == "agent":
             return self.predicate(c, [(rel, "nsubj")], {"agent"})
         return self.passive_predicate(c, [(rel, "nsubj:pass")], {"patient"})
@@ -139,33 +182,27 @@ class Indonesian(Grammar):
         return join(self.np(np, role), [(adp, "case")]), "obl"
 
     def motion_prep(self, c: Clause) -> str:
-        return self.to_
+        return self.words["to"]
 
     def time(self, t: Time) -> tuple[Ph, str]:
         entity = (t.node, "DATE")
         if t.kind == "yesterday":
-            return word(
-                self.yesterday, self.yesterday, "ADV", "_", k(t, "h", "year", "day"), entity
-            ), "advmod"
+            return self.own("yesterday", "ADV", "_", k(t, "h", "year", "day"), entity), "advmod"
         if t.kind == "everyday":
-            every = word(self.every, self.every, "DET", "_", k(t, "every"))
-            return join(
-                word(self.day, self.day, "NOUN", "_", k(t, "day")), [(every, "det")]
-            ), "obl:tmod"
+            every = self.own("every", "DET", "_", k(t, "every"))
+            return join(self.own("day", "NOUN", "_", k(t, "day")), [(every, "det")]), "obl:tmod"
         if t.kind == "today":
-            this = word(self.this, self.this, "DET", "PronType=Dem", k(t, "h"), entity)
+            this = self.own("this", "DET", "PronType=Dem", k(t, "h"), entity)
             return join(
-                word(self.day, self.day, "NOUN", "_", k(t, "day", "h"), entity), [], [(this, "det")]
+                self.own("day", "NOUN", "_", k(t, "day", "h"), entity), [], [(this, "det")]
             ), "obl:tmod"
         if t.kind == "lastyear":
             upos, rel = self.last_is
-            last = word(self.last, self.last, upos, "_", k(t, "last"), entity)
+            last = self.own("last", upos, "_", k(t, "last"), entity)
             return join(
-                word(self.year, self.year, "NOUN", "_", k(t, "h", "year"), entity),
-                [],
-                [(last, rel)],
+                self.own("year", "NOUN", "_", k(t, "h", "year"), entity), [], [(last, rel)]
             ), "obl:tmod"
-        case = word(self.on_, self.on_, "ADP", "_", k(t, "case"))
+        case = self.own("on", "ADP", "_", k(t, "case"))
 
         def number(value: str, key: str) -> Ph:
             return word(value, value, "NUM", "NumType=Card", k(t, key), entity)
@@ -175,22 +212,25 @@ class Indonesian(Grammar):
 
         right: Parts
         if t.kind == "year":
-            head, right = self.year, [(number(t.year, "num"), "nummod")]
+            head, right = self.words["year"], [(number(t.year, "num"), "nummod")]
         elif t.kind == "month":
             dated = join(
                 name(month(t.month, self.lang), "month"), [], [(number(t.year, "num"), "nummod")]
             )
-            head, right = self.month_, [(dated, "nmod")]
+            head, right = self.words["month"], [(dated, "nmod")]
         elif t.kind == "day":
             head, right = (
-                self.date,
+                self.words["date"],
                 [
                     (number(t.day, "dnum"), "nummod"),
                     (name(month(t.month, self.lang), "month"), "nmod"),
                 ],
             )
         else:
-            head, right = self.day, [(name(WEEKDAYS[t.day][self.lang], "h", "day"), "nmod")]
+            head, right = (
+                self.words["day"],
+                [(name(WEEKDAYS[t.day][self.lang], "h", "day"), "nmod")],
+            )
         noun = word(head, head, "NOUN", "_", k(t, "gen"), entity)
         return join(noun, [(case, "case")], right), "obl"
 
@@ -199,7 +239,7 @@ class Indonesian(Grammar):
         if not c.neg:
             return []
         noun = c.frame == "nom"
-        form = self.not_noun if noun else self.not_
+        form = self.words["not_noun"] if noun else self.words["not"]
         return [(word(form, form, "PART", "Polarity=Neg", k(c, "neg")), "advmod")]
 
     def question_word(self, c: Clause) -> Parts:
@@ -212,11 +252,11 @@ class Indonesian(Grammar):
     def rest(self, c: Clause, skip: set[str]) -> Parts:
         out: Parts = []
         if c.recipient and "recipient" not in skip:
-            out.append(self.pp(c.recipient, self.give_to, "recipient"))
+            out.append(self.pp(c.recipient, self.words["give_to"], "recipient"))
         if c.goal and "goal" not in skip:
             out.append(self.pp(c.goal, self.motion_prep(c), "place"))
         if c.place and "place" not in skip:
-            out.append(self.pp(c.place, self.in_, "place"))
+            out.append(self.pp(c.place, self.words["in"], "place"))
         if c.time and "time" not in skip:
             out.append(self.time(c.time))
         return out
@@ -224,9 +264,9 @@ class Indonesian(Grammar):
     def tail(self, c: Clause) -> Parts:
         out: Parts = []
         for form, sub, rel in (
-            (self.say_that, c.comp, "ccomp"),
+            (self.words["say_that"], c.comp, "ccomp"),
             (
-                self.because if c.adv and c.adv[0] == "because" else self.while_,
+                self.words["because"] if c.adv and c.adv[0] == "because" else self.words["while"],
                 c.adv[1] if c.adv else None,
                 "advcl",
             ),
@@ -254,7 +294,7 @@ class Indonesian(Grammar):
         if c.want:
             inner = join(self.verb(c), [], right)
             inner.head.keys -= {f"{c.node}.t"}
-            want = word(self.want, self.want, "VERB", "_", k(c, "want", "t"))
+            want = self.own("want", "VERB", "_", k(c, "want", "t"))
             return join(want, [*left, *self.neg(c)], [(inner, "xcomp"), *self.tail(c)])
         return join(self.verb(c), [*left, *self.neg(c)], [*right, *self.tail(c)])
 
@@ -262,7 +302,7 @@ class Indonesian(Grammar):
         assert c.agent
         right: Parts = []
         if "agent" not in skip:
-            by = word(self.by, self.by, "ADP", "_", k(c, "by"))
+            by = self.own("by", "ADP", "_", k(c, "by"))
             right.append((join(self.np(c.agent, "agent"), [(by, "case")]), "obl:agent"))
         right += self.rest(c, skip)
         return join(self.verb(c, passive=True), [*left, *self.neg(c)], [*right, *self.tail(c)])
@@ -287,20 +327,23 @@ class Indonesian(Grammar):
     def wh(self, c: Clause, role: str) -> tuple[Ph, str]:
         asked = getattr(c, role)
         if role == "time":
-            return word(self.when, self.when, "ADV", INT, k(asked, "wh")), "advmod"
+            return self.own("when", "ADV", INT, k(asked, "wh")), "advmod"
         if role == "recipient":
-            form, prep = self.who, self.give_to
+            form, prep = self.words["who"], self.words["give_to"]
         else:
-            form, prep = self.where, self.in_ if role == "place" else self.motion_prep(c)
+            form, prep = (
+                self.words["where"],
+                self.words["in"] if role == "place" else self.motion_prep(c),
+            )
         case = word(prep, prep, "ADP", "_", k(asked, "case", "wh"))
         return join(word(form, form, "PRON", INT, k(asked, "wh")), [(case, "case")]), "obl"
 
     def cleft(self, c: Clause, role: str) -> Ph:
         """`siapa yang membeli ...`: the question word is the predicate."""
         asked: NP = getattr(c, role)
-        form = self.who if asked.human or asked.kind == "per" else self.what
+        form = self.words["who"] if asked.human or asked.kind == "per" else self.words["what"]
         head = word(form, form, "PRON", INT, k(asked, "wh"))
-        rel = word(self.rel_, self.rel_, "PRON", REL, k(asked, "rel"))
+        rel = self.own("rel", "PRON", REL, k(asked, "rel"))
         if role == "agent":
             inner = self.predicate(c, [(rel, "nsubj")], {"agent"})
         else:
@@ -312,21 +355,21 @@ class Indonesian(Grammar):
         subject: Parts = [(self.np(c.agent, "agent"), "nsubj")]
         left = self.question_word(c) if c.question == "yn" else []
         if c.frame == "exist":
-            ada = word(self.be_at, self.be_at, "VERB", "_", k(c, "exist", "cop", "there"))
+            ada = self.own("be_at", "VERB", "_", k(c, "exist", "cop", "there"))
             return join(ada, [*left, *self.neg(c)], [*subject, *self.rest(c, set())])
         if c.frame == "loc":
             if c.question == "place":
                 where, _ = self.wh(c, "place")
                 return join(where, [], subject)
-            ada = word(self.be_at, self.be_at, "VERB", "_", k(c, "cop"))
+            ada = self.own("be_at", "VERB", "_", k(c, "cop"))
             return join(ada, [*left, *subject, *self.neg(c)], self.rest(c, set()))
         if c.frame == "nom":
             assert c.pred
             head = self.np(c.pred, "pred")
             cop: Parts = (
                 []
-                if c.neg or not self.cop
-                else [(word(self.cop, self.cop, "AUX", "_", k(c, "cop")), "cop")]
+                if c.neg or not self.words["cop"]
+                else [(self.own("cop", "AUX", "_", k(c, "cop")), "cop")]
             )
         else:
             adj = ADJECTIVES[c.adj].forms[self.lang][0]
@@ -337,16 +380,7 @@ class Indonesian(Grammar):
 class Javanese(Indonesian):
     lang = "jav"
     and_, but_ = "lan", "nanging"
-    that, this, he = "kuwi", "iki", "dheweke"
-    all_, many = "kabeh", "akeh"
-    rel_ = "sing"
-    not_, not_noun, cop = "ora", "dudu", ""
-    in_, to_, on_, give_to, by = "ing", "menyang", "ing", "marang", "dening"
-    who, what, where, when = "sapa", "apa", "ngendi", "kapan"
-    say_that, because, while_, want = "yen", "amarga", "nalika", "kepengin"
-    be_at = "ana"
-    every, day, year, month_, date = "saben", "dina", "taun", "wulan", "tanggal"
-    last, yesterday = "kepungkur", "wingi"
+    words = _column(2)
     last_is = ("ADJ", "amod")
 
     def counted(self, np: NP) -> Parts:
@@ -381,7 +415,7 @@ class Javanese(Indonesian):
         return self.clitic(head, left, right, word("e", "e", "DET", DEF, k(np, "def")), "det")
 
     def motion_prep(self, c: Clause) -> str:
-        return self.in_ if c.verb == "come" else self.to_
+        return self.words["in"] if c.verb == "come" else self.words["to"]
 
     def question_word(self, c: Clause) -> Parts:
         return [(word("apa", "apa", "ADV", INT, k(c, "q")), "advmod")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..lexicon import ADJECTIVES, MONTHS, NOUNS, PLACES, VERBS, WEEKDAYS, YEARS
 from ..scenes import NP, Clause, Time
 from ..tree import Ph, fuse, join, word
@@ -26,25 +28,8 @@ class Turkish(Grammar):
         affix = k(np, "case") if case in ("Dat", "Loc") else []
         if np.kind == "coord":
             return self.coord(np, role)
-        if np.kind == "per":
-            given, family = np.concept, np.family
-            if family:
-                family = forms.inflect_name(family, case)
-            else:
-                given = forms.inflect_name(given, case)
-            return tag(self.person(np, (given, family), feats), affix)
-        if np.kind in ("org", "loc"):
-            loc = np.kind == "loc"
-            lemma = PLACES[np.concept].forms["tur"][0] if loc else np.concept
-            form = forms.inflect_name(lemma, case)
-            return word(
-                form,
-                lemma,
-                "PROPN",
-                feats,
-                [*k(np, "h"), *affix],
-                (np.node, "LOC" if loc else "ORG"),
-            )
+        if np.kind in ("per", "org", "loc"):
+            return self.name(np, partial(forms.inflect_name, case=case), feats, affix)
         if np.kind == "uni":
             entity = (np.node, "ORG")
             city = PLACES[np.concept].forms["tur"][0]

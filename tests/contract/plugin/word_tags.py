@@ -17,18 +17,18 @@ class WordTags(WordLabelTask):
         for number, sentence in enumerate(read_conllu(path, strict_trees=False), 1):
             id = sentence.comment("sent_id") or str(number)
             tags = [row[UPOS] for row in sentence.words]
-            yield self.record(id, sentence.forms, tags, where=f"{path}:{sentence.line}")
+            yield self.document(id, sentence.text(), tags, where=f"{path}:{sentence.line}")
 
-    def write(self, records, stream, format):
+    def write(self, documents, stream, format):
         if format == "jsonl":
-            super().write(records, stream, format)
+            super().write(documents, stream, format)
             return
-        for record in records:
-            comments = [f"# sent_id = {record['id']}"]
-            sentence = Sentence.from_words(record["words"], upos=record["tags"], comments=comments)
+        for document in documents:
+            comments, tags = [f"# sent_id = {document.id}"], self.tags(document)
+            sentence = Sentence.from_text(document.text, upos=tags, comments=comments)
             write_conllu([sentence], stream)
 
     def annotate(self, doc, sentences):
-        for record, tokens in sentences:
-            for token, tag in zip(tokens, record["tags"], strict=True):
+        for document, tokens in sentences:
+            for token, tag in zip(tokens, self.tags(document), strict=True):
                 token.pos_ = tag

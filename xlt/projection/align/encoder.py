@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
 from xlt.config.schema import Model
+from xlt.document.text import Text
 from xlt.errors import XltError
 from xlt.options import LocalPath
 from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
@@ -170,7 +171,7 @@ class Encoder(Aligner):
         self, sentences: Sequence[Sequence[str]]
     ) -> list[tuple[EncodedWords, NDArray[np.int32]]]:
         """Each sentence's units to compute, and the word that each unit belongs to."""
-        encoded = self._backbone.words(sentences)
+        encoded = self._backbone.words([Text.from_words(words) for words in sentences])
         if self.options.unit == "word":
             return [(one, np.arange(one.n_words, dtype=np.int32)) for one in encoded]
         return [_by_piece(one) for one in encoded]

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+import regex  # type: ignore[import-untyped]
+
+from xlt.document import Text
 from xlt.projection.translate import sentences
 from xlt.projection.translate.base import Translation, Translator, TranslatorOptions
 from xlt.projection.translate.cache import Cache, key
@@ -20,42 +23,50 @@ TEXTS = 1024
 SAY_EVERY = 20.0
 """Seconds between two messages on how far it is."""
 
+_LINE_BREAKS = regex.compile(r"\s*[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]\s*")
+
 
 @dataclass(frozen=True, slots=True)
-class TranslatedWords:
-    """A translation as words, and whether white space follows each; see `Translation`."""
+class TranslatedText:
+    """A translation with its words; see `Translation`."""
 
-    words: list[str]
-    space_after: list[bool] = field(default_factory=list)
+    text: Text
     warning: str | None = None
     failed: bool = False
 
 
-def translate_words(
+def translate_texts(
     translator: Translator,
-    texts: Iterable[Sequence[str]],
+    texts: Iterable[Text],
     source: str,
     target: str,
     *,
     part: str = "",
     cache: Cache | None = None,
     rules: bool = True,
-) -> Iterator[TranslatedWords]:
-    """As `Translator.stream`, for texts that are lists of words: the rules of each language
-    (`sentences.detokenise`, `xlt.data.segment`) make text of them, and words again.
+) -> Iterator[TranslatedText]:
+    """As `Translator.stream`, for texts, whose surface is what is translated.
 
-    rules: without, the words of a translation are what stands between spaces.
+    Only words that come without a surface are put together by rules (`sentences.detokenise`).
+
+    rules: split a translation into words by the rules of its language (`xlt.data.segment`);
+        without, its words are what stands between spaces.
     """
-    from xlt.data.segment import tokenise
-
-    running = (sentences.detokenise(words, source) for words in texts)
+    running = (running_text(text, source) for text in texts)
     for one in translator.stream(running, source, target, part=part, cache=cache):
-        words = [] if rules else one.text.split()
-        spaces = [True] * len(words)
-        for found, after in tokenise(one.text, target) if rules else ():
-            words += found
-            spaces += after
-        yield TranslatedWords(words, spaces, one.warning, one.failed)
+        yield TranslatedText(split_words(one.text, target, rules=rules), one.warning, one.failed)
+
+
+def running_text(text: Text, language: str) -> str:
+    """What a translator is given for a text."""
+    return sentences.detokenise(text.words, language) if text.joined else text.surface
+
+
+def split_words(surface: str, language: str, *, rules: bool = True) -> Text:
+    """A translation with its words; `rules` as in `translate_texts`."""
+    from xlt.data.segment import tokenised
+
+    return tokenised(surface, language) if rules else Text.locate(surface, surface.split())
 
 
 def stream(
@@ -64,26 +75,26 @@ def stream(
     """See `Translator.stream`."""
     progress = _Progress()
     identity = translator.identity(source, target)
-    # One line each: what a text looks like must not change how many there are.
-    remaining = (" ".join(text.split()) for text in texts)
+    # One line each: translators are programs that read lines.
+    remaining = (_LINE_BREAKS.sub(" ", text).strip() for text in texts)
     while some := list(islice(remaining, TEXTS)):
         parts = [_parts(text, source, translator.options) for text in some]
-        wanted = dict.fromkeys(piece for pieces in parts for piece in pieces)
-        keys = {piece: key(identity, source, target, piece) for piece in wanted}
+        wanted = dict.fromkeys(part for of_text in parts for part in of_text)
+        keys = {part: key(identity, source, target, part) for part in wanted}
         known = cache.get(list(keys.values())) if cache else {}
-        done = {piece: known[k] for piece, k in keys.items() if k in known}
+        done = {part: known[k] for part, k in keys.items() if k in known}
         progress.reused += len(done)
-        missing = [piece for piece in wanted if piece not in done]
+        missing = [part for part in wanted if part not in done]
         for start in range(0, len(missing), translator.chunk):
             chunk = missing[start : start + translator.chunk]
             made = dict(zip(chunk, translator.translate(chunk, source, target), strict=True))
             if cache:
-                cache.put({keys[piece]: one for piece, one in made.items()})
+                cache.put({keys[part]: one for part, one in made.items()})
             done |= made
             progress.made += len(made)
             progress.say()
-        for text, pieces in zip(some, parts, strict=True):
-            yield _whole(text, [done[piece] for piece in pieces], target, translator.options)
+        for text, of_text in zip(some, parts, strict=True):
+            yield _whole(text, [done[part] for part in of_text], target, translator.options)
         progress.texts += len(some)
     progress.say(last=True)
 

@@ -44,14 +44,10 @@ def detokenise(words: Sequence[str], language: str) -> str:
 
 
 def split(text: str, language: str) -> list[str]:
-    """The sentences of a text, each as it is written, white space normalised."""
-    from xlt.data.segment import tokenise
+    """The sentences of a text, each as it is written, without the white space between them."""
+    from xlt.data.segment import sentences
 
-    found = []
-    for words, spaces in tokenise(text, language):
-        pairs = zip(words, spaces, strict=True)
-        found.append("".join(w + " " if space else w for w, space in pairs).strip())
-    return found
+    return [sentence.surface for sentence in sentences(text, language)]
 
 
 def join(sentences: Sequence[str], language: str) -> str:

@@ -1,0 +1,1 @@
+"""The data cards of published data sets, from tables of their files."""

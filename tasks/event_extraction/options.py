@@ -1,0 +1,37 @@
+"""What the readers of events may be told about a file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt
+
+from xlt.reader_options import JsonlOptions, ReaderOptions
+
+
+class EventOptions(ReaderOptions):
+    """Of all formats."""
+
+    repeated_ids: Literal["refuse", "number"] = Field(
+        default="refuse",
+        description="`number`: the line's number is put behind an id that was there before",
+    )
+
+
+class EventLineOptions(EventOptions, JsonlOptions):
+    """Of our own JSON Lines."""
+
+
+class PropositionOptions(EventOptions):
+    """Of columns of predicates and roles without names (`propositions.read_propositions`)."""
+
+    word: NonNegativeInt = Field(default=1, description="the column of the words, from 0")
+    predicate: NonNegativeInt = Field(default=10, description="the column of their frames, from 0")
+
+
+class AceOptions(EventOptions):
+    """Of ACE's JSON."""
+
+    ends: Literal["exclusive", "inclusive"] = Field(
+        default="exclusive", description="`inclusive` where `end` is the last word of a mention"
+    )

@@ -1,0 +1,246 @@
+"""Numbers that the ranking is made of, each against its formula, worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from xlt.typology import process
+from xlt.typology.distances import Points, between
+from xlt.typology.evidence import TERMS, Geometry, geometry, usual_distances
+from xlt.typology.fitting import prior
+from xlt.typology.scores import Matrix
+
+NOTHING = dict.fromkeys(("paper", "model", "origin", "licence"), "")
+
+
+def pair(resources: float = 0.3) -> Geometry:
+    """One pair of languages. D = 0.1 + 2 · 0.2 + 1.5 · 0.4 + 1 = 2.1"""
+    apart = dict(zip(TERMS, (0.1, 0.2, 0.4, 1.0), strict=True))
+    return Geometry(
+        {kind: np.array([[value]]) for kind, value in apart.items()},
+        {kind: np.array([[False]]) for kind in TERMS},
+        np.array([[resources]]),
+    )
+
+
+def table(scores: list[list[float]]) -> Matrix:
+    """Sources a, b, … and targets A, B, …"""
+    values = np.array(scores)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    sources, targets = letters[: len(values)], letters[: values.shape[1]].upper()
+    return Matrix("made", "up", "F1", True, tuple(sources), tuple(targets), values, NOTHING)
+
+
+# Kernels ---------------------------------------------------------------------------------------
+
+
+def test_the_distance_of_a_pair():
+    assert pair().together == pytest.approx(2.1)
+    assert pair().kernel(0.7) == pytest.approx(math.exp(-3))
+
+
+def test_the_kernel_of_targets_has_a_quality_that_all_share():
+    assert process.target_kernel(pair()) == pytest.approx(1 + math.exp(-(2.1 + 0.3) / 1.5))
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_the_kernel_of_sources(same):
+    """Half its own, half of what is like it, and resources about 0.5."""
+    found = process.source_kernel(pair(), np.array([[same]]), np.array([0.9]), np.array([0.2]))
+    assert found == pytest.approx((same + math.exp(-2.1)) / 2 + 0.4 * -0.3)
+
+
+def test_features_are_distances_in_standard_deviations():
+    wanted = [-0.1 / 0.15, -0.2 / 0.2, -0.4 / 0.13, -1 / 0.5]
+    np.testing.assert_allclose(process.features(pair()), [[wanted]])
+
+
+def test_a_trend_at_a_new_target():
+    trend = process.Trend(np.array([2.0]), np.array([0.4]), mean=50.0, scale=10.0)
+    kernel = 0.3 + math.exp(-(2.1 + 0.3) / 2) + 0.4 * (0.8 - 0.5)
+    assert trend.at(pair(), np.array([0.8])) == pytest.approx(50 + 10 * 2 * kernel)
+
+
+def test_a_trend_is_the_process_s_mean():
+    codes = ("ces", "eus", "jpn", "spa")
+    near = geometry(codes, codes, usual_distances(codes))
+    values, resources = np.array([3.0, np.nan, 5.0, 10.0]), np.array([0.4, 0.1, -0.2, 0.3])
+    found = process._trend(values, near, resources)
+    known = [0, 2, 3]
+    standard = (values[known] - 6) / np.std(values[known])
+    smooth = 0.3 + np.exp(-(near.together + near.resources) / 2) + np.outer(resources, resources)
+    weights = np.linalg.solve(smooth[np.ix_(known, known)] + 0.3 * np.eye(3), standard)
+    assert (found.mean, found.scale) == (pytest.approx(6), pytest.approx(np.std(values[known])))
+    np.testing.assert_allclose(found.weights[known], weights)
+    assert found.weights[1] == 0
+
+
+def test_a_trend_of_equal_values_is_their_mean():
+    codes = ("ces", "eus")
+    near = geometry(codes, codes, usual_distances(codes))
+    flat = process._trend(np.array([4.0, 4.0]), near, np.array([0.1, 0.2]))
+    assert flat.at(near, np.array([0.0, 0.9])).tolist() == [4, 4]
+    nothing = process._trend(np.full(2, np.nan), near, np.array([0.1, 0.2]))
+    assert np.isnan(nothing.at(near, np.array([0.0, 0.9]))).all()
+
+
+# The linear system -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def system():
+    """Kernels of 9 sources and 30 targets of unequal weight, features, scores with gaps."""
+    draw = np.random.default_rng(4)
+    sources, targets = (
+        root @ np.diag(np.geomspace(0.01, 20, len(root))) @ root.T
+        for root in (np.linalg.qr(draw.normal(size=(n, n)))[0] for n in (9, 30))
+    )
+    scores = draw.normal(size=(9, 30))
+    scores[draw.uniform(size=scores.shape) < 0.4] = np.nan
+    scores[:, 7] = np.nan  # a target that nothing is known of
+    return scores, sources, targets, draw.normal(size=(9, 30, 4)), np.array([0.3, 0.1, 0.2, 0.1])
+
+
+def dense(scores, sources, targets, given, prior):
+    """The same system as one matrix: seen from each target's mean, unknown scores left out."""
+    known = ~np.isnan(scores)
+    seen = np.zeros((scores.size,) * 2)
+    for target in range(scores.shape[1]):
+        rows = np.flatnonzero(known[:, target]) * scores.shape[1] + target
+        if len(rows):
+            seen[np.ix_(rows, rows)] = np.eye(len(rows)) - 1 / len(rows)
+    columns = seen @ given.reshape(-1, given.shape[-1])
+    covariance = seen @ np.kron(sources, targets) @ seen + 0.015 * columns @ columns.T
+    wanted = seen @ np.where(known, scores - given @ prior, 0).ravel()
+    pull = np.linalg.solve(covariance + np.eye(len(wanted)), wanted)
+    return pull.reshape(scores.shape), prior + 0.015 * columns.T @ pull, wanted
+
+
+def test_the_system_is_solved_as_exactly_as_it_says(system):
+    pull, weights = process._solve(*system)
+    exact, beta, wanted = dense(*system)
+    # The rest is at most a thousandth of the right side, and no eigenvalue is below the noise, 1.
+    assert np.linalg.norm(pull - exact) <= 1e-3 * np.linalg.norm(wanted)
+    np.testing.assert_allclose(weights, beta, atol=1e-3)
+
+
+def test_too_few_steps_are_no_solution(system, monkeypatch):
+    monkeypatch.setattr(process, "STEPS", 3)
+    with pytest.raises(ArithmeticError, match="3 steps"):
+        process._solve(*system)
+
+
+def test_the_preconditioner_saves_steps(system, monkeypatch):
+    """14 of them are enough with it, 38 without."""
+    _, sources, targets, given, prior = system
+    monkeypatch.setattr(process, "STEPS", 20)
+    process._solve(np.random.default_rng(5).normal(size=(9, 30)), sources, targets, given, prior)
+
+
+def test_many_targets_are_thinned_evenly():
+    matrix = table(np.tile(np.arange(6.0)[:, None], (1, 20)).tolist())
+    assert process.some_targets(matrix) == list(range(20))
+    assert process.some_targets(matrix, 20) == list(range(20))
+    assert process.some_targets(matrix, 3) == [0, 10, 19]
+    assert process.MOST_TARGETS == 250
+
+
+# Scores ----------------------------------------------------------------------------------------
+
+
+def test_scores_about_their_target_s_mean_in_its_units():
+    nan = np.nan
+    matrix = table(
+        [[10, 1, 5, 1], [20, 1, nan, 2], [30, 1, nan, 3], [40, 1, nan, 4], [50, 1, 7, 15]]
+    )
+    np.testing.assert_allclose(matrix.means, [30, 1, 6, 5])
+    squares = 20**2 + 10**2 + 0 + 10**2 + 20**2, 4**2 + 3**2 + 2**2 + 1 + 10**2
+    typical = math.sqrt(sum(squares) / 10)
+    units = [math.sqrt(math.sqrt(square / 5) * typical) for square in squares]
+    # Of five equal sources, and of two, none is better: such targets rank nothing.
+    np.testing.assert_allclose(matrix.units, [units[0], nan, nan, units[1]])
+    np.testing.assert_allclose(matrix.standard[:, 0], np.array([-20, -10, 0, 10, 20]) / units[0])
+    assert np.isnan(table([[1.0], [2], [3], [5]]).units).all()
+
+
+def test_a_matrix_without_a_language():
+    matrix = Matrix("m", "t", "F1", True, ("x", "y"), ("y", "z"), np.eye(2), NOTHING)
+    less = matrix.without("y")
+    assert (less.sources, less.targets) == (("x",), ("z",))
+    np.testing.assert_array_equal(less.scores, [[0]])
+
+
+def test_a_prior_is_drawn_to_the_mean_of_all_tasks():
+    """Tasks count the same, however many matrices they have; a matrix says nothing of itself."""
+    weights = {"one ner": [1.0], "two ner": [3.0], "three ner": [8.0], "one dep": [10.0]}
+    together = (4 + 10) / 2
+    assert prior(weights, "one", "ner") == pytest.approx((together + 3 + 8) / 3)
+    assert prior(weights, "one", "dep") == pytest.approx(together)
+    assert prior(weights, "new", "ner") == pytest.approx((together + 1 + 3 + 8) / 4)
+    assert prior(weights, "new", "pos") == pytest.approx(together)
+
+
+# Distances that are not known ------------------------------------------------------------------
+
+USUAL = {
+    "genetic": [0.9, 0, 0], "geographic": [0.3, 0, 0], "syntactic": [0.1, 0.2, 0.5],
+    "script": [0.4, 1.0, 9.0],
+}  # fmt: skip
+
+
+def test_what_is_usual_stands_for_what_is_unknown():
+    """Naija's syntax is not recorded; Klingon has neither place nor family."""
+    found = geometry(["pcm", "tlh", "eng"], ["yor"], USUAL)
+    raw = {k: between(k, Points(["pcm", "tlh", "eng"]), Points(["yor"]))[:, 0] for k in TERMS}
+    assert found.imputed["syntactic"][:, 0].tolist() == [True, True, False]
+    assert found.imputed["geographic"][:, 0].tolist() == [False, True, False]
+    expected = 0.1 + 0.2 * raw["genetic"][0] + 0.5 * raw["geographic"][0]
+    assert found.distances["syntactic"][0, 0] == pytest.approx(expected)
+    far = {kind: found.distances[kind][1, 0] for kind in ("genetic", "geographic", "syntactic")}
+    genetic = 0.9 if np.isnan(raw["genetic"][1]) else raw["genetic"][1]
+    assert far["geographic"] == pytest.approx(0.3)
+    assert far["syntactic"] == pytest.approx(0.1 + 0.2 * genetic + 0.5 * 0.3)
+    for kind in TERMS:
+        assert found.distances[kind][2, 0] == raw[kind][2]
+
+
+def test_what_is_usual_stays_a_distance():
+    high = USUAL | {"syntactic": [3.0, 0, 0]}
+    assert geometry(["pcm"], ["yor"], high).distances["syntactic"] == [[1]]
+    low = USUAL | {"syntactic": [-3.0, 0, 0]}
+    assert geometry(["pcm"], ["yor"], low).distances["syntactic"] == [[0]]
+
+
+def test_resources_differ_by_their_size():
+    found = geometry(["eng", "wol"], ["eng", "wol"], USUAL).resources
+    resources = Points(["eng", "wol"]).resources
+    assert resources[0] == 1
+    assert found[0, 1] == found[1, 0] == resources[0] - resources[1] > 0.5
+
+
+def test_usual_distances_are_least_squares_over_pairs():
+    codes = ("eng", "eus", "jpn", "pcm", "swa", "tam", "tlh", "tur", "yor")
+    found = usual_distances(codes)
+    points = Points(codes)
+    pairs = [(a, b) for a in range(len(codes)) for b in range(a + 1, len(codes))]
+    raw = {k: np.array([between(k, points, points)[ab] for ab in pairs]) for k in TERMS}
+    for kind in ("genetic", "geographic"):
+        assert found[kind] == [pytest.approx(np.nanmean(raw[kind])), 0, 0]
+    clear = ~np.isnan(raw["genetic"] + raw["geographic"] + raw["syntactic"])
+    design = np.stack([np.ones(len(pairs)), raw["genetic"], raw["geographic"]], 1)[clear]
+    normal = np.linalg.solve(design.T @ design, design.T @ raw["syntactic"][clear])
+    np.testing.assert_allclose(found["syntactic"], normal)
+    assert 0 < clear.sum() < len(pairs)
+
+
+def test_geometries_are_cut_and_put_together():
+    whole = geometry(["eng", "pcm", "tur"], ["yor", "jpn"], USUAL)
+    again = whole.at([0], [0, 1]).and_(whole.at([1, 2], [0, 1]))
+    for kind in TERMS:
+        np.testing.assert_array_equal(again.distances[kind], whole.distances[kind])
+        np.testing.assert_array_equal(again.imputed[kind], whole.imputed[kind])
+    np.testing.assert_array_equal(again.resources, whole.resources)
+    assert whole.at([2], [1]).distances["syntactic"] == whole.distances["syntactic"][2, 1]

@@ -1,0 +1,78 @@
+"""Mutants differ from their module in one place, and are caught where a test looks there."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from scripts.mutate import count_faults, examine, matching_tests, mutant
+
+SOURCE = '''\
+"""Strings stay: 1 < 2."""
+
+def shortest(texts: list[str], least: int = 0) -> int:
+    assert least < 9
+    return min(len(text) for text in texts if len(text) > least)
+'''
+
+
+def every(source: str) -> set[str]:
+    return {ast.unparse(mutant(source, n).tree) for n in range(count_faults(source))}
+
+
+@pytest.mark.parametrize(
+    ("source", "mutants"),
+    [
+        ("a < b", {"a <= b", "a > b"}),
+        ("a + b", {"a - b", "a", "b"}),
+        ("a is b and c", {"a is b or c", "a is not b and c"}),
+        ("-x", {"x"}),
+        ("x += 2", {"x -= 2", "x += 3"}),
+        ("x = True", {"x = False"}),
+        ("x: Literal[1] = 'text'", set()),
+        ("assert a < b, f'{a + b}'", set()),
+        ("@cache(maxsize=4)\ndef f(x: int = y[0]):\n    pass",
+         {"@cache(maxsize=4)\ndef f(x: int=y[1]):\n    pass"}),
+    ],
+)  # fmt: skip
+def test_faults(source, mutants):
+    assert every(source) == mutants
+
+
+def test_each_mutant_differs_in_one_line_that_it_names():
+    plain = ast.unparse(ast.parse(SOURCE)).splitlines()
+    assert count_faults(SOURCE) == 5
+    for number in range(5):
+        one = mutant(SOURCE, number)
+        lines = ast.unparse(one.tree).splitlines()
+        assert sum(a != b for a, b in zip(plain, lines, strict=True)) == 1
+        assert one.line in (3, 5)
+        assert "→" in one.change
+    with pytest.raises(AssertionError):
+        mutant(SOURCE, 5)
+
+
+@pytest.mark.slow
+def test_what_no_test_looks_at_survives(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    module, test = Path("mutated_example.py"), Path("test_example.py")
+    module.write_text(SOURCE, encoding="utf-8")
+    test.write_text(
+        "from mutated_example import shortest\n"
+        "def test_shortest():\n"
+        "    assert shortest(['', 'a', 'bc']) > 0\n",
+        encoding="utf-8",
+    )
+    number, survivors = examine(module, [test], 99, 0, tmp_path)
+    assert number == 5
+    assert [one.change.partition("  →  ")[2] for one in survivors] == ["1", "max"]
+    assert module.read_text(encoding="utf-8") == SOURCE
+
+
+def test_the_matching_tests_a_module_are_those_that_import_it():
+    assert Path("tests/unit/test_process.py") in matching_tests(Path("xlt/typology/process.py"))
+    assert Path("tests/unit/test_align.py") not in matching_tests(Path("xlt/typology/process.py"))
+    assert matching_tests(Path("xlt/typology/neighbours.py")) == [Path("tests/unit/test_text.py")]

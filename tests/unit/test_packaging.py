@@ -1,0 +1,93 @@
+"""What is installed is what is in the repository: the wheel's files, metadata and licences."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from email import message_from_string
+from pathlib import Path
+
+import pytest
+
+import xlt
+
+ROOT = Path(__file__).parents[2]
+IMPORTED_AS = {"xlt": "xlt", "tasks": "xlt/tasks", "data_cards": "xlt/data_cards"}
+"""Folder in the repository → its name in the wheel."""
+BUILT_FROM = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE", *IMPORTED_AS)
+NOT_INSTALLED = {"README.md"}
+"""Files for readers of the repository."""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from a copy: a build folder of before would be packed, too."""
+    copy = tmp_path_factory.mktemp("source")
+    for name in BUILT_FROM:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, copy / name)
+    build = "from setuptools.build_meta import build_wheel; build_wheel('dist')"
+    done = subprocess.run(
+        [sys.executable, "-c", build], cwd=copy, capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, done.stderr
+    (path,) = (copy / "dist").glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel):
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    return message_from_string(wheel.read(name).decode())
+
+
+def test_every_file_of_a_package_is_in_the_wheel(wheel):
+    expected = {
+        f"{package}/{path.relative_to(ROOT / folder).as_posix()}"
+        for folder, package in IMPORTED_AS.items()
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    installed = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert not installed - expected
+    assert {Path(name).name for name in expected - installed} <= NOT_INSTALLED
+
+
+def test_the_cards_of_models_and_data_go_with_them(wheel):
+    assert {"xlt/mini/README.md", "xlt/sample/README.md"} <= set(wheel.namelist())
+
+
+def test_metadata(metadata):
+    assert metadata["Version"] == xlt.__version__
+    assert metadata["Author"] == "xlt maintainers"
+    assert metadata["Keywords"]
+    assert {"train", "dev", "lora"} <= set(metadata.get_all("Provides-Extra"))
+
+
+def test_licences(wheel, metadata):
+    """The wheel is not Apache-2.0 alone, and says so."""
+    assert {"Apache-2.0", "CC-BY-SA-4.0", "LicenseRef-xlt-mini"} <= set(
+        metadata["License-Expression"].split(" AND ")
+    )
+    assert metadata.get_all("License-File") == ["LICENSE", "NOTICE"]
+    (notice,) = (name for name in wheel.namelist() if name.endswith("/NOTICE"))
+    text = wheel.read(notice).decode()
+    assert "LicenseRef-xlt-mini" in text
+    assert "NOT FOR COMMERCIAL USE" in text
+
+
+def test_the_notice_names_every_non_commercial_data_set_of_the_encoder():
+    """The table in the card of xlt-mini is the list of what it was made from."""
+    card = (ROOT / "xlt" / "mini" / "README.md").read_text(encoding="utf-8")
+    notice = " ".join((ROOT / "NOTICE").read_text(encoding="utf-8").split())
+    rows = [line.split("|") for line in card.splitlines() if line.startswith("| ")]
+    restricted = [row[1].strip().removeprefix("UD ") for row in rows if "BY-NC" in row[2]]
+    assert len(restricted) > 20
+    names = {re.split(r" \(| and ", name)[0] for name in restricted}
+    assert not {name for name in names if name not in notice}

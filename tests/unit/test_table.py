@@ -1,0 +1,83 @@
+"""Tables: what is written is read back, and rows that do not fit are named."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xlt.data.table import read_tsv, write_tsv
+from xlt.errors import XltError
+
+_ANY = st.text(st.sampled_from("a\"'#, \t\n\r\xa0\u2028\ufeff\ud83d") | st.characters(), max_size=4)
+
+
+@given(st.lists(st.fixed_dictionaries({"id": _ANY, "text": _ANY}), max_size=3))
+def test_what_is_written_can_be_read_or_is_refused(records: list[dict[str, str]]) -> None:
+    stream = io.StringIO(newline="")
+    try:
+        write_tsv(records, stream, ("id", "text"))
+    except XltError:
+        return
+    text = stream.getvalue().encode().decode("utf-8-sig")
+    assert [row for _, row in read_tsv(io.StringIO(text, newline="\n"))] == records
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\t\n\r")), min_size=1))
+def test_texts_of_any_other_characters_are_written(texts: list[str]) -> None:
+    records = [{"id": str(number), "text": text} for number, text in enumerate(texts)]
+    stream = io.StringIO(newline="")
+    write_tsv(records, stream, ("id", "text"))
+    assert [row for _, row in read_tsv(io.StringIO(stream.getvalue(), newline="\n"))] == records
+
+
+@pytest.mark.parametrize(
+    ("record", "what"),
+    [
+        ({"id": "7", "text": "a\tb"}, "text has a tab or a line break"),
+        ({"id": "7", "text": "a\r"}, "text has a tab or a line break"),
+        ({"id": "7", "text": "a\n"}, "text has a tab or a line break"),
+        ({"id": "7", "text": "\ud83d"}, "half of a surrogate pair (U+D83D)"),
+        ({"id": "", "text": ""}, "every cell is empty"),
+    ],
+)
+def test_what_a_table_cannot_hold(record: dict[str, str], what: str) -> None:
+    with pytest.raises(XltError) as caught:
+        write_tsv([record], io.StringIO(), ("id", "text"))
+    assert what in caught.value.what
+    assert caught.value.where == f"record {record['id']!r}"
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted", "line", "what", "fix"),
+    [
+        ("a\tb\n1\t2\n1\n", False, 3, "1 cells in a table of 2 columns", "one tab each"),
+        ("a\tb\ta\n", False, 1, "two columns are called 'a'", "rename one"),
+        ('a\tb\n1\t"2\n3\t4\n', True, 2, "a quotation mark that does not fit", "`quoted: false`"),
+        ('a\tb\n1\t"2"3\n', True, 2, "a quotation mark that does not fit", "double each"),
+    ],
+)
+def test_malformed(tmp_path: Path, text: str, quoted: bool, line: int, what: str, fix: str) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text(text)
+    with pytest.raises(XltError) as caught:
+        list(read_tsv(path, quoted=quoted))
+    assert what in caught.value.what
+    assert caught.value.where == f"{path}:{line}"
+    assert fix in str(caught.value.fix)
+
+
+def test_quoted_cells_hold_tabs_and_lines() -> None:
+    text = 'a\tb\n1\t"x\ty ""z""\nw"\n2\tv\n'
+    assert list(read_tsv(io.StringIO(text), quoted=True)) == [
+        (2, {"a": "1", "b": 'x\ty "z"\nw'}),
+        (4, {"a": "2", "b": "v"}),
+    ]
+
+
+def test_quotation_marks_are_text_by_default() -> None:
+    assert list(read_tsv(io.StringIO('a\n"x\n'))) == [(2, {"a": '"x'})]
