@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, requires
 
 from xlt.errors import XltError
 
@@ -30,6 +29,8 @@ def missing_package(error: BaseException, *, where: object = None) -> XltError |
 
 def extra_with(package: str) -> str | None:
     """The first extra in xlt's metadata that names the package; None if there is none."""
+    from importlib.metadata import PackageNotFoundError, requires  # slow, and for errors alone
+
     try:
         declared = requires("xlt") or []
     except PackageNotFoundError:  # run from a folder that was never installed

@@ -24,10 +24,7 @@ from pydantic_core import CoreSchema
 
 from xlt import languages
 from xlt.errors import XltError
-from xlt.registry import data_cards
-
-EMBEDDED = "xlt-mini"
-"""The encoder that is in the package (`xlt.model.embedded`): a name, and never a path."""
+from xlt.registry import EMBEDDED, data_cards
 
 
 class Section(BaseModel):

@@ -23,6 +23,9 @@ from typing import Any
 from xlt.errors import XltError, choose
 from xlt.extras import missing_package
 
+EMBEDDED = "xlt-mini"
+"""The encoder that is in the package (`xlt.model.embedded`): a name, and never a path."""
+
 
 class Registry:
     """Names to classes, from the entry-point group ``xlt.<kind>s`` and from `register`."""

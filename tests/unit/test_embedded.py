@@ -20,7 +20,7 @@ from xlt.errors import XltError
 from xlt.model import embedded
 from xlt.model.backbone import Backbone
 from xlt.model.folder import fingerprint_folder
-from xlt.options import EMBEDDED
+from xlt.registry import EMBEDDED
 from xlt.runs.coverage import unknown_pieces, warnings
 from xlt.runs.estimate import encoder_shape
 from xlt.runs.manifest import describe_encoder

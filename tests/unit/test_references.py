@@ -14,7 +14,8 @@ import pytest
 from xlt.config.schema import LanguageData, Reference
 from xlt.data import references
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
-from xlt.data.references import ResolvedData, for_split, resolve
+from xlt.data.references import for_split, resolve
+from xlt.data.resolved import ResolvedData
 from xlt.data.store import load_documents, read_documents, sample
 from xlt.document import Document, Label, Schema, Text
 from xlt.errors import XltError

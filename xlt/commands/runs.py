@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from xlt.console import console
-from xlt.evaluation.report import Table
 
 
 class _ListByDefault(typer.core.TyperGroup):
@@ -50,6 +49,8 @@ def regret(root: Root = Path("runs")) -> None:
 
 
 def _runs(found: list[dict[str, Any]]) -> str:
+    from xlt.evaluation.report import Table
+
     rows = []
     for run in found:
         scores = [
@@ -65,6 +66,8 @@ def _runs(found: list[dict[str, Any]]) -> str:
 
 
 def _regret(found: dict[str, Any]) -> list[str]:
+    from xlt.evaluation.report import Table
+
     header = ("predicted", "source", "expected", "80 %", "measured", "place", "run")
     lines = []
     for target in found["targets"]:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from xlt.console import console
-from xlt.evaluation.report import Table
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -67,6 +66,8 @@ def add(
 @app.command("list")
 def list_() -> None:
     """List what was added."""
+
+    from xlt.evaluation.report import Table
     from xlt.typology.own_scores import folder, stored
 
     found = stored()

@@ -9,7 +9,6 @@ import typer
 
 from xlt.commands.arguments import ConfigFile, Overrides
 from xlt.console import console
-from xlt.evaluation.report import Table, score_cell
 
 
 def study(
@@ -37,6 +36,8 @@ def study(
 
 
 def _table(found: dict[str, Any]) -> Iterator[str]:
+    from xlt.evaluation.report import Table, score_cell
+
     rows = []
     for row in found["rows"]:
         against = row["against"]

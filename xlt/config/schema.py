@@ -23,7 +23,6 @@ from pydantic import (
 )
 
 from xlt.options import (
-    EMBEDDED,
     LanguageCode,
     Languages,
     LocalPath,
@@ -32,6 +31,7 @@ from xlt.options import (
     as_list,
     distinct,
 )
+from xlt.registry import EMBEDDED
 
 
 class Plugin(Shorthand):

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import Reference
+from xlt.data.resolved import ResolvedData
 from xlt.errors import XltError, choose
 from xlt.reader_options import advise
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from xlt.data.references import ResolvedData
     from xlt.document.document import Row
     from xlt.task import Task
 
@@ -46,8 +46,6 @@ def resolve_hub(
     reference: Reference, language: str, split: str, *, where: object, allow_network: bool
 ) -> ResolvedData:
     """See `xlt.data.references.resolve`."""
-    from xlt.data.references import ResolvedData
-
     hub = parse_hub(reference.ref, split, where=where)
     if reference.format is not None:
         raise XltError(

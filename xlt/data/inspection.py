@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from xlt.data import cards
 from xlt.data.malformed import collect_malformed
-from xlt.data.references import ResolvedData, difference, locate, resolve
+from xlt.data.references import difference, locate, resolve
+from xlt.data.resolved import ResolvedData
 from xlt.errors import XltError, flat
 from xlt.registry import data_cards
 

@@ -11,53 +11,20 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import LanguageData, Reference
 from xlt.data import cards
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
+from xlt.data.hub import resolve_hub
+from xlt.data.resolved import ResolvedData
 from xlt.errors import XltError, choose
 from xlt.reader_options import Location, check_options, merge_options
 from xlt.registry import data_cards
 
 if TYPE_CHECKING:
     from xlt.task import Task
-
-
-@dataclass(frozen=True)
-class ResolvedData:
-    """Data that can be read now.
-
-    reference:   as the config has it.
-    files:       read one after the other; empty for hub data.
-    hub:         for ``hf:`` data: path or id, configuration, split.
-    format:      a format of the task; None: the file's suffix says it.
-    options:     of the task's reader, as the card and the reference give them.
-    select:      which records, by index over all files.
-    fingerprint: SHA-256 over the content of the files and all that the records depend on, but
-        not over `limit`, which is a sample of them.
-    differs:     some file is not the publisher's (its checksum differs or it was rebuilt); the
-        caveats say which.
-    """
-
-    reference: str
-    language: str
-    split: str
-    files: tuple[Path, ...]
-    format: str | None
-    fingerprint: str
-    hub: tuple[str, str | None, str] | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    select: cards.Select | None = None
-    limit: int | dict[str, int] | None = None
-    card: str | None = None
-    licence: str | None = None
-    citation: str | None = None
-    origin: str | None = None
-    caveats: tuple[str, ...] = ()
-    differs: bool = False
 
 
 def for_split(
@@ -115,8 +82,6 @@ def resolve(
     """
     ref = reference.ref
     if ref.startswith("hf:"):
-        from xlt.data.hub import resolve_hub
-
         return resolve_hub(reference, language, split, where=where, allow_network=allow_network)
     path = Path(ref).expanduser()
     name, *rest = ref.split(":")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from xlt.data import columns as columns_module
 from xlt.data import conllu, files, jsonl
 from xlt.data.checksums import cache_dir, sha256
-from xlt.data.references import ResolvedData
+from xlt.data.resolved import ResolvedData
 from xlt.document import Document, Documents
 from xlt.errors import XltError, choose
 from xlt.reader_options import check_options, read_with

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from xlt.errors import XltError
-from xlt.options import EMBEDDED
+from xlt.registry import EMBEDDED
 
 FORMAT = 1
 FOLDER = Path(__file__).resolve().parents[1] / "mini"

@@ -14,7 +14,7 @@ from typing import Any
 from xlt.config.schema import Model
 from xlt.model import embedded
 from xlt.model.folder import fingerprint_folder
-from xlt.options import EMBEDDED
+from xlt.registry import EMBEDDED
 
 PACKAGES = (
     *("xlt", "torch", "transformers", "datasets", "accelerate", "peft", "tokenizers"),

@@ -26,7 +26,7 @@ from xlt.task import label_layer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from xlt.data.references import ResolvedData
+    from xlt.data.resolved import ResolvedData
     from xlt.task import Labels, Task
 
 MODEL, MAJORITY, CONTROL, ALL = "model", "majority", "control model", "all"

@@ -18,7 +18,7 @@ from xlt.transfer.stage import Portion
 
 if TYPE_CHECKING:
     from xlt.config.load import LoadedConfig
-    from xlt.data.references import ResolvedData
+    from xlt.data.resolved import ResolvedData
     from xlt.task import Task
 
 EXAMPLES = 50

@@ -7,7 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import Config
-from xlt.data.references import ResolvedData, for_split
+from xlt.data.references import for_split
+from xlt.data.resolved import ResolvedData
 from xlt.data.store import load_documents, sample
 from xlt.document import Document
 from xlt.errors import XltError

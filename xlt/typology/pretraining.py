@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from xlt import languages
 from xlt.model import embedded
-from xlt.options import EMBEDDED
+from xlt.registry import EMBEDDED
 
 PATH = Path(__file__).with_name("pretraining.json")
 

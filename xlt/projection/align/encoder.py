@@ -18,9 +18,10 @@ from pydantic import Field, PositiveInt
 from xlt.config.schema import Model
 from xlt.document.text import Text
 from xlt.errors import XltError
-from xlt.options import EMBEDDED, LocalPath
+from xlt.options import LocalPath
 from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
 from xlt.projection.pair import Links
+from xlt.registry import EMBEDDED
 
 if TYPE_CHECKING:
     import torch
