@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xlt.document import Document, Span, Spans, Structure, Structures, Text
 from xlt.tasks.event_extraction import EventExtraction
 from xlt.tasks.event_extraction.metrics import METRICS
 
@@ -48,6 +49,30 @@ def brute_force(pairs, match):
     return 200 * precision * recall / (precision + recall) if right else 0.0
 
 
+def spans(items, key):
+    return tuple(Span(item[key], item["start"], item["end"]) for item in items)
+
+
+def structures(events):
+    return Structures(
+        tuple(
+            Structure(Span(e["type"], *place(e["trigger"])), spans(e["arguments"], "role"))
+            for e in events
+        )
+    )
+
+
+def document(record):
+    """As a model may predict it: not in order, not each once."""
+    layers = {
+        "entities": Spans(spans(record["entities"], "type")),
+        "events": structures(record["events"]),
+        "given": structures(record["given"]),
+        "unknown": Spans(()),
+    }
+    return Document("1", {"text": Text.from_words(["w"] * WORDS)}, layers)
+
+
 def place(item):
     return [item["start"], item["end"]]
 
@@ -81,7 +106,8 @@ DEFINITIONS = {
 @given(corpus)
 def test_scores(pairs):
     task = EventExtraction()
-    found = task.metrics(np.sum([task.counts(*pair) for pair in pairs], axis=0))
+    both = [tuple(map(document, pair)) for pair in pairs]
+    found = task.metrics(np.sum([task.counts(*pair) for pair in both], axis=0))
     assert tuple(found) == METRICS == ("f1", *DEFINITIONS)
     for name, match in DEFINITIONS.items():
         assert found[name] == pytest.approx(brute_force(pairs, match)), name

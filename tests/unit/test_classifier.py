@@ -11,6 +11,7 @@ from tiny import SHAPES, make_encoder
 
 from xlt.config.schema import Model
 from xlt.data.subwords import TOKENISATION
+from xlt.document import Text
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.classifier import AlignedClassifier, StandardClassifier
@@ -22,7 +23,11 @@ LABELS = TASK.labels(PAIRS)
 
 
 def classifier(folder, kind):
-    make_encoder(folder / "encoder", [TASK.text(record) for record in PAIRS], kind)
+    make_encoder(
+        folder / "encoder",
+        [text.surface for record in PAIRS for text in record.texts.values()],
+        kind,
+    )
     backbone = Backbone(str(folder / "encoder"), Model())
     torch.manual_seed(1)
     return backbone, TASK.build(backbone, LABELS).eval()
@@ -52,7 +57,7 @@ def without_xlt(folder):
 
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     assert tuple(model.config.id2label.values()) == LABELS["label"]
-    texts = [[record[name] for record in PAIRS] for name in ("premise", "hypothesis")]
+    texts = [[d.texts[name].surface for d in PAIRS] for name in ("premise", "hypothesis")]
     batch = AutoTokenizer.from_pretrained(folder)(*texts, padding=True, return_tensors="pt")
     with torch.no_grad():
         return model(**batch).logits.log_softmax(-1)
@@ -60,7 +65,7 @@ def without_xlt(folder):
 
 def test_a_record_of_many_windows_is_the_mean_of_its_parts(tmp_path):
     backbone, model = classifier(tmp_path, "bert")
-    long = {**PAIRS[0], "premise": " ".join([PAIRS[0]["premise"]] * 20)}
+    long = PAIRS[0].with_texts(premise=Text(" ".join([PAIRS[0].text.surface] * 20)))
     (example,) = TASK.encode([long], backbone, None)
     pair = example.inputs["pair"]
     assert len(pair.windows) > 3

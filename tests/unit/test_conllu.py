@@ -65,8 +65,8 @@ def test_fields() -> None:
     assert first.forms == ["vamos", "nos", "a", "el", "mar", "!"]
     assert first.heads == [0, 1, 5, 5, 1, 1]
     assert first.deprels[4] == "obl"
-    assert first.space_after() == [False, True, False, True, False, True]
-    assert first.text() == "vámonos al mar!"
+    assert first.text().space_after == [False, True, False, True, False, True]
+    assert first.text().surface == "vámonos al mar!"
     assert first.comment("sent_id") == "1"
     assert first.comment("text_en") is None
     assert second.line == 14

@@ -24,7 +24,7 @@ def made(request, tmp_path):
     backbone = Backbone(str(folder), Model(encoder=str(folder)))
     labels = task.labels(records)
     predictors = []
-    for seed in (1, 2):
+    for seed in (1, 4):
         torch.manual_seed(seed)
         model = task.build(backbone, labels)
         for parameter in model.parameters():  # biaffine weights start at zero

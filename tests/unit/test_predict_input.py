@@ -52,35 +52,34 @@ def test_conllu_is_read_by_every_task_of_words(tmp_path: Path, task: str, name: 
     else:
         path.write_text(CONLLU, encoding="utf-8")
     first, second = read(task, path)
-    assert (first["id"], first["words"]) == ("a-1", WORDS)
-    assert (second["id"], second["words"]) == ("2", ["no"])
+    assert (first.id, list(first.words)) == ("a-1", WORDS)
+    assert (second.id, second.words) == ("2", ("no",))
 
 
-def test_spaces_of_conllu_reach_the_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_surface_of_conllu_reaches_the_task(tmp_path: Path) -> None:
     (tmp_path / "in.conllu").write_text(CONLLU, encoding="utf-8")
-    ner = tasks.get("ner")()
-    seen = []
-    monkeypatch.setattr(ner, "from_words", lambda *given: seen.append(given) or {})
-    list(read_input(ner, str(tmp_path / "in.conllu"), None, None))
-    assert ("a-1", WORDS, [False, True, False, True, False, True]) in seen
+    first, _ = read("ner", tmp_path / "in.conllu")
+    assert first.text.surface == "Delle case, sì."
+    assert first.text.offsets[:3] == ((0, 5), (0, 5), (6, 10))
+    assert first.text.space_after == [False, True, False, True, False, True]
 
 
 def test_conllu_of_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     for task in ("ner", "dependency_parsing"):
         stdin(monkeypatch, b"\xef\xbb\xbf" + CONLLU.replace("\n", "\r\n").encode())
-        assert [r["id"] for r in read(task, "-", "conllu")] == ["a-1", "2"]
+        assert [d.id for d in read(task, "-", "conllu")] == ["a-1", "2"]
 
 
 def test_a_table_with_the_suffix_of_conllu_is_the_tasks(tmp_path: Path) -> None:
     path = tmp_path / "in.conllu"
     path.write_text("1\tgo\t_\t_\t_\t_\t0\troot\t_\t_\tgo.01\t_\n", encoding="utf-8")
     (record,) = read("event_extraction", path)
-    assert record["given"][0]["type"] == "go.01"
+    assert record.layers["given"].structures[0].head.kind == "go.01"
     path.write_text(
         "# global.columns = ID FORM UP:PRED UP:ARGSPANS\n1\tgo\tgo.01\t_\n", encoding="utf-8"
     )
     (record,) = read("event_extraction", path)
-    assert record["given"][0]["type"] == "go.01"
+    assert record.layers["given"].structures[0].head.kind == "go.01"
     with pytest.raises(XltError, match=r"in.conllu:2: 4 columns where CoNLL-U has 10"):
         read("ner", path)
 
@@ -91,7 +90,7 @@ def test_an_unknown_suffix_is_no_text(tmp_path: Path, name: str) -> None:
     with pytest.raises(XltError, match="does not say what is in the file") as caught:
         read("ner", tmp_path / name, language="eng")
     assert caught.value.fix == "pass --input-format, one of text, words, conllu, bio, jsonl"
-    assert read("ner", tmp_path / name, "bio")[0]["words"] == ["Ana"]
+    assert read("ner", tmp_path / name, "bio")[0].words == tuple(["Ana"])
 
 
 def test_formats_are_those_that_the_task_can_take(tmp_path: Path) -> None:
@@ -108,23 +107,23 @@ def test_formats_are_those_that_the_task_can_take(tmp_path: Path) -> None:
 
 def test_text_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in.TXT").write_text("Ana O\n", encoding="utf-8")  # columns for training only
-    assert read("ner", tmp_path / "in.TXT", language="eng")[0]["words"] == ["Ana", "O"]
+    assert read("ner", tmp_path / "in.TXT", language="eng")[0].words == tuple(["Ana", "O"])
     with pytest.raises(XltError, match="running text needs a language"):
         read("ner", tmp_path / "in.TXT")
     stdin(monkeypatch, "\ufeffAna läuft.\r\n".encode())
-    assert read("ner", "-", language="deu")[0]["words"] == ["Ana", "läuft", "."]
+    assert read("ner", "-", language="deu")[0].words == tuple(["Ana", "läuft", "."])
 
 
 def test_columns_in_capitals(tmp_path: Path) -> None:
     (tmp_path / "in.BIO").write_text("Ana B-PER\nruns O\n")
-    assert read("ner", tmp_path / "in.BIO")[0]["words"] == ["Ana", "runs"]
+    assert read("ner", tmp_path / "in.BIO")[0].words == tuple(["Ana", "runs"])
 
 
 def test_words_are_what_stands_between_spaces(tmp_path: Path) -> None:
     path = tmp_path / "in.txt"
     lines = ["10\u00a0000 villes \u3000  ici ", " lannée\u202fs «\u00a0Kano\u00a0»\u2028x", "", " "]
     path.write_text("\n".join(lines), encoding="utf-8", newline="\n")
-    assert [r["words"] for r in read("ner", path, "words")] == [
+    assert [list(d.words) for d in read("ner", path, "words")] == [
         ["10\u00a0000", "villes", "\u3000", "ici"],
         ["lannée\u202fs", "«\u00a0Kano\u00a0»\u2028x"],
     ]
@@ -145,7 +144,7 @@ def test_standard_input_is_strict(monkeypatch: pytest.MonkeyPatch, format: str) 
 def test_options_of_the_reader(tmp_path: Path) -> None:
     path = tmp_path / "in.bio"
     path.write_text("Ana I-PER\n")
-    assert read("ner", path, options={"scheme": "IOB1"})[0]["words"] == ["Ana"]
+    assert read("ner", path, options={"scheme": "IOB1"})[0].words == tuple(["Ana"])
     with pytest.raises(XltError, match="no option 'shceme'") as caught:
         read("ner", path, options={"shceme": "IOB1"})
     assert caught.value.where == "--option (shceme)"

@@ -11,6 +11,7 @@ from records import RECORDS
 from tiny import make_encoder
 
 from xlt.config.schema import Model
+from xlt.document import Label, Text
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.folder import ModelInfo, save_model
@@ -45,9 +46,19 @@ def run(tmp_path_factory):
 
 def suite(folder, records, **changes):
     path = folder / "suite.jsonl"
-    rows = [{**record, "id": str(n), **changes} for n, record in enumerate(records)]
+    rows = [{**TASK.to_row(d), "id": str(n), **changes} for n, d in enumerate(records)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return str(path)
+
+
+def label(document):
+    return document.layers["label"].label
+
+
+def yes_or_no():
+    """The pairs with two labels."""
+    names = {"entailment": "yes", "neutral": "no", "contradiction": "no"}
+    return [d.with_layers(label=Label(names[label(d)])) for d in PAIRS]
 
 
 def accuracy(run, gold, *, seeds=(1, 2), shown=None, mapping=None):
@@ -57,8 +68,8 @@ def accuracy(run, gold, *, seeds=(1, 2), shown=None, mapping=None):
         folder = run / f"seed-{seed}/zho/model"
         task, backbone, predictor = make_predictor(folder, batch_tokens=1000)
         predicted = predictor(shown or gold, task.encode(shown or gold, backbone, None))
-        answers = [(mapping or {}).get(record["label"], record["label"]) for record in predicted]
-        right = [a == record["label"] for a, record in zip(answers, gold, strict=True)]
+        answers = [(mapping or {}).get(label(d), label(d)) for d in predicted]
+        right = [a == label(d) for a, d in zip(answers, gold, strict=True)]
         found.append(100 * np.mean(right))
     return found
 
@@ -68,13 +79,13 @@ def test_groups_and_controls(run, tmp_path):
     rows = {row["group"]: row for row in found["rows"]}
     assert list(rows) == ["all", "names", "negation"]
     assert (found["seeds"], rows["all"]["records"], rows["negation"]["records"]) == (2, 24, 16)
-    for group, chosen in {"all": PAIRS, "names": [r for r in PAIRS if r["phenomena"][1:]]}.items():
+    for group, chosen in {"all": PAIRS, "names": [d for d in PAIRS if d.groups[1:]]}.items():
         each, score = accuracy(run, chosen), rows[group]["metrics"]["accuracy"]
         assert score["mean"] == pytest.approx(np.mean(each))
         assert score["sd"] == pytest.approx(np.std(each, ddof=1))
         assert score["low"] <= score["mean"] <= score["high"]
     controls = rows["all"]["controls"]
-    each = accuracy(run, PAIRS, shown=[TASK.ablated(record) for record in PAIRS])
+    each = accuracy(run, PAIRS, shown=[d.with_texts(premise=Text("")) for d in PAIRS])
     assert controls["hypothesis only"]["accuracy"]["mean"] == pytest.approx(np.mean(each))
     assert controls["majority"]["accuracy"]["mean"] == pytest.approx(100 / 3)
     assert rows["names"]["controls"]["majority"]["accuracy"]["mean"] == 0, "entailment, like all"
@@ -84,7 +95,7 @@ def test_groups_and_controls(run, tmp_path):
 
 
 def test_fewer_labels_than_the_model_has(run, tmp_path):
-    two = [{**r, "label": "yes" if r["label"] == "entailment" else "no"} for r in PAIRS]
+    two = yes_or_no()
     mapping = {"entailment": "yes", "neutral": "no", "contradiction": "no"}
     found = probe(run, [suite(tmp_path, two)], answers=mapping, resamples=50)
     row = found["rows"][0]
@@ -114,7 +125,7 @@ labels: {{label: [yes, no]}}
 @pytest.fixture
 def cards(tmp_path, monkeypatch):
     monkeypatch.setenv("XLT_CARDS", str(tmp_path))
-    two = [{**r, "label": "yes" if r["label"] == "entailment" else "no"} for r in PAIRS]
+    two = yes_or_no()
     suite(tmp_path, two)
 
     def write(name, answers, split="hans"):

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pairs import aligned_pair
+from records import row
 from small import Stages, make_world
 from test_projector import records, settings
 
-from xlt.document import Span
+from xlt.document import Span, Text
 from xlt.errors import XltError
 from xlt.projection import markers
 from xlt.projection.matching import assign, match_candidates, with_matches
@@ -17,7 +18,6 @@ from xlt.projection.project import Projector
 from xlt.projection.spans import project_spans
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
-from xlt.tasks.ner.spans import spans
 from xlt.testing import translation
 
 
@@ -128,14 +128,18 @@ def test_marked_text_is_translated_and_unmarked():
     translation.translators.register("backwards", Kept)
     projector = Projector(NER(), settings(method="markers", aligner=None), "eng", "spa")
     found = list(projector.stream(records()))
-    assert found[0].projection.record == {
+    assert row(NER(), found[0].projection.document) == {
         "id": "1",
         "words": ["Marley", "Bob", "likes", "Ana"],
         "tags": ["B-PER", "I-PER", "O", "B-PER"],
     }
-    assert [s.kind for s in spans(found[2].projection.record["tags"])] == ["LOC", "LOC"]
-    assert found[1].projection.record["tags"] == ["O", "O"]
+    assert [s.kind for s in entities(found[2])] == ["LOC", "LOC"]
+    assert not entities(found[1])
     assert all(o.confidence > 0.5 for o in found[0].projection.outcomes)
+
+
+def entities(projected):
+    return projected.projection.document.layers["entities"].spans
 
 
 def _turned(word: str) -> str:
@@ -145,9 +149,9 @@ def _turned(word: str) -> str:
 
 
 def test_brackets_that_a_text_does_not_have():
-    assert markers.brackets_for(["a", "(b)"]) == ("[", "]")
-    assert markers.brackets_for(["[1]", "{"]) == ("(", ")")
-    assert markers.brackets_for(["[{(<"]) is None
+    assert markers.brackets_for("a (b)") == ("[", "]")
+    assert markers.brackets_for("[1] {") == ("(", ")")
+    assert markers.brackets_for("[{(<") is None
 
 
 def test_only_spans_that_do_not_cross_are_marked():
@@ -161,19 +165,15 @@ def test_unmark_reads_what_translators_make_of_brackets():
     brackets = ("[", "]")
 
     def read(text):
-        words = text.split()
-        return markers.unmark(words, [True] * len(words), brackets)[::2]
+        clean, regions = markers.unmark(text, brackets)
+        return clean, [clean[start:end].strip() for start, end in regions]
 
-    assert read("[Ana] ve") == (["Ana", "ve"], [Span("", 0, 1)])
-    assert read("[ Nueva York ] y [Roma] .") == (
-        ["Nueva", "York", "y", "Roma", "."],
-        [Span("", 0, 2), Span("", 3, 4)],
-    )
-    assert read("Ana] ve [Roma]")[1] == []  # one is missing: none can be trusted
-    assert read("[Ana ve")[1] == []
-    assert read("[ ] ve") == (["ve"], [])
-    spaced = markers.unmark(["[", "A", "]", "."], [False, False, False, True], brackets)
-    assert spaced == (["A", "."], [False, True], [Span("", 0, 1)])
+    assert read("[Ana] ve") == ("Ana ve", ["Ana"])
+    assert read("[ Nueva York ] y [Roma] .") == (" Nueva York y Roma .", ["Nueva York", "Roma"])
+    assert read("Ana] ve [Roma]") == ("Ana ve Roma", [])  # one is missing: none can be trusted
+    assert read("[Ana ve") == ("Ana ve", [])
+    assert read("[ ] ve") == (" ve", [])
+    assert read("¡[A]!") == ("¡A!", ["A"])
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=6))
@@ -185,17 +185,24 @@ def test_marks_come_off_as_they_were_put_on(lengths):
             inside.append(Span("X", start, start + length))
         start += length + 1
     brackets = ("[", "]")
-    marked = markers.mark(words, inside, brackets)
-    plain, _, found = markers.unmark(marked, [True] * len(marked), brackets)
-    assert plain == words
-    assert [(s.start, s.end) for s in found] == [(s.start, s.end) for s in inside]
+    text = Text.from_words(words, [n % 3 != 0 for n in range(len(words))])
+    marked = markers.mark(text, inside, brackets)
+    plain, regions = markers.unmark(marked.surface, brackets)
+    assert plain == text.surface
+    assert [text.words_at(*region) for region in regions] == [(s.start, s.end) for s in inside]
+
+
+def test_a_multiword_token_is_marked_once():
+    text = Text("delle case", ("di", "le", "case"), ((0, 5), (0, 5), (6, 10)))
+    assert markers.mark(text, [Span("X", 1, 3)], ("[", "]")).surface == "[delle case]"
+    assert markers.mark(text, [Span("X", 0, 2)], ("[", "]")).surface == "[delle] case"
 
 
 def test_regions_are_recognised_by_their_translations():
     inside = [Span("PER", 0, 1), Span("LOC", 2, 4)]
-    words = ["Nueva", "York", "ve", "Ana"]
+    target = Text.from_words(["Nueva", "York", "ve", "Ana"], [True] * 4)
     regions = [Span("", 0, 2), Span("", 3, 4)]
-    found = markers.match(inside, [["Ana"], ["Nueva", "York"]], regions, words)
+    found = markers.match(inside, ["Ana", "Nueva York"], regions, target)
     assert {source: target for source, target, _ in found} == {
         inside[0]: regions[1],
         inside[1]: regions[0],
@@ -207,8 +214,6 @@ def test_apertium_keeps_brackets():
     chosen = settings(translator="apertium", aligner=None, method="markers")
     sentence = ["Emma/B-PER Smith/I-PER lives/O in/O New/B-LOC York/I-LOC ./O"]
     (one,) = Projector(NER(), chosen, "eng", "spa").stream(records(sentence))
-    found = one.projection.record
-    assert [" ".join(found["words"][s.start : s.end]) for s in spans(found["tags"])] == [
-        "Emma Smith",
-        "Nueva York",
-    ]
+    text = one.projection.document.text
+    names = [text.between(span.start, span.end) for span in entities(one)]
+    assert names == ["Emma Smith", "Nueva York"]

@@ -288,7 +288,7 @@ def test_any_reordering_of_whole_spans_keeps_all(data):
     outcomes = project_spans(spans, aligned, SETTINGS)
     assert [o.confidence for o in outcomes] == [1] * len(spans)
     for span, outcome in zip(spans, outcomes, strict=True):
-        assert aligned.target[slice(*outcome.target)] == words[span.start : span.end]
+        assert aligned.target.words[slice(*outcome.target)] == tuple(words[span.start : span.end])
     back = project_spans([o.span for o in outcomes], aligned.reversed(), SETTINGS)
     assert [o.span for o in back] == spans
 

@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 
 from xlt.commands.arguments import read_options
-from xlt.config.check import check
 from xlt.config.load import dump, load_config
 from xlt.config.schema import Reference
 from xlt.data import cards
 from xlt.data.columns import read_columns
 from xlt.data.references import resolve
-from xlt.data.store import read_records
+from xlt.data.store import read_documents
 from xlt.errors import XltError, flat
 from xlt.reader_options import ColumnOptions, merge_options
 from xlt.registry import tasks
+from xlt.runs.experiment import check
+from xlt.tasks.ner import NER
 
 IOB1 = "-DOCSTART- -X- O O\n\nUN I-ORG\nman O\nEkeus I-PER\nin O\nBaghdad I-LOC\n"
 
@@ -53,7 +54,7 @@ def problems(path: Path) -> list[XltError]:
 
 
 def records(reference: Reference, task: str = "ner") -> list[dict[str, Any]]:
-    return list(read_records(tasks.get(task)(), resolve(reference, "eng", "train")))
+    return list(read_documents(tasks.get(task)(), resolve(reference, "eng", "train")))
 
 
 def of_config(path: Path, task: str = "ner") -> list[dict[str, Any]]:
@@ -75,7 +76,7 @@ def of_config(path: Path, task: str = "ner") -> list[dict[str, Any]]:
 def test_both_forms_in_a_config(tmp_path: Path, reference: str) -> None:
     (tmp_path / "train.conll").write_text(IOB1)
     path = config(tmp_path, reference)
-    assert of_config(path)[0]["tags"] == ["B-ORG", "O", "B-PER", "O", "B-LOC"]
+    assert NER().tags(of_config(path)[0]) == ["B-ORG", "O", "B-PER", "O", "B-LOC"]
     again = tmp_path / "again.yaml"
     again.write_text(dump(load_config(path).config))
     assert load_config(again).config == load_config(path).config
@@ -165,9 +166,9 @@ def test_a_reference_extends_and_overrides_a_card(card: Any) -> None:
     plain = Reference(ref="toy")
     more = Reference(ref="toy", options={"types": {"PER": "HUM"}})
     other = Reference(ref="toy", options={"scheme": "IOB2", "repair": True})
-    assert records(plain)[0]["tags"] == ["O", "O", "B-PER", "O", "B-LOC"]
-    assert records(more)[0]["tags"] == ["O", "O", "B-HUM", "O", "B-LOC"]
-    assert records(other)[0]["tags"] == ["O", "O", "B-PER", "O", "B-LOC"]
+    assert NER().tags(records(plain)[0]) == ["O", "O", "B-PER", "O", "B-LOC"]
+    assert NER().tags(records(more)[0]) == ["O", "O", "B-HUM", "O", "B-LOC"]
+    assert NER().tags(records(other)[0]) == ["O", "O", "B-PER", "O", "B-LOC"]
     assert merge_options({"a": 1, "b": {"c": 1}}, {"b": {"d": 2}}) == {
         "a": 1,
         "b": {"c": 1, "d": 2},
@@ -357,7 +358,7 @@ def test_advice_for_data_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ((option,),) = ([found] for found in _SET.findall(str(caught.value.fix)))
     written = option.strip("`").replace("THEIRS", "tokens")
     (record,) = of_config(config(tmp_path, f"ref: {ref}\n{written}"))
-    assert record["words"] == ["Ana"]
+    assert record.words == ("Ana",)
     with pytest.raises(XltError, match="not a format"):
         resolve(Reference(ref=ref, format="bio"), "eng", "train")
 

@@ -53,8 +53,8 @@ def test_texts_are_split_joined_and_translated_once() -> None:
 
 def test_without_splitting_a_text_goes_as_one_line() -> None:
     shout = Shout(TranslatorOptions(sentences=False))
-    assert run(shout, ["One.  Two.\nThree."]) == ["ONE. TWO. THREE."]
-    assert shout.asked == ["One. Two. Three."]
+    assert run(shout, ["One.  Two.\nThree."]) == ["ONE.  TWO. THREE."]
+    assert shout.asked == ["One.  Two. Three."]
 
 
 def test_what_was_translated_before_an_interruption_is_kept(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ class TaskMetric(evaluate.EvaluationModule):
         references: Sequence[Row] | None = None,
         **kwargs: Any,
     ) -> None:
+        """Add a batch of rows of the task."""
         super().add_batch(
             predictions=_as_json(predictions), references=_as_json(references), **kwargs
         )
@@ -79,6 +80,7 @@ class TaskMetric(evaluate.EvaluationModule):
     def add(
         self, *, prediction: Row | None = None, reference: Row | None = None, **kwargs: Any
     ) -> None:
+        """Add one row of the task and its reference."""
         self.add_batch(
             predictions=None if prediction is None else [prediction],
             references=None if reference is None else [reference],
