@@ -90,7 +90,7 @@ def test_an_unknown_suffix_is_no_text(tmp_path: Path, name: str) -> None:
     with pytest.raises(XltError, match="does not say what is in the file") as caught:
         read("ner", tmp_path / name, language="eng")
     assert caught.value.fix == "pass --input-format, one of text, words, conllu, bio, jsonl"
-    assert read("ner", tmp_path / name, "bio")[0].words == tuple(["Ana"])
+    assert read("ner", tmp_path / name, "bio")[0].words == ("Ana",)
 
 
 def test_formats_are_those_that_the_task_can_take(tmp_path: Path) -> None:
@@ -107,16 +107,16 @@ def test_formats_are_those_that_the_task_can_take(tmp_path: Path) -> None:
 
 def test_text_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in.TXT").write_text("Ana O\n", encoding="utf-8")  # columns for training only
-    assert read("ner", tmp_path / "in.TXT", language="eng")[0].words == tuple(["Ana", "O"])
+    assert read("ner", tmp_path / "in.TXT", language="eng")[0].words == ("Ana", "O")
     with pytest.raises(XltError, match="running text needs a language"):
         read("ner", tmp_path / "in.TXT")
     stdin(monkeypatch, "\ufeffAna läuft.\r\n".encode())
-    assert read("ner", "-", language="deu")[0].words == tuple(["Ana", "läuft", "."])
+    assert read("ner", "-", language="deu")[0].words == ("Ana", "läuft", ".")
 
 
 def test_columns_in_capitals(tmp_path: Path) -> None:
     (tmp_path / "in.BIO").write_text("Ana B-PER\nruns O\n")
-    assert read("ner", tmp_path / "in.BIO")[0].words == tuple(["Ana", "runs"])
+    assert read("ner", tmp_path / "in.BIO")[0].words == ("Ana", "runs")
 
 
 def test_words_are_what_stands_between_spaces(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_standard_input_is_strict(monkeypatch: pytest.MonkeyPatch, format: str) 
 def test_options_of_the_reader(tmp_path: Path) -> None:
     path = tmp_path / "in.bio"
     path.write_text("Ana I-PER\n")
-    assert read("ner", path, options={"scheme": "IOB1"})[0].words == tuple(["Ana"])
+    assert read("ner", path, options={"scheme": "IOB1"})[0].words == ("Ana",)
     with pytest.raises(XltError, match="no option 'shceme'") as caught:
         read("ner", path, options={"shceme": "IOB1"})
     assert caught.value.where == "--option (shceme)"
