@@ -27,7 +27,7 @@ test-avx2: env
 check: env
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/python -m scripts.check_types
 	$(BIN)/lint-imports
 	$(MAKE) test
 	$(MAKE) test-avx2

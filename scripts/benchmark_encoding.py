@@ -15,10 +15,10 @@ from pathlib import Path
 from statistics import median
 
 from xlt.config.schema import Model
-from xlt.data.conllu import Sentence, read_conllu
+from xlt.data.conllu import read_conllu
 from xlt.data.encode import WordEncoder
 from xlt.data.subwords import subwords_of
-from xlt.document.text import Offsets, Text
+from xlt.document import Text
 from xlt.model.backbone import Backbone
 
 REPEAT = 7
@@ -34,7 +34,7 @@ def main() -> None:
     print(f"{'':30}   subwords a word     sentences a second")
     print(f"{'':30}   plain    xlt      plain /    xlt = ratio")
     for path in options.treebanks:
-        texts = [text_of(sentence) for sentence in read_conllu(path, strict_trees=False)]
+        texts = [sentence.text() for sentence in read_conllu(path, strict_trees=False)]
         words = [list(text.words) for text in texts]
         total = sum(map(len, words))
         plain = tokenizer(words, is_split_into_words=True, add_special_tokens=False)["input_ids"]
@@ -60,16 +60,6 @@ def main() -> None:
             f"{path.stem[:30]:30}   {ratios[0]:5.2f}  {ratios[1]:5.2f}   "
             f"{speed['plain']:8.0f} / {speed['xlt']:6.0f} = {speed['xlt'] / speed['plain']:5.2f}"
         )
-
-
-def text_of(sentence: Sentence) -> Text:
-    """The sentence as it is written; words of a multiword token have its place."""
-    tokens = list(sentence.surface())
-    written = Text.from_words([form for form, *_ in tokens], [space for _, space, *_ in tokens])
-    offsets: list[Offsets] = []
-    for place, (*_, first, last) in zip(written.offsets, tokens, strict=True):
-        offsets += [place] * (last - first)
-    return Text(written.surface, tuple(sentence.forms), tuple(offsets))
 
 
 def seconds(function: Callable[[], None]) -> float:

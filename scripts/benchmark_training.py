@@ -28,7 +28,11 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xlt.document import Document
+    from xlt.task import Task
 
 SHAPES: dict[str, dict[str, int]] = {
     "xlm-r-base": {
@@ -58,12 +62,12 @@ def main() -> None:
     if options.worker:
         json.dump(WORKERS[options.worker](options.folder, options.task), sys.stdout)
         return
-    records = load(options.task, options.data, options.examples)
-    print(f"{len(records)} examples of {options.data}, medians of {options.repeat} runs in turn")
+    documents = load(options.task, options.data, options.examples)
+    print(f"{len(documents)} examples of {options.data}, medians of {options.repeat} runs in turn")
     header = f"{'':28}{'baseline':>12}{'xlt':>12}{'ratio':>9}"
     for shape in options.shapes:
         with tempfile.TemporaryDirectory() as folder:
-            prepare(Path(folder), SHAPES[shape], options.task, records)
+            prepare(Path(folder), SHAPES[shape], options.task, documents)
             (Path(folder) / "budget.json").write_text(
                 json.dumps([options.batch_tokens, options.accumulate])
             )
@@ -83,30 +87,38 @@ def main() -> None:
             print(f"{label:28}{old:12.1f}{new:12.1f}{ratio:8.2f}×")
 
 
-def load(task: str, reference: str, limit: int) -> list[dict[str, Any]]:
+def load(task: str, reference: str, limit: int) -> list[Document]:
     from xlt.config.schema import Reference
     from xlt.data.references import resolve
-    from xlt.data.store import load_records
-    from xlt.registry import tasks
+    from xlt.data.store import load_documents
 
-    kind = tasks.get(task)
     _, language, split = reference.split(":")
     resolved = resolve(Reference(ref=reference, limit=limit), language, split)
-    return list(load_records(kind(), resolved, 1).to_list())
+    return list(load_documents(make_task(task), resolved, 1))
 
 
-def prepare(folder: Path, shape: dict[str, int], task: str, records: list[dict[str, Any]]) -> None:
+def make_task(name: str) -> Task:
+    from xlt.registry import tasks
+
+    kind = tasks.get(name)
+    task: Task = kind(kind.Options(**OPTIONS.get(name, {})))
+    return task
+
+
+def prepare(folder: Path, shape: dict[str, int], name: str, documents: list[Document]) -> None:
     """A random encoder of this shape, a tokenizer, and the examples."""
     from transformers import XLMRobertaConfig, XLMRobertaModel
 
-    from xlt.registry import tasks
     from xlt.testing import make_tokenizer
 
-    tokenizer = make_tokenizer(map(tasks.get(task)().text, records), size=8000)
+    task = make_task(name)
+    given = (text.surface for document in documents for text in task.given_texts(document))
+    tokenizer = make_tokenizer(given, size=8000)
     config = XLMRobertaConfig(pad_token_id=tokenizer.pad_token_id, **shape)
     XLMRobertaModel(config).save_pretrained(folder / "encoder")
     tokenizer.save_pretrained(folder / "encoder")
-    (folder / "records.json").write_text(json.dumps(records), encoding="utf-8")
+    rows = [task.schema.to_row(document) for document in documents]
+    (folder / "documents.json").write_text(json.dumps(rows), encoding="utf-8")
 
 
 def run_worker(name: str, folder: Path, task: str) -> dict[str, float]:
@@ -121,9 +133,10 @@ def run_worker(name: str, folder: Path, task: str) -> dict[str, float]:
     return result
 
 
-def read(folder: Path) -> list[dict[str, Any]]:
-    records: list[dict[str, Any]] = json.loads((folder / "records.json").read_text("utf-8"))
-    return records
+def read(folder: Path, task: Task) -> list[Document]:
+    """The examples that `prepare` wrote."""
+    rows = json.loads((folder / "documents.json").read_text("utf-8"))
+    return [task.schema.from_row(row) for row in rows]
 
 
 def peak_mib() -> float:
@@ -132,12 +145,15 @@ def peak_mib() -> float:
     return int(next(line for line in status.splitlines() if "VmHWM" in line).split()[1]) / 1024
 
 
-def tagging(folder: Path, tokenizer: Any, records: list[dict[str, Any]]) -> tuple[Any, Any, Any]:
+def tagging(folder: Path, tokenizer: Any, documents: list[Document]) -> tuple[Any, Any, Any]:
     """Model, data and collator as in run_ner."""
     from datasets import Dataset
     from transformers import AutoModelForTokenClassification, DataCollatorForTokenClassification
 
-    tags = sorted({tag for record in records for tag in record["tags"]})
+    from xlt.tasks.ner import NER
+
+    rows = [{"words": list(one.words), "tags": NER().tags(one)} for one in documents]
+    tags = sorted({tag for row in rows for tag in row["tags"]})
     ids = {tag: i for i, tag in enumerate(tags)}
 
     def align(batch: dict[str, list[Any]]) -> dict[str, Any]:
@@ -153,49 +169,60 @@ def tagging(folder: Path, tokenizer: Any, records: list[dict[str, Any]]) -> tupl
             encoded["labels"].append(labels)
         return dict(encoded)
 
-    data = Dataset.from_list(records).map(align, batched=True, remove_columns=list(records[0]))
+    data = Dataset.from_list(rows).map(align, batched=True, remove_columns=list(rows[0]))
     model = AutoModelForTokenClassification.from_pretrained(folder, num_labels=len(tags))
     return model, data, DataCollatorForTokenClassification(tokenizer)
 
 
-def inference(folder: Path, tokenizer: Any, records: list[dict[str, Any]]) -> tuple[Any, Any, Any]:
+def inference(folder: Path, tokenizer: Any, documents: list[Document]) -> tuple[Any, Any, Any]:
     """Model, data and collator as in run_xnli."""
     from datasets import Dataset
     from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding
 
-    labels = sorted({record["label"] for record in records})
+    from xlt.document import Label
+
+    rows = [
+        {
+            **{name: text.surface for name, text in document.texts.items()},
+            "label": document.layer(Label, "label").label or "",
+        }
+        for document in documents
+    ]
+    labels = sorted({row["label"] for row in rows})
 
     def encode(batch: dict[str, list[Any]]) -> dict[str, Any]:
         encoded = tokenizer(batch["premise"], batch["hypothesis"], truncation=True, max_length=512)
         return {**encoded, "labels": [labels.index(label) for label in batch["label"]]}
 
-    data = Dataset.from_list(records).map(encode, batched=True, remove_columns=list(records[0]))
+    data = Dataset.from_list(rows).map(encode, batched=True, remove_columns=list(rows[0]))
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=len(labels))
     return model, data, DataCollatorWithPadding(tokenizer)
 
 
-def extraction(folder: Path, tokenizer: Any, records: list[dict[str, Any]]) -> tuple[Any, Any, Any]:
+def extraction(folder: Path, tokenizer: Any, documents: list[Document]) -> tuple[Any, Any, Any]:
     """Model, data and collator of a tagger with a head each for entities, triggers and roles."""
     import torch
     from datasets import Dataset
     from transformers import AutoModel
 
-    from xlt.registry import tasks
-    from xlt.tasks.event_extraction.inventory import tag_ids
+    from xlt.document import Spans, Structures
+    from xlt.tasks.event_extraction.inventory import inventory, tag_ids
 
-    labels = tasks.get("event_extraction")().labels(records)
+    labels = inventory(documents)
     heads = ("entity", "trigger", "role")
     ids = {head: {tag: i for i, tag in enumerate(labels[head])} for head in heads}
     rows = []
-    for record in records:
-        words, none = record["words"], [-100] * len(record["words"])
-        triggers = [{**e["trigger"], "type": e["type"]} for e in record["events"]]
-        found = [("entity", record["entities"]), ("trigger", triggers)]
-        tags = {h: tag_ids(items, "type", len(words), ids[h]).tolist() for h, items in found}
+    for document in documents:
+        words, none = list(document.words), [-100] * len(document.words)
+        events = document.layer(Structures, "events").structures
+        spans = {
+            "entity": document.layer(Spans, "entities").spans,
+            "trigger": [event.head for event in events],
+        }
+        tags = {head: tag_ids(some, len(words), ids[head]).tolist() for head, some in spans.items()}
         rows.append({"words": words, **tags, "role": none})
-        for event in record["events"]:
-            begin, end = event["trigger"]["start"], event["trigger"]["end"]
-            roles = tag_ids(event["arguments"], "role", len(words), ids["role"]).tolist()
+        for (_, begin, end), arguments in events:
+            roles = tag_ids(arguments, len(words), ids["role"]).tolist()
 
             def marked(values: list[Any], mark: Any, begin: int = begin, end: int = end) -> Any:
                 return [*values[:begin], mark, *values[begin:end], mark, *values[end:]]
@@ -255,9 +282,9 @@ def extraction(folder: Path, tokenizer: Any, records: list[dict[str, Any]]) -> t
 def baseline(folder: Path, task: str) -> dict[str, float]:
     from transformers import AutoTokenizer, Trainer, TrainingArguments
 
-    records = read(folder)
+    documents = read(folder, make_task(task))
     tokenizer = AutoTokenizer.from_pretrained(folder / "encoder", add_prefix_space=True)
-    model, data, collator = BASELINES[task](folder / "encoder", tokenizer, records)
+    model, data, collator = BASELINES[task](folder / "encoder", tokenizer, documents)
     arguments = TrainingArguments(
         output_dir=str(folder / "out"), per_device_train_batch_size=BATCH,
         per_device_eval_batch_size=BATCH, num_train_epochs=1, save_strategy="no",
@@ -275,8 +302,8 @@ def baseline(folder: Path, task: str) -> dict[str, float]:
     trained = time.perf_counter()
     trainer.predict(data)
     return {
-        "train": len(records) / (trained - start),
-        "predict": len(records) / (time.perf_counter() - trained),
+        "train": len(documents) / (trained - start),
+        "predict": len(documents) / (time.perf_counter() - trained),
         "memory": peak_mib(),
     }
 
@@ -290,15 +317,14 @@ def ours(folder: Path, task_name: str) -> dict[str, float]:
     from xlt.inference.predictor import Predictor, piece_table, pieces_in
     from xlt.model.backbone import Backbone
     from xlt.model.vocabulary import Trimmed, stored_weights
-    from xlt.registry import tasks
+    from xlt.tasks.event_extraction.model import Extractor
     from xlt.training.trainer import TransferTrainer
 
-    records = read(folder)
-    kind = tasks.get(task_name)
-    task = kind(kind.Options(**OPTIONS.get(task_name, {})))
+    task = make_task(task_name)
+    documents = read(folder, task)
     backbone = Backbone(str(folder / "encoder"), Model(encoder=str(folder / "encoder")))
-    model = task.build(backbone, task.labels(records))
-    examples = task.encode(records, backbone, model.labels)
+    model = task.build(backbone, task.labels(documents))
+    examples = task.encode(documents, backbone, model.labels)
     vocabulary = Trimmed(
         model.encoder, backbone.tokenizer, pieces_in(task, [examples]),
         stored=stored_weights(backbone.source),
@@ -327,13 +353,13 @@ def ours(folder: Path, task_name: str) -> dict[str, float]:
     trainer.train()
     trained = time.perf_counter()
     cast_for_inference(model, precision)
-    if task_name == "event_extraction":
+    if isinstance(model, Extractor):
         # So little trained, it would find triggers everywhere: both predict for the gold ones.
         model.parts = frozenset({"entities", "arguments"})
-    Predictor(task, model, 8192, precision, "cpu", pieces)(records, examples)
+    Predictor(task, model, 8192, precision, "cpu", pieces)(documents, examples)
     return {
-        "train": len(records) / (trained - start),
-        "predict": len(records) / (time.perf_counter() - trained),
+        "train": len(documents) / (trained - start),
+        "predict": len(documents) / (time.perf_counter() - trained),
         "memory": peak_mib(),
     }
 

@@ -26,7 +26,7 @@ from xlt import languages
 from xlt.config.schema import Reference
 from xlt.data import cards
 from xlt.data.references import locate, resolve
-from xlt.data.store import read_records
+from xlt.data.store import read_documents
 from xlt.registry import data_cards
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.typology import text
@@ -63,8 +63,8 @@ def gather(sentences: int) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
         for language, split, content in card.splits():
             if all(locate(card, file) is not None for file in content.files):
                 resolved = resolve(Reference(ref=f"{name}:{language}:{split}"), language, split)
-                records = islice(read_records(parsing, resolved), text.MOST_READ)
-                lines = [text.normalise(parsing.text(record)) for record in records]
+                documents = islice(read_documents(parsing, resolved), text.MOST_READ)
+                lines = [text.normalise(document.text.surface) for document in documents]
                 pools[languages.shared(language)][name.endswith("-pud")] += lines
     sources, targets = {}, {}
     enough = text.MOST_SOURCE + sentences

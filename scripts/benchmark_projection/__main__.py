@@ -23,6 +23,7 @@ import numpy as np
 from scripts.build_encoder.text import column
 from xlt.config.schema import ProjectionSettings
 from xlt.data import cards
+from xlt.document import Document
 from xlt.errors import XltError
 from xlt.projection.align.agreement import Agreement, AgreementOptions
 from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
@@ -34,7 +35,7 @@ from xlt.projection.spans import project_spans
 from xlt.projection.translate.base import TranslatorOptions
 from xlt.projection.translate.guard import warning_for
 
-from .gold import Entities, alignment_scores, europarl, gold_sets, parallel
+from .gold import alignment_scores, entities_of, europarl, gold_sets, parallel, words_of
 from .ranked import ranked
 from .speed import cpu_seconds, speed
 
@@ -97,18 +98,18 @@ def _aligned(
 def entities(options: argparse.Namespace) -> None:
     own, settings = _settings(options)
     english = europarl("eng")
-    half = len(english.words) // 2
-    chosen = range(half) if options.half == "first" else range(half, len(english.words))
+    half = len(english) // 2
+    chosen = range(half) if options.half == "first" else range(half, len(english))
     print(f"Europarl NER, {options.half} half: {len(chosen)} sentences")
     for language in options.languages or ["deu", "spa"]:
         theirs = europarl(language)
-        pairs: list[WordPair] = list(zip(english.words, theirs.words, strict=True))
+        pairs = words_of((a.text, b.text) for a, b in zip(english, theirs, strict=True))
         for names in _parallel_choices(options):
             more = parallel(names, "eng", language, options.rows)
             for name in options.aligners:
                 aligner = make(name, own)
                 if isinstance(aligner, Statistical):
-                    aligner.learn_from(more)
+                    aligner.learn_from(words_of(more))
                 elif names:
                     continue
                 for _ in range(options.repeat):
@@ -128,8 +129,8 @@ def entities(options: argparse.Namespace) -> None:
 
 def _say_entities(
     what: str,
-    source: Entities,
-    target: Entities,
+    source: Sequence[Document],
+    target: Sequence[Document],
     links: Sequence[Links],
     chosen: Sequence[int],
     settings: ProjectionSettings,
@@ -144,8 +145,8 @@ def _say_entities(
 
 
 def _entity_scores(
-    source: Entities,
-    target: Entities,
+    source: Sequence[Document],
+    target: Sequence[Document],
     links: Sequence[Links],
     chosen: Sequence[int],
     settings: ProjectionSettings,
@@ -154,11 +155,11 @@ def _entity_scores(
     right = made = wanted = 0
     sure: list[tuple[float, bool]] = []
     for n in chosen:
-        pair = AlignedPair(source.words[n], target.words[n], links[n])
-        found = project_spans(source.spans[n], pair, settings)
-        projected = {(o.kind, *o.target) for o in found if o.target}
-        gold = set(target.spans[n])
-        sure += [(o.confidence or 0.0, (o.kind, *o.target) in gold) for o in found if o.target]
+        pair = AlignedPair(source[n].text, target[n].text, links[n])
+        kept = [o for o in project_spans(entities_of(source[n]), pair, settings) if o.span]
+        projected = {o.span for o in kept}
+        gold = set(entities_of(target[n]))
+        sure += [(o.confidence or 0.0, o.span in gold) for o in kept]
         right, made, wanted = (
             right + len(projected & gold), made + len(projected), wanted + len(gold),
         )  # fmt: skip
@@ -194,7 +195,7 @@ def alignments(options: argparse.Namespace) -> None:
             for aligner_name in options.aligners:
                 aligner = make(aligner_name, own)
                 if isinstance(aligner, Statistical):
-                    aligner.learn_from(more)
+                    aligner.learn_from(words_of(more))
                 elif names:
                     continue
                 links, took = _aligned(aligner, gold.pairs, source, target)

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 from scripts.build_encoder.text import column, paths, premises
 from xlt import languages
+from xlt.config.schema import Reference
 from xlt.data import cards
 from xlt.data.files import lines
-from xlt.data.segment import text_words
+from xlt.data.references import resolve
+from xlt.data.segment import tokenised
+from xlt.data.store import read_documents
+from xlt.document import Document, FlatSpans, Span, Text
 from xlt.projection.align.base import WordPair
-from xlt.projection.pair import Links, Span
-from xlt.tasks.ner.spans import spans
+from xlt.projection.pair import Links
+from xlt.tasks.ner import NER
 
 LONGEST = 120
 """Words of a sentence of parallel text; longer ones cost much and teach little."""
 
 
-def parallel(names: Sequence[str], source: str, target: str, rows: int) -> list[WordPair]:
-    """Sentence pairs of cards as words; what a card does not have in these languages is nothing."""
-    found: dict[tuple[str, str], WordPair] = {}
+def words_of(pairs: Iterable[tuple[Text, Text]]) -> list[WordPair]:
+    """What aligners take."""
+    return [(one.words, other.words) for one, other in pairs]
+
+
+def parallel(names: Sequence[str], source: str, target: str, rows: int) -> list[tuple[Text, Text]]:
+    """Sentence pairs of cards; what a card does not have in these languages is nothing."""
+    found: dict[tuple[str, str], tuple[Text, Text]] = {}
     for name in names:
         for one, other in _texts(name, source, target, rows):
             if one and other and (one, other) not in found:
-                pair = (text_words(one, source), text_words(other, target))
-                if max(map(len, pair)) <= LONGEST:
+                pair = tokenised(one, source), tokenised(other, target)
+                if max(len(text.words) for text in pair) <= LONGEST:
                     found[one, other] = pair
     return list(found.values())
 
@@ -50,30 +57,15 @@ def _texts(name: str, source: str, target: str, rows: int) -> Iterator[tuple[str
     yield from zip(*sides, strict=True)
 
 
-@dataclass(frozen=True)
-class Entities:
-    words: list[list[str]]
-    tags: list[list[str]]
-
-    @cached_property
-    def spans(self) -> list[list[Span]]:
-        return [spans(sentence) for sentence in self.tags]
-
-    def record(self, n: int) -> dict[str, Any]:
-        """A sentence as the task `ner` reads it."""
-        return {"id": str(n), "words": self.words[n], "tags": self.tags[n]}
+def europarl(language: str) -> list[Document]:
+    """The sentences with their entities; number n is the same sentence in every language."""
+    reference = Reference(ref=f"europarl-ner:{language}:test")
+    return list(read_documents(NER(), resolve(reference, language, "test")))
 
 
-def europarl(language: str) -> Entities:
-    from xlt.data.columns import read_columns
-
-    card = cards.get("europarl-ner")
-    words, tags = [], []
-    for path, split in paths(f"europarl-ner:{language}:test"):
-        for sentence in read_columns(path, **{**card.options, **split.options}):
-            words.append(sentence.words)
-            tags.append(sentence.tags)
-    return Entities(words, tags)
+def entities_of(sentence: Document) -> tuple[Span, ...]:
+    """The entities of a sentence of `europarl`."""
+    return sentence.layer(FlatSpans, "entities").spans
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from xlt.config.schema import ProjectionSettings, Ranking
+from xlt.document import Document, Span
 from xlt.projection.candidates import Candidates
 from xlt.projection.matching import with_matches
-from xlt.projection.pair import AlignedPair, Links, Span
+from xlt.projection.pair import AlignedPair, Links
 from xlt.projection.ranking import Texts, TranslationScore, rank
 from xlt.tasks.ner import NER
 
-from .gold import Entities
+from .gold import entities_of
 from .speed import cpu_seconds
 
 
 def ranked(
-    source: Entities,
-    target: Entities,
+    source: Sequence[Document],
+    target: Sequence[Document],
     links: Sequence[Links],
     chosen: Sequence[int],
     settings: ProjectionSettings,
@@ -31,14 +32,15 @@ def ranked(
     candidates: a model that proposes spans beside those that the links lead to.
     """
     pairs = [
-        AlignedPair(a, b, one) for a, b, one in zip(source.words, target.words, links, strict=True)
+        AlignedPair(a.text, b.text, one) for a, b, one in zip(source, target, links, strict=True)
     ]
-    proposed: list[list[Span]] = [[] for _ in chosen]
+    proposed: list[Sequence[Span]] = [() for _ in chosen]
     if candidates is not None:
         propose = Candidates(NER(), candidates, target=language)
-        texts = [(source.record(n), {"text": pairs[n]}, False) for n in chosen]
-        proposed = [found.get("text", []) for found in propose(texts)]
-    asked = [(source.spans[n], own, pairs[n]) for n, own in zip(chosen, proposed, strict=True)]
+        proposed = propose([(source[n], {"text": pairs[n]}, False) for n in chosen])
+    asked = [
+        (entities_of(source[n]), own, pairs[n]) for n, own in zip(chosen, proposed, strict=True)
+    ]
     score = TranslationScore(Ranking(model=model), "eng", language)
     known: dict[Texts, float] = {}
 

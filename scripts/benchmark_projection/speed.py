@@ -10,12 +10,13 @@ import numpy as np
 import torch
 
 from xlt.config.schema import ProjectionSettings
+from xlt.document import Document
 from xlt.projection.align.agreement import Agreement
 from xlt.projection.align.base import Aligner, WordPair
 from xlt.projection.pair import AlignedPair
 from xlt.projection.spans import project_spans
 
-from .gold import Entities, europarl
+from .gold import entities_of, europarl, words_of
 
 CHUNK = Agreement.chunk
 """Pairs that are symmetrised at once, as by the aligners that learn from text."""
@@ -23,11 +24,11 @@ CHUNK = Agreement.chunk
 
 def speed(aligners: Mapping[str, Callable[..., Aligner]]) -> None:
     english, german = europarl("eng"), europarl("deu")
-    pairs: list[WordPair] = list(zip(english.words, german.words, strict=True))
-    whole = [(a, b) for a, b in pairs if a and b]
+    both = [(a, b) for a, b in zip(english, german, strict=True) if a.words and b.words]
+    whole = words_of((a.text, b.text) for a, b in both)
     _symmetrisation(whole * (CHUNK // len(whole)))
     extraction = _matching(whole)
-    projection = _projection(english, german)
+    projection = _projection(both)
     ours, loops = (a + b for a, b in zip(extraction, projection, strict=True))
     _say("itermax and span projection together", len(whole), ours, loops)
     for name, make in aligners.items():
@@ -191,31 +192,30 @@ def _itermax(sim: list[list[float]]) -> list[tuple[int, int]]:
     return sorted(links)
 
 
-def _projection(source: Entities, target: Entities) -> tuple[float, float]:
+def _projection(sentences: Sequence[tuple[Document, Document]]) -> tuple[float, float]:
     """The loops only look for the words that spans are linked to; ours also makes one span of
     them, settles collisions, and says how sure it is."""
     settings = ProjectionSettings()
-    whole = [n for n, words in enumerate(source.words) if words and target.words[n]]
-    links = _random_links([(source.words[n], target.words[n]) for n in whole], 1)
-    pairs = [
-        AlignedPair(source.words[n], target.words[n], dict.fromkeys(one, 1.0))
-        for n, one in zip(whole, links, strict=True)
+    links = _random_links([(source.words, target.words) for source, target in sentences], 1)
+    work = [
+        (entities_of(source), AlignedPair(source.text, target.text, dict.fromkeys(one, 1.0)))
+        for (source, target), one in zip(sentences, links, strict=True)
     ]
 
     def ours() -> None:
-        for n, pair in zip(whole, pairs, strict=True):
-            project_spans(source.spans[n], pair, settings)
+        for spans, pair in work:
+            project_spans(spans, pair, settings)
 
     def loops() -> None:
-        for n, pair in zip(whole, pairs, strict=True):
-            for _, start, end in source.spans[n]:
+        for spans, pair in work:
+            for _, start, end in spans:
                 places = []
-                for j in range(len(pair.target)):
+                for j in range(len(pair.target.words)):
                     for i in range(start, end):
                         for link in pair.links:
                             if link == (i, j):
                                 places.append(j)
 
     times = cpu_seconds(ours), cpu_seconds(loops)
-    _say("span projection", len(pairs), *times)
+    _say("span projection", len(work), *times)
     return times

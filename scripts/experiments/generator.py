@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import regex
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -25,7 +26,6 @@ from xlt.config.schema import Model
 from xlt.data import cards
 from xlt.data.batch import StepSampler
 from xlt.data.prompt import PromptEncoder, collate_prompts, collate_targets
-from xlt.data.segment import join
 from xlt.data.subwords import Ids, Subwords
 from xlt.errors import XltError
 from xlt.files import write_json
@@ -54,13 +54,23 @@ SPAN = 3.0
 """Mean words of a hidden span."""
 
 
+_SPACELESS = (
+    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー"
+    r"\u3001-\u303F\uFF01-\uFFEF]"
+)
+_NO_SPACE = regex.compile(
+    rf"(?<={_SPACELESS})[ ](?={_SPACELESS})|[ ](?=[,.;:!?%)\]}}»”…])|(?<=[(\[{{¿¡«“])[ ]",
+    regex.VERSION1,
+)
+
+
 def sentences(language: str, number: int, seed: int, card: str | None = None) -> list[str]:
     """Sentences of what cards (or this treebank) have to train on, no test split but NTREX's; the
     questions come first, with the exemplars of `question_generation`."""
     own = exemplars.find(language)
     found = dict.fromkeys(q for some in own.questions.values() for q in some) if own else {}
     for text in _all(language) if card is None else treebank(f"{card}:{language}:train"):
-        text = join(text.split())
+        text = untokenised(text)
         if 10 <= len(text) <= LONGEST:
             found[text] = None
     order = np.random.default_rng([seed, *language.encode()]).permutation(len(found))
@@ -69,6 +79,12 @@ def sentences(language: str, number: int, seed: int, card: str | None = None) ->
     asked = [text for text in every if text[-1] in QUESTION_MARKS][: round(QUESTIONS * number)]
     taken = {*asked}
     return [*asked, *(text for text in every if text not in taken)][:number]
+
+
+def untokenised(text: str) -> str:
+    """Text without the spaces that tokenisers put in: inside scripts without spaces, before closing
+    and after opening punctuation."""
+    return str(_NO_SPACE.sub("", " ".join(text.split())))
 
 
 def _all(language: str) -> Iterator[str]:

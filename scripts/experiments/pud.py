@@ -20,9 +20,11 @@ import numpy as np
 from scripts.evaluate_mini import PUD
 from xlt.config.schema import ProjectionSettings, Reference
 from xlt.data.references import resolve
-from xlt.data.store import read_records
+from xlt.data.store import read_documents
+from xlt.document import Document, Tree
 from xlt.errors import XltError
 from xlt.projection.align.agreement import Agreement, AgreementOptions
+from xlt.projection.layers import project_document
 from xlt.projection.pair import AlignedPair
 from xlt.tasks.dependency_parsing import DependencyParsing
 
@@ -31,33 +33,38 @@ TASK = DependencyParsing()
 NAMES = {code: name for name, code in (pair.split() for pair in PUD.split(", "))}
 
 
-def records(language: str) -> dict[str, dict[str, Any]]:
+def sentences(language: str) -> dict[str, Document]:
     """Id → sentence, in the order of the treebank."""
     reference = Reference(ref=f"ud-{NAMES[language]}-pud:{language}:test")
-    found = read_records(TASK, resolve(reference, language, "test"))
-    return {record["id"]: record for record in found}
+    found = read_documents(TASK, resolve(reference, language, "test"))
+    return {sentence.id: sentence for sentence in found}
 
 
-def pairs(english: dict[str, Any], other: dict[str, Any], language: str) -> dict[str, AlignedPair]:
+def pairs(
+    english: dict[str, Document], other: dict[str, Document], language: str
+) -> dict[str, AlignedPair]:
     """Id → the two sentences with links."""
     ids = [id for id in english if id in other]
     options = AgreementOptions(parallel=["ntrex"], max_parallel=2000)
-    words = [(english[id]["words"], other[id]["words"]) for id in ids]
+    words = [(english[id].words, other[id].words) for id in ids]
     try:
         links = Agreement(options).align(words, "eng", language)
     except XltError:  # not in NTREX
         links = Agreement(AgreementOptions()).align(words, "eng", language)
-    return {id: AlignedPair(*one, found) for id, one, found in zip(ids, words, links, strict=True)}
+    return {
+        id: AlignedPair(english[id].text, other[id].text, found)
+        for id, found in zip(ids, links, strict=True)
+    }
 
 
-def scores(gold: dict[str, Any], projected: dict[str, Any]) -> dict[str, float]:
+def scores(gold: dict[str, Document], projected: dict[str, Document]) -> dict[str, float]:
     """In percent. coverage: of the words, those with a head; uas, las: of these, the right ones."""
     words = known = right = labelled = 0
-    for id, record in projected.items():
-        want = gold[id]
-        words += len(want["heads"])
+    for id, made in projected.items():
+        tree, wanted = (one.layer(Tree, "tree") for one in (made, gold[id]))
+        words += len(wanted.heads)
         for head, relation, h, r in zip(
-            *(record["heads"], record["relations"], want["heads"], want["relations"]), strict=True
+            *(tree.heads, tree.relations, wanted.heads, wanted.relations), strict=True
         ):
             known += head >= 0
             right += head == h
@@ -69,15 +76,15 @@ def scores(gold: dict[str, Any], projected: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> str:
+def write(path: Path, trees: list[Document]) -> str:
     with path.open("w", encoding="utf-8", newline="\n") as stream:
-        TASK.write(rows, stream, "conllu")
+        TASK.write(trees, stream, "conllu")
     return str(path.absolute())
 
 
 def main(folder: Path, *languages: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    english = records("eng")
+    english = sentences("eng")
     first = list(english)[:HALF]
     targets = list(languages) or [language for language in NAMES if language != "eng"]
     data: dict[str, Any] = {"eng": {"train": write(
@@ -86,17 +93,17 @@ def main(folder: Path, *languages: str) -> None:
     cells: dict[str, Any] = {}
     table = []
     for language in targets:
-        gold = records(language)
+        gold = sentences(language)
         projected = {}
         for id, pair in pairs(english, gold, language).items():
-            made = TASK.project(english[id], {"text": pair}, ProjectionSettings()).record
-            if made is not None:
-                projected[id] = made
+            made = project_document(TASK, english[id], {"text": pair}, ProjectionSettings())
+            if made.document is not None:
+                projected[id] = made.document
         row = scores(gold, {id: made for id, made in projected.items() if id not in first})
         table.append(row)
         print(language, " ".join(f"{k} {v:.1f}" for k, v in row.items()), flush=True)
         test = write(folder / f"{language}.test.conllu", [
-            r for id, r in gold.items() if id not in first
+            tree for id, tree in gold.items() if id not in first
         ])  # fmt: skip
         data[language] = {"test": test}
         for kind, trees in (("projected", projected), ("gold", gold)):

@@ -25,11 +25,10 @@ import torch
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from scripts.benchmark_projection.gold import europarl, parallel
+from scripts.benchmark_projection.gold import europarl, parallel, words_of
 from scripts.experiments.generator import add_schedule, learn
 from xlt import languages
 from xlt.config.schema import Model
-from xlt.data.segment import join
 from xlt.data.subwords import subwords_of
 from xlt.model.backbone import Backbone
 from xlt.model.decoder import end_id
@@ -37,8 +36,7 @@ from xlt.model.generation import Generation
 from xlt.model.seq2seq import Seq2Seq
 from xlt.model.vocabulary import Trimmed
 from xlt.projection.align.agreement import Agreement, AgreementOptions
-from xlt.projection.align.base import WordPair
-from xlt.projection.pair import Links
+from xlt.projection.pair import AlignedPair
 from xlt.projection.spans import is_punctuation
 
 log = logging.getLogger("translator")
@@ -50,22 +48,21 @@ COPIED = 0.25
 """Of phrases that are their own translation, for each that is translated."""
 
 
-def phrases(
-    source: Sequence[str], target: Sequence[str], links: Links
-) -> Iterator[tuple[str, str]]:
+def phrases(pair: AlignedPair) -> Iterator[tuple[str, str]]:
     """Spans of both sides that are linked to each other and to nothing else, as tight as can be."""
+    source, target = pair.source.words, pair.target.words
     for start in range(len(source)):
         for end in range(start + 1, min(start + MOST, len(source)) + 1):
-            inside = [j for i, j in links if start <= i < end]
+            inside = [j for i, j in pair.links if start <= i < end]
             if not inside:
                 continue
             first, last = min(inside), max(inside) + 1
-            back = [i for i, j in links if first <= j < last]
+            back = [i for i, j in pair.links if first <= j < last]
             if last - first > MOST or min(back) != start or max(back) + 1 != end:
                 continue
             ends = source[start], source[end - 1], target[first], target[last - 1]
             if not any(map(is_punctuation, ends)):
-                yield join(source[start:end]), join(target[first:last])
+                yield pair.source.between(start, end), pair.target.between(first, last)
 
 
 def smaller(tokenizer: Any, kept: Sequence[int]) -> Any:
@@ -97,13 +94,13 @@ def main() -> None:
     torch.manual_seed(options.seed)
     draw = np.random.default_rng(options.seed)
     source, target = options.languages
-    texts: list[WordPair] = list(zip(europarl(source).words, europarl(target).words, strict=True))
+    sides = europarl(source), europarl(target)
+    texts = [(one.text, other.text) for one, other in zip(*sides, strict=True)]
     texts += parallel(CARDS, source, target, options.rows)
     found: list[tuple[str, str]] = []
-    for pair, links in zip(
-        texts, Agreement(AgreementOptions()).align(texts, source, target), strict=True
-    ):
-        own = list(phrases(*pair, links))
+    aligner = Agreement(AgreementOptions())
+    for pair, links in zip(texts, aligner.align(words_of(texts), source, target), strict=True):
+        own = list(phrases(AlignedPair(*pair, links)))
         found += [own[i] for i in draw.permutation(len(own))[: options.phrases]]
     log.info("%d phrases of %d sentence pairs, e.g. %s", len(found), len(texts), found[::9999][:5])
     backbone = Backbone("xlt-mini", Model(decoder_layers=options.decoder_layers))

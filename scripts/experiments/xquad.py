@@ -10,71 +10,74 @@ in Chinese and Thai. Settings were chosen on the first half of the passages.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections import Counter
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import regex
 
 from xlt.config.schema import ProjectionSettings, Reference
 from xlt.data.references import resolve
-from xlt.data.segment import tokenise
+from xlt.data.segment import sentences, tokenised
+from xlt.data.store import read_documents
+from xlt.document import Answers, Document, Text
 from xlt.projection.align.agreement import Agreement, AgreementOptions
+from xlt.projection.align.base import WordPair
+from xlt.projection.layers import project_layer
 from xlt.projection.pair import AlignedPair
-from xlt.projection.spans import project_answer
+from xlt.tasks.question_generation import QuestionGeneration
 
 LANGUAGES = ("ara", "deu", "ell", "hin", "rus", "spa", "tha", "tur", "vie", "zho")
-Words = list[tuple[str, int, int, int]]
-"""Word, its first and last-plus-one character, the number of its sentence."""
+Passage = tuple[str, str]
+"""In English, and in the other language."""
 
 
-def passages(language: str) -> list[dict[str, Any]]:
-    (path,) = resolve(Reference(ref=f"xquad:{language}:test"), language, "test").files
-    articles = json.loads(Path(path).read_text(encoding="utf-8"))["data"]
-    return [passage for article in articles for passage in article["paragraphs"]]
+def questions(language: str) -> dict[str, Document]:
+    """Id → question; the ids are the same in all languages."""
+    resolved = resolve(Reference(ref=f"xquad:{language}:test"), language, "test")
+    return {one.id: one for one in read_documents(QuestionGeneration(), resolved)}
 
 
-def words_of(text: str, language: str) -> Words:
-    found: Words = []
-    at = 0
-    for number, (words, _) in enumerate(tokenise(text, language)):
-        for word in words:
-            at = text.index(word, at)
-            found.append((word, at, at + len(word), number))
-            at += len(word)
-    return found
+def by_passage(
+    english: Mapping[str, Document], other: Mapping[str, Document]
+) -> dict[Passage, list[tuple[Document, Document]]]:
+    """Passage → its questions in English and in the other language."""
+    grouped: dict[Passage, list[tuple[Document, Document]]] = {}
+    for id, one in english.items():
+        passage = one.text.surface, other[id].text.surface
+        grouped.setdefault(passage, []).append((one, other[id]))
+    return grouped
 
 
-def aligned(english: list[Words], other: list[Words], language: str, by_sentence: bool) -> Any:
-    """One pair a passage; by_sentence: linked sentence by sentence where both have as many."""
-    asked: list[tuple[list[str], list[str]]] = []
-    parts: list[list[tuple[int, int, int]]] = []
-    for a, b in zip(english, other, strict=True):
-        sides = [Counter(word[3] for word in side) for side in (a, b)]
-        whole = not by_sentence or len(sides[0]) != len(sides[1])
-        place = []
+def aligned(passages: Sequence[Passage], language: str, by_sentence: bool) -> Iterator[AlignedPair]:
+    """A pair for each passage; by_sentence: linked sentence by sentence where both have as many."""
+    codes = "eng", language
+    pairs: list[tuple[Text, Text]] = []
+    asked: list[WordPair] = []
+    begins: list[list[tuple[int, int]]] = []  # of each passage, the first words of its parts
+    for passage in passages:
+        one, two = map(tokenised, passage, codes)
+        pairs.append((one, two))
+        sizes = [(len(one.words), len(two.words))]
+        if by_sentence:
+            apart = [
+                [len(sentence.words) for sentence in sentences(text, code)]
+                for text, code in zip(passage, codes, strict=True)
+            ]
+            if len(apart[0]) == len(apart[1]):
+                sizes = list(zip(*apart, strict=True))
+        begins.append([])
         i = j = 0
-        for number in [None] if whole else sorted(sides[0]):
-            one = [w[0] for w in a if number in (None, w[3])]
-            two = [w[0] for w in b if number in (None, w[3])]
-            place.append((len(asked), i, j))
-            asked.append((one, two))
-            i, j = i + len(one), j + len(two)
-        parts.append(place)
-    links = Agreement(AgreementOptions(parallel=["ntrex"], max_parallel=2000)).align(
-        asked, "eng", language
-    )
-    for a, b, place in zip(english, other, parts, strict=True):
-        joined = {(i + x, j + y): score for n, i, j in place for (x, y), score in links[n].items()}
-        yield AlignedPair([w[0] for w in a], [w[0] for w in b], joined)
-
-
-def answer_words(words: Words, start: int, length: int) -> tuple[int, int]:
-    inside = [n for n, (_, a, b, _) in enumerate(words) if a < start + length and b > start]
-    return (inside[0], inside[-1] + 1) if inside else (0, 0)
+        for rows, columns in sizes:
+            begins[-1].append((i, j))
+            asked.append((one.words[i : i + rows], two.words[j : j + columns]))
+            i, j = i + rows, j + columns
+    options = AgreementOptions(parallel=["ntrex"], max_parallel=2000)
+    links = iter(Agreement(options).align(asked, *codes))
+    for (one, two), parts in zip(pairs, begins, strict=True):
+        joined = {(i + x, j + y): score for i, j in parts for (x, y), score in next(links).items()}
+        yield AlignedPair(one, two, joined)
 
 
 def tokens(text: str, language: str) -> list[str]:
@@ -95,18 +98,15 @@ def main() -> None:
     parser.add_argument("--sentences", action="store_true")
     parser.add_argument("--gaps", nargs="+", type=int, default=[ProjectionSettings().answer_gap])
     options = parser.parse_args()
-    english = passages("eng")
-    words = [words_of(p["context"], "eng") for p in english]
-    part = (
-        slice(0, len(english) // 2) if options.half == "first" else slice(len(english) // 2, None)
-    )
+    english = questions("eng")
     table: dict[int, list[list[float]]] = {gap: [] for gap in options.gaps}
     for language in options.languages:
         began = time.time()
-        other = passages(language)
-        target = [words_of(p["context"], language) for p in other]
-        pairs = list(aligned(words, target, language, options.sentences))
-        rows = list(zip(english, other, words, target, pairs, strict=True))[part]
+        passages = by_passage(english, questions(language))
+        pairs = aligned(list(passages), language, options.sentences)
+        rows = list(zip(passages.values(), pairs, strict=True))
+        half = len(rows) // 2
+        rows = rows[:half] if options.half == "first" else rows[half:]
         for gap in options.gaps:
             settings = ProjectionSettings(answer_gap=gap)
             results = [r for row in rows for r in projected(*row, settings, language)]
@@ -123,19 +123,17 @@ def main() -> None:
 
 
 def projected(
-    english: dict[str, Any], other: dict[str, Any], source: Words, target: Words,
-    pair: AlignedPair, settings: ProjectionSettings, language: str,
-) -> list[tuple[float, float, float]]:  # fmt: skip
-    """Exact match, F1, and whether it was kept, of every question."""
-    gold = {qa["id"]: qa["answers"][0]["text"] for qa in other["qas"]}
-    found = []
-    for qa in english["qas"]:
-        answer = qa["answers"][0]
-        start, end = answer_words(source, answer["answer_start"], len(answer["text"]))
-        place = project_answer(start, end, pair, settings).target
-        text = other["context"][target[place[0]][1] : target[place[1] - 1][2]] if place else ""
-        found.append((*scores(text, gold[qa["id"]], language), float(place is not None)))
-    return found
+    asked: Sequence[tuple[Document, Document]],
+    pair: AlignedPair,
+    settings: ProjectionSettings,
+    language: str,
+) -> Iterator[tuple[float, float, float]]:
+    """Exact match, F1, and whether it was kept, of the answer to every question of a passage."""
+    for english, other in asked:
+        gold, *_ = other.layer(Answers, "answers").texts(pair.target.surface)
+        layer, _ = project_layer(english.layer(Answers, "answers"), pair, settings, "context")
+        kept = layer.texts(pair.target.surface) if isinstance(layer, Answers) else []
+        yield *scores(kept[0] if kept else "", gold, language), float(bool(kept))
 
 
 if __name__ == "__main__":

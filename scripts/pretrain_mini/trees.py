@@ -17,7 +17,6 @@ from xlt.data.batch import IGNORED
 from xlt.data.conllu import UPOS as UPOS_COLUMN
 from xlt.data.conllu import read_conllu
 from xlt.data.encode import EncodedWords, WordEncoder, collate_words
-from xlt.document.text import Text
 from xlt.model.mst import decode_trees
 from xlt.tasks.dependency_parsing import RELATIONS, UPOS
 from xlt.tasks.dependency_parsing.metrics import universal
@@ -56,7 +55,7 @@ def english(tokenizer: Tokenizer) -> list[Tree]:
         for sentence in read_conllu(path, strict_trees=True)
         if len(sentence.forms) <= LONGEST
     ]
-    encoded = WordEncoder(fast(tokenizer), 512)([Text.from_words(s.forms) for s in sentences])
+    encoded = WordEncoder(fast(tokenizer), 512)([sentence.text() for sentence in sentences])
     return [
         Tree(
             words,

@@ -58,4 +58,5 @@ class Characters(nn.Module):
         x = self.embedding(flat).transpose(1, 2)
         x = torch.cat([convolution(x) for convolution in self.convolutions], 1)
         x = x.masked_fill((flat == 0).unsqueeze(1), -1e4).amax(-1).tanh()
-        return x.unflatten(0, ids.shape[:2])
+        words: torch.Tensor = x.unflatten(0, ids.shape[:2])
+        return words

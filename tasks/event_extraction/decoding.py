@@ -46,7 +46,9 @@ def decode_roles(
     open_ = list(range(len(types)))
     while open_:
         again = [
-            i for i in open_ if _keep_best(scores[i], found[i], frames.once.get(types[i], ()), tags)
+            i
+            for i in open_
+            if _keep_best(scores[i], found[i], frames.once.get(types[i], frozenset()), tags)
         ]
         for i, spans in zip(again, decode_spans(scores[again], mask[again], tags), strict=True):
             found[i] = spans

@@ -23,7 +23,9 @@ def annotate(doc: Doc, sentences: Sequence[tuple[Document, Sequence[Token]]]) ->
     """Put entities, triggers and arguments on the document. Of nested entities, the outer ones."""
     from spacy.tokens import Span
 
-    entities, triggers, arguments = [], [], []
+    entities: list[Span] = []
+    triggers: list[Span] = []
+    arguments: list[Span] = []
     for document, tokens in sentences:
 
         def place(span: Annotated, tokens: Sequence[Token] = tokens) -> tuple[int, int]:

@@ -9,7 +9,7 @@ score of trigger and word (Dozat and Manning 2017, arXiv 1611.01734) over the fi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -163,7 +163,7 @@ class Extractor(TaskModel):
 
     def grow(self, labels: Labels) -> None:
         self.entities = nn.ModuleList(
-            grow_linear(level, len(labels["entity"])) for level in self.entities
+            grow_linear(cast(nn.Linear, level), len(labels["entity"])) for level in self.entities
         )
         self.trigger = grow_linear(self.trigger, len(labels["trigger"]))
         self.labels = dict(labels)
@@ -239,7 +239,8 @@ class Joint(Extractor):
         share = (inside / inside.sum(1, keepdim=True)).to(sentences.dtype)
         around = sentences[triggers[:, 0]]
         vectors = torch.bmm(share.unsqueeze(1), around)  # the mean of the trigger's words
-        scores = self.role(self.of_trigger(vectors), self.of_word(sentences)[triggers[:, 0]])
+        words = self.of_word(sentences)[triggers[:, 0]]
+        scores: torch.Tensor = self.role(self.of_trigger(vectors), words)
         return scores.squeeze(2).transpose(1, 2)
 
     def roles_of_found(

@@ -92,38 +92,23 @@ class NLI(Task):
     # Data ----------------------------------------------------------------------------------
 
     def read(
-        self,
-        path: Path,
-        format: str,
-        *,
-        labelled: bool = True,
-        columns: Mapping[str, str] | None = None,
-        quoted: bool = False,
-        where: Mapping[str, str] | None = None,
-        drop_empty: bool = False,
-        label_names: Mapping[str, str] | None = None,
+        self, path: Path, format: str, *, labelled: bool = True, **options: Any
     ) -> Iterator[Document]:
-        """columns: our field → theirs, where it is none of `KNOWN_NAMES`; quoted: see `read_tsv`.
-
-        where:       column → value: only such rows (the original XNLI has all languages in a file).
-        drop_empty:  leave out pairs that lack a text, instead of raising.
-        label_names: label in the file → our label.
-
-        Pairs without an agreed label (``-``) are left out. How many are left out is logged.
-        """
+        """As `Task.read`, without the pairs without an agreed label (``-``); a log counts them."""
+        told = PairTableOptions(**options)
         seen: dict[str, str] = {}
         left_out: Counter[str] = Counter()
-        for place, row in self._rows(path, format, columns, quoted):
-            if any(str(row.get(column)) != value for column, value in (where or {}).items()):
+        for place, row in self._rows(path, format, told):
+            if any(str(row.get(column)) != value for column, value in told.where.items()):
                 continue
             at = f"{path}:{place}"
             if labelled and _field(row, "label", at) == NO_AGREEMENT:
                 left_out["without an agreed label (-)"] += 1
                 continue
-            if drop_empty and not all(str(_field(row, name, at)).strip() for name in TEXTS):
+            if told.drop_empty and not all(str(_field(row, name, at)).strip() for name in TEXTS):
                 left_out["that lack a text"] += 1
                 continue
-            document = self._document(row, place, at, labelled, label_names or {})
+            document = self._document(row, place, at, labelled, told.label_names)
             if document.id in seen:
                 raise XltError(
                     f"the id {document.id!r} has been used before, in {seen[document.id]}",
@@ -135,17 +120,18 @@ class NLI(Task):
         for why, count in left_out.items():
             log.warning("%s: %d pairs %s are left out", path, count, why)
 
-    def _rows(
-        self, path: Path, format: str, columns: Mapping[str, str] | None, quoted: bool
-    ) -> Iterator[tuple[str, Row]]:
+    def _rows(self, path: Path, format: str, told: PairTableOptions) -> Iterator[tuple[str, Row]]:
         """The place in the file and the fields of every row."""
         from xlt.data.jsonl import read_json_array, read_jsonl
         from xlt.data.table import read_tsv
 
         if format == "tsv":
-            rows: Iterator[tuple[int, Row]] = read_tsv(path, columns=columns, quoted=quoted)
+            rows: Iterator[tuple[int, Row]] = read_tsv(
+                path, columns=told.columns, quoted=told.quoted
+            )
         else:
-            rows = (read_jsonl if format == "jsonl" else read_json_array)(path, columns=columns)
+            reader = read_jsonl if format == "jsonl" else read_json_array
+            rows = reader(path, columns=told.columns)
         for number, row in rows:
             yield f"[{number}]" if format == "json" else str(number), row
 
@@ -307,8 +293,8 @@ class NLI(Task):
     # Evaluation ----------------------------------------------------------------------------
 
     def counts(self, gold: Document, predicted: Document) -> NDArray[np.float64]:
-        labels = (one.layer(Label, "label").label or "" for one in (gold, predicted))
-        return class_counts(*labels, self.all_labels)
+        right, answer = (one.layer(Label, "label").label or "" for one in (gold, predicted))
+        return class_counts(right, answer, self.all_labels)
 
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         return class_metrics(counts, self.all_labels)

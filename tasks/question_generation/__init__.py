@@ -93,28 +93,20 @@ class QuestionGeneration(Task):
     # Data ----------------------------------------------------------------------------------
 
     def read(
-        self,
-        path: Path,
-        format: str,
-        *,
-        labelled: bool = True,
-        columns: Mapping[str, str] | None = None,
-        types: Mapping[str, str] | None = None,
-        drop: bool = False,
+        self, path: Path, format: str, *, labelled: bool = True, **options: Any
     ) -> Iterator[Document]:
-        """As `Task.read`.
-
-        columns: our field → the file's, of JSON Lines.
-        types:   a file's own name of a type of questions → ours.
-        drop:    leave out what is no question with an answer in its context, instead of raising.
-        """
-        given: dict[str, Any] = {"labelled": labelled, "types": types, "drop": drop}
-        if format == "jsonl":
-            yield from records.read_lines(path, columns=columns, **given)
-        elif format == "afriqa":
-            yield from records.read_lines(path, columns=records.AFRIQA, **{**given, "drop": True})
-        else:
-            yield from records.read_squad(path, **given)
+        told = QuestionLineOptions(**options)
+        if format == "squad":
+            yield from records.read_squad(path, labelled=labelled, types=told.types, drop=told.drop)
+            return
+        afriqa = format == "afriqa"
+        yield from records.read_lines(
+            path,
+            labelled=labelled,
+            columns=records.AFRIQA if afriqa else told.columns,
+            types=told.types,
+            drop=afriqa or told.drop,
+        )
 
     def validate_row(self, row: Row, *, where: object) -> Document:
         with SpanLocator(where, "answer", "context") as locate:

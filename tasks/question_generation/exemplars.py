@@ -77,7 +77,8 @@ class Exemplars:
 
     def key(self, match: Any) -> str:
         """The form that a match of `pattern` is."""
-        return self.forms[match.lastindex - 1]
+        number: int = match.lastindex
+        return self.forms[number - 1]
 
 
 def get(language: str, folder: str | None = None) -> Exemplars:
@@ -128,7 +129,8 @@ def _files(folder: str | None) -> dict[str, Path]:
 
 
 def _read(path: Path, code: str) -> Exemplars:
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     try:
         content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))

@@ -201,7 +201,8 @@ def chrf(sums: NDArray[np.float64]) -> Counts:
     precision = np.where(counted, right / np.where(every > 0, every, 1), 0).sum(-1) / number
     recall = np.where(counted, right / np.where(wanted > 0, wanted, 1), 0).sum(-1) / number
     below = _BETA**2 * precision + recall
-    return 100 * (1 + _BETA**2) * precision * recall / np.where(below > 0, below, 1)
+    score: Counts = 100 * (1 + _BETA**2) * precision * recall / np.where(below > 0, below, 1)
+    return score
 
 
 def _chrf_words(text: str) -> list[str]:

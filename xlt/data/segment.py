@@ -75,15 +75,6 @@ _DEPENDENT = regex.compile(
 )
 """What makes no word alone: marks, and what is not seen."""
 
-_SPACELESS = (
-    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー"
-    r"\u3001-\u303F\uFF01-\uFFEF]"
-)
-_NO_SPACE = regex.compile(
-    rf"(?<={_SPACELESS})[ ](?={_SPACELESS})|[ ](?=[,.;:!?%)\]}}»”…])|(?<=[(\[{{¿¡«“])[ ]",
-    regex.VERSION1,
-)
-
 _OWN_CHOICE = {"jpn": "sudachipy", "tha": "pythainlp", "vie": None}
 """Languages that spaCy splits with another package only, and that package where it is used."""
 
@@ -115,16 +106,6 @@ def text_words(text: str, language: str) -> list[str]:
     return list(tokenised(text, language).words)
 
 
-def tokenise(text: str, language: str) -> Iterator[tuple[list[str], list[bool]]]:
-    """As `sentences`: the words of each, and whether white space (or the end of a paragraph)
-    follows each."""
-    for spans in _sentence_spans(text, language):
-        yield (
-            [text[start:end] for start, end in spans],
-            [not _NO_WHITE_SPACE.match(text, end) for _, end in spans],
-        )
-
-
 def words(text: str) -> list[str]:
     """The words of a text whose language is not stated, by Unicode's rules alone."""
     return [word for word, _, _ in word_spans(text)]
@@ -134,19 +115,6 @@ def word_spans(text: str) -> list[tuple[str, int, int]]:
     """`words`, with the first and last-plus-one position of each in the text."""
     spans = _complete(text, _matcher(_UNICODE_WORD)(text))
     return [(text[start:end], start, end) for start, end in spans]
-
-
-def join(words: Sequence[str], spaces: Sequence[bool] | None = None) -> str:
-    """Words as running text.
-
-    spaces: whether white space follows each, as `tokenise` says. Where that is not known there is
-        none inside scripts without spaces, before closing and after opening punctuation.
-    """
-    if spaces is not None:
-        pairs = zip(words, spaces, strict=True)
-        return "".join(f"{word} " if space else word for word, space in pairs).rstrip()
-    text: str = _NO_SPACE.sub("", " ".join(words))
-    return text
 
 
 def describe(language: str) -> str:
