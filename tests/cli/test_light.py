@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-DEMO = Path(__file__).parents[2] / "scripts" / "demo"
+DEMO = Path(__file__).parents[2] / "scripts" / "examples" / "demo"
 
 BLOCKED = """\
 import sys

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from xlt.config.check import check
 from xlt.config.load import load_config
 from xlt.config.study import is_study, load_study
 from xlt.data import cards
+from xlt.registry import data_cards
+from xlt.runs.experiment import check
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "scripts" / "examples"
@@ -43,7 +44,7 @@ def test_is_valid_and_names_its_data(path: Path) -> None:
             for language, split in used:
                 references = getattr(loaded.config.data.get(language), split, ())
                 read |= {reference.ref.partition(":")[0] for reference in references}
-    published = {card for card in read & set(cards.paths()) if not card.startswith("sample-")}
+    published = {card for card in read & set(data_cards()) if not card.startswith("sample-")}
     assert {card for card in published if card not in told} == set()
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from records import UPOS, tagged
+from records import UPOS, WORDS
 
 from xlt.registry import tasks
 from xlt.testing import check_task
@@ -34,7 +34,12 @@ def plugin(tmp_path, monkeypatch):
 
 def test_contract(plugin, tmp_path):
     assert "word_tags" in tasks.names()
-    check_task(plugin, tagged(UPOS), tmp_path=tmp_path / "contract")
+    rows = zip(WORDS, UPOS, strict=True)
+    documents = [
+        plugin().validate_row({"id": f"s{n}", "words": words, "tags": tags}, where=f"row {n}")
+        for n, (words, tags) in enumerate(rows, 1)
+    ]
+    check_task(plugin, documents, tmp_path=tmp_path / "contract")
 
 
 def test_unknown_again_after_it():

@@ -20,6 +20,7 @@ from xlt.data.store import read_documents
 from xlt.errors import XltError, flat
 from xlt.reader_options import ColumnOptions, merge_options
 from xlt.registry import tasks
+from xlt.registry import data_cards
 from xlt.runs.experiment import check
 from xlt.tasks.ner import NER
 
@@ -220,7 +221,7 @@ def test_options_of_a_card_without_plugin_cannot_be_checked(card: Any) -> None:
 
 def test_all_cards_say_what_their_readers_take() -> None:
     checked = set()
-    for identifier in cards.paths():
+    for identifier in data_cards():
         card = cards.get(identifier)
         for language, split, _ in card.splits():
             if cards.check_reader(card, language, split):
@@ -341,7 +342,7 @@ def test_advice_can_be_followed_as_it_stands(tmp_path: Path, name: str) -> None:
 
 
 def _plain(text: str) -> dict[str, Any]:
-    from xlt.config.nodes import parse
+    from xlt.yaml.nodes import parse
 
     node = parse(text, "x", Path()) if text else None
     return {} if node is None else dict(node.plain())

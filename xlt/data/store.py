@@ -13,8 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.data import columns as columns_module
-from xlt.data import conllu, files, jsonl
 from xlt.data.checksums import cache_dir, sha256
 from xlt.data.resolved import ResolvedData
 from xlt.document import Document, Documents
@@ -111,8 +109,10 @@ def _all_documents(task: Task, resolved: ResolvedData) -> Iterator[Document]:
 def _cache_path(task: Task, resolved: ResolvedData) -> Path:
     from xlt import __version__
 
-    # The readers' own text is part of the key, so records never outlive the code that read them.
-    code = [sha256(Path(m.__file__)) for m in (conllu, columns_module, jsonl, files) if m.__file__]
+    # The readers' own text is part of the key, so documents never outlive the code that read them.
+    package = Path(__file__).parents[1]
+    readers = [*package.glob("data/*.py"), *package.glob("document/*.py")]
+    code = [sha256(path) for path in sorted([*readers, package / "reader_options.py"])]
     for kind in type(task).__mro__:
         file = getattr(sys.modules.get(kind.__module__), "__file__", None)
         if file is None:

@@ -8,7 +8,6 @@ brackets are which is decided by translating every span for itself and comparing
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from difflib import SequenceMatcher
 
 from xlt.document import Offsets, Span, Text
@@ -33,27 +32,21 @@ def outermost(spans: Sequence[Span]) -> list[Span]:
 
 
 def mark(text: Text, spans: Sequence[Span], brackets: tuple[str, str]) -> Text:
-    """The text with brackets around spans that do not overlap, as part of their outer words."""
+    """The text with brackets around spans that do not overlap.
+
+    A span that begins or ends within a multiword token takes all of it.
+    """
     opening, closing = brackets
-    left = {span.start for span in spans}
-    right = {span.end - 1 for span in spans}
-    surface: list[str] = []
-    words: list[str] = []
-    offsets: list[Offsets] = []
-    at = added = 0
-    for n, (word, (start, end)) in enumerate(zip(text.words, text.offsets, strict=True)):
-        before, after = opening * (n in left), closing * (n in right)
-        # The words of a multiword token have one place: it is written once.
-        surface.append(text.surface[at:start] + before + text.surface[max(at, start) : end] + after)
-        words.append(before + word + after)
-        begin = start + added
-        added += len(before) + len(after)
-        offsets.append((begin, end + added))
-        at = max(at, end)
-    surface.append(text.surface[at:])
-    if len(set(text.offsets)) < len(text.offsets):
-        return Text("".join(surface))
-    return replace(text, surface="".join(surface), words=tuple(words), offsets=tuple(offsets))
+    left = {text.offsets[span.start][0] for span in spans}
+    right = {text.offsets[span.end - 1][1] for span in spans}
+    parts: list[str] = []
+    at = 0
+    for start, end in dict.fromkeys(text.offsets):
+        before, after = opening * (start in left), closing * (end in right)
+        parts += [text.surface[at:start], before, text.surface[start:end], after]
+        at = end
+    parts.append(text.surface[at:])
+    return Text("".join(parts))
 
 
 def unmark(surface: str, brackets: tuple[str, str]) -> tuple[str, list[Offsets]]:
