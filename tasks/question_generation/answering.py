@@ -59,7 +59,7 @@ class Answerer:
                 )  # fmt: skip
                 if score > best[begin + owner]:
                     best[begin + owner] = score
-                    text = some[owner]["context"]
+                    text = some[owner].text.surface
                     answer = text[offsets[row][first][0] : offsets[row][last][1]]
                     found[begin + owner] = answer if inside[first] else ""
         return found
