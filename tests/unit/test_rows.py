@@ -80,3 +80,10 @@ def test_labels_of_any_kind_are_ignored_where_they_are_to_be_predicted(tmp_path:
     path.write_text(json.dumps(ROWS["nli"] | {"label": ["neutral", 2]}) + "\n")
     (document,) = tasks.get("nli")().read(path, "jsonl", labelled=False)
     assert document.layers["label"].label is None
+
+
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\u2028", "\x1c", "\x1f", "\x85", "\n\t "])
+def test_any_white_space_stands_between_words(space: str) -> None:
+    row = ROWS["ner"] | {"text": f"{space}An{space}a{space}"}
+    text = tasks.get("ner")().validate_row(row, where="hub").text
+    assert [text.surface[slice(*place)] for place in text.offsets] == ["An", "a"]
