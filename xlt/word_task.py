@@ -57,7 +57,8 @@ class WordLabelTask(Task):
 
         required = ("words", "tags") if labelled else ("words",)
         for number, row in read_jsonl(path, required=required, **options):
-            row.setdefault("id", str(number))
+            if row.get("id") is None:
+                row["id"] = str(number)
             yield self.validate_row(row, where=f"{path}:{number}")
 
     def validate_row(self, row: Row, *, where: object) -> Document:

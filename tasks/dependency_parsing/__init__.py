@@ -102,20 +102,25 @@ class DependencyParsing(Task):
         text = text_from_columns(row, where=where)
         size = len(text.words)
         upos = row.get("upos") or ["_"] * size
-        for name, values in (
-            ("upos", upos),
-            ("heads", row["heads"]),
-            ("relations", row["relations"]),
+        for name, values, kind in (
+            ("upos", upos, str),
+            ("heads", row["heads"], object),
+            ("relations", row["relations"], str),
         ):
-            if not isinstance(values, list) or len(values) != size:
+            if (
+                not isinstance(values, list)
+                or len(values) != size
+                or not all(isinstance(value, kind) for value in values)
+            ):
                 raise XltError(
-                    f"`{name}` is not a list of one value for each of the {size} words",
+                    f"`{name}` is not a list of one {'text' if kind is str else 'value'} for each "
+                    f"of the {size} words",
                     where=where,
                     fix="give each word one",
                 )
         layers = {
             "upos": Tags(tuple(map(_known, upos))),
-            "tree": Tree(tuple(row["heads"]), tuple(row["relations"])),
+            "tree": Tree(_heads(row["heads"], where), tuple(row["relations"])),
         }
         return Document(str(row["id"]), {"text": text}, layers)
 
@@ -320,6 +325,31 @@ class DependencyParsing(Task):
 
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         return tree_metrics(counts)
+
+
+def _heads(given: Sequence[object], where: object) -> tuple[int, ...]:
+    """The heads of a row, -1 for one that is not known. Raises XltError for what is no tree."""
+    from xlt.data.conllu import tree_problem
+    from xlt.data.offsets import integer
+
+    heads = [
+        integer(head, f"the head of word {number}", where=where)
+        for number, head in enumerate(given, 1)
+    ]
+    size = len(heads)
+    if min(heads) >= 0:
+        problem = tree_problem(heads)
+    else:  # a part of a tree
+        outside = (n for n, head in enumerate(heads) if not -1 <= head <= size)
+        problem = next(((n, f"head {heads[n]} is out of range") for n in outside), None)
+    if problem:
+        word, reason = problem
+        raise XltError(
+            f"the heads are no tree: word {word + 1}: {reason}",
+            where=where,
+            fix="give the number of each word's head, from 1; 0 for the one root; -1 if not known",
+        )
+    return tuple(heads)
 
 
 def _known(tag: str) -> str | None:

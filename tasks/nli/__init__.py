@@ -98,9 +98,11 @@ class NLI(Task):
         told = PairTableOptions(**options)
         seen: dict[str, str] = {}
         left_out: Counter[str] = Counter()
+        unmatched = dict(told.where)
         for place, row in self._rows(path, format, told):
             if any(str(row.get(column)) != value for column, value in told.where.items()):
                 continue
+            unmatched.clear()
             at = f"{path}:{place}"
             if labelled and _field(row, "label", at) == NO_AGREEMENT:
                 left_out["without an agreed label (-)"] += 1
@@ -117,6 +119,13 @@ class NLI(Task):
                 )
             seen[document.id] = at
             yield document
+        if unmatched:
+            wanted = ", ".join(f"{column}: {value}" for column, value in unmatched.items())
+            raise XltError(
+                f"no pair has {wanted}",
+                where=path,
+                fix="check the columns and the values of `where`",
+            )
         for why, count in left_out.items():
             log.warning("%s: %d pairs %s are left out", path, count, why)
 
@@ -140,7 +149,7 @@ class NLI(Task):
     ) -> Document:
         label = _field(row, "label", at if labelled else None)
         label = names.get(str(label), label)
-        if not labelled and label not in {*self.all_labels, *self.options.rename}:
+        if not labelled and label not in [*self.all_labels, *self.options.rename]:
             label = None
         id = _field(row, "id", None)
         given = {
@@ -164,10 +173,11 @@ class NLI(Task):
                     f"the {name} is empty", where=where, fix="leave the pair out, or complete it"
                 )
         label = row["label"]
-        label = None if label is None or label == "" else self.options.rename.get(label, label)
+        if isinstance(label, str):
+            label = self.options.rename.get(label, label) or None
         if label not in self.all_labels and (labelled or label is not None):
             raise XltError(
-                f"there is no label {label or ''!r}",
+                f"there is no label {'' if label is None else label!r}",
                 where=where,
                 fix=f"{choose(str(label), self.all_labels)}; or map it with `task.rename`; or list "
                 "all labels in `task.labels`"
@@ -176,6 +186,12 @@ class NLI(Task):
         phenomena = row["phenomena"] or []
         if isinstance(phenomena, str):
             phenomena = phenomena.split("|")
+        if not isinstance(phenomena, list):
+            raise XltError(
+                f"the phenomena are {phenomena!r}, not a list",
+                where=where,
+                fix="write a list of texts, or one text with | between them",
+            )
         return Document(
             str(row["id"]),
             {name: Text(row[name]) for name in TEXTS},

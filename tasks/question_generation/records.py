@@ -52,13 +52,11 @@ def make(
             else "the context is no text",
             where=where, fix="give the text that is asked about, or leave the question out",
         )  # fmt: skip
-    question = row.get("question") or ""
-    if not isinstance(question, str):
-        raise XltError("the question is no text", where=where, fix="write it as one JSON string")
+    question, title, language, kind = (
+        _text(row, name, where) for name in ("question", "title", "language", "question_type")
+    )
     if labelled and not question.strip():
         raise XltError("there is no question", where=where, fix="write one, or leave this out")
-    language = row.get("language") or ""
-    kind = row.get("question_type") or ""
     if kind and types:
         kind = types.get(kind, types.get("*", kind))
     if kind and kind not in TYPES:
@@ -72,7 +70,7 @@ def make(
         {
             "context": Text(context),
             "question": Text(question.strip()),
-            "title": Text(row.get("title") or ""),
+            "title": Text(title),
         },
         {
             "answers": Answers(_answers(row.get("answers"), context, locate, where)),
@@ -80,6 +78,16 @@ def make(
         },
         languages.code(language, where=where) if language else "",
         meta={"note": note} if note else {},
+    )
+
+
+def _text(row: Row, name: str, where: object) -> str:
+    """A field that is a text, or "" where it is missing. Raises XltError for anything else."""
+    value = row.get(name)
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise XltError(
+        f"the {name.replace('_', ' ')} is no text", where=where, fix="write it as one JSON string"
     )
 
 
@@ -148,7 +156,7 @@ def _stated_answers(given: Any, where: object) -> list[tuple[str, Any]]:
         elif starts is None:
             starts = [None] * len(texts)
         if not isinstance(starts, list):
-            raise _not_answers("`text` is a list and `answer_start` is none", where)
+            raise _not_answers("`text` is a list and `answer_start` is not", where)
         if len(starts) != len(texts):
             raise _not_answers(f"{len(texts)} in `text`, {len(starts)} in `answer_start`", where)
         pairs = list(zip(texts, starts, strict=True))
@@ -264,7 +272,8 @@ def read_lines(
 ) -> Iterator[Document]:
     with SpanLocator(path, "answer", "context") as locate:
         for number, row in read_jsonl(path, required=("context", "answers"), columns=columns):
-            row.setdefault("id", str(number))
+            if row.get("id") is None:
+                row["id"] = str(number)
             if (labelled and row.get("note") in REASONS) or _unanswerable(row):
                 continue
             where = f"{path}:{number}"

@@ -106,6 +106,7 @@ def test_lines_without_a_word_can_be_dropped() -> None:
         ("a B-LOC\nb I-PER\n", {}, 2, "I-PER after B-LOC continues", "B-PER"),
         ("a E-PER\n", {"scheme": "BIOES"}, 1, "E-PER after O", "B-PER"),
         ("a X\n", {}, 1, "'X' is not a tag", "B-, I-"),
+        ("a B-PER x\n", {}, 1, "'x' is not a tag", "tag: COLUMN"),
         ("a S-PER\n", {}, 1, "'S-PER' is not a tag", "scheme: BIOES"),
         ("word\n", {}, 1, "1 column: no word and tag", "tab or a space"),
         ("a O\nword\n", {}, 2, "1 column where the lines before have 2", "same columns"),

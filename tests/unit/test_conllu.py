@@ -247,7 +247,7 @@ def test_what_is_written_can_be_read_or_is_refused(
         ("a\n", "", "a tab or a line break in FORM"),
         ("a\r", "", "a tab or a line break in FORM"),
         ("", "", "an empty FORM"),
-        ("\u2003", "", "an empty FORM"),
+        ("\u2003", "", "a word of nothing but spaces"),
         ("a", "# text = a\nb", "a comment with a line break"),
         ("a", "# text = a\r", "a comment with a line break"),
         ("\udc00", "", "half of a surrogate pair (U+DC00)"),

@@ -9,7 +9,6 @@ import pytest
 
 from xlt.config.load import load_config
 from xlt.config.study import is_study, load_study
-from xlt.data import cards
 from xlt.registry import data_cards
 from xlt.runs.experiment import check
 

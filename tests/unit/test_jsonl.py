@@ -119,3 +119,14 @@ def test_arrays_round_trip(records: list[dict[str, Any]]) -> None:
     write_json_array(records, stream)
     back = list(read_json_array(io.StringIO(stream.getvalue(), newline="\n")))
     assert back == list(enumerate(records, 1))
+
+
+def test_a_column_that_no_record_has(tmp_path):
+    path = tmp_path / "a"
+    path.write_text('{"a": 1}\n{"b": 2}\n')
+    assert list(read_jsonl(path, columns={"x": "b"})) == [(1, {"a": 1}), (2, {"x": 2})]
+    with pytest.raises(XltError, match="no record has the field 'c'"):
+        list(read_jsonl(path, columns={"x": "c"}))
+    path.write_text('[{"a": 1}]')
+    with pytest.raises(XltError, match="no record has the field 'c'"):
+        list(read_json_array(path, columns={"x": "c"}))

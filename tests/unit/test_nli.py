@@ -53,6 +53,13 @@ def test_published_formats(tmp_path):
     assert (first["premise"], second["id"]) == ('a\tb "c"', "4")
 
 
+def test_rows_that_are_asked_for_have_to_be_there(tmp_path):
+    table = "language\tpremise\thypothesis\tlabel\nde\tA\tB\tneutral\n"
+    for where in ({"lang": "de"}, {"language": "fr"}):
+        with pytest.raises(XltError, match="no pair has lang"):
+            read(tmp_path, table, "tsv", where=where)
+
+
 def test_pairs_without_agreement_are_counted(tmp_path, caplog):
     rows = [OWN | {"id": str(n), "label": "-" if n % 2 else "neutral"} for n in range(5)]
     with caplog.at_level(logging.WARNING):

@@ -151,3 +151,33 @@ def test_options_of_the_reader(tmp_path: Path) -> None:
     with pytest.raises(XltError, match="no options for reading words") as caught:
         read("ner", path, "words", options={"scheme": "IOB1"})
     assert caught.value.where == "--option (scheme)"
+
+
+TAGGED = "Ana B-PER\nlives O\n\nHere O\n"
+IOB1 = "-DOCSTART- -X- O O\n\nAna NNP I-NP I-PER\nleft VBD I-VP O\n"
+TEXTS = ["Wir nehmen die U-Bahn\n", "Ana B-PER\nlives here\n", "O\nO\n", "We took\nthe U-Bahn\n"]
+
+
+def test_columns_that_are_called_text_are_columns(tmp_path: Path) -> None:
+    path = tmp_path / "in.txt"
+    path.write_text("# a = b\n" + TAGGED)
+    ner = [one.words for one in read("ner", path, language="eng")]
+    assert ner == [("Ana", "lives"), ("Here",)]
+    path.write_text(IOB1)
+    with pytest.raises(XltError, match=r"in.txt:3: I-PER after O continues no entity"):
+        read("ner", path, language="eng")
+    (document,) = read("ner", path, language="eng", options={"scheme": "IOB1"})
+    assert document.words == ("Ana", "left")
+    # Another task does not read columns: to it they are text.
+    path.write_text(TAGGED)
+    assert len(read("dependency_parsing", path, language="eng")[0].words) > 2
+    path.write_text(CONLLU, encoding="utf-8")
+    for task in ("ner", "dependency_parsing"):
+        assert read(task, path, language="ita")[0].words == tuple(WORDS)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_that_ends_like_columns_is_text(tmp_path: Path, text: str) -> None:
+    (tmp_path / "in.txt").write_text(text)
+    words = [word for one in read("ner", tmp_path / "in.txt", language="deu") for word in one.words]
+    assert "".join(words) == "".join(text.split())

@@ -116,7 +116,7 @@ MALFORMED = [
     ([{"text": "Paris", "answer_start": [40]}], r"is \[40\], not a whole number"),
     ({"text": ["Paris", "old"], "answer_start": [0]}, "2 in `text`, 1 in `answer_start`"),
     ({"text": ["Paris"], "answer_start": [0, 26]}, "1 in `text`, 2 in `answer_start`"),
-    ({"text": ["Paris"], "answer_start": 0}, "`text` is a list and `answer_start` is none"),
+    ({"text": ["Paris"], "answer_start": 0}, "`text` is a list and `answer_start` is not"),
     ({"text": "Paris", "answer_start": [0]}, r"is \[0\], not a whole number"),
     ({"answer": "Paris"}, "an answer is None, not a text"),
     ([5], "an answer is 5, not a text"),

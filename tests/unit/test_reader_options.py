@@ -19,8 +19,7 @@ from xlt.data.references import resolve
 from xlt.data.store import read_documents
 from xlt.errors import XltError, flat
 from xlt.reader_options import ColumnOptions, merge_options
-from xlt.registry import tasks
-from xlt.registry import data_cards
+from xlt.registry import data_cards, tasks
 from xlt.runs.experiment import check
 from xlt.tasks.ner import NER
 

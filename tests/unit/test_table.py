@@ -81,3 +81,13 @@ def test_quoted_cells_hold_tabs_and_lines() -> None:
 
 def test_quotation_marks_are_text_by_default() -> None:
     assert list(read_tsv(io.StringIO('a\n"x\n'))) == [(2, {"a": '"x'})]
+
+
+def test_a_column_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("id\ttext\n1\ta\n")
+    with pytest.raises(XltError, match="there is no column 'txt'") as caught:
+        list(read_tsv(path, columns={"premise": "txt"}))
+    assert caught.value.where == f"{path}:1"
+    assert caught.value.fix is not None
+    assert "did you mean 'text'" in caught.value.fix

@@ -15,7 +15,7 @@ from xlt.projection.translate.base import Translation, Translator, TranslatorOpt
 from xlt.projection.translate.cache import Cache, key
 from xlt.projection.translate.given import Given, GivenOptions
 from xlt.projection.translate.guard import repeats, warning_for
-from xlt.projection.translate.run import translate_texts
+from xlt.projection.translate.run import split_words, translate_texts
 
 
 class Shout(Translator):
@@ -248,3 +248,18 @@ def test_given_translations_found_by_text(tmp_path: Path) -> None:
 def test_a_given_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(XltError, match="no such file"):
         list(given(tmp_path, "uno\n").stream(["One"], "eng", "fra", part="train"))
+
+
+@pytest.mark.parametrize(
+    ("surface", "words"),
+    [
+        ("10\u00a0000 villes", ("10\u00a0000", "villes")),
+        ("  «\u202fKano\u202f»\u2028x  \t ici\n", ("«\u202fKano\u202f»\u2028x", "ici")),
+        ("a\x1cb \x1f", ("a\x1cb", "\x1f")),
+        ("", ()),
+    ],
+)
+def test_words_between_spaces(surface: str, words: tuple[str, ...]) -> None:
+    text = split_words(surface, "fra", rules=False)
+    assert text.words == words
+    assert [surface[start:end] for start, end in text.offsets] == [*words]

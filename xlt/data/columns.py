@@ -130,6 +130,14 @@ def read_columns(
             yield sentence
 
 
+def is_tagged(source: Source) -> bool:
+    """Whether a file has a tag at the end of each of its first lines, as no running text has."""
+    blocks = islice(_blocks(source, -1, "auto", frozenset()), 10)
+    rows = [cells for block in blocks for _, cells in block.rows]
+    # A text of one line may well end in "U-Bahn".
+    return len(rows) > 1 and all(len(row) > 1 and _TAG.fullmatch(row[-1]) for row in rows)
+
+
 def write_columns(sentences: Iterable[TaggedSentence], stream: TextIO) -> None:
     """Write word and tag, separated by a tab; `read_columns` gives them back.
 
@@ -400,6 +408,8 @@ def _tag(number: int, text: str, rules: _Rules) -> str:
             number, f"tag {text!r} has no type", f"write e.g. {kind}-PER, or O outside entities"
         )
     fix = f"{rules.scheme} has O and, before a type, {', '.join(f'{p}-' for p in allowed)}"
+    if not _TAG.fullmatch(text):
+        fix += f"; if the tags are in another column, {advise('tag: COLUMN')}"
     if kind in ("E", "S", "L", "U"):
         fix += f"; for this file {advise('scheme: BIOES')}"
     raise rules.error(number, f"{text!r} is not a tag", fix)

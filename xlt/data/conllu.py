@@ -207,8 +207,10 @@ def _unwritable(sentence: Sentence) -> str | None:
         if len(row) != len(COLUMNS):
             return f"a row of {len(row)} columns, or a tab in one ({row[FORM][:40]!r})"
         for column, cell in zip(COLUMNS, row, strict=True):
-            if not cell or (column == "FORM" and cell.isspace()):
+            if not cell:
                 return f"an empty {column}"
+            if column == "FORM" and cell.isspace():
+                return f"a word of nothing but spaces ({cell!r})"
             if any(mark in cell for mark in "\t\n\r"):
                 return f"a tab or a line break in {column} ({cell[:40]!r})"
     return None

@@ -37,10 +37,11 @@ def read_jsonl(
     required: fields (our names) that every object must have.
     problems: malformed lines are described here and left out, instead of raising.
 
-    Raises XltError with ``path:line``.
+    Raises XltError with ``path:line``, and at the end for a field of `columns` that none has.
     """
     name = label(source)
     renamed = {theirs: ours for ours, theirs in (columns or {}).items()}
+    unseen = set(renamed)
     found = 0
     for number, line in lines(source):
         if not line.strip(" \t"):
@@ -52,9 +53,11 @@ def read_jsonl(
         except XltError as error:
             malformed(error, problems)
             continue
+        unseen.difference_update(value)
         yield number, record
     if not found:
         raise XltError("there is no record in it", where=name, fix="check where it came from")
+    _check_seen(unseen, name)
 
 
 def read_json_array(
@@ -73,8 +76,18 @@ def read_json_array(
             fix=f"write an array of objects; or JSON Lines, and {advise_format('jsonl')}",
         )
     renamed = {theirs: ours for ours, theirs in (columns or {}).items()}
+    unseen = set(renamed)
     for number, row in enumerate(rows, 1):
-        yield number, _named(f"{name}:[{number}]", row, renamed, required)
+        record = _named(f"{name}:[{number}]", row, renamed, required)
+        unseen.difference_update(row)
+        yield number, record
+    _check_seen(unseen, name)
+
+
+def _check_seen(unseen: Iterable[str], name: str) -> None:
+    """Raises XltError if there are fields that `columns` names and no record has."""
+    for field in unseen:
+        raise XltError(f"no record has the field {field!r}", where=name, fix="check `columns`")
 
 
 def load_json(source: Source, *, fix: str) -> Any:

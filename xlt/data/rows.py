@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xlt.document import Text
+from xlt.document import Offsets, Text
 from xlt.errors import XltError
 
 OPTIONAL = ("text", "offsets", "space_after")
@@ -30,9 +30,13 @@ def text_from_columns(row: Mapping[str, Any], *, where: object) -> Text:
         raise XltError("the sentence has no words", where=where, fix="remove it")
     surface, offsets, spaces = (row.get(name) for name in OPTIONAL)
     if surface is None:
-        if spaces is not None and len(spaces) != len(words):
+        if spaces is not None and (
+            not isinstance(spaces, list)
+            or len(spaces) != len(words)
+            or not all(isinstance(space, bool) for space in spaces)
+        ):
             raise XltError(
-                f"{len(words)} words but {len(spaces)} values of `space_after`",
+                f"`space_after` is no list of true and false, one for each of {len(words)} words",
                 where=where,
                 fix="say for each word whether white space follows, or leave `space_after` out",
             )
@@ -42,13 +46,23 @@ def text_from_columns(row: Mapping[str, Any], *, where: object) -> Text:
     try:
         if offsets is None:
             return Text.locate(surface, words)
-        return Text(surface, tuple(words), tuple((int(a), int(b)) for a, b in offsets))
-    except (ValueError, TypeError) as error:
+        return Text(surface, tuple(words), _places(offsets))
+    except ValueError as error:
         raise XltError(
             f"`words` are not those of `text`: {error}",
             where=where,
             fix="make them the same but for white space, give `offsets`, or leave `text` out",
         ) from error
+
+
+def _places(offsets: Any) -> tuple[Offsets, ...]:
+    """Raises ValueError for what is no list of pairs of whole numbers."""
+    if not isinstance(offsets, list) or not all(
+        isinstance(place, list) and [type(number) for number in place] == [int, int]
+        for place in offsets
+    ):
+        raise ValueError("`offsets` is no list of [first character, one after the last]")
+    return tuple((start, end) for start, end in offsets)
 
 
 def text_columns(text: Text) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TextIO
 
 from xlt.data.files import Source, check_characters, label, lines
-from xlt.errors import XltError
+from xlt.errors import XltError, choose
 
 
 def read_tsv(
@@ -23,7 +23,8 @@ def read_tsv(
         is text, as in most corpora.
 
     Raises XltError with ``path:line`` for a row with another number of cells than the first line,
-    two columns of one name, and a quotation mark that nothing closes.
+    two columns of one name, a name in `columns` that is none of them, and a quotation mark that
+    nothing closes.
     """
     name = label(source)
     renamed = {theirs: ours for ours, theirs in (columns or {}).items()}
@@ -33,6 +34,13 @@ def read_tsv(
         if not any(cells):
             continue
         if header is None:
+            names = {cell.strip() for cell in cells}
+            if absent := [theirs for theirs in renamed if theirs not in names]:
+                raise XltError(
+                    f"there is no column {absent[0]!r}",
+                    where=f"{name}:{number}",
+                    fix=f"{choose(absent[0], names)}; check `columns`",
+                )
             header = [renamed.get(cell.strip(), cell.strip()) for cell in cells]
             if twice := {column for column in header if header.count(column) > 1}:
                 raise XltError(

@@ -16,7 +16,8 @@ from xlt.scripts import is_spaceless
 Offsets = tuple[int, int]
 """The first character of a word in the surface, and the one after its last."""
 
-_SPACE = regex.compile(r"\s*", regex.VERSION1)
+_SPACE = regex.compile(r"[\s\x1C-\x1F]*", regex.VERSION1)
+"""What `str.isspace` calls so; Unicode has four separators less."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from xlt import languages
+from xlt.data.columns import is_tagged
 from xlt.data.conllu import read_conllu
 from xlt.data.files import STDIN, label, lines
 from xlt.document import Document, Text
@@ -48,7 +49,8 @@ def predict(
 
     input_format: ``text`` (running text, split into sentences and words by the rules of
         `language`), ``words`` (one sentence a line, words separated by spaces), ``conllu``, or a
-        format of the task. By default the file's suffix says it; standard input is text.
+        format of the task. By default the file's suffix says it; standard input is text, and so is
+        ``.txt`` unless its first lines are plainly tagged words or CoNLL-U.
     options: of the reader.
     html: a page of displaCy views of the predictions, beside the output.
     Returns how many records were written.
@@ -191,7 +193,7 @@ def _format_of(task: Task, source: str) -> str:
     path = Path(source)
     name = path.name.lower().removesuffix(".gz").removesuffix(".xz")
     if name.endswith(".txt"):
-        return TEXT
+        return _format_of_text(task, path)
     own = [format for format, suffixes in task.readable().items() if name.endswith(suffixes)]
     if name.endswith(".conllu") and CONLLU not in own and (not own or _is_conllu(path)):
         return CONLLU
@@ -202,6 +204,15 @@ def _format_of(task: Task, source: str) -> str:
         where=path,
         fix=f"pass --input-format, one of {', '.join(input_formats(task))}",
     )
+
+
+def _format_of_text(task: Task, path: Path) -> str:
+    """Of a file that may hold anything: running text, unless it plainly is something else. Tagged
+    words and trees, too, are published as ``.txt``."""
+    own = [format for format, suffixes in task.readable().items() if ".txt" in suffixes]
+    if own and is_tagged(path):
+        return own[0]
+    return CONLLU if CONLLU in input_formats(task) and _is_conllu(path) else TEXT
 
 
 def _is_conllu(path: Path) -> bool:

@@ -25,6 +25,9 @@ SAY_EVERY = 20.0
 
 _LINE_BREAKS = regex.compile(r"\s*[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]\s*")
 
+_NO_SPACES = regex.compile(r"[^ \t-\r]+")
+"""Other white space, as a no-break space, may be part of a word."""
+
 
 @dataclass(frozen=True, slots=True)
 class TranslatedText:
@@ -66,7 +69,10 @@ def split_words(surface: str, language: str, *, rules: bool = True) -> Text:
     """A translation with its words; `rules` as in `translate_texts`."""
     from xlt.data.segment import tokenised
 
-    return tokenised(surface, language) if rules else Text.locate(surface, surface.split())
+    if rules:
+        return tokenised(surface, language)
+    words = list(_NO_SPACES.finditer(surface))
+    return Text(surface, tuple(m.group() for m in words), tuple(m.span() for m in words))
 
 
 def stream(
