@@ -1,7 +1,7 @@
 """Which attention kernel is faster here: `eager` (plain matrix products) or `sdpa`?
 
 Prints milliseconds a training step and a forward pass for both, in turn, for batches of 2,048
-pieces at several lengths, with a padding mask, in the precision that xlt chooses on this machine.
+subwords at several lengths, with a padding mask, in the precision that xlt chooses on this machine.
 `xlt.model.backbone.best_attention` follows what this prints.
 
     python scripts/benchmark_attention.py

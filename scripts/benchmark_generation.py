@@ -1,8 +1,8 @@
 """What a trimmed vocabulary and constrained decoding cost and save, in one run.
 
-A model of mT5-small's shape (250,112 pieces, random weights: only the shape matters for speed)
+A model of mT5-small's shape (250,112 subwords, random weights: only the shape matters for speed)
 takes one training step and generates questions for one batch, with its whole vocabulary and
-trimmed to the pieces that a transfer between a few languages needs. Then the trimmed model tags
+trimmed to the subwords that a transfer between a few languages needs. Then the trimmed model tags
 sentences by writing them again, freely and constrained (`xlt.model.constrain`), in the same number
 of steps.
 
@@ -31,10 +31,10 @@ VARIANTS = ("full", "trimmed")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kept", type=int, default=20_000, help="pieces of the trimmed model")
+    parser.add_argument("--kept", type=int, default=20_000, help="subwords of the trimmed model")
     parser.add_argument("--records", type=int, default=8)
-    parser.add_argument("--input", type=int, default=256, help="pieces of an input")
-    parser.add_argument("--output", type=int, default=24, help="pieces of an output")
+    parser.add_argument("--input", type=int, default=256, help="subwords of an input")
+    parser.add_argument("--output", type=int, default=24, help="subwords of an output")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--worker", choices=VARIANTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -47,7 +47,7 @@ def main() -> None:
             command = [sys.executable, __file__, "--worker", name, *sys.argv[1:]]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found[name].append(json.loads(done.stdout))
-    print(f"{options.records} records, {options.input} → {options.output} pieces, medians of "
+    print(f"{options.records} records, {options.input} → {options.output} subwords, medians of "
           f"{options.repeat} processes in turn")  # fmt: skip
     print(f"{'':34}{'full':>10}{'trimmed':>10}{'ratio':>9}")
     for key, label in {
@@ -85,14 +85,14 @@ def work(options: argparse.Namespace) -> dict[str, float]:
     model = seq2seq(network, tokenizer)
     draw = torch.Generator().manual_seed(0)
 
-    def pieces(rows: int, width: int) -> torch.Tensor:
+    def subwords(rows: int, width: int) -> torch.Tensor:
         return torch.randint(3, options.kept, (rows, width), generator=draw)
 
     batch = {
-        "input_ids": pieces(options.records, options.input),
+        "input_ids": subwords(options.records, options.input),
         "window_of": torch.arange(options.records),
     }
-    targets = pieces(options.records, options.output)
+    targets = subwords(options.records, options.output)
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
 
     def step() -> None:

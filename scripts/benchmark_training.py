@@ -1,8 +1,8 @@
 """Training and prediction speed of xlt against a plain transformers.Trainer, in the same run.
 
-The baseline is set up as in the library's own examples: for NER as in run_ner (words to pieces
+The baseline is set up as in the library's own examples: for NER as in run_ner (words to subwords
 with `is_split_into_words`, DataCollatorForTokenClassification), for NLI as in run_xnli (pairs cut
-at 512 pieces, DataCollatorWithPadding); for events as a tagger with three heads that reads every
+at 512 subwords, DataCollatorWithPadding); for events as a tagger with three heads that reads every
 sentence once, and once more for each of its triggers, put between `$` (the pipeline of
 tasks/event_extraction); 8 readings a batch in random order, fp32, the default fused AdamW. xlt
 trains the same examples, with a token budget that gives about as many optimisation steps, or with
@@ -314,7 +314,7 @@ def ours(folder: Path, task_name: str) -> dict[str, float]:
 
     from xlt.config.schema import Model, Training
     from xlt.inference.device import cast_for_inference, choose_precision
-    from xlt.inference.predictor import Predictor, piece_table, pieces_in
+    from xlt.inference.predictor import Predictor, subword_table, subwords_in
     from xlt.model.backbone import Backbone
     from xlt.model.vocabulary import Trimmed, stored_weights
     from xlt.tasks.event_extraction.model import Extractor
@@ -326,12 +326,12 @@ def ours(folder: Path, task_name: str) -> dict[str, float]:
     model = task.build(backbone, task.labels(documents))
     examples = task.encode(documents, backbone, model.labels)
     vocabulary = Trimmed(
-        model.encoder, backbone.tokenizer, pieces_in(task, [examples]),
+        model.encoder, backbone.tokenizer, subwords_in(task, [examples]),
         stored=stored_weights(backbone.source),
     )  # fmt: skip
-    pieces = piece_table(vocabulary)
+    subwords = subword_table(vocabulary)
     precision = choose_precision("auto", "cpu")
-    # As many steps as the baseline has: its mean batch in pieces. An example may be read often.
+    # As many steps as the baseline has: its mean batch in subwords. An example may be read often.
     readings = len(task.collate(examples)["input_ids"])
     steps_alike = round(BATCH * sum(example.length for example in examples) / readings)
     budget, passes = json.loads((folder / "budget.json").read_text())
@@ -347,7 +347,7 @@ def ours(folder: Path, task_name: str) -> dict[str, float]:
         Training(
             epochs=1, learning_rate=1e-5, batch_tokens=budget or steps_alike, accumulate=passes
         ),
-        folder=folder / "work", seed=1, pieces=pieces, precision=precision,
+        folder=folder / "work", seed=1, subwords=subwords, precision=precision,
     )  # fmt: skip
     start = time.perf_counter()
     trainer.train()
@@ -356,7 +356,7 @@ def ours(folder: Path, task_name: str) -> dict[str, float]:
     if isinstance(model, Extractor):
         # So little trained, it would find triggers everywhere: both predict for the gold ones.
         model.parts = frozenset({"entities", "arguments"})
-    Predictor(task, model, 8192, precision, "cpu", pieces)(documents, examples)
+    Predictor(task, model, 8192, precision, "cpu", subwords)(documents, examples)
     return {
         "train": len(documents) / (trained - start),
         "predict": len(documents) / (time.perf_counter() - trained),

@@ -2,7 +2,7 @@
 
     python -m scripts.evaluate_mini FOLDER --model NAME=ENCODER[@RATE] … [--seeds 1 2 3] …
 
-Every encoder gets the same fine-tuning, with its piece vectors fixed. ENCODER is a folder, a hub
+Every encoder gets the same fine-tuning, with its subword vectors fixed. ENCODER is a folder, a hub
 id or `xlt-mini`; `random:ENCODER` has its shape and its tokenizer but not its weights, and learns
 its vectors, too. RATE is the learning rate of the layers: random ones need a higher one than
 pretrained ones; the task's own layers have 1e-3. Parsing is tested
@@ -172,7 +172,7 @@ def retrieval(encoder: str) -> dict[str, float]:
 
 
 def embed(encoder: str, sentences: list[str]) -> Any:
-    """(sentences, width): centred unit vectors, the mean over a sentence's pieces."""
+    """(sentences, width): centred unit vectors, the mean over a sentence's subwords."""
     import torch
 
     from xlt.config.schema import Model

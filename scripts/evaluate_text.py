@@ -119,7 +119,7 @@ def main() -> None:
         others = {code: lines for code, lines in sources.items() if code != held}
         own = targets[held]
         measures["letters"][held] = text.overlap(own, others, text.trigrams)
-        measures["pieces"][held] = text.overlap(own, others, model.pieces)
+        measures["pieces"][held] = text.overlap(own, others, model.subwords)
         measures["neighbours"][held] = model.neighbours(own, others)
 
     def value(row: Row, *names: str) -> Values:
@@ -139,7 +139,7 @@ def main() -> None:
         "letters": ("letters",),
         "pieces": ("pieces",),
         "neighbours": ("neighbours",),
-        "pieces and neighbours": ("pieces", "neighbours"),
+        "subwords and neighbours": ("pieces", "neighbours"),
     }
     count = len({row.target for row in rows})
     print(f"{len(rows)} targets of matrices, {count} languages, {len(sources)} with text")

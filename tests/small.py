@@ -382,9 +382,9 @@ class Stages:
         return run_plan(self.runner, self.plan, watched)
 
     def records(self, language: str, split: str = "test") -> list[dict[str, Any]]:
-        from xlt.transfer.stage import Portion
+        from xlt.transfer.stage import DataSplit
 
-        return list(self.sources.load(Portion(language, split)).records)
+        return list(self.sources.load(DataSplit(language, split)).records)
 
 
 def predict_with(folder: Path, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

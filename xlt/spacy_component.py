@@ -40,7 +40,7 @@ class XltComponent:
     """Annotates documents with a trained model, which is loaded when it is first used.
 
     model:        a run's folder, or a model folder in it.
-    batch_tokens: pieces in a batch, padding included.
+    batch_tokens: subwords in a batch, padding included.
     """
 
     def __init__(self, model: str | Path, batch_tokens: int = 8192) -> None:

@@ -36,7 +36,7 @@ def speed(aligners: Mapping[str, Callable[..., Aligner]]) -> None:
             for batch in (1, 8192):
                 aligner = make(batch_tokens=batch)
                 aligner.align(whole[:8], "eng", "deu")  # loads the model
-                _say(f"encoder, batches of {batch} pieces", len(whole), cpu_seconds(
+                _say(f"encoder, batches of {batch} subwords", len(whole), cpu_seconds(
                     partial(aligner.align, whole, "eng", "deu")))  # fmt: skip
         else:
             aligner = make()
@@ -45,7 +45,7 @@ def speed(aligners: Mapping[str, Callable[..., Aligner]]) -> None:
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU time of a piece of work, children included: what else runs does not count."""
+    """CPU time of a subword of work, children included: what else runs does not count."""
 
     def spent() -> float:
         both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

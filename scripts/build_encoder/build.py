@@ -81,7 +81,7 @@ def joined(parallel: Sequence[Parallel]) -> list[Parallel]:
 
 
 def train_tokenizer(corpus: Mapping[str, Sequence[str]], vocabulary: int) -> Tokenizer:
-    """Unigram pieces over all languages, the smaller ones repeated (exponent 0.5)."""
+    """Unigram subwords over all languages, the smaller ones repeated (exponent 0.5)."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -120,11 +120,11 @@ def aligned_vectors(
     counted: Callable[[Parallel], sp.csr_matrix] | None = None,
     carry: bool = True,
 ) -> Vectors:
-    """(pieces, width); the mean over languages of a piece's vectors, by where it occurs.
+    """(subwords, width); the mean over languages of a subword's vectors, by where it occurs.
 
-    counted: source piece × target piece counts of aligned links; by default computed here.
-    carry:   pieces that are hardly attested in parallel text get their vectors from the language's
-        own contexts; takes some seconds a language.
+    counted: source subword × target subword counts of aligned links; by default computed here.
+    carry:   subwords that are hardly attested in parallel text get their vectors from the
+        language's own contexts; takes some seconds a language.
     """
     size = tokenizer.get_vocab_size()
     counted = counted or (lambda one: link_counts(one, tokenizer))
@@ -176,7 +176,7 @@ def aligned_vectors(
 
 
 def link_counts(one: Parallel, tokenizer: Tokenizer, effort: float = 1.0) -> sp.csr_matrix:
-    """(pieces, pieces): how often a source piece is aligned with a target piece."""
+    """(subwords, subwords): how often a source subword is aligned with a target subword."""
     size = tokenizer.get_vocab_size()
     sides = list(zip(*one.pairs, strict=True))
     if one.links is None:
@@ -191,11 +191,11 @@ def link_counts(one: Parallel, tokenizer: Tokenizer, effort: float = 1.0) -> sp.
 def _spread(
     pair: Sequence[tuple[int, int]], source: list[range], target: list[range]
 ) -> list[tuple[int, int]]:
-    """Word links as piece links: the pieces of two linked words side by side."""
+    """Word links as subword links: the subwords of two linked words side by side."""
     links = []
     for i, j in pair:
-        for n, piece in enumerate(source[i]):
-            links.append((piece, target[j][n * len(target[j]) // len(source[i])]))
+        for n, subword in enumerate(source[i]):
+            links.append((subword, target[j][n * len(target[j]) // len(source[i])]))
     return links
 
 

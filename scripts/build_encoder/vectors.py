@@ -1,4 +1,4 @@
-"""Piece vectors: contexts in the pivot language, alignments for all others."""
+"""Subword vectors: contexts in the pivot language, alignments for all others."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SHARPEN = 1.3
 """Exponent of translation probabilities: the likeliest translations count more."""
 
 
-def context_vectors(sentences: Ids, pieces: int, width: int, seed: int) -> Vectors:
-    """(pieces, width): truncated SVD of positive pointwise mutual information with neighbours.
+def context_vectors(sentences: Ids, subwords: int, width: int, seed: int) -> Vectors:
+    """(subwords, width): truncated SVD of positive pointwise mutual information with neighbours.
 
     Left and right neighbours are different contexts, and so are adjacent and more distant ones:
     that is what tells word classes apart (Levy and Goldberg 2014; Schütze 1995).
@@ -35,11 +35,11 @@ def context_vectors(sentences: Ids, pieces: int, width: int, seed: int) -> Vecto
         left, right = left[inside], right[inside]
         near = 0 if distance == 1 else 2
         rows += [left, right]
-        columns += [right + pieces * near, left + pieces * (near + 1)]
+        columns += [right + subwords * near, left + subwords * (near + 1)]
         weights += [np.full(len(left), weight), np.full(len(left), weight)]
     counts = sp.coo_matrix(
         (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))),
-        shape=(pieces, 4 * pieces),
+        shape=(subwords, 4 * subwords),
     ).tocsr()
     row_sums = np.asarray(counts.sum(1)).ravel()
     smoothed = np.asarray(counts.sum(0)).ravel() ** 0.75
@@ -71,11 +71,11 @@ def _svd(matrix: sp.csr_matrix, width: int, seed: int, rounds: int = 4) -> Vecto
 def translation_table(
     source: Ids,
     target: Ids,
-    pieces: int,
+    subwords: int,
     links: Sequence[Sequence[tuple[int, int]]] | None = None,
     effort: float = 1.0,
 ) -> sp.csr_matrix:
-    """(pieces, pieces): how often a source piece is aligned with a target piece.
+    """(subwords, subwords): how often a source subword is aligned with a target subword.
 
     links: alignment of each pair of sentences, by position; by default eflomal's, where a link
         that both directions agree on counts fully and any other 0.3.
@@ -91,7 +91,7 @@ def translation_table(
             rows.append(s[i])
             columns.append(t[j])
             weights.append(weight)
-    return sp.coo_matrix((weights, (rows, columns)), shape=(pieces, pieces)).tocsr()
+    return sp.coo_matrix((weights, (rows, columns)), shape=(subwords, subwords)).tocsr()
 
 
 def _eflomal(source: Ids, target: Ids, effort: float) -> list[list[tuple[int, int, float]]]:
@@ -126,7 +126,7 @@ def _eflomal(source: Ids, target: Ids, effort: float) -> list[list[tuple[int, in
 
 
 def mapped(table: sp.csr_matrix, vectors: Vectors) -> tuple[Vectors, NDArray[np.float64]]:
-    """Vectors of the table's source pieces in the space of `vectors`, and their evidence."""
+    """Vectors of the table's source subwords in the space of `vectors`, and their evidence."""
     total = np.asarray(table.sum(1)).ravel()
     cells = table.tocoo()
     sharp = sp.coo_matrix(
@@ -138,7 +138,7 @@ def mapped(table: sp.csr_matrix, vectors: Vectors) -> tuple[Vectors, NDArray[np.
 def carried_over(own: Vectors, anchors: Vectors, known: NDArray[np.bool_]) -> Vectors:
     """Vectors of a language's own space brought into the shared one by ridge regression.
 
-    known: the pieces whose shared vectors (`anchors`) are well attested.
+    known: the subwords whose shared vectors (`anchors`) are well attested.
     """
     x, y = own[known], anchors[known]
     weights = np.linalg.solve(x.T @ x + 0.5 * np.eye(x.shape[1], dtype=np.float32), x.T @ y)

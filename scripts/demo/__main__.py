@@ -96,14 +96,14 @@ def table(folder: Path) -> Table:
     for name, (metric, labels) in RUNS.items():
         result = json.loads((run_folder(folder, name) / "result.json").read_text(encoding="utf-8"))
         (summary,) = (row for row in result["summary"] if row["primary"])
-        score, (pieces,) = summary["metrics"][metric], result["languages"]["jav"].values()
+        score, (subwords,) = summary["metrics"][metric], result["languages"]["jav"].values()
         spread = "" if score["sd"] is None else f" ± {score['sd']:.1f}"
         rows.append((
             result["task"].replace("_", " "), labels, metric.upper(),
-            f"{score['mean']:.1f}{spread}", f"{pieces['unknown_pieces']:.1%}",
+            f"{score['mean']:.1f}{spread}", f"{subwords['unknown_pieces']:.1%}",
         ))  # fmt: skip
     return Table(
-        ("Javanese", "labels seen", "metric", "score", "unknown pieces"),
+        ("Javanese", "labels seen", "metric", "score", "unknown subwords"),
         tuple(rows),
         frozenset((3, 4)),
     )

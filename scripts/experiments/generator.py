@@ -30,12 +30,12 @@ from xlt.data.subwords import Ids, Subwords
 from xlt.errors import XltError
 from xlt.files import write_json
 from xlt.inference.device import autocast, choose_precision
-from xlt.inference.predictor import piece_table, trimmed
+from xlt.inference.predictor import subword_table, trimmed
 from xlt.model.backbone import Backbone
 from xlt.model.decoder import end_id
 from xlt.model.generation import Generation
 from xlt.model.seq2seq import Seq2Seq
-from xlt.model.vocabulary import PIECES, Trimmed
+from xlt.model.vocabulary import SUBWORDS, Trimmed
 from xlt.registry import data_cards
 from xlt.tasks.question_generation import exemplars
 
@@ -48,7 +48,7 @@ QUESTION_MARKS = "?？؟;"
 QUESTIONS = 0.4
 """Of the sentences that end in such a mark (Greek's is `;`), at most, before others are taken."""
 COPY = 3.0
-"""What is added to the logits of pieces in the input, at first."""
+"""What is added to the logits of subwords in the input, at first."""
 HIDDEN = 0.3
 SPAN = 3.0
 """Mean words of a hidden span."""
@@ -184,11 +184,11 @@ def learn(
     targets: Sequence[Ids],
     options: argparse.Namespace,
 ) -> None:
-    """Train on windows (pieces) and targets, or go on with it; saved in `options.folder`."""
+    """Train on windows (subwords) and targets, or go on with it; saved in `options.folder`."""
     begin = time.monotonic()
     needed = np.unique(np.concatenate([np.concatenate(w) for w in inputs] + [*targets]))
     vocabulary = Trimmed(model.encoder, backbone.tokenizer, needed)
-    table = piece_table(vocabulary)
+    table = subword_table(vocabulary)
     lengths = [sum(map(len, w)) + len(t) for w, t in zip(inputs, targets, strict=True)]
     sampler = StepSampler(
         lengths, [np.arange(len(inputs))], budget=options.batch_tokens, epochs=1000,
@@ -250,7 +250,7 @@ def learn(
         model.config.copy_bias = model.copy.item()
     with vocabulary.restored(model.encoder):
         model.save(options.folder)
-    vocabulary.save(options.folder / PIECES)  # whoever learns from it goes on with all of them
+    vocabulary.save(options.folder / SUBWORDS)  # whoever learns from it goes on with all of them
     backbone.tokenizer.save_pretrained(options.folder)
     write_json(options.folder / "made.json", {**vars(options), "folder": str(options.folder)})
     state.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ python -m scripts.experiments.translator FOLDER eng deu [--minutes 7]
 What it learns from are phrases: short spans of the parallel text of data cards, and of the texts of
 Europarl NER, that word links (aligner `agreement`) say are translations of each other, as a phrase
 table is made (Koehn et al. 2003); no label is looked at. It begins as xlt-mini with a new decoder
-and without the pieces that no phrase has, and is told its target language as MADLAD-400 is, by
+and without the subwords that no phrase has, and is told its target language as MADLAD-400 is, by
 `<2de>` before the input; a phrase is also its own translation into its own language. Call it again
 with the same folder until it says that it is done; the folder then loads with
 AutoModelForSeq2SeqLM.
@@ -66,13 +66,13 @@ def phrases(pair: AlignedPair) -> Iterator[tuple[str, str]]:
 
 
 def smaller(tokenizer: Any, kept: Sequence[int]) -> Any:
-    """A tokenizer of these pieces of a Unigram model, numbered anew: a score of a translation
+    """A tokenizer of these subwords of a Unigram model, numbered anew: a score of a translation
     costs as much as the vocabulary is large."""
     about = json.loads(tokenizer.backend_tokenizer.to_str())
-    pieces = about["model"]["vocab"]
+    subwords = about["model"]["vocab"]
     if [*kept[:3]] != [0, 1, 2] or any(token["id"] > 2 for token in about["added_tokens"]):
-        raise AssertionError("special pieces would get other numbers")
-    about["model"]["vocab"] = [pieces[i] for i in kept]
+        raise AssertionError("special subwords would get other numbers")
+    about["model"]["vocab"] = [subwords[i] for i in kept]
     named = {
         key: tokenizer.special_tokens_map[key] for key in ("pad_token", "eos_token", "unk_token")
     }

@@ -52,11 +52,11 @@ def build(options: argparse.Namespace) -> None:
     work.mkdir(parents=True, exist_ok=True)
     corpus = collect()
     log.info("%d languages, %d pairs of languages", len(corpus.texts), len(corpus.parallel))
-    pieces = work / f"tokenizer-{options.vocabulary}.json"
-    if not pieces.exists():
-        tokenizer.train(corpus.texts, options.vocabulary, seed).save(str(pieces))
+    subwords = work / f"tokenizer-{options.vocabulary}.json"
+    if not subwords.exists():
+        tokenizer.train(corpus.texts, options.vocabulary, seed).save(str(subwords))
         log.info("tokenizer done")
-    learnt = Tokenizer.from_file(str(pieces))
+    learnt = Tokenizer.from_file(str(subwords))
     size = learnt.get_vocab_size()
     links = all_links(corpus.parallel, learnt, work / "links", options.processes)
     reached = reachable(set(links))

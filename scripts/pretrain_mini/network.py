@@ -15,7 +15,7 @@ from xlt.tasks.dependency_parsing import RELATIONS, UPOS, DependencyParsing
 from xlt.tasks.dependency_parsing.model import Parser
 
 SCALE = 0.3
-"""Standard deviation of the piece vectors' components."""
+"""Standard deviation of the subword vectors' components."""
 LOOK = 6.0
 """First bias of a head for the places it looks at, in nats."""
 
@@ -23,7 +23,7 @@ LOOK = 6.0
 def make_encoder(
     vectors: NDArray[np.float32], *, layers: int, heads: int, inner: int, seed: int
 ) -> T5EncoderModel:
-    """A T5 encoder over `vectors` (pieces, width), with random layers."""
+    """A T5 encoder over `vectors` (subwords, width), with random layers."""
     width = vectors.shape[1]
     torch.manual_seed(seed)
     config = T5Config(
@@ -41,7 +41,7 @@ def make_encoder(
 
 
 def look_around(encoder: T5EncoderModel) -> None:
-    """Let heads begin as: the piece before, the one after, those before, those after, two before,
+    """Let heads begin as: the subword before, the one after, those before, those after, two before,
     two after; the others look everywhere.
 
     At usual rates a relative bias needs thousands of steps to become large, and until then no
@@ -61,7 +61,7 @@ def look_around(encoder: T5EncoderModel) -> None:
         torch.cat([never, faded.where(near > 0, -LOOK)]),
         torch.cat([LOOK * (near == 2), nothing]),
         torch.cat([nothing, LOOK * (near == 2)]),
-    ]  # buckets of distances before the piece, then after it
+    ]  # buckets of distances before the subword, then after it
     with torch.no_grad():
         for head, pattern in enumerate(patterns[: bias.shape[1]]):
             bias[:, head] = pattern
@@ -70,7 +70,7 @@ def look_around(encoder: T5EncoderModel) -> None:
 class Network(Parser):
     """The encoder with a biaffine parser and a tagger of universal parts of speech.
 
-    states: what the encoder gave for the last batch, (sentences, pieces, width).
+    states: what the encoder gave for the last batch, (sentences, subwords, width).
     """
 
     states: torch.Tensor

@@ -24,18 +24,18 @@ language: {codes}
 # xlt-mini {version}
 
 A small multilingual encoder ({millions:.0f} M parameters, T5 encoder, {layers} layers of {width},
-{pieces:,} pieces) for demonstrations and for machines without a model hub. `AutoTokenizer` and
+{subwords:,} subwords) for demonstrations and for machines without a model hub. `AutoTokenizer` and
 `AutoModelForTextEncoding` load this folder; in an xlt config it is `encoder: xlt-mini`.
 
 How it was made (`python -m scripts.pretrain_mini`, one core, about an hour):
 
-1. The pieces of English got vectors from their contexts (PPMI, SVD); those of {others} other
-   languages are averages of the vectors of the pieces they are aligned with in parallel text,
+1. The subwords of English got vectors from their contexts (PPMI, SVD); those of {others} other
+   languages are averages of the vectors of the subwords they are aligned with in parallel text,
    through Spanish, French or Indonesian where there is none with English.
 2. The layers learnt parts of speech and dependency trees of **English** treebanks (EWT and GUM,
    train).
-3. On translations of English sentences they learnt that a piece has the state of the English
-   piece it is aligned with, that its word has that word's place in the tree, and that a sentence
+3. On translations of English sentences they learnt that a subword has the state of the English
+   subword it is aligned with, that its word has that word's place in the tree, and that a sentence
    means what its original means (contrastive loss); last on translations of Spanish, French and
    Indonesian.
 
@@ -87,7 +87,7 @@ def pack(model: Path, out: Path, corpus: Mapping[str, Mapping[str, Any]], versio
         millions=sum(p.numel() for p in encoder.parameters()) / 1e6,
         layers=config.num_layers,
         width=config.d_model,
-        pieces=config.vocab_size,
+        subwords=config.vocab_size,
         others=len(described) - 1,
         licences="\n".join(f"| {cards.get(c).name} | {cards.get(c).licence} |" for c in used),
         words="\n".join(

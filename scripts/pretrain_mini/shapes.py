@@ -33,9 +33,9 @@ LAYERS, HEADS, INNER = 4, 8, 512
 
 def main(work: Path, out: Path) -> None:
     (vectors_file,) = work.glob("vectors-*.npy")
-    (pieces,) = work.glob("tokenizer-*.json")
+    (subwords,) = work.glob("tokenizer-*.json")
     vectors = np.load(vectors_file)
-    tokenizer = fast(Tokenizer.from_file(str(pieces)))
+    tokenizer = fast(Tokenizer.from_file(str(subwords)))
     size, width = vectors.shape
     common = {
         "vocab_size": size, "hidden_size": width, "num_hidden_layers": LAYERS,

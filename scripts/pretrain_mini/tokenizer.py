@@ -1,8 +1,8 @@
-"""The tokenizer of xlt-mini: Unigram pieces that are the same in raw and in tokenised text.
+"""The tokenizer of xlt-mini: Unigram subwords that are the same in raw and in tokenised text.
 
 A mark for the beginning of a word is no help where a script has no spaces, and punctuation has
 one in treebanks but not in raw text. So neither punctuation nor those scripts carry the mark, and
-"水，" of a newspaper gives the pieces of "水 ，" in a treebank.
+"水，" of a newspaper gives the subwords of "水 ，" in a treebank.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from scripts.build_encoder.build import SPECIAL, close
 
 SPACELESS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー]"
 SHARE = 0.4
-"""Exponent of a language's characters in the text that the pieces are learnt from."""
+"""Exponent of a language's characters in the text that the subwords are learnt from."""
 SAMPLE = 14_000_000
 """Characters of that text."""
 RARE = 3
-"""A character seen less often becomes no piece; the sample holds thousands of such Han."""
+"""A character seen less often becomes no subword; the sample holds thousands of such Han."""
 
 
 def train(texts: Mapping[str, Sequence[str]], vocabulary: int, seed: int) -> Tokenizer:

@@ -29,7 +29,7 @@ def run(
 ) -> None:  # fmt: skip
     """Train `network` in place for `steps`; `file` holds the last checkpoint, then the result.
 
-    rate, vectors: the highest learning rates of the layers and of the piece vectors (0: fixed).
+    rate, vectors: the highest learning rates of the layers and of the subword vectors (0: fixed).
     What is random in a step depends on the seed and the step alone.
     """
     shared = network.encoder.shared.weight
@@ -70,7 +70,7 @@ def keep(
     for number, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"moments.{number}.{k}": v for k, v in moments.items()}
     part = file.with_suffix(".part")
-    # The tied piece vectors appear twice; a copy is simpler than telling them apart.
+    # The tied subword vectors appear twice; a copy is simpler than telling them apart.
     copies = {k: v.clone().contiguous() for k, v in tensors.items()}
     save_file(copies, part, {k: str(v) for k, v in at.items()})
     part.replace(file)

@@ -1,6 +1,6 @@
 """What the layers learn from: English trees, and translations of sentences they understand.
 
-A piece of a translation should have the state of the piece it is aligned with (word-level
+A subword of a translation should have the state of the subword it is aligned with (word-level
 distillation over parallel text; compare Cao et al. 2020, arXiv 2002.03518), its words the tree of
 the original, and the whole sentence the mean of the original's states rather than of any other's.
 """
@@ -29,11 +29,11 @@ from .trees import Tree, Words, batch, carried, parse
 log = logging.getLogger(__name__)
 
 SHORTEST, LONGEST = 4, 80
-"""Pieces of a sentence."""
+"""Subwords of a sentence."""
 COVERED = 0.3
-"""Links a piece that a sentence pair needs to be used."""
+"""Links a subword that a sentence pair needs to be used."""
 HIDDEN = 0.1
-"""Share of pieces that are replaced by <unk>: their meaning must be read off their neighbours."""
+"""Share of subwords that are replaced by <unk>: their meaning must be read off their neighbours."""
 TEMPERATURE = 0.05
 UNKNOWN = 2
 WEIGHTS = {"states": 1.0, "trees": 0.5, "sentences": 0.1, "english": 0.3}
@@ -43,7 +43,7 @@ SHARE = 3
 
 @dataclass(frozen=True)
 class Pair:
-    """A translation, what its pieces are aligned with, and the original's number."""
+    """A translation, what its subwords are aligned with, and the original's number."""
 
     tree: Tree
     here: NDArray[np.integer]
@@ -54,7 +54,7 @@ class Pair:
 
 @dataclass
 class Pool:
-    """states: of each original's pieces, (pieces, width), half precision."""
+    """states: of each original's subwords, (subwords, width), half precision."""
 
     pairs: list[Pair]
     states: list[torch.Tensor]
@@ -140,7 +140,7 @@ def pool(
 def understood(
     network: Network, sentences: Sequence[EncodedWords]
 ) -> tuple[list[torch.Tensor], list[Tree]]:
-    """States of the pieces of each sentence, and its tree."""
+    """States of the subwords of each sentence, and its tree."""
     network.eval()
     lengths = [one.length for one in sentences]
     states, trees = {}, {}
@@ -191,7 +191,7 @@ def _of_pairs(
 def _targets(
     pairs: Sequence[Pair], originals: Sequence[torch.Tensor], shape: torch.Size
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean state of the pieces that a piece is aligned with, and the weight of its links."""
+    """Mean state of the subwords that a subword is aligned with, and the weight of its links."""
     offsets = np.cumsum([0, *map(len, originals)])
     here = np.concatenate([row * shape[1] + pair.here for row, pair in enumerate(pairs)])
     there = np.concatenate([offsets[row] + pair.there for row, pair in enumerate(pairs)])

@@ -84,22 +84,24 @@ def batch(trees: Sequence[Tree]) -> dict[str, torch.Tensor]:
 
 
 class Words:
-    """Pieces of raw text as words, so that a parser of words can read it.
+    """Subwords of raw text as words, so that a parser of words can read it.
 
-    A word begins at a mark, at punctuation, and at each piece in a script without spaces.
+    A word begins at a mark, at punctuation, and at each subword in a script without spaces.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        pieces = [tokenizer.id_to_token(i) or "" for i in range(tokenizer.get_vocab_size())]
-        alone = [bool(SPACELESS.search(p)) or not any(map(_in_word, p.lstrip("▁"))) for p in pieces]
-        self.begins = np.array([p.startswith("▁") for p in pieces]) | np.array(alone)
-        self.alone = np.array(alone) & np.array([p != "▁" for p in pieces])
+        subwords = [tokenizer.id_to_token(i) or "" for i in range(tokenizer.get_vocab_size())]
+        alone = [
+            bool(SPACELESS.search(p)) or not any(map(_in_word, p.lstrip("▁"))) for p in subwords
+        ]
+        self.begins = np.array([p.startswith("▁") for p in subwords]) | np.array(alone)
+        self.alone = np.array(alone) & np.array([p != "▁" for p in subwords])
         end = tokenizer.token_to_id("</s>")
         assert end is not None, "the tokenizer of xlt-mini ends sentences"
         self.end = end
 
     def owners(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The number of each piece's word."""
+        """The number of each subword's word."""
         begins = self.begins[ids]
         begins[1:] |= self.alone[ids[:-1]]
         begins[0] = True
@@ -140,7 +142,7 @@ def carried(
 ) -> Tree:
     """`tree` on its translation `words`, as far as links lead from word to word and back.
 
-    here, there, weight: links between pieces of the translation and of the tree's sentence. Where
+    here, there, weight: links between subwords of the translation and of the tree's sentence. Where
     several words of the original are one in the translation, arcs between them are skipped.
     """
     size = words.n_words, tree.words.n_words

@@ -73,7 +73,7 @@ class DependencyParsing(Task):
         upos_size: PositiveInt = 64
         dropout: float = Field(0.33, ge=0, lt=1)
         upos_dropout: float = Field(0.1, ge=0, lt=1, description="share of tags hidden in training")
-        piece_dropout: float = Field(0.0, ge=0, lt=1, description="share of pieces left out")
+        piece_dropout: float = Field(0.0, ge=0, lt=1, description="share of subwords left out")
 
     options: Options
 

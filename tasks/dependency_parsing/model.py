@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Parser(TaskModel):
     """Word vectors → arcs and relations.
 
-    A word's vector is the mean of its pieces; characters, UPOS and an LSTM over the words add to
+    A word's vector is the mean of its subwords; characters, UPOS and an LSTM over the words add to
     it where the options ask for them. The root is a learnt vector in front of the words.
     """
 
@@ -111,11 +111,13 @@ class Parser(TaskModel):
         characters: torch.Tensor | None,
     ) -> torch.Tensor:
         """(sentences, 1 + words, size), the root first."""
-        pieces = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        subwords = self.encoder(
+            input_ids=input_ids, attention_mask=attention_mask
+        ).last_hidden_state
         if self.training and self.piece_dropout:
             hidden = torch.rand(word_index.shape, device=word_index.device) < self.piece_dropout
             word_index = word_index.masked_fill(hidden, -1)
-        words = pool_words(pieces, word_index, word_mask)
+        words = pool_words(subwords, word_index, word_mask)
         if self.characters is not None:
             assert characters is not None
             words = torch.cat([words, self.characters(characters).to(words.dtype)], -1)

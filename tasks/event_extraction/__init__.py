@@ -21,7 +21,7 @@ from xlt.task import Example, Labels, Task, TaskOptions
 from .inventory import TAGGED, Frames, inventory, kinds, tag_ids
 from .metrics import COUNT_NAMES, GIVEN, METRICS, event_counts, event_metrics
 from .options import AceOptions, EventLineOptions, EventOptions, PropositionOptions
-from .records import Checker, Place, nested, place_of, to_row, trigger_places
+from .records import Checker, WordRange, nested, place_of, to_row, trigger_places
 
 if TYPE_CHECKING:
     import torch
@@ -256,9 +256,9 @@ class EventExtraction(Task):
             # What a model annotated, with no trigger given, can be learnt from as well.
             events = document.layer(Structures, "events" if labels else "given").structures
             triggers = trigger_places(events) if arguments else []
-            pieces, owners = words.subwords, owners_of(words)
+            subwords, owners = words.subwords, owners_of(words)
             marked = [
-                mark(pieces, owners, words.n_words, place, frame)
+                mark(subwords, owners, words.n_words, place, frame)
                 for place in triggers
                 if self.options.model == "pipeline"
             ]
@@ -397,6 +397,6 @@ class EventExtraction(Task):
         return event_metrics(counts, self.options.parts)
 
 
-def _arguments(events: Iterable[Structure], trigger: Place) -> list[Span]:
+def _arguments(events: Iterable[Structure], trigger: WordRange) -> list[Span]:
     """The arguments of all events with this trigger."""
     return [part for event in events if place_of(event.head) == trigger for part in event.parts]

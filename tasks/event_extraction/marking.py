@@ -1,8 +1,8 @@
 """Sentences with one trigger marked, as the arguments' tagger reads them.
 
-The trigger's pieces get a marker piece on either side: ``they $ bought $ a house``. The sentence
-is not tokenised again: pieces are inserted, so words keep the pieces they had. Where the result
-is longer than a window, every window shows the trigger: one that does not hold it begins with it.
+The trigger's subwords get a marker subword on either side: ``they $ bought $ a house``. The
+sentence is not tokenised again: subwords are inserted, so words keep theirs. Where the result is
+longer than a window, every window shows the trigger: one that does not hold it begins with it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from xlt.data.encode import EncodedWords, WordEncoder, window_spans
 from xlt.data.subwords import Ids
 
-from .records import Place
+from .records import WordRange
 
 _MARKS = ("$", "*", "#", "|", "@", "+", "=")
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands around and in a marked sentence: piece ids, and the longest window."""
+    """What stands around and in a marked sentence: subword ids, and the longest window."""
 
     prefix: Ids
     suffix: Ids
@@ -52,7 +52,7 @@ class Frame:
 
 
 def _marker(encoder: WordEncoder) -> int:
-    """A piece that hardly occurs in text and that the tokenizer knows."""
+    """A subword that hardly occurs in text and that the tokenizer knows."""
     unknown = encoder.subwords.unknown
     for ids in encoder.subwords(_MARKS):
         if len(ids) and ids[-1] != unknown:
@@ -60,19 +60,21 @@ def _marker(encoder: WordEncoder) -> int:
     return unknown
 
 
-def mark(pieces: Ids, owners: Ids, n_words: int, trigger: Place, frame: Frame) -> EncodedWords:
+def mark(
+    subwords: Ids, owners: Ids, n_words: int, trigger: WordRange, frame: Frame
+) -> EncodedWords:
     """The sentence with the trigger marked.
 
-    pieces: all of the sentence's, without special tokens; owners: the word of each.
+    subwords: all of the sentence's, without special tokens; owners: the word of each.
     """
     inside = np.flatnonzero((owners >= trigger[0]) & (owners < trigger[1]))
     a, b = int(inside[0]), int(inside[-1]) + 1
     marker = np.array([frame.marker], np.int32)
-    ids = np.concatenate([pieces[:a], marker, pieces[a:b], marker, pieces[b:]])
+    ids = np.concatenate([subwords[:a], marker, subwords[a:b], marker, subwords[b:]])
     nobody = np.array([-1], np.int32)
     words = np.concatenate([owners[:a], nobody, owners[a:b], nobody, owners[b:]])
     room = frame.limit - len(frame.prefix) - len(frame.suffix)
-    cue = np.concatenate([marker, pieces[a : min(b, a + max(1, room // 4))], marker])
+    cue = np.concatenate([marker, subwords[a : min(b, a + max(1, room // 4))], marker])
     inner = room - len(cue)
     if inner < 2:  # a window this small has no room for the trigger beside the text
         cue, inner = cue[:0], room
@@ -116,11 +118,11 @@ def marked_in_batch(
     spans:                 sentence, first word, last word + 1.
     """
     owned = word_index >= 0
-    pieces, index = input_ids[owned].astype(np.int32), word_index[owned]
+    subwords, index = input_ids[owned].astype(np.int32), word_index[owned]
     sentence, word = index // width, (index % width).astype(np.int32)
     bounds = np.searchsorted(sentence, np.arange(len(n_words) + 1))
     found = []
     for s, start, end in spans:
         of = slice(bounds[s], bounds[s + 1])
-        found.append(mark(pieces[of], word[of], n_words[s], (start, end), frame))
+        found.append(mark(subwords[of], word[of], n_words[s], (start, end), frame))
     return found

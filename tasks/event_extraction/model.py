@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from . import EventExtraction
 
-Place = tuple[int, int, int]
+WordRange = tuple[int, int, int]
 """Sentence of the batch, first word, last word + 1."""
 
 
@@ -68,9 +68,9 @@ class Extractor(TaskModel):
         weights: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
         """Shapes as in `collate_words`, for the sentences and (pipeline) the marked ones behind
-        them; word_mask (sentences, words); triggers (given, 3) as in `Place`; frame_input_ids and
-        frame from `Frame.packed`; labels ((levels + 1) sentences + given, words): tags of entities,
-        level by level, of triggers, of roles; weights (sentences,).
+        them; word_mask (sentences, words); triggers (given, 3) as in `WordRange`; frame_input_ids
+        and frame from `Frame.packed`; labels ((levels + 1) sentences + given, words): tags of
+        entities, level by level, of triggers, of roles; weights (sentences,).
 
         Returns log-probabilities: entity (levels, sentences, words, tags), trigger (sentences,
         words, tags), role (events, words, tags); and events (events, 3): the given triggers, then
@@ -103,7 +103,7 @@ class Extractor(TaskModel):
         raise NotImplementedError
 
     def roles_of_found(
-        self, rows: Rows, sentences: torch.Tensor, found: Sequence[Place]
+        self, rows: Rows, sentences: torch.Tensor, found: Sequence[WordRange]
     ) -> torch.Tensor:
         """Scores (found, words, tags)."""
         raise NotImplementedError
@@ -120,8 +120,10 @@ class Extractor(TaskModel):
         mask = torch.cat([word_mask, word_mask[triggers[:, 0]]])[
             : len(word_mask) + self._marked(triggers)
         ]
-        pieces = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        words: torch.Tensor = self.dropout(pool_words(pieces, word_index, mask))
+        subwords = self.encoder(
+            input_ids=input_ids, attention_mask=attention_mask
+        ).last_hidden_state
+        words: torch.Tensor = self.dropout(pool_words(subwords, word_index, mask))
         if self.context is not None and len(words):
             words = self.dropout(self.context(words, mask.sum(1)))
         return words
@@ -132,7 +134,7 @@ class Extractor(TaskModel):
 
     def _found(
         self, scores: torch.Tensor, word_mask: torch.Tensor, given: torch.Tensor
-    ) -> list[Place]:
+    ) -> list[WordRange]:
         """The triggers that the scores say, but for the given ones."""
         if not {"triggers", "arguments"} <= self.parts:
             return []
@@ -195,7 +197,7 @@ class Pipeline(Extractor):
         return scores
 
     def roles_of_found(
-        self, rows: Rows, sentences: torch.Tensor, found: Sequence[Place]
+        self, rows: Rows, sentences: torch.Tensor, found: Sequence[WordRange]
     ) -> torch.Tensor:
         width, device = rows.word_mask.shape[1], rows.input_ids.device
         scores = sentences.new_zeros(len(found), width, self.role.out_features)
@@ -244,7 +246,7 @@ class Joint(Extractor):
         return scores.squeeze(2).transpose(1, 2)
 
     def roles_of_found(
-        self, rows: Rows, sentences: torch.Tensor, found: Sequence[Place]
+        self, rows: Rows, sentences: torch.Tensor, found: Sequence[WordRange]
     ) -> torch.Tensor:
         places = torch.tensor(found, dtype=torch.long, device=sentences.device).view(-1, 3)
         return self.roles_of_given(sentences, sentences, places)
@@ -258,7 +260,7 @@ MODELS: dict[str, type[Extractor]] = {"pipeline": Pipeline, "joint": Joint}
 
 
 def _parts(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Positions in batches of about `budget` pieces, similar lengths together."""
+    """Positions in batches of about `budget` subwords, similar lengths together."""
     from xlt.data.batch import prediction_batches
 
     return [np.asarray(part).tolist() for part in prediction_batches(lengths, budget)]

@@ -19,18 +19,18 @@ from xlt.reader_options import advise
 if TYPE_CHECKING:
     from . import EventExtraction
 
-Place = tuple[int, int]
+WordRange = tuple[int, int]
 """Words from the first to the last, which is exclusive."""
 
 UNKNOWN = "unknown trigger"
 """The kind of the spans that are in the layer `unknown`."""
 
 
-def place_of(span: Span) -> Place:
+def place_of(span: Span) -> WordRange:
     return span.start, span.end
 
 
-def trigger_places(events: Iterable[Structure]) -> list[Place]:
+def trigger_places(events: Iterable[Structure]) -> list[WordRange]:
     """Each trigger once (two events may share one), in the order of the text."""
     return sorted({place_of(event.head) for event in events})
 
@@ -155,7 +155,7 @@ class _Spans:
     def __init__(self, words: int, where: str, *, heads: bool) -> None:
         self.words, self.where, self.heads = words, where, heads
 
-    def __call__(self, item: Mapping[str, Any], what: str) -> Place:
+    def __call__(self, item: Mapping[str, Any], what: str) -> WordRange:
         start, end = (self._number(item, key, what) for key in ("start", "end"))
         if not 0 <= start < end <= self.words:
             raise XltError(

@@ -22,12 +22,12 @@ from xlt.model.constrain import FillSlots
 from xlt.model.decoder import end_id
 from xlt.model.generation import Generation
 from xlt.model.seq2seq import Seq2Seq, over_items
-from xlt.model.tag_writer import UNLIKELY, tag_pieces, word_pieces
+from xlt.model.tag_writer import UNLIKELY, tag_subwords, word_subwords
 from xlt.task import Example, Labels
 
 from .inventory import Frames, kinds
 from .marking import Frame, owners_of
-from .records import Place, apart, place_of, trigger_places
+from .records import WordRange, apart, place_of, trigger_places
 
 if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
@@ -40,7 +40,7 @@ NONE, AND = "[None]", "[and]"
 class TemplateWriter(Seq2Seq):
     """Batches as `collate` makes them.
 
-    The pieces of the roles' tags, of NONE and of AND are in the model's config, where a trimmed
+    The subwords of the roles' tags, of NONE and of AND are in the model's config, where a trimmed
     vocabulary renumbers them.
     """
 
@@ -58,12 +58,12 @@ class TemplateWriter(Seq2Seq):
         self._name_roles()
 
     def _name_roles(self) -> None:
-        pieces = Template(self.tokenizer, self.labels)
-        tags = [pieces.tags[role] for role in pieces.roles]
+        subwords = Template(self.tokenizer, self.labels)
+        tags = [subwords.tags[role] for role in subwords.roles]
         self.config.role_token_id = [ids.tolist() for pair in tags for ids in pair]
         self.config.none_token_id, self.config.and_token_id = (
-            pieces.none.tolist(),
-            pieces.and_.tolist(),
+            subwords.none.tolist(),
+            subwords.and_.tolist(),
         )
 
     def grow(self, labels: Labels) -> None:
@@ -85,7 +85,7 @@ class TemplateWriter(Seq2Seq):
     ) -> dict[str, torch.Tensor]:
         """As `Seq2Seq.forward` with one record an event, and
 
-        copy_input_ids: (events, words, pieces) the words of its sentence.
+        copy_input_ids: (events, words, subwords) the words of its sentence.
         slots:          (events, roles) the numbers of its roles, or -1.
         events:         (events, 3) sentence, first and last-plus-one word of the trigger.
         word_mask:      (sentences, words); weights (sentences,).
@@ -134,7 +134,7 @@ class TemplateWriter(Seq2Seq):
         roles = [[role for role in row if role >= 0] for row in slots.tolist()]
         automata = [
             FillSlots(words, [tags[role] for role in own], none, self.end_id, and_)
-            for words, own in zip(word_pieces(copy_input_ids, self.pad_id), roles, strict=True)
+            for words, own in zip(word_subwords(copy_input_ids, self.pad_id), roles, strict=True)
         ]
         found = self.generate_allowed(self.read(input_ids, window_of), automata)
         result = []
@@ -155,11 +155,11 @@ class TemplateWriter(Seq2Seq):
 
 
 class Template:
-    """The pieces of templates and of what is written into them."""
+    """The subwords of templates and of what is written into them."""
 
     def __init__(self, tokenizer: Any, labels: Labels) -> None:
         self.roles = kinds(labels["role"])
-        self.tags = tag_pieces(tokenizer, self.roles, "text")
+        self.tags = tag_subwords(tokenizer, self.roles, "text")
         self.none, self.and_ = encode_texts(tokenizer, [NONE, AND])
         self.frames = Frames.of(labels)
 
@@ -171,7 +171,7 @@ class Template:
     def filled(
         self, kind: str, arguments: Sequence[Span], words: Sequence[NDArray[np.int32]]
     ) -> NDArray[np.int32]:
-        """The template of a type with these arguments, of words with these pieces."""
+        """The template of a type with these arguments, of words with these subwords."""
         # Of arguments that overlap the longer one is learnt, as by the models that tag.
         arguments = apart(arguments)
         parts: list[NDArray[np.int32]] = [self.none[:0]]
@@ -243,7 +243,7 @@ def collate(examples: Sequence[Example]) -> dict[str, torch.Tensor]:
     return batch
 
 
-def _first(events: Sequence[Structure], trigger: Place) -> Structure:
+def _first(events: Sequence[Structure], trigger: WordRange) -> Structure:
     """The event of a trigger; of several, the first, with the arguments of all."""
     own = [event for event in events if place_of(event.head) == trigger]
     return Structure(own[0].head, tuple(part for event in own for part in event.parts))

@@ -61,7 +61,7 @@ class NER(WordLabelTask):
             "encoder that can get a decoder",
         )
         tags: Literal["tokens", "text"] = Field(
-            "tokens", description="of `text_to_text`: a new piece for each tag, or as it is spelt"
+            "tokens", description="of `text_to_text`: a new subword for each tag, or as it is spelt"
         )
         beams: PositiveInt = Field(
             4, description="of `text_to_text` and `slots`; so many candidates are proposed"

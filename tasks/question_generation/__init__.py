@@ -191,23 +191,23 @@ class QuestionGeneration(Task):
     ) -> list[Example]:
         from xlt.data.batch import IGNORED
         from xlt.data.prompt import PromptEncoder, encode_texts
-        from xlt.model.decoder import end_id, language_pieces
+        from xlt.model.decoder import end_id, language_subwords
 
         encoder = PromptEncoder(backbone.words)
         spoken = sorted({document.language for document in documents})
         shown = {one: self._exemplars(one, backbone, encoder.room // 2) for one in spoken}
-        pieces = encode_texts(
+        subwords = encode_texts(
             backbone.tokenizer,
             [text for one in documents for text in (self.head(one), self.body(one))],
         )
-        tags = language_pieces(backbone.tokenizer)
+        tags = language_subwords(backbone.tokenizer)
         asked = [one.texts["question"].surface for one in documents if labels]
         questions = encode_texts(backbone.tokenizer, asked)
         examples = []
         for index, document in enumerate(documents):
             own = shown[document.language]
             most = max(map(len, own), default=0)
-            windows = encoder.windows(pieces[2 * index], pieces[2 * index + 1], most)
+            windows = encoder.windows(subwords[2 * index], subwords[2 * index + 1], most)
             begin = [tags[document.language]] if document.language in tags else []
             inputs: dict[str, Any] = {
                 "windows": windows, "limit": backbone.max_length, "pad": backbone.pad_id,
@@ -255,7 +255,7 @@ class QuestionGeneration(Task):
         return next((kind for kind in TYPES if kind in asked), None)
 
     def _exemplars(self, language: str, backbone: Backbone, room: int) -> tuple[Ids, ...]:
-        """The pieces of the exemplars of each type, as many whole questions as have room."""
+        """The subwords of the exemplars of each type, as many whole questions as have room."""
         from xlt.data.prompt import encode_texts
 
         if not self.options.exemplars:
@@ -320,9 +320,9 @@ class QuestionGeneration(Task):
         return self._noted(made, outputs["cut"].tolist())
 
     def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
-        from xlt.model.seq2seq import consensus
+        from xlt.model.seq2seq import minimum_bayes_risk
 
-        return consensus(outputs)
+        return minimum_bayes_risk(outputs)
 
     # Evaluation ----------------------------------------------------------------------------
 

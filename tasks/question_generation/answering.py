@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
 
 LONGEST = 40
-"""Pieces of an answer."""
+"""Subwords of an answer."""
 _BATCH = 16
 
 
@@ -88,7 +88,7 @@ class Answerer:
 
 
 def _best(starts: Any, ends: Any, inside: Any) -> tuple[float, int, int]:
-    """Score, first and last piece of the best answer; both 0 where "none" (piece 0) is better."""
+    """Score, first and last subword of the best answer; both 0 where "none" (subword 0) wins."""
     length = len(starts)
     scores = starts[:, None] + ends[None, :]
     first, last = np.indices((length, length))

@@ -22,7 +22,7 @@ from xlt.task import Labels
 class QuestionGenerator(Seq2Seq):
     """A generator that is shown exemplars.
 
-    type_loss: weight of the classifier's loss, relative to that of a question's pieces.
+    type_loss: weight of the classifier's loss, relative to that of a question's subwords.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class QuestionGenerator(Seq2Seq):
         return {"loss": over_items(sums, labels, num_items_in_batch, weights)}
 
     def shown(self, input_ids: torch.Tensor, exemplars: torch.Tensor) -> torch.Tensor:
-        """The windows with exemplars (windows, length) after their first special pieces."""
+        """The windows with exemplars (windows, length) after their first special subwords."""
         begin, rest = input_ids[:, : self.prefix], input_ids[:, self.prefix :]
         ids = torch.cat([begin, exemplars, rest], 1)
         # Both parts have padding of their own: all of it goes to the end.

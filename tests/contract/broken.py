@@ -177,7 +177,7 @@ TASKS = {
     "weighting": (IgnoresWeights, "the weighted sum: "),
     "ignored": (LearnsFromPadding, "the loss of ignored targets is 1.0"),
     "prediction": (Unordered, "came out where"),
-    "windows": (Truncating, "lost .* pieces of input_ids"),
+    "windows": (Truncating, "lost .* subwords of input_ids"),
     "independence": (CopiesGold, "is predicted differently when its gold is removed"),
     "saving": (LoadsAnew, "saving and loading changed encoder.classifier"),
     "growth": (ForgetsOnGrowth, "growing by nothing changed encoder.classifier"),

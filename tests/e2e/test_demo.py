@@ -38,7 +38,7 @@ def test_the_demonstration(tmp_path, monkeypatch, capsys, forked):
     said = capsys.readouterr().out
     for labels in {labels for _, labels in demo.RUNS.values()}:
         assert labels in said
-    for words in ("dependency parsing", "ner", "unknown pieces", "Going through Indonesian"):
+    for words in ("dependency parsing", "ner", "unknown subwords", "Going through Indonesian"):
         assert words in said
     for name in demo.RUNS:
         run = demo.run_folder(tmp_path / "demo", name)

@@ -77,7 +77,7 @@ def test_a_record_of_many_windows_is_the_mean_of_its_parts(tmp_path):
     torch.testing.assert_close(found[::2], scores(backbone, model)[1:3])
 
 
-def test_alignment_leaves_out_padding_and_special_pieces(tmp_path):
+def test_alignment_leaves_out_padding_and_special_subwords(tmp_path):
     backbone, model = classifier(tmp_path, "umt5")
     alone = torch.cat([scores(backbone, model, [record]) for record in PAIRS])
     torch.testing.assert_close(alone, scores(backbone, model), rtol=1e-4, atol=1e-5)

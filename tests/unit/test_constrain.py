@@ -21,15 +21,15 @@ from xlt.model.tag_writer import TagWriter, TagWriting, collate_tagged, types
 from xlt.tasks.ner import NER
 
 END = 0
-PIECE = st.integers(1, 5)
-WORDS = st.lists(st.lists(PIECE, min_size=1, max_size=3).map(tuple), max_size=6)
+SUBWORD = st.integers(1, 5)
+WORDS = st.lists(st.lists(SUBWORD, min_size=1, max_size=3).map(tuple), max_size=6)
 TAG = st.lists(st.integers(4, 8), min_size=1, max_size=3).map(tuple)
 TAGS = st.lists(st.tuples(TAG, TAG), max_size=3)
-"""Pieces 4 and 5 are in words and in tags: much is ambiguous."""
+"""Subwords 4 and 5 are in words and in tags: much is ambiguous."""
 
 
 def say(automaton, choose, limit):
-    """An output, each piece chosen from what is allowed."""
+    """An output, each subword chosen from what is allowed."""
     state, said = automaton.start, []
     while not said or said[-1] != END:
         allowed = automaton.allowed(state, limit - len(said))
@@ -81,9 +81,9 @@ def test_every_labelling_can_be_said(words, tags, data):
         output += [p for kind, start, _ in gold if start == position for p in tags[kind][0]]
         output += [*words[position]] if position < len(words) else []
     state = automaton.start
-    for number, piece in enumerate([*output, END]):
-        assert piece in automaton.allowed(state, automaton.longest() - number)
-        state = automaton.step(state, piece)
+    for number, subword in enumerate([*output, END]):
+        assert subword in automaton.allowed(state, automaton.longest() - number)
+        state = automaton.step(state, subword)
     assert [reading for reading, _, _ in state] == [DONE]
     assert len(output) + 1 <= automaton.longest()
     if not {*sum(words, ())} & {p for pair in tags for tag in pair for p in tag}:
@@ -106,7 +106,7 @@ def test_room_for_the_end_is_kept():
     automaton = CopyTags([(1,), (2,)], [((7,), (8,))], END)
     assert automaton.allowed(automaton.start, 3) == [1]
     assert automaton.allowed(automaton.start, 5) == [1, 7]
-    with pytest.raises(XltError, match="needs 3 pieces, the decoder can write 2"):
+    with pytest.raises(XltError, match="needs 3 subwords, the decoder can write 2"):
         Constrained([automaton], 1, 2)
 
 
@@ -124,9 +124,9 @@ def test_rows_follow_their_own_automata(records, tags, beams, seed):
         scores = process(ids, torch.from_numpy(draw.normal(size=(len(ids), 10))))
         assert scores.isfinite().any(1).all()
         following = scores.argmax(1)
-        for row, piece in enumerate(following.tolist()):
-            said = [*ids[row, 1:].tolist(), piece]
-            if piece == END and said.count(END) == 1:
+        for row, subword in enumerate(following.tolist()):
+            said = [*ids[row, 1:].tolist(), subword]
+            if subword == END and said.count(END) == 1:
                 finished.setdefault(row // beams, said)
         ids = torch.cat([ids, following[:, None]], 1)
         order = [r * beams + int(draw.integers(0, beams)) for r in range(len(records))

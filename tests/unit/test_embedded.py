@@ -195,7 +195,7 @@ def test_a_language_that_it_has_never_seen(mini):
     assert told("kat", READ, encoder=str(mini)) == []
 
 
-def test_text_in_a_script_without_pieces(mini):
+def test_text_in_a_script_without_subwords(mini):
     unseen, script = told("chr", CHEROKEE)
     share, scripts = unknown_pieces(CHEROKEE, Backbone("xlt-mini", Model()).tokenizer)
     assert share > 0.3

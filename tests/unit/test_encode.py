@@ -139,7 +139,7 @@ def test_a_tokenizer_without_a_fast_backend():
 
 
 def test_a_script_that_lacks_the_letter_a():
-    # Without an unknown piece, BPE gives nothing for a character it does not know.
+    # Without an unknown subword, BPE gives nothing for a character it does not know.
     tokenizer = Tokenizer(models.BPE(vocab={"<s>": 0, "</s>": 1, "的": 2}, merges=[]))
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 0))
     encoder = WordEncoder(PreTrainedTokenizerFast(tokenizer_object=tokenizer), 8)

@@ -35,12 +35,12 @@ def frame(limit, prefix=(1,), suffix=(2,)):
     return Frame(np.array(prefix, np.int32), np.array(suffix, np.int32), 9, 0, limit)
 
 
-PIECES = np.arange(100, 112, dtype=np.int32)
+SUBWORDS = np.arange(100, 112, dtype=np.int32)
 OWNERS = np.array([0, 0, 1, 2, 2, 3, 4, 5, 5, 5, 6, 7], np.int32)
 
 
 def test_a_marked_sentence():
-    found = mark(PIECES, OWNERS, 8, (2, 4), frame(64))
+    found = mark(SUBWORDS, OWNERS, 8, (2, 4), frame(64))
     assert [w.tolist() for w in found.windows] == [
         [1, 100, 101, 102, 9, 103, 104, 105, 9, 106, 107, 108, 109, 110, 111, 2]
     ]
@@ -51,11 +51,11 @@ def test_a_marked_sentence():
 @pytest.mark.parametrize("trigger", [(0, 1), (2, 4), (5, 6), (7, 8), (0, 8)])
 @pytest.mark.parametrize("limit", [4, 8, 10, 13])
 def test_windows_of_a_marked_sentence(limit, trigger):
-    found = mark(PIECES, OWNERS, 8, trigger, frame(limit))
+    found = mark(SUBWORDS, OWNERS, 8, trigger, frame(limit))
     assert all(len(w) <= limit for w in found.windows)
     owned = [(p, o) for w, of in zip(found.windows, found.word_of, strict=True)
              for p, o in zip(w.tolist(), of.tolist(), strict=True) if o >= 0]  # fmt: skip
-    assert owned == list(zip(PIECES.tolist(), OWNERS.tolist(), strict=True))
+    assert owned == list(zip(SUBWORDS.tolist(), OWNERS.tolist(), strict=True))
     if limit >= 10 and trigger != (0, 8):
         assert all((w == 9).sum() >= 2 for w in found.windows), "a window hides the trigger"
 

@@ -11,7 +11,7 @@ from xlt.config.schema import Model
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.constrain import FillSlots
-from xlt.model.tag_writer import word_pieces
+from xlt.model.tag_writer import word_subwords
 from xlt.tasks.event_extraction import EventExtraction
 from xlt.tasks.event_extraction.records import apart, place_of
 
@@ -35,7 +35,7 @@ def test_targets_are_filled_templates(backbone):
     roles = [tag[2:] for tag in labels["role"] if tag.startswith("B-")]
     flat = [tuple(ids) for ids in model.config.role_token_id]
     tags = list(zip(flat[::2], flat[1::2], strict=True))
-    words = word_pieces(batch["copy_input_ids"], backbone.pad_id)
+    words = word_subwords(batch["copy_input_ids"], backbone.pad_id)
     targets = [row for example in examples for row in example.inputs["targets"]]
     for event, (sentence, start, stop) in enumerate(batch["events"].tolist()):
         own = [role for role in batch["slots"][event].tolist() if role >= 0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from xlt.config.schema import LanguageData, Reference
-from xlt.typology.holdings import Holding, describe, note, of_cards, of_config
+from xlt.typology.holdings import CorpusSize, describe, note, of_cards, of_config
 
 
 def test_a_card_says_what_it_has_and_whether_it_is_here(monkeypatch, tmp_path):
@@ -49,13 +49,13 @@ def data(*references: object) -> LanguageData:
 def test_what_a_config_does_not_say_yet_is_unknown(tmp_path):
     path = tmp_path / "train.conllu"
     path.write_bytes(b"x" * 100)
-    assert of_config("ind", data(path)) == Holding(100, True, (str(path),))
+    assert of_config("ind", data(path)) == CorpusSize(100, True, (str(path),))
     assert of_config("ind", data("hf:some/thing:train")) is None
     assert of_config("ind", data(path, "elsewhere.conllu")) is None
 
 
 def test_little_is_pointed_out():
-    held = {"ind": Holding(50_000, True, ("a",)), "eng": Holding(9_000_000, True, ("b",))}
+    held = {"ind": CorpusSize(50_000, True, ("a",)), "eng": CorpusSize(9_000_000, True, ("b",))}
     assert "0.1 MB" in note(held, "ind", "Indonesian")[0]
     assert note(held, "eng", "English") == []
     assert describe(held, "xxx") is None

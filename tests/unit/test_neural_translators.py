@@ -18,7 +18,7 @@ from xlt.projection.translate.transformers import Transformers, TransformersOpti
 
 LETTERS = "▁abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,"
 UNUSED = [f"{a}{b}" for a in "abcdefghij" for b in "abcdefghijklmnopqrstuvwxyz"]
-"""A tokenizer with more codes than pieces would be refused."""
+"""A tokenizer with more codes than subwords would be refused."""
 SHAPE = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2,
          "decoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16,
          "max_position_embeddings": 40}  # fmt: skip
@@ -30,7 +30,7 @@ def save(model, folder: Path) -> None:
 
 
 def spm(folder: Path, name: str) -> dict[str, int]:
-    """A sentencepiece model of single letters; its pieces."""
+    """A sentencepiece model of single letters; its subwords."""
     import sentencepiece
 
     stream = io.BytesIO()
@@ -46,8 +46,8 @@ def spm(folder: Path, name: str) -> dict[str, int]:
 def nllb(folder: Path) -> None:
     from transformers import M2M100Config, M2M100ForConditionalGeneration, NllbTokenizer
 
-    pieces = ["<s>", "<pad>", "</s>", "<unk>", *LETTERS, *UNUSED]
-    tokenizer = NllbTokenizer(vocab={p: n for n, p in enumerate(pieces)}, merges=[])
+    subwords = ["<s>", "<pad>", "</s>", "<unk>", *LETTERS, *UNUSED]
+    tokenizer = NllbTokenizer(vocab={p: n for n, p in enumerate(subwords)}, merges=[])
     tokenizer.save_pretrained(folder)
     save(M2M100ForConditionalGeneration(M2M100Config(vocab_size=len(tokenizer), **SHAPE)), folder)
 
@@ -55,17 +55,17 @@ def nllb(folder: Path) -> None:
 def m2m100(folder: Path) -> None:
     from transformers import M2M100Config, M2M100ForConditionalGeneration, M2M100Tokenizer
 
-    pieces = [
+    subwords = [
         "<s>",
         "<pad>",
         "</s>",
         "<unk>",
         *(p for p in spm(folder, "spm.model") if len(p) == 1),
     ]
-    (folder / "vocab.json").write_text(json.dumps({p: n for n, p in enumerate(pieces)}))
+    (folder / "vocab.json").write_text(json.dumps({p: n for n, p in enumerate(subwords)}))
     tokenizer = M2M100Tokenizer(str(folder / "vocab.json"), str(folder / "spm.model"))
     tokenizer.save_pretrained(folder)
-    config = M2M100Config(vocab_size=len(pieces) + 110, **SHAPE)
+    config = M2M100Config(vocab_size=len(subwords) + 110, **SHAPE)
     save(M2M100ForConditionalGeneration(config), folder)
 
 
@@ -74,14 +74,14 @@ def marian(folder: Path, codes: tuple[str, ...] = (">>spa<<", ">>fra<<", ">>ita<
 
     letters = [p for p in spm(folder, "source.spm") if len(p) == 1]
     (folder / "target.spm").write_bytes((folder / "source.spm").read_bytes())
-    pieces = ["</s>", "<unk>", *codes, *letters, "<pad>"]
-    (folder / "vocab.json").write_text(json.dumps({p: n for n, p in enumerate(pieces)}))
+    subwords = ["</s>", "<unk>", *codes, *letters, "<pad>"]
+    (folder / "vocab.json").write_text(json.dumps({p: n for n, p in enumerate(subwords)}))
     (folder / "tokenizer_config.json").write_text(
         json.dumps({"tokenizer_class": "MarianTokenizer", "source_lang": "eng",
                     "target_lang": "roa" if codes else "spa", "model_max_length": 40})
     )  # fmt: skip
-    pad = len(pieces) - 1
-    config = MarianConfig(vocab_size=len(pieces), pad_token_id=pad, eos_token_id=0,
+    pad = len(subwords) - 1
+    config = MarianConfig(vocab_size=len(subwords), pad_token_id=pad, eos_token_id=0,
                           decoder_start_token_id=pad, forced_eos_token_id=0, **SHAPE)  # fmt: skip
     save(MarianMTModel(config), folder)
 
@@ -94,8 +94,10 @@ def madlad(folder: Path) -> None:
     from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
-    pieces = ["<pad>", "</s>", "<unk>", *LETTERS]
-    tokenizer = Tokenizer(models.Unigram([(p, -float(n)) for n, p in enumerate(pieces)], unk_id=2))
+    subwords = ["<pad>", "</s>", "<unk>", *LETTERS]
+    tokenizer = Tokenizer(
+        models.Unigram([(p, -float(n)) for n, p in enumerate(subwords)], unk_id=2)
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.add_tokens(
         [AddedToken(f"<2{code}>", normalized=False) for code in ("es", "eu", "de")]
@@ -170,8 +172,8 @@ def test_the_model_is_told_its_languages(family, source, forced, prefix, folder)
     translator = make(folder(family))
     assert translator.direction("eng", "spa") == (prefix, source, forced)
     ids = translator._encode("A cat.", translator.direction("eng", "spa"))
-    pieces = translator.tokenizer.convert_ids_to_tokens(ids)
-    marks = [p for p in pieces if len(p) > 1 and p not in ("</s>", "<s>", "<unk>")]
+    subwords = translator.tokenizer.convert_ids_to_tokens(ids)
+    marks = [p for p in subwords if len(p) > 1 and p not in ("</s>", "<s>", "<unk>")]
     assert marks == [x for x in (source if family != "m2m100" else "__en__", prefix.strip()) if x]
 
 
@@ -182,7 +184,7 @@ def test_languages_that_a_model_does_not_know(folder) -> None:
         assert "Spanish" in str(error.value.fix)
     with pytest.raises(XltError, match="source language is English, not German"):
         make(folder("bilingual")).check("deu", "spa")
-    with pytest.raises(XltError, match="no piece 'spa_Cyrl'") as error:
+    with pytest.raises(XltError, match="no subword 'spa_Cyrl'") as error:
         make(folder("nllb"), target_code="spa_Cyrl").check("eng", "spa")
     assert "did you mean" in str(error.value.fix)
     assert make(folder("nllb"), target_code="zho_Hant").direction("eng", "zho").forced == "zho_Hant"
@@ -228,13 +230,13 @@ def test_the_identity_is_of_the_content(folder, tmp_path: Path) -> None:
 def test_codes_of_nllb() -> None:
     scheme = scheme_of(FAIRSEQ_LANGUAGE_CODES)
     assert scheme is SCHEMES[0]
-    for language, piece in {
+    for language, subword in {
         "zho": "zho_Hans", "ara": "arb_Arab", "swa": "swh_Latn", "nor": "nob_Latn",
         "fas": "pes_Arab", "aze": "azj_Latn", "fil": "tgl_Latn", "est": "est_Latn",
         "ful": "fuv_Latn", "msa": "zsm_Latn", "ind": "ind_Latn", "kas": "kas_Arab",
         "min": "min_Latn", "yue": "yue_Hant", "srp": "srp_Cyrl", "eus": "eus_Latn",
     }.items():  # fmt: skip
-        assert code_for(FAIRSEQ_LANGUAGE_CODES, scheme, language, where="x") == piece
+        assert code_for(FAIRSEQ_LANGUAGE_CODES, scheme, language, where="x") == subword
     assert scheme_of(["a", "b", "<pad>"]) is None
     with pytest.raises(XltError, match="no code for hbs"):  # which of three?
         code_for(FAIRSEQ_LANGUAGE_CODES, scheme, "hbs", where="x")
@@ -265,7 +267,7 @@ def test_ctranslate2_gives_what_transformers_gives(family: str, folder, tmp_path
     translator.check("eng", "spa")
     expected = make(source, beams=1).translate(TEXTS, "eng", "spa")
     found = translator.translate(TEXTS, "eng", "spa")
-    # Random models never end by themselves, and where the two are cut off differs by a piece.
+    # Random models never end by themselves, and where the two are cut off differs by a subword.
     for one, other in zip(found, expected, strict=True):
         assert one.text[:20] == other.text[:20]
     assert str(converted) not in translator.identity("eng", "spa")

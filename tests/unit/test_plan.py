@@ -107,7 +107,7 @@ def test_the_shape_of_any_encoder_is_counted_without_weights(tmp_path, kind):
 
 SHAPE = Shape(192_000_000, 250_000, 86_000_000, 12, 768, 12)
 MACHINE = Machine("cpu", "bf16", 2, 1e-5, 2e-5, 1e10, 16.0, 8.0)
-LOAD = Load(pieces=100_000, records=5_000, evaluated=0)
+LOAD = Load(subwords=100_000, records=5_000, evaluated=0)
 
 
 def cost(training=None, model=None, kept=30_000):

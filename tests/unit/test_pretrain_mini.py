@@ -109,7 +109,7 @@ def test_a_tree_is_carried_as_far_as_links_lead(tokenizer):
     translation = words_of(tokenizer, "catu seesu")
 
     def links(*pairs: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """All pieces of two words with each other."""
+        """All subwords of two words with each other."""
         found = [
             (i, j)
             for a, b in pairs

@@ -1,4 +1,4 @@
-"""Parts of a projection on disk, its report, and projected portions as training data."""
+"""Parts of a projection on disk, its report, and projected data_splits as training data."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from test_projector import SENTENCES, Failing, records, settings
 from xlt.errors import XltError
 from xlt.projection import store
 from xlt.projection.project import Projector
-from xlt.projection.report import Yield, lines, movement
+from xlt.projection.report import ProjectionStatistics, lines, movement
 from xlt.runs.plan import plan
 from xlt.runs.sources import Sources
 from xlt.tasks.ner import NER
 from xlt.testing import translation
-from xlt.transfer.stage import Portion
+from xlt.transfer.stage import DataSplit
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +132,7 @@ def test_encoded_and_decoded():
 
 def test_yield():
     unknown = [*records(), *records(["Ana/B-PER (Eva)/B-ORG !/O"])]  # split into two words
-    counted = Yield()
+    counted = ProjectionStatistics()
     found = list(counted.watch(projector().stream(unknown)))
     assert len(found) == 5
     report = counted.as_dict()
@@ -146,7 +146,7 @@ def test_yield():
     text = "\n".join(lines(report))
     assert "5 of 5 records (100.0 %), 5 of 6 labels (83.3 %)" in text
     assert "unaligned" in text
-    empty = Yield().as_dict()
+    empty = ProjectionStatistics().as_dict()
     assert lines(empty) == ["0 of 0 records (–), 0 of 0 labels (–)"]
 
 
@@ -216,7 +216,7 @@ def test_nothing_left(world):
     translation.translators.register("nothing", Nothing)
     run = Stages(projection_config(world, projection={**translation.SETTINGS, **strict}))
     with pytest.raises(XltError, match=r"nothing of the train data of eng is left in jav.*empty"):
-        run.sources.load(Portion("jav", "train", projected_from="eng"))
+        run.sources.load(DataSplit("jav", "train", projected_from="eng"))
     translation.translators.unregister("nothing")
 
 

@@ -238,7 +238,7 @@ def test_plain_text_does_not_say_the_answer():
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
-    """It reads 64 pieces at once."""
+    """It reads 64 subwords at once."""
     from tiny import make_encoder
 
     from xlt.config.schema import Model
@@ -367,7 +367,7 @@ def test_output_is_a_training_set_with_reasons(tmp_path):
 
 @pytest.fixture(scope="module")
 def answerer(tmp_path_factory):
-    """A question answering model that answers with the piece of the context most like "London"."""
+    """A model that answers with the subword of the context most like "London"."""
     import torch
     from small import all_texts
     from tiny import make_encoder

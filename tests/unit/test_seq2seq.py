@@ -13,11 +13,11 @@ from xlt.config.schema import Lora, Model, Training
 from xlt.data.prompt import PromptEncoder, collate_prompts, collate_targets, encode_texts
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
-from xlt.model.decoder import end_id, language_pieces
+from xlt.model.decoder import end_id, language_subwords
 from xlt.model.generation import Generation
 from xlt.model.lora import add_lora
-from xlt.model.seq2seq import Seq2Seq, consensus, join_windows, texts
-from xlt.model.vocabulary import PIECES, Trimmed
+from xlt.model.seq2seq import Seq2Seq, join_windows, minimum_bayes_risk, texts
+from xlt.model.vocabulary import SUBWORDS, Trimmed
 from xlt.training.optim import DECODER, EMBEDDINGS, freeze, parameter_groups, part_of
 
 SMALL = {"d_model": 16, "num_layers": 1, "d_kv": 8, "d_ff": 32, "num_heads": 2}
@@ -70,8 +70,8 @@ def prompts(given, bodies=PROMPTS, **options):
 
 
 def targets(given, bodies=PROMPTS):
-    pieces = [[*ids, end_id(given)] for ids in encode_texts(given.tokenizer, bodies)]
-    return collate_targets(pieces, given.pad_id)
+    subwords = [[*ids, end_id(given)] for ids in encode_texts(given.tokenizer, bodies)]
+    return collate_targets(subwords, given.pad_id)
 
 
 def test_saved_model_generates_the_same_without_xlt(folder, tmp_path):
@@ -89,7 +89,7 @@ def test_saved_model_generates_the_same_without_xlt(folder, tmp_path):
     assert len(texts(given.tokenizer, found["output_ids"], found["lengths"])) == len(PROMPTS)
 
 
-def test_pieces_of_an_encoder_become_text_again(tmp_path):
+def test_subwords_of_an_encoder_become_text_again(tmp_path):
     """Also where spaces are only the first thing that its tokenizer looks at, as xlt-mini's."""
     from tokenizers import pre_tokenizers
 
@@ -189,7 +189,7 @@ def test_trimmed_generation_is_the_same_and_leaves_the_model_as_it_was(folder):
     assert torch.equal(model(**batch)["output_ids"], expected["output_ids"])
 
 
-def test_only_kept_pieces_are_generated(folder):
+def test_only_kept_subwords_are_generated(folder):
     model, given = generator(folder)
     few = encode_texts(given.tokenizer, ["Rome near Medan"])[0]
     vocabulary = Trimmed(model.encoder, given.tokenizer, few)
@@ -211,7 +211,7 @@ def test_a_trained_vocabulary_is_remembered(tmp_path):
     vocabulary = Trimmed(model.encoder, given.tokenizer, few)
     info = ModelInfo("ner", {}, {}, str(folder), given.max_length)
     save_model(model, info, given.tokenizer, tmp_path / "saved", vocabulary)
-    assert (tmp_path / "saved" / PIECES).is_file()
+    assert (tmp_path / "saved" / SUBWORDS).is_file()
     again, _ = generator(tmp_path / "saved")
     assert again.known.tolist() == vocabulary.kept.tolist()
     assert again.encoder.get_input_embeddings().weight.shape[0] == len(given.tokenizer)
@@ -269,7 +269,7 @@ def test_taggers_have_no_decoder_to_freeze(tmp_path):
         freeze(tagger, ["decoder"])
 
 
-def test_language_pieces():
+def test_language_subwords():
     class Tokenizer:
         all_special_tokens = (
             "<s>",
@@ -284,7 +284,7 @@ def test_language_pieces():
         def convert_tokens_to_ids(self, text):
             return self.all_special_tokens.index(text)
 
-    assert language_pieces(Tokenizer()) == {"ind": 1, "jav": 3, "swa": 4, "eus": 5}
+    assert language_subwords(Tokenizer()) == {"ind": 1, "jav": 3, "swa": 4, "eus": 5}
 
 
 def test_consensus_takes_what_most_say():
@@ -298,12 +298,12 @@ def test_consensus_takes_what_most_say():
     a = output([5, 6, 7], [1, 2, 3])
     b = output([5, 6, 9, 9], [4, 4, 4, 4])
     c = output([8, 8, 8], [4, 4, 4])
-    found = consensus([a, b, c])
+    found = minimum_bayes_risk([a, b, c])
     assert found["output_ids"][0].tolist() == [5, 6, 9, 9]
     assert found["output_ids"][1][: found["lengths"][1]].tolist() == [4, 4, 4, 4]
 
 
-def test_pieces_of_the_input_are_favoured(folder):
+def test_subwords_of_the_input_are_favoured(folder):
     model, given = generator(folder, copy_bias=True, beams=2)
     batch = prompts(given, ["Rome", "Siti lihat"])
     own = [{*row.tolist()} for row in batch["input_ids"]]

@@ -16,7 +16,7 @@ from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.constrain import FillSlots
 from xlt.model.slot_writer import encode_slots, proposals
-from xlt.model.tag_writer import word_pieces
+from xlt.model.tag_writer import word_subwords
 from xlt.projection.candidates import Candidates
 from xlt.projection.pair import AlignedPair
 from xlt.projection.project import Projector
@@ -50,7 +50,7 @@ def test_targets_are_what_may_be_said(backbone, model):
     batch = TASK.collate([example])
     flat = [tuple(ids) for ids in model.config.tag_token_id]
     tags = list(zip(flat[::2], flat[1::2], strict=True))
-    (words,) = word_pieces(batch["copy_input_ids"], backbone.pad_id)
+    (words,) = word_subwords(batch["copy_input_ids"], backbone.pad_id)
     slots = [tags[kind] for kind in batch["slots"][0].tolist()]
     automaton = FillSlots(words, slots, tuple(model.config.none_token_id), model.end_id)
     assert automaton.spans(example.inputs["target"].tolist()) == [[(0, 1)], [(2, 5)]]
@@ -79,13 +79,13 @@ def test_every_output_fills_the_slots_it_was_asked_for(backbone, model):
 
 def test_spans_within_a_word_are_the_word(backbone):
     encoded = backbone.words([Text.from_words(WORDS)])
-    (example,) = encode_slots(encoded, [[Span("LOC", 2, 3)]], backbone, None, "pieces")
+    (example,) = encode_slots(encoded, [[Span("LOC", 2, 3)]], backbone, None, "subwords")
     owners = example.inputs["owners"].tolist()
     assert len(example.inputs["units"]) == len(owners) > len(WORDS)
     inside = next(i for i in range(1, len(owners)) if owners[i] == owners[i - 1])
     filled = torch.tensor([[[inside, inside + 1], [-1, -1]]])
     word = owners[inside]
-    assert proposals(filled, example, LABELS, "pieces") == [Span("LOC", word, word + 1)]
+    assert proposals(filled, example, LABELS, "subwords") == [Span("LOC", word, word + 1)]
 
 
 def test_a_trained_model_proposes_what_the_source_has(tmp_path, monkeypatch):

@@ -37,7 +37,9 @@ def config(world, tmp_path):
 def key(path) -> str:
     run = Stages(path)
     stage = run.plan[0]
-    train, dev = ([run.runner.load(p) for p in portions] for portions in (stage.train, stage.dev))
+    train, dev = (
+        [run.runner.load(p) for p in data_splits] for data_splits in (stage.train, stage.dev)
+    )
     return run.runner.key(stage, None, train, dev)
 
 

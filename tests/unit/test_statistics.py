@@ -142,8 +142,10 @@ def test_score_table():
             },
         },
     ]
-    pieces = {"jav": {"test": {"fertility": 1.804, "unknown_pieces": 0.0012, "truncated_words": 0}}}
-    table = score_table(summary, pieces)
+    subwords = {
+        "jav": {"test": {"fertility": 1.804, "unknown_pieces": 0.0012, "truncated_words": 0}}
+    }
+    table = score_table(summary, subwords)
     assert table.rows[0] == (
         *("jav", "test", "dev:ind", "3", "79.1 ± 0.4 [77.0, 81.2]", "87.1"),
         *("1.80", "0.12 %", "0"),

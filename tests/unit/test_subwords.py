@@ -254,7 +254,7 @@ def test_special_text_is_its_letters(name):
         assert tokenizer.unk_token_id not in ids
 
 
-def test_unigram_looks_no_control_piece_up():
+def test_unigram_looks_no_control_subword_up():
     """`encode_special_tokens` alone leaves `</s>` in the vocabulary, where Unigram finds it."""
     tokenizer = FAMILIES["t5"]()
     tokenizer.backend_tokenizer.encode_special_tokens = True

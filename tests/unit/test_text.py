@@ -107,7 +107,7 @@ def encoder(tmp_path_factory):
 def test_neighbours_are_where_the_same_sentences_are(encoder, monkeypatch):
     monkeypatch.setattr("xlt.typology.neighbours.NEAREST", 1)
     found = Encoder(encoder).neighbours(ENGLISH, {"ind": INDONESIAN, "eng": ENGLISH})
-    assert found["eng"] > 0.9  # all but the pieces that were left out to make both texts equal
+    assert found["eng"] > 0.9  # all but the subwords that were left out to make both texts equal
 
 
 def test_the_larger_text_has_no_more_neighbours(encoder):
@@ -118,14 +118,14 @@ def test_the_larger_text_has_no_more_neighbours(encoder):
     assert many["ind"] < one["ind"] + 0.25
 
 
-def test_with_an_encoder_pieces_and_neighbours(encoder):
+def test_with_an_encoder_subwords_and_neighbours(encoder):
     found = evidence(JAVANESE, TEXTS, {}, encoder)
     assert set(found.measures) == {"pieces", "neighbours"}
     assert found.measures["pieces"]["ind"] > found.measures["pieces"]["eng"]
     model = Encoder(encoder)
     vectors = model.vectors(JAVANESE)
-    # No special piece is among them, and all have length one.
-    assert len(vectors) == model.pieces(JAVANESE).total()
+    # No special subword is among them, and all have length one.
+    assert len(vectors) == model.subwords(JAVANESE).total()
     assert vectors.norm(dim=1).tolist() == pytest.approx([1] * len(vectors), abs=1e-5)
 
 

@@ -15,7 +15,7 @@ from transformers import TrainerCallback
 from xlt.config.schema import Model, Training
 from xlt.data.batch import IGNORED
 from xlt.document import Tree
-from xlt.inference.predictor import Predictor, piece_table
+from xlt.inference.predictor import Predictor, subword_table
 from xlt.model.backbone import Backbone
 from xlt.model.task_model import summed_cross_entropy
 from xlt.tasks.dependency_parsing import DependencyParsing
@@ -24,7 +24,7 @@ from xlt.training import selected
 from xlt.training.callbacks import Selector
 from xlt.training.data import Data, weigh
 from xlt.training.trainer import TransferTrainer
-from xlt.transfer.stage import Portion
+from xlt.transfer.stage import DataSplit
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def gradients(folder, records, tmp_path, weights=None, **settings):
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     examples = task.encode(records, backbone, model.labels)
-    weigh(examples, [Data(Portion("eng", "train"), "", records, weights)])
+    weigh(examples, [Data(DataSplit("eng", "train"), "", records, weights)])
     training = Training(
         **{"batch_tokens": 90, "max_steps": 3, "max_grad_norm": 1e9, "learning_rate": 1e-3}
         | settings
@@ -181,8 +181,8 @@ def in_memory(monkeypatch):
     real = selected.save_model
 
     def save_model(model, info, tokenizer, folder, vocabulary=None):
-        pieces = None if vocabulary is None else piece_table(vocabulary)
-        predictor = Predictor(found["task"], model.eval(), 500, pieces=pieces)
+        subwords = None if vocabulary is None else subword_table(vocabulary)
+        predictor = Predictor(found["task"], model.eval(), 500, subwords=subwords)
         records = found["records"]
         backbone = Backbone(info.encoder, Model(encoder=info.encoder))
         examples = found["task"].encode(records, backbone, None)

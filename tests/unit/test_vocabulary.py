@@ -12,7 +12,7 @@ import transformers as hf
 from tokenizer_families import FAMILIES
 
 from xlt.errors import XltError
-from xlt.model.vocabulary import Trimmed, needed_pieces, read_kept, stored_weights
+from xlt.model.vocabulary import Trimmed, needed_subwords, read_kept, stored_weights
 
 SIZE = 97
 SMALL = {
@@ -307,7 +307,7 @@ def test_ids_there_and_back(tmp_path):
         [3, 96],
     ]
     assert vocabulary.unknown_seen == 2
-    with pytest.raises(XltError, match=r"2 pieces are not .* first is 6"):
+    with pytest.raises(XltError, match=r"2 subwords are not .* first is 6"):
         vocabulary.to_trimmed([5, 6, 7], strict=True)
     vocabulary.save(tmp_path / "vocabulary.safetensors")
     again = Trimmed(
@@ -321,13 +321,13 @@ def test_ids_there_and_back(tmp_path):
         read_kept(tmp_path / "vocabulary.safetensors")
 
 
-def test_needed_pieces():
-    found = needed_pieces([np.array([[5, 3], [5, 9]]), [], [1]], 10, keep=(0,))
+def test_needed_subwords():
+    found = needed_subwords([np.array([[5, 3], [5, 9]]), [], [1]], 10, keep=(0,))
     assert found.tolist() == [0, 1, 3, 5, 9]
     assert found.dtype == np.int32
-    with pytest.raises(XltError, match="gives piece 10, the encoder has 10"):
-        needed_pieces([[10]], 10)
-    assert needed_pieces([], 4).tolist() == []
+    with pytest.raises(XltError, match="gives subword 10, the encoder has 10"):
+        needed_subwords([[10]], 10)
+    assert needed_subwords([], 4).tolist() == []
 
 
 def test_what_was_not_kept_is_text_also_without_an_unknown_token():

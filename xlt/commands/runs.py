@@ -22,7 +22,7 @@ class _ListByDefault(typer.core.TyperGroup):
 app = typer.Typer(
     cls=_ListByDefault,
     rich_markup_mode=None,
-    help="Finished and unfinished runs; `xlt runs [FOLDER]` lists them.",
+    help="StageResult and unfinished runs; `xlt runs [FOLDER]` lists them.",
 )
 
 Root = Annotated[Path, typer.Argument(help="The folder of runs.")]

@@ -13,7 +13,7 @@ from xlt.console import console
 Model = Annotated[Path, typer.Argument(help="A run's folder, or a model folder in it.")]
 Run = Annotated[Path, typer.Argument(help="A run's folder.")]
 Language = Annotated[str | None, typer.Option(help="Code or English name.")]
-BatchTokens = Annotated[int, typer.Option(help="Pieces in a batch.", min=1)]
+BatchTokens = Annotated[int, typer.Option(help="Subwords in a batch.", min=1)]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -184,12 +184,12 @@ def _totals(found: dict[str, Any]) -> list[str]:
     else:
         lines = [
             f"encoder: {encoder['id']}, {encoder['parameters'] / 1e6:.1f} million parameters, "
-            f"{encoder['trained'] / 1e6:.1f} million with the pieces that the data need"
+            f"{encoder['trained'] / 1e6:.1f} million with the subwords that the data need"
         ]
     if machine is not None:
         lines.append(
             f"machine: {machine['device']}, {machine['threads']} threads, "
-            f"about {machine['pieces_per_second']:,} pieces a second in {machine['precision']}, "
+            f"about {machine['pieces_per_second']:,} subwords a second in {machine['precision']}, "
             f"{machine['free_gib']:.1f} of {machine['memory_gib']:.1f} GiB free"
         )
     if total["minutes"] is None:
@@ -227,13 +227,14 @@ def _evaluation(found: dict[str, Any]) -> list[str]:
         (name, f"{value:.2f}", "[{:.2f}, {:.2f}]".format(*found["interval"][name]))
         for name, value in found["metrics"].items()
     ]
-    pieces = found["pieces"]
+    subwords = found["pieces"]
     return [
         Table(("metric", "score", "95 % interval"), tuple(rows), frozenset((1, 2))).text(),
-        f"{found['records']} records of {found['data']}; {pieces['fertility']:.2f} pieces a word, "
-        f"{pieces['unknown_pieces']:.2%} unknown, {pieces['truncated_words']} words truncated",
+        f"{found['records']} records of {found['data']}; "
+        f"{subwords['fertility']:.2f} subwords a word, "
+        f"{subwords['unknown_pieces']:.2%} unknown, {subwords['truncated_words']} words truncated",
         *(f"note: {caveat}" for caveat in found["caveats"]),
-        *(f"warning: {text}" for text in pieces["warnings"]),
+        *(f"warning: {text}" for text in subwords["warnings"]),
     ]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from xlt.errors import XltError, flat
-from xlt.yaml.nodes import Node, Place, parse, read_text
+from xlt.yaml.nodes import Node, SourceLocation, parse, read_text
 
 COMMAND_LINE = "command line"
 
@@ -20,7 +20,7 @@ def read_layers(path: Path, problems: list[XltError]) -> list[Node]:
 
 
 def _read_chain(
-    path: Path, stated: Place | None, chain: list[Path], problems: list[XltError]
+    path: Path, stated: SourceLocation | None, chain: list[Path], problems: list[XltError]
 ) -> list[Node]:
     resolved = path.resolve()
     if resolved in chain:
@@ -88,7 +88,7 @@ def read_overrides(
 
     what, source, example: what they are, where they stand, and one of them, for errors.
     """
-    at = Place(source, None, Path.cwd())
+    at = SourceLocation(source, None, Path.cwd())
     layer = Node({}, at)
     for text in overrides:
         key, equals, value = text.partition("=")
@@ -124,7 +124,7 @@ def read_overrides(
     return layer if layer.value else None
 
 
-def _placed(node: Node, at: Place) -> Node:
+def _placed(node: Node, at: SourceLocation) -> Node:
     if isinstance(node.value, dict):
         return Node({key: _placed(child, at) for key, child in node.value.items()}, at)
     if isinstance(node.value, list):

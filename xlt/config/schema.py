@@ -111,7 +111,7 @@ class Model(Section):
     revision: str | None = None
     initialise: Literal["pretrained", "random"] = "pretrained"
     max_length: PositiveInt | None = Field(
-        default=None, description="pieces in a window; by default as many as the encoder takes"
+        default=None, description="subwords in a window; by default as many as the encoder takes"
     )
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = "auto"
     trim_vocabulary: bool = True
@@ -154,7 +154,7 @@ class Training(Section):
         "and kept, e.g. 0.98; by default none",
     )
     batch_tokens: PositiveInt = Field(
-        default=2048, description="pieces in a batch, padding included"
+        default=2048, description="subwords in a batch, padding included"
     )
     accumulate: PositiveInt = 1
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"

@@ -1,4 +1,4 @@
-"""Batches of about equal cost: similar lengths together, a budget of pieces instead of a count.
+"""Batches of about equal cost: similar lengths together, a budget of subwords instead of a count.
 
 The plan of all batches of a stage is a pure function of the lengths, the seed and the epoch, so
 a resumed run and a run on several processes see exactly the batches of an uninterrupted one.
@@ -119,7 +119,7 @@ def sample_by_temperature(
 class StepSampler:
     """All micro-batches of a stage for one process; a torch batch sampler.
 
-    budget:   pieces in an optimisation step, over all processes and passes.
+    budget:   subwords in an optimisation step, over all processes and passes.
     passes:   gradient accumulation: the parts a process computes one after the other.
     boundaries[e]: the number of steps done when epoch e ends.
     """

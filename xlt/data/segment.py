@@ -199,12 +199,12 @@ def _complete(text: str, spans: Iterable[Offsets]) -> list[Offsets]:
 
     All characters but white space are in exactly one word, and the words are as the module says.
     """
-    pieces: list[Offsets] = []
+    subwords: list[Offsets] = []
     before = 0
     for start, end in (*spans, (len(text), len(text))):
         for a, b in ((before, start), (start, end)):
             if a < b:
-                pieces += [match.span() for match in _NO_WHITE_SPACE.finditer(text, a, b)]
+                subwords += [match.span() for match in _NO_WHITE_SPACE.finditer(text, a, b)]
         before = end
     # Position within a user-perceived character → its end.
     end_of = {
@@ -214,7 +214,7 @@ def _complete(text: str, spans: Iterable[Offsets]) -> list[Offsets]:
         for position in range(match.start() + 1, match.end())
     }
     words: list[Offsets] = []
-    for start, end in pieces:
+    for start, end in subwords:
         start, end = end_of.get(start, start), end_of.get(end, end)
         if start >= end:
             continue

@@ -46,28 +46,28 @@ class Table:
 
 def score_table(
     summary: Sequence[Mapping[str, Any]],
-    pieces: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+    subwords: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
     metrics: Sequence[str] | None = None,
 ) -> Table:
     """One line a target, split and way of selecting.
 
     summary: {"target", "split", "selected_on", "metrics": {name: {"mean", "sd", "seeds"} and
         perhaps "low", "high"}} each.
-    pieces:  target → split → {"fertility", "unknown_pieces" (a share), "truncated_words"}.
+    subwords:  target → split → {"fertility", "unknown_pieces" (a share), "truncated_words"}.
     metrics: which ones, in order; by default all of the first line.
     """
     names = list(metrics if metrics is not None else summary[0]["metrics"] if summary else ())
     header = ["target", "split", "selected on", "seeds", *names]
     first_number = 3
-    if pieces is not None:
-        header += ["pieces/word", "unknown", "truncated"]
+    if subwords is not None:
+        header += ["subwords/word", "unknown", "truncated"]
     rows = []
     for line in summary:
         scores = [line["metrics"][name] for name in names]
         seeds = str(scores[0]["seeds"]) if scores else ""
         row = [line["target"], line["split"], line["selected_on"], seeds, *map(score_cell, scores)]
-        if pieces is not None:
-            row += _pieces(pieces.get(line["target"], {}).get(line["split"]))
+        if subwords is not None:
+            row += _subwords(subwords.get(line["target"], {}).get(line["split"]))
         rows.append(tuple(row))
     return Table(tuple(header), tuple(rows), frozenset(range(first_number, len(header))))
 
@@ -106,7 +106,7 @@ def score_cell(score: Mapping[str, Any]) -> str:
     return text
 
 
-def _pieces(statistics: Mapping[str, Any] | None) -> list[str]:
+def _subwords(statistics: Mapping[str, Any] | None) -> list[str]:
     if statistics is None:
         return ["", "", ""]
     return [

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Predictor:
     """A model ready to predict.
 
-    budget: pieces in a batch, padding included.
-    pieces: between the tokenizer and a trimmed vocabulary, or None.
+    budget: subwords in a batch, padding included.
+    subwords: between the tokenizer and a trimmed vocabulary, or None.
     """
 
     task: Task
@@ -33,7 +33,7 @@ class Predictor:
     budget: int
     precision: str = "fp32"
     device: str = "cpu"
-    pieces: PieceTable | None = None
+    subwords: SubwordTable | None = None
 
     def __call__(self, records: Sequence[Document], examples: Sequence[Example]) -> list[Document]:
         """Copies of the records with predicted annotation, in their order."""
@@ -50,15 +50,15 @@ class Predictor:
     @contextmanager
     def prepared(self, examples: Sequence[Example]) -> Iterator[None]:
         """A generator's vocabulary made smaller for these examples, unless it is already."""
-        if self.pieces is not None or not examples:
+        if self.subwords is not None or not examples:
             yield
             return
-        with self.model.narrowed(lambda: pieces_in(self.task, [examples])) as vocabulary:
-            self.pieces = None if vocabulary is None else piece_table(vocabulary)
+        with self.model.narrowed(lambda: subwords_in(self.task, [examples])) as vocabulary:
+            self.subwords = None if vocabulary is None else subword_table(vocabulary)
             try:
                 yield
             finally:
-                self.pieces = None
+                self.subwords = None
 
     def batches(
         self, examples: Sequence[Example]
@@ -103,13 +103,13 @@ class Predictor:
             for k, v in outputs.items()
             if isinstance(v, torch.Tensor)
         }
-        return untrimmed(found, self.pieces)
+        return untrimmed(found, self.subwords)
 
     def run(
         self, examples: Sequence[Example], work: Callable[[dict[str, torch.Tensor]], Any]
     ) -> Any:
         """What `work` makes of a batch, on the model's device and in its precision."""
-        batch = trimmed(self.task.collate(examples), self.pieces)
+        batch = trimmed(self.task.collate(examples), self.subwords)
         batch = {k: v.to(self.device) for k, v in batch.items() if k != "labels"}
         with (
             out_of_memory(
@@ -125,10 +125,10 @@ class Predictor:
 
 
 @dataclass(frozen=True)
-class PieceTable:
-    """Piece ids of the tokenizer ↔ rows of a trimmed vocabulary.
+class SubwordTable:
+    """Subword ids of the tokenizer ↔ rows of a trimmed vocabulary.
 
-    to_trimmed: (full vocabulary,), the unknown piece's row where a piece was not kept.
+    to_trimmed: (full vocabulary,), the unknown subword's row where a subword was not kept.
     to_full:    (trimmed vocabulary,)
     """
 
@@ -136,33 +136,37 @@ class PieceTable:
     to_full: torch.Tensor
 
 
-def trimmed(batch: dict[str, torch.Tensor], pieces: PieceTable | None) -> dict[str, torch.Tensor]:
-    """The batch with its piece ids (all that is called `input_ids`) in the trimmed vocabulary."""
-    if pieces is None:
+def trimmed(
+    batch: dict[str, torch.Tensor], subwords: SubwordTable | None
+) -> dict[str, torch.Tensor]:
+    """The batch with its subword ids (all that is called `input_ids`) in the trimmed vocabulary."""
+    if subwords is None:
         return batch
-    table = pieces.to_trimmed
+    table = subwords.to_trimmed
     return {k: table[v] if k.endswith("input_ids") else v for k, v in batch.items()}
 
 
 def untrimmed(
-    outputs: dict[str, torch.Tensor], pieces: PieceTable | None
+    outputs: dict[str, torch.Tensor], subwords: SubwordTable | None
 ) -> dict[str, torch.Tensor]:
-    """A model's outputs with their piece ids (all that is called `output_ids`) the tokenizer's."""
-    if pieces is None:
+    """A model's outputs with their subword ids (what is called `output_ids`) the tokenizer's."""
+    if subwords is None:
         return outputs
-    return {k: pieces.to_full[v] if k.endswith("output_ids") else v for k, v in outputs.items()}
+    return {k: subwords.to_full[v] if k.endswith("output_ids") else v for k, v in outputs.items()}
 
 
-def piece_table(vocabulary: Trimmed) -> PieceTable:
+def subword_table(vocabulary: Trimmed) -> SubwordTable:
     """As `trimmed` and `untrimmed` take it."""
-    return PieceTable(
+    return SubwordTable(
         torch.from_numpy(vocabulary.table.astype(np.int64)),
         torch.from_numpy(vocabulary.kept.astype(np.int64)),
     )
 
 
-def pieces_in(task: Task, sets: Sequence[Sequence[Example]]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Every piece id that these examples need, sorted."""
+def subwords_in(
+    task: Task, sets: Sequence[Sequence[Example]]
+) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Every subword id that these examples need, sorted."""
     found = [np.zeros(0, np.int64)]
     for examples in sets:
         for begin in range(0, len(examples), 256):
@@ -172,5 +176,5 @@ def pieces_in(task: Task, sets: Sequence[Sequence[Example]]) -> np.ndarray[Any, 
 
 
 def shape_of(batch: Mapping[str, torch.Tensor]) -> tuple[int, ...]:
-    """(rows, pieces) of a batch."""
+    """(rows, subwords) of a batch."""
     return tuple(next(v.shape for k, v in batch.items() if k.endswith("input_ids")))

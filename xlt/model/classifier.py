@@ -117,9 +117,9 @@ class StandardClassifier(Classifier):
 class AlignedClassifier(Classifier):
     """Decomposable attention (Parikh et al. 2016, arXiv 1606.01933) over all layers of an encoder.
 
-    Each piece is compared with what it attends to in the other text; the mean and the maximum of
+    Each subword is compared with what it attends to in the other text; the mean and the maximum of
     the comparisons over each text are what is classified (Chen et al. 2017, arXiv 1609.06038,
-    section 3.3). Layers, the piece vectors among them, are scaled to the same size and mixed with
+    section 3.3). Layers, the subword vectors among them, are scaled to the same size and mixed with
     learnt weights (Peters et al. 2018, arXiv 1802.05365, equation 1).
     """
 
@@ -148,13 +148,15 @@ class AlignedClassifier(Classifier):
             input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True
         ).hidden_states
         shares = zip(self.mix.softmax(0), layers, strict=True)
-        pieces = torch.stack([share * _scaled(layer) for share, layer in shares]).sum(0)
+        subwords = torch.stack([share * _scaled(layer) for share, layer in shares]).sum(0)
         other = segments.unsqueeze(2) + segments.unsqueeze(1) == FIRST + SECOND
-        cosines = nn.functional.normalize(pieces, dim=-1)
+        cosines = nn.functional.normalize(subwords, dim=-1)
         scores = (cosines @ cosines.transpose(1, 2)).float() * self.sharpness.exp()
-        # A text without a piece is attended to by none.
+        # A text without a subword is attended to by none.
         attention = scores.masked_fill(~other, -1e4).softmax(-1) * other
-        compared = self.compare(self.dropout(_features(pieces, attention @ pieces))).relu().float()
+        compared = (
+            self.compare(self.dropout(_features(subwords, attention @ subwords))).relu().float()
+        )
         features = []
         for segment in (FIRST, SECOND):
             inside = (segments == segment).unsqueeze(-1)

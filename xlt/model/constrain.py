@@ -1,7 +1,7 @@
 """Generation that can only say what may be said: automata as a transformers LogitsProcessor.
 
-An automaton reads pieces one by one. Where pieces are ambiguous (a word that looks like a tag) it
-follows all readings at once; the first that reaches the end is what an output means.
+An automaton reads subwords one by one. Where subwords are ambiguous (a word that looks like a tag)
+it follows all readings at once; the first that reaches the end is what an output means.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from transformers import LogitsProcessor
 
 from xlt.errors import XltError
 
-Pieces = tuple[int, ...]
+Subwords = tuple[int, ...]
 
 Reading = tuple[int, ...]
 """A position in an automaton, between two moves."""
 
-Pending = tuple[Reading, Pieces, int]
-"""The reading after a move, the pieces of the move, and how many of them have come; the pieces are
-empty between moves."""
+Pending = tuple[Reading, Subwords, int]
+"""The reading after a move, the subwords of the move, and how many of them have come; there are
+no subwords between moves."""
 
 State = tuple[Pending, ...]
 
@@ -34,7 +34,7 @@ DONE: Reading = (-1,)
 class Automaton(ABC):
     """What an output may be. A state is a tuple of hashable readings, best first.
 
-    end: the piece that ends an output.
+    end: the subword that ends an output.
     """
 
     def __init__(self, end: int) -> None:
@@ -45,68 +45,70 @@ class Automaton(ABC):
     def initial(self) -> Reading: ...
 
     @abstractmethod
-    def moves(self, reading: Reading) -> Iterator[tuple[Pieces, Reading]]:
+    def moves(self, reading: Reading) -> Iterator[tuple[Subwords, Reading]]:
         """What may come next as a whole, and the reading after it; ((end,), DONE) ends."""
 
     @abstractmethod
     def longest(self) -> int:
-        """Pieces that an output is given."""
+        """Subwords that an output is given."""
 
     @abstractmethod
     def rest(self, reading: Reading) -> int:
-        """The fewest pieces, the end included, with which the output can still be completed."""
+        """The fewest subwords, the end included, with which the output can still be completed."""
 
     @cached_property
     def start(self) -> State:
         return ((self.initial, (), 0),)
 
-    def step(self, state: State, piece: int) -> State:
-        """The state after one more piece; empty if it was not allowed."""
+    def step(self, state: State, subword: int) -> State:
+        """The state after one more subword; empty if it was not allowed."""
         found: dict[Pending, None] = {}
         for reading, whole, done in state:
             if whole:
-                if whole[done] == piece:
+                if whole[done] == subword:
                     after = (reading, whole, done + 1)
                     found[after if done + 1 < len(whole) else (reading, (), 0)] = None
                 continue
-            for pieces, following in self._moves(reading):
-                if pieces[0] == piece:
-                    found[(following, pieces, 1) if len(pieces) > 1 else (following, (), 0)] = None
+            for subwords, following in self._moves(reading):
+                if subwords[0] == subword:
+                    found[(following, subwords, 1) if len(subwords) > 1 else (following, (), 0)] = (
+                        None
+                    )
         return tuple(found)
 
     def allowed(self, state: State, room: int) -> list[int]:
-        """The pieces that may follow where `room` more pieces are left, the end included."""
+        """The subwords that may follow where `room` more subwords are left, the end included."""
         found: dict[int, None] = {}
         for reading, whole, done in state:
             if whole:
                 if len(whole) - done + self.rest(reading) <= room:
                     found[whole[done]] = None
                 continue
-            for pieces, following in self._moves(reading):
-                if len(pieces) + self.rest(following) <= room:
-                    found[pieces[0]] = None
+            for subwords, following in self._moves(reading):
+                if len(subwords) + self.rest(following) <= room:
+                    found[subwords[0]] = None
         return list(found)
 
     def read(self, output: Sequence[int]) -> list[Reading] | None:
         """The readings that a complete output went through, after each move; None if it is none."""
         # Every reading with the way that first led there.
         ways: dict[Pending, list[Reading]] = {self.start[0]: [self.initial]}
-        for piece in output:
+        for subword in output:
             after: dict[Pending, list[Reading]] = {}
             for pending, way in ways.items():
-                for one in self.step((pending,), piece):
+                for one in self.step((pending,), subword):
                     if one not in after:
                         after[one] = way if one[1] else [*way, one[0]]
             ways = after
         return next((way for (reading, _, _), way in ways.items() if reading == DONE), None)
 
-    def _moves(self, reading: Reading) -> Sequence[tuple[Pieces, Reading]]:
+    def _moves(self, reading: Reading) -> Sequence[tuple[Subwords, Reading]]:
         if reading not in self._known:
             self._known[reading] = () if reading == DONE else tuple(self.moves(reading))
         return self._known[reading]
 
     @cached_property
-    def _known(self) -> dict[Reading, Sequence[tuple[Pieces, Reading]]]:
+    def _known(self) -> dict[Reading, Sequence[tuple[Subwords, Reading]]]:
         return {}
 
 
@@ -117,12 +119,12 @@ class CopyTags(Automaton):
     or the end if no word is left; right after an opening tag a word; within a span the next word or
     its closing tag.
 
-    words: the pieces of every word.
-    tags:  the pieces that open and close a span of each type.
+    words: the subwords of every word.
+    tags:  the subwords that open and close a span of each type.
     """
 
     def __init__(
-        self, words: Sequence[Pieces], tags: Sequence[tuple[Pieces, Pieces]], end: int
+        self, words: Sequence[Subwords], tags: Sequence[tuple[Subwords, Subwords]], end: int
     ) -> None:
         super().__init__(end)
         self.words, self.tags = words, tags
@@ -137,7 +139,7 @@ class CopyTags(Automaton):
     def initial(self) -> Reading:
         return (0, -1, 0)
 
-    def moves(self, reading: Reading) -> Iterator[tuple[Pieces, Reading]]:
+    def moves(self, reading: Reading) -> Iterator[tuple[Subwords, Reading]]:
         word, kind, empty = reading
         if word < len(self.words):
             yield self.words[word], (word + 1, kind, 0)
@@ -157,7 +159,7 @@ class CopyTags(Automaton):
         return self._left[word] + (len(self.tags[kind][1]) if kind >= 0 else 0) + 1
 
     def longest(self) -> int:
-        """Pieces of the longest output: every word a span of the longest tags."""
+        """Subwords of the longest output: every word a span of the longest tags."""
         around = max((len(a) + len(b) for a, b in self.tags), default=0)
         return self._left[0] + around * len(self.words) + 1
 
@@ -186,7 +188,7 @@ class Tagged(NamedTuple):
 class FillSlots(Automaton):
     """A template whose slots hold spans of the words, letter for letter, or say that there is none.
 
-    words:    the pieces of every word; where a span may begin and end within a word, its pieces.
+    words:    the subwords of every word; where a span may begin and end within a word, subwords.
     slots:    what stands before and after each slot.
     none:     what an empty slot holds.
     and_:     what stands between two spans of a slot, which come in order; None: one span at most.
@@ -197,11 +199,11 @@ class FillSlots(Automaton):
 
     def __init__(
         self,
-        words: Sequence[Pieces],
-        slots: Sequence[tuple[Pieces, Pieces]],
-        none: Pieces,
+        words: Sequence[Subwords],
+        slots: Sequence[tuple[Subwords, Subwords]],
+        none: Subwords,
         end: int,
-        and_: Pieces | None = None,
+        and_: Subwords | None = None,
     ) -> None:
         super().__init__(end)
         self.words, self.slots, self.none, self.and_ = words, slots, none, and_
@@ -214,7 +216,7 @@ class FillSlots(Automaton):
     def initial(self) -> Reading:
         return (0, 0, self._OPEN)
 
-    def moves(self, reading: Reading) -> Iterator[tuple[Pieces, Reading]]:
+    def moves(self, reading: Reading) -> Iterator[tuple[Subwords, Reading]]:
         slot, word, there = reading
         if there == self._OPEN:
             if slot == len(self.slots):
@@ -245,7 +247,7 @@ class FillSlots(Automaton):
         return inside + len(self.slots[slot][1]) + self._left[slot + 1]
 
     def longest(self) -> int:
-        """Pieces of an output that has room for every word twice."""
+        """Subwords of an output that has room for every word twice."""
         return self.rest(self.initial) + 2 * sum(map(len, self.words))
 
     @cached_property
@@ -272,7 +274,7 @@ class FillSlots(Automaton):
 class Constrained(LogitsProcessor):  # type: ignore[misc]
     """Allows only what the automaton of each record does; rows are records × beams.
 
-    begin:      pieces that are there before an output begins.
+    begin:      subwords that are there before an output begins.
     max_pieces: of an output, its end included; there is always room left to complete it.
 
     Raises XltError if the shortest output of an automaton is longer than that.
@@ -283,19 +285,19 @@ class Constrained(LogitsProcessor):  # type: ignore[misc]
             shortest = automaton.rest(automaton.initial)
             if shortest > max_pieces:
                 raise XltError(
-                    f"an output needs {shortest} pieces, the decoder can write {max_pieces}",
+                    f"an output needs {shortest} subwords, the decoder can write {max_pieces}",
                     where="model.encoder",
                     fix="split the text into shorter parts, or use a model with relative positions "
                     "(mT5, a T5 encoder)",
                 )
         self.automata, self.begin, self.max_pieces = automata, begin, max_pieces
-        self._states: dict[tuple[int, Pieces], State] = {}
+        self._states: dict[tuple[int, Subwords], State] = {}
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         beams = len(input_ids) // len(self.automata)
         said = [tuple(row) for row in input_ids[:, self.begin :].tolist()]
         room = self.max_pieces - len(said[0])
-        states: dict[tuple[int, Pieces], State] = {}
+        states: dict[tuple[int, Subwords], State] = {}
         rows: list[int] = []
         columns: list[int] = []
         for row, output in enumerate(said):

@@ -113,12 +113,12 @@ def _two_stacks(backbone: Backbone) -> PreTrainedModel:
 
 
 def end_id(backbone: Backbone) -> int:
-    """The piece that ends a text. Raises XltError if the tokenizer has none."""
+    """The subword that ends a text. Raises XltError if the tokenizer has none."""
     tokenizer = backbone.tokenizer
     end = _first(tokenizer.eos_token_id, tokenizer.sep_token_id)
     if end is None:
         raise XltError(
-            f"the tokenizer of {backbone.source} has no piece that ends a text",
+            f"the tokenizer of {backbone.source} has no subword that ends a text",
             where="model.encoder",
             fix="give it an eos_token (or sep_token) in tokenizer_config.json",
         )
@@ -130,11 +130,11 @@ def _first(*ids: int | None) -> int | None:
 
 
 _LANGUAGE = re.compile(r"(?:__)?([a-z]{2,3})(?:__|_[A-Z][a-z]{3}|_[A-Z]{2}|_XX)")
-"""The language pieces of NLLB (ind_Latn), mBART (id_ID) and M2M100 (__id__)."""
+"""The language subwords of NLLB (ind_Latn), mBART (id_ID) and M2M100 (__id__)."""
 
 
-def language_pieces(tokenizer: Any) -> dict[str, int]:
-    """ISO 639-3 → the piece that stands for the language, of multilingual translation models.
+def language_subwords(tokenizer: Any) -> dict[str, int]:
+    """ISO 639-3 → the subword that stands for the language, of multilingual translation models.
 
     Where a language has several (scripts), the one of its usual script. Empty for others.
     """

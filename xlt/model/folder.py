@@ -13,7 +13,7 @@ from xlt.data.subwords import TOKENISATION, WORD_BY_WORD
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.task_model import TaskModel
-from xlt.model.vocabulary import PIECES
+from xlt.model.vocabulary import SUBWORDS
 from xlt.registry import tasks
 from xlt.task import Labels, Task
 
@@ -101,7 +101,7 @@ def save_model(
         with vocabulary.restored(model.encoder):
             model.save(folder)
         if model.generates:
-            vocabulary.save(folder / PIECES)
+            vocabulary.save(folder / SUBWORDS)
     tokenizer.save_pretrained(folder)
     text = json.dumps(asdict(info), ensure_ascii=False, indent=1, sort_keys=True)
     (folder / INFO).write_text(text + "\n", encoding="utf-8")

@@ -16,7 +16,7 @@ class Generation(Section):
     repetition_penalty: PositiveFloat = 1.0
     copy_bias: bool = Field(
         False,
-        description="learn how much likelier the pieces of the input are: a help for small "
+        description="learn how much likelier the subwords of the input are: a help for small "
         "models, above all for those whose languages share their vectors",
     )
-    no_repeat_ngram: int = Field(0, ge=0, description="pieces in a row that may not come twice")
+    no_repeat_ngram: int = Field(0, ge=0, description="subwords in a row that may not come twice")

@@ -24,7 +24,7 @@ from xlt.model.backbone import counts_from_padding
 from xlt.model.constrain import Automaton, Constrained
 from xlt.model.generation import Generation
 from xlt.model.task_model import TaskModel
-from xlt.model.vocabulary import PIECES, Trimmed, narrowed, read_kept
+from xlt.model.vocabulary import SUBWORDS, Trimmed, narrowed, read_kept
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 class Source(NamedTuple):
     """What a decoder attends to.
 
-    states: (records, pieces, d); mask: (records, pieces).
+    states: (records, subwords, d); mask: (records, subwords).
     bias:   (records, vocabulary), added to the logits; None where copying is not favoured.
     """
 
@@ -60,10 +60,10 @@ class Seq2Seq(TaskModel):
     """Any encoder-decoder; its batches are those of `xlt.data.prompt`.
 
     encoder:   the whole Hugging Face model, as in every TaskModel.
-    tokenizer: the tokenizer of its pieces.
-    known:     pieces of the data that it has learnt from; empty for a vocabulary that was never
-        trimmed, which predicts with all of its pieces.
-    copy:      what is added to the logits of pieces in the input, if `generation.copy_bias`; at
+    tokenizer: the tokenizer of its subwords.
+    known:     subwords of the data that it has learnt from; empty for a vocabulary that was never
+        trimmed, which predicts with all of its subwords.
+    copy:      what is added to the logits of subwords in the input, if `generation.copy_bias`; at
         first 1, or `copy_bias` of the model's config. It is the only thing that the saved model
         lacks without xlt.
     """
@@ -77,8 +77,8 @@ class Seq2Seq(TaskModel):
         self.tokenizer, self.generation = backbone.tokenizer, generation
         begin = torch.tensor(float(getattr(self.config, "copy_bias", 1.0)))
         self.copy = nn.Parameter(begin) if generation.copy_bias else None
-        pieces = Path(backbone.source) / PIECES
-        self.known = read_kept(pieces) if pieces.is_file() else np.zeros(0, np.int32)
+        subwords = Path(backbone.source) / SUBWORDS
+        self.known = read_kept(subwords) if subwords.is_file() else np.zeros(0, np.int32)
 
     def forward(
         self,
@@ -92,7 +92,7 @@ class Seq2Seq(TaskModel):
     ) -> dict[str, torch.Tensor]:
         """Shapes as in `xlt.data.prompt`.
 
-        start_input_ids: (records, n) what every output begins with, e.g. its language's piece.
+        start_input_ids: (records, n) what every output begins with, e.g. its language's subword.
         weights:         (records,) factors of the records' losses.
 
         Returns the loss with labels; without, `output_ids` and `cut` as `generate` does.
@@ -133,12 +133,12 @@ class Seq2Seq(TaskModel):
         """Summed cross-entropy of each record's targets, (records,)."""
         from transformers.modeling_outputs import BaseModelOutput
 
-        most = most_pieces(self.config)
+        most = most_subwords(self.config)
         longest = int((labels != IGNORED).sum(1).max())
         if most is not None and target_input_ids.shape[1] > most:
             if longest > most:
                 raise XltError(
-                    f"a target has {longest} pieces, the decoder can write {most}",
+                    f"a target has {longest} subwords, the decoder can write {most}",
                     where="model.encoder",
                     fix="leave long targets out, or use a model with relative positions (mT5, a T5 "
                     "encoder)",
@@ -164,7 +164,7 @@ class Seq2Seq(TaskModel):
     ) -> dict[str, torch.Tensor]:
         """As `generate`; each record's outputs are what its automaton reads."""
         room = max(automaton.longest() for automaton in automata)
-        room = min(room, most_pieces(self.config) or room)
+        room = min(room, most_subwords(self.config) or room)
         return self.generate(
             source, max_pieces=room, processors=[Constrained(automata, 1, room)], several=several
         )
@@ -196,7 +196,7 @@ class Seq2Seq(TaskModel):
         copying = [] if source.bias is None else [_Biased(source.bias)]
         options = self.generation
         limit = max_pieces or options.max_pieces
-        if (most := most_pieces(self.config)) is not None:
+        if (most := most_subwords(self.config)) is not None:
             limit = min(limit, most - begin.shape[1] + 1)
         beams = max(options.beams, several)
         generated = self.encoder.generate(
@@ -231,15 +231,15 @@ class Seq2Seq(TaskModel):
         return self.known
 
     @contextmanager
-    def narrowed(self, pieces: Callable[[], NDArray[Any]]) -> Iterator[Trimmed | None]:
-        """With a vocabulary of what was learnt and of `pieces`: most of a step is the output layer.
+    def narrowed(self, subwords: Callable[[], NDArray[Any]]) -> Iterator[Trimmed | None]:
+        """With a vocabulary of what was learnt and of `subwords`; most of a step is the output.
 
         A model that was trained with its whole vocabulary also predicts with it.
         """
         if not len(self.known):
             yield None
             return
-        with narrowed(self.encoder, self.tokenizer, [self.known, pieces()]) as vocabulary:
+        with narrowed(self.encoder, self.tokenizer, [self.known, subwords()]) as vocabulary:
             yield vocabulary
 
     def grow(self, labels: Labels) -> None:
@@ -247,13 +247,13 @@ class Seq2Seq(TaskModel):
 
 
 def start_id(config: Any) -> int:
-    """The piece that a decoder begins with."""
+    """The subword that a decoder begins with."""
     start = config.decoder_start_token_id
     return int(config.bos_token_id if start is None else start)
 
 
-def most_pieces(config: Any) -> int | None:
-    """How many pieces the decoder can write; None for relative positions."""
+def most_subwords(config: Any) -> int | None:
+    """How many subwords the decoder can write; None for relative positions."""
     decoder = getattr(config, "decoder", None) or config
     positions = getattr(decoder, "max_position_embeddings", None)
     if not positions or positions < 0:
@@ -267,7 +267,7 @@ def join_windows(
     """What the windows of each record hold, side by side.
 
     states (windows, length, d), mask (windows, length), window_of (windows,), ascending from 0
-    → (records, pieces, d) and its mask.
+    → (records, subwords, d) and its mask.
     """
     records = int(window_of[-1]) + 1
     if records == len(window_of):
@@ -298,13 +298,13 @@ def over_items(
     return sums.sum() / torch.as_tensor(num_items).clamp(min=1)
 
 
-def consensus(outputs: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+def minimum_bayes_risk(outputs: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     """For each record the output of several models that the others agree with most.
 
-    Agreement is the F1 of pieces: minimum Bayes risk decoding (Kumar & Byrne 2004) with one
+    Agreement is the F1 of subwords: minimum Bayes risk decoding (Kumar & Byrne 2004) with one
     hypothesis a model. A tie goes to the longer output, so the order of the models is no matter.
     """
-    said = [pieces(one["output_ids"], one["lengths"]) for one in outputs]
+    said = [subwords(one["output_ids"], one["lengths"]) for one in outputs]
     bags = [[Counter(row) for row in rows] for rows in said]
 
     def rank(model: int, row: int) -> tuple[float, int, list[int]]:
@@ -328,15 +328,15 @@ def consensus(outputs: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.
     return {key: tensor[chosen, rows] for key, tensor in stacked.items()}
 
 
-def pieces(output_ids: torch.Tensor, lengths: torch.Tensor) -> list[list[int]]:
-    """The pieces of every output, without what comes at and after its end."""
+def subwords(output_ids: torch.Tensor, lengths: torch.Tensor) -> list[list[int]]:
+    """The subwords of every output, without what comes at and after its end."""
     rows = zip(output_ids.tolist(), lengths.tolist(), strict=True)
     return [row[:length] for row, length in rows]
 
 
 def texts(tokenizer: Any, output_ids: torch.Tensor, lengths: torch.Tensor) -> list[str]:
     """Outputs (in the tokenizer's own ids) as text."""
-    found = tokenizer.batch_decode(pieces(output_ids, lengths), skip_special_tokens=True)
+    found = tokenizer.batch_decode(subwords(output_ids, lengths), skip_special_tokens=True)
     return [" ".join(_SENTINEL.sub("", text).split()) for text in found]
 
 

@@ -22,13 +22,13 @@ from xlt.model.constrain import FillSlots
 from xlt.model.decoder import end_id
 from xlt.model.generation import Generation
 from xlt.model.seq2seq import Seq2Seq
-from xlt.model.tag_writer import UNLIKELY, tag_pieces, types, word_pieces
+from xlt.model.tag_writer import UNLIKELY, tag_subwords, types, word_subwords
 from xlt.task import Example, Labels
 
 Ids = NDArray[np.int32]
 NONE = "[None]"
 
-Units = Literal["words", "pieces"]
+Units = Literal["words", "subwords"]
 """What a span may begin and end with."""
 
 
@@ -63,7 +63,7 @@ class SlotWriter(Seq2Seq):
     ) -> dict[str, torch.Tensor]:
         """As `Seq2Seq.forward`, and
 
-        copy_input_ids: (records, units, pieces) what spans are made of: the words.
+        copy_input_ids: (records, units, subwords) what spans are made of: the words.
         slots:          (records, most) the numbers of the types that are asked for, or -1.
 
         Without labels it returns `filled`, see `fill`, and `scores` (records, words, tags) of the
@@ -108,7 +108,7 @@ class SlotWriter(Seq2Seq):
         automata = [
             FillSlots(units, [tags[kind] for kind in row if kind >= 0], none, self.end_id)
             for units, row in zip(
-                word_pieces(copy_input_ids, self.pad_id), slots.tolist(), strict=True
+                word_subwords(copy_input_ids, self.pad_id), slots.tolist(), strict=True
             )
         ]
         found = self.generate_allowed(self.read(input_ids, window_of), automata, several)
@@ -126,15 +126,15 @@ class SlotWriter(Seq2Seq):
 
 
 class Skeleton:
-    """The pieces of skeletons. kinds: all types, by number."""
+    """The subwords of skeletons. kinds: all types, by number."""
 
     def __init__(self, tokenizer: Any, labels: Labels) -> None:
         self.kinds = types(labels["tag"])
-        self.tags = tag_pieces(tokenizer, self.kinds, "text")
+        self.tags = tag_subwords(tokenizer, self.kinds, "text")
         (self.none,) = encode_texts(tokenizer, [NONE])
 
     def of(self, kinds: Sequence[str], inside: Sequence[Ids] | None = None) -> Ids:
-        """The skeleton of these types, empty or with these pieces inside."""
+        """The skeleton of these types, empty or with these subwords inside."""
         parts = [self.none[:0]]
         for n, kind in enumerate(kinds):
             opening, closing = self.tags[kind]
@@ -211,7 +211,7 @@ def proposals(
     for row in filled.tolist():
         for number, (start, end) in zip(example.inputs["slots"], row, strict=False):
             if start >= 0:
-                if units == "pieces":
+                if units == "subwords":
                     start, end = int(owners[start]), int(owners[end - 1]) + 1
                 found[Span(kinds[number], start, end)] = None
     return list(found)

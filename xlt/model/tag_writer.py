@@ -1,7 +1,7 @@
 """Sequence labelling by writing the words again with tags around the spans.
 
 Decoding is constrained (`xlt.model.constrain`): whatever the weights, every word is there and the
-tags are balanced. Targets and outputs are pieces, so nothing depends on how text is detokenised.
+tags are balanced. Targets and outputs are subwords, so nothing depends on how text is detokenised.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class TagWriter(Seq2Seq):
     """A generator whose outputs are tags of the words in its input.
 
     labels: one layer of IOB2 tags, {"tag": ("O", "B-X", "I-X", …)}.
-    tags:   `tokens` gives every tag a new piece of its own, `text` writes it with what there is.
+    tags:   `tokens` gives every tag a new subword of its own, `text` writes it with what there is.
 
-    The pieces of the tags are in the model's config, where a trimmed vocabulary renumbers them.
+    The subwords of the tags are in the model's config, where a trimmed vocabulary renumbers them.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class TagWriter(Seq2Seq):
 
     def _name_tags(self) -> None:
         kinds = types(self.labels["tag"])
-        pieces = tag_pieces(self.tokenizer, kinds, self.tags)
+        subwords = tag_subwords(self.tokenizer, kinds, self.tags)
         missing = len(self.tokenizer) - self.encoder.get_input_embeddings().weight.shape[0]
         if self.tags == "tokens" and missing > 0:
             _resize(self.encoder, len(self.tokenizer))
-        self.config.tag_token_id = [ids.tolist() for kind in kinds for ids in pieces[kind]]
+        self.config.tag_token_id = [ids.tolist() for kind in kinds for ids in subwords[kind]]
 
     def grow(self, labels: Labels) -> None:
         self.labels = dict(labels)
@@ -72,7 +72,7 @@ class TagWriter(Seq2Seq):
     ) -> dict[str, torch.Tensor]:
         """As `Seq2Seq.forward`, and
 
-        copy_input_ids: (records, words, pieces) the words to be written; without labels.
+        copy_input_ids: (records, words, subwords) the words to be written; without labels.
 
         Without labels it returns `scores` (records, words, tags) as a tagger does, 0 for the tags
         that were written and `UNLIKELY` for others.
@@ -106,7 +106,7 @@ class TagWriter(Seq2Seq):
         """What may be written of each record."""
         ids = [tuple(row) for row in self.config.tag_token_id]
         tags = list(zip(ids[::2], ids[1::2], strict=True))
-        every = word_pieces(copy_input_ids, self.pad_id)
+        every = word_subwords(copy_input_ids, self.pad_id)
         return [CopyTags(words, tags, self.end_id) for words in every]
 
 
@@ -115,19 +115,19 @@ def types(tags: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(tag[2:] for tag in tags if tag[:2] in ("B-", "I-")))
 
 
-def word_pieces(copy_input_ids: torch.Tensor, pad_id: int) -> list[list[tuple[int, ...]]]:
-    """The pieces of each record's words, from a padded (records, words, pieces)."""
+def word_subwords(copy_input_ids: torch.Tensor, pad_id: int) -> list[list[tuple[int, ...]]]:
+    """The subwords of each record's words, from a padded (records, words, subwords)."""
     found = []
     for record in copy_input_ids.tolist():
-        words = [tuple(piece for piece in word if piece != pad_id) for word in record]
+        words = [tuple(subword for subword in word if subword != pad_id) for word in record]
         found.append([word for word in words if word])
     return found
 
 
-def tag_pieces(
+def tag_subwords(
     tokenizer: Any, kinds: Sequence[str], tags: Literal["text", "tokens"]
 ) -> dict[str, tuple[Ids, Ids]]:
-    """Type → the pieces of its opening and closing tag; `tokens` are added to the tokenizer."""
+    """Type → the subwords of its opening and closing tag; `tokens` are added to the tokenizer."""
     texts = [text for kind in kinds for text in (f"<{kind}>", f"</{kind}>")]
     if tags == "tokens":
         tokenizer.add_tokens(texts, special_tokens=False)
@@ -157,7 +157,7 @@ class TagWriting:
     ) -> None:
         self.pad = backbone.pad_id
         kinds = types(labels["tag"]) if labels else []
-        self.pieces = tag_pieces(backbone.tokenizer, kinds, tags)
+        self.subwords = tag_subwords(backbone.tokenizer, kinds, tags)
         self.end = np.array([end_id(backbone)], np.int32)
 
     def inputs(
@@ -170,8 +170,8 @@ class TagWriting:
         found: dict[str, Any] = {"words": words, "pad": self.pad, "copies": copies}
         if spans is None:
             return found
-        begins = {start: self.pieces[kind][0] for kind, start, _ in spans}
-        ends = {end: self.pieces[kind][1] for kind, _, end in spans}
+        begins = {start: self.subwords[kind][0] for kind, start, _ in spans}
+        ends = {end: self.subwords[kind][1] for kind, _, end in spans}
         parts: list[Ids] = []
         for position in range(len(copies) + 1):
             parts += [tags[position] for tags in (ends, begins) if position in tags]

@@ -16,9 +16,9 @@ from xlt.task import Labels
 
 
 class Tagger(TaskModel):
-    """A word's scores are the mean of its pieces' logits.
+    """A word's scores are the mean of its subwords' logits.
 
-    With a linear classifier that equals classifying the mean of the pieces' vectors, so the
+    With a linear classifier that equals classifying the mean of the subwords' vectors, so the
     weights are those of an ordinary token classifier.
     """
 

@@ -49,7 +49,7 @@ class TaskModel(nn.Module):
     """
 
     generates: ClassVar[bool] = False
-    """Whether its outputs are pieces, so that its vocabulary is what it can say."""
+    """Whether its outputs are subwords, so that its vocabulary is what it can say."""
 
     def __init__(self, encoder: PreTrainedModel, labels: Labels) -> None:
         super().__init__()
@@ -79,15 +79,15 @@ class TaskModel(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} has a fixed label inventory")
 
     def needed(self) -> NDArray[np.int32]:
-        """Pieces that a trimmed vocabulary keeps, whatever is in the data."""
+        """Subwords that a trimmed vocabulary keeps, whatever is in the data."""
         return np.zeros(0, np.int32)
 
     def narrowed(
-        self, pieces: Callable[[], NDArray[Any]]
+        self, subwords: Callable[[], NDArray[Any]]
     ) -> AbstractContextManager[Trimmed | None]:
         """The model with a smaller vocabulary while it predicts, if that is worth it.
 
-        pieces: gives those in the data that is to be predicted.
+        subwords: gives those in the data that is to be predicted.
         """
         return nullcontext()
 

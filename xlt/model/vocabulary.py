@@ -26,25 +26,25 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 Ids = NDArray[np.int32]
-PIECES = "pieces.safetensors"
-"""In a model folder: the pieces that it was trained with (`Trimmed.save`)."""
+SUBWORDS = "subwords.safetensors"
+"""In a model folder: the subwords that it was trained with (`Trimmed.save`)."""
 Stored = Callable[[str], torch.Tensor | None]
 """Name of a parameter → that parameter as it is on disk, or None if it is not there."""
 
 
-def needed_pieces(
-    pieces: Iterable[ArrayLike], vocabulary_size: int, keep: Iterable[int] = ()
+def needed_subwords(
+    subwords: Iterable[ArrayLike], vocabulary_size: int, keep: Iterable[int] = ()
 ) -> Ids:
-    """Sorted ids of all pieces that occur in `pieces` (arrays of ids of any shape) or in `keep`.
+    """Sorted ids of all subwords in `subwords` (arrays of ids of any shape) or in `keep`.
 
     Raises XltError for an id that the encoder has no row for.
     """
     seen = np.zeros(vocabulary_size, bool)
-    for ids in (*pieces, np.fromiter(keep, np.int64)):
+    for ids in (*subwords, np.fromiter(keep, np.int64)):
         array = np.asarray(ids, np.int64)
         if array.size and not 0 <= array.min() <= array.max() < vocabulary_size:
             raise XltError(
-                f"the tokenizer gives piece {array.max()}, the encoder has {vocabulary_size}",
+                f"the tokenizer gives subword {array.max()}, the encoder has {vocabulary_size}",
                 where="model.encoder",
                 fix="the tokenizer belongs to another model, or its added tokens need rows",
             )
@@ -57,7 +57,7 @@ _COMPARED = 128
 
 @dataclass(frozen=True)
 class _Shared:
-    """One vocabulary-sized tensor: all names it has in the model, and which axis is pieces."""
+    """One vocabulary-sized tensor: all names it has in the model, and which axis is subwords."""
 
     names: tuple[str, ...]
     axis: int
@@ -65,31 +65,31 @@ class _Shared:
 
 
 class Trimmed:
-    """A model whose vocabulary has been reduced, in place, to the pieces it needs.
+    """A model whose vocabulary has been reduced, in place, to the subwords it needs.
 
     Input embedding, output embedding with its bias (tied or not), `padding_idx`, and the
     vocabulary size and special ids in the configs all change together, so the trimmed model
-    computes exactly what the full one does for the pieces it kept. Do this before the optimizer
+    computes exactly what the full one does for the subwords it kept. Do this before the optimizer
     is made and before LoRA.
 
     model:     any PreTrainedModel, encoder or encoder-decoder.
-    tokenizer: its special pieces are kept; its unknown piece (`Subwords.unknown` where it has none)
-        stands for those that are not.
-    pieces:    ids to keep (`needed_pieces`).
+    tokenizer: its special subwords are kept; its unknown subword (`Subwords.unknown` where it has
+        none) stands for those that are not.
+    subwords:  ids to keep (`needed_subwords`).
     stored:    reads a parameter back from the checkpoint (`stored_weights`), so that no full
         matrix stays in memory; where it has none, or another one than the model, the model's own
         matrix is kept on the CPU.
 
     kept:    (trimmed size,) ids kept, ascending; its index is the new id.
-    table:   (full size,) old id → new id, and the unknown piece's for those not kept.
-    unknown_seen: how many pieces `to_trimmed` has had to replace so far.
+    table:   (full size,) old id → new id, and the unknown subword's for those not kept.
+    unknown_seen: how many subwords `to_trimmed` has had to replace so far.
     """
 
     def __init__(
         self,
         model: PreTrainedModel,
         tokenizer: Any,
-        pieces: ArrayLike,
+        subwords: ArrayLike,
         *,
         stored: Stored | None = None,
     ) -> None:
@@ -104,8 +104,8 @@ class Trimmed:
             # Keeping everything below it leaves the padding id, and so all positions, unmoved.
             keep |= set(range(padding + 1))
         keep |= {unknown} if padding is None else {unknown, int(padding)}
-        self.kept = needed_pieces(
-            [pieces], self.full_size, (id for id in keep if 0 <= id < self.full_size)
+        self.kept = needed_subwords(
+            [subwords], self.full_size, (id for id in keep if 0 <= id < self.full_size)
         )
         known = np.full(self.full_size, -1, np.int32)
         known[self.kept] = np.arange(len(self.kept), dtype=np.int32)
@@ -129,17 +129,17 @@ class Trimmed:
         return len(self.kept)
 
     def to_trimmed(self, ids: ArrayLike, *, strict: bool = False) -> Ids:
-        """New ids for old ones, same shape; pieces not kept become the unknown piece.
+        """New ids for old ones, same shape; subwords not kept become the unknown subword.
 
-        Raises XltError for a piece that was not kept if `strict`.
+        Raises XltError for a subword that was not kept if `strict`.
         """
         array = np.asarray(ids)
         missing = int((~self._is_kept[array]).sum())
         if missing and strict:
             example = array[~self._is_kept[array]].flat[0]
             raise XltError(
-                f"{missing} pieces are not in the trimmed vocabulary, the first is {example}",
-                fix="trim to the pieces of all data that the model will see",
+                f"{missing} subwords are not in the trimmed vocabulary, the first is {example}",
+                fix="trim to the subwords of all data that the model will see",
             )
         self.unknown_seen += missing
         result: Ids = self.table[array]
@@ -258,16 +258,16 @@ class Trimmed:
 
 @contextmanager
 def narrowed(
-    model: PreTrainedModel, tokenizer: Any, pieces: Iterable[ArrayLike]
+    model: PreTrainedModel, tokenizer: Any, subwords: Iterable[ArrayLike]
 ) -> Iterator[Trimmed]:
-    """`model`, which is not trained meanwhile, with these pieces alone inside the block.
+    """`model`, which is not trained meanwhile, with these subwords alone inside the block.
 
     Afterwards it has the very tensors that it had before.
     """
     size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr, arg-type]
     shared = _vocabulary_tensors(model, size)
     before = [_tensor(model, one, size) for one in shared]
-    vocabulary = Trimmed(model, tokenizer, needed_pieces(pieces, size))
+    vocabulary = Trimmed(model, tokenizer, needed_subwords(subwords, size))
     try:
         yield vocabulary
     finally:

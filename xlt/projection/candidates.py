@@ -82,7 +82,7 @@ class Candidates:
             if pairs[first].target.words and (spans := spans_of(self.task, document))
         ]
         encoded = self.backbone.words([text for _, text, _ in asked])
-        units: Units = "pieces" if self.within_words else "words"
+        units: Units = "subwords" if self.within_words else "words"
         examples = encode_slots(encoded, [spans for *_, spans in asked], self.backbone, None, units)
         proposed: list[Sequence[Span]] = [() for _ in projected]
         filled = self.predictor.each(

@@ -151,7 +151,7 @@ def _texts(source: Span, target: Span, pair: AlignedPair) -> Texts:
 
 
 class TranslationScore:
-    """NMTScore (Vamvas & Sennrich 2022, arXiv 2204.13692), direct: p(b | a) ** (1 / pieces of b),
+    """NMTScore (Vamvas & Sennrich 2022, arXiv 2204.13692), direct: p(b | a) ** (1 / subwords of b),
     over the same of p(b | b) where the model knows codes for languages; the mean of both
     directions, 0 to 1.
 
@@ -203,7 +203,7 @@ class TranslationScore:
     def _log_probabilities(
         self, translator: Transformers, pairs: Sequence[Texts], direction: Direction
     ) -> list[float]:
-        """The mean log-probability of the second text's pieces, given the first."""
+        """The mean log-probability of the second text's subwords, given the first."""
         from xlt.data.batch import prediction_batches
 
         encoded = [translator.score_input(a, b, direction) for a, b in pairs]

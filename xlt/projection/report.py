@@ -46,7 +46,7 @@ class Tally:
 
 
 @dataclass
-class Yield:
+class ProjectionStatistics:
     """Counts of a stream of projected records. Its size does not grow with the stream."""
 
     records: int = 0
@@ -109,7 +109,7 @@ def movement(pair: AlignedPair) -> float:
 
 
 def lines(report: Mapping[str, Any]) -> list[str]:
-    """`Yield.as_dict` for a person: a few tables."""
+    """`ProjectionStatistics.as_dict` for a person: a few tables."""
     used, records, kept, labels = (report[k] for k in ("used", "records", "kept", "labels"))
     found = [
         f"{used} of {records} records ({_percent(used, records)}), "

@@ -68,10 +68,10 @@ def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]
 def trained_languages(result: dict[str, Any]) -> list[str]:
     return list(
         dict.fromkeys(
-            portion["language"]
+            data_split["language"]
             for stages in result["lineage"].values()
             for stage in stages
-            for portion in stage["train"]
+            for data_split in stage["train"]
         )
     )
 

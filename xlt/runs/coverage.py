@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from xlt.config.schema import Config, Model
     from xlt.runs.sources import Sources
     from xlt.task import Task
-    from xlt.transfer.stage import Portion
+    from xlt.transfer.stage import DataSplit
 
 UNREADABLE = 0.2
 """Share of unknown subwords: of a script that the tokenizer has, it is well below 1 %."""
 
 SAMPLE = 2000
-"""Records of a portion that are looked at."""
+"""Records of a data_split that are looked at."""
 
 
 def coverage(
-    config: Config, task: Task, sources: Sources, portions: Iterable[Portion]
+    config: Config, task: Task, sources: Sources, data_splits: Iterable[DataSplit]
 ) -> dict[str, list[str]]:
-    """Language → warnings, of all languages whose portions these are; [] for most."""
+    """Language → warnings, of all languages whose data_splits these are; [] for most."""
     words: dict[str, Counter[str]] = {}
-    for portion in portions:
-        found = words.setdefault(portion.language, Counter())
-        found.update(count_words(task, sources.load(portion).records[:SAMPLE]))
+    for data_split in data_splits:
+        found = words.setdefault(data_split.language, Counter())
+        found.update(count_words(task, sources.load(data_split).records[:SAMPLE]))
     tokenizer = Backbone(config.model.encoder, config.model).tokenizer
     return {
         language: warnings(language, found, tokenizer, config.model)

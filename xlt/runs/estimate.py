@@ -1,7 +1,7 @@
 """How long and how large a stage will be on this machine: an estimate, from counts alone.
 
 Time: one layer of the encoder's width is run forward and backward on random numbers, for a second
-or two, once per machine; pieces × layers × that, plus AdamW's traffic divided by the measured
+or two, once per machine; subwords × layers × that, plus AdamW's traffic divided by the measured
 speed of memory. Memory: four numbers a trained parameter (weight, gradient, two moments) and the
 activations of one batch (Korthikanti et al. 2022, arXiv 2205.05198, equation 2). A machine that
 does other things at the same time, and data of uneven length, make the truth differ: expect a
@@ -36,7 +36,7 @@ _BESIDES_LAYERS = 1.15
 """Embeddings, the task's own layers, batching: on top of what the layers take."""
 
 _DAY = 86_400
-_PIECES = 1024
+_SUBWORDS = 1024
 """In the batch that is timed."""
 
 
@@ -44,7 +44,7 @@ _PIECES = 1024
 class Shape:
     """What the estimate needs to know of an encoder.
 
-    embeddings: parameters of the piece embedding, before anything is trimmed.
+    embeddings: parameters of the subword embedding, before anything is trimmed.
     rest:       all other parameters.
     """
 
@@ -55,9 +55,9 @@ class Shape:
     width: int
     heads: int
 
-    def trimmed(self, pieces: int | None) -> int:
-        """Parameters when only `pieces` rows of the embedding are kept."""
-        kept = self.vocabulary if pieces is None else min(pieces, self.vocabulary)
+    def trimmed(self, subwords: int | None) -> int:
+        """Parameters when only `subwords` rows of the embedding are kept."""
+        kept = self.vocabulary if subwords is None else min(subwords, self.vocabulary)
         return self.rest + self.embeddings * kept // self.vocabulary
 
 
@@ -96,7 +96,7 @@ def encoder_shape(model: Model) -> Shape | None:
 
 @dataclass(frozen=True)
 class Machine:
-    """forward, backward: seconds a piece and layer; bandwidth: bytes a second; memory in GiB."""
+    """forward, backward: seconds a subword and layer; bandwidth: bytes a second; memory in GiB."""
 
     device: str
     precision: str
@@ -111,7 +111,7 @@ class Machine:
 def measure(device: str, precision: str, shape: Shape, length: float) -> Machine:
     """The machine's speed for an encoder: measured for a second or two, then remembered.
 
-    length: mean pieces of a record; attention depends on it.
+    length: mean subwords of a record; attention depends on it.
     """
     import psutil
     import torch
@@ -151,13 +151,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _layer_speed(device: str, precision: str, shape: Shape, length: int) -> tuple[float, float]:
-    """Seconds a piece for one layer, forward and backward."""
+    """Seconds a subword for one layer, forward and backward."""
     import torch
 
     layer = torch.nn.TransformerEncoderLayer(
         shape.width, shape.heads, 4 * shape.width, activation="gelu", batch_first=True
     ).to(device)
-    x = torch.randn(max(1, _PIECES // length), length, shape.width, device=device)
+    x = torch.randn(max(1, _SUBWORDS // length), length, shape.width, device=device)
     x.requires_grad_()
 
     def forward() -> torch.Tensor:
@@ -166,8 +166,8 @@ def _layer_speed(device: str, precision: str, shape: Shape, length: int) -> tupl
 
     ahead = _seconds(forward, device)
     both = _seconds(lambda: torch.autograd.backward(forward()), device)
-    pieces = x.shape[0] * x.shape[1]
-    return ahead / pieces, max(both - ahead, ahead) / pieces
+    subwords = x.shape[0] * x.shape[1]
+    return ahead / subwords, max(both - ahead, ahead) / subwords
 
 
 def _copy_speed(device: str) -> float:
@@ -204,19 +204,19 @@ def _seconds(work: Callable[[], Any], device: str) -> float:
 class Load:
     """A stage's work for one seed.
 
-    pieces, records: of one epoch; evaluated: pieces scored over the whole stage.
+    subwords, records: of one epoch; evaluated: subwords scored over the whole stage.
     """
 
-    pieces: int
+    subwords: int
     records: int
     evaluated: int
 
     @property
     def length(self) -> float:
-        return self.pieces / max(1, self.records)
+        return self.subwords / max(1, self.records)
 
     def all_steps(self, training: Training) -> int:
-        return max(1, -(-self.pieces // training.batch_tokens)) * training.epochs
+        return max(1, -(-self.subwords // training.batch_tokens)) * training.epochs
 
     def steps(self, training: Training) -> int:
         steps = self.all_steps(training)
@@ -236,11 +236,11 @@ class Estimate:
 def estimate(
     shape: Shape, load: Load, training: Training, model: Model, machine: Machine, kept: int | None
 ) -> Estimate:
-    """Minutes and peak memory of a stage. kept: pieces left after trimming, None for all."""
+    """Minutes and peak memory of a stage. kept: subwords left after trimming, None for all."""
     total = shape.trimmed(kept)
     trained = _trained(shape, total, training, model)
     steps = load.steps(training)
-    done = load.pieces * training.epochs * steps / max(1, load.all_steps(training))
+    done = load.subwords * training.epochs * steps / max(1, load.all_steps(training))
     # Through frozen weights goes only the gradient by activations: half of the way back.
     back = machine.backward * (1 + trained / total) / 2
     ahead = machine.forward * (1 + training.gradient_checkpointing)
@@ -272,8 +272,8 @@ def _trained(shape: Shape, total: int, training: Training, model: Model) -> int:
 
 def _activations(shape: Shape, length: float, training: Training, number: int) -> float:
     """Bytes of one pass over a batch."""
-    pieces = training.batch_tokens / training.accumulate
-    layer = pieces * (34 * shape.width + 5 * shape.heads * length) * number / 2
+    subwords = training.batch_tokens / training.accumulate
+    layer = subwords * (34 * shape.width + 5 * shape.heads * length) * number / 2
     if training.gradient_checkpointing:
-        return shape.layers * pieces * shape.width * number + layer
+        return shape.layers * subwords * shape.width * number + layer
     return shape.layers * layer

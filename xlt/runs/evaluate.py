@@ -21,7 +21,7 @@ def evaluate(
     batch_tokens: int = 8192,
     resamples: int = 1000,
 ) -> dict[str, Any]:
-    """Metrics with bootstrap intervals, and piece statistics, of a model on a data reference.
+    """Metrics with bootstrap intervals, and subword statistics, of a model on a data reference.
 
     reference: ``card:language:split``, a path, or ``hf:…``.
     format, options: of its reader, over what a card says.
@@ -33,7 +33,7 @@ def evaluate(
     from xlt.projection.predict import make_predictor
     from xlt.reader_options import on_command_line
     from xlt.runs.coverage import count_words, warnings
-    from xlt.runs.score import piece_statistics, predict_and_count, scores
+    from xlt.runs.score import predict_and_count, scores, subword_statistics
 
     folder = find_model(model)
     task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
@@ -53,7 +53,7 @@ def evaluate(
         "records": len(records),
         **scores(task, counts, resamples, 1),
         "pieces": {
-            **piece_statistics(task, records, backbone),
+            **subword_statistics(task, records, backbone),
             "warnings": warnings(code, count_words(task, records), backbone.tokenizer),
         },
     }

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from xlt.config.schema import Config
 from xlt.runs.experiment import Experiment
 from xlt.runs.sources import Sources
-from xlt.training.stages import Finished, StageRunner
-from xlt.transfer.stage import Portion, Stage, portions
+from xlt.training.stages import StageResult, StageRunner
+from xlt.transfer.stage import DataSplit, Stage, data_splits
 
-Trained = Mapping[tuple[int, str], Sequence[Finished]]
+Trained = Mapping[tuple[int, str], Sequence[StageResult]]
 """Seed, target → its stages in order."""
 
 
@@ -34,17 +34,17 @@ def execute(experiment: Experiment, sources: Sources, *, resume: bool, quiet: bo
 
 
 def run_plan(
-    runner: StageRunner, plan: Sequence[Stage], watched: Sequence[Sequence[Portion]]
-) -> list[Finished]:
+    runner: StageRunner, plan: Sequence[Stage], watched: Sequence[Sequence[DataSplit]]
+) -> list[StageResult]:
     """The plan's stages one after the other, each from the weights of the one before."""
-    done: list[Finished] = []
+    done: list[StageResult] = []
     for number, stage in enumerate(plan):
         last = number == len(plan) - 1
         done.append(runner.run(stage, done[-1] if done else None, watched if last else ()))
     return done
 
 
-def observers(config: Config, target: str, plan: Sequence[Stage]) -> list[tuple[Portion, ...]]:
+def observers(config: Config, target: str, plan: Sequence[Stage]) -> list[tuple[DataSplit, ...]]:
     """Dev sets to report beside the one selected on: of the sources, and of the target.
 
     Targets that may share the last stage are watched together, so that it is trained once.
@@ -53,8 +53,8 @@ def observers(config: Config, target: str, plan: Sequence[Stage]) -> list[tuple[
     if not last.dev:
         return []
     gold = dict.fromkeys(p.language for p in last.train if p.projected_from is None)
-    own = tuple(p for lang in gold for p in portions(config, lang, "dev", required=False))
-    reached = {portion.language for portion in last.train}
+    own = tuple(p for lang in gold for p in data_splits(config, lang, "dev", required=False))
+    reached = {data_split.language for data_split in last.train}
     targets = [target] if target in reached else config.target
-    sets = [own, *(portions(config, language, "dev", required=False) for language in targets)]
+    sets = [own, *(data_splits(config, language, "dev", required=False) for language in targets)]
     return [dev for dev in dict.fromkeys(sets) if dev and dev != last.dev]

@@ -16,7 +16,7 @@ from xlt.data.references import check_reference
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.registry import strategies, tasks
 from xlt.task import Task
-from xlt.transfer.stage import Portion, Prediction, Stage, Strategy, portions
+from xlt.transfer.stage import DataSplit, Prediction, Stage, Strategy, data_splits
 from xlt.typology.choice import choose_source
 
 
@@ -41,17 +41,17 @@ class Experiment:
         return self.loaded.config
 
     @property
-    def portions(self) -> list[Portion]:
+    def data_splits(self) -> list[DataSplit]:
         """Everything that training and evaluation read, each once."""
         stages = [stage for plan in self.plans.values() for stage in plan]
-        trained = [portion for stage in stages for portion in (*stage.train, *stage.dev)]
+        trained = [data_split for stage in stages for data_split in (*stage.train, *stage.dev)]
         return list(dict.fromkeys([*trained, *self.scored]))
 
     @property
-    def scored(self) -> list[Portion]:
+    def scored(self) -> list[DataSplit]:
         """What the models are evaluated on: every split of every target."""
         splits = self.config.evaluation.splits
-        return [Portion(target, split) for target in self.plans for split in splits]
+        return [DataSplit(target, split) for target in self.plans for split in splits]
 
     def prediction(self, target: str) -> Prediction:
         """How the target's model predicts on it."""
@@ -92,7 +92,7 @@ def prepare(loaded: LoadedConfig) -> Experiment:
         try:
             plans[target] = strategy.plan(config, target)
             for split in config.evaluation.splits:
-                portions(config, target, split, required=True)
+                data_splits(config, target, split, required=True)
         except XltError as error:
             problems.append(error)
     located = [loaded.locate(problem) for problem in problems]

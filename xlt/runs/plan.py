@@ -21,7 +21,7 @@ from xlt.runs.estimate import Load, encoder_shape, estimate, measure
 from xlt.runs.experiment import Experiment, prepare
 from xlt.runs.preflight import check_predictions
 from xlt.runs.sources import Sources
-from xlt.transfer.stage import Portion, Stage
+from xlt.transfer.stage import DataSplit, Stage
 
 PIECES_PER_WORD = 1.7
 """Assumed where the tokenizer is not on this machine: about what XLM-R needs."""
@@ -29,11 +29,11 @@ PIECES_PER_WORD = 1.7
 
 @dataclass
 class _Size:
-    """Of a portion. pieces: with the special tokens of each record."""
+    """Of a data_split. subwords: with the special tokens of each record."""
 
     records: int
     words: int
-    pieces: int
+    subwords: int
 
 
 def plan(loaded: LoadedConfig) -> dict[str, Any]:
@@ -62,21 +62,21 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
                 "stage": stage.name,
                 "targets": targets,
                 "after": before,
-                "train": [_describe(portion) for portion in stage.train],
-                "dev": [_describe(portion) for portion in stage.dev],
+                "train": [_describe(data_split) for data_split in stage.train],
+                "dev": [_describe(data_split) for data_split in stage.dev],
                 **estimated,
             }
             for (stage, before, targets), estimated in zip(stages, cost["stages"], strict=True)
         ],
         "data": [
             {
-                "language": portion.name,
-                "split": portion.split,
-                "limit": portion.limit,
-                "records": sizes[portion].records if portion in sizes else None,
-                "words": sizes[portion].words if portion in sizes else None,
+                "language": data_split.name,
+                "split": data_split.split,
+                "limit": data_split.limit,
+                "records": sizes[data_split].records if data_split in sizes else None,
+                "words": sizes[data_split].words if data_split in sizes else None,
             }
-            for portion in experiment.portions
+            for data_split in experiment.data_splits
         ],
         "encoder": cost["encoder"],
         "machine": cost["machine"],
@@ -98,9 +98,9 @@ def _unique(plans: Mapping[str, list[Stage]]) -> list[tuple[Stage, str | None, l
     return list(found.values())
 
 
-def _describe(portion: Portion) -> str:
-    limit = "" if portion.limit is None else f" ({portion.limit} records)"
-    return f"{portion.name} {portion.split}{limit}"
+def _describe(data_split: DataSplit) -> str:
+    limit = "" if data_split.limit is None else f" ({data_split.limit} records)"
+    return f"{data_split.name} {data_split.split}{limit}"
 
 
 # Data ----------------------------------------------------------------------------------------
@@ -108,39 +108,39 @@ def _describe(portion: Portion) -> str:
 
 def _read_data(
     experiment: Experiment,
-) -> tuple[dict[Portion, tuple[int, Counter[str]]], list[XltError]]:
-    """Portion → number of records and its words; and what cannot be read."""
+) -> tuple[dict[DataSplit, tuple[int, Counter[str]]], list[XltError]]:
+    """DataSplit → number of records and its words; and what cannot be read."""
     task, sources = experiment.task, Sources(experiment.config, experiment.task)
-    read: dict[Portion, tuple[int, Counter[str]]] = {}
+    read: dict[DataSplit, tuple[int, Counter[str]]] = {}
     problems: list[XltError] = []
-    for portion in experiment.portions:
-        unresolved = list(_unresolved(experiment.config, portion.origin))
+    for data_split in experiment.data_splits:
+        unresolved = list(_unresolved(experiment.config, data_split.origin))
         problems += unresolved
         if unresolved:
             continue
         try:
-            sources.check(portion)
+            sources.check(data_split)
             # A projection is about as large as what it is made from.
-            records = sources.load(portion.origin).records
+            records = sources.load(data_split.origin).records
             words = Counter(word for record in records for word in task.words(record))
-            read[portion] = len(records), words
+            read[data_split] = len(records), words
         except XltError as error:
             problems += flat(error)
     return read, problems
 
 
-def _unresolved(config: Config, portion: Portion) -> Iterable[XltError]:
-    """One error for each reference of a portion that is not on this machine."""
-    data = config.data[portion.language]
-    where = f"data.{portion.language}.{portion.split}"
+def _unresolved(config: Config, data_split: DataSplit) -> Iterable[XltError]:
+    """One error for each reference of a data_split that is not on this machine."""
+    data = config.data[data_split.language]
+    where = f"data.{data_split.language}.{data_split.split}"
     listed: list[tuple[str, Reference]] = [
-        (f"{where}.{n}", reference) for n, reference in enumerate(getattr(data, portion.split))
+        (f"{where}.{n}", reference) for n, reference in enumerate(getattr(data, data_split.split))
     ]
     if not listed and data.all:
-        listed = [(f"data.{portion.language}.all", Reference(ref=data.all))]
+        listed = [(f"data.{data_split.language}.all", Reference(ref=data.all))]
     for place, reference in listed:
         try:
-            resolve(reference, portion.language, portion.split, where=place)
+            resolve(reference, data_split.language, data_split.split, where=place)
         except XltError as error:
             yield error
 
@@ -167,9 +167,9 @@ def _tokenizer(model: Model) -> tuple[Any, XltError | None]:
 
 
 def _sizes(
-    words: Mapping[Portion, tuple[int, Counter[str]]], tokenizer: Any
-) -> tuple[dict[Portion, _Size], int | None]:
-    """Size of every portion, and how many different pieces all of them need."""
+    words: Mapping[DataSplit, tuple[int, Counter[str]]], tokenizer: Any
+) -> tuple[dict[DataSplit, _Size], int | None]:
+    """Size of every data_split, and how many different subwords all of them need."""
     every = sorted({word for _, counter in words.values() for word in counter})
     lengths: dict[str, int] = {}
     kept = None
@@ -179,22 +179,22 @@ def _sizes(
         lengths = {word: len(own) for word, own in zip(every, ids, strict=True)}
         kept = len(np.union1d(np.concatenate(ids), tokenizer.all_special_ids))
     sizes = {}
-    for portion, (records, counter) in words.items():
+    for data_split, (records, counter) in words.items():
         total = sum(counter.values())
-        pieces = sum(n * lengths.get(word, PIECES_PER_WORD) for word, n in counter.items())
-        sizes[portion] = _Size(records, total, round(pieces) + 2 * records)
+        subwords = sum(n * lengths.get(word, PIECES_PER_WORD) for word, n in counter.items())
+        sizes[data_split] = _Size(records, total, round(subwords) + 2 * records)
     return sizes, kept
 
 
 def _warnings(
-    model: Model, words: Mapping[Portion, tuple[int, Counter[str]]], tokenizer: Any
+    model: Model, words: Mapping[DataSplit, tuple[int, Counter[str]]], tokenizer: Any
 ) -> dict[str, list[str]]:
     """Language → what `xlt train` would warn of."""
     counted: dict[str, Counter[str]] = {}
-    for portion, (_, counter) in words.items():
-        if portion.projected_from is not None:
+    for data_split, (_, counter) in words.items():
+        if data_split.projected_from is not None:
             continue  # what is counted are the source's words
-        counted.setdefault(portion.language, Counter()).update(counter)
+        counted.setdefault(data_split.language, Counter()).update(counter)
     if tokenizer is None:
         return {}
     found = {language: warnings(language, c, tokenizer, model) for language, c in counted.items()}
@@ -207,7 +207,7 @@ def _warnings(
 def _cost(
     config: Config,
     stages: list[tuple[Stage, str | None, list[str]]],
-    sizes: Mapping[Portion, _Size],
+    sizes: Mapping[DataSplit, _Size],
     kept: int | None,
 ) -> dict[str, Any]:
     """The estimate for every stage and the total over seeds; None where something is unknown."""
@@ -221,16 +221,16 @@ def _cost(
         encoder["parameters"] = shape.embeddings + shape.rest
         encoder["trained"] = shape.trimmed(kept)
     for stage, _, _ in stages:
-        portions = [*stage.train, *stage.dev]
-        if shape is None or not all(portion in sizes for portion in portions):
+        data_splits = [*stage.train, *stage.dev]
+        if shape is None or not all(data_split in sizes for data_split in data_splits):
             rows.append(dict(unknown))
             continue
         device = best_device()
         precision = choose_precision(stage.training.precision, device)
         load = Load(
-            pieces=sum(sizes[p].pieces for p in stage.train),
+            subwords=sum(sizes[p].subwords for p in stage.train),
             records=sum(sizes[p].records for p in stage.train),
-            evaluated=sum(sizes[p].pieces for p in stage.dev) * stage.training.epochs,
+            evaluated=sum(sizes[p].subwords for p in stage.dev) * stage.training.epochs,
         )
         machine = measure(device, precision, shape, load.length)
         rows.append(estimate(shape, load, stage.training, config.model, machine, kept).as_dict())

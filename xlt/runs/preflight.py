@@ -11,7 +11,7 @@ from xlt.runs.experiment import Experiment
 from xlt.runs.sources import Sources
 from xlt.task import Labels, extend_labels
 from xlt.training.labels import check_overlap
-from xlt.transfer.stage import Portion, Stage
+from xlt.transfer.stage import DataSplit, Stage
 
 
 def preflight(experiment: Experiment, sources: Sources) -> None:
@@ -22,18 +22,18 @@ def preflight(experiment: Experiment, sources: Sources) -> None:
     embedded.located(experiment.config.model.encoder)
     problems: list[XltError] = []
     # First whatever costs little: projecting may take hours.
-    for portion in experiment.portions:
+    for data_split in experiment.data_splits:
         try:
-            sources.check(portion)
-            sources.load(portion.origin)
+            sources.check(data_split)
+            sources.load(data_split.origin)
         except XltError as error:
             problems.append(error)
     problems += check_predictions(experiment)
     problems += _check_labels(experiment, sources)
     different = {problem.render(): problem for error in problems for problem in flat(error)}
     raise_all(list(different.values()))
-    for portion in experiment.portions:
-        sources.load(portion)
+    for data_split in experiment.data_splits:
+        sources.load(data_split)
 
 
 def check_predictions(experiment: Experiment) -> list[XltError]:
@@ -52,39 +52,39 @@ def check_predictions(experiment: Experiment) -> list[XltError]:
 def _check_labels(experiment: Experiment, sources: Sources) -> Iterator[XltError]:
     """Labels that a stage shares with none before it, or that a model would not know."""
     task = experiment.task
-    known: dict[Portion, Labels] = {}
+    known: dict[DataSplit, Labels] = {}
 
-    def labels(portion: Portion) -> Labels:
-        # A projected portion's inventory is that of the records it comes from.
-        if portion.origin not in known:
-            known[portion.origin] = task.labels(sources.load(portion.origin).records)
-        return known[portion.origin]
+    def labels(data_split: DataSplit) -> Labels:
+        # A projected data_split's inventory is that of the records it comes from.
+        if data_split.origin not in known:
+            known[data_split.origin] = task.labels(sources.load(data_split.origin).records)
+        return known[data_split.origin]
 
     for target, plan in experiment.plans.items():
-        scored = [portion for portion in experiment.scored if portion.language == target]
+        scored = [data_split for data_split in experiment.scored if data_split.language == target]
         try:
             learnt = _learn(experiment, plan, labels)
-            for portion in scored:
-                task.check_labels(learnt, labels(portion), where=_key(portion))
+            for data_split in scored:
+                task.check_labels(learnt, labels(data_split), where=_key(data_split))
         except XltError as error:
             yield error
 
 
 def _learn(
-    experiment: Experiment, plan: list[Stage], labels: Callable[[Portion], Labels]
+    experiment: Experiment, plan: list[Stage], labels: Callable[[DataSplit], Labels]
 ) -> Labels:
     """The labels that a model knows after the stages of a plan."""
     learnt: Labels = {}
     for stage in plan:
         new: Labels = {}
-        for portion in stage.train:
-            new = extend_labels(new, labels(portion))
+        for data_split in stage.train:
+            new = extend_labels(new, labels(data_split))
         check_overlap(learnt, new, stage)
         learnt = extend_labels(learnt, new)
-        for portion in stage.dev:
-            experiment.task.check_labels(learnt, labels(portion), where=_key(portion))
+        for data_split in stage.dev:
+            experiment.task.check_labels(learnt, labels(data_split), where=_key(data_split))
     return learnt
 
 
-def _key(portion: Portion) -> str:
-    return f"data.{portion.origin.language}.{portion.split}"
+def _key(data_split: DataSplit) -> str:
+    return f"data.{data_split.origin.language}.{data_split.split}"

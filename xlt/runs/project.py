@@ -10,11 +10,11 @@ from xlt.document import Document
 from xlt.errors import XltError
 from xlt.projection import page, store
 from xlt.projection.project import Projected, Projector
-from xlt.projection.report import Yield
+from xlt.projection.report import ProjectionStatistics
 from xlt.runs.experiment import make_task, prepare
 from xlt.runs.predict import open_output
 from xlt.runs.sources import Sources
-from xlt.transfer.stage import Portion
+from xlt.transfer.stage import DataSplit
 
 if TYPE_CHECKING:
     from xlt.config.load import LoadedConfig
@@ -35,8 +35,8 @@ def project_config(loaded: LoadedConfig, *, examples: int = EXAMPLES) -> list[di
     try:
         experiment = prepare(loaded)
         config, task = experiment.config, experiment.task
-        portions = [p for p in experiment.portions if p.projected_from]
-        if not portions:
+        data_splits = [p for p in experiment.data_splits if p.projected_from]
+        if not data_splits:
             raise XltError(
                 f"the strategy {config.strategy.name} projects no data",
                 where="strategy",
@@ -46,18 +46,20 @@ def project_config(loaded: LoadedConfig, *, examples: int = EXAMPLES) -> list[di
         folder = config.output.root / config.name / "projection"
         folder.mkdir(parents=True, exist_ok=True)
         found = []
-        for portion in portions:
-            assert portion.projected_from is not None
-            projector = Projector(task, config.projection, portion.projected_from, portion.language)
+        for data_split in data_splits:
+            assert data_split.projected_from is not None
+            projector = Projector(
+                task, config.projection, data_split.projected_from, data_split.language
+            )
             suffix = task.formats[next(iter(task.formats))][0]
-            name = f"{portion.projected_from}-to-{portion.language}.{portion.split}"
+            name = f"{data_split.projected_from}-to-{data_split.language}.{data_split.split}"
             found.append(
                 _project(
                     projector,
-                    sources.load(portion.origin).records,
+                    sources.load(data_split.origin).records,
                     folder / f"{name}{suffix}",
                     page_at=folder / f"{name}.html",
-                    part=portion.split,
+                    part=data_split.split,
                     examples=examples,
                 )
             )
@@ -88,7 +90,7 @@ def project_file(
         for reference in config.data[source].train:
             check_reference(task, reference, source, "train", on_command_line)
         projector = Projector(task, config.projection, source, target)
-        resolved = Sources(config, task).resolve(Portion(source, "train"))
+        resolved = Sources(config, task).resolve(DataSplit(source, "train"))
         records = _records(task, resolved, config.data_seed)
         page_at = html or (None if output == "-" else Path(f"{output}.html"))
         return _project(projector, records, output, page_at=page_at, examples=examples)
@@ -118,7 +120,7 @@ def _project(
 ) -> dict[str, Any]:
     task = projector.task
     format = next(iter(task.formats)) if output == "-" else task.format_of(Path(output))
-    counted, sample = Yield(), page.Sample(examples)
+    counted, sample = ProjectionStatistics(), page.Sample(examples)
 
     def used(stream: Iterable[Projected]) -> Iterator[Document]:
         for one in stream:

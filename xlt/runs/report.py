@@ -11,7 +11,7 @@ from xlt.runs.experiment import Experiment
 from xlt.runs.manifest import describe_encoder, manifest
 from xlt.runs.score import summarise
 from xlt.runs.sources import Sources
-from xlt.training.stages import Finished
+from xlt.training.stages import StageResult
 from xlt.transfer.stage import Stage
 
 
@@ -66,7 +66,7 @@ def outcome(
     }
 
 
-def _lineage(plan: Sequence[Stage], stages: Sequence[Finished]) -> list[dict[str, Any]]:
+def _lineage(plan: Sequence[Stage], stages: Sequence[StageResult]) -> list[dict[str, Any]]:
     return [
         {
             "stage": stage.name,
@@ -75,7 +75,7 @@ def _lineage(plan: Sequence[Stage], stages: Sequence[Finished]) -> list[dict[str
             "selected": dict(done.selected),
             "reused": done.reused,
             "training": stage.training.model_dump(mode="json"),
-            "train": [asdict(portion) for portion in stage.train],
+            "train": [asdict(data_split) for data_split in stage.train],
         }
         for stage, done in zip(plan, stages, strict=True)
     ]

@@ -26,8 +26,8 @@ from xlt.runs.folder import RunFolder
 from xlt.runs.sources import Sources
 from xlt.task import Task
 from xlt.training.data import Data
-from xlt.training.stages import Finished
-from xlt.transfer.stage import Portion
+from xlt.training.stages import StageResult
+from xlt.transfer.stage import DataSplit
 
 
 def evaluate_all(
@@ -35,7 +35,7 @@ def evaluate_all(
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
     """Score every model on its target, and the models of all seeds together if that is asked for.
 
-    Returns one row a model, split and way of selecting; and target → split → piece statistics.
+    Returns one row a model, split and way of selecting; and target → split → subword statistics.
     """
     rows: list[dict[str, Any]] = []
     statistics: dict[str, dict[str, Any]] = {}
@@ -54,14 +54,14 @@ def evaluate_target(
     experiment: Experiment,
     sources: Sources,
     folder: RunFolder,
-    finished: Finished,
+    finished: StageResult,
     seed: int,
     target: str,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Score every selected checkpoint on the target's evaluation splits.
 
     Writes predictions, counts and the model below ``seed-<seed>/<target>``. Returns one row a
-    split and way of selecting, and split → the target's piece statistics.
+    split and way of selecting, and split → the target's subword statistics.
     """
     config, task = experiment.config, experiment.task
     prediction = experiment.prediction(target)
@@ -79,8 +79,8 @@ def evaluate_target(
                 save_prediction(linked, prediction, config.projection, target)
             by_step[step] = []
             for split in config.evaluation.splits:
-                data = sources.load(Portion(target, split))
-                statistics.setdefault(split, piece_statistics(task, data.records, backbone))
+                data = sources.load(DataSplit(target, split))
+                statistics.setdefault(split, subword_statistics(task, data.records, backbone))
                 predictor = through_translation(
                     direct, backbone, prediction, config.projection, target, split
                 )
@@ -120,7 +120,7 @@ def evaluate_ensemble(
     together = Ensemble.of([predictor for _, predictor in loaded])
     rows = []
     for split in config.evaluation.splits:
-        data = sources.load(Portion(target, split))
+        data = sources.load(DataSplit(target, split))
         predictor = through_translation(
             together, backbone, prediction, config.projection, target, split
         )
@@ -170,7 +170,7 @@ def save_outcome(
     )
 
 
-def relevant(finished: Finished, target: str) -> list[str]:
+def relevant(finished: StageResult, target: str) -> list[str]:
     """The other ways of selecting that say something about this target."""
     languages = {s: set(s.removeprefix("dev:").split("+")) for s in finished.selected}
     own = languages[finished.primary]
@@ -206,7 +206,9 @@ def scores(task: Task, counts: NDArray[np.float64], resamples: int, seed: int) -
     }
 
 
-def piece_statistics(task: Task, records: Sequence[Document], backbone: Backbone) -> dict[str, Any]:
+def subword_statistics(
+    task: Task, records: Sequence[Document], backbone: Backbone
+) -> dict[str, Any]:
     """How the tokenizer copes with these records.
 
     fertility: subwords a word; unknown_pieces: their share; truncated_words: words without a

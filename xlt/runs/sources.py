@@ -1,4 +1,4 @@
-"""The records a config talks about, each portion read once and remembered."""
+"""The records a config talks about, each data_split read once and remembered."""
 
 from __future__ import annotations
 
@@ -14,89 +14,91 @@ from xlt.document import Document
 from xlt.errors import XltError
 from xlt.projection import store
 from xlt.projection.project import Projector
-from xlt.projection.report import Yield
+from xlt.projection.report import ProjectionStatistics
 from xlt.task import Task
 from xlt.training.data import Data
-from xlt.transfer.stage import Portion
+from xlt.transfer.stage import DataSplit
 
 if TYPE_CHECKING:
     from xlt.projection.project import Projector
 
 
 class Sources:
-    """Loads portions of a config's data.
+    """Loads data_splits of a config's data.
 
     `used` collects what was resolved, for the manifest and the model card; `yields` what came of
-    each portion that was projected.
+    each data_split that was projected.
     """
 
     def __init__(self, config: Config, task: Task) -> None:
         self.config, self.task = config, task
         self.used: dict[tuple[str, str], list[ResolvedData]] = {}
-        self.yields: dict[Portion, dict[str, Any]] = {}
-        self._loaded: dict[Portion, Data] = {}
+        self.yields: dict[DataSplit, dict[str, Any]] = {}
+        self._loaded: dict[DataSplit, Data] = {}
 
-    def resolve(self, portion: Portion) -> list[ResolvedData]:
-        """Files and readers of a portion; nothing is read yet."""
-        key = (portion.language, portion.split)
+    def resolve(self, data_split: DataSplit) -> list[ResolvedData]:
+        """Files and readers of a data_split; nothing is read yet."""
+        key = (data_split.language, data_split.split)
         if key not in self.used:
-            data = self.config.data.get(portion.language)
+            data = self.config.data.get(data_split.language)
             if data is None:
                 raise XltError(
-                    f"there is no data for {portion.language}",
+                    f"there is no data for {data_split.language}",
                     where="data",
-                    fix=f"add `{portion.language}:` with train, dev or test under `data`",
+                    fix=f"add `{data_split.language}:` with train, dev or test under `data`",
                 )
-            self.used[key] = for_split(data, portion.language, portion.split)
+            self.used[key] = for_split(data, data_split.language, data_split.split)
         return self.used[key]
 
-    def check(self, portion: Portion) -> None:
-        """Raise XltError where a portion cannot be projected on this machine."""
-        if portion.projected_from is not None:
-            self._projector(portion)
+    def check(self, data_split: DataSplit) -> None:
+        """Raise XltError where a data_split cannot be projected on this machine."""
+        if data_split.projected_from is not None:
+            self._projector(data_split)
 
     def projections(self) -> list[dict[str, Any]]:
-        """What came of every portion that was projected, JSON-able."""
+        """What came of every data_split that was projected, JSON-able."""
         return [
             {"from": p.projected_from, "to": p.language, "split": p.split, **report}
             for p, report in self.yields.items()
         ]
 
-    def load(self, portion: Portion) -> Data:
-        """The records of a portion. Raises XltError for missing, malformed or empty data."""
-        if portion not in self._loaded:
-            self._loaded[portion] = (
-                self._project(portion) if portion.projected_from else (self._read(portion))
+    def load(self, data_split: DataSplit) -> Data:
+        """The records of a data_split. Raises XltError for missing, malformed or empty data."""
+        if data_split not in self._loaded:
+            self._loaded[data_split] = (
+                self._project(data_split) if data_split.projected_from else (self._read(data_split))
             )
-        return self._loaded[portion]
+        return self._loaded[data_split]
 
-    def _read(self, portion: Portion) -> Data:
+    def _read(self, data_split: DataSplit) -> Data:
         records: list[Document] = []
-        digest = hashlib.sha256(repr((portion.limit, portion.seed)).encode())
-        for resolved in self.resolve(portion):
+        digest = hashlib.sha256(repr((data_split.limit, data_split.seed)).encode())
+        for resolved in self.resolve(data_split):
             rows = load_documents(self.task, resolved, self.config.data_seed)
             records += rows
             digest.update(repr((resolved.fingerprint, resolved.limit)).encode())
             if resolved.limit:
                 digest.update(str(self.config.data_seed).encode())
-        if portion.limit is not None and portion.limit < len(records):
-            records = [records[i] for i in sample(len(records), portion.limit, portion.seed or 0)]
-        return Data(portion, digest.hexdigest(), records)
+        if data_split.limit is not None and data_split.limit < len(records):
+            records = [
+                records[i] for i in sample(len(records), data_split.limit, data_split.seed or 0)
+            ]
+        return Data(data_split, digest.hexdigest(), records)
 
-    def _project(self, portion: Portion) -> Data:
-        """What `portion.origin` becomes in another language, with weights if they are asked for."""
-        origin, settings = portion.origin, self.config.projection
-        projector = self._projector(portion)
-        counted = Yield()
+    def _project(self, data_split: DataSplit) -> Data:
+        """What `data_split.origin` becomes in another language, with weights if asked for."""
+        origin, settings = data_split.origin, self.config.projection
+        projector = self._projector(data_split)
+        counted = ProjectionStatistics()
         originals = self.load(origin).records
-        found = counted.watch(store.project(projector, originals, part=portion.split))
+        found = counted.watch(store.project(projector, originals, part=data_split.split))
         kept = [one.projection for one in found if one.projection.document is not None]
-        self.yields[portion] = {**projector.describe(), **counted.as_dict()}
+        self.yields[data_split] = {**projector.describe(), **counted.as_dict()}
         if not kept:
             lost = ", ".join(f"{n} {reason}" for reason, n in counted.labels.lost.items())
             raise XltError(
                 f"nothing of the {origin.split} data of {origin.language} is left in "
-                f"{portion.language} (labels lost: {lost or 'none'})",
+                f"{data_split.language} (labels lost: {lost or 'none'})",
                 where="projection",
                 fix="look at some with `xlt project`; try another translator, aligner or filter",
             )
@@ -106,8 +108,8 @@ class Sources:
         rows = [self.task.schema.to_row(document) for document in records]
         content = json.dumps([rows, weights, labels], sort_keys=True, ensure_ascii=False)
         fingerprint = hashlib.sha256(content.encode()).hexdigest()
-        return Data(portion, fingerprint, records, weights, originals)
+        return Data(data_split, fingerprint, records, weights, originals)
 
-    def _projector(self, portion: Portion) -> Projector:
-        origin = portion.origin
-        return Projector(self.task, self.config.projection, origin.language, portion.language)
+    def _projector(self, data_split: DataSplit) -> Projector:
+        origin = data_split.origin
+        return Projector(self.task, self.config.projection, origin.language, data_split.language)

@@ -36,7 +36,7 @@ def train(
     """Run a config to its end and return the result (also in result.json).
 
     resume:    continue an unfinished run from its last checkpoint.
-    overwrite: forget what the run's folder holds. Finished stages are used again all the same:
+    overwrite: forget what the run's folder holds. StageResult stages are used again all the same:
         they are equal to what training them again would give.
 
     Of several processes only the main one has a result; the others return {}.
@@ -75,7 +75,7 @@ def _lead(
         folder.write_json(MANIFEST, report.start(experiment, sources, state.num_processes))
         if experiment.source_choice is not None:
             log.info("source: auto is %s, see %s", ", ".join(config.source), folder.path / MANIFEST)
-        warnings = coverage(config, experiment.task, sources, experiment.portions)
+        warnings = coverage(config, experiment.task, sources, experiment.data_splits)
         for told in filter(None, warnings.values()):
             log.warning("warning: %s", "; ".join(told))
         state.wait_for_everyone()

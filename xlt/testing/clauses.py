@@ -17,16 +17,16 @@ from xlt.testing.subject import (
     STEPS,
     Subject,
     other_answer,
-    pieces_of,
     plain,
     same,
     same_state,
     same_words,
+    subwords_of,
     written,
 )
 
 WINDOW = 10
-"""Pieces that the encoder takes at once in the clause `windows`."""
+"""Subwords that the encoder takes at once in the clause `windows`."""
 
 
 # What a task says about itself ----------------------------------------------------------------
@@ -153,7 +153,7 @@ def labels(s: Subject) -> None:
 
 
 def encoding(s: Subject) -> None:
-    """`encode` keeps order and counts pieces; `collate` pads; `labels` are there when asked for;
+    """`encode` keeps order and counts subwords; `collate` pads; `labels` are there when asked for;
     forward gives a loss with them, and tensors to decode without."""
     import torch
 
@@ -173,8 +173,10 @@ def encoding(s: Subject) -> None:
         for example in examples:
             alone = s.task.collate([example])
             if "attention_mask" in alone:
-                pieces = int(alone["attention_mask"].sum())
-                assert example.length == pieces, f"length {example.length}, but {pieces} pieces"
+                subwords = int(alone["attention_mask"].sum())
+                assert example.length == subwords, (
+                    f"length {example.length}, but {subwords} subwords"
+                )
 
 
 def prediction(s: Subject) -> None:
@@ -187,7 +189,7 @@ def prediction(s: Subject) -> None:
 
 
 def windows(s: Subject) -> None:
-    """A record longer than the encoder takes is split, not cut: every piece is computed, every
+    """A record longer than the encoder takes is split, not cut: every subword is computed, every
     word has a prediction."""
     narrow = s.backbone_with(max_length=WINDOW)
     whole, split = (
@@ -195,14 +197,14 @@ def windows(s: Subject) -> None:
         s.task.encode(s.records, narrow, None),
     )
     for a, b in zip(whole, split, strict=True):
-        pieces, windowed = pieces_of(s.task.collate([a])), pieces_of(s.task.collate([b]))
+        subwords, windowed = subwords_of(s.task.collate([a])), subwords_of(s.task.collate([b]))
         for name, tensor in windowed.items():
             width = tensor.shape[-1]
-            assert width <= WINDOW, f"{name} has {width} pieces where {WINDOW} is the most"
+            assert width <= WINDOW, f"{name} has {width} subwords where {WINDOW} is the most"
             kept = {*tensor.flatten().tolist(), s.backbone.pad_id}
-            lost = set(pieces[name].flatten().tolist()) - kept
+            lost = set(subwords[name].flatten().tolist()) - kept
             record = s.records[a.index].id
-            assert not lost, f"record {record} lost {len(lost)} pieces of {name}"
+            assert not lost, f"record {record} lost {len(lost)} subwords of {name}"
     same_words(s.task, s.records, s.predict(s.trained, backbone=narrow))
 
 

@@ -38,7 +38,7 @@ class Subject:
     @cached_property
     def encoder(self) -> Path:
         texts = [t.surface for d in self.records for t in d.texts.values() if t.surface]
-        # A generator writes more pieces than the small BERT has positions for.
+        # A generator writes more subwords than the small BERT has positions for.
         kind = "umt5" if self.task.generates else "bert"
         return make_encoder(self.folder / "encoder", texts, kind)
 
@@ -132,7 +132,7 @@ def other_answer(subject: Subject, document: Document) -> Document | None:
     return document.with_layers(**{name: Label(other)})
 
 
-def pieces_of(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def subwords_of(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The rows that the encoder reads; not what a model may choose from to put into them."""
     return {k: v for k, v in batch.items() if k.endswith("input_ids") and v.ndim == 2}
 

@@ -52,7 +52,7 @@ class Selector(TrainerCallback, ExportableState):
         }
 
 
-class Rhythm(TrainerCallback):
+class SaveCallback(TrainerCallback):
     """Evaluates and saves at the ends of our epochs, or every so many steps."""
 
     def __init__(self, trainer: TransferTrainer) -> None:

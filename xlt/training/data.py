@@ -11,12 +11,12 @@ import numpy as np
 
 from xlt.document import Document
 from xlt.task import Example
-from xlt.transfer.stage import Portion
+from xlt.transfer.stage import DataSplit
 
 
 @dataclass(frozen=True)
 class Data:
-    """One portion's records, and the fingerprint of the files and readers they came from.
+    """One data_split's records, and the fingerprint of the files and readers they came from.
 
     weights: one a record, for its loss in training; None means that all count alike. What they
         are made from is part of the fingerprint.
@@ -24,7 +24,7 @@ class Data:
         their labels, even those that projection lost.
     """
 
-    portion: Portion
+    data_split: DataSplit
     fingerprint: str
     records: Sequence[Document] = field(repr=False)
     weights: Sequence[float] | None = field(default=None, repr=False)

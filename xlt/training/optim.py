@@ -101,8 +101,8 @@ def freeze(model: TaskModel, what: list[str]) -> None:
 def parameter_groups(model: TaskModel, training: Training) -> list[dict[str, Any]]:
     """Groups for AdamW, each with its `lr` and `weight_decay`.
 
-    Biases, norms and embeddings are not decayed: a piece that a batch lacks keeps its vector, so
-    the result does not depend on which pieces were trimmed away.
+    Biases, norms and embeddings are not decayed: a subword that a batch lacks keeps its vector, so
+    the result does not depend on which subwords were trimmed away.
     """
     parts = part_of(model)
     layers = [part for part in parts.values() if isinstance(part, int) and part != _TOP]

@@ -19,7 +19,7 @@ from xlt.errors import XltError
 from xlt.evaluation.counts import score
 from xlt.files import disk_error, write_json, writing
 from xlt.inference.device import best_device, choose_precision
-from xlt.inference.predictor import PieceTable, Predictor, piece_table, pieces_in
+from xlt.inference.predictor import Predictor, SubwordTable, subword_table, subwords_in
 from xlt.model import embedded
 from xlt.model.backbone import Backbone
 from xlt.model.folder import ModelInfo, fingerprint_folder, load_model
@@ -35,7 +35,7 @@ from xlt.training.optim import freeze
 from xlt.training.scoring import distributed_counts
 from xlt.training.selected import save_selected, selected_folder
 from xlt.training.trainer import TransferTrainer
-from xlt.transfer.stage import Portion, Stage
+from xlt.transfer.stage import DataSplit, Stage
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ LAST = "last"
 
 
 @dataclass(frozen=True)
-class Finished:
+class StageResult:
     """A stage that has run. `selected`: selector → {"step", "score"}; each step has a folder."""
 
     key: str
@@ -65,7 +65,7 @@ class StageRunner:
     """Runs stages of one config under one seed.
 
     root: where stages live; equal stages of any run there are trained once.
-    load: gives the records of a portion.
+    load: gives the records of a data_split.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class StageRunner:
         config: Config,
         task: Task,
         root: Path,
-        load: Callable[[Portion], Data],
+        load: Callable[[DataSplit], Data],
         seed: int,
         *,
         resume: bool = False,
@@ -83,8 +83,11 @@ class StageRunner:
         self.resume, self.quiet = resume, quiet
 
     def run(
-        self, stage: Stage, parent: Finished | None, observers: Sequence[Sequence[Portion]] = ()
-    ) -> Finished:
+        self,
+        stage: Stage,
+        parent: StageResult | None,
+        observers: Sequence[Sequence[DataSplit]] = (),
+    ) -> StageResult:
         """Train the stage, or return it if it (with all observers) has been trained before.
 
         observers: further dev sets to score along the way; the best weights by each of them are
@@ -93,11 +96,11 @@ class StageRunner:
         from accelerate import PartialState
 
         state = PartialState()
-        train = [self.load(portion) for portion in stage.train]
-        dev = [self.load(portion) for portion in stage.dev]
+        train = [self.load(data_split) for data_split in stage.train]
+        dev = [self.load(data_split) for data_split in stage.dev]
         key = self.key(stage, parent, train, dev)
         folder = self.root / f"{stage.name}-{key[:12]}"
-        needed = {selector(portions) for portions in observers}
+        needed = {selector(data_splits) for data_splits in observers}
         lock = FileLock(f"{folder}.lock")
         if state.is_main_process:
             try:
@@ -115,7 +118,9 @@ class StageRunner:
                 if state.is_main_process:
                     shutil.rmtree(folder / "work", ignore_errors=True)  # of a kill at the very end
                 return finished
-            watched = [[self.load(portion) for portion in portions] for portions in observers]
+            watched = [
+                [self.load(data_split) for data_split in data_splits] for data_splits in observers
+            ]
             self._train(stage, parent, train, dev, watched, folder, key)
             state.wait_for_everyone()
             finished = self._finished(folder, key, needed, reused=False)
@@ -126,7 +131,7 @@ class StageRunner:
                 lock.release()
 
     def key(
-        self, stage: Stage, parent: Finished | None, train: Sequence[Data], dev: Sequence[Data]
+        self, stage: Stage, parent: StageResult | None, train: Sequence[Data], dev: Sequence[Data]
     ) -> str:
         """What decides the stage's weights, hashed."""
         same = {"attention"} if self.task.generates else {"attention", "trim_vocabulary"}
@@ -140,8 +145,8 @@ class StageRunner:
             "options": self.task.options.model_dump(mode="json"),
             "model": model,
             "start": parent.model_folder().name + parent.key if parent else stage.from_scratch,
-            "train": [[d.portion.name, d.fingerprint] for d in train],
-            "dev": [[d.portion.name, d.fingerprint] for d in dev],
+            "train": [[d.data_split.name, d.fingerprint] for d in train],
+            "dev": [[d.data_split.name, d.fingerprint] for d in dev],
             "training": stage.training.model_dump(
                 mode="json", exclude={"report_to", "checkpoint_every"}
             ),
@@ -153,7 +158,7 @@ class StageRunner:
 
     def _finished(
         self, folder: Path, key: str, needed: set[str], *, reused: bool = True
-    ) -> Finished | None:
+    ) -> StageResult | None:
         done = _done(folder)
         if done is None:
             return None
@@ -161,14 +166,14 @@ class StageRunner:
             log.warning("%s lacks scores for %s: it is trained again", folder.name, sorted(needed))
             return None
         labels = {layer: tuple(values) for layer, values in done["labels"].items()}
-        return Finished(key, folder, labels, done["selected"], done["primary"], reused)
+        return StageResult(key, folder, labels, done["selected"], done["primary"], reused)
 
     # Training ------------------------------------------------------------------------------
 
     def _train(
         self,
         stage: Stage,
-        parent: Finished | None,
+        parent: StageResult | None,
         train: list[Data],
         dev: list[Data],
         watched: list[list[Data]],
@@ -185,7 +190,7 @@ class StageRunner:
         examples = self.task.encode(records, backbone, model.labels)
         weigh(examples, train)
         evaluations = self._evaluations([dev, *watched], backbone)
-        vocabulary, pieces = self._trim(model, backbone, examples, evaluations)
+        vocabulary, subwords = self._trim(model, backbone, examples, evaluations)
         freeze(model, stage.training.freeze)
         lora = self.config.model.lora
         if lora is not None:
@@ -194,7 +199,7 @@ class StageRunner:
         precision = choose_precision(stage.training.precision, device)
         _refuse_fp16_for_t5(precision, backbone)
         predictor = Predictor(
-            self.task, model, self.config.evaluation.batch_tokens, precision, device, pieces
+            self.task, model, self.config.evaluation.batch_tokens, precision, device, subwords
         )
         primary = selector(stage.dev)
         trainer = TransferTrainer(
@@ -209,7 +214,7 @@ class StageRunner:
             evaluator=(lambda: self._scores(predictor, evaluations)) if evaluations else None,
             primary=None if primary == LAST else primary,
             patience=self.config.selection.patience,
-            pieces=pieces,
+            subwords=subwords,
             precision=precision,
             quiet=self.quiet,
         )
@@ -244,7 +249,7 @@ class StageRunner:
                     "log": trainer.state.log_history,
                     "steps": last,
                     "precision": precision,
-                    "pieces_trained": None if pieces is None else len(pieces.to_full),
+                    "pieces_trained": None if subwords is None else len(subwords.to_full),
                 },
             )
             shutil.rmtree(work)
@@ -283,7 +288,7 @@ class StageRunner:
         return found[0]
 
     def _model(
-        self, stage: Stage, parent: Finished | None, train: list[Data]
+        self, stage: Stage, parent: StageResult | None, train: list[Data]
     ) -> tuple[Backbone, TaskModel]:
         """The start weights, with room for the labels of this stage's training data."""
         new = self.task.labels(record for data in train for record in data.inventory)
@@ -319,7 +324,7 @@ class StageRunner:
                 if one.fingerprint not in encoded:
                     encoded[one.fingerprint] = self.task.encode(one.records, backbone, None)
             if data:
-                name = selector([one.portion for one in data])
+                name = selector([one.data_split for one in data])
                 result[name] = [(one, encoded[one.fingerprint]) for one in data]
         return result
 
@@ -343,23 +348,23 @@ class StageRunner:
         backbone: Backbone,
         examples: list[Example],
         evaluations: Mapping[str, list[tuple[Data, list[Example]]]],
-    ) -> tuple[Any, PieceTable | None]:
-        """Reduce the vocabulary to the pieces in this stage's data; (way back, id table)."""
+    ) -> tuple[Any, SubwordTable | None]:
+        """Reduce the vocabulary to the subwords in this stage's data; (way back, id table)."""
         if not self.config.model.trim_vocabulary:
             return None, None
         every = [examples, *(encoded for sets in evaluations.values() for _, encoded in sets)]
         vocabulary = Trimmed(
             model.encoder,
             backbone.tokenizer,
-            np.union1d(pieces_in(self.task, every), model.needed()),
+            np.union1d(subwords_in(self.task, every), model.needed()),
             stored=stored_weights(backbone.source, self.config.model.revision),
         )
-        return vocabulary, piece_table(vocabulary)
+        return vocabulary, subword_table(vocabulary)
 
 
-def selector(dev: Sequence[Portion]) -> str:
+def selector(dev: Sequence[DataSplit]) -> str:
     """What weights are selected on, as results name it: "dev:eng", "dev:eng+swa" or "last"."""
-    return f"dev:{'+'.join(portion.name for portion in dev)}" if dev else LAST
+    return f"dev:{'+'.join(data_split.name for data_split in dev)}" if dev else LAST
 
 
 def _refuse_fp16_for_t5(precision: str, backbone: Backbone) -> None:

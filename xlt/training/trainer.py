@@ -30,12 +30,12 @@ from xlt.data.batch import BLANK, IGNORED, StepSampler
 from xlt.errors import XltError
 from xlt.files import link_or_copy, write_json, writing
 from xlt.inference.device import out_of_memory
-from xlt.inference.predictor import PieceTable, shape_of, trimmed
+from xlt.inference.predictor import SubwordTable, shape_of, trimmed
 from xlt.model.task_model import TaskModel
 from xlt.task import Example, Task
 from xlt.training import checkpoint as ckpt
 from xlt.training.average import BEGIN, WeightAverage
-from xlt.training.callbacks import ProgressBar, Rhythm, Scores, Selector
+from xlt.training.callbacks import ProgressBar, SaveCallback, Scores, Selector
 from xlt.training.optim import parameter_groups
 
 
@@ -53,10 +53,10 @@ class _Examples(Dataset[tuple[Example, bool]]):
 
 
 class TransferTrainer(Trainer):
-    """Trains `model` on `examples`, which fall into `groups` (one per portion of the stage).
+    """Trains `model` on `examples`, which fall into `groups` (one per data_split of the stage).
 
     evaluator: returns the scores of the current weights; None keeps the last weights.
-    pieces:    see `xlt.inference.predictor.Predictor`.
+    subwords:    see `xlt.inference.predictor.Predictor`.
     Raises XltError for a loss that is not finite (naming step and batch) and for lack of memory.
     """
 
@@ -77,11 +77,16 @@ class TransferTrainer(Trainer):
         evaluator: Callable[[], Scores] | None = None,
         primary: str | None = None,
         patience: int | None = None,
-        pieces: PieceTable | None = None,
+        subwords: SubwordTable | None = None,
         precision: str = "fp32",
         quiet: bool = True,
     ) -> None:
-        self.task, self.training, self.evaluator, self.pieces = task, training, evaluator, pieces
+        self.task, self.training, self.evaluator, self.subwords = (
+            task,
+            training,
+            evaluator,
+            subwords,
+        )
         self.folder = folder
         self.selector = Selector(primary, patience)
         args = TrainingArguments(
@@ -146,7 +151,7 @@ class TransferTrainer(Trainer):
             self.remove_callback(noisy)
         if not quiet and args.should_save:
             self.add_callback(ProgressBar(folder.parent.name))
-        self.add_callback(Rhythm(self))
+        self.add_callback(SaveCallback(self))
         # Our losses are sums over targets divided by the number in the whole step.
         self.model_accepts_loss_kwargs = True
         self._loss_shifts_labels = False
@@ -175,7 +180,7 @@ class TransferTrainer(Trainer):
     # Data ----------------------------------------------------------------------------------
 
     def _collate(self, rows: Sequence[tuple[Example, bool]]) -> dict[str, torch.Tensor]:
-        batch = trimmed(self.task.collate([example for example, _ in rows]), self.pieces)
+        batch = trimmed(self.task.collate([example for example, _ in rows]), self.subwords)
         if self._weighted:
             batch["weights"] = torch.tensor([float(e.weight) for e, _ in rows])
         if rows[0][1]:

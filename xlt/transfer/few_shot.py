@@ -9,13 +9,13 @@ from pydantic import Field, PositiveInt
 
 from xlt.config.schema import Config
 from xlt.transfer.stage import (
-    Portion,
+    DataSplit,
     Stage,
     StageOverrides,
     Strategy,
     StrategyOptions,
+    data_splits,
     override,
-    portions,
     selection_data,
 )
 
@@ -35,10 +35,10 @@ class FewShot(Strategy):
 
     def plan(self, config: Config, target: str) -> list[Stage]:
         options = self.options
-        portions(config, target, "train", required=True)
-        few = Portion(target, "train", limit=options.k, seed=options.sample_seed)
+        data_splits(config, target, "train", required=True)
+        few = DataSplit(target, "train", limit=options.k, seed=options.sample_seed)
         source = tuple(
-            p for lang in config.source for p in portions(config, lang, "train", required=True)
+            p for lang in config.source for p in data_splits(config, lang, "train", required=True)
         )
         dev = selection_data(config, config.source, target)
         name = "+".join(config.source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from xlt.config.schema import Config
-from xlt.transfer.stage import Stage, Strategy, StrategyOptions, portions, selection_data
+from xlt.transfer.stage import Stage, Strategy, StrategyOptions, data_splits, selection_data
 
 
 class InLanguage(Strategy):
@@ -18,7 +18,7 @@ class InLanguage(Strategy):
         return [
             Stage(
                 name=target,
-                train=portions(config, target, "train", required=True),
+                train=data_splits(config, target, "train", required=True),
                 dev=selection_data(config, [target], target),
                 training=config.training,
                 from_scratch=self.options.scratch,

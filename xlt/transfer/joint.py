@@ -6,7 +6,7 @@ from pydantic import Field
 
 from xlt.config.schema import Config
 from xlt.errors import XltError
-from xlt.transfer.stage import Stage, Strategy, StrategyOptions, portions, selection_data
+from xlt.transfer.stage import Stage, Strategy, StrategyOptions, data_splits, selection_data
 
 
 class Joint(Strategy):
@@ -30,7 +30,7 @@ class Joint(Strategy):
                 train=tuple(
                     p
                     for lang in config.source
-                    for p in portions(config, lang, "train", required=True)
+                    for p in data_splits(config, lang, "train", required=True)
                 ),
                 dev=selection_data(config, config.source, target),
                 training=config.training,

@@ -14,13 +14,13 @@ from xlt.config.schema import Config
 from xlt.errors import XltError
 from xlt.task import Averaging
 from xlt.transfer.stage import (
-    Portion,
+    DataSplit,
     Prediction,
     Split,
     Stage,
     Strategy,
     StrategyOptions,
-    portions,
+    data_splits,
     projected,
     selection_data,
 )
@@ -48,7 +48,7 @@ class Projection(Strategy):
         name = "+".join(f"{p.projected_from}-to-{target}" for p in train)
         if options.with_source:
             train = (
-                *(p for s in config.source for p in portions(config, s, "train", required=True)),
+                *(p for s in config.source for p in data_splits(config, s, "train", required=True)),
                 *train,
             )
             name = f"{'+'.join(config.source)}+{name}"
@@ -58,7 +58,7 @@ class Projection(Strategy):
         return [Stage(name, train, dev, config.training, options.temperature)]
 
     @staticmethod
-    def _carried(config: Config, target: str, split: Split) -> tuple[Portion, ...]:
+    def _carried(config: Config, target: str, split: Split) -> tuple[DataSplit, ...]:
         return tuple(
             p
             for source in config.source

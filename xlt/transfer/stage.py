@@ -19,7 +19,7 @@ Split = Literal["train", "dev", "test"]
 
 
 @dataclass(frozen=True)
-class Portion:
+class DataSplit:
     """One language's split, or `limit` records of it drawn with `seed`.
 
     projected_from: the records are those of this language, translated into `language` and their
@@ -38,7 +38,7 @@ class Portion:
         return f"{self.projected_from}>{self.language}" if self.projected_from else self.language
 
     @property
-    def origin(self) -> Portion:
+    def origin(self) -> DataSplit:
         """What has to be read for it: itself, or what it is projected from."""
         if self.projected_from is None:
             return self
@@ -56,8 +56,8 @@ class Stage:
     """
 
     name: str
-    train: tuple[Portion, ...]
-    dev: tuple[Portion, ...]
+    train: tuple[DataSplit, ...]
+    dev: tuple[DataSplit, ...]
     training: Training
     temperature: float = 1.0
     from_scratch: bool = False
@@ -133,7 +133,9 @@ class Strategy(ABC):
         return Prediction()
 
 
-def portions(config: Config, language: str, split: Split, *, required: bool) -> tuple[Portion, ...]:
+def data_splits(
+    config: Config, language: str, split: Split, *, required: bool
+) -> tuple[DataSplit, ...]:
     """The language's split as a one-element tuple; empty (or an error) if there is no data."""
     data = config.data.get(language)
     if data is None or not has_split(data, language, split):
@@ -144,7 +146,7 @@ def portions(config: Config, language: str, split: Split, *, required: bool) -> 
                 fix=f"add `{language}: {{{split}: ...}}` under `data`, or change source/target",
             )
         return ()
-    return (Portion(language, split),)
+    return (DataSplit(language, split),)
 
 
 def step(value: Any) -> Any:
@@ -163,44 +165,44 @@ def step(value: Any) -> Any:
 
 def step_data(
     config: Config, name: str, target: str, split: Split, *, required: bool
-) -> tuple[Portion, ...]:
-    """The portion that a `step` means, as `portions`."""
+) -> tuple[DataSplit, ...]:
+    """The data_split that a `step` means, as `data_splits`."""
     source, arrow, into = name.partition(">")
     if not arrow:
-        return portions(config, name, split, required=required)
+        return data_splits(config, name, split, required=required)
     into = target if into == "target" else into
     return projected(config, source, into, split, required=required)
 
 
-def stage_name(data: Iterable[Portion]) -> str:
+def stage_name(data: Iterable[DataSplit]) -> str:
     """Of a stage that trains on these, fit for a folder."""
-    return "+".join(portion.name.replace(">", "-to-") for portion in data)
+    return "+".join(data_split.name.replace(">", "-to-") for data_split in data)
 
 
 def projected(
     config: Config, source: str, target: str, split: Split, *, required: bool
-) -> tuple[Portion, ...]:
-    """As `portions`, of the source's split carried over to the target."""
+) -> tuple[DataSplit, ...]:
+    """As `data_splits`, of the source's split carried over to the target."""
     if source == target:
         raise XltError(
             f"{source} is to be projected onto itself",
             where="source",
             fix=f"take {target} out of the sources, or out of the targets",
         )
-    found = portions(config, source, split, required=required)
+    found = data_splits(config, source, split, required=required)
     return tuple(replace(p, language=target, projected_from=source) for p in found)
 
 
-def selection_data(config: Config, trained: list[str], target: str | None) -> tuple[Portion, ...]:
+def selection_data(config: Config, trained: list[str], target: str | None) -> tuple[DataSplit, ...]:
     """The dev data that selects a stage's checkpoint.
 
-    trained: what the stage trains on, as `Portion.name` has it.
+    trained: what the stage trains on, as `DataSplit.name` has it.
     target:  given for the last stage, where `selection.on: target_dev` may apply.
     """
     if config.selection.on == "last":
         return ()
     if config.selection.on == "target_dev" and target is not None:
-        return portions(config, target, "dev", required=True)
+        return data_splits(config, target, "dev", required=True)
     return tuple(p for name in trained for p in step_data(config, name, "", "dev", required=True))
 
 

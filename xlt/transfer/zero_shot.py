@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xlt.config.schema import Config
 from xlt.errors import XltError
-from xlt.transfer.stage import Stage, Strategy, portions, selection_data
+from xlt.transfer.stage import Stage, Strategy, data_splits, selection_data
 
 
 class ZeroShot(Strategy):
@@ -19,7 +19,7 @@ class ZeroShot(Strategy):
         return [
             Stage(
                 name=source,
-                train=portions(config, source, "train", required=True),
+                train=data_splits(config, source, "train", required=True),
                 dev=selection_data(config, [source], target),
                 training=config.training,
             )

@@ -21,7 +21,7 @@ LITTLE = 0.1
 
 
 @dataclass(frozen=True)
-class Holding:
+class CorpusSize:
     """bytes: of the publisher's training files, packed as they are; None if a card does not say.
     here: whether all of them are on this machine. cards: that have them."""
 
@@ -34,9 +34,9 @@ class Holding:
         return said if self.here else f"{said}, not here"
 
 
-def of_cards(names: Sequence[str]) -> dict[str, Holding]:
+def of_cards(names: Sequence[str]) -> dict[str, CorpusSize]:
     """Language, under the code of `languages.shared` → its training data in these cards."""
-    found: dict[str, list[Holding]] = {}
+    found: dict[str, list[CorpusSize]] = {}
     for name in names:
         card = cards.get(name)
         for code, splits in card.languages.items():
@@ -45,7 +45,7 @@ def of_cards(names: Sequence[str]) -> dict[str, Holding]:
     return {code: _together(held) for code, held in sorted(found.items())}
 
 
-def _holding(card: cards.Card, split: cards.Split) -> Holding:
+def _holding(card: cards.Card, split: cards.Split) -> CorpusSize:
     places = [locate(card, file) for file in split.files]
     sizes = [
         file.size or (None if path is None else path.stat().st_size)
@@ -54,19 +54,19 @@ def _holding(card: cards.Card, split: cards.Split) -> Holding:
     total = None if None in sizes else sum(size for size in sizes if size is not None)
     if total is not None and split.select is not None:
         total = total * len(split.select.remainder) // split.select.modulo
-    return Holding(total, None not in places, (card.identifier,))
+    return CorpusSize(total, None not in places, (card.identifier,))
 
 
-def _together(held: list[Holding]) -> Holding:
+def _together(held: list[CorpusSize]) -> CorpusSize:
     known = [one.bytes for one in held if one.bytes is not None]
-    return Holding(
+    return CorpusSize(
         sum(known) if len(known) == len(held) else None,
         all(one.here for one in held),
         tuple(name for one in held for name in one.cards),
     )
 
 
-def of_config(language: str, data: LanguageData) -> Holding | None:
+def of_config(language: str, data: LanguageData) -> CorpusSize | None:
     """Of the training data that a config gives for a language: a card's, or files; None where
     their size is not known here (a hub's data set, a file that is not there)."""
     references = data.train or ([] if data.all is None else [Reference(ref=data.all)])
@@ -75,20 +75,20 @@ def of_config(language: str, data: LanguageData) -> Holding | None:
     return _together(known) if known and len(known) == len(held) else None
 
 
-def _of_reference(code: str, reference: str) -> Holding | None:
+def _of_reference(code: str, reference: str) -> CorpusSize | None:
     name, *rest = reference.split(":")
     if name in data_cards():
         return of_cards([name]).get(languages.shared(rest[0]) if rest else code)
     path = Path(reference)
-    return Holding(path.stat().st_size, True, (reference,)) if path.is_file() else None
+    return CorpusSize(path.stat().st_size, True, (reference,)) if path.is_file() else None
 
 
-def describe(held: dict[str, Holding], code: str) -> dict[str, Any] | None:
+def describe(held: dict[str, CorpusSize], code: str) -> dict[str, Any] | None:
     """JSON-able; None for a language without training data in the cards."""
     return asdict(held[code]) | {"text": str(held[code])} if code in held else None
 
 
-def note(held: dict[str, Holding], first: str, name: str) -> list[str]:
+def note(held: dict[str, CorpusSize], first: str, name: str) -> list[str]:
     """What is to be said of the source ranked first."""
     most = max((one.bytes or 0 for one in held.values()), default=0)
     own = held.get(first)

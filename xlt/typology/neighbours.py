@@ -1,10 +1,10 @@
-"""NN-Rank (Ebrahimi et al. 2025, EMNLP): whose pieces are nearest to the target's in the encoder.
+"""NN-Rank (Ebrahimi et al. 2025, EMNLP): whose subwords are nearest to the target's in the encoder.
 
 The target's sentences and the candidates' are put through the very encoder that will be trained;
-for each piece of the target the `NEAREST` most similar pieces of all candidates are found, and a
-candidate's score is its share of them. As in the authors' code the layer is two thirds up (8 of
+for each subword of the target the `NEAREST` most similar subwords of all candidates are found, and
+a candidate's score is its share of them. As in the authors' code the layer is two thirds up (8 of
 12); vectors are compared by their cosine, where it takes the inner product. Every candidate gives
-as many pieces as the others, or the largest would have the most neighbours.
+as many subwords as the others, or the largest would have the most neighbours.
 
 Imports torch: only where a text and an encoder are given.
 """
@@ -28,10 +28,10 @@ NEAREST = 5
 DEPTH = 2 / 3
 BATCH = 16
 """Sentences."""
-MOST_PIECES = 2000
+MOST_SUBWORDS = 2000
 """Of a candidate, and of the target; beyond it a drawn sample, with a seed of its own."""
 CHUNK = 512
-"""Pieces of the target compared at once: what is held is CHUNK × all candidates' pieces."""
+"""Subwords of the target compared at once: what is held is CHUNK × all candidates' subwords."""
 
 
 class Encoder:
@@ -44,20 +44,20 @@ class Encoder:
     def __init__(self, name: str) -> None:
         self.backbone = Backbone(name, Model(encoder=name))
 
-    def pieces(self, sentences: Iterable[str]) -> Counter[int]:
-        """Ids of pieces, and how often each occurs."""
+    def subwords(self, sentences: Iterable[str]) -> Counter[int]:
+        """Ids of subwords, and how often each occurs."""
         encoded = self.backbone.subwords(list(sentences))
-        return Counter(piece for line in encoded for piece in line.tolist())
+        return Counter(subword for line in encoded for subword in line.tolist())
 
     def neighbours(
         self, sentences: Sequence[str], texts: Mapping[str, Sequence[str]]
     ) -> dict[str, float]:
-        """Language → its share of the nearest neighbours of the target's pieces."""
+        """Language → its share of the nearest neighbours of the target's subwords."""
         import torch
 
         codes = list(texts)
         vectors = [self.vectors(texts[code]) for code in codes]
-        fewest = min([MOST_PIECES, *(len(found) for found in vectors if len(found))])
+        fewest = min([MOST_SUBWORDS, *(len(found) for found in vectors if len(found))])
         vectors = [_sample(found, fewest) for found in vectors]
         owner = torch.repeat_interleave(
             torch.arange(len(codes)), torch.tensor([len(found) for found in vectors])
@@ -65,16 +65,16 @@ class Encoder:
         every = torch.cat(vectors)
         counts = torch.zeros(len(codes))
         if len(every):
-            for own in _sample(self.vectors(sentences), MOST_PIECES).split(CHUNK):
+            for own in _sample(self.vectors(sentences), MOST_SUBWORDS).split(CHUNK):
                 nearest = (own @ every.T).topk(min(NEAREST, len(every)), dim=1).indices
                 counts += torch.bincount(owner[nearest].flatten(), minlength=len(codes))
         shares = (counts / counts.sum().clamp(min=1)).tolist()
         return dict(zip(codes, shares, strict=True))
 
     def vectors(self, sentences: Sequence[str]) -> torch.Tensor:
-        """Unit vectors of all pieces but the special ones, the shortest sentence's first.
+        """Unit vectors of all subwords but the special ones, the shortest sentence's first.
 
-        Shape (pieces, hidden).
+        Shape (subwords, hidden).
         """
         import torch
         from torch.nn.functional import normalize

@@ -4,9 +4,10 @@ A file with 25 sentences is enough (Ebrahimi et al. 2025, NN-Rank). Each measure
 a share, standardised over the candidates that there is text of:
 
     letters     of the target's letter trigrams, those that the candidate's text has, too
-    pieces      the same of the pieces of the encoder's tokenizer
-    neighbours  of the nearest neighbours of the target's pieces among all candidates' pieces, in a
-                layer two thirds up the encoder, those that are the candidate's (`neighbours`)
+    subwords    the same of the subwords of the encoder's tokenizer
+    neighbours  of the nearest neighbours of the target's subwords among all candidates'
+                subwords, in a layer two thirds up the encoder, those that are the
+                candidate's (`neighbours`)
 
 `letters` stands alone where no encoder is named; with one, the mean of the other two. It enters
 the score as one more term. The weight is small, because what the ranker knows already says most of
@@ -245,7 +246,7 @@ def evidence(
     else:
         model = Encoder(encoder)
         measures = {
-            "pieces": overlap(sentences, texts, model.pieces),
+            "pieces": overlap(sentences, texts, model.subwords),
             "neighbours": model.neighbours(sentences, texts),
         }
     standard = [_standardised(found) for found in measures.values()]

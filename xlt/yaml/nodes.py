@@ -32,7 +32,7 @@ _WORDS: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourceLocation:
     """A line of a file, or the command line.
 
     folder: what relative paths written there are relative to.
@@ -58,7 +58,7 @@ class Node:
     """
 
     value: dict[str, Node] | list[Node] | str | int | float | bool | None
-    at: Place
+    at: SourceLocation
     implied: bool = False
     size: int = 1
 
@@ -180,8 +180,8 @@ class _Builder:
         self.anchors: dict[str, Node] = {}
         self.problems: list[XltError] = []
 
-    def place(self, line: int) -> Place:
-        return Place(self.source, None if self.one_line else line + 1, self.folder)
+    def place(self, line: int) -> SourceLocation:
+        return SourceLocation(self.source, None if self.one_line else line + 1, self.folder)
 
     def document(self, events: Iterator[Any]) -> Node | None:
         """The only document of a stream of events."""
@@ -225,7 +225,7 @@ class _Builder:
             self.anchors[event.anchor] = node
         return node
 
-    def alias(self, anchor: str, at: Place) -> Node:
+    def alias(self, anchor: str, at: SourceLocation) -> Node:
         if anchor not in self.anchors:
             raise XltError(
                 f"nothing is named &{anchor} before *{anchor}",
@@ -241,7 +241,7 @@ class _Builder:
                 f"more than {_MAX_NODES} values", where=node.at, fix="do not nest aliases"
             )
 
-    def sequence(self, events: Iterator[Any], at: Place, depth: int) -> Node:
+    def sequence(self, events: Iterator[Any], at: SourceLocation, depth: int) -> Node:
         items: list[Node] = []
         node = Node(items, at)
         for event in events:
@@ -251,7 +251,7 @@ class _Builder:
             self.grow(node, items[-1])
         return node
 
-    def mapping(self, events: Iterator[Any], at: Place, depth: int) -> Node:
+    def mapping(self, events: Iterator[Any], at: SourceLocation, depth: int) -> Node:
         entries: dict[str, Node] = {}
         node = Node(entries, at)
         for event in events:

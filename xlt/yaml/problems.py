@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from xlt.errors import XltError, nearest, raise_all
-from xlt.yaml.nodes import Place, resolve
+from xlt.yaml.nodes import SourceLocation, resolve
 
 _EXPECTED = {
     "int_type": "a whole number",
@@ -42,15 +42,15 @@ class Problems:
     """Collects problems; `raise_all` raises them in the order in which they were written."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[Place, XltError]] = []
+        self._found: list[tuple[SourceLocation, XltError]] = []
         self.sources: list[str] = []
 
-    def add(self, at: Place, key: str, what: str, fix: str | None) -> None:
+    def add(self, at: SourceLocation, key: str, what: str, fix: str | None) -> None:
         error = XltError(what, where=at.of(key), fix=fix)
         if all(error.render() != known.render() for _, known in self._found):
             self._found.append((at, error))
 
-    def add_error(self, at: Place, key: str, error: XltError) -> None:
+    def add_error(self, at: SourceLocation, key: str, error: XltError) -> None:
         """An error that says what and how, but not in which line."""
         self.add(at, key, error.what, error.fix)
 

@@ -46,7 +46,7 @@ class EncoderOptions(AlignerOptions):
     )
     unit: Literal["piece", "word"] = Field(
         default="piece",
-        description="what is compared; two words are linked where any two of their pieces are",
+        description="what is compared; two words are linked where any two of their subwords are",
     )
     lexical: float = Field(
         default=0.2, ge=0,
@@ -62,7 +62,7 @@ class EncoderOptions(AlignerOptions):
     threshold: float = Field(
         default=0.0, ge=0, lt=1, description="links below this similarity are left out"
     )
-    batch_tokens: PositiveInt = Field(default=8192, description="pieces in a batch, with padding")
+    batch_tokens: PositiveInt = Field(default=8192, description="subwords in a batch, with padding")
     precision: Literal["auto", "bf16", "fp32"] = "auto"
 
 
@@ -174,7 +174,7 @@ class Encoder(Aligner):
         encoded = self._backbone.words([Text.from_words(words) for words in sentences])
         if self.options.unit == "word":
             return [(one, np.arange(one.n_words, dtype=np.int32)) for one in encoded]
-        return [_by_piece(one) for one in encoded]
+        return [_by_subword(one) for one in encoded]
 
     @cached_property
     def _backbone(self) -> Backbone:
@@ -249,8 +249,8 @@ def _layers(model: Any) -> Any:
     )
 
 
-def _by_piece(encoded: EncodedWords) -> tuple[EncodedWords, NDArray[np.int32]]:
-    """The same windows with every piece as a unit of its own, and each piece's word."""
+def _by_subword(encoded: EncodedWords) -> tuple[EncodedWords, NDArray[np.int32]]:
+    """The same windows with every subword as a unit of its own, and each subword's word."""
     from dataclasses import replace
 
     word_of, owners, number = [], [], 0

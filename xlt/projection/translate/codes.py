@@ -1,6 +1,6 @@
-"""How a multilingual model is told its languages, read off its tokenizer's own pieces.
+"""How a multilingual model is told its languages, read off its tokenizer's own subwords.
 
-There is no table here that could go out of date: a model's codes are the pieces that look like
+There is no table here that could go out of date: a model's codes are the subwords that look like
 one, and `xlt.languages` knows which of them means a language (`arb_Arab`, `__ar__`, `ar_AR`,
 `>>ara<<` and `<2ar>` all mean Arabic).
 """
@@ -17,7 +17,7 @@ from xlt.errors import XltError
 
 @dataclass(frozen=True)
 class Scheme:
-    """A family's way. forced: the target's code is the first piece of the output, and the
+    """A family's way. forced: the target's code is the first subword of the output, and the
     source's goes with the input; else the target's code stands before the input."""
 
     name: str
@@ -34,25 +34,25 @@ SCHEMES = (
 )
 
 
-def scheme_of(pieces: Collection[str]) -> Scheme | None:
-    """The way of the first family that at least two pieces are codes of; None: one direction."""
+def scheme_of(subwords: Collection[str]) -> Scheme | None:
+    """The way of the first family that at least two subwords are codes of; None: one direction."""
     for scheme in SCHEMES:
-        if len(_codes(pieces, scheme)) > 1:
+        if len(_codes(subwords, scheme)) > 1:
             return scheme
     return None
 
 
-def code_for(pieces: Collection[str], scheme: Scheme, language: str, *, where: object) -> str:
-    """The piece that means a language: the same one, of several the one in its usual script.
+def code_for(subwords: Collection[str], scheme: Scheme, language: str, *, where: object) -> str:
+    """The subword that means a language: the same one, of several the one in its usual script.
 
     Where a model has but one member of a macrolanguage (Nigerian Fulfulde for Fula), it is that.
     Raises XltError if the model does not know the language.
     """
-    codes = _codes(pieces, scheme)
-    same = [piece for piece, (code, _) in codes.items() if languages.same(code, language)]
+    codes = _codes(subwords, scheme)
+    same = [subword for subword, (code, _) in codes.items() if languages.same(code, language)]
     if not same:
         same = [p for p, (code, _) in codes.items() if languages.macrolanguage(code) == language]
-        if len({codes[piece][0] for piece in same}) > 1:
+        if len({codes[subword][0] for subword in same}) > 1:
             same = []
     if not same:
         known = sorted({languages.name(code) for code, _ in codes.values()})
@@ -60,30 +60,30 @@ def code_for(pieces: Collection[str], scheme: Scheme, language: str, *, where: o
             f"the model has no code for {languages.name(language)} ({language})",
             where=where,
             fix=f"it knows {', '.join(known[:30])}{' …' if len(known) > 30 else ''}; or name the "
-            "piece in source_code or target_code",
+            "subword in source_code or target_code",
         )
     script = languages.script(language)
-    exact = [piece for piece in same if codes[piece][0] == language]
+    exact = [subword for subword in same if codes[subword][0] == language]
     candidates = exact or same
     return next((p for p in candidates if codes[p][1] == script), sorted(candidates)[0])
 
 
-def inner(piece: str, scheme: Scheme) -> str:
+def inner(subword: str, scheme: Scheme) -> str:
     """What the family's tokenizer calls the source language: `en` for M2M100's `__en__`."""
-    match = scheme.pattern.fullmatch(piece)
-    return match[1] if scheme.name == "M2M100" and match else piece
+    match = scheme.pattern.fullmatch(subword)
+    return match[1] if scheme.name == "M2M100" and match else subword
 
 
-def _codes(pieces: Collection[str], scheme: Scheme) -> dict[str, tuple[str, str | None]]:
-    """Piece → language and script, of the pieces that are codes of this family."""
+def _codes(subwords: Collection[str], scheme: Scheme) -> dict[str, tuple[str, str | None]]:
+    """Subword → language and script, of the subwords that are codes of this family."""
     found = {}
-    for piece in pieces:
-        match = scheme.pattern.fullmatch(piece)
+    for subword in subwords:
+        match = scheme.pattern.fullmatch(subword)
         if match is None:
             continue
         try:
             code = languages.code(match[1])
         except XltError:
             continue
-        found[piece] = (code, match[2] if match.re.groups > 1 else None)
+        found[subword] = (code, match[2] if match.re.groups > 1 else None)
     return found

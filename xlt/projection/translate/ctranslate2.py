@@ -59,7 +59,7 @@ class CTranslate2(Neural):
     def generate(self, batch: Sequence[Sequence[int]], direction: Direction) -> list[Sequence[int]]:
         names = self.tokenizer.convert_ids_to_tokens
         results = self._translator.translate_batch(
-            [names(list(pieces)) for pieces in batch],
+            [names(list(subwords)) for subwords in batch],
             target_prefix=[[direction.forced]] * len(batch) if direction.forced else None,
             beam_size=self.options.beams,
             max_input_length=0,  # nothing is cut: longer inputs were split
@@ -67,10 +67,10 @@ class CTranslate2(Neural):
         )
         found = []
         for result in results:
-            pieces = result.hypotheses[0]
-            if direction.forced is not None and pieces[:1] != [direction.forced]:
+            subwords = result.hypotheses[0]
+            if direction.forced is not None and subwords[:1] != [direction.forced]:
                 raise AssertionError(f"the model does not begin with {direction.forced}")
-            found.append(self.tokenizer.convert_tokens_to_ids(pieces))
+            found.append(self.tokenizer.convert_tokens_to_ids(subwords))
         return found
 
     @cached_property

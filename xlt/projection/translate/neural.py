@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _CLAUSE = regex.compile(r"(?<=[,;:،、，；])\s*|\s+(?=[(\[])", regex.VERSION1)
 UNBOUNDED = 512
-"""Pieces of an input, for models with no stated limit."""
+"""Subwords of an input, for models with no stated limit."""
 
 
 class NeuralOptions(TranslatorOptions):
@@ -38,19 +38,19 @@ class NeuralOptions(TranslatorOptions):
     target_code: str | None = Field(default=None, description="the same for the target language")
     beams: PositiveInt = 4
     batch_tokens: PositiveInt = Field(
-        default=4096, description="pieces in a batch of inputs, padding included, times beams"
+        default=4096, description="subwords in a batch of inputs, padding included, times beams"
     )
 
 
-def room_for(pieces: int) -> int:
-    """Pieces that an output may have: loops do not end by themselves, and no sentence grows to
+def room_for(subwords: int) -> int:
+    """Subwords that an output may have: loops do not end by themselves, and no sentence grows to
     more than twice its length."""
-    return 2 * pieces + 16
+    return 2 * subwords + 16
 
 
 class Direction(NamedTuple):
     """How the model is told what to do. prefix: put before the input; source: the tokenizer's
-    name for the source language; forced: the first piece of the output."""
+    name for the source language; forced: the first subword of the output."""
 
     prefix: str = ""
     source: str | None = None
@@ -65,7 +65,7 @@ class Neural(Translator):
 
     @abstractmethod
     def generate(self, batch: Sequence[Sequence[int]], direction: Direction) -> list[Sequence[int]]:
-        """The output pieces of each input, without what only says that it begins or ends."""
+        """The output subwords of each input, without what only says that it begins or ends."""
 
     def check(self, source: str, target: str) -> None:
         self.direction(source, target)
@@ -73,7 +73,7 @@ class Neural(Translator):
     def direction(self, source: str, target: str) -> Direction:
         """Raises XltError where the model cannot translate these languages."""
         where = f"translator: {self.options.model}"
-        scheme = scheme_of(self._pieces)
+        scheme = scheme_of(self._subwords)
         if scheme is None:
             self._check_bilingual(source, target, where)
             return Direction()
@@ -96,7 +96,7 @@ class Neural(Translator):
             for k, output in zip(batch, found, strict=True):
                 # What a batch's longest input leaves room for must not show in the others' outputs.
                 own = output[: room_for(len(inputs[k]))]
-                outputs[k] = [piece for piece in own if piece not in self._code_ids]
+                outputs[k] = [subword for subword in own if subword not in self._code_ids]
         decoded = iter(self.tokenizer.batch_decode([list(o) for o in outputs],
                                                    skip_special_tokens=True))  # fmt: skip
         from xlt.projection.translate.sentences import join
@@ -119,37 +119,37 @@ class Neural(Translator):
 
     @cached_property
     def limit(self) -> int:
-        """Pieces of an input."""
+        """Subwords of an input."""
         return min(self.positions(), int(self.tokenizer.model_max_length), UNBOUNDED)
 
     def positions(self) -> int:
-        """For how many pieces the model has positions."""
+        """For how many subwords the model has positions."""
         known = getattr(self.backbone.config, "max_position_embeddings", None)
         return int(known or UNBOUNDED)
 
     def longest_output(self, batch: Sequence[Sequence[int]]) -> int:
-        """Pieces that the outputs of a batch may have."""
+        """Subwords that the outputs of a batch may have."""
         return min(room_for(max(map(len, batch))), self.limit - 2)
 
     @cached_property
     def _code_ids(self) -> set[int]:
-        """The pieces that stand for languages, which are no part of a text."""
-        scheme = scheme_of(self._pieces)
-        codes = [p for p in self._pieces if scheme and scheme.pattern.fullmatch(p)]
+        """The subwords that stand for languages, which are no part of a text."""
+        scheme = scheme_of(self._subwords)
+        codes = [p for p in self._subwords if scheme and scheme.pattern.fullmatch(p)]
         return set(self.tokenizer.convert_tokens_to_ids(codes)) if codes else set()
 
     @cached_property
-    def _pieces(self) -> set[str]:
+    def _subwords(self) -> set[str]:
         tokenizer = self.tokenizer
         codes = getattr(tokenizer, "lang_code_to_token", {}).values()
         return {*tokenizer.get_vocab(), *tokenizer.added_tokens_encoder, *codes}
 
     def _code(self, scheme: Scheme, language: str, given: str | None, where: str) -> str:
         if given is None:
-            return code_for(self._pieces, scheme, language, where=where)
-        if given not in self._pieces:
-            known = [piece for piece in self._pieces if scheme.pattern.fullmatch(piece)]
-            raise XltError(f"the model has no piece {given!r}", where=where,
+            return code_for(self._subwords, scheme, language, where=where)
+        if given not in self._subwords:
+            known = [subword for subword in self._subwords if scheme.pattern.fullmatch(subword)]
+            raise XltError(f"the model has no subword {given!r}", where=where,
                            fix=choose(given, known))  # fmt: skip
         return given
 
@@ -171,14 +171,14 @@ class Neural(Translator):
                 )
 
     def _within_limit(self, text: str, direction: Direction) -> list[list[int]]:
-        """The input's pieces: several inputs where it is longer than the model takes."""
+        """The input's subwords: several inputs where it is longer than the model takes."""
         ids = self._encode(text, direction)
         if len(ids) <= self.limit:
             return [ids]
         halves = _halves(text)
         if halves is None:
             raise XltError(
-                f"a sentence without a place to cut has {len(ids)} pieces, the model takes "
+                f"a sentence without a place to cut has {len(ids)} subwords, the model takes "
                 f"{self.limit}: {text[:60]!r}",
                 where=f"translator: {self.options.model}",
                 fix="take it out of the data, or put spaces into it",
@@ -195,17 +195,17 @@ class Neural(Translator):
         return ids
 
     def _assert_told(self, ids: list[int], direction: Direction) -> None:
-        """The model is told its languages by pieces that are there, and not spelt in letters."""
+        """The model is told its languages by subwords that are there, and not spelt in letters."""
         tokenizer = self.tokenizer
-        scheme = scheme_of(self._pieces)
+        scheme = scheme_of(self._subwords)
         assert scheme is not None
-        piece = direction.prefix.strip() or next(
-            p for p in self._pieces
+        subword = direction.prefix.strip() or next(
+            p for p in self._subwords
             if scheme.pattern.fullmatch(p) and inner(p, scheme) == direction.source
         )  # fmt: skip
-        if tokenizer.convert_tokens_to_ids(piece) not in ids[:2] + ids[-2:]:
+        if tokenizer.convert_tokens_to_ids(subword) not in ids[:2] + ids[-2:]:
             raise XltError(
-                f"the tokenizer does not mark its input with {piece}",
+                f"the tokenizer does not mark its input with {subword}",
                 where=f"translator: {self.options.model}",
                 fix="its files are incomplete or belong to another model; get them again",
             )

@@ -39,7 +39,7 @@ class Transformers(Neural):
         except (torch.OutOfMemoryError, MemoryError) as error:
             if len(batch) == 1:
                 raise XltError(
-                    f"out of memory translating a sentence of {len(batch[0])} pieces",
+                    f"out of memory translating a sentence of {len(batch[0])} subwords",
                     where="translator transformers: beams",
                     fix=f"lower it (now {self.options.beams}), or choose a smaller model",
                 ) from error
@@ -56,9 +56,9 @@ class Transformers(Neural):
         longest = max(map(len, batch))
         ids = torch.full((len(batch), longest), self.tokenizer.pad_token_id)
         mask = torch.zeros_like(ids)
-        for row, pieces in enumerate(batch):
-            ids[row, : len(pieces)] = torch.tensor(pieces)
-            mask[row, : len(pieces)] = 1
+        for row, subwords in enumerate(batch):
+            ids[row, : len(subwords)] = torch.tensor(subwords)
+            mask[row, : len(subwords)] = 1
         forced = None
         if direction.forced is not None:
             forced = self.tokenizer.convert_tokens_to_ids(direction.forced)
@@ -79,14 +79,14 @@ class Transformers(Neural):
     def score_input(
         self, text: str, translation: str, direction: Direction
     ) -> tuple[list[int], list[int]]:
-        """The pieces of a text and of its translation, its end included, for `score`."""
+        """The subwords of a text and of its translation, its end included, for `score`."""
         target = self.tokenizer(translation, add_special_tokens=False)["input_ids"]
         return self._encode(text, direction), [*target, end_id(self.backbone)]
 
     def score(
         self, batch: Sequence[tuple[Sequence[int], Sequence[int]]], direction: Direction
     ) -> list[float]:
-        """The mean log-probability of each translation's pieces."""
+        """The mean log-probability of each translation's subwords."""
         import torch
 
         from xlt.data.prompt import pad_rows
