@@ -134,6 +134,7 @@ class Parser(TaskModel):
         return result
 
     def grow(self, labels: Labels) -> None:
+        """Add outputs for new relations; old ones keep their ids and weights."""
         self.relation = self.relation.grown(len(labels["relation"]))
         self.labels = dict(labels)
 

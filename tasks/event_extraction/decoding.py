@@ -42,18 +42,18 @@ def decode_roles(
         return decode_spans(scores, mask, tags)
     allowed = np.stack([frames.allowed.get(kind, frames.any) for kind in types])
     scores = np.where(allowed[:, None], scores, np.float32(_NEVER))
-    found = decode_spans(scores, mask, tags)
+    arguments = decode_spans(scores, mask, tags)
     open_ = list(range(len(types)))
     while open_:
         again = [
             i
             for i in open_
-            if _keep_best(scores[i], found[i], frames.once.get(types[i], frozenset()), tags)
+            if _keep_best(scores[i], arguments[i], frames.once.get(types[i], frozenset()), tags)
         ]
         for i, spans in zip(again, decode_spans(scores[again], mask[again], tags), strict=True):
-            found[i] = spans
+            arguments[i] = spans
         open_ = again
-    return found
+    return arguments
 
 
 def _keep_best(

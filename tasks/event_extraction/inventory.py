@@ -17,7 +17,7 @@ from .records import apart
 OUTSIDE = "O"
 TAGGED = ("entity", "trigger", "role")
 """Layers that are tagged; the fourth, `frame`, constrains the third."""
-_TWICE = 0.01
+_MIN_REPEATED_SHARE = 0.01
 """A type takes a role repeatedly where more than this share of its events with the role do."""
 
 
@@ -39,7 +39,9 @@ def inventory(documents: Iterable[Document]) -> Labels:
                 once[trigger.kind, role] += 1
                 twice[trigger.kind, role] += count > 1
     frames = {_frame(*pair) for pair in once}
-    frames |= {f"{_frame(*pair)} +" for pair in once if twice[pair] > _TWICE * once[pair]}
+    frames |= {
+        f"{_frame(*pair)} +" for pair in once if twice[pair] > _MIN_REPEATED_SHARE * once[pair]
+    }
     return {
         "entity": _tags(entities),
         "trigger": _tags(types),
@@ -100,6 +102,7 @@ class Frames:
 
     @classmethod
     def of(cls, labels: Labels) -> Frames:
+        """Read from the labels of a model which roles its types of events take."""
         known = set(labels["frame"])
         tags = labels["role"]
         roles = kinds(tags)

@@ -33,6 +33,7 @@ class Frame:
 
     @classmethod
     def of(cls, encoder: WordEncoder, pad: int) -> Frame:
+        """Return the frame of an encoder's sentences; pad: id of its padding subword."""
         return cls(encoder.prefix, encoder.suffix, _marker(encoder), pad, encoder.limit)
 
     def packed(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -44,6 +45,7 @@ class Frame:
 
     @classmethod
     def unpacked(cls, ids: NDArray[np.int64], layout: NDArray[np.int64]) -> Frame:
+        """Return the frame that `packed` made these arrays of."""
         before, after, limit = (int(n) for n in layout)
         flat = ids.reshape(-1).astype(np.int32)
         return cls(
@@ -121,8 +123,8 @@ def marked_in_batch(
     subwords, index = input_ids[owned].astype(np.int32), word_index[owned]
     sentence, word = index // width, (index % width).astype(np.int32)
     bounds = np.searchsorted(sentence, np.arange(len(n_words) + 1))
-    found = []
+    marked = []
     for s, start, end in spans:
         of = slice(bounds[s], bounds[s + 1])
-        found.append(mark(subwords[of], word[of], n_words[s], (start, end), frame))
-    return found
+        marked.append(mark(subwords[of], word[of], n_words[s], (start, end), frame))
+    return marked

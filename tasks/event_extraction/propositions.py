@@ -156,17 +156,17 @@ def _table(
     for trigger, column in zip(triggers, columns, strict=False):
         cells = [row[column] for row in rows]
         bracketed = any("*" in cell for cell in cells)
-        found = (
+        arguments = (
             _bracketed(cells, sentence, path)
             if bracketed
             else _headed(cells, trigger, sentence, path)
         )
-        events.append(_event(trigger, rows[trigger][frames], found))
+        events.append(_event(trigger, rows[trigger][frames], arguments))
     return [row[word] for row in rows], events
 
 
 def _bracketed(cells: Sequence[str], sentence: _Sentence, path: Path) -> list[Any]:
-    found: list[Any] = []
+    arguments: list[Any] = []
     open_: list[tuple[str, int]] = []
     for i, cell in enumerate(cells):
         where = f"{path}:{sentence.lines[i]}"
@@ -181,12 +181,12 @@ def _bracketed(cells: Sequence[str], sentence: _Sentence, path: Path) -> list[An
                 raise XltError(f"{cell!r} closes what was not opened", where=where)
             role, start = open_.pop()
             if role not in ("V", "rel"):
-                found.append((role, (start, i + 1), None))
+                arguments.append((role, (start, i + 1), None))
     if open_:
         raise XltError(
             f"({open_[-1][0]} is not closed", where=f"{path}:{sentence.lines[open_[-1][1]]}"
         )
-    return found
+    return arguments
 
 
 def _headed(cells: Sequence[str], trigger: int, sentence: _Sentence, path: Path) -> list[Any]:

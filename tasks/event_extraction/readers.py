@@ -127,8 +127,8 @@ def read_ace(path: Path, *, ends: str = "exclusive") -> Iterator[Row]:
             text = item.get("text")
             # The two readings of `end` differ by a word, which the mention's text gives away.
             if isinstance(text, str) and isinstance(words, list):
-                said, found = ("".join(t.split()) for t in (text, "".join(words[start:end])))
-                if said != found and said == "".join(
+                said, covered = ("".join(t.split()) for t in (text, "".join(words[start:end])))
+                if said != covered and said == "".join(
                     "".join(words[start : end + 1 - 2 * more[ends]]).split()
                 ):
                     other = next(e for e in more if e != ends)
@@ -173,14 +173,14 @@ def _mee_row(row: Mapping[str, Any], locate: SpanLocator, where: str) -> dict[st
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise XltError("`tokens` is no list of texts", where=where, fix="mend it")
     text = Text.from_words(words, [True] * len(words))
-    found = {
+    mentions = {
         layer: {
             str(id): {**_words(item, text, locate, where), "type": _field(item, "type", where)}
             for id, item in _field(row, layer, where).items()
         }
         for layer in ("entities", "triggers")
     }
-    arguments: dict[str, list[dict[str, Any]]] = {id: [] for id in found["triggers"]}
+    arguments: dict[str, list[dict[str, Any]]] = {id: [] for id in mentions["triggers"]}
     for one in row.get("arguments", []):
         trigger = str(_field(one, "trigger", where))
         if trigger not in arguments:
@@ -189,7 +189,7 @@ def _mee_row(row: Mapping[str, Any], locate: SpanLocator, where: str) -> dict[st
                 where=where,
                 fix=choose(trigger, arguments),
             )
-        entity = _entity(found["entities"], _field(one, "argument", where), where)
+        entity = _entity(mentions["entities"], _field(one, "argument", where), where)
         place = {key: entity[key] for key in ("start", "end")}
         arguments[trigger].append({**place, "role": _field(one, "role", where)})
     events = [
@@ -198,9 +198,9 @@ def _mee_row(row: Mapping[str, Any], locate: SpanLocator, where: str) -> dict[st
             "type": t["type"],
             "arguments": arguments[id],
         }
-        for id, t in found["triggers"].items()
+        for id, t in mentions["triggers"].items()
     ]
-    return _row(row.get("id"), words, list(found["entities"].values()), events)
+    return _row(row.get("id"), words, list(mentions["entities"].values()), events)
 
 
 def _words(item: Mapping[str, Any], text: Text, locate: SpanLocator, where: str) -> dict[str, int]:

@@ -27,6 +27,7 @@ UNKNOWN = "unknown trigger"
 
 
 def place_of(span: Span) -> WordRange:
+    """Return the words of a span, without its kind."""
     return span.start, span.end
 
 

@@ -67,6 +67,7 @@ class TemplateWriter(Seq2Seq):
         )
 
     def grow(self, labels: Labels) -> None:
+        """Take the new labels and name their roles' tags; no layer has to grow."""
         self.labels = dict(labels)
         self._name_roles()
 
@@ -136,9 +137,9 @@ class TemplateWriter(Seq2Seq):
             FillSlots(words, [tags[role] for role in own], none, self.end_id, and_)
             for words, own in zip(word_subwords(copy_input_ids, self.pad_id), roles, strict=True)
         ]
-        found = self.generate_allowed(self.read(input_ids, window_of), automata)
+        written = self.generate_allowed(self.read(input_ids, window_of), automata)
         result = []
-        rows = zip(automata, roles, found["output_ids"].tolist(), found["lengths"], strict=True)
+        rows = zip(automata, roles, written["output_ids"].tolist(), written["lengths"], strict=True)
         for automaton, own, ids, length in rows:
             filled = automaton.spans([*ids[: int(length)], automaton.end])
             if filled is None:
@@ -224,6 +225,7 @@ def encode(
 
 
 def collate(examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+    """Pad the examples to a batch for `TemplateWriter.forward`: one record an event."""
     inputs = [example.inputs for example in examples]
     pad, limit = inputs[0]["pad"], inputs[0]["limit"]
     batch = collate_prompts([windows for one in inputs for windows in one["windows"]], pad, limit)

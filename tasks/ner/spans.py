@@ -30,7 +30,7 @@ def spans(tags: Sequence[str], *, where: object = None) -> list[Span]:
     A tag without a type (``B``) has the type ``_``, as in seqeval.
     Raises XltError for a tag that does not begin with O, B or I.
     """
-    found: list[Span] = []
+    entities: list[Span] = []
     open_type: str | None = None
     start = 0
     for index, tag in enumerate(tags):
@@ -48,12 +48,12 @@ def spans(tags: Sequence[str], *, where: object = None) -> list[Span]:
                 fix="write O, B-TYPE or I-TYPE",
             )
         if open_type is not None:
-            found.append(Span(open_type, start, index))
+            entities.append(Span(open_type, start, index))
         open_type = type_ if prefix == "B" else None
         start = index
     if open_type is not None:
-        found.append(Span(open_type, start, len(tags)))
-    return found
+        entities.append(Span(open_type, start, len(tags)))
+    return entities
 
 
 def iob2(entities: Iterable[Span], n_words: int) -> list[str]:
@@ -100,8 +100,8 @@ def span_counts_by_type(
     total: defaultdict[str, Counts] = defaultdict(lambda: np.zeros(3))
     for gold, predicted in pairs:
         right, system = _both(gold, predicted)
-        for column, found in enumerate((right & system, system, right)):
-            for span in found:
+        for column, counted in enumerate((right & system, system, right)):
+            for span in counted:
                 total[span.kind][column] += 1
     return dict(sorted(total.items()))
 

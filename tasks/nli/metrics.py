@@ -19,6 +19,7 @@ def count_names(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def metric_names(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the scores of `class_metrics`; the first chooses checkpoints."""
     return ("accuracy", "macro_f1", *(f"f1_{label}" for label in labels))
 
 
@@ -44,8 +45,8 @@ def class_metrics(counts: Counts, labels: Sequence[str]) -> dict[str, Counts]:
     correct, predicted, gold = (table[..., column] for column in range(3))
     seen = predicted + gold
     f1 = 100 * 2 * correct / np.maximum(seen, 1)
-    found = {
+    overall = {
         "accuracy": 100 * correct.sum(-1) / np.maximum(gold.sum(-1), 1),
         "macro_f1": f1.sum(-1) / np.maximum((seen > 0).sum(-1), 1),
     }
-    return found | {f"f1_{label}": f1[..., i] for i, label in enumerate(labels)}
+    return overall | {f"f1_{label}": f1[..., i] for i, label in enumerate(labels)}

@@ -52,11 +52,11 @@ class Exemplars:
     @cached_property
     def meanings(self) -> dict[str, list[str]]:
         """Form → the types that it may ask for; none for what is `ignored`."""
-        found: dict[str, list[str]] = {form: [] for form in self.ignored}
+        types_of: dict[str, list[str]] = {form: [] for form in self.ignored}
         for kind, forms in self.interrogatives.items():
             for form in forms:
-                found.setdefault(form, []).append(kind)
-        return found
+                types_of.setdefault(form, []).append(kind)
+        return types_of
 
     @cached_property
     def forms(self) -> list[str]:
@@ -89,8 +89,8 @@ def get(language: str, folder: str | None = None) -> Exemplars:
             where="task.exemplars",
             fix="pass --language, or put `language` into the records",
         )
-    found = find(language, folder)
-    if found is None:
+    known = find(language, folder)
+    if known is None:
         raise XltError(
             f"there are no exemplar questions in {languages.name(language)} ({language})",
             where="task.exemplars",
@@ -98,7 +98,7 @@ def get(language: str, folder: str | None = None) -> Exemplars:
             "folder that `task.exemplar_folder` names; or say `exemplars: 0` to generate without. "
             f"There are exemplars in: {', '.join(available(folder))}",
         )
-    return found
+    return known
 
 
 def find(language: str, folder: str | None = None) -> Exemplars | None:
@@ -109,6 +109,10 @@ def find(language: str, folder: str | None = None) -> Exemplars | None:
 
 
 def available(folder: str | None = None) -> list[str]:
+    """Return the languages that have exemplars, as ISO 639-3 codes, sorted.
+
+    Raises XltError if `folder` is no folder.
+    """
     return sorted(_files(folder))
 
 
@@ -159,8 +163,8 @@ def _read(path: Path, code: str) -> Exemplars:
     if missing:
         raise _malformed(path, f"there are no exemplars for {', '.join(missing)}")
     forms = {
-        kind: tuple(form.casefold() for form in found)
-        for kind, found in parts["interrogatives"].items()
+        kind: tuple(form.casefold() for form in spelt)
+        for kind, spelt in parts["interrogatives"].items()
     }
     ignored = content.get("ignored") or []
     if not isinstance(ignored, list) or not all(isinstance(t, str) and t for t in ignored):

@@ -35,8 +35,8 @@ def question_types(question: str, language: str, folder: str | None = None) -> f
     by `english_type`, other languages by the interrogatives that stand with their exemplars.
     """
     if language == "eng":
-        found = english_type(question)
-        return frozenset([found]) if found else frozenset()
+        kind = english_type(question)
+        return frozenset([kind]) if kind else frozenset()
     known = find(language, folder)
     if known is None:
         return frozenset()

@@ -270,6 +270,12 @@ def read_lines(
     types: Mapping[str, str] | None = None,
     drop: bool = False,
 ) -> Iterator[Document]:
+    """Read JSON Lines, a question each. Questions without an answer are left out, and so are, with
+    `labelled`, those that a filter has put aside.
+
+    columns: our field → the file's. types: as in `make`.
+    drop:    leave out what `make` refuses, instead of raising XltError.
+    """
     with SpanLocator(path, "answer", "context") as locate:
         for number, row in read_jsonl(path, required=("context", "answers"), columns=columns):
             if row.get("id") is None:
