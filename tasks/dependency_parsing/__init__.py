@@ -41,7 +41,7 @@ RELATIONS = (
 
 
 class DependencyParsing(Task):
-    """Documents of one text with parts of speech and a tree.
+    """Parses dependencies: documents of one text with parts of speech and a tree.
 
     `meta["lines"]` is the sentence as it was read.
     """
@@ -57,7 +57,7 @@ class DependencyParsing(Task):
     measured_as = ("dep",)
 
     class Options(TaskOptions):
-        """Say what the parser reads, how large its layers are, and whether subtypes count."""
+        """Says what the parser reads, how large its layers are, and whether subtypes count."""
 
         upos: Literal["none", "gold"] = Field(
             "none", description="`gold`: the UPOS column is an input, in training and prediction"
@@ -146,7 +146,7 @@ class DependencyParsing(Task):
         }
 
     def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
-        """Comments, multiword tokens and empty nodes of a file come out as they went in."""
+        """Write CoNLL-U; comments, multiword tokens and empty nodes come out as they went in."""
         from xlt.data.conllu import write_conllu
 
         write_conllu(map(self._sentence, documents), stream)
@@ -195,7 +195,10 @@ class DependencyParsing(Task):
         projection: Projection,
         labels: Labels,
     ) -> dict[str, NDArray[np.float32]]:
-        """Heads only; relations are chosen by the other model, once the tree is known."""
+        """Project the heads alone: the other model chooses relations, once the tree is known.
+
+        Returns arcs: log-probabilities (1 + words, 1 + words) of head given word, the root first.
+        """
         from xlt.projection.words import log_probabilities
 
         shares = pairs["text"].shares(extra=1)
@@ -220,7 +223,10 @@ class DependencyParsing(Task):
         return {"relation": (*RELATIONS, *sorted(seen - set(RELATIONS)))}
 
     def check_labels(self, labels: Labels, data: Labels, *, where: object) -> None:
-        """A subtype that the source lacks is a wrong answer, not a mistake of the user's."""
+        """Raise XltError for a relation that is not universal.
+
+        A subtype that the source lacks is a wrong answer, not a mistake of the user's.
+        """
         known = set(RELATIONS)
         for relation in data["relation"]:
             if universal(relation) not in known:
@@ -328,7 +334,7 @@ class DependencyParsing(Task):
         return decoded
 
     def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
-        """Arcs are averaged; relations are scored by every model once the tree is known."""
+        """Average the arcs and keep the rest apart: every model scores the tree's relations."""
         import torch
 
         combined = {k: torch.stack([one[k] for one in outputs]) for k in outputs[0]}

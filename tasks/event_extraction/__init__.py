@@ -37,7 +37,7 @@ Part = Literal["entities", "triggers", "arguments"]
 
 
 class Types(Section):
-    """Labels to learn and score, patterns as in file names; what fits none is left out."""
+    """Says which labels count, by patterns as in file names; what fits none is left out."""
 
     entities: list[str] | None = None
     events: list[str] | None = None
@@ -45,7 +45,7 @@ class Types(Section):
 
 
 class Rename(Section):
-    """Label in the data → our label, before `types`; the first pattern that fits decides."""
+    """Maps labels in the data to ours, before `types`; the first pattern that fits decides."""
 
     entities: dict[str, str] = Field(default_factory=dict)
     events: dict[str, str] = Field(default_factory=dict)
@@ -53,7 +53,7 @@ class Rename(Section):
 
 
 class EventExtraction(Task):
-    """Documents of one text with four layers.
+    """Extracts events: documents of one text with four layers.
 
     entities: spans. events: triggers, whose kind is the event's type, with their arguments, whose
     kinds are roles. given: the events whose triggers are known when arguments are predicted: in a
@@ -91,7 +91,7 @@ class EventExtraction(Task):
     measured_as = ("event-argument", "event-trigger", "event-entity")
 
     class Options(TaskOptions):
-        """Say what is learnt of events, with which model, and which labels count."""
+        """Says what is learnt of events, with which model, and which labels count."""
 
         model: Literal["joint", "pipeline", "templates"] = Field(
             "joint", description="score trigger and word from one reading; read the sentence again "
@@ -144,7 +144,11 @@ class EventExtraction(Task):
         repeated_ids: str = "refuse",
         **options: Any,
     ) -> Iterator[Document]:
-        """repeated_ids: "number" to put the line's number behind an id that was there before."""
+        """Read one of the formats of `readers` or `propositions`.
+
+        repeated_ids: "number" to put the line's number behind an id that was there before;
+            "refuse" raises XltError.
+        """
         from . import propositions, readers
 
         if format == "jsonl":
@@ -393,7 +397,7 @@ class EventExtraction(Task):
         ]
 
     def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
-        """Roles are averaged over the models that found the trigger."""
+        """Average the scores, those of roles over the models that found the trigger."""
         import torch
 
         together = {k: torch.stack([o[k] for o in outputs]).mean(0) for k in ("entity", "trigger")}

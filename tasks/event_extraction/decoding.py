@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 
 
 def decode_spans(scores: Scores, mask: Mask, tags: Sequence[str]) -> list[list[Span]]:
-    """The best valid spans of every sentence.
+    """Return the best valid spans of every sentence.
 
     scores: log-probabilities (sentences, words, tags); mask: which words there are.
     """
@@ -30,7 +30,7 @@ def decode_spans(scores: Scores, mask: Mask, tags: Sequence[str]) -> list[list[S
 def decode_roles(
     scores: Scores, mask: Mask, types: Sequence[str], tags: Sequence[str], frames: Frames | None
 ) -> list[list[Span]]:
-    """The arguments of every event, whose kinds are their roles.
+    """Return the arguments of every event, whose kinds are their roles.
 
     scores: log-probabilities (events, words, tags); types: the events'.
     frames: if given, roles that an event's type does not take are ruled out, and of a role that

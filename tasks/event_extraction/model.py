@@ -34,7 +34,7 @@ WordRange = tuple[int, int, int]
 
 
 class Extractor(TaskModel):
-    """What both models share: the tags of entities and triggers, the loss, the triggers found."""
+    """Tags entities and triggers, which both models share with the loss."""
 
     def __init__(
         self, encoder: PreTrainedModel, labels: Labels, options: EventExtraction.Options
@@ -67,14 +67,16 @@ class Extractor(TaskModel):
         num_items_in_batch: torch.Tensor | int | None = None,
         weights: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Shapes as in `collate_words`, for the sentences and (pipeline) the marked ones behind
+        """Score all tags, or return the loss.
+
+        Shapes are those of `collate_words`, for the sentences and (pipeline) the marked ones behind
         them; word_mask (sentences, words); triggers (given, 3) as in `WordRange`; frame_input_ids
         and frame from `Frame.packed`; labels ((levels + 1) sentences + given, words): tags of
         entities, level by level, of triggers, of roles; weights (sentences,).
 
         Returns log-probabilities: entity (levels, sentences, words, tags), trigger (sentences,
         words, tags), role (events, words, tags); and events (events, 3): the given triggers, then
-        those found besides. Or the loss, with labels.
+        those predicted besides. Or the loss, with labels.
         """
         units = self._read(input_ids, attention_mask, word_index, word_mask, triggers)
         sentences = units[: len(word_mask)]
@@ -99,13 +101,13 @@ class Extractor(TaskModel):
     def roles_of_given(
         self, units: torch.Tensor, sentences: torch.Tensor, triggers: torch.Tensor
     ) -> torch.Tensor:
-        """Scores (given, words, tags)."""
+        """Return scores (given, words, tags)."""
         raise NotImplementedError
 
     def roles_of_predicted(
         self, rows: Rows, sentences: torch.Tensor, predicted: Sequence[WordRange]
     ) -> torch.Tensor:
-        """Scores (predicted, words, tags)."""
+        """Return scores (predicted, words, tags)."""
         raise NotImplementedError
 
     def _read(
@@ -173,7 +175,7 @@ class Extractor(TaskModel):
 
 
 class Rows:
-    """The part of a batch from which sentences are marked."""
+    """Holds the part of a batch from which sentences are marked."""
 
     def __init__(self, *tensors: torch.Tensor) -> None:
         self.input_ids, self.word_index, self.word_mask, self.frame_ids, self.frame = tensors

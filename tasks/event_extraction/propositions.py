@@ -38,7 +38,7 @@ class _Sentence:
 
 
 def read_propositions(path: Path, *, word: int = 1, predicate: int = 10) -> Iterator[Row]:
-    """The rows of a file of columns.
+    """Read the rows of a file of columns. Raises XltError with ``path:line``.
 
     With ``# global.columns`` in its first line it is CoNLL-U Plus, and UP:PRED, UP:ARGHEADS and
     UP:ARGSPANS are read (Universal PropBank 2). Without, it is a table separated by tabs or
@@ -207,7 +207,7 @@ def _headed(cells: Sequence[str], trigger: int, sentence: _Sentence, path: Path)
 
 
 def subtree(heads: Sequence[int], head: int, trigger: int) -> tuple[int, int]:
-    """The words around `head` that hang on it, but for the predicate and what hangs on that.
+    """Return the words around `head` that depend on it, without the predicate and its dependents.
 
     heads: of each word, counted from 0, -1 for the root.
     """

@@ -29,7 +29,7 @@ _SIGNS = {
 
 
 def read_rows(path: Path, *, labelled: bool, **options: Any) -> Iterator[Row]:
-    """Our own: {id, words or tokens, entities, events: [{trigger, type, arguments}]}."""
+    """Read our own: {id, words or tokens, entities, events: [{trigger, type, arguments}]}."""
     for number, row in read_jsonl(path, **options):
         where = f"{path}:{number}"
         if labelled and "events" not in row:
@@ -45,7 +45,7 @@ def read_rows(path: Path, *, labelled: bool, **options: Any) -> Iterator[Row]:
 
 
 def read_oneie(path: Path) -> Iterator[Row]:
-    """OneIE and TextEE: entity_mentions with ids, event_mentions whose arguments name them."""
+    """Read OneIE and TextEE: entity_mentions with ids, event_mentions whose arguments name them."""
     for where, row in _objects(path):
         words = _field(row, "tokens", where)
         mentions = {
@@ -66,7 +66,7 @@ def read_oneie(path: Path) -> Iterator[Row]:
 
 
 def read_dygie(path: Path) -> Iterator[Row]:
-    """DyGIE++: documents; word numbers run through the document, ends are inclusive."""
+    """Read DyGIE++: documents; word numbers run through the document, ends are inclusive."""
     for where, row in _objects(path):
         first = row.get("_sentence_start", row.get("sentence_start"))
         begin = 0
@@ -108,7 +108,7 @@ def read_dygie(path: Path) -> Iterator[Row]:
 
 
 def read_ace(path: Path, *, ends: str = "exclusive") -> Iterator[Row]:
-    """ACE and BKEE as ace2005-preprocessing writes them: golden-entity-mentions, word numbers.
+    """Read ACE and BKEE as ace2005-preprocessing writes them, with numbers of words.
 
     ends: "inclusive" where `end` is the last word of a mention.
     """
@@ -158,7 +158,7 @@ def read_ace(path: Path, *, ends: str = "exclusive") -> Iterator[Row]:
 
 
 def read_mee(path: Path) -> Iterator[Row]:
-    """MEE and EusIE: entities and triggers by id, with character offsets in the joined words.
+    """Read MEE and EusIE: mentions by id, with offsets in characters of the joined words.
 
     A mention that says its `text` must have it there, but for white space; else it is moved, as
     `SpanLocator` does, to where it is.

@@ -29,7 +29,7 @@ OUTSIDE = "O"
 
 
 class NER(WordLabelTask):
-    """Documents of one text with entities; in files these are IOB2 tags."""
+    """Recognises entities: documents of one text with spans, which are IOB2 tags in files."""
 
     name = "ner"
     layers: ClassVar[Mapping[str, type[Layer]]] = {"entities": FlatSpans}
@@ -47,7 +47,7 @@ class NER(WordLabelTask):
     untagged = OUTSIDE
 
     class Options(TaskOptions):
-        """Say which types of entities count and which model learns them."""
+        """Says which types of entities count and which model learns them."""
 
         types: list[str] | None = Field(
             None, description="entity types to learn and score; others in the data become O"
@@ -158,8 +158,8 @@ class NER(WordLabelTask):
         projection: Projection,
         labels: Labels,
     ) -> dict[str, NDArray[np.float32]]:
-        """Types are averaged over links; whether a word begins an entity is what the projected
-        spans say, since the first word of one need not be the first in the other language."""
+        """Average the types over links; the projected spans say which words begin an entity,
+        since the first word of one need not be the first in the other language."""
         from .spans import project_tag_scores
 
         scores = outputs["scores"][row].numpy()

@@ -25,7 +25,7 @@ spans, all gold spans."""
 
 
 def spans(tags: Sequence[str], *, where: object = None) -> list[Span]:
-    """The spans of one sentence, from left to right.
+    """Return the spans of one sentence, from left to right.
 
     A tag without a type (``B``) has the type ``_``, as in seqeval.
     Raises XltError for a tag that does not begin with O, B or I.
@@ -57,7 +57,7 @@ def spans(tags: Sequence[str], *, where: object = None) -> list[Span]:
 
 
 def iob2(entities: Iterable[Span], n_words: int) -> list[str]:
-    """The tags of a sentence with these entities, no two of which share a word."""
+    """Return the tags of a sentence with these entities, no two of which share a word."""
     tags = ["O"] * n_words
     for kind, start, end in entities:
         tags[start:end] = [f"B-{kind}", *[f"I-{kind}"] * (end - start - 1)]
@@ -85,7 +85,7 @@ def check_iob2(tags: Sequence[str], *, where: object = None) -> None:
 
 
 def span_counts(gold: Sequence[str], predicted: Sequence[str]) -> Counts:
-    """Counts of one sentence from its tags, shape (3,) as in `COUNT_NAMES`; they add up.
+    """Count the spans of one sentence from its tags, shape (3,) as in `COUNT_NAMES`.
 
     Raises ValueError if the two have different numbers of words.
     """
@@ -96,7 +96,7 @@ def span_counts(gold: Sequence[str], predicted: Sequence[str]) -> Counts:
 def span_counts_by_type(
     pairs: Iterable[tuple[Sequence[str], Sequence[str]]],
 ) -> dict[str, Counts]:
-    """Summed counts of (gold tags, predicted tags) pairs for every type in either, sorted."""
+    """Sum the counts of (gold tags, predicted tags) pairs for every type in either, sorted."""
     total: defaultdict[str, Counts] = defaultdict(lambda: np.zeros(3))
     for gold, predicted in pairs:
         right, system = _both(gold, predicted)
@@ -107,7 +107,7 @@ def span_counts_by_type(
 
 
 def span_metrics(counts: NDArray[Any]) -> dict[str, Counts]:
-    """F1, precision and recall in percent from counts of shape (..., 3); 0 where undefined."""
+    """Compute F1, precision and recall, in percent, of counts (..., 3); 0 where undefined."""
     correct, predicted, gold = (counts[..., column] for column in range(3))
     return {
         "f1": _percent(2 * correct, predicted + gold),
@@ -119,7 +119,7 @@ def span_metrics(counts: NDArray[Any]) -> dict[str, Counts]:
 def project_tag_scores(
     scores: NDArray[np.float32], pair: AlignedPair, kept: Sequence[Span], tags: Sequence[str]
 ) -> NDArray[np.float32]:
-    """Log-probabilities of IOB2 tags, (sources or more, tags), as those of the target words.
+    """Project log-probabilities of IOB2 tags, (sources or more, tags), to the target's words.
 
     kept: spans of the target. In one of them the first word begins its type and the others go on;
         words without links have the mean of its words. Elsewhere every entity begins.

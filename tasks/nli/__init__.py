@@ -45,7 +45,7 @@ KNOWN_NAMES: Mapping[str, tuple[str, ...]] = {
 
 
 class NLI(Task):
-    """Documents of a premise and a hypothesis with a label; their groups are what they test."""
+    """Infers a label of premise and hypothesis; a document's groups are what it tests."""
 
     name = "nli"
     texts = TEXTS
@@ -68,7 +68,7 @@ class NLI(Task):
     optional_columns = ("id", "phenomena")
 
     class Options(TaskOptions):
-        """Say which labels there are, and whether the premise is hidden from the model."""
+        """Says which labels there are, and whether the premise is hidden from the model."""
 
         labels: list[str] | None = Field(
             None,
@@ -96,7 +96,11 @@ class NLI(Task):
     def read(
         self, path: Path, format: str, *, labelled: bool = True, **options: Any
     ) -> Iterator[Document]:
-        """As `Task.read`, without the pairs without an agreed label (``-``); a log counts them."""
+        """Read pairs, but for those without an agreed label (``-``), which a log counts.
+
+        Raises XltError with the place of a pair that lacks a text or a label, or whose id was used
+        before; and if no pair is as `where` says.
+        """
         told = PairTableOptions(**options)
         seen: dict[str, str] = {}
         left_out: Counter[str] = Counter()

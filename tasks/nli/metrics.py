@@ -13,8 +13,8 @@ _OF_CLASS = ("correct", "predicted", "gold")
 
 
 def count_names(labels: Sequence[str]) -> tuple[str, ...]:
-    """Columns of `class_counts`: for each label the pairs that have it in gold and prediction, in
-    the prediction, in gold."""
+    """Return the columns of `class_counts`: for each label the pairs that have it in gold and
+    prediction, in the prediction, in gold."""
     return tuple(f"{label}_{what}" for label in labels for what in _OF_CLASS)
 
 
@@ -24,7 +24,7 @@ def metric_names(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def class_counts(gold: str, predicted: str, labels: Sequence[str]) -> Counts:
-    """Counts of one pair, shape (3 * labels,); all 0 if its label is not known."""
+    """Count one pair, shape (3 * labels,); all 0 if its label is not known."""
     counts = np.zeros((len(labels), 3))
     if gold in labels:
         counts[labels.index(gold), 2] = 1
@@ -36,7 +36,7 @@ def class_counts(gold: str, predicted: str, labels: Sequence[str]) -> Counts:
 
 
 def class_metrics(counts: Counts, labels: Sequence[str]) -> dict[str, Counts]:
-    """In percent, from counts of shape (..., 3 * labels).
+    """Compute scores in percent, from counts of shape (..., 3 * labels).
 
     accuracy: share of right labels. f1_<label>: 2 * correct / (predicted + gold), 0 where a label
     is in neither. macro_f1: mean F1 of the labels that are in gold or predictions.

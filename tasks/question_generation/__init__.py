@@ -41,7 +41,7 @@ Ids = Any
 
 
 class QuestionGeneration(Task):
-    """Documents of a context, a question and a title, with answers in the context."""
+    """Generates questions: documents of a context, a question and a title, with answers."""
 
     name = "question_generation"
     texts = ("context", "question", "title")
@@ -63,7 +63,7 @@ class QuestionGeneration(Task):
     count_names = metrics.NAMES
 
     class Options(TaskOptions):
-        """Say how the prompt is made, how questions are generated and which are filtered."""
+        """Says how the prompt is made, how questions are generated and which are filtered."""
 
         exemplars: int = Field(
             15, ge=0, description="questions of the type that are shown; 0: none, no type either"
@@ -141,7 +141,7 @@ class QuestionGeneration(Task):
     # Projection ----------------------------------------------------------------------------
 
     def accept(self, own: Document, written: Document) -> Document:
-        """The question that was generated in another language and translated."""
+        """Take over a question that was generated in another language and translated."""
         cut = records.note_of(written) == "cut"
         (made,) = self._noted([own.with_texts(question=written.texts["question"])], [cut])
         return made.with_layers(question_type=written.layers["question_type"])
@@ -268,7 +268,7 @@ class QuestionGeneration(Task):
         return context[min(before, default=begin) : max(after, default=end)]
 
     def kind(self, document: Document) -> str | None:
-        """The gold type: the document's, else what its interrogative says; None if that is open."""
+        """Return the gold type: the document's, else by its interrogative; None if that is open."""
         stated = document.layer(Label, "question_type").label
         if stated is not None:
             return stated

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
 
 MAX_ANSWER_SUBWORDS = 40
-"""Subwords of an answer."""
+"""Subwords of the longest answer that is considered."""
 _BATCH = 16
 
 
 class Answerer:
-    """Any Hugging Face question answering model, with or without an answer "there is none".
+    """Answers questions by a Hugging Face model, which may know the answer "there is none".
 
     Raises XltError where it cannot be loaded, or is no such model.
     """
@@ -32,7 +32,7 @@ class Answerer:
         self.name = model
 
     def __call__(self, documents: Sequence[Document]) -> list[str]:
-        """The answer to each document's question in its context; "" where the model finds none."""
+        """Return each document's answer in its context; "" where the model finds none."""
         import torch
 
         tokenizer = self._backbone.tokenizer
@@ -102,6 +102,6 @@ def _best(starts: Any, ends: Any, inside: Any) -> tuple[float, int, int]:
 
 
 def overlap(answer: Sequence[str], gold: Sequence[str]) -> float:
-    """SQuAD's F1 of two answers, given as their words."""
+    """Compute SQuAD's F1 of two answers, given as their words, from 0 to 1."""
     common = (Counter(answer) & Counter(gold)).total()
     return 2 * common / max(1, len(answer) + len(gold))

@@ -37,7 +37,7 @@ SPACELESS = frozenset({"zho", "cmn", "yue", "jpn", "tha", "lao", "khm", "mya", "
 
 @dataclass(frozen=True)
 class Exemplars:
-    """What is known of one language.
+    """Holds what is known of one language.
 
     questions:      type → exemplars.
     interrogatives: type → forms, casefolded.
@@ -51,7 +51,7 @@ class Exemplars:
 
     @cached_property
     def meanings(self) -> dict[str, list[str]]:
-        """Form → the types that it may ask for; none for what is `ignored`."""
+        """Return form → the types that it may ask for; none for what is `ignored`."""
         types_of: dict[str, list[str]] = {form: [] for form in self.ignored}
         for kind, forms in self.interrogatives.items():
             for form in forms:
@@ -60,12 +60,12 @@ class Exemplars:
 
     @cached_property
     def forms(self) -> list[str]:
-        """All forms, the longest first."""
+        """Return all forms, the longest first."""
         return sorted(self.meanings, key=len, reverse=True)
 
     @cached_property
     def pattern(self) -> Any:
-        """Finds interrogatives in a casefolded question, at each place the longest."""
+        """Return what finds the longest interrogative at each place of a casefolded question."""
         bounded = self.language not in SPACELESS
         before, after = (
             (r"(?<![\p{L}\p{M}\p{N}])", r"(?![\p{L}\p{M}\p{N}])") if bounded else ("", "")
@@ -76,13 +76,16 @@ class Exemplars:
         return regex.compile(f"{before}(?:{'|'.join(parts)})")
 
     def key(self, match: Any) -> str:
-        """The form that a match of `pattern` is."""
+        """Return the form that a match of `pattern` is."""
         number: int = match.lastindex
         return self.forms[number - 1]
 
 
 def get(language: str, folder: str | None = None) -> Exemplars:
-    """Raises XltError for a language without a file, saying how to add one."""
+    """Return the exemplars of a language.
+
+    Raises XltError if it is not known, or has no file, saying how to add one.
+    """
     if language in ("", "und"):
         raise XltError(
             "it is not known which language the questions are to be in",
@@ -102,7 +105,7 @@ def get(language: str, folder: str | None = None) -> Exemplars:
 
 
 def find(language: str, folder: str | None = None) -> Exemplars | None:
-    """The exemplars of a language, None if there are none."""
+    """Return the exemplars of a language, None if there are none."""
     if not language or language == "und":
         return None
     return _find(language, folder)

@@ -73,7 +73,10 @@ _CHARACTER = regex.compile(r"\X")
 
 
 def counts(gold: Document, predicted: Document, folder: str | None) -> Counts:
-    """Statistics of one question, shape (len(NAMES),). folder: of one's own exemplars."""
+    """Compute the statistics of one question, shape (len(NAMES),).
+
+    folder: of one's own exemplars.
+    """
     row = np.zeros(len(NAMES))
     reference, generated = (one.texts["question"].surface for one in (gold, predicted))
     language = gold.language
@@ -99,7 +102,7 @@ def counts(gold: Document, predicted: Document, folder: str | None) -> Counts:
 
 
 def metrics(sums: NDArray[np.float64]) -> dict[str, Counts]:
-    """Scores in percent from summed counts of shape (..., len(NAMES))."""
+    """Compute scores in percent from summed counts of shape (..., len(NAMES))."""
 
     def share(part: NDArray[Any], whole: str) -> Counts:
         total = sums[..., _COLUMN[whole]]
@@ -133,7 +136,10 @@ def bleu_counts(generated: str, reference: str, language: str) -> list[float]:
 
 
 def bleu(sums: NDArray[np.float64]) -> Counts:
-    """sacrebleu's corpus BLEU with its exponential smoothing."""
+    """Compute sacrebleu's corpus BLEU with its exponential smoothing.
+
+    From 0 to 100, of summed `bleu_counts`, shape (..., 2 * BLEU_ORDERS + 2).
+    """
     n = BLEU_ORDERS
     right, every = sums[..., :n], sums[..., n : 2 * n]
     length, reference = sums[..., 2 * n], sums[..., 2 * n + 1]
@@ -147,7 +153,7 @@ def bleu(sums: NDArray[np.float64]) -> Counts:
 
 
 def bleu_tokens(language: str) -> str:
-    """sacrebleu's tokenizer for a language."""
+    """Return the name of sacrebleu's tokenizer for a language."""
     if is_chinese(language):
         return "zh"
     return "char" if language in SPACELESS else "13a"
@@ -168,7 +174,7 @@ def _sacrebleu() -> Any:
 
 
 def signatures(language: str) -> dict[str, str]:
-    """Metric → sacrebleu's signature for data in this language."""
+    """Return metric → sacrebleu's signature for data in this language."""
     module = _sacrebleu()
     known = {
         "bleu": module.BLEU(tokenize=bleu_tokens(language)),
@@ -183,7 +189,7 @@ def signatures(language: str) -> dict[str, str]:
 
 
 def chrf_counts(generated: str, reference: str) -> list[float]:
-    """Matching n-grams, those found, those of the reference: characters, then words."""
+    """Count matching n-grams, those generated, those of the reference: characters, then words."""
     right, every, wanted = [], [], []
     for ours, theirs, most in (
         ("".join(generated.split()), "".join(reference.split()), CHARACTER_ORDERS),
@@ -198,7 +204,10 @@ def chrf_counts(generated: str, reference: str) -> list[float]:
 
 
 def chrf(sums: NDArray[np.float64]) -> Counts:
-    """sacrebleu's corpus chrF++: mean precision and recall over the orders, then F2."""
+    """Compute sacrebleu's corpus chrF++: mean precision and recall over the orders, then F2.
+
+    From 0 to 100, of summed `chrf_counts`, shape (..., 3 * orders).
+    """
     n = CHARACTER_ORDERS + WORD_ORDERS
     right, every, wanted = sums[..., :n], sums[..., n : 2 * n], sums[..., 2 * n :]
     # Orders that one of the two sides is too short for do not count.
@@ -232,7 +241,7 @@ def _grams(units: Sequence[str], n: int) -> Counter[Any]:
 
 
 def units(text: str, language: str) -> list[str]:
-    """Lower-cased words; characters in languages without spaces."""
+    """Return lower-cased words; characters in languages without spaces."""
     words: list[str] = _UNIT.findall(text.casefold())
     if language in SPACELESS:
         return [unit for word in words for unit in _CHARACTER.findall(word)]
@@ -240,7 +249,7 @@ def units(text: str, language: str) -> list[str]:
 
 
 def rouge_l(generated: Sequence[str], reference: Sequence[str]) -> float:
-    """F1 of the longest common subsequence."""
+    """Compute F1 of the longest common subsequence, from 0 to 1 (Lin 2004)."""
     if not generated or not reference:
         return float(generated == reference)
     previous = [0] * (len(reference) + 1)
@@ -285,7 +294,7 @@ def _stemmer(language: str) -> Any:
 
 
 def identify(text: str) -> str:
-    """ISO 639-3 code of what the text is most like; empty where there is no letter to go by."""
+    """Return the ISO 639-3 code of what the text is most like; empty for a text without letters."""
     if not _UNIT.search(text):
         return ""
     return _identify(text)
@@ -298,7 +307,7 @@ def _identify(text: str) -> str:
 
 
 def alike(identified: str, language: str) -> bool:
-    """Whether text identified as `found` may be in `language`: Malay passes for Indonesian."""
+    """Return whether text identified so may be in `language`: Malay passes for Indonesian."""
     one, other = (
         languages.macrolanguage(identified) or identified,
         languages.macrolanguage(language) or language,
@@ -308,7 +317,7 @@ def alike(identified: str, language: str) -> bool:
 
 @lru_cache
 def identifiable() -> frozenset[str]:
-    """Languages that the identifier knows, in every code that they may have here."""
+    """Return the languages that the identifier knows, in every code that they may have here."""
     known = {languages.code(one) for one in _identifier().labels if one != _NO_LANGUAGE}
     return frozenset({*known, *(c for one in known for c in languages.individuals(one)
                                 if languages.same(c, one))})  # fmt: skip
