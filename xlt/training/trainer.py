@@ -159,7 +159,8 @@ class TransferTrainer(Trainer):
     def train(self, resume_from_checkpoint: str | None = None, **kwargs: Any) -> Any:
         """Train as transformers.Trainer does.
 
-        A checkpoint of a stage that had stopped early is its end. Where the weights are averaged, the model holds the average afterwards.
+        A checkpoint of a stage that had stopped early is its end. Where the weights are averaged,
+        the model holds the average afterwards.
         """
         try:
             return self._train(resume_from_checkpoint, **kwargs)
