@@ -141,8 +141,8 @@ def _budget(division: dict[str, Any]) -> list[str]:
     header = ("source", "examples", "from", "there are")
     return [
         "",
-        f"{division['examples']:,} training examples, evenly (several sources beat one; how they "
-        "are divided matters little: Budget-Xfer 2026, African NER and sentiment)",
+        f"{division['examples']:,} training examples, evenly (several sources beat one; how "
+        "they are divided matters little: Budget-Xfer 2026, African NER and sentiment)",
         Table(header, rows, frozenset((1, 3))).text(),
         *([f"wrote {division['config']}"] if division["config"] else []),
     ]

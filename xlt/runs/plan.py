@@ -133,7 +133,7 @@ def _count_words(
 
 
 def _unresolved(config: Config, data_split: DataSplit) -> Iterable[XltError]:
-    """One error for each reference of a data_split that is not on this machine."""
+    """One error for each reference of a split that is not on this machine."""
     data = config.data[data_split.language]
     key = f"data.{data_split.language}.{data_split.split}"
     references: list[tuple[str, Reference]] = [
@@ -172,7 +172,7 @@ def _tokenizer(model: Model) -> tuple[Any, XltError | None]:
 def _sizes(
     counted: Mapping[DataSplit, tuple[int, Counter[str]]], tokenizer: Any
 ) -> tuple[dict[DataSplit, _SplitSize], int | None]:
-    """Size of every data_split, and how many different subwords all of them need."""
+    """Size of every split, and how many different subwords all of them need."""
     words = sorted({word for _, counter in counted.values() for word in counter})
     lengths: dict[str, int] = {}
     vocabulary = None

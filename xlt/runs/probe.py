@@ -328,10 +328,8 @@ def _against(
         return None
     metric = task.metrics_reported[0]
     best = max(controls, key=lambda name: float(controls[name][metric]["mean"]))
-    difference = paired_bootstrap(runs[MODEL], runs[best], task.metrics, resamples=resamples)[
-        metric
-    ]
-    return {"control": best, **asdict(difference)}
+    differences = paired_bootstrap(runs[MODEL], runs[best], task.metrics, resamples=resamples)
+    return {"control": best, **asdict(differences[metric])}
 
 
 def _warnings(task: Task, folder: Path, parts: Sequence[Part]) -> dict[str, list[str]]:
