@@ -41,12 +41,12 @@ def main() -> None:
     if options.worker:
         json.dump(work(options), sys.stdout)
         return
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in VARIANTS}
+    measured: dict[str, list[dict[str, float]]] = {name: [] for name in VARIANTS}
     for _ in range(options.repeat):
         for name in VARIANTS:
             command = [sys.executable, __file__, "--worker", name, *sys.argv[1:]]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
-            found[name].append(json.loads(done.stdout))
+            measured[name].append(json.loads(done.stdout))
     print(f"{options.records} records, {options.input} → {options.output} subwords, medians of "
           f"{options.repeat} processes in turn")  # fmt: skip
     print(f"{'':34}{'full':>10}{'trimmed':>10}{'ratio':>9}")
@@ -56,11 +56,11 @@ def main() -> None:
         "beams_1": "questions a second, 1 beam",
         "beams_4": "questions a second, 4 beams",
     }.items():
-        old, new = (median(one[key] for one in found[name]) for name in VARIANTS)
+        old, new = (median(one[key] for one in measured[name]) for name in VARIANTS)
         ratio = new / old if "second" in label else old / new
         print(f"{label:34}{old:10.2f}{new:10.2f}{ratio:8.2f}×")
     steps, free, bound = (
-        median(one[key] for one in found["trimmed"]) for key in ("steps", "free", "constrained")
+        median(one[key] for one in measured["trimmed"]) for key in ("steps", "free", "constrained")
     )
     print(f"\ntagging with 4 beams, {steps:.0f} steps: free {free:.2f} s, "
           f"constrained {bound:.2f} s, {bound / free:.2f}×")  # fmt: skip

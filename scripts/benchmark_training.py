@@ -71,18 +71,18 @@ def main() -> None:
             (Path(folder) / "budget.json").write_text(
                 json.dumps([options.batch_tokens, options.accumulate])
             )
-            found: dict[str, list[dict[str, float]]] = {name: [] for name in WORKERS}
+            measured: dict[str, list[dict[str, float]]] = {name: [] for name in WORKERS}
             for _ in range(options.repeat):
                 for name in WORKERS:
-                    found[name].append(run_worker(name, Path(folder), options.task))
+                    measured[name].append(run_worker(name, Path(folder), options.task))
         print(f"\n{shape}\n{header}")
         for label, key, better in [
             ("training, examples/s", "train", "higher"),
             ("prediction, examples/s", "predict", "higher"),
             ("peak memory, MiB", "memory", "lower"),
         ]:
-            old = median(one[key] for one in found["baseline"])
-            new = median(one[key] for one in found["xlt"])
+            old = median(one[key] for one in measured["baseline"])
+            new = median(one[key] for one in measured["xlt"])
             ratio = new / old if better == "higher" else old / new
             print(f"{label:28}{old:12.1f}{new:12.1f}{ratio:8.2f}×")
 

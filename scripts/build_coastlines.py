@@ -28,22 +28,22 @@ def lines(topology: dict[str, Any]) -> list[np.ndarray]:
     around the back of the map is cut there.
     """
     scale, move = (np.array(topology["transform"][key]) for key in ("scale", "translate"))
-    found = []
+    parts = []
     for arc in topology["arcs"]:
         points = np.cumsum(np.array(arc), axis=0) * scale + move
-        found += np.split(points, np.flatnonzero(np.abs(np.diff(points[:, 0])) > 180) + 1)
-    return found
+        parts += np.split(points, np.flatnonzero(np.abs(np.diff(points[:, 0])) > 180) + 1)
+    return parts
 
 
 def main() -> None:
     topology = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     default = Path(__file__).parents[1] / "xlt" / "typology" / "coastlines.npz"
     path = Path(sys.argv[2]) if len(sys.argv) > 2 else default
-    found = [np.round(100 * line).astype(np.int16) for line in lines(topology)]
-    starts = np.cumsum([0, *(len(line) for line in found[:-1])]).astype(np.int32)
+    rounded = [np.round(100 * line).astype(np.int16) for line in lines(topology)]
+    starts = np.cumsum([0, *(len(line) for line in rounded[:-1])]).astype(np.int32)
     licence = np.frombuffer(LICENCE.encode(), dtype=np.uint8)
-    write_archive({"points": np.vstack(found), "starts": starts, "licence": licence}, path)
-    print(f"{path}: {path.stat().st_size:,} bytes, {len(found)} lines")
+    write_archive({"points": np.vstack(rounded), "starts": starts, "licence": licence}, path)
+    print(f"{path}: {path.stat().st_size:,} bytes, {len(rounded)} lines")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from xlt.typology.forecast import Observation, Prior, fit
 TASKS = {"UDPOS": "pos", "WikiANN": "ner", "XNLI": "nli", "TyDiQA": "qa"}
 MODELS = ("XLMR", "XLMR_ID")
 """One model for each task: XLM-R large."""
-FEWEST = 3
+MIN_CONFIGURATIONS = 3
 """Zero-shot configurations, or the target tells nothing."""
 
 Curve = dict[int, list[float]]
@@ -41,20 +41,22 @@ Curve = dict[int, list[float]]
 def read(path: Path) -> dict[str, dict[str, Curve]]:
     """Task → target → curve."""
     opened: Any = gzip.open if path.suffix == ".gz" else open
-    found: dict[str, dict[str, Curve]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    curves: dict[str, dict[str, Curve]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(list))
+    )
     with opened(path, "rt", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             if row["model"] in MODELS:
                 target = row["target_iso639_3"]
                 n = json.loads(row["train_sizes_json"]).get(target, 0)
-                found[TASKS[row["task"]]][target][n].append(100 * float(row["score"]))
+                curves[TASKS[row["task"]]][target][n].append(100 * float(row["score"]))
     return {
         task: {
             target: curve
             for target, curve in sorted(targets.items())
-            if len(curve) > 1 and len(curve.get(0, ())) >= FEWEST
+            if len(curve) > 1 and len(curve.get(0, ())) >= MIN_CONFIGURATIONS
         }
-        for task, targets in sorted(found.items())
+        for task, targets in sorted(curves.items())
     }
 
 

@@ -29,7 +29,7 @@ from xlt.errors import XltError
 from xlt.typology.distances import LEXICON, LEXICON_SCALE
 from xlt.typology.table import table
 
-SHORTEST = 3000
+MIN_CHARACTERS = 3000
 """Characters; below, a translation is a fragment."""
 
 
@@ -56,7 +56,7 @@ def _texts(folder: Path) -> dict[str, str]:
     declarations = folder / "declaration"
     if not declarations.is_dir():
         raise XltError("there is no such folder", where=declarations, fix="see this script's head")
-    found: dict[str, tuple[tuple[bool, int], str]] = {}
+    best: dict[str, tuple[tuple[bool, int], str]] = {}
     for path in sorted(declarations.glob("*.html")):
         page = path.read_text(encoding="utf-8")
         about = re.search(r'data-iso6393="(\w+)".*lang="([\w-]+)"', page)
@@ -70,9 +70,9 @@ def _texts(folder: Path) -> dict[str, str]:
         text = unicodedata.normalize("NFC", text).casefold()
         script = re.search(r"-([A-Z][a-z]{3})\b", about[2])
         usual = script is None or script[1] == table().script(code)
-        if len(text) >= SHORTEST:
-            found[code] = max(found.get(code, ((False, 0), "")), ((usual, len(text)), text))
-    return {code: text for code, (_, text) in found.items()}
+        if len(text) >= MIN_CHARACTERS:
+            best[code] = max(best.get(code, ((False, 0), "")), ((usual, len(text)), text))
+    return {code: text for code, (_, text) in best.items()}
 
 
 def _trigrams(text: str) -> Counter[str]:
@@ -96,16 +96,16 @@ def _similarities(counts: list[Counter[str]]) -> Any:
 def _borrowed(texts: dict[str, str]) -> dict[str, str]:
     """A standard member → its macrolanguage; a macrolanguage without a text → the individual
     language with the longest."""
-    found = {}
+    lenders = {}
     for code in table().codes:
         shared = languages.shared(code)
         if shared != code and shared in texts:
-            found[code] = shared
+            lenders[code] = shared
         elif shared == code not in texts:
             parts = [part for part in languages.individuals(code) if part in texts]
             if parts:
-                found[code] = max(parts, key=lambda part: (len(texts[part]), part))
-    return found
+                lenders[code] = max(parts, key=lambda part: (len(texts[part]), part))
+    return lenders
 
 
 if __name__ == "__main__":

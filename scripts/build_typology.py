@@ -75,11 +75,11 @@ def main(tables: Path, output: Path) -> None:
         arrays[domain] = observed[giver]
         # A row that borrows what was observed borrows the completion with it.
         arrays[f"{domain}_completed"] = completed[giver]
-    for name, (found, values) in {
+    for name, (row_codes, values) in {
         "wals": _wals(paths["wals"], notes),
         "grambank": _grambank(paths["grambank"], glottolog, notes),
     }.items():
-        spread = _spread(found, values, own)
+        spread = _spread(row_codes, values, own)
         arrays[name] = spread[_givers(spread, codes, members, name, notes)]
     notes["licences"] = LICENCES
     notes["inputs"] = {
@@ -122,10 +122,10 @@ def _csv(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def _codes(found: set[str]) -> list[str]:
+def _codes(candidates: set[str]) -> list[str]:
     """The valid ones: what `languages.code` gives back unchanged."""
     valid = set()
-    for text in found:
+    for text in candidates:
         try:
             valid.add(languages.code(text))
         except XltError:
@@ -145,13 +145,13 @@ def _members(codes: list[str]) -> dict[str, tuple[list[str], list[str]]]:
         macro = languages.macrolanguage(code)
         if macro is not None:
             parts[macro].append(code)
-    found = {}
+    members = {}
     for code in codes:
         macro = languages.macrolanguage(code)
         whole = macro if macro and languages.same(code, macro) else code
         standard = [part for part in parts[whole] if languages.same(part, whole)]
-        found[code] = ([whole, *standard], parts[whole] or [macro or code])
-    return found
+        members[code] = ([whole, *standard], parts[whole] or [macro or code])
+    return members
 
 
 def _uriel(paths: dict[str, Path]) -> dict[str, Any]:
@@ -201,13 +201,13 @@ def _grambank(
     return [iso[row["language_id"]] for row in rows], scaled
 
 
-def _spread(found: list[str], values: Any, own: dict[str, int]) -> Any:
+def _spread(row_codes: list[str], values: Any, own: dict[str, int]) -> Any:
     """Rows in the table's order; what several old codes say of one language: the fullest."""
     spread = np.full((len(own), values.shape[1]), UNKNOWN, dtype=np.uint8)
     known = (values != UNKNOWN).sum(1)
     for n in np.argsort(known, kind="stable"):
         try:
-            row = own.get(languages.code(found[n]))
+            row = own.get(languages.code(row_codes[n]))
         except XltError:
             continue
         if row is not None:

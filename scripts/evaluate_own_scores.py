@@ -19,7 +19,8 @@ import numpy as np
 from scripts.evaluate_ranker.world import Row, leave_one_out, world
 from xlt.typology.own_evidence import _placed
 
-FEWEST = 8
+MIN_SOURCES = 8
+"""Candidates that have a score, or a ranking of them tells little."""
 DRAWS = 5
 
 
@@ -43,7 +44,7 @@ def _unit(row: Row) -> float:
 
 
 def main() -> None:
-    rows = [r for r in leave_one_out(world()) if r.matrix.percent and len(r.scores) >= FEWEST]
+    rows = [r for r in leave_one_out(world()) if r.matrix.percent and len(r.scores) >= MIN_SOURCES]
     draw = np.random.default_rng(0)
     before = [float(row.scores.max() - row.scores[np.argmax(row.predicted)]) for row in rows]
     print(f"{len(rows)} targets; regret of the first choice before: {np.mean(before):.2f}")

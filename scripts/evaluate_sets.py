@@ -34,7 +34,7 @@ from xlt.typology.tower import climb
 
 TASKS = {"UDPOS": "pos", "WikiANN": "ner"}
 MODEL = "XLMR"
-FEWEST = 30
+MIN_MODELS = 30
 """Models that have not seen the target."""
 DRAWS = 20
 
@@ -44,7 +44,7 @@ Mixtures = list[tuple[dict[str, int], float]]
 def read(path: Path) -> dict[tuple[str, str], Mixtures]:
     """(task, target) → examples a language, and the score, of every model without target data."""
     opened: Any = gzip.open if path.suffix == ".gz" else open
-    found: dict[tuple[str, str], Mixtures] = defaultdict(list)
+    by_target: dict[tuple[str, str], Mixtures] = defaultdict(list)
     with opened(path, "rt", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             if row["task"] in TASKS and row["model"] == MODEL:
@@ -52,8 +52,10 @@ def read(path: Path) -> dict[tuple[str, str], Mixtures]:
                 given = json.loads(row["train_sizes_json"])
                 sizes = {languages.shared(code): n for code, n in given.items()}
                 if target not in sizes:
-                    found[TASKS[row["task"]], target].append((sizes, 100 * float(row["score"])))
-    return {key: mixtures for key, mixtures in sorted(found.items()) if len(mixtures) >= FEWEST}
+                    by_target[TASKS[row["task"]], target].append((sizes, 100 * float(row["score"])))
+    return {
+        key: mixtures for key, mixtures in sorted(by_target.items()) if len(mixtures) >= MIN_MODELS
+    }
 
 
 def rank_without(held: str, task: str, target: str, candidates: Sequence[str]) -> ranking.Ranking:
@@ -77,7 +79,7 @@ def main() -> None:
             together = sum(amounts[code] for code in chosen)
             return float(spearmanr(together, scores)[0]) if np.ptp(together) else float("nan")
 
-        found = rank_without(target, task, target, codes)
+        target_ranking = rank_without(target, task, target, codes)
 
         def ranked(
             other: str, among: Sequence[str], held: str = target, task: str = task
@@ -87,11 +89,13 @@ def main() -> None:
         climbed = climb(target, codes, ranked).sources
         choices: dict[str, Sequence[str]] = {
             "tower": climbed,
-            "greedy, as many": choose_set(found, len(climbed)),
+            "greedy, as many": choose_set(target_ranking, len(climbed)),
         }
         for count in (1, 3, 5):
-            choices[f"greedy {count}"] = choose_set(found, count)
-            choices[f"best {count}"] = [source.language for source in found.sources[:count]]
+            choices[f"greedy {count}"] = choose_set(target_ranking, count)
+            choices[f"best {count}"] = [
+                source.language for source in target_ranking.sources[:count]
+            ]
         for name, chosen in choices.items():
             drawn = [
                 value(draw.choice(codes, len(chosen), replace=False).tolist()) for _ in range(DRAWS)

@@ -35,7 +35,8 @@ from xlt.typology.neighbours import Encoder
 from xlt.typology.ranking import UNMEASURED
 
 TASKS = ("pos", "dep", "ner")
-FEWEST = 8
+MIN_SOURCES = 8
+"""Candidates that have text, or a ranking of them tells little."""
 
 
 class Remembering(Encoder):
@@ -63,13 +64,13 @@ def gather(sentences: int) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
         for language, split, content in card.splits():
             if all(locate(card, file) is not None for file in content.files):
                 resolved = resolve(Reference(ref=f"{name}:{language}:{split}"), language, split)
-                documents = islice(read_documents(parsing, resolved), text.MOST_READ)
+                documents = islice(read_documents(parsing, resolved), text.MAX_RECORDS)
                 lines = [text.normalise(document.text.surface) for document in documents]
                 pools[languages.shared(language)][name.endswith("-pud")] += lines
     sources, targets = {}, {}
-    enough = text.MOST_SOURCE + sentences
-    for code, found in sorted(pools.items()):
-        own = found[False] if len(found[False]) >= enough else found[False] + found[True]
+    enough = text.MAX_SOURCE_SENTENCES + sentences
+    for code, pool in sorted(pools.items()):
+        own = pool[False] if len(pool[False]) >= enough else pool[False] + pool[True]
         lines = [line for line in dict.fromkeys(own) if line]
         order = np.random.default_rng(0).permutation(len(lines))
         targets[code] = [lines[n] for n in order[:sentences]]
@@ -80,11 +81,11 @@ def gather(sentences: int) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
 def rows_with_text(
     over: World, sources: dict[str, list[str]], targets: dict[str, list[str]]
 ) -> list[Row]:
-    found = []
+    rows = []
     for row in leave_one_out(over):
         keep = [n for n, code in enumerate(row.candidates) if code in sources]
-        if row.matrix.task in TASKS and row.target in targets and len(keep) >= FEWEST:
-            found.append(
+        if row.matrix.task in TASKS and row.target in targets and len(keep) >= MIN_SOURCES:
+            rows.append(
                 replace(
                     row,
                     candidates=tuple(row.candidates[n] for n in keep),
@@ -94,7 +95,7 @@ def rows_with_text(
                     },
                 )
             )
-    return found
+    return rows
 
 
 def distances_alone(over: World, row: Row) -> Values:
@@ -126,8 +127,8 @@ def main() -> None:
         standard = []
         for name in names:
             shares = measures[name][row.target]
-            found = text._standardised({code: shares[code] for code in row.candidates})
-            standard.append([found[code] for code in row.candidates])
+            standardised = text._standardised({code: shares[code] for code in row.candidates})
+            standard.append([standardised[code] for code in row.candidates])
         mean: Values = np.mean(standard, 0)
         return mean
 

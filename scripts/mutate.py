@@ -51,7 +51,7 @@ TERMS = (ast.Add, ast.Sub, ast.Mult, ast.BitAnd, ast.BitOr)
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 BROKEN = 70
 """Exit status where pytest itself raises."""
-LEAST_SECONDS, TIMES = 30.0, 5.0
+MIN_SECONDS, TIMES = 30.0, 5.0
 """A mutant is given so many seconds, and so many times what the tests take without a fault."""
 
 
@@ -242,7 +242,7 @@ def examine(
     if run_tests(tests, folder, None, None) != 0:
         said = (folder / "output").read_text(encoding="utf-8")
         raise SystemExit(f"the tests of {path} fail without a fault:\n{said[-4000:]}")
-    limit = max(LEAST_SECONDS, TIMES * (time.monotonic() - began))
+    limit = max(MIN_SECONDS, TIMES * (time.monotonic() - began))
     total = count_faults(source)
     drawn = sorted(random.Random(f"{seed} {path}").sample(range(total), min(number, total)))
     survivors = []

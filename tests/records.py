@@ -140,10 +140,10 @@ def _events() -> list[dict[str, Any]]:
     ]  # fmt: skip
     return [
         {
-            "id": f"s{n}", "words": words, "entities": found, "events": events, "given": events,
+            "id": f"s{n}", "words": words, "entities": names, "events": events, "given": events,
             "unknown": [{"start": 3, "end": 4}] if n == 3 else [],
         }
-        for n, (words, found, events) in enumerate(zip(WORDS, entities, EVENTS, strict=True), 1)
+        for n, (words, names, events) in enumerate(zip(WORDS, entities, EVENTS, strict=True), 1)
     ]  # fmt: skip
 
 

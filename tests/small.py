@@ -43,7 +43,7 @@ def sentences(language: str, number: int, seed: int = 0) -> list[list[tuple[str,
     """Words with IOB2 tags; the first two names of a language are persons, the others places."""
     draw = random.Random(f"{language}-{seed}")
     names, words = NAMES[language]
-    found = []
+    tagged = []
     for _ in range(number):
         sentence = []
         for _ in range(draw.randint(1, 5)):
@@ -52,8 +52,8 @@ def sentences(language: str, number: int, seed: int = 0) -> list[list[tuple[str,
             if draw.random() < 0.3:
                 sentence.append((draw.choice(names), "I-PER" if name < 2 else "I-LOC"))
             sentence += [(draw.choice(words), "O") for _ in range(draw.randint(1, 3))]
-        found.append(sentence)
-    return found
+        tagged.append(sentence)
+    return tagged
 
 
 def bio(sentences: Sequence[Sequence[tuple[str, str]]]) -> str:

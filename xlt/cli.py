@@ -104,9 +104,9 @@ def _run(arguments: Sequence[str]) -> int:
 def _flags_first(arguments: Sequence[str]) -> list[str]:
     """The arguments with the global flags in front, where the parser wants them."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    found = [text for text in arguments[:end] if text in _GLOBAL_FLAGS]
+    global_flags = [text for text in arguments[:end] if text in _GLOBAL_FLAGS]
     rest = [text for text in arguments[:end] if text not in _GLOBAL_FLAGS]
-    return [*found, *rest, *arguments[end:]]
+    return [*global_flags, *rest, *arguments[end:]]
 
 
 def _to_mend(error: Exception) -> XltError | None:

@@ -57,8 +57,8 @@ def code(text: str, *, where: object = None) -> str:
         code and a name ("Ga") is a code.
     Raises XltError, with the nearest names, for anything else.
     """
-    found = _code(text.strip().casefold().replace("_", "-"))
-    if found is None:
+    language = _code(text.strip().casefold().replace("_", "-"))
+    if language is None:
         close = _nearest(text)
         raise XltError(
             f"unknown language {text!r}",
@@ -66,14 +66,14 @@ def code(text: str, *, where: object = None) -> str:
             fix="write an ISO 639 code or an English name"
             + (f"; nearest: {', '.join(close)}" if close else ""),
         )
-    return found
+    return language
 
 
 def bcp47(text: str) -> str:
     """The shortest tag: two letters where ISO 639-1 has them, a script only if one was given."""
     given = _SCRIPT.search(text.strip().casefold().replace("_", "-"))
-    found = code(text)
-    tag = _two_letter().get(found, found)
+    language = code(text)
+    tag = _two_letter().get(language, language)
     return f"{tag}-{given[1].title()}" if given and _is_tag(text) else tag
 
 
@@ -81,10 +81,10 @@ def name(text: str) -> str:
     """The English name, e.g. ``Javanese`` for ``jav``."""
     from langcodes import Language
 
-    found = code(text)
+    language = code(text)
     # Without a language's own code langcodes would answer "Unknown language [xyz]".
-    shown: str = Language.make(language=_two_letter().get(found, found)).display_name("en")
-    return shown if not shown.startswith("Unknown language") else found
+    shown: str = Language.make(language=_two_letter().get(language, language)).display_name("en")
+    return shown if not shown.startswith("Unknown language") else language
 
 
 def script(text: str) -> str | None:
@@ -94,10 +94,10 @@ def script(text: str) -> str | None:
         return str(given[1].title())
     from langcodes import Language
 
-    found = code(text)
-    if found in _SCRIPTS:
-        return _SCRIPTS[found]
-    for candidate in (found, macrolanguage(found)):
+    language = code(text)
+    if language in _SCRIPTS:
+        return _SCRIPTS[language]
+    for candidate in (language, macrolanguage(language)):
         if candidate is not None:
             tag = _two_letter().get(candidate, candidate)
             likely: str | None = Language.make(language=tag).maximize().script
@@ -130,8 +130,8 @@ def same(a: str, b: str) -> bool:
 
 def shared(text: str) -> str:
     """The code under which languages that are the `same` meet: the macrolanguage's (``swa``)."""
-    found = code(text)
-    return _standard().get(found, found)
+    language = code(text)
+    return _standard().get(language, language)
 
 
 def match(text: str, available: Collection[str]) -> str | None:
@@ -143,18 +143,18 @@ def match(text: str, available: Collection[str]) -> str | None:
 
 
 def _is_tag(text: str) -> bool:
-    found = _TAG.fullmatch(text.strip().casefold().replace("_", "-"))
-    return found is not None and _subtag(found[1]) is not None
+    parsed = _TAG.fullmatch(text.strip().casefold().replace("_", "-"))
+    return parsed is not None and _subtag(parsed[1]) is not None
 
 
 def _code(text: str) -> str | None:
-    found = _TAG.fullmatch(text)
-    if found and (primary := _subtag(found[1])):
-        if not found[2]:
+    parsed = _TAG.fullmatch(text)
+    if parsed and (primary := _subtag(parsed[1])):
+        if not parsed[2]:
             return primary
         from langcodes import tag_is_valid
 
-        if tag_is_valid("en" + found[2]):
+        if tag_is_valid("en" + parsed[2]):
             return primary
     return _named(text.replace("-", " ")) if text else None
 
@@ -195,12 +195,12 @@ def _named(text: str) -> str | None:
     if text in _NAMES:
         return _NAMES[text]
     try:
-        found = find(text, language="en")
+        language = find(text, language="en")
     except LookupError:
         return _registry_names().get(text)
     # `find` also lengthens and shortens what it is given: "hausaa" would be Hausa.
-    if found.display_name("en").casefold().replace("-", " ") == text:
-        return _subtag(found.language)
+    if language.display_name("en").casefold().replace("-", " ") == text:
+        return _subtag(language.language)
     return _registry_names().get(text)
 
 
@@ -249,11 +249,11 @@ def _registry_names() -> dict[str, str]:
     names: dict[str, str] = {}
     for item in parse_registry():
         if item["Type"] == "language" and item.get("Scope") not in ("special", "private-use"):
-            found = _subtag(item["Subtag"])
-            for described in item["Description"] if found else ():
+            registered = _subtag(item["Subtag"])
+            for described in item["Description"] if registered else ():
                 plain = re.sub(r"\s*\(.*?\)", "", described).casefold().replace("-", " ")
-                names.setdefault(described.casefold(), str(found))
-                names.setdefault(plain, str(found))
+                names.setdefault(described.casefold(), str(registered))
+                names.setdefault(plain, str(registered))
     return names
 
 
@@ -263,4 +263,4 @@ def _nearest(text: str) -> list[str]:
 
     names = _registry_names()
     close = difflib.get_close_matches(text.strip().casefold(), names, n=3, cutoff=0.7)
-    return [f"{found.title()} ({names[found]})" for found in close]
+    return [f"{english.title()} ({names[english]})" for english in close]

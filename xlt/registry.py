@@ -86,12 +86,12 @@ def data_cards() -> dict[str, Path]:
 
     Raises XltError for a folder in XLT_CARDS that is not there.
     """
-    found: dict[str, Path] = {}
+    cards: dict[str, Path] = {}
     for folder in _card_folders():
         # Adding or removing a card changes the folder's time.
         for path in _yaml_files(folder, folder.stat().st_mtime_ns):
-            found.setdefault(path.stem, path)
-    return dict(sorted(found.items()))
+            cards.setdefault(path.stem, path)
+    return dict(sorted(cards.items()))
 
 
 def _card_folders() -> list[Path]:
@@ -100,13 +100,13 @@ def _card_folders() -> list[Path]:
     extra = os.environ.get("XLT_CARDS", "").split(os.pathsep)
     # Installed, data_cards lies inside the package; in a checkout, beside it.
     own = [package / "data_cards", package.parent / "data_cards", package / "sample"]
-    found = [Path(folder).expanduser() for folder in extra if folder]
-    for folder in found:
+    named = [Path(folder).expanduser() for folder in extra if folder]
+    for folder in named:
         if not folder.is_dir():
             raise XltError(
                 "there is no such folder of cards", where=f"XLT_CARDS: {folder}", fix="correct it"
             )
-    return [*found, *(folder for folder in own if folder.is_dir())]
+    return [*named, *(folder for folder in own if folder.is_dir())]
 
 
 @lru_cache(maxsize=32)

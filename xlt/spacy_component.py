@@ -71,11 +71,13 @@ class XltComponent:
         sentences = [list(_sentences(doc)) for doc in docs]
         records = [
             _document(task, str(number), tokens)
-            for number, tokens in enumerate((t for found in sentences for t in found), 1)
+            for number, tokens in enumerate(
+                (t for doc_sentences in sentences for t in doc_sentences), 1
+            )
         ]
         predicted = iter(predictor(records, task.encode(records, backbone, None)))
-        for doc, found in zip(docs, sentences, strict=True):
-            annotate(task, doc, [(next(predicted), tokens) for tokens in found])
+        for doc, doc_sentences in zip(docs, sentences, strict=True):
+            annotate(task, doc, [(next(predicted), tokens) for tokens in doc_sentences])
 
     # Serialisation -------------------------------------------------------------------------
 

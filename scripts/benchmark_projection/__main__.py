@@ -120,10 +120,10 @@ def entities(options: argparse.Namespace) -> None:
                     if options.ranker:
                         model = options.ranker.format(language=language)
                         scored = ranked(*both, language, model, options.weights, options.candidates)
-                        for weight, found, took in scored:
+                        for weight, reranked, took in scored:
                             what_ranked = f"{what}, ranked, weight {weight:.2f}"
                             _say_entities(
-                                what_ranked, english, theirs, found, chosen, settings, took
+                                what_ranked, english, theirs, reranked, chosen, settings, took
                             )
 
 
@@ -219,9 +219,9 @@ def guard(options: argparse.Namespace) -> None:
         except XltError as error:
             print(f"{language} left out: {error}")
             continue
-        found = [warning_for(a, b, settings) for a, b in zip(english, theirs, strict=True)]
-        shares[language] = 100 * sum(w is not None for w in found) / len(found)
-        shown = ", ".join(sorted({w for w in found if w})[:3])
+        warnings = [warning_for(a, b, settings) for a, b in zip(english, theirs, strict=True)]
+        shares[language] = 100 * sum(w is not None for w in warnings) / len(warnings)
+        shown = ", ".join(sorted({w for w in warnings if w})[:3])
         print(f"{language} {shares[language]:.2f} %  {shown}", flush=True)
     worst = max(shares, key=lambda code: shares[code])
     print(f"mean {np.mean(list(shares.values())):.2f} %, worst {worst} {shares[worst]:.2f} %")

@@ -19,7 +19,7 @@ from xlt.projection.align.base import WordPair
 from xlt.projection.pair import Links
 from xlt.tasks.ner import NER
 
-LONGEST = 120
+MAX_WORDS = 120
 """Words of a sentence of parallel text; longer ones cost much and teach little."""
 
 
@@ -30,14 +30,14 @@ def words_of(pairs: Iterable[tuple[Text, Text]]) -> list[WordPair]:
 
 def parallel(names: Sequence[str], source: str, target: str, rows: int) -> list[tuple[Text, Text]]:
     """Sentence pairs of cards; what a card does not have in these languages is nothing."""
-    found: dict[tuple[str, str], tuple[Text, Text]] = {}
+    pairs: dict[tuple[str, str], tuple[Text, Text]] = {}
     for name in names:
         for one, other in _texts(name, source, target, rows):
-            if one and other and (one, other) not in found:
+            if one and other and (one, other) not in pairs:
                 pair = tokenised(one, source), tokenised(other, target)
-                if max(len(text.words) for text in pair) <= LONGEST:
-                    found[one, other] = pair
-    return list(found.values())
+                if max(len(text.words) for text in pair) <= MAX_WORDS:
+                    pairs[one, other] = pair
+    return list(pairs.values())
 
 
 def _texts(name: str, source: str, target: str, rows: int) -> Iterator[tuple[str, str]]:
@@ -118,9 +118,9 @@ def _awesome(language: str) -> Gold:
     pairs = [tuple(side.split() for side in line.split("|||")) for _, line in lines(text)]
     sure, possible = [], []
     for _, line in lines(links):
-        found = re.findall(r"(\d+)([-p])(\d+)", line)
-        sure.append({(int(a) - 1, int(b) - 1) for a, mark, b in found if mark == "-"})
-        possible.append({(int(a) - 1, int(b) - 1) for a, _, b in found})
+        marked_links = re.findall(r"(\d+)([-p])(\d+)", line)
+        sure.append({(int(a) - 1, int(b) - 1) for a, mark, b in marked_links if mark == "-"})
+        possible.append({(int(a) - 1, int(b) - 1) for a, _, b in marked_links})
     return Gold([(a, b) for a, b in pairs], sure, possible)
 
 
@@ -128,8 +128,8 @@ def _wpt() -> Gold:
     english, hindi, links = (path for path, _ in paths("wpt05-eng-hin:hin:test"))
     texts = []
     for path in (english, hindi):
-        found = re.findall(r"<s snum=(\d+)>(.*?)</s>", path.read_text("utf-8"), re.S)
-        texts.append({int(number): text.split() for number, text in found})
+        numbered = re.findall(r"<s snum=(\d+)>(.*?)</s>", path.read_text("utf-8"), re.S)
+        texts.append({int(number): text.split() for number, text in numbered})
     place = {number: n for n, number in enumerate(texts[0])}
     sure: list[set[tuple[int, int]]] = [set() for _ in place]
     possible: list[set[tuple[int, int]]] = [set() for _ in place]

@@ -50,11 +50,11 @@ def ranked(
         return [known[one] for one in texts]
 
     for weight in weights:
-        found: list[Links] = [dict(one) for one in links]
+        reranked: list[Links] = [dict(one) for one in links]
 
-        def work(weight: float = weight, found: list[Links] = found) -> None:
+        def work(weight: float = weight, reranked: list[Links] = reranked) -> None:
             for n, matches in zip(chosen, rank(asked, settings, quality, weight), strict=True):
-                found[n] = with_matches(pairs[n], matches).links
+                reranked[n] = with_matches(pairs[n], matches).links
 
         took = cpu_seconds(work)
-        yield weight, found, took
+        yield weight, reranked, took

@@ -64,12 +64,12 @@ def _say(what: str, pairs: int, seconds: float, baseline: float | None = None) -
 def _random_links(pairs: Sequence[WordPair], seed: int) -> list[set[tuple[int, int]]]:
     """About what a direction of a statistical aligner finds: near the diagonal, some astray."""
     draw = np.random.default_rng(seed)
-    found = []
+    links = []
     for source, target in pairs:
         at = np.arange(len(target)) * len(source) / len(target)
         at = np.clip(np.rint(at + draw.normal(0, 1.0, len(target))), 0, len(source) - 1)
-        found.append({(int(i), j) for j, i in enumerate(at) if draw.random() < 0.9})
-    return found
+        links.append({(int(i), j) for j, i in enumerate(at) if draw.random() < 0.9})
+    return links
 
 
 def _symmetrisation(pairs: Sequence[WordPair]) -> None:
@@ -153,8 +153,8 @@ def _matching(pairs: Sequence[WordPair]) -> tuple[float, float]:
             for one, m, n in zip(similarity, rows.tolist(), columns.tolist(), strict=True)
         ]
 
-    found = [one.nonzero().tolist() for batch in ours() for one in batch]
-    assert [[tuple(link) for link in one] for one in found] == loops(), "not the same links"
+    matched = [one.nonzero().tolist() for batch in ours() for one in batch]
+    assert [[tuple(link) for link in one] for one in matched] == loops(), "not the same links"
     times = cpu_seconds(ours), cpu_seconds(loops)
     _say("itermax on given similarities", len(pairs), *times)
     return times

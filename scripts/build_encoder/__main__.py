@@ -43,8 +43,8 @@ def main() -> None:
 
 
 def _lines(path: Path, *, blank: bool = False) -> list[str]:
-    found = [line.strip() for line in path.read_text(encoding="utf-8").split("\n")]
-    return found if blank else [line for line in found if line]
+    stripped = [line.strip() for line in path.read_text(encoding="utf-8").split("\n")]
+    return stripped if blank else [line for line in stripped if line]
 
 
 if __name__ == "__main__":

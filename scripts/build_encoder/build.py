@@ -60,7 +60,7 @@ def build(
     for one in parallel:
         corpus.setdefault(one.source, []).extend(a for a, _ in one.pairs)
         corpus.setdefault(one.target, []).extend(b for _, b in one.pairs)
-    corpus = {language: list(dict.fromkeys(found)) for language, found in corpus.items()}
+    corpus = {language: list(dict.fromkeys(lines)) for language, lines in corpus.items()}
     tokenizer = train_tokenizer(corpus, vocabulary)
     vectors = aligned_vectors(corpus, joined(parallel), tokenizer, pivot, width, seed)
     save(tokenizer, vectors, folder, layers=layers, heads=heads, seed=seed)
@@ -68,16 +68,16 @@ def build(
 
 def joined(parallel: Sequence[Parallel]) -> list[Parallel]:
     """One set a pair of languages: an aligner learns more from all of their text at once."""
-    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    merged: dict[tuple[str, str], list[tuple[str, str]]] = {}
     result = []
     for one in parallel:
         if one.links is not None:
             result.append(one)
-        elif (one.target, one.source) in found:
-            found[one.target, one.source] += [(b, a) for a, b in one.pairs]
+        elif (one.target, one.source) in merged:
+            merged[one.target, one.source] += [(b, a) for a, b in one.pairs]
         else:
-            found.setdefault((one.source, one.target), []).extend(one.pairs)
-    return [*result, *(Parallel(a, b, pairs) for (a, b), pairs in found.items())]
+            merged.setdefault((one.source, one.target), []).extend(one.pairs)
+    return [*result, *(Parallel(a, b, pairs) for (a, b), pairs in merged.items())]
 
 
 def train_tokenizer(corpus: Mapping[str, Sequence[str]], vocabulary: int) -> Tokenizer:
@@ -128,7 +128,7 @@ def aligned_vectors(
     """
     size = tokenizer.get_vocab_size()
     counted = counted or (lambda one: link_counts(one, tokenizer))
-    encoded = {language: _encode(tokenizer, found) for language, found in corpus.items()}
+    encoded = {language: _encode(tokenizer, sentences) for language, sentences in corpus.items()}
     shared = {pivot: context_vectors(encoded[pivot], size, width, seed)}
     evidence = {pivot: _counts(encoded[pivot], size)}
     waiting = list(parallel)
@@ -200,16 +200,16 @@ def _spread(
 
 
 def _encode(tokenizer: Tokenizer, sentences: Sequence[str]) -> Ids:
-    found = tokenizer.encode_batch(list(sentences), add_special_tokens=False)
-    return [one.ids for one in found]
+    encodings = tokenizer.encode_batch(list(sentences), add_special_tokens=False)
+    return [one.ids for one in encodings]
 
 
 def _encode_words(tokenizer: Tokenizer, sentences: Sequence[str]) -> tuple[Ids, list[list[range]]]:
-    found = tokenizer.encode_batch(
+    encodings = tokenizer.encode_batch(
         [s.split() for s in sentences], is_pretokenized=True, add_special_tokens=False
     )
     words = []
-    for one in found:
+    for one in encodings:
         owners = np.asarray(one.word_ids)
         words.append(
             [
@@ -217,7 +217,7 @@ def _encode_words(tokenizer: Tokenizer, sentences: Sequence[str]) -> tuple[Ids, 
                 for w in range(int(owners.max()) + 1 if len(owners) else 0)
             ]
         )
-    return [one.ids for one in found], words
+    return [one.ids for one in encodings], words
 
 
 def _counts(sentences: Ids, size: int) -> np.ndarray:

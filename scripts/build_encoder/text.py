@@ -31,13 +31,13 @@ def paths(reference: str) -> list[tuple[Path, cards.Split]]:
     name, language, split = reference.split(":")
     card = cards.get(name)
     chosen = card.split(language, split)
-    found = []
+    located = []
     for file in chosen.files:
         path = locate(card, file)
         if path is None:
             raise XltError(f"{reference} is not here", fix=f"xlt data get {name}, or set XLT_DATA")
-        found.append((path, chosen))
-    return found
+        located.append((path, chosen))
+    return located
 
 
 def treebank(reference: str) -> Iterator[str]:
@@ -83,17 +83,17 @@ def json_sentences(reference: str) -> Iterator[str]:
 def column(name: str, language: str, split: str) -> list[str]:
     """One language of a parallel set: a column of a CSV file, or the lines of a file."""
     card = cards.get(name)
-    found = []
+    texts = []
     for path, chosen in paths(f"{name}:{language}:{split}"):
         options = {**card.options, **chosen.options}
         if "column" in options:
             with open_text(path) as stream:
-                found += [
+                texts += [
                     row[options["column"]] for row in csv.DictReader(io.StringIO(stream.read()))
                 ]
         else:
-            found += [line for _, line in lines(path)]
-    return [text.strip() for text in found]
+            texts += [line for _, line in lines(path)]
+    return [text.strip() for text in texts]
 
 
 def pairs(name: str, source: str, target: str, split: str) -> list[tuple[str, str]]:

@@ -62,11 +62,11 @@ def predicted_sources() -> list[str]:
     if "predict-source" not in get_command(app).commands:  # type: ignore[attr-defined]
         return []
     say("xlt predict-source jav --task dependency_parsing --available sample-dep")
-    found = json.loads(
+    predicted = json.loads(
         xlt("--json", "predict-source", "jav", "--task", "dependency_parsing",
             "--available", "sample-dep")
     )  # fmt: skip
-    names = [source["name"] for source in found["sources"]]
+    names = [source["name"] for source in predicted["sources"]]
     say(f"the best first: {', '.join(names)}")
     return names
 
@@ -86,8 +86,8 @@ def run_folder(folder: Path, name: str) -> Path:
 
 def compared(folder: Path, a: str, b: str) -> dict[str, Any]:
     """`xlt compare` of two runs in the metric of the first."""
-    found = json.loads(xlt("--json", "compare", *(str(run_folder(folder, n)) for n in (a, b))))
-    (row,) = (row for row in found["rows"] if row["metric"] == RUNS[a][0])
+    comparison = json.loads(xlt("--json", "compare", *(str(run_folder(folder, n)) for n in (a, b))))
+    (row,) = (row for row in comparison["rows"] if row["metric"] == RUNS[a][0])
     return dict(row)
 
 

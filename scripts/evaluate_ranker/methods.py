@@ -89,7 +89,7 @@ def lang_rank(over: World, rows: Sequence[Row], *, sizes: bool) -> list[Values]:
     if sizes:
         one, other = np.meshgrid(points.resources, points.resources, indexing="ij")
         pairs = np.concatenate([pairs, np.stack([one, other, one - other], -1)], -1)
-    found = []
+    predictions = []
     for row in rows:
         matrix = row.matrix.without(row.target)
         sources = over.rows(matrix.sources)
@@ -106,8 +106,8 @@ def lang_rank(over: World, rows: Sequence[Row], *, sizes: bool) -> list[Values]:
         )
         ranker.fit(np.concatenate(given), np.concatenate(wanted), group=groups)
         asked = pairs[over.rows(row.candidates), over.place[row.target]]
-        found.append(np.asarray(ranker.predict(asked)))
-    return found
+        predictions.append(np.asarray(ranker.predict(asked)))
+    return predictions
 
 
 def second_experiments(over: World, rows: Sequence[Row]) -> dict[str, list[tuple[float, int]]]:
@@ -115,7 +115,7 @@ def second_experiments(over: World, rows: Sequence[Row]) -> dict[str, list[tuple
     very target, for each other matrix and target: what knowledge of the target is worth, where only
     the experiment is another (encoder, data, seed). Candidates are those that both have.
     """
-    found = defaultdict(list)
+    regrets = defaultdict(list)
     for row in rows:
         for n, other in enumerate(over.matrices):
             if other is row.matrix or other.task != row.matrix.task or not row.matrix.percent:
@@ -128,5 +128,5 @@ def second_experiments(over: World, rows: Sequence[Row]) -> dict[str, list[tuple
             both = ~np.isnan(values)
             if both.sum() >= 5:
                 chosen = row.scores[both][np.argmax(values[both])]
-                found[row.key].append((float(row.scores[both].max() - chosen), n))
-    return found
+                regrets[row.key].append((float(row.scores[both].max() - chosen), n))
+    return regrets

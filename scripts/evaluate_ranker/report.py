@@ -53,10 +53,10 @@ def sample(rows: Sequence[Row], most: int) -> list[int]:
     for n, row in enumerate(rows):
         places[row.key].append(n)
     return sorted(
-        found[n]
-        for found in places.values()
+        group[n]
+        for group in places.values()
         for n in set(
-            np.linspace(0, len(found) - 1, min(most or len(found), len(found))).round().astype(int)
+            np.linspace(0, len(group) - 1, min(most or len(group), len(group))).round().astype(int)
         )
     )
 
@@ -128,16 +128,16 @@ def _table(title: str, columns: Sequence[str], rows: dict[str, Values], digits: 
 
 
 def _groups(rows: Sequence[Row]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = defaultdict(list)
+    groups: dict[str, list[int]] = defaultdict(list)
     for n, row in enumerate(rows):
-        found[row.key].append(n)
-    return found
+        groups[row.key].append(n)
+    return groups
 
 
 def expected_scores(rows: Sequence[Row]) -> None:
     """How far off the expected scores are, and how many scores the intervals hold, each language's
     from the errors on the others."""
-    found = {}
+    summaries = {}
     for name, group in _groups(rows).items():
         if not rows[group[0]].matrix.percent:
             continue
@@ -148,23 +148,26 @@ def expected_scores(rows: Sequence[Row]) -> None:
             middle, low, high = np.percentile(others, [50, *ENDS])
             inside = (own >= low) & (own <= high)
             said.append((np.abs(own - middle).mean(), 100 * inside.mean(), high - low))
-        found[name] = np.mean(said, 0)
+        summaries[name] = np.mean(said, 0)
     _table(
-        "expected score", ("mean error", "inside the interval, %", "its width"), found, (1, 0, 0)
+        "expected score",
+        ("mean error", "inside the interval, %", "its width"),
+        summaries,
+        (1, 0, 0),
     )
 
 
 def noise(over: World, rows: Sequence[Row], judged: Sequence[Values]) -> None:
     """What a second experiment on the very target is worth, beside the ranker that has none."""
-    found = second_experiments(over, rows)
+    regrets = second_experiments(over, rows)
     own = np.array([judge(p, row)[1] for p, row in zip(judged, rows, strict=True)])
     print("\n| regret@1 | by a second experiment: mean | its best | xlt |\n|---|---:|---:|---:|")
     total = []
     for name, group in _groups(rows).items():
-        if name not in found:
+        if name not in regrets:
             continue
         by_matrix: dict[int, list[float]] = defaultdict(list)
-        for regret, n in found[name]:
+        for regret, n in regrets[name]:
             by_matrix[n].append(regret)
         means = [float(np.mean(values)) for values in by_matrix.values() if len(values) > 5]
         if means:
@@ -195,8 +198,8 @@ def write(over: World, rows: Sequence[Row], path: Path) -> None:
             name: [round(float(x), 4) for x in w] for name, w in sorted(over.weights().items())
         },
         "intervals": {
-            name: [round(float(x), 2) for x in np.percentile(found, [50, *ENDS])]
-            for name, found in sorted(errors.items())
+            name: [round(float(x), 2) for x in np.percentile(residuals, [50, *ENDS])]
+            for name, residuals in sorted(errors.items())
         },
         "wider": {name: round(value, 2) for name, value in sorted(wider.items())},
     }

@@ -17,7 +17,7 @@ from xlt.typology.process import Posterior, fit, some_targets, source_kernel
 from xlt.typology.scores import Matrix, matrices
 
 Values = NDArray[np.float64]
-MOST_ASKED = 100
+MAX_TARGETS = 100
 """Targets of a matrix that are ranked."""
 NOTHING = np.zeros(len(TERMS))
 
@@ -79,7 +79,7 @@ class World:
     def weights(self, without: str | None = None) -> dict[str, Values]:
         """β of every matrix, fitted without a prior, and as if the language had never been
         measured."""
-        found = {}
+        fitted = {}
         for n, matrix in enumerate(self.matrices):
             if without in matrix.sources or without in matrix.targets:
                 assert without is not None
@@ -88,12 +88,12 @@ class World:
                 if n not in self._first:
                     self._first[n] = self.posterior(matrix, NOTHING).weights
                 weights = self._first[n]
-            found[key(matrix.name, matrix.task)] = weights
-        return found
+            fitted[key(matrix.name, matrix.task)] = weights
+        return fitted
 
 
-def world(found: Sequence[Matrix] | None = None) -> World:
-    chosen = list(matrices()) if found is None else list(found)
+def world(given: Sequence[Matrix] | None = None) -> World:
+    chosen = list(matrices()) if given is None else list(given)
     codes = sorted({code for m in chosen for code in (*m.sources, *m.targets)})
     usual = usual_distances(codes)
     points = Points(codes)
@@ -104,11 +104,11 @@ def leave_one_out(over: World) -> Iterator[Row]:
     """Every target of every matrix, ranked without anything measured on it."""
     asked: dict[str, list[Matrix]] = defaultdict(list)
     for matrix in over.matrices:
-        for n in some_targets(matrix, MOST_ASKED):
+        for n in some_targets(matrix, MAX_TARGETS):
             asked[matrix.targets[n]].append(matrix)
-    for held, found in sorted(asked.items()):
+    for held, measured_in in sorted(asked.items()):
         weights = over.weights(without=held)
-        for matrix in found:
+        for matrix in measured_in:
             yield ask(over, matrix, held, weights)
 
 
@@ -140,7 +140,7 @@ def unmeasured(over: World, matrix: Matrix, most: int = 12) -> Values:
     the others; in the metric's unit, on all targets. Evenly spaced sources are left out in turn.
     """
     first = prior(over.weights(), matrix.name, matrix.task)
-    found = []
+    left_out_errors = []
     count = len(matrix.sources)
     for n in sorted(set(np.linspace(0, count - 1, min(most, count)).round().astype(int))):
         kept = [k for k in range(count) if k != n]
@@ -154,6 +154,6 @@ def unmeasured(over: World, matrix: Matrix, most: int = 12) -> Values:
         parts = posterior.parts(pairs, near, over.smooth(posterior, asked)).sum(-1)
         columns = [matrix.targets.index(code) for code in posterior.targets]
         apart = matrix.scores[n, columns] - rest.means[columns]
-        found.append(apart - rest.units[columns] * (parts[0] - parts[1:].mean(0)))
-    errors = np.concatenate(found)
+        left_out_errors.append(apart - rest.units[columns] * (parts[0] - parts[1:].mean(0)))
+    errors = np.concatenate(left_out_errors)
     return np.asarray(errors[~np.isnan(errors)])

@@ -42,10 +42,10 @@ from xlt.tasks.question_generation import exemplars
 log = logging.getLogger("generator")
 
 LANGUAGES = ["eng", "deu", "spa", "hin", "zho", "tur", "ara", "rus", "vie", "ell", "tha", "ind"]
-LONGEST = 200
+MAX_CHARACTERS = 200
 """Characters of a sentence."""
 QUESTION_MARKS = "?？؟;"
-QUESTIONS = 0.4
+MAX_QUESTION_SHARE = 0.4
 """Of the sentences that end in such a mark (Greek's is `;`), at most, before others are taken."""
 COPY = 3.0
 """What is added to the logits of subwords in the input, at first."""
@@ -68,15 +68,17 @@ def sentences(language: str, number: int, seed: int, card: str | None = None) ->
     """Sentences of what cards (or this treebank) have to train on, no test split but NTREX's; the
     questions come first, with the exemplars of `question_generation`."""
     own = exemplars.find(language)
-    found = dict.fromkeys(q for some in own.questions.values() for q in some) if own else {}
+    unique = dict.fromkeys(q for some in own.questions.values() for q in some) if own else {}
     for text in _all(language) if card is None else treebank(f"{card}:{language}:train"):
         text = untokenised(text)
-        if 10 <= len(text) <= LONGEST:
-            found[text] = None
-    order = np.random.default_rng([seed, *language.encode()]).permutation(len(found))
-    texts = list(found)
+        if 10 <= len(text) <= MAX_CHARACTERS:
+            unique[text] = None
+    order = np.random.default_rng([seed, *language.encode()]).permutation(len(unique))
+    texts = list(unique)
     every = [texts[i] for i in order]
-    asked = [text for text in every if text[-1] in QUESTION_MARKS][: round(QUESTIONS * number)]
+    asked = [text for text in every if text[-1] in QUESTION_MARKS][
+        : round(MAX_QUESTION_SHARE * number)
+    ]
     taken = {*asked}
     return [*asked, *(text for text in every if text not in taken)][:number]
 

@@ -22,7 +22,7 @@ MULTINLI = ("spa", "fra", "deu", "fin", "zho", "hun")
 NTREX = ("ita", "ind")
 WHOLE = ("fin", "hun")
 """Languages whose words are not split in MultiNLI's `hypo`, as they are in the others."""
-LINES = 1500
+MAX_LINES = 1500
 
 
 def main(folder: Path) -> None:
@@ -32,7 +32,7 @@ def main(folder: Path) -> None:
             (one, other)
             for one, other in zip(_lines("eng", target), _lines(target, target), strict=True)
             if 3 <= len(one) <= 40 and other
-        ][:LINES]
+        ][:MAX_LINES]
         rows = [{"id": str(n), "words": words} for n, (words, _) in enumerate(pairs, 1)]
         name = f"eng-{target}"
         text = "".join(json.dumps(row) + "\n" for row in rows)

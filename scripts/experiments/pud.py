@@ -36,8 +36,8 @@ NAMES = {code: name for name, code in (pair.split() for pair in PUD.split(", "))
 def sentences(language: str) -> dict[str, Document]:
     """Id → sentence, in the order of the treebank."""
     reference = Reference(ref=f"ud-{NAMES[language]}-pud:{language}:test")
-    found = read_documents(TASK, resolve(reference, language, "test"))
-    return {sentence.id: sentence for sentence in found}
+    documents = read_documents(TASK, resolve(reference, language, "test"))
+    return {sentence.id: sentence for sentence in documents}
 
 
 def pairs(
@@ -52,8 +52,8 @@ def pairs(
     except XltError:  # not in NTREX
         links = Agreement(AgreementOptions()).align(words, "eng", language)
     return {
-        id: AlignedPair(english[id].text, other[id].text, found)
-        for id, found in zip(ids, links, strict=True)
+        id: AlignedPair(english[id].text, other[id].text, sentence_links)
+        for id, sentence_links in zip(ids, links, strict=True)
     }
 
 

@@ -42,7 +42,7 @@ from xlt.projection.spans import is_punctuation
 log = logging.getLogger("translator")
 
 CARDS = ("ntrex", "multinli-mt", "xl-wa")
-MOST = 5
+MAX_PHRASE_WORDS = 5
 """Words of a phrase, on either side."""
 COPIED = 0.25
 """Of phrases that are their own translation, for each that is translated."""
@@ -52,13 +52,13 @@ def phrases(pair: AlignedPair) -> Iterator[tuple[str, str]]:
     """Spans of both sides that are linked to each other and to nothing else, as tight as can be."""
     source, target = pair.source.words, pair.target.words
     for start in range(len(source)):
-        for end in range(start + 1, min(start + MOST, len(source)) + 1):
+        for end in range(start + 1, min(start + MAX_PHRASE_WORDS, len(source)) + 1):
             inside = [j for i, j in pair.links if start <= i < end]
             if not inside:
                 continue
             first, last = min(inside), max(inside) + 1
             back = [i for i, j in pair.links if first <= j < last]
-            if last - first > MOST or min(back) != start or max(back) + 1 != end:
+            if last - first > MAX_PHRASE_WORDS or min(back) != start or max(back) + 1 != end:
                 continue
             ends = source[start], source[end - 1], target[first], target[last - 1]
             if not any(map(is_punctuation, ends)):
@@ -97,25 +97,32 @@ def main() -> None:
     sides = europarl(source), europarl(target)
     texts = [(one.text, other.text) for one, other in zip(*sides, strict=True)]
     texts += parallel(CARDS, source, target, options.rows)
-    found: list[tuple[str, str]] = []
+    phrase_pairs: list[tuple[str, str]] = []
     aligner = Agreement(AgreementOptions())
     for pair, links in zip(texts, aligner.align(words_of(texts), source, target), strict=True):
         own = list(phrases(AlignedPair(*pair, links)))
-        found += [own[i] for i in draw.permutation(len(own))[: options.phrases]]
-    log.info("%d phrases of %d sentence pairs, e.g. %s", len(found), len(texts), found[::9999][:5])
+        phrase_pairs += [own[i] for i in draw.permutation(len(own))[: options.phrases]]
+    log.info(
+        "%d phrases of %d sentence pairs, e.g. %s",
+        len(phrase_pairs),
+        len(texts),
+        phrase_pairs[::9999][:5],
+    )
     backbone = Backbone("xlt-mini", Model(decoder_layers=options.decoder_layers))
     network = backbone.seq2seq()
-    seen = np.concatenate(backbone.subwords([text for pair in found for text in pair]))
+    seen = np.concatenate(backbone.subwords([text for pair in phrase_pairs for text in pair]))
     kept = Trimmed(network, backbone.tokenizer, seen).kept
     backbone.tokenizer = tokenizer = smaller(backbone.tokenizer, kept.tolist())
     codes = [f"<2{languages.bcp47(code)}>" for code in (source, target)]
     tokenizer.add_tokens(codes, special_tokens=True)
     network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     model = Seq2Seq(network, {}, backbone, Generation())
-    directed = [(codes[1 - side], pair[side], pair[1 - side]) for pair in found for side in (0, 1)]
+    directed = [
+        (codes[1 - side], pair[side], pair[1 - side]) for pair in phrase_pairs for side in (0, 1)
+    ]
     directed += [
         (codes[side], pair[side], pair[side])
-        for pair in found for side in (0, 1) if draw.random() < COPIED
+        for pair in phrase_pairs for side in (0, 1) if draw.random() < COPIED
     ]  # fmt: skip
     end = [end_id(backbone)]
     told = tokenizer.convert_tokens_to_ids([code for code, _, _ in directed])

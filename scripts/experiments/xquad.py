@@ -85,8 +85,8 @@ def tokens(text: str, language: str) -> list[str]:
     return [c for c in kept if not c.isspace()] if language in ("zho", "tha") else kept.split()
 
 
-def scores(found: str, gold: str, language: str) -> tuple[float, float]:
-    a, b = tokens(found, language), tokens(gold, language)
+def scores(predicted: str, gold: str, language: str) -> tuple[float, float]:
+    a, b = tokens(predicted, language), tokens(gold, language)
     common = sum((Counter(a) & Counter(b)).values())
     return float(a == b), 2 * common / (len(a) + len(b)) if a or b else 1.0
 

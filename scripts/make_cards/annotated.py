@@ -92,8 +92,8 @@ def entities(tables: Tables) -> Iterator[dict[str, Any]]:
 def _uner(tables: Tables, row: dict[str, str]) -> dict[str, Any]:
     treebank = row["dataset"].removeprefix("UNER ")
     repo, _ = tables.repository(row)
-    found = sorted((tables.data / "ner/uner" / treebank).glob("*.iob2"))
-    stems = {path.name.rsplit("-", 1)[0] for path in found}
+    files = sorted((tables.data / "ner/uner" / treebank).glob("*.iob2"))
+    stems = {path.name.rsplit("-", 1)[0] for path in files}
     made: Languages = {}
     for stem in sorted(stems):
         code = languages.code(stem.split("_")[0])

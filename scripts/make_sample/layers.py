@@ -51,16 +51,16 @@ def conllu(s: Sentence) -> str:
 
 def entities(s: Sentence) -> list[tuple[int, int, str, str]]:
     """(start, end, type, scene node) of each name and date, in order."""
-    found: dict[str, tuple[int, int, str, str]] = {}
+    spans: dict[str, tuple[int, int, str, str]] = {}
     for i, t in enumerate(s.toks):
         if t.entity is None:
             continue
         node, kind = t.entity
-        if node in found and found[node][1] != i:
+        if node in spans and spans[node][1] != i:
             raise ValueError(f"{s.sent_id} {s.lang}: {kind} is not contiguous: {s.text}")
-        start = found[node][0] if node in found else i
-        found[node] = (start, i + 1, kind, node)
-    return sorted(found.values())
+        start = spans[node][0] if node in spans else i
+        spans[node] = (start, i + 1, kind, node)
+    return sorted(spans.values())
 
 
 def iob(s: Sentence) -> list[str]:

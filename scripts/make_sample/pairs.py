@@ -218,18 +218,18 @@ def inference(
     used = {"entailment": 0, "contradiction": 0, "neutral": 0}
     out: list[list[Pair]] = []
     for c in drawn:
-        found: dict[str, list[tuple[str, Clause, Clause]]] = {label: [] for label in used}
+        by_label: dict[str, list[tuple[str, Clause, Clause]]] = {label: [] for label in used}
         if not c.question:
             steps = list(entailed(c, generator))
-            found["entailment"] = [(name, c, h) for name, h in steps]
-            found["contradiction"] = [(n, c, h) for n, h in contradicted(c, generator)]
-            found["neutral"] = [(n, c, h) for n, h in neutral(c, generator)]
-            found["neutral"] += [("hyponym", h, c) for n, h in steps if n == "hypernym"]
+            by_label["entailment"] = [(name, c, h) for name, h in steps]
+            by_label["contradiction"] = [(n, c, h) for n, h in contradicted(c, generator)]
+            by_label["neutral"] = [(n, c, h) for n, h in neutral(c, generator)]
+            by_label["neutral"] += [("hyponym", h, c) for n, h in steps if n == "hypernym"]
         pairs: list[Pair] = []
         for label in sorted(used, key=lambda name: used[name]):
             options = [
                 o
-                for o in found[label]
+                for o in by_label[label]
                 if not any(repetitive(x) or signature(x) in elsewhere for x in o[1:])
             ]
             if options and len(pairs) < per_scene:

@@ -85,8 +85,8 @@ def build(options: argparse.Namespace) -> None:
     save(encoder, learnt, work / "model")
     if options.out:
         counts = {
-            language: {"words": _words(found), "cards": sorted(corpus.sources[language])}
-            for language, found in sorted(corpus.texts.items())
+            language: {"words": _words(sentences), "cards": sorted(corpus.sources[language])}
+            for language, sentences in sorted(corpus.texts.items())
             if language in reached
         }
         pack(work / "model", options.out, counts, options.version)
@@ -110,10 +110,10 @@ def train(
         return english_losses(network, english, sampler), len(sampler)
 
     def from_translations(chosen: Sequence[Parallel], most: int) -> tuple[training.Losses, int]:
-        found = pool(network, chosen, links, learnt, most=most, seed=seed)
-        lengths = [pair.tree.words.length for pair in found.pairs]
+        pooled = pool(network, chosen, links, learnt, most=most, seed=seed)
+        lengths = [pair.tree.words.length for pair in pooled.pairs]
         sampler = StepSampler(lengths, [np.arange(len(lengths))], budget=2000, epochs=1, seed=seed)
-        return translation_losses(network, found, sampler, english, seed), len(sampler)
+        return translation_losses(network, pooled, sampler, english, seed), len(sampler)
 
     direct = [one for one in parallel if one.target == PIVOT]
     stages: list[tuple[str, Callable[[], tuple[training.Losses, int]], dict[str, float]]] = [
@@ -150,12 +150,12 @@ def _words(sentences: list[str]) -> int:
 
 def reachable(pairs: set[tuple[str, str]]) -> set[str]:
     """The languages that parallel text connects with the pivot."""
-    found = {PIVOT}
+    reached = {PIVOT}
     while True:
-        new = {x for pair in pairs if found & set(pair) for x in pair} - found
+        new = {x for pair in pairs if reached & set(pair) for x in pair} - reached
         if not new:
-            return found
-        found |= new
+            return reached
+        reached |= new
 
 
 if __name__ == "__main__":

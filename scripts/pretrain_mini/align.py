@@ -41,8 +41,8 @@ def all_links(
 
 
 def encode(tokenizer: Tokenizer, sentences: Sequence[str]) -> list[list[int]]:
-    found = tokenizer.encode_batch(list(sentences), add_special_tokens=False)
-    return [one.ids for one in found]
+    encodings = tokenizer.encode_batch(list(sentences), add_special_tokens=False)
+    return [one.ids for one in encodings]
 
 
 def _report(names: Iterable[str], count: int) -> None:

@@ -26,12 +26,12 @@ TENSION = 8.0
 """How strongly the diagonal prior of the first rounds holds."""
 PRIOR = 0.08
 """Of the Dirichlet distribution, for each translation."""
-LONGEST = 150
+MAX_SIDE_LENGTH = 150
 """Sentence pairs with a longer side are left out."""
-LEAST = 0.08
+MIN_LINK_WEIGHT = 0.08
 """Links with less weight are dropped."""
-CELLS = 400_000
-"""Of a batch."""
+MAX_BATCH_CELLS = 400_000
+"""Of a batch: its sentence pairs × the longest source × the longest target."""
 DICE = 3
 """Exponent of the Dice coefficients."""
 ROUNDS = {"diagonal": 2, "jumps": 4, "joint": 2}
@@ -79,7 +79,9 @@ class Direction:
         total = np.bincount(sources, likeness, words)
         self.lexical = np.append(likeness / total[sources], 0).astype(np.float32)
         self.empty = np.append(frequency / frequency.sum(), 0).astype(np.float32)
-        self.jumps = np.exp(-np.abs(np.arange(-LONGEST, LONGEST + 1) - 1) / 2).astype(np.float32)
+        self.jumps = np.exp(
+            -np.abs(np.arange(-MAX_SIDE_LENGTH, MAX_SIDE_LENGTH + 1) - 1) / 2
+        ).astype(np.float32)
         self.choices = np.bincount(sources, minlength=words)
         self._restart()
 
@@ -103,7 +105,7 @@ class Direction:
     def _states(self, emitted: Array, batch: Batch) -> Array:
         """(pairs, target, source): which source position each target position is at."""
         pairs, length, width = emitted.shape
-        offset = np.arange(width) - np.arange(width)[:, None] + LONGEST
+        offset = np.arange(width) - np.arange(width)[:, None] + MAX_SIDE_LENGTH
         jump = self.jumps[offset]
         inside = (np.arange(width) < batch.source_length[:, None]).astype(np.float32)
         alive = np.arange(length) < batch.target_length[:, None]
@@ -205,7 +207,7 @@ def align(source: Ids, target: Ids, words: int) -> Links:
     rows, sources, targets = ([np.zeros(0, np.int64)] for _ in range(3))
     weights = [np.zeros(0, np.float32)]
     for batch, links in aligned(source, target, words):
-        pair, i, j = np.nonzero(links > LEAST)
+        pair, i, j = np.nonzero(links > MIN_LINK_WEIGHT)
         rows.append(batch.rows[pair])
         sources.append(i)
         targets.append(j)
@@ -236,13 +238,13 @@ def _batches(
     """Batches, and the two words of each numbered pair of words."""
     lengths = np.array([(len(a), len(b)) for a, b in zip(source, target, strict=True)])
     lengths = lengths.reshape(-1, 2)
-    usable = np.flatnonzero((lengths.min(1) > 0) & (lengths.max(1) <= LONGEST))
+    usable = np.flatnonzero((lengths.min(1) > 0) & (lengths.max(1) <= MAX_SIDE_LENGTH))
     order = usable[np.lexsort((lengths[usable, 1], lengths[usable, 0] // 6))]
     groups: list[list[int]] = [[]]
     size = np.zeros(2, np.int64)
     for row in order:
         size = np.maximum(size, lengths[row])
-        if groups[-1] and size.prod() * (len(groups[-1]) + 1) > CELLS:
+        if groups[-1] and size.prod() * (len(groups[-1]) + 1) > MAX_BATCH_CELLS:
             groups.append([])
             size = lengths[row]
         groups[-1].append(row)
@@ -267,8 +269,8 @@ def _batches(
 def _once(numbers: NDArray[np.integer], size: int) -> NDArray[np.int64]:
     """In how many rows of `numbers` each number is."""
     rows = np.arange(len(numbers)) * size
-    found = np.unique(numbers.reshape(len(numbers), -1) + rows[:, None]) % size
-    return np.bincount(found, minlength=size)
+    distinct = np.unique(numbers.reshape(len(numbers), -1) + rows[:, None]) % size
+    return np.bincount(distinct, minlength=size)
 
 
 def _padded(sentences: Ids, rows: Sequence[int], padding: int) -> NDArray[np.int64]:

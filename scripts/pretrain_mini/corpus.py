@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 HELD_OUT = 197
 """Lines at the end of NTREX that are never read."""
 PIVOT = "eng"
-PAIR_BUDGET = 700_000
+MAX_PAIR_CHARACTERS = 700_000
 """Characters of a pair of languages, both sides together; more text aligns little better."""
 MACRO = {"ara": "arb", "zho": "cmn", "swa": "swh", "fas": "pes", "est": "ekk", "lav": "lvs"}
 TASKS = ("dependency_parsing", "ner", "nli")
@@ -77,9 +77,10 @@ def collect() -> Corpus:
                 add(name, language, read(reference))
             except (XltError, KeyError, ValueError) as error:
                 log.warning("%s left out: %s", reference, error)
-    corpus.texts = {language: list(found.values()) for language, found in texts.items()}
+    corpus.texts = {language: list(unique.values()) for language, unique in texts.items()}
     corpus.parallel = [
-        Parallel(a, b, list(within_budget(found))) for (a, b), found in sorted(pairs.items())
+        Parallel(a, b, list(within_budget(both_sides)))
+        for (a, b), both_sides in sorted(pairs.items())
     ]
     return corpus
 
@@ -96,7 +97,7 @@ def within_budget(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]
     total = 0
     for a, b in pairs:
         total += len(a) + len(b)
-        if total > PAIR_BUDGET:
+        if total > MAX_PAIR_CHARACTERS:
             return
         if len(a) < 600 and len(b) < 600:
             yield a, b

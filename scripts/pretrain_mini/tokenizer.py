@@ -20,7 +20,7 @@ SHARE = 0.4
 """Exponent of a language's characters in the text that the subwords are learnt from."""
 SAMPLE = 14_000_000
 """Characters of that text."""
-RARE = 3
+MIN_CHARACTER_COUNT = 3
 """A character seen less often becomes no subword; the sample holds thousands of such Han."""
 
 
@@ -41,7 +41,7 @@ def train(texts: Mapping[str, Sequence[str]], vocabulary: int, seed: int) -> Tok
     )
     chosen = list(sample(texts, seed))
     counts = Counter(character for sentence in chosen for character in sentence)
-    rare = {ord(c): " " for c, n in counts.items() if n < RARE}
+    rare = {ord(c): " " for c, n in counts.items() if n < MIN_CHARACTER_COUNT}
     tokenizer.train_from_iterator(
         (sentence.translate(rare) for sentence in chosen),
         trainers.UnigramTrainer(
@@ -54,15 +54,15 @@ def train(texts: Mapping[str, Sequence[str]], vocabulary: int, seed: int) -> Tok
 
 def sample(texts: Mapping[str, Sequence[str]], seed: int) -> Iterator[str]:
     """About `SAMPLE` characters; language l has a share of size(l) ** SHARE, at most all it has."""
-    sizes = {language: sum(map(len, found)) for language, found in texts.items()}
+    sizes = {language: sum(map(len, sentences)) for language, sentences in texts.items()}
     total = sum(size**SHARE for size in sizes.values())
-    for language, found in sorted(texts.items()):
+    for language, sentences in sorted(texts.items()):
         wanted = SAMPLE * sizes[language] ** SHARE / total
-        order = list(range(len(found)))
+        order = list(range(len(sentences)))
         random.Random(f"{seed}-{language}").shuffle(order)
         taken = 0
         for i in order:
             if taken > wanted:
                 break
-            taken += len(found[i])
-            yield found[i]
+            taken += len(sentences[i])
+            yield sentences[i]

@@ -28,9 +28,9 @@ from .trees import Tree, Words, batch, carried, parse
 
 log = logging.getLogger(__name__)
 
-SHORTEST, LONGEST = 4, 80
+MIN_SUBWORDS, MAX_SUBWORDS = 4, 80
 """Subwords of a sentence."""
-COVERED = 0.3
+MIN_LINKS_PER_SUBWORD = 0.3
 """Links a subword that a sentence pair needs to be used."""
 HIDDEN = 0.1
 """Share of subwords that are replaced by <unk>: their meaning must be read off their neighbours."""
@@ -108,9 +108,9 @@ def pool(
         usable = [
             row
             for row, (a, b) in enumerate(zip(*sides, strict=True))
-            if SHORTEST <= len(a) <= LONGEST
-            and SHORTEST <= len(b) <= LONGEST
-            and begins[row + 1] - begins[row] > COVERED * len(a)
+            if MIN_SUBWORDS <= len(a) <= MAX_SUBWORDS
+            and MIN_SUBWORDS <= len(b) <= MAX_SUBWORDS
+            and begins[row + 1] - begins[row] > MIN_LINKS_PER_SUBWORD * len(a)
         ]
         random = np.random.default_rng([seed, *one.source.encode(), *one.target.encode()])
         for row in random.permutation(usable)[:most]:
@@ -145,22 +145,22 @@ def understood(
     lengths = [one.length for one in sentences]
     states, trees = {}, {}
     for chosen in prediction_batches(lengths, 4000):
-        found = parse(network, [sentences[i] for i in chosen])
+        parsed = parse(network, [sentences[i] for i in chosen])
         for row, i in enumerate(chosen):
             states[i] = network.states[row, : lengths[i] - 1].to(torch.float16).clone()
-            trees[i] = found[row]
+            trees[i] = parsed[row]
     everything = range(len(sentences))
     return [states[i] for i in everything], [trees[i] for i in everything]
 
 
 def translation_losses(
-    network: Network, found: Pool, sampler: StepSampler, trees: Sequence[Tree], seed: int
+    network: Network, pooled: Pool, sampler: StepSampler, trees: Sequence[Tree], seed: int
 ) -> Losses:
     """Batches of `sampler`, now and then some English trees."""
     batches = list(sampler)
 
     def losses(step: int) -> Iterator[tuple[str, float, torch.Tensor]]:
-        yield from _of_pairs(network, found, [found.pairs[i] for i in batches[step]])
+        yield from _of_pairs(network, pooled, [pooled.pairs[i] for i in batches[step]])
         if step % SHARE == 0:
             chosen = np.random.default_rng([seed, step]).integers(0, len(trees), 48)
             yield from _of_trees(network, [trees[i] for i in chosen], WEIGHTS["english"])
@@ -169,7 +169,7 @@ def translation_losses(
 
 
 def _of_pairs(
-    network: Network, found: Pool, pairs: Sequence[Pair]
+    network: Network, pooled: Pool, pairs: Sequence[Pair]
 ) -> Iterator[tuple[str, float, torch.Tensor]]:
     inputs = batch([pair.tree for pair in pairs])
     mask = (inputs["input_ids"] > 1)[..., None]
@@ -177,7 +177,7 @@ def _of_pairs(
     with torch.autocast("cpu", torch.bfloat16):
         arcs = network(**inputs, num_items_in_batch=_known(inputs))["loss"]
     states = network.states.float()
-    originals = [found.states[pair.original].float() for pair in pairs]
+    originals = [pooled.states[pair.original].float() for pair in pairs]
     aligned, weight = _targets(pairs, originals, states.shape)
     used = weight > 0.2
     share = weight[used].clamp(max=1)

@@ -25,11 +25,11 @@ from xlt.tasks.dependency_parsing.model import relations_of
 from .network import Network, fast
 
 TREEBANKS = ("ud-english-ewt:eng:train", "ud-english-gum:eng:train")
-LONGEST = 60
+MAX_WORDS = 60
 """Words of a sentence of the treebanks."""
-SURE = 0.6
+MIN_ARC_PROBABILITY = 0.6
 """Probability that the parser must give to an arc before it is carried over."""
-LINKED = 0.3
+MIN_LINK_WEIGHT = 0.3
 """Weight of the links between two words from which on they count as each other's translation."""
 SPACELESS = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
@@ -53,7 +53,7 @@ def english(tokenizer: Tokenizer) -> list[Tree]:
         for reference in TREEBANKS
         for path, _ in paths(reference)
         for sentence in read_conllu(path, strict_trees=True)
-        if len(sentence.forms) <= LONGEST
+        if len(sentence.forms) <= MAX_WORDS
     ]
     encoded = WordEncoder(fast(tokenizer), 512)([sentence.text() for sentence in sentences])
     return [
@@ -128,7 +128,7 @@ def parse(network: Network, sentences: Sequence[EncodedWords]) -> list[Tree]:
     trees = []
     for row, (words, n) in enumerate(zip(sentences, lengths, strict=True)):
         chosen = heads[row, :n].astype(np.int64)
-        sure = outputs["arcs"][row].exp().numpy()[np.arange(1, n + 1), chosen] > SURE
+        sure = outputs["arcs"][row].exp().numpy()[np.arange(1, n + 1), chosen] > MIN_ARC_PROBABILITY
         trees.append(Tree(words, np.where(sure, chosen, IGNORED), relations[row, :n]))
     return trees
 
@@ -148,8 +148,8 @@ def carried(
     size = words.n_words, tree.words.n_words
     table = np.zeros(size, np.float32)
     np.add.at(table, (words.word_of[0][here], tree.words.word_of[0][there]), weight)
-    original = np.where(table.max(1) > LINKED, table.argmax(1), -1)
-    translation = np.where(table.max(0) > LINKED, table.argmax(0), -1)
+    original = np.where(table.max(1) > MIN_LINK_WEIGHT, table.argmax(1), -1)
+    translation = np.where(table.max(0) > MIN_LINK_WEIGHT, table.argmax(0), -1)
     heads = np.full(size[0], IGNORED)
     relations = np.zeros(size[0], np.int64)
     for word, of in enumerate(original):

@@ -41,7 +41,7 @@ RELATIONS = (
 
 
 class DependencyParsing(Task):
-    """Documents of one text with parts of speech and a tree.
+    """Parses dependencies: documents of one text with parts of speech and a tree.
 
     `meta["lines"]` is the sentence as it was read.
     """
@@ -57,6 +57,8 @@ class DependencyParsing(Task):
     measured_as = ("dep",)
 
     class Options(TaskOptions):
+        """Says what the parser reads, how large its layers are, and whether subtypes count."""
+
         upos: Literal["none", "gold"] = Field(
             "none", description="`gold`: the UPOS column is an input, in training and prediction"
         )
@@ -82,6 +84,10 @@ class DependencyParsing(Task):
     def read(
         self, path: Path, format: str, *, labelled: bool = True, **options: Any
     ) -> Iterator[Document]:
+        """Read CoNLL-U; a tree may be partial, and without `labelled` need be none at all.
+
+        Raises XltError with ``path:line`` for anything malformed.
+        """
         from xlt.data.conllu import UPOS as UPOS_COLUMN
         from xlt.data.conllu import read_conllu
 
@@ -99,6 +105,10 @@ class DependencyParsing(Task):
             )
 
     def validate_row(self, row: Row, *, where: object) -> Document:
+        """Check that tags, heads and relations are one for each word, and the heads a tree.
+
+        Heads count words from 1; 0 is the root, -1 a head that is not known. Raises XltError.
+        """
         text = text_from_columns(row, where=where)
         size = len(text.words)
         upos = row.get("upos") or ["_"] * size
@@ -125,6 +135,7 @@ class DependencyParsing(Task):
         return Document(str(row["id"]), {"text": text}, layers)
 
     def to_row(self, document: Document) -> Row:
+        """Return the row of a document, heads as in `validate_row`; ``_`` is written for no tag."""
         tree = document.layer(Tree, "tree")
         return {
             "id": document.id,
@@ -135,7 +146,7 @@ class DependencyParsing(Task):
         }
 
     def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
-        """Comments, multiword tokens and empty nodes of a file come out as they went in."""
+        """Write CoNLL-U; comments, multiword tokens and empty nodes come out as they went in."""
         from xlt.data.conllu import write_conllu
 
         write_conllu(map(self._sentence, documents), stream)
@@ -162,6 +173,10 @@ class DependencyParsing(Task):
         )
 
     def from_text(self, id: str, text: Text, language: str = "") -> Document:
+        """Return a document without tags and heads.
+
+        Raises XltError if the parser reads gold UPOS, which plain text lacks.
+        """
         if self.options.upos == "gold":
             raise XltError(
                 "this parser reads UPOS tags, which plain text does not have",
@@ -180,7 +195,10 @@ class DependencyParsing(Task):
         projection: Projection,
         labels: Labels,
     ) -> dict[str, NDArray[np.float32]]:
-        """Heads only; relations are chosen by the other model, once the tree is known."""
+        """Project the heads alone: the other model chooses relations, once the tree is known.
+
+        Returns arcs: log-probabilities (1 + words, 1 + words) of head given word, the root first.
+        """
         from xlt.projection.words import log_probabilities
 
         shares = pairs["text"].shares(extra=1)
@@ -192,6 +210,7 @@ class DependencyParsing(Task):
     # Labels --------------------------------------------------------------------------------
 
     def labels(self, documents: Iterable[Document]) -> Labels:
+        """Return all universal relations, and with `subtypes` the subtypes of the trees."""
         if not self.options.subtypes:
             return {"relation": RELATIONS}
         trees = (document.layer(Tree, "tree") for document in documents)
@@ -204,7 +223,10 @@ class DependencyParsing(Task):
         return {"relation": (*RELATIONS, *sorted(seen - set(RELATIONS)))}
 
     def check_labels(self, labels: Labels, data: Labels, *, where: object) -> None:
-        """A subtype that the source lacks is a wrong answer, not a mistake of the user's."""
+        """Raise XltError for a relation that is not universal.
+
+        A subtype that the source lacks is a wrong answer, not a mistake of the user's.
+        """
         known = set(RELATIONS)
         for relation in data["relation"]:
             if universal(relation) not in known:
@@ -218,11 +240,13 @@ class DependencyParsing(Task):
     # Model ---------------------------------------------------------------------------------
 
     def build(self, backbone: Backbone, labels: Labels) -> TaskModel:
+        """Build a biaffine parser (`model.Parser`) over the encoder, its own layers random."""
         from .model import Parser
 
         return Parser(backbone.encoder(), labels, self.options)
 
     def load(self, folder: Path, backbone: Backbone, labels: Labels) -> TaskModel:
+        """Build the parser and load the layers that were saved to `folder`."""
         model = self.build(backbone, labels)
         model.load_head(folder)
         return model
@@ -230,6 +254,10 @@ class DependencyParsing(Task):
     def encode(
         self, documents: Sequence[Document], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
+        """Encode the words, and UPOS and characters where the options ask for them.
+
+        With labels: heads, counted from 1, and relation ids, each (words,); -1 for no head.
+        """
         encoded = backbone.words([document.text for document in documents])
         ids = {relation: i for i, relation in enumerate(labels["relation"])} if labels else {}
         tags: dict[str | None, int] = {tag: i + 1 for i, tag in enumerate(UPOS)}
@@ -252,6 +280,7 @@ class DependencyParsing(Task):
         return examples
 
     def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """Pad the examples to a batch for `model.Parser.forward`; `labels` are the heads."""
         import torch
 
         from xlt.data.batch import IGNORED
@@ -285,6 +314,7 @@ class DependencyParsing(Task):
         outputs: Mapping[str, torch.Tensor],
         labels: Labels,
     ) -> list[Document]:
+        """Choose each sentence's best tree with one root, then the relations of its arcs."""
         from xlt.model.mst import decode_trees
 
         from .model import relations_of
@@ -304,7 +334,7 @@ class DependencyParsing(Task):
         return decoded
 
     def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
-        """Arcs are averaged; relations are scored by every model once the tree is known."""
+        """Average the arcs and keep the rest apart: every model scores the tree's relations."""
         import torch
 
         combined = {k: torch.stack([one[k] for one in outputs]) for k in outputs[0]}
@@ -313,6 +343,7 @@ class DependencyParsing(Task):
     # Evaluation ----------------------------------------------------------------------------
 
     def counts(self, gold: Document, predicted: Document) -> NDArray[np.float64]:
+        """Count right heads and arcs of one sentence, shape (9,) (`metrics.tree_counts`)."""
         right, tree = gold.layer(Tree, "tree"), predicted.layer(Tree, "tree")
         return tree_counts(
             right.heads,
@@ -324,6 +355,7 @@ class DependencyParsing(Task):
         )
 
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Compute LAS, UAS and CLAS in percent from counts of shape (..., 9)."""
         return tree_metrics(counts)
 
 

@@ -23,7 +23,7 @@ _START, _END, _FIRST = 1, 2, 3
 
 
 def character_ids(words: Sequence[str]) -> NDArray[np.int64]:
-    """Hashed code points of each word between boundary marks, 0 where it is shorter, (words, 20).
+    """Hash the code points of each word between boundary marks, (words, 20); 0 where it is shorter.
 
     Case and compatibility forms are folded; a long word keeps its beginning and its end.
     """
@@ -39,7 +39,7 @@ def character_ids(words: Sequence[str]) -> NDArray[np.int64]:
 
 
 class Characters(nn.Module):
-    """Convolutions of width 3 and 5 over a word's characters, the maximum over positions.
+    """Reads a word by convolutions over 3 and 5 characters and their maximum over positions.
 
     (Ma and Hovy 2016, arXiv 1603.01354.)
     """
@@ -53,7 +53,7 @@ class Characters(nn.Module):
         )
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """ids (sentences, words, 20) → (sentences, words, size)."""
+        """Return vectors (sentences, words, size) for ids (sentences, words, 20)."""
         flat = ids.flatten(0, 1)
         x = self.embedding(flat).transpose(1, 2)
         x = torch.cat([convolution(x) for convolution in self.convolutions], 1)

@@ -46,17 +46,17 @@ CONTENT_RELATIONS = frozenset(
 
 @lru_cache(maxsize=4096)
 def universal(relation: str) -> str:
-    """The relation without its subtype: ``nsubj`` for ``nsubj:pass``."""
+    """Return the relation without its subtype: ``nsubj`` for ``nsubj:pass``."""
     return relation.partition(":")[0]
 
 
 def is_punctuation(form: str) -> bool:
-    """Whether every character is punctuation for Unicode (category P), as in CoNLL-X scoring."""
+    """Return whether every character is punctuation (Unicode's P), as in CoNLL-X scoring."""
     return bool(form) and all(unicodedata.category(character)[0] == "P" for character in form)
 
 
 def punctuation(forms: Sequence[str], upos: Sequence[str | None] | None) -> NDArray[np.bool_]:
-    """Which words are punctuation: gold UPOS PUNCT; by their characters where there is none.
+    """Return which words have the gold UPOS PUNCT or, without a tag, consist of punctuation.
 
     A treebank without tags writes `_` or nothing.
     """
@@ -79,7 +79,7 @@ def tree_counts(
     *,
     subtypes: bool,
 ) -> Counts:
-    """Counts of one sentence, shape (9,) as in `COUNT_NAMES`; they add up.
+    """Count right heads and arcs of one sentence, shape (9,) as in `COUNT_NAMES`; they add up.
 
     gold_heads, gold_relations: of each word; heads count words from 1, 0 is the root. A word with
         a negative head has no gold and is not counted at all.
@@ -123,7 +123,7 @@ def tree_counts(
 
 
 def tree_metrics(counts: NDArray[Any]) -> dict[str, Counts]:
-    """Scores in percent (`METRICS`) from counts of shape (..., 9); 0 where undefined."""
+    """Compute scores in percent (`METRICS`) from counts of shape (..., 9); 0 where undefined."""
     column = dict(zip(COUNT_NAMES, np.moveaxis(counts, -1, 0), strict=True))
     return {
         "las": _percent(column["arcs_right"], column["words"]),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Parser(TaskModel):
-    """Word vectors → arcs and relations.
+    """Scores arcs and relations of word vectors.
 
     A word's vector is the mean of its subwords; characters, UPOS and an LSTM over the words add to
     it where the options ask for them. The root is a learnt vector in front of the words.
@@ -72,8 +72,10 @@ class Parser(TaskModel):
         num_items_in_batch: torch.Tensor | int | None = None,
         weights: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Shapes as in `collate_words`; upos, relations and labels (the heads) (sentences, words),
-        characters (sentences, words, 20), weights (sentences,).
+        """Score the arcs of each sentence, or return the loss.
+
+        Shapes are those of `collate_words`; upos, relations and labels (the heads) (sentences,
+        words), characters (sentences, words, 20), weights (sentences,).
 
         Returns arcs: log-probabilities (sentences, 1 + words, 1 + words) of head given word, row
         and column 0 the root; dependents, heads and relation_weight, from which `relations_of`
@@ -134,6 +136,7 @@ class Parser(TaskModel):
         return result
 
     def grow(self, labels: Labels) -> None:
+        """Add outputs for new relations; old ones keep their ids and weights."""
         self.relation = self.relation.grown(len(labels["relation"]))
         self.labels = dict(labels)
 
@@ -141,7 +144,7 @@ class Parser(TaskModel):
 def relations_of(
     trees: NDArray[Any], outputs: Mapping[str, torch.Tensor], root: int
 ) -> NDArray[np.int64]:
-    """The best relation of every word to its head.
+    """Choose the best relation of every word to its head.
 
     trees: heads (sentences, words) with -1 beyond a sentence's end; root: id of that relation,
         which the root's dependent always has and no other word may have.

@@ -37,7 +37,7 @@ Part = Literal["entities", "triggers", "arguments"]
 
 
 class Types(Section):
-    """Labels to learn and score, patterns as in file names; what fits none is left out."""
+    """Says which labels count, by patterns as in file names; what fits none is left out."""
 
     entities: list[str] | None = None
     events: list[str] | None = None
@@ -45,7 +45,7 @@ class Types(Section):
 
 
 class Rename(Section):
-    """Label in the data → our label, before `types`; the first pattern that fits decides."""
+    """Maps labels in the data to ours, before `types`; the first pattern that fits decides."""
 
     entities: dict[str, str] = Field(default_factory=dict)
     events: dict[str, str] = Field(default_factory=dict)
@@ -53,7 +53,7 @@ class Rename(Section):
 
 
 class EventExtraction(Task):
-    """Documents of one text with four layers.
+    """Extracts events: documents of one text with four layers.
 
     entities: spans. events: triggers, whose kind is the event's type, with their arguments, whose
     kinds are roles. given: the events whose triggers are known when arguments are predicted: in a
@@ -91,6 +91,8 @@ class EventExtraction(Task):
     measured_as = ("event-argument", "event-trigger", "event-entity")
 
     class Options(TaskOptions):
+        """Says what is learnt of events, with which model, and which labels count."""
+
         model: Literal["joint", "pipeline", "templates"] = Field(
             "joint", description="score trigger and word from one reading; read the sentence again "
             "for each trigger; or write the arguments of given triggers into a template"
@@ -123,10 +125,12 @@ class EventExtraction(Task):
 
     @property
     def counts_given_gold(self) -> tuple[str, ...]:
+        """Return the names of the counts of arguments whose triggers were given."""
         return tuple(name for name in COUNT_NAMES if name.startswith(GIVEN))
 
     @property
     def generates(self) -> bool:
+        """Return whether the model writes templates, instead of tagging words."""
         return self.options.model == "templates"
 
     # Data ----------------------------------------------------------------------------------
@@ -140,7 +144,11 @@ class EventExtraction(Task):
         repeated_ids: str = "refuse",
         **options: Any,
     ) -> Iterator[Document]:
-        """repeated_ids: "number" to put the line's number behind an id that was there before."""
+        """Read one of the formats of `readers` or `propositions`.
+
+        repeated_ids: "number" to put the line's number behind an id that was there before;
+            "refuse" raises XltError.
+        """
         from . import propositions, readers
 
         if format == "jsonl":
@@ -159,12 +167,15 @@ class EventExtraction(Task):
             yield check(row, where=where)
 
     def validate_row(self, row: Row, *, where: object) -> Document:
+        """Check a row's spans and labels (`records.Checker`). Raises XltError."""
         return Checker(self.options)(row, where=str(where))
 
     def to_row(self, document: Document) -> Row:
+        """Return the row of a document, with spans in words: `start` from 0, `end` exclusive."""
         return to_row(document)
 
     def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
+        """Write JSON Lines, without the fields that `read` fills in."""
         from xlt.data.jsonl import write_jsonl
 
         def plain(row: Row) -> Row:
@@ -175,6 +186,7 @@ class EventExtraction(Task):
         write_jsonl((plain(to_row(document)) for document in documents), stream)
 
     def sizes(self, document: Document) -> dict[str, int]:
+        """Count words, entities, triggers and arguments."""
         events = document.layer(Structures, "events").structures
         return {
             **super().sizes(document),
@@ -184,6 +196,7 @@ class EventExtraction(Task):
         }
 
     def annotate(self, doc: Doc, sentences: Sequence[tuple[Document, Sequence[Token]]]) -> None:
+        """Put entities, triggers and arguments on a spaCy document (`display`)."""
         from .display import annotate
 
         annotate(doc, sentences)
@@ -193,6 +206,7 @@ class EventExtraction(Task):
     def project(
         self, document: Document, pairs: Mapping[str, AlignedPair], settings: ProjectionSettings
     ) -> Projection:
+        """Project entities and events; one that loses a part is lost (`projecting`)."""
         from .projecting import project_events
 
         heads = self.options.spans == "head"
@@ -201,9 +215,11 @@ class EventExtraction(Task):
     # Labels --------------------------------------------------------------------------------
 
     def labels(self, documents: Iterable[Document]) -> Labels:
+        """Return the tags of entities, triggers and roles, and which roles a type takes."""
         return inventory(documents)
 
     def check_labels(self, labels: Labels, data: Labels, *, where: object) -> None:
+        """Raise XltError if evaluation data hold a type or role that is never taught."""
         options = {"entity": "entities", "trigger": "events", "role": "roles"}
         for layer in TAGGED:
             known = kinds(labels[layer])
@@ -220,6 +236,7 @@ class EventExtraction(Task):
     # Model ---------------------------------------------------------------------------------
 
     def build(self, backbone: Backbone, labels: Labels) -> TaskModel:
+        """Build the model that `task.model` names: joint, pipeline or templates."""
         if self.generates:
             from .templates import TemplateWriter
 
@@ -230,6 +247,7 @@ class EventExtraction(Task):
         return MODELS[self.options.model](backbone.encoder(), labels, self.options)
 
     def load(self, folder: Path, backbone: Backbone, labels: Labels) -> TaskModel:
+        """Build the model and load its layers from `folder`; a generator has none of its own."""
         model = self.build(backbone, labels)
         if not self.generates:
             model.load_head(folder)
@@ -238,6 +256,11 @@ class EventExtraction(Task):
     def encode(
         self, documents: Sequence[Document], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
+        """Encode the words, and what the model needs to know of each given trigger.
+
+        With labels: a row of tag ids (words,) for each level of entities, for the triggers, and for
+        the roles of each trigger's arguments. Words of unknown triggers are not learnt from.
+        """
         if self.generates:
             from . import templates
 
@@ -287,6 +310,7 @@ class EventExtraction(Task):
         return examples
 
     def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """Pad the examples to a batch for `model.Extractor.forward` or `templates`."""
         if self.generates:
             from . import templates
 
@@ -322,6 +346,7 @@ class EventExtraction(Task):
         outputs: Mapping[str, torch.Tensor],
         labels: Labels,
     ) -> list[Document]:
+        """Decode entities and triggers, then the arguments of these and of the given triggers."""
         from .decoding import decode_roles, decode_spans
 
         scores = {layer: outputs[layer].numpy() for layer in TAGGED}
@@ -372,7 +397,7 @@ class EventExtraction(Task):
         ]
 
     def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
-        """Roles are averaged over the models that found the trigger."""
+        """Average the scores, those of roles over the models that found the trigger."""
         import torch
 
         together = {k: torch.stack([o[k] for o in outputs]).mean(0) for k in ("entity", "trigger")}
@@ -391,9 +416,11 @@ class EventExtraction(Task):
     # Evaluation ----------------------------------------------------------------------------
 
     def counts(self, gold: Document, predicted: Document) -> NDArray[np.float64]:
+        """Count right, predicted and gold items of one document (`metrics.event_counts`)."""
         return event_counts(gold, predicted)
 
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Compute F1 in percent from counts of shape (..., len(COUNT_NAMES))."""
         return event_metrics(counts, self.options.parts)
 
 

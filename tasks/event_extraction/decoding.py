@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 
 
 def decode_spans(scores: Scores, mask: Mask, tags: Sequence[str]) -> list[list[Span]]:
-    """The best valid spans of every sentence.
+    """Return the best valid spans of every sentence.
 
     scores: log-probabilities (sentences, words, tags); mask: which words there are.
     """
@@ -30,7 +30,7 @@ def decode_spans(scores: Scores, mask: Mask, tags: Sequence[str]) -> list[list[S
 def decode_roles(
     scores: Scores, mask: Mask, types: Sequence[str], tags: Sequence[str], frames: Frames | None
 ) -> list[list[Span]]:
-    """The arguments of every event, whose kinds are their roles.
+    """Return the arguments of every event, whose kinds are their roles.
 
     scores: log-probabilities (events, words, tags); types: the events'.
     frames: if given, roles that an event's type does not take are ruled out, and of a role that
@@ -42,18 +42,18 @@ def decode_roles(
         return decode_spans(scores, mask, tags)
     allowed = np.stack([frames.allowed.get(kind, frames.any) for kind in types])
     scores = np.where(allowed[:, None], scores, np.float32(_NEVER))
-    found = decode_spans(scores, mask, tags)
+    arguments = decode_spans(scores, mask, tags)
     open_ = list(range(len(types)))
     while open_:
         again = [
             i
             for i in open_
-            if _keep_best(scores[i], found[i], frames.once.get(types[i], frozenset()), tags)
+            if _keep_best(scores[i], arguments[i], frames.once.get(types[i], frozenset()), tags)
         ]
         for i, spans in zip(again, decode_spans(scores[again], mask[again], tags), strict=True):
-            found[i] = spans
+            arguments[i] = spans
         open_ = again
-    return found
+    return arguments
 
 
 def _keep_best(

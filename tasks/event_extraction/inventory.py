@@ -17,12 +17,12 @@ from .records import apart
 OUTSIDE = "O"
 TAGGED = ("entity", "trigger", "role")
 """Layers that are tagged; the fourth, `frame`, constrains the third."""
-_TWICE = 0.01
+_MIN_REPEATED_SHARE = 0.01
 """A type takes a role repeatedly where more than this share of its events with the role do."""
 
 
 def inventory(documents: Iterable[Document]) -> Labels:
-    """The labels of these documents: `entity`, `trigger` and `role` tags, and `frame`.
+    """Return the labels of these documents: `entity`, `trigger` and `role` tags, and `frame`.
 
     `frame` has ``type role`` for every role that a type of events takes, and ``type role +`` if
     it may take it more than once.
@@ -39,7 +39,9 @@ def inventory(documents: Iterable[Document]) -> Labels:
                 once[trigger.kind, role] += 1
                 twice[trigger.kind, role] += count > 1
     frames = {_frame(*pair) for pair in once}
-    frames |= {f"{_frame(*pair)} +" for pair in once if twice[pair] > _TWICE * once[pair]}
+    frames |= {
+        f"{_frame(*pair)} +" for pair in once if twice[pair] > _MIN_REPEATED_SHARE * once[pair]
+    }
     return {
         "entity": _tags(entities),
         "trigger": _tags(types),
@@ -57,12 +59,12 @@ def _tags(kinds: Iterable[str]) -> tuple[str, ...]:
 
 
 def kinds(tags: Sequence[str]) -> list[str]:
-    """The kinds that the tags mark, in their order."""
+    """Return the kinds that the tags mark, in their order."""
     return [tag[2:] for tag in tags if tag.startswith("B-")]
 
 
 def tag_ids(spans: Iterable[Span], n_words: int, ids: Mapping[str, int]) -> NDArray[np.int64]:
-    """The tag of every word, (words,). Where spans overlap, the longer ones are tagged.
+    """Return the tag id of every word, (words,). Where spans overlap, the longer ones are tagged.
 
     ids: tag → its number.
     """
@@ -74,7 +76,7 @@ def tag_ids(spans: Iterable[Span], n_words: int, ids: Mapping[str, int]) -> NDAr
 
 
 def tagged_spans(tags: Sequence[int], names: Sequence[str]) -> list[Span]:
-    """The spans that tag numbers mark which are valid IOB2."""
+    """Return the spans that tag ids mark, which have to be valid IOB2."""
     spans: list[Span] = []
     for i, tag in enumerate(tags):
         name = names[tag]
@@ -87,7 +89,7 @@ def tagged_spans(tags: Sequence[int], names: Sequence[str]) -> list[Span]:
 
 @dataclass(frozen=True)
 class Frames:
-    """Which roles an event may have.
+    """Says which roles an event may have.
 
     allowed: type → which role tags its arguments may have, (tags,).
     once:    type → roles that it takes at most once.
@@ -100,6 +102,7 @@ class Frames:
 
     @classmethod
     def of(cls, labels: Labels) -> Frames:
+        """Read from the labels of a model which roles its types of events take."""
         known = set(labels["frame"])
         tags = labels["role"]
         roles = kinds(tags)

@@ -23,7 +23,7 @@ _MARKS = ("$", "*", "#", "|", "@", "+", "=")
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands around and in a marked sentence: subword ids, and the longest window."""
+    """Holds what stands around and in a marked sentence: subword ids, and the longest window."""
 
     prefix: Ids
     suffix: Ids
@@ -33,17 +33,21 @@ class Frame:
 
     @classmethod
     def of(cls, encoder: WordEncoder, pad: int) -> Frame:
+        """Return the frame of an encoder's sentences; pad: id of its padding subword."""
         return cls(encoder.prefix, encoder.suffix, _marker(encoder), pad, encoder.limit)
 
     def packed(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(ids, layout): two arrays from which `unpacked` makes the frame again; the ids may have
-        been translated to a trimmed vocabulary in between."""
+        """Return (ids, layout), from which `unpacked` makes the frame again.
+
+        In between the ids, shape (1, subwords), may be translated to a trimmed vocabulary.
+        """
         ids = [*self.prefix, *self.suffix, self.marker, self.pad]
         layout = [len(self.prefix), len(self.suffix), self.limit]
         return np.array([ids], np.int64), np.array(layout, np.int64)
 
     @classmethod
     def unpacked(cls, ids: NDArray[np.int64], layout: NDArray[np.int64]) -> Frame:
+        """Return the frame that `packed` made these arrays of."""
         before, after, limit = (int(n) for n in layout)
         flat = ids.reshape(-1).astype(np.int32)
         return cls(
@@ -63,7 +67,7 @@ def _marker(encoder: WordEncoder) -> int:
 def mark(
     subwords: Ids, owners: Ids, n_words: int, trigger: WordRange, frame: Frame
 ) -> EncodedWords:
-    """The sentence with the trigger marked.
+    """Mark the trigger of a sentence.
 
     subwords: all of the sentence's, without special tokens; owners: the word of each.
     """
@@ -100,7 +104,7 @@ def mark(
 
 
 def owners_of(words: EncodedWords) -> Ids:
-    """The word of each of `words.subwords`."""
+    """Return the word of each of `words.subwords`."""
     return np.concatenate([owner[owner >= 0] for owner in words.word_of])
 
 
@@ -112,7 +116,7 @@ def marked_in_batch(
     spans: Sequence[tuple[int, int, int]],
     frame: Frame,
 ) -> list[EncodedWords]:
-    """Sentences of a batch, each with one trigger marked.
+    """Mark one trigger each in sentences of a batch.
 
     input_ids, word_index: (rows, length) as in `collate_words`; width: its words in a sentence.
     spans:                 sentence, first word, last word + 1.
@@ -121,8 +125,8 @@ def marked_in_batch(
     subwords, index = input_ids[owned].astype(np.int32), word_index[owned]
     sentence, word = index // width, (index % width).astype(np.int32)
     bounds = np.searchsorted(sentence, np.arange(len(n_words) + 1))
-    found = []
+    marked = []
     for s, start, end in spans:
         of = slice(bounds[s], bounds[s + 1])
-        found.append(mark(subwords[of], word[of], n_words[s], (start, end), frame))
-    return found
+        marked.append(mark(subwords[of], word[of], n_words[s], (start, end), frame))
+    return marked

@@ -37,7 +37,7 @@ COUNT_NAMES = tuple(f"{item}_{what}" for item in ITEMS for what in ("right", "pr
 
 
 def items(document: Document) -> dict[str, set[tuple[Any, ...]]]:
-    """What is counted of a document, by the names of `ITEMS`."""
+    """Return what is counted of a document, by the names of `ITEMS`."""
     events = document.layer(Structures, "events").structures
     attached = _arguments(events)
     given = _arguments(document.layer(Structures, "given").structures)
@@ -64,7 +64,7 @@ def _arguments(events: Iterable[Structure]) -> set[tuple[Any, ...]]:
 
 
 def event_counts(gold: Document, predicted: Document) -> NDArray[np.float64]:
-    """Counts of one document, as named by `COUNT_NAMES`; they add up."""
+    """Count right, predicted and gold items of one document, as `COUNT_NAMES` says; they add up."""
     right, system = items(gold), items(predicted)
     counts = [
         (len(right[item] & system[item]), len(system[item]), len(right[item])) for item in ITEMS
@@ -75,7 +75,7 @@ def event_counts(gold: Document, predicted: Document) -> NDArray[np.float64]:
 def event_metrics(
     counts: NDArray[np.float64], parts: Collection[str]
 ) -> dict[str, NDArray[np.float64]]:
-    """F1 in percent, 0 where undefined, from counts of shape (..., len(COUNT_NAMES)).
+    """Compute F1 in percent, 0 where undefined, from counts of shape (..., len(COUNT_NAMES)).
 
     The first, `f1`, is micro F1 over all that is learnt: entities and triggers with their types,
     arguments with trigger and role (given gold triggers, where triggers are not learnt).

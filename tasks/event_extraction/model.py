@@ -34,7 +34,7 @@ WordRange = tuple[int, int, int]
 
 
 class Extractor(TaskModel):
-    """What both models share: the tags of entities and triggers, the loss, the triggers found."""
+    """Tags entities and triggers, which both models share with the loss."""
 
     def __init__(
         self, encoder: PreTrainedModel, labels: Labels, options: EventExtraction.Options
@@ -67,14 +67,16 @@ class Extractor(TaskModel):
         num_items_in_batch: torch.Tensor | int | None = None,
         weights: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Shapes as in `collate_words`, for the sentences and (pipeline) the marked ones behind
+        """Score all tags, or return the loss.
+
+        Shapes are those of `collate_words`, for the sentences and (pipeline) the marked ones behind
         them; word_mask (sentences, words); triggers (given, 3) as in `WordRange`; frame_input_ids
         and frame from `Frame.packed`; labels ((levels + 1) sentences + given, words): tags of
         entities, level by level, of triggers, of roles; weights (sentences,).
 
         Returns log-probabilities: entity (levels, sentences, words, tags), trigger (sentences,
         words, tags), role (events, words, tags); and events (events, 3): the given triggers, then
-        those found besides. Or the loss, with labels.
+        those predicted besides. Or the loss, with labels.
         """
         units = self._read(input_ids, attention_mask, word_index, word_mask, triggers)
         sentences = units[: len(word_mask)]
@@ -85,10 +87,10 @@ class Extractor(TaskModel):
             return {"loss": self._loss([*entities, trigger, given], labels, num_items_in_batch,
                                        weights, triggers)}  # fmt: skip
         trigger = trigger.float().log_softmax(-1)
-        found = self._found(trigger, word_mask, triggers)
+        predicted = self._predicted_triggers(trigger, word_mask, triggers)
         rows = Rows(input_ids, word_index, word_mask, frame_input_ids, frame)
-        roles = torch.cat([given, self.roles_of_found(rows, sentences, found)])
-        places = torch.tensor(found, dtype=torch.long, device=triggers.device).view(-1, 3)
+        roles = torch.cat([given, self.roles_of_predicted(rows, sentences, predicted)])
+        places = torch.tensor(predicted, dtype=torch.long, device=triggers.device).view(-1, 3)
         return {
             "entity": torch.stack(entities).float().log_softmax(-1),
             "trigger": trigger,
@@ -99,13 +101,13 @@ class Extractor(TaskModel):
     def roles_of_given(
         self, units: torch.Tensor, sentences: torch.Tensor, triggers: torch.Tensor
     ) -> torch.Tensor:
-        """Scores (given, words, tags)."""
+        """Return scores (given, words, tags)."""
         raise NotImplementedError
 
-    def roles_of_found(
-        self, rows: Rows, sentences: torch.Tensor, found: Sequence[WordRange]
+    def roles_of_predicted(
+        self, rows: Rows, sentences: torch.Tensor, predicted: Sequence[WordRange]
     ) -> torch.Tensor:
-        """Scores (found, words, tags)."""
+        """Return scores (predicted, words, tags)."""
         raise NotImplementedError
 
     def _read(
@@ -132,7 +134,7 @@ class Extractor(TaskModel):
         """How many of the given triggers the batch has a marked sentence for."""
         return 0
 
-    def _found(
+    def _predicted_triggers(
         self, scores: torch.Tensor, word_mask: torch.Tensor, given: torch.Tensor
     ) -> list[WordRange]:
         """The triggers that the scores say, but for the given ones."""
@@ -142,7 +144,7 @@ class Extractor(TaskModel):
             scores.detach().cpu().numpy(), word_mask.cpu().numpy(), self.labels["trigger"]
         )
         known = {tuple(place) for place in given.tolist()}
-        places = [(s, a, b) for s, found in enumerate(spans) for _, a, b in found]
+        places = [(s, a, b) for s, of_sentence in enumerate(spans) for _, a, b in of_sentence]
         return [place for place in places if place not in known]
 
     def _loss(
@@ -164,6 +166,7 @@ class Extractor(TaskModel):
         return total
 
     def grow(self, labels: Labels) -> None:
+        """Add outputs for new types; old ones keep their ids and weights."""
         self.entities = nn.ModuleList(
             grow_linear(cast(nn.Linear, level), len(labels["entity"])) for level in self.entities
         )
@@ -172,7 +175,7 @@ class Extractor(TaskModel):
 
 
 class Rows:
-    """The part of a batch from which sentences are marked."""
+    """Holds the part of a batch from which sentences are marked."""
 
     def __init__(self, *tensors: torch.Tensor) -> None:
         self.input_ids, self.word_index, self.word_mask, self.frame_ids, self.frame = tensors
@@ -193,20 +196,22 @@ class Pipeline(Extractor):
     def roles_of_given(
         self, units: torch.Tensor, sentences: torch.Tensor, triggers: torch.Tensor
     ) -> torch.Tensor:
+        """Score the words of the marked sentences, which `units` has after the others."""
         scores: torch.Tensor = self.role(units[len(sentences) :])
         return scores
 
-    def roles_of_found(
-        self, rows: Rows, sentences: torch.Tensor, found: Sequence[WordRange]
+    def roles_of_predicted(
+        self, rows: Rows, sentences: torch.Tensor, predicted: Sequence[WordRange]
     ) -> torch.Tensor:
+        """Mark each predicted trigger in its sentence, read all of these again and score them."""
         width, device = rows.word_mask.shape[1], rows.input_ids.device
-        scores = sentences.new_zeros(len(found), width, self.role.out_features)
+        scores = sentences.new_zeros(len(predicted), width, self.role.out_features)
         frame = Frame.unpacked(rows.frame_ids.cpu().numpy(), rows.frame.cpu().numpy())
         ids = rows.input_ids.cpu().numpy()
         index = rows.word_index.cpu().numpy().copy()
         lengths = rows.word_mask.sum(1).tolist()
         index[index >= len(lengths) * width] = -1  # sentences that are marked already
-        marked = marked_in_batch(ids, index, lengths, width, found, frame)
+        marked = marked_in_batch(ids, index, lengths, width, predicted, frame)
         for part in _parts([words.length for words in marked], budget=max(ids.size, 1)):
             batch = {
                 name: tensor.to(device)
@@ -218,6 +223,7 @@ class Pipeline(Extractor):
         return scores
 
     def grow(self, labels: Labels) -> None:
+        """Add outputs for new types and roles."""
         super().grow(labels)
         self.role = grow_linear(self.role, len(labels["role"]))
 
@@ -236,6 +242,7 @@ class Joint(Extractor):
     def roles_of_given(
         self, units: torch.Tensor, sentences: torch.Tensor, triggers: torch.Tensor
     ) -> torch.Tensor:
+        """Score each word of a trigger's sentence against the mean of the trigger's words."""
         positions = torch.arange(sentences.shape[1], device=sentences.device)
         inside = (positions >= triggers[:, 1:2]) & (positions < triggers[:, 2:])
         share = (inside / inside.sum(1, keepdim=True)).to(sentences.dtype)
@@ -245,13 +252,15 @@ class Joint(Extractor):
         scores: torch.Tensor = self.role(self.of_trigger(vectors), words)
         return scores.squeeze(2).transpose(1, 2)
 
-    def roles_of_found(
-        self, rows: Rows, sentences: torch.Tensor, found: Sequence[WordRange]
+    def roles_of_predicted(
+        self, rows: Rows, sentences: torch.Tensor, predicted: Sequence[WordRange]
     ) -> torch.Tensor:
-        places = torch.tensor(found, dtype=torch.long, device=sentences.device).view(-1, 3)
+        """Score predicted triggers just as given ones."""
+        places = torch.tensor(predicted, dtype=torch.long, device=sentences.device).view(-1, 3)
         return self.roles_of_given(sentences, sentences, places)
 
     def grow(self, labels: Labels) -> None:
+        """Add outputs for new types and roles."""
         super().grow(labels)
         self.role = self.role.grown(len(labels["role"]))
 

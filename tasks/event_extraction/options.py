@@ -10,7 +10,7 @@ from xlt.reader_options import JsonlOptions, ReaderOptions
 
 
 class EventOptions(ReaderOptions):
-    """Of all formats."""
+    """Holds the options of all formats."""
 
     repeated_ids: Literal["refuse", "number"] = Field(
         default="refuse",
@@ -19,18 +19,18 @@ class EventOptions(ReaderOptions):
 
 
 class EventLineOptions(EventOptions, JsonlOptions):
-    """Of our own JSON Lines."""
+    """Holds the options of our own JSON Lines."""
 
 
 class PropositionOptions(EventOptions):
-    """Of columns of predicates and roles without names (`propositions.read_propositions`)."""
+    """Holds the options of columns without names (`propositions.read_propositions`)."""
 
     word: NonNegativeInt = Field(default=1, description="the column of the words, from 0")
     predicate: NonNegativeInt = Field(default=10, description="the column of their frames, from 0")
 
 
 class AceOptions(EventOptions):
-    """Of ACE's JSON."""
+    """Holds the options of ACE's JSON."""
 
     ends: Literal["exclusive", "inclusive"] = Field(
         default="exclusive", description="`inclusive` where `end` is the last word of a mention"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def project_events(
     document: Document, pair: AlignedPair, settings: ProjectionSettings, *, heads: bool = False
 ) -> Projection:
-    """The document on the pair's target.
+    """Project entities and events on the pair's target.
 
     An event that lost its trigger or an argument is lost; where its trigger stands is then noted
     in `unknown`, so that nobody learns that there is none.

@@ -38,7 +38,7 @@ class _Sentence:
 
 
 def read_propositions(path: Path, *, word: int = 1, predicate: int = 10) -> Iterator[Row]:
-    """The rows of a file of columns.
+    """Read the rows of a file of columns. Raises XltError with ``path:line``.
 
     With ``# global.columns`` in its first line it is CoNLL-U Plus, and UP:PRED, UP:ARGHEADS and
     UP:ARGSPANS are read (Universal PropBank 2). Without, it is a table separated by tabs or
@@ -156,17 +156,17 @@ def _table(
     for trigger, column in zip(triggers, columns, strict=False):
         cells = [row[column] for row in rows]
         bracketed = any("*" in cell for cell in cells)
-        found = (
+        arguments = (
             _bracketed(cells, sentence, path)
             if bracketed
             else _headed(cells, trigger, sentence, path)
         )
-        events.append(_event(trigger, rows[trigger][frames], found))
+        events.append(_event(trigger, rows[trigger][frames], arguments))
     return [row[word] for row in rows], events
 
 
 def _bracketed(cells: Sequence[str], sentence: _Sentence, path: Path) -> list[Any]:
-    found: list[Any] = []
+    arguments: list[Any] = []
     open_: list[tuple[str, int]] = []
     for i, cell in enumerate(cells):
         where = f"{path}:{sentence.lines[i]}"
@@ -181,12 +181,12 @@ def _bracketed(cells: Sequence[str], sentence: _Sentence, path: Path) -> list[An
                 raise XltError(f"{cell!r} closes what was not opened", where=where)
             role, start = open_.pop()
             if role not in ("V", "rel"):
-                found.append((role, (start, i + 1), None))
+                arguments.append((role, (start, i + 1), None))
     if open_:
         raise XltError(
             f"({open_[-1][0]} is not closed", where=f"{path}:{sentence.lines[open_[-1][1]]}"
         )
-    return found
+    return arguments
 
 
 def _headed(cells: Sequence[str], trigger: int, sentence: _Sentence, path: Path) -> list[Any]:
@@ -207,7 +207,7 @@ def _headed(cells: Sequence[str], trigger: int, sentence: _Sentence, path: Path)
 
 
 def subtree(heads: Sequence[int], head: int, trigger: int) -> tuple[int, int]:
-    """The words around `head` that hang on it, but for the predicate and what hangs on that.
+    """Return the words around `head` that depend on it, without the predicate and its dependents.
 
     heads: of each word, counted from 0, -1 for the root.
     """

@@ -29,7 +29,7 @@ _SIGNS = {
 
 
 def read_rows(path: Path, *, labelled: bool, **options: Any) -> Iterator[Row]:
-    """Our own: {id, words or tokens, entities, events: [{trigger, type, arguments}]}."""
+    """Read our own: {id, words or tokens, entities, events: [{trigger, type, arguments}]}."""
     for number, row in read_jsonl(path, **options):
         where = f"{path}:{number}"
         if labelled and "events" not in row:
@@ -45,7 +45,7 @@ def read_rows(path: Path, *, labelled: bool, **options: Any) -> Iterator[Row]:
 
 
 def read_oneie(path: Path) -> Iterator[Row]:
-    """OneIE and TextEE: entity_mentions with ids, event_mentions whose arguments name them."""
+    """Read OneIE and TextEE: entity_mentions with ids, event_mentions whose arguments name them."""
     for where, row in _objects(path):
         words = _field(row, "tokens", where)
         mentions = {
@@ -66,7 +66,7 @@ def read_oneie(path: Path) -> Iterator[Row]:
 
 
 def read_dygie(path: Path) -> Iterator[Row]:
-    """DyGIE++: documents; word numbers run through the document, ends are inclusive."""
+    """Read DyGIE++: documents; word numbers run through the document, ends are inclusive."""
     for where, row in _objects(path):
         first = row.get("_sentence_start", row.get("sentence_start"))
         begin = 0
@@ -108,7 +108,7 @@ def read_dygie(path: Path) -> Iterator[Row]:
 
 
 def read_ace(path: Path, *, ends: str = "exclusive") -> Iterator[Row]:
-    """ACE and BKEE as ace2005-preprocessing writes them: golden-entity-mentions, word numbers.
+    """Read ACE and BKEE as ace2005-preprocessing writes them, with numbers of words.
 
     ends: "inclusive" where `end` is the last word of a mention.
     """
@@ -127,8 +127,8 @@ def read_ace(path: Path, *, ends: str = "exclusive") -> Iterator[Row]:
             text = item.get("text")
             # The two readings of `end` differ by a word, which the mention's text gives away.
             if isinstance(text, str) and isinstance(words, list):
-                said, found = ("".join(t.split()) for t in (text, "".join(words[start:end])))
-                if said != found and said == "".join(
+                said, covered = ("".join(t.split()) for t in (text, "".join(words[start:end])))
+                if said != covered and said == "".join(
                     "".join(words[start : end + 1 - 2 * more[ends]]).split()
                 ):
                     other = next(e for e in more if e != ends)
@@ -158,7 +158,7 @@ def read_ace(path: Path, *, ends: str = "exclusive") -> Iterator[Row]:
 
 
 def read_mee(path: Path) -> Iterator[Row]:
-    """MEE and EusIE: entities and triggers by id, with character offsets in the joined words.
+    """Read MEE and EusIE: mentions by id, with offsets in characters of the joined words.
 
     A mention that says its `text` must have it there, but for white space; else it is moved, as
     `SpanLocator` does, to where it is.
@@ -173,14 +173,14 @@ def _mee_row(row: Mapping[str, Any], locate: SpanLocator, where: str) -> dict[st
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise XltError("`tokens` is no list of texts", where=where, fix="mend it")
     text = Text.from_words(words, [True] * len(words))
-    found = {
+    mentions = {
         layer: {
             str(id): {**_words(item, text, locate, where), "type": _field(item, "type", where)}
             for id, item in _field(row, layer, where).items()
         }
         for layer in ("entities", "triggers")
     }
-    arguments: dict[str, list[dict[str, Any]]] = {id: [] for id in found["triggers"]}
+    arguments: dict[str, list[dict[str, Any]]] = {id: [] for id in mentions["triggers"]}
     for one in row.get("arguments", []):
         trigger = str(_field(one, "trigger", where))
         if trigger not in arguments:
@@ -189,7 +189,7 @@ def _mee_row(row: Mapping[str, Any], locate: SpanLocator, where: str) -> dict[st
                 where=where,
                 fix=choose(trigger, arguments),
             )
-        entity = _entity(found["entities"], _field(one, "argument", where), where)
+        entity = _entity(mentions["entities"], _field(one, "argument", where), where)
         place = {key: entity[key] for key in ("start", "end")}
         arguments[trigger].append({**place, "role": _field(one, "role", where)})
     events = [
@@ -198,9 +198,9 @@ def _mee_row(row: Mapping[str, Any], locate: SpanLocator, where: str) -> dict[st
             "type": t["type"],
             "arguments": arguments[id],
         }
-        for id, t in found["triggers"].items()
+        for id, t in mentions["triggers"].items()
     ]
-    return _row(row.get("id"), words, list(found["entities"].values()), events)
+    return _row(row.get("id"), words, list(mentions["entities"].values()), events)
 
 
 def _words(item: Mapping[str, Any], text: Text, locate: SpanLocator, where: str) -> dict[str, int]:

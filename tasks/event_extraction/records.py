@@ -27,16 +27,17 @@ UNKNOWN = "unknown trigger"
 
 
 def place_of(span: Span) -> WordRange:
+    """Return the words of a span, without its kind."""
     return span.start, span.end
 
 
 def trigger_places(events: Iterable[Structure]) -> list[WordRange]:
-    """Each trigger once (two events may share one), in the order of the text."""
+    """Return each trigger once (two events may share one), in the order of the text."""
     return sorted({place_of(event.head) for event in events})
 
 
 def apart(spans: Iterable[Span]) -> list[Span]:
-    """Those spans that do not overlap, longer ones first: what BIO tags can say."""
+    """Return spans that do not overlap, longer ones first: what BIO tags can say."""
     kept: list[Span] = []
     for span in sorted(spans, key=lambda s: (s.start - s.end, s.start, s.end)):
         if all(span.end <= other.start or other.end <= span.start for other in kept):
@@ -45,7 +46,7 @@ def apart(spans: Iterable[Span]) -> list[Span]:
 
 
 def nested(spans: Sequence[Span], levels: int) -> list[list[Span]]:
-    """Spans in levels, none of which overlap; each level has the longest of what is left.
+    """Put spans into levels without overlap; each level has the longest of what is left.
 
     (Layering: Alex et al. 2007, Recognising nested named entities in biomedical text.)
     """
@@ -139,7 +140,7 @@ class Checker:
 
 
 def mapped(label: str, rename: Mapping[str, str], wanted: Sequence[str] | None) -> str | None:
-    """The label after renaming by the first pattern that fits; None if it is not wanted then."""
+    """Rename a label by the first pattern that fits; return None if it is not wanted then."""
     for pattern, name in rename.items():
         if fnmatchcase(label, pattern):
             label = name
@@ -203,7 +204,7 @@ def _text(item: Mapping[str, Any], key: str, what: str, where: str) -> str:
 
 
 def arranged(events: Iterable[Structure]) -> tuple[Structure, ...]:
-    """Sorted by trigger; events of one type with one trigger are one, with all the arguments."""
+    """Sort events by trigger, and merge those of one type with one trigger."""
     arguments: dict[Span, list[Span]] = {}
     for head, parts in events:
         arguments.setdefault(head, []).extend(parts)
@@ -212,7 +213,7 @@ def arranged(events: Iterable[Structure]) -> tuple[Structure, ...]:
 
 
 def to_row(document: Document) -> Row:
-    """The row that `Checker` makes an equal document of."""
+    """Return the row that `Checker` makes an equal document of."""
     return {
         "id": document.id,
         **text_columns(document.text),

@@ -38,7 +38,7 @@ NONE, AND = "[None]", "[and]"
 
 
 class TemplateWriter(Seq2Seq):
-    """Batches as `collate` makes them.
+    """Writes the arguments of given triggers into templates; `collate` makes its batches.
 
     The subwords of the roles' tags, of NONE and of AND are in the model's config, where a trimmed
     vocabulary renumbers them.
@@ -67,6 +67,7 @@ class TemplateWriter(Seq2Seq):
         )
 
     def grow(self, labels: Labels) -> None:
+        """Take the new labels and name their roles' tags; no layer has to grow."""
         self.labels = dict(labels)
         self._name_roles()
 
@@ -83,7 +84,7 @@ class TemplateWriter(Seq2Seq):
         num_items_in_batch: torch.Tensor | int | None = None,
         weights: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        """As `Seq2Seq.forward` with one record an event, and
+        """Fill the templates, or return the loss: `Seq2Seq.forward` with one record an event, and
 
         copy_input_ids: (events, words, subwords) the words of its sentence.
         slots:          (events, roles) the numbers of its roles, or -1.
@@ -136,9 +137,9 @@ class TemplateWriter(Seq2Seq):
             FillSlots(words, [tags[role] for role in own], none, self.end_id, and_)
             for words, own in zip(word_subwords(copy_input_ids, self.pad_id), roles, strict=True)
         ]
-        found = self.generate_allowed(self.read(input_ids, window_of), automata)
+        written = self.generate_allowed(self.read(input_ids, window_of), automata)
         result = []
-        rows = zip(automata, roles, found["output_ids"].tolist(), found["lengths"], strict=True)
+        rows = zip(automata, roles, written["output_ids"].tolist(), written["lengths"], strict=True)
         for automaton, own, ids, length in rows:
             filled = automaton.spans([*ids[: int(length)], automaton.end])
             if filled is None:
@@ -155,7 +156,7 @@ class TemplateWriter(Seq2Seq):
 
 
 class Template:
-    """The subwords of templates and of what is written into them."""
+    """Holds the subwords of templates and of what is written into them."""
 
     def __init__(self, tokenizer: Any, labels: Labels) -> None:
         self.roles = kinds(labels["role"])
@@ -164,14 +165,14 @@ class Template:
         self.frames = Frames.of(labels)
 
     def roles_of(self, kind: str) -> list[int]:
-        """The roles that events of a type may have, by number; all for an unknown type."""
+        """Return the roles that events of a type may have, by number; all for an unknown type."""
         allowed = self.frames.allowed.get(kind, self.frames.any)
         return [n for n in range(len(self.roles)) if allowed[2 * n + 1]]
 
     def filled(
         self, kind: str, arguments: Sequence[Span], words: Sequence[NDArray[np.int32]]
     ) -> NDArray[np.int32]:
-        """The template of a type with these arguments, of words with these subwords."""
+        """Return the template of a type, filled with these arguments; words: subwords of each."""
         # Of arguments that overlap the longer one is learnt, as by the models that tag.
         arguments = apart(arguments)
         parts: list[NDArray[np.int32]] = [self.none[:0]]
@@ -187,7 +188,7 @@ class Template:
 def encode(
     documents: Sequence[Document], backbone: Backbone, labels: Labels | None
 ) -> list[Example]:
-    """One prompt for every given trigger; with labels, targets too."""
+    """Encode one prompt for every given trigger; with labels, targets too."""
     if labels:
         backbone.labels = labels
     template = Template(backbone.tokenizer, backbone.labels)
@@ -224,6 +225,7 @@ def encode(
 
 
 def collate(examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+    """Pad the examples to a batch for `TemplateWriter.forward`: one record an event."""
     inputs = [example.inputs for example in examples]
     pad, limit = inputs[0]["pad"], inputs[0]["limit"]
     batch = collate_prompts([windows for one in inputs for windows in one["windows"]], pad, limit)

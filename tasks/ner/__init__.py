@@ -29,7 +29,7 @@ OUTSIDE = "O"
 
 
 class NER(WordLabelTask):
-    """Documents of one text with entities; in files these are IOB2 tags."""
+    """Recognises entities: documents of one text with spans, which are IOB2 tags in files."""
 
     name = "ner"
     layers: ClassVar[Mapping[str, type[Layer]]] = {"entities": FlatSpans}
@@ -47,6 +47,8 @@ class NER(WordLabelTask):
     untagged = OUTSIDE
 
     class Options(TaskOptions):
+        """Says which types of entities count and which model learns them."""
+
         types: list[str] | None = Field(
             None, description="entity types to learn and score; others in the data become O"
         )
@@ -71,10 +73,12 @@ class NER(WordLabelTask):
 
     @property
     def generates(self) -> bool:
+        """Return whether the model writes text, instead of tagging words."""
         return self.options.model != "tagger"
 
     @property
     def counts_given_gold(self) -> tuple[str, ...]:
+        """Return the names of all counts for `slots`, which is told the gold types."""
         return COUNT_NAMES if self.options.model == "slots" else ()
 
     # Data ----------------------------------------------------------------------------------
@@ -82,6 +86,10 @@ class NER(WordLabelTask):
     def read(
         self, path: Path, format: str, *, labelled: bool = True, **options: Any
     ) -> Iterator[Document]:
+        """Read columns of words and IOB2 tags, or JSON Lines.
+
+        Raises XltError with ``path:line`` for tags that are not IOB2.
+        """
         if format == "jsonl":
             yield from super().read(path, format, labelled=labelled, **options)
             return
@@ -94,13 +102,19 @@ class NER(WordLabelTask):
             yield self.document(id, text, sentence.tags, where=where)
 
     def document(self, id: object, text: Text, tags: Sequence[str], *, where: object) -> Document:
+        """Return the document of a sentence, its types renamed and chosen by the options.
+
+        Raises XltError for tags that are not IOB2.
+        """
         check_iob2(tags, where=where)
         return super().document(id, text, [self._mapped(tag) for tag in tags], where=where)
 
     def tags(self, document: Document) -> list[str]:
+        """Return the IOB2 tag of every word."""
         return iob2(document.layer(FlatSpans, "entities").spans, len(document.words))
 
     def with_tags(self, document: Document, tags: Sequence[str]) -> Document:
+        """Return a copy of the document with the entities that the tags mark."""
         return document.with_layers(entities=FlatSpans(tuple(spans(tags))))
 
     def _mapped(self, tag: str) -> str:
@@ -112,6 +126,7 @@ class NER(WordLabelTask):
         return f"{prefix}-{kind}" if wanted else OUTSIDE
 
     def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
+        """Write JSON Lines, or columns with a comment for each id that is not just a number."""
         if format == "jsonl":
             super().write(documents, stream, format)
             return
@@ -143,8 +158,8 @@ class NER(WordLabelTask):
         projection: Projection,
         labels: Labels,
     ) -> dict[str, NDArray[np.float32]]:
-        """Types are averaged over links; whether a word begins an entity is what the projected
-        spans say, since the first word of one need not be the first in the other language."""
+        """Average the types over links; the projected spans say which words begin an entity,
+        since the first word of one need not be the first in the other language."""
         from .spans import project_tag_scores
 
         scores = outputs["scores"][row].numpy()
@@ -154,6 +169,7 @@ class NER(WordLabelTask):
     # Labels --------------------------------------------------------------------------------
 
     def labels(self, documents: Iterable[Document]) -> Labels:
+        """Return O and the two tags of every type in the documents, sorted."""
         kinds = {
             span.kind
             for document in documents
@@ -162,6 +178,7 @@ class NER(WordLabelTask):
         return {"tag": (OUTSIDE, *(f"{p}-{kind}" for kind in sorted(kinds) for p in "BI"))}
 
     def check_labels(self, labels: Labels, data: Labels, *, where: object) -> None:
+        """Raise XltError if evaluation data hold a type that the model is never taught."""
         known = {tag[2:] for tag in labels["tag"] if tag != OUTSIDE}
         for kind in sorted({tag[2:] for tag in data["tag"] if tag != OUTSIDE} - known):
             raise XltError(
@@ -174,6 +191,7 @@ class NER(WordLabelTask):
     # Model ---------------------------------------------------------------------------------
 
     def build(self, backbone: Backbone, labels: Labels) -> TaskModel:
+        """Build the model that `task.model` names: tagger, text-to-text or slots."""
         if not self.generates:
             return super().build(backbone, labels)
         from xlt.model.generation import Generation
@@ -188,6 +206,7 @@ class NER(WordLabelTask):
     def encode(
         self, documents: Sequence[Document], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
+        """Encode the words; for a model that writes text, also what it is to write."""
         if not self.generates:
             return super().encode(documents, backbone, labels)
         from xlt.model.slot_writer import encode_slots
@@ -204,6 +223,7 @@ class NER(WordLabelTask):
         ]
 
     def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """Pad the examples to a batch for the model's forward."""
         if not self.generates:
             return super().collate(examples)
         from xlt.model.slot_writer import collate_slots
@@ -215,6 +235,7 @@ class NER(WordLabelTask):
     def best(
         self, scores: NDArray[np.float32], mask: NDArray[np.bool_], tags: Sequence[str]
     ) -> list[list[int]]:
+        """Return the best valid IOB2 tags of every sentence, as indices."""
         from xlt.model.bio import decode_bio
 
         return decode_bio(scores, mask, tags)
@@ -222,7 +243,9 @@ class NER(WordLabelTask):
     # Evaluation ----------------------------------------------------------------------------
 
     def counts(self, gold: Document, predicted: Document) -> NDArray[np.float64]:
+        """Count right, predicted and gold entities of one sentence, shape (3,)."""
         return span_counts(self.tags(gold), self.tags(predicted))
 
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Compute F1, precision and recall in percent from counts of shape (..., 3)."""
         return span_metrics(counts)

@@ -25,12 +25,12 @@ spans, all gold spans."""
 
 
 def spans(tags: Sequence[str], *, where: object = None) -> list[Span]:
-    """The spans of one sentence, from left to right.
+    """Return the spans of one sentence, from left to right.
 
     A tag without a type (``B``) has the type ``_``, as in seqeval.
     Raises XltError for a tag that does not begin with O, B or I.
     """
-    found: list[Span] = []
+    entities: list[Span] = []
     open_type: str | None = None
     start = 0
     for index, tag in enumerate(tags):
@@ -48,16 +48,16 @@ def spans(tags: Sequence[str], *, where: object = None) -> list[Span]:
                 fix="write O, B-TYPE or I-TYPE",
             )
         if open_type is not None:
-            found.append(Span(open_type, start, index))
+            entities.append(Span(open_type, start, index))
         open_type = type_ if prefix == "B" else None
         start = index
     if open_type is not None:
-        found.append(Span(open_type, start, len(tags)))
-    return found
+        entities.append(Span(open_type, start, len(tags)))
+    return entities
 
 
 def iob2(entities: Iterable[Span], n_words: int) -> list[str]:
-    """The tags of a sentence with these entities, no two of which share a word."""
+    """Return the tags of a sentence with these entities, no two of which share a word."""
     tags = ["O"] * n_words
     for kind, start, end in entities:
         tags[start:end] = [f"B-{kind}", *[f"I-{kind}"] * (end - start - 1)]
@@ -85,7 +85,7 @@ def check_iob2(tags: Sequence[str], *, where: object = None) -> None:
 
 
 def span_counts(gold: Sequence[str], predicted: Sequence[str]) -> Counts:
-    """Counts of one sentence from its tags, shape (3,) as in `COUNT_NAMES`; they add up.
+    """Count the spans of one sentence from its tags, shape (3,) as in `COUNT_NAMES`.
 
     Raises ValueError if the two have different numbers of words.
     """
@@ -96,18 +96,18 @@ def span_counts(gold: Sequence[str], predicted: Sequence[str]) -> Counts:
 def span_counts_by_type(
     pairs: Iterable[tuple[Sequence[str], Sequence[str]]],
 ) -> dict[str, Counts]:
-    """Summed counts of (gold tags, predicted tags) pairs for every type in either, sorted."""
+    """Sum the counts of (gold tags, predicted tags) pairs for every type in either, sorted."""
     total: defaultdict[str, Counts] = defaultdict(lambda: np.zeros(3))
     for gold, predicted in pairs:
         right, system = _both(gold, predicted)
-        for column, found in enumerate((right & system, system, right)):
-            for span in found:
+        for column, counted in enumerate((right & system, system, right)):
+            for span in counted:
                 total[span.kind][column] += 1
     return dict(sorted(total.items()))
 
 
 def span_metrics(counts: NDArray[Any]) -> dict[str, Counts]:
-    """F1, precision and recall in percent from counts of shape (..., 3); 0 where undefined."""
+    """Compute F1, precision and recall, in percent, of counts (..., 3); 0 where undefined."""
     correct, predicted, gold = (counts[..., column] for column in range(3))
     return {
         "f1": _percent(2 * correct, predicted + gold),
@@ -119,7 +119,7 @@ def span_metrics(counts: NDArray[Any]) -> dict[str, Counts]:
 def project_tag_scores(
     scores: NDArray[np.float32], pair: AlignedPair, kept: Sequence[Span], tags: Sequence[str]
 ) -> NDArray[np.float32]:
-    """Log-probabilities of IOB2 tags, (sources or more, tags), as those of the target words.
+    """Project log-probabilities of IOB2 tags, (sources or more, tags), to the target's words.
 
     kept: spans of the target. In one of them the first word begins its type and the others go on;
         words without links have the mean of its words. Elsewhere every entity begins.

@@ -45,7 +45,7 @@ KNOWN_NAMES: Mapping[str, tuple[str, ...]] = {
 
 
 class NLI(Task):
-    """Documents of a premise and a hypothesis with a label; their groups are what they test."""
+    """Infers a label of premise and hypothesis; a document's groups are what it tests."""
 
     name = "nli"
     texts = TEXTS
@@ -68,6 +68,8 @@ class NLI(Task):
     optional_columns = ("id", "phenomena")
 
     class Options(TaskOptions):
+        """Says which labels there are, and whether the premise is hidden from the model."""
+
         labels: list[str] | None = Field(
             None,
             min_length=2,
@@ -94,7 +96,11 @@ class NLI(Task):
     def read(
         self, path: Path, format: str, *, labelled: bool = True, **options: Any
     ) -> Iterator[Document]:
-        """As `Task.read`, without the pairs without an agreed label (``-``); a log counts them."""
+        """Read pairs, but for those without an agreed label (``-``), which a log counts.
+
+        Raises XltError with the place of a pair that lacks a text or a label, or whose id was used
+        before; and if no pair is as `where` says.
+        """
         told = PairTableOptions(**options)
         seen: dict[str, str] = {}
         left_out: Counter[str] = Counter()
@@ -161,6 +167,10 @@ class NLI(Task):
         return self._checked(given, at, labelled)
 
     def validate_row(self, row: Row, *, where: object) -> Document:
+        """Check the texts, the label and the phenomena of a pair, whose label may be missing.
+
+        Raises XltError.
+        """
         given = {"label": None, "phenomena": None, **row}
         return self._checked(given, where, False)
 
@@ -200,6 +210,7 @@ class NLI(Task):
         )
 
     def to_row(self, document: Document) -> Row:
+        """Return the row of a pair; a missing label is empty text."""
         return {
             "id": document.id,
             **{name: document.texts[name].surface for name in TEXTS},
@@ -208,6 +219,7 @@ class NLI(Task):
         }
 
     def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
+        """Write JSON Lines, one JSON array or a table; a table joins phenomena with ``|``."""
         from xlt.data.jsonl import write_json_array, write_jsonl
         from xlt.data.table import write_tsv
 
@@ -219,6 +231,7 @@ class NLI(Task):
             (write_jsonl if format == "jsonl" else write_json_array)(rows, stream)
 
     def from_text(self, id: str, text: Text, language: str = "") -> Document:
+        """Raise XltError: a pair needs two texts."""
         raise XltError(
             "a premise and a hypothesis are needed, not one text",
             where="--input-format",
@@ -236,15 +249,18 @@ class NLI(Task):
         projection: Projection,
         labels: Labels,
     ) -> dict[str, NDArray[np.float32]]:
+        """Return the pair's scores as they are: a translation keeps its label."""
         return {"scores": outputs["scores"][row].numpy()}
 
     # Labels --------------------------------------------------------------------------------
 
     def labels(self, documents: Iterable[Document]) -> Labels:
+        """Return those labels of the task that the documents have, in the task's order."""
         seen = {document.layer(Label, "label").label for document in documents}
         return {"label": tuple(label for label in self.all_labels if label in seen)}
 
     def for_labels(self, labels: Labels) -> NLI:
+        """Return a task for all these labels where the options do not list one of them."""
         values = labels.get("label", ())
         if set(values) <= set(self.all_labels):
             return self
@@ -253,11 +269,13 @@ class NLI(Task):
     # Model ---------------------------------------------------------------------------------
 
     def build(self, backbone: Backbone, labels: Labels) -> TaskModel:
+        """Build a classifier of pairs over the backbone."""
         from xlt.model.classifier import build_classifier
 
         return build_classifier(backbone, labels)
 
     def load(self, folder: Path, backbone: Backbone, labels: Labels) -> TaskModel:
+        """Build the classifier and load its head from `folder`, if it has one."""
         model = self.build(backbone, labels)
         if model.head_state():
             model.load_head(folder)
@@ -266,6 +284,7 @@ class NLI(Task):
     def encode(
         self, documents: Sequence[Document], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
+        """Encode premise and hypothesis together; the premise is empty with `hypothesis_only`."""
         from xlt.data.batch import IGNORED
 
         hidden = self.options.hypothesis_only
@@ -284,6 +303,7 @@ class NLI(Task):
         return examples
 
     def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """Pad the pairs to a batch; `labels` (pairs,) are label ids."""
         import torch
 
         from xlt.data.encode_pairs import collate_pairs
@@ -300,6 +320,7 @@ class NLI(Task):
         outputs: Mapping[str, torch.Tensor],
         labels: Labels,
     ) -> list[Document]:
+        """Give each pair the label with the highest score."""
         chosen = outputs["scores"].argmax(-1).tolist()
         return [
             document.with_layers(label=Label(labels["label"][best]))
@@ -309,10 +330,12 @@ class NLI(Task):
     # Evaluation ----------------------------------------------------------------------------
 
     def counts(self, gold: Document, predicted: Document) -> NDArray[np.float64]:
+        """Count one pair for each label, shape (3 * labels,) (`metrics.class_counts`)."""
         right, answer = (one.layer(Label, "label").label or "" for one in (gold, predicted))
         return class_counts(right, answer, self.all_labels)
 
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Compute accuracy and F1 in percent from counts of shape (..., 3 * labels)."""
         return class_metrics(counts, self.all_labels)
 
 

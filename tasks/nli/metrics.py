@@ -13,17 +13,18 @@ _OF_CLASS = ("correct", "predicted", "gold")
 
 
 def count_names(labels: Sequence[str]) -> tuple[str, ...]:
-    """Columns of `class_counts`: for each label the pairs that have it in gold and prediction, in
-    the prediction, in gold."""
+    """Return the columns of `class_counts`: for each label the pairs that have it in gold and
+    prediction, in the prediction, in gold."""
     return tuple(f"{label}_{what}" for label in labels for what in _OF_CLASS)
 
 
 def metric_names(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the scores of `class_metrics`; the first chooses checkpoints."""
     return ("accuracy", "macro_f1", *(f"f1_{label}" for label in labels))
 
 
 def class_counts(gold: str, predicted: str, labels: Sequence[str]) -> Counts:
-    """Counts of one pair, shape (3 * labels,); all 0 if its label is not known."""
+    """Count one pair, shape (3 * labels,); all 0 if its label is not known."""
     counts = np.zeros((len(labels), 3))
     if gold in labels:
         counts[labels.index(gold), 2] = 1
@@ -35,7 +36,7 @@ def class_counts(gold: str, predicted: str, labels: Sequence[str]) -> Counts:
 
 
 def class_metrics(counts: Counts, labels: Sequence[str]) -> dict[str, Counts]:
-    """In percent, from counts of shape (..., 3 * labels).
+    """Compute scores in percent, from counts of shape (..., 3 * labels).
 
     accuracy: share of right labels. f1_<label>: 2 * correct / (predicted + gold), 0 where a label
     is in neither. macro_f1: mean F1 of the labels that are in gold or predictions.
@@ -44,8 +45,8 @@ def class_metrics(counts: Counts, labels: Sequence[str]) -> dict[str, Counts]:
     correct, predicted, gold = (table[..., column] for column in range(3))
     seen = predicted + gold
     f1 = 100 * 2 * correct / np.maximum(seen, 1)
-    found = {
+    overall = {
         "accuracy": 100 * correct.sum(-1) / np.maximum(gold.sum(-1), 1),
         "macro_f1": f1.sum(-1) / np.maximum((seen > 0).sum(-1), 1),
     }
-    return found | {f"f1_{label}": f1[..., i] for i, label in enumerate(labels)}
+    return overall | {f"f1_{label}": f1[..., i] for i, label in enumerate(labels)}

@@ -8,7 +8,7 @@ from xlt.reader_options import JsonlOptions, TsvOptions
 
 
 class PairOptions(JsonlOptions):
-    """Of a file of premises and hypotheses."""
+    """Holds the options of a file of premises and hypotheses."""
 
     where: dict[str, str] = Field(
         default_factory=dict, description="field in the file → value: only the pairs that have it"
@@ -20,4 +20,4 @@ class PairOptions(JsonlOptions):
 
 
 class PairTableOptions(PairOptions, TsvOptions):
-    """The same in a table."""
+    """Holds the options of a table of premises and hypotheses."""

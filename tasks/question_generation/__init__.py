@@ -41,7 +41,7 @@ Ids = Any
 
 
 class QuestionGeneration(Task):
-    """Documents of a context, a question and a title, with answers in the context."""
+    """Generates questions: documents of a context, a question and a title, with answers."""
 
     name = "question_generation"
     texts = ("context", "question", "title")
@@ -63,6 +63,8 @@ class QuestionGeneration(Task):
     count_names = metrics.NAMES
 
     class Options(TaskOptions):
+        """Says how the prompt is made, how questions are generated and which are filtered."""
+
         exemplars: int = Field(
             15, ge=0, description="questions of the type that are shown; 0: none, no type either"
         )
@@ -88,6 +90,7 @@ class QuestionGeneration(Task):
 
     @property
     def generates(self) -> bool:
+        """Return True: the model writes the questions."""
         return True
 
     # Data ----------------------------------------------------------------------------------
@@ -95,6 +98,11 @@ class QuestionGeneration(Task):
     def read(
         self, path: Path, format: str, *, labelled: bool = True, **options: Any
     ) -> Iterator[Document]:
+        """Read SQuAD's JSON, JSON Lines, or AfriQA's.
+
+        Raises XltError with the place of a question whose answer is not in its context, unless
+        `drop` is set.
+        """
         told = QuestionLineOptions(**options)
         if format == "squad":
             yield from records.read_squad(path, labelled=labelled, types=told.types, drop=told.drop)
@@ -109,17 +117,21 @@ class QuestionGeneration(Task):
         )
 
     def validate_row(self, row: Row, *, where: object) -> Document:
+        """Check a row as `records.make` does. Raises XltError."""
         with SpanLocator(where, "answer", "context") as locate:
             return records.make(row, locate=locate, labelled=True, where=where)
 
     def to_row(self, document: Document) -> Row:
+        """Return the row of a document, with answers in characters of the context."""
         return records.to_row(document)
 
     def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
+        """Write SQuAD's JSON or JSON Lines; questions asked twice of a context are noted."""
         noted = filters.without_duplicates(documents)
         (records.write_squad if format == "squad" else records.write_lines)(noted, stream)
 
     def from_text(self, id: str, text: Text, language: str = "") -> Document:
+        """Raise XltError: plain text does not say which answer to ask for."""
         raise XltError(
             "plain text does not say which answer to ask for",
             where="--input-format",
@@ -129,7 +141,7 @@ class QuestionGeneration(Task):
     # Projection ----------------------------------------------------------------------------
 
     def accept(self, own: Document, written: Document) -> Document:
-        """The question that was generated in another language and translated."""
+        """Take over a question that was generated in another language and translated."""
         cut = records.note_of(written) == "cut"
         (made,) = self._noted([own.with_texts(question=written.texts["question"])], [cut])
         return made.with_layers(question_type=written.layers["question_type"])
@@ -166,11 +178,13 @@ class QuestionGeneration(Task):
     # Labels --------------------------------------------------------------------------------
 
     def labels(self, documents: Iterable[Document]) -> Labels:
+        """Return the eight types of questions, whatever the documents have."""
         return {"question_type": TYPES}
 
     # Model ---------------------------------------------------------------------------------
 
     def build(self, backbone: Backbone, labels: Labels) -> TaskModel:
+        """Build QuIST's generator (`model`), or a plain one where there are no exemplars."""
         from xlt.model.seq2seq import Seq2Seq
 
         from .model import QuestionGenerator
@@ -181,6 +195,7 @@ class QuestionGeneration(Task):
         return QuestionGenerator(backbone, labels, options.generation, options.type_loss)
 
     def load(self, folder: Path, backbone: Backbone, labels: Labels) -> TaskModel:
+        """Build the generator and load the layer of the types from `folder`, if it has one."""
         model = self.build(backbone, labels)
         if model.head_state():
             model.load_head(folder)
@@ -189,6 +204,11 @@ class QuestionGeneration(Task):
     def encode(
         self, documents: Sequence[Document], backbone: Backbone, labels: Labels | None
     ) -> list[Example]:
+        """Encode the prompt in windows, and exemplars of every type in the document's language.
+
+        With labels: the subwords of the question and the id of its type, which is ignored if not
+        known. Raises XltError for a language without exemplars.
+        """
         from xlt.data.batch import IGNORED
         from xlt.data.prompt import PromptEncoder, encode_texts
         from xlt.model.decoder import end_id, language_subwords
@@ -226,11 +246,13 @@ class QuestionGeneration(Task):
         return examples
 
     def head(self, document: Document) -> str:
+        """Return the first part of the prompt, which every window repeats: the answer."""
         tag = f"Language: {languages.name(document.language or 'und')}. "
         answer = document.layer(Answers, "answers").texts(document.text.surface)[0]
         return f"{tag if self.options.language_tag else ''}Answer: {answer}. "
 
     def body(self, document: Document) -> str:
+        """Return the second part of the prompt, which is split into windows: title and context."""
         return f"Context: [{document.texts['title'].surface}] {self._context(document)}"
 
     def _context(self, document: Document) -> str:
@@ -246,7 +268,7 @@ class QuestionGeneration(Task):
         return context[min(before, default=begin) : max(after, default=end)]
 
     def kind(self, document: Document) -> str | None:
-        """The gold type: the document's, else what its interrogative says; None if that is open."""
+        """Return the gold type: the document's, else by its interrogative; None if that is open."""
         stated = document.layer(Label, "question_type").label
         if stated is not None:
             return stated
@@ -261,17 +283,18 @@ class QuestionGeneration(Task):
         if not self.options.exemplars:
             return ()
         known = exemplars.get(language, self.options.exemplar_folder)
-        found: list[Ids] = []
+        by_type: list[Ids] = []
         for kind in TYPES:
             texts = known.questions[kind][: self.options.exemplars]
             begin, *questions = encode_texts(backbone.tokenizer, ["Examples:", *texts])
             sizes = len(begin) + np.cumsum([len(one) for one in questions])
             fitting = int(np.searchsorted(sizes, room, side="right"))
             parts = [begin, *questions[:fitting]] if fitting else [begin[:0]]
-            found.append(np.concatenate(parts))
-        return tuple(found)
+            by_type.append(np.concatenate(parts))
+        return tuple(by_type)
 
     def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """Pad the prompts to a batch for the generator; exemplars (records, types, length)."""
         import torch
 
         from xlt.data.batch import IGNORED
@@ -306,6 +329,7 @@ class QuestionGeneration(Task):
         outputs: Mapping[str, torch.Tensor],
         labels: Labels,
     ) -> list[Document]:
+        """Turn the generated subwords into questions, each noted with what is wrong with it."""
         from xlt.model.seq2seq import texts
 
         tokenizer = examples[0].inputs["tokenizer"]
@@ -320,6 +344,7 @@ class QuestionGeneration(Task):
         return self._noted(made, outputs["cut"].tolist())
 
     def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
+        """Choose among the models' questions the one most like the others (minimum Bayes risk)."""
         from xlt.model.seq2seq import minimum_bayes_risk
 
         return minimum_bayes_risk(outputs)
@@ -327,7 +352,9 @@ class QuestionGeneration(Task):
     # Evaluation ----------------------------------------------------------------------------
 
     def counts(self, gold: Document, predicted: Document) -> NDArray[np.float64]:
+        """Compute the statistics of one question, shape (len(count_names),)."""
         return metrics.counts(gold, predicted, self.options.exemplar_folder)
 
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Compute the scores in percent from counts of shape (..., len(count_names))."""
         return metrics.metrics(counts)

@@ -17,13 +17,13 @@ from xlt.errors import XltError
 if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
 
-LONGEST = 40
-"""Subwords of an answer."""
+MAX_ANSWER_SUBWORDS = 40
+"""Subwords of the longest answer that is considered."""
 _BATCH = 16
 
 
 class Answerer:
-    """Any Hugging Face question answering model, with or without an answer "there is none".
+    """Answers questions by a Hugging Face model, which may know the answer "there is none".
 
     Raises XltError where it cannot be loaded, or is no such model.
     """
@@ -32,11 +32,11 @@ class Answerer:
         self.name = model
 
     def __call__(self, documents: Sequence[Document]) -> list[str]:
-        """The answer to each document's question in its context; "" where the model finds none."""
+        """Return each document's answer in its context; "" where the model finds none."""
         import torch
 
         tokenizer = self._backbone.tokenizer
-        found = [""] * len(documents)
+        answers = [""] * len(documents)
         best = [-np.inf] * len(documents)
         for begin in range(0, len(documents), _BATCH):
             some = documents[begin : begin + _BATCH]
@@ -61,8 +61,8 @@ class Answerer:
                     best[begin + owner] = score
                     text = some[owner].text.surface
                     answer = text[offsets[row][first][0] : offsets[row][last][1]]
-                    found[begin + owner] = answer if inside[first] else ""
-        return found
+                    answers[begin + owner] = answer if inside[first] else ""
+        return answers
 
     @cached_property
     def _backbone(self) -> Backbone:
@@ -92,14 +92,16 @@ def _best(starts: Any, ends: Any, inside: Any) -> tuple[float, int, int]:
     length = len(starts)
     scores = starts[:, None] + ends[None, :]
     first, last = np.indices((length, length))
-    allowed = inside[:, None] & inside[None, :] & (first <= last) & (last < first + LONGEST)
+    allowed = (
+        inside[:, None] & inside[None, :] & (first <= last) & (last < first + MAX_ANSWER_SUBWORDS)
+    )
     allowed[0, 0] = True
     scores = np.where(allowed, scores, -np.inf)
     place = int(scores.argmax())
     return float(scores.flat[place]), place // length, place % length
 
 
-def overlap(found: Sequence[str], gold: Sequence[str]) -> float:
-    """SQuAD's F1 of two answers, given as their words."""
-    common = (Counter(found) & Counter(gold)).total()
-    return 2 * common / max(1, len(found) + len(gold))
+def overlap(answer: Sequence[str], gold: Sequence[str]) -> float:
+    """Compute SQuAD's F1 of two answers, given as their words, from 0 to 1."""
+    common = (Counter(answer) & Counter(gold)).total()
+    return 2 * common / max(1, len(answer) + len(gold))

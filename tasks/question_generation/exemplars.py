@@ -37,7 +37,7 @@ SPACELESS = frozenset({"zho", "cmn", "yue", "jpn", "tha", "lao", "khm", "mya", "
 
 @dataclass(frozen=True)
 class Exemplars:
-    """What is known of one language.
+    """Holds what is known of one language.
 
     questions:      type → exemplars.
     interrogatives: type → forms, casefolded.
@@ -51,21 +51,21 @@ class Exemplars:
 
     @cached_property
     def meanings(self) -> dict[str, list[str]]:
-        """Form → the types that it may ask for; none for what is `ignored`."""
-        found: dict[str, list[str]] = {form: [] for form in self.ignored}
+        """Return form → the types that it may ask for; none for what is `ignored`."""
+        types_of: dict[str, list[str]] = {form: [] for form in self.ignored}
         for kind, forms in self.interrogatives.items():
             for form in forms:
-                found.setdefault(form, []).append(kind)
-        return found
+                types_of.setdefault(form, []).append(kind)
+        return types_of
 
     @cached_property
     def forms(self) -> list[str]:
-        """All forms, the longest first."""
+        """Return all forms, the longest first."""
         return sorted(self.meanings, key=len, reverse=True)
 
     @cached_property
     def pattern(self) -> Any:
-        """Finds interrogatives in a casefolded question, at each place the longest."""
+        """Return what finds the longest interrogative at each place of a casefolded question."""
         bounded = self.language not in SPACELESS
         before, after = (
             (r"(?<![\p{L}\p{M}\p{N}])", r"(?![\p{L}\p{M}\p{N}])") if bounded else ("", "")
@@ -76,21 +76,24 @@ class Exemplars:
         return regex.compile(f"{before}(?:{'|'.join(parts)})")
 
     def key(self, match: Any) -> str:
-        """The form that a match of `pattern` is."""
+        """Return the form that a match of `pattern` is."""
         number: int = match.lastindex
         return self.forms[number - 1]
 
 
 def get(language: str, folder: str | None = None) -> Exemplars:
-    """Raises XltError for a language without a file, saying how to add one."""
+    """Return the exemplars of a language.
+
+    Raises XltError if it is not known, or has no file, saying how to add one.
+    """
     if language in ("", "und"):
         raise XltError(
             "it is not known which language the questions are to be in",
             where="task.exemplars",
             fix="pass --language, or put `language` into the records",
         )
-    found = find(language, folder)
-    if found is None:
+    known = find(language, folder)
+    if known is None:
         raise XltError(
             f"there are no exemplar questions in {languages.name(language)} ({language})",
             where="task.exemplars",
@@ -98,17 +101,21 @@ def get(language: str, folder: str | None = None) -> Exemplars:
             "folder that `task.exemplar_folder` names; or say `exemplars: 0` to generate without. "
             f"There are exemplars in: {', '.join(available(folder))}",
         )
-    return found
+    return known
 
 
 def find(language: str, folder: str | None = None) -> Exemplars | None:
-    """The exemplars of a language, None if there are none."""
+    """Return the exemplars of a language, None if there are none."""
     if not language or language == "und":
         return None
     return _find(language, folder)
 
 
 def available(folder: str | None = None) -> list[str]:
+    """Return the languages that have exemplars, as ISO 639-3 codes, sorted.
+
+    Raises XltError if `folder` is no folder.
+    """
     return sorted(_files(folder))
 
 
@@ -159,8 +166,8 @@ def _read(path: Path, code: str) -> Exemplars:
     if missing:
         raise _malformed(path, f"there are no exemplars for {', '.join(missing)}")
     forms = {
-        kind: tuple(form.casefold() for form in found)
-        for kind, found in parts["interrogatives"].items()
+        kind: tuple(form.casefold() for form in spelt)
+        for kind, spelt in parts["interrogatives"].items()
     }
     ignored = content.get("ignored") or []
     if not isinstance(ignored, list) or not all(isinstance(t, str) and t for t in ignored):

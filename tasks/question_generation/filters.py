@@ -28,12 +28,12 @@ _LETTERS = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 
 
 def normal(text: str) -> str:
-    """Letters and digits alone, casefolded: what makes two texts the same here."""
+    """Return letters and digits alone, casefolded: what makes two texts the same here."""
     return " ".join(_LETTERS.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def reason(question: str, document: Document, *, cut: bool, folder: str | None = None) -> str:
-    """Why this question, generated for the document, should not be used; "generated" if it should.
+    """Return why a question generated for the document should not be used, else "generated".
 
     folder: of one's own exemplars, with their interrogatives.
     """
@@ -68,7 +68,7 @@ def _foreign(question: str, language: str, folder: str | None) -> bool:
 
 
 def without_duplicates(documents: Iterable[Document]) -> Iterator[Document]:
-    """The documents; a generated question that its context has already been asked is noted so."""
+    """Yield the documents, and note generated questions that their context was asked before."""
     context, seen = None, set[str]()
     for document in documents:
         if document.text.surface != context:

@@ -14,7 +14,7 @@ _WORD = regex.compile(r"[a-z]+")
 
 
 def english_type(question: str) -> str | None:
-    """By its first word, or `whom` anywhere; None for others, as "In what year …".
+    """Return the type by the first word, or `whom` anywhere; None for "In what year …".
 
     The labels of SQuAD-QT: the same for 99.8 % of its dev set, the rest being typing errors there.
     """
@@ -29,14 +29,14 @@ def english_type(question: str) -> str | None:
 
 
 def question_types(question: str, language: str, folder: str | None = None) -> frozenset[str]:
-    """The types that the question's first interrogative may ask for; empty if it has none.
+    """Return the types that the first interrogative may ask for; empty if there is none.
 
     Several where the language does not tell them apart (Spanish "qué": what, which). English goes
     by `english_type`, other languages by the interrogatives that stand with their exemplars.
     """
     if language == "eng":
-        found = english_type(question)
-        return frozenset([found]) if found else frozenset()
+        kind = english_type(question)
+        return frozenset([kind]) if kind else frozenset()
     known = find(language, folder)
     if known is None:
         return frozenset()

@@ -36,7 +36,7 @@ from .interrogatives import question_types
 
 Counts = NDArray[np.float64]
 
-BLEU_ORDERS, CHARACTERS, WORDS = 4, 6, 2
+BLEU_ORDERS, CHARACTER_ORDERS, WORD_ORDERS = 4, 6, 2
 """Longest n-grams of BLEU, and of chrF++ in characters and words."""
 _BETA = 2
 
@@ -46,7 +46,7 @@ NAMES = (
     *(
         f"chrf_{part}_{unit}{n}"
         for part in ("right", "all", "reference")
-        for unit, most in (("c", CHARACTERS), ("w", WORDS))
+        for unit, most in (("c", CHARACTER_ORDERS), ("w", WORD_ORDERS))
         for n in range(1, most + 1)
     ),
     *("records", "rouge", "meteor", "word_right", "word_known", "language_right"),
@@ -65,7 +65,7 @@ REPORTED = (
 
 _COLUMN = {name: i for i, name in enumerate(NAMES)}
 _BLEU = slice(0, 2 * BLEU_ORDERS + 2)
-_CHRF = slice(_BLEU.stop, _BLEU.stop + 3 * (CHARACTERS + WORDS))
+_CHRF = slice(_BLEU.stop, _BLEU.stop + 3 * (CHARACTER_ORDERS + WORD_ORDERS))
 _EDGE = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"  # what chrF++ takes for words of their own
 _NO_LANGUAGE = "zxx"
 _UNIT = regex.compile(r"[\p{L}\p{M}\p{N}]+")
@@ -73,33 +73,36 @@ _CHARACTER = regex.compile(r"\X")
 
 
 def counts(gold: Document, predicted: Document, folder: str | None) -> Counts:
-    """Statistics of one question, shape (len(NAMES),). folder: of one's own exemplars."""
+    """Compute the statistics of one question, shape (len(NAMES),).
+
+    folder: of one's own exemplars.
+    """
     row = np.zeros(len(NAMES))
-    reference, found = (one.texts["question"].surface for one in (gold, predicted))
+    reference, generated = (one.texts["question"].surface for one in (gold, predicted))
     language = gold.language
-    row[_BLEU] = bleu_counts(found, reference, language)
-    row[_CHRF] = chrf_counts(found, reference)
-    ours, theirs = units(found, language), units(reference, language)
+    row[_BLEU] = bleu_counts(generated, reference, language)
+    row[_CHRF] = chrf_counts(generated, reference)
+    ours, theirs = units(generated, language), units(reference, language)
     row[_COLUMN["records"]] = 1
     row[_COLUMN["rouge"]] = rouge_l(ours, theirs)
     row[_COLUMN["meteor"]] = meteor(ours, theirs, language)
     asked = question_types(reference, language, folder)
     row[_COLUMN["word_known"]] = bool(asked)
-    row[_COLUMN["word_right"]] = bool(asked & question_types(found, language, folder))
-    code, heard = identify(found), identify(reference)
+    row[_COLUMN["word_right"]] = bool(asked & question_types(generated, language, folder))
+    code, heard = identify(generated), identify(reference)
     known = language in identifiable()
     row[_COLUMN["language_known"]] = known
     row[_COLUMN["language_right"]] = (
         known and bool(code) and (alike(code, language) or code == heard)
     )
-    text = normal(found)
+    text = normal(generated)
     row[_COLUMN["copied"]] = bool(text) and text in normal(gold.text.surface)
     row[_COLUMN["filtered"]] = predicted.meta.get("note") in REASONS
     return row
 
 
 def metrics(sums: NDArray[np.float64]) -> dict[str, Counts]:
-    """Scores in percent from summed counts of shape (..., len(NAMES))."""
+    """Compute scores in percent from summed counts of shape (..., len(NAMES))."""
 
     def share(part: NDArray[Any], whole: str) -> Counts:
         total = sums[..., _COLUMN[whole]]
@@ -122,13 +125,21 @@ def metrics(sums: NDArray[np.float64]) -> dict[str, Counts]:
 # BLEU --------------------------------------------------------------------------------------------
 
 
-def bleu_counts(found: str, reference: str, language: str) -> list[float]:
-    score = _bleu(bleu_tokens(language)).sentence_score(found, [reference])
+def bleu_counts(generated: str, reference: str, language: str) -> list[float]:
+    """Compute sacrebleu's statistics of one question, 2 * BLEU_ORDERS + 2 numbers.
+
+    These are matching n-grams and all n-grams by order, then the lengths of the question and of
+    its reference in tokens.
+    """
+    score = _bleu(bleu_tokens(language)).sentence_score(generated, [reference])
     return [*score.counts, *score.totals, score.sys_len, score.ref_len]
 
 
 def bleu(sums: NDArray[np.float64]) -> Counts:
-    """sacrebleu's corpus BLEU with its exponential smoothing."""
+    """Compute sacrebleu's corpus BLEU with its exponential smoothing.
+
+    From 0 to 100, of summed `bleu_counts`, shape (..., 2 * BLEU_ORDERS + 2).
+    """
     n = BLEU_ORDERS
     right, every = sums[..., :n], sums[..., n : 2 * n]
     length, reference = sums[..., 2 * n], sums[..., 2 * n + 1]
@@ -142,13 +153,14 @@ def bleu(sums: NDArray[np.float64]) -> Counts:
 
 
 def bleu_tokens(language: str) -> str:
-    """sacrebleu's tokenizer for a language."""
-    if languages_chinese(language):
+    """Return the name of sacrebleu's tokenizer for a language."""
+    if is_chinese(language):
         return "zh"
     return "char" if language in SPACELESS else "13a"
 
 
-def languages_chinese(language: str) -> bool:
+def is_chinese(language: str) -> bool:
+    """Return whether sacrebleu's Chinese tokenizer is the one for a language."""
     return language in ("zho", "cmn", "yue")
 
 
@@ -162,11 +174,11 @@ def _sacrebleu() -> Any:
 
 
 def signatures(language: str) -> dict[str, str]:
-    """Metric → sacrebleu's signature for data in this language."""
+    """Return metric → sacrebleu's signature for data in this language."""
     module = _sacrebleu()
     known = {
         "bleu": module.BLEU(tokenize=bleu_tokens(language)),
-        "chrf": module.CHRF(word_order=WORDS),
+        "chrf": module.CHRF(word_order=WORD_ORDERS),
     }
     for metric in known.values():
         metric.corpus_score(["a"], [["a"]])  # it knows the number of references afterwards
@@ -176,12 +188,12 @@ def signatures(language: str) -> dict[str, str]:
 # chrF++ ------------------------------------------------------------------------------------------
 
 
-def chrf_counts(found: str, reference: str) -> list[float]:
-    """Matching n-grams, those found, those of the reference: characters, then words."""
+def chrf_counts(generated: str, reference: str) -> list[float]:
+    """Count matching n-grams, those generated, those of the reference: characters, then words."""
     right, every, wanted = [], [], []
     for ours, theirs, most in (
-        ("".join(found.split()), "".join(reference.split()), CHARACTERS),
-        (_chrf_words(found), _chrf_words(reference), WORDS),
+        ("".join(generated.split()), "".join(reference.split()), CHARACTER_ORDERS),
+        (_chrf_words(generated), _chrf_words(reference), WORD_ORDERS),
     ):
         for n in range(1, most + 1):
             a, b = _grams(ours, n), _grams(theirs, n)
@@ -192,8 +204,11 @@ def chrf_counts(found: str, reference: str) -> list[float]:
 
 
 def chrf(sums: NDArray[np.float64]) -> Counts:
-    """sacrebleu's corpus chrF++: mean precision and recall over the orders, then F2."""
-    n = CHARACTERS + WORDS
+    """Compute sacrebleu's corpus chrF++: mean precision and recall over the orders, then F2.
+
+    From 0 to 100, of summed `chrf_counts`, shape (..., 3 * orders).
+    """
+    n = CHARACTER_ORDERS + WORD_ORDERS
     right, every, wanted = sums[..., :n], sums[..., n : 2 * n], sums[..., 2 * n :]
     # Orders that one of the two sides is too short for do not count.
     counted = (every > 0) & (wanted > 0)
@@ -226,31 +241,35 @@ def _grams(units: Sequence[str], n: int) -> Counter[Any]:
 
 
 def units(text: str, language: str) -> list[str]:
-    """Lower-cased words; characters in languages without spaces."""
+    """Return lower-cased words; characters in languages without spaces."""
     words: list[str] = _UNIT.findall(text.casefold())
     if language in SPACELESS:
         return [unit for word in words for unit in _CHARACTER.findall(word)]
     return words
 
 
-def rouge_l(found: Sequence[str], reference: Sequence[str]) -> float:
-    """F1 of the longest common subsequence."""
-    if not found or not reference:
-        return float(found == reference)
+def rouge_l(generated: Sequence[str], reference: Sequence[str]) -> float:
+    """Compute F1 of the longest common subsequence, from 0 to 1 (Lin 2004)."""
+    if not generated or not reference:
+        return float(generated == reference)
     previous = [0] * (len(reference) + 1)
-    for one in found:
+    for one in generated:
         row = [0]
         for j, other in enumerate(reference, 1):
             row.append(previous[j - 1] + 1 if one == other else max(previous[j], row[-1]))
         previous = row
-    return 2 * previous[-1] / (len(found) + len(reference))
+    return 2 * previous[-1] / (len(generated) + len(reference))
 
 
-def meteor(found: Sequence[str], reference: Sequence[str], language: str) -> float:
+def meteor(generated: Sequence[str], reference: Sequence[str], language: str) -> float:
+    """Compute METEOR (Banerjee and Lavie 2005) of a question's words, from 0 to 1, by nltk.
+
+    Words match when they or their stems are the same; there are no synonyms.
+    """
     module = _package("nltk.translate.meteor_score", "nltk")
     stemmer = _stemmer(language)
     return float(
-        module.single_meteor_score(reference, found, stemmer=stemmer, wordnet=_NoSynonyms())
+        module.single_meteor_score(reference, generated, stemmer=stemmer, wordnet=_NoSynonyms())
     )
 
 
@@ -275,7 +294,7 @@ def _stemmer(language: str) -> Any:
 
 
 def identify(text: str) -> str:
-    """ISO 639-3 code of what the text is most like; empty where there is no letter to go by."""
+    """Return the ISO 639-3 code of what the text is most like; empty for a text without letters."""
     if not _UNIT.search(text):
         return ""
     return _identify(text)
@@ -287,18 +306,18 @@ def _identify(text: str) -> str:
     return "" if code == _NO_LANGUAGE else languages.code(code)
 
 
-def alike(found: str, language: str) -> bool:
-    """Whether text identified as `found` may be in `language`: Malay passes for Indonesian."""
+def alike(identified: str, language: str) -> bool:
+    """Return whether text identified so may be in `language`: Malay passes for Indonesian."""
     one, other = (
-        languages.macrolanguage(found) or found,
+        languages.macrolanguage(identified) or identified,
         languages.macrolanguage(language) or language,
     )
-    return languages.same(found, language) or one == other
+    return languages.same(identified, language) or one == other
 
 
 @lru_cache
 def identifiable() -> frozenset[str]:
-    """Languages that the identifier knows, in every code that they may have here."""
+    """Return the languages that the identifier knows, in every code that they may have here."""
     known = {languages.code(one) for one in _identifier().labels if one != _NO_LANGUAGE}
     return frozenset({*known, *(c for one in known for c in languages.individuals(one)
                                 if languages.same(c, one))})  # fmt: skip

@@ -20,7 +20,7 @@ from xlt.task import Labels
 
 
 class QuestionGenerator(Seq2Seq):
-    """A generator that is shown exemplars.
+    """Generates questions after exemplars of a type, which it chooses first.
 
     type_loss: weight of the classifier's loss, relative to that of a question's subwords.
     """
@@ -46,7 +46,7 @@ class QuestionGenerator(Seq2Seq):
         exemplar_input_ids: torch.Tensor | None = None,
         types: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        """As `Seq2Seq.forward`, and also
+        """Choose a type and generate, or return the loss: as `Seq2Seq.forward`, and also
 
         exemplar_input_ids: (records, types, length), with labels (records, 1, length).
         types:              (records,) gold types, or -100; with labels.
@@ -75,7 +75,7 @@ class QuestionGenerator(Seq2Seq):
         return {"loss": over_items(sums, labels, num_items_in_batch, weights)}
 
     def shown(self, input_ids: torch.Tensor, exemplars: torch.Tensor) -> torch.Tensor:
-        """The windows with exemplars (windows, length) after their first special subwords."""
+        """Put exemplars (windows, length) into the windows, after their first special subwords."""
         begin, rest = input_ids[:, : self.prefix], input_ids[:, self.prefix :]
         ids = torch.cat([begin, exemplars, rest], 1)
         # Both parts have padding of their own: all of it goes to the end.

@@ -8,7 +8,10 @@ from xlt.reader_options import JsonlOptions, ReaderOptions
 
 
 class AfriqaOptions(ReaderOptions):
-    """Of AfriQA's files, whose questions without an answer in the context are always left out."""
+    """Holds the options of AfriQA's files.
+
+    Their questions without an answer in the context are always left out.
+    """
 
     types: dict[str, str] = Field(
         default_factory=dict,
@@ -18,7 +21,7 @@ class AfriqaOptions(ReaderOptions):
 
 
 class QuestionOptions(AfriqaOptions):
-    """Of SQuAD's format."""
+    """Holds the options of SQuAD's format."""
 
     drop: bool = Field(
         default=False,
@@ -28,4 +31,4 @@ class QuestionOptions(AfriqaOptions):
 
 
 class QuestionLineOptions(QuestionOptions, JsonlOptions):
-    """Of one question a line."""
+    """Holds the options of files with one question a line."""

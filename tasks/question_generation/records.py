@@ -36,7 +36,7 @@ def make(
     where: object,
     types: Mapping[str, str] | None = None,
 ) -> Document:
-    """The document of a row with a context, a question and answers, in any of their usual forms.
+    """Make a document of a row with a context, a question and answers, in any usual form.
 
     locate:   finds the answers in the context; one for a file, as it counts what it moved.
     labelled: False where there may be no question yet.
@@ -92,7 +92,7 @@ def _text(row: Row, name: str, where: object) -> str:
 
 
 def to_row(document: Document) -> Row:
-    """The row that `make` makes an equal document of."""
+    """Return the row that `make` makes an equal document of."""
     answers = document.layer(Answers, "answers")
     return {
         "id": document.id,
@@ -110,7 +110,7 @@ def to_row(document: Document) -> Row:
 
 
 def note_of(document: Document) -> str:
-    """ "" for a person's question, "generated" for a model's, or why it should not be used."""
+    """Return "" for a person's question, "generated" for a model's, or why it is not to be used."""
     return str(document.meta.get("note", ""))
 
 
@@ -181,8 +181,9 @@ def _not_answers(why: str, where: object) -> XltError:
 def read_squad(
     path: Path, *, labelled: bool, types: Mapping[str, str] | None = None, drop: bool = False
 ) -> Iterator[Document]:
-    """Articles with paragraphs, or a plain list of paragraphs. Questions without an answer
-    (`is_impossible`) are none that can be generated: they are left out.
+    """Read articles with paragraphs, or a plain list of paragraphs.
+
+    Questions without an answer (`is_impossible`) cannot be generated: they are left out.
 
     drop: leave out what `make` refuses, instead of raising.
     """
@@ -270,6 +271,12 @@ def read_lines(
     types: Mapping[str, str] | None = None,
     drop: bool = False,
 ) -> Iterator[Document]:
+    """Read JSON Lines, a question each. Questions without an answer are left out, and so are, with
+    `labelled`, those that a filter has put aside.
+
+    columns: our field → the file's. types: as in `make`.
+    drop:    leave out what `make` refuses, instead of raising XltError.
+    """
     with SpanLocator(path, "answer", "context") as locate:
         for number, row in read_jsonl(path, required=("context", "answers"), columns=columns):
             if row.get("id") is None:
@@ -294,7 +301,7 @@ def _unanswerable(row: Row) -> bool:
 
 
 def write_squad(documents: Iterable[Document], stream: TextIO) -> None:
-    """SQuAD's JSON; what the filters have put aside stands under `filtered` in its paragraph."""
+    """Write SQuAD's JSON; what a filter put aside stands under `filtered` in its paragraph."""
     stream.write('{"version": "1.1", "data": [')
     for number, (title, some) in enumerate(_articles(map(to_row, documents))):
         paragraphs = [
@@ -337,5 +344,5 @@ def _paragraph(context: str, language: str, rows: list[Row]) -> Row:
 
 
 def write_lines(documents: Iterable[Document], stream: TextIO) -> None:
-    """JSON Lines, a row each."""
+    """Write JSON Lines, a row each."""
     write_jsonl(map(to_row, documents), stream)

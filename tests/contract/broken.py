@@ -152,8 +152,8 @@ class AnnotatesBeyondTheEnd(Broken):
 
 class KeepsAnEmptyTranslation(Broken):
     def project(self, document, pairs, settings):
-        found = project_layers(self, document, pairs, settings)
-        return Projection(document, found.outcomes)
+        projected = project_layers(self, document, pairs, settings)
+        return Projection(document, projected.outcomes)
 
 
 class WritesTwice(Broken):

@@ -156,7 +156,7 @@ def test_posteriors_are_those_of_the_model() -> None:
     (batch,) = data.batches
     size = len(data.first)
     table = np.append(rng.random(size), 0).astype(np.float32)
-    jump = rng.random(2 * hmm.WIDEST + 1).astype(np.float32)
+    jump = rng.random(2 * hmm.MAX_JUMP + 1).astype(np.float32)
     model = hmm.Direction(table, rng.random(3).astype(np.float32), jump)
     recipe = hmm.Recipe(null=0.3)
     found, _ = hmm.posteriors(batch, model, model, recipe)
@@ -172,11 +172,11 @@ def test_posteriors_are_those_of_the_model() -> None:
             for step, state in enumerate(states):
                 to = first if state is None and at is None else (at if state is None else state)
                 if at is None:
-                    begin = [jump[hmm.WIDEST + 1 + k] for k in (0, 1)]
+                    begin = [jump[hmm.MAX_JUMP + 1 + k] for k in (0, 1)]
                     move = begin[to] / sum(begin)
                     value *= move if state is not None or to == first else 0.0
                 elif state is not None:
-                    out = [jump[hmm.WIDEST + k - at] for k in (0, 1)]
+                    out = [jump[hmm.MAX_JUMP + k - at] for k in (0, 1)]
                     value *= out[state] / sum(out)
                 value *= (
                     0.3 * model.empty[target[step]]

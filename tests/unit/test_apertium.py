@@ -25,7 +25,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         )
         path.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-        monkeypatch.setattr(apertium, "_STARTING", 0.0)
+        monkeypatch.setattr(apertium, "_MAX_START_SECONDS", 0.0)
         apertium._version.cache_clear()
         return Apertium(ApertiumOptions(timeout=80.0))
 

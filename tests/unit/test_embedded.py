@@ -21,7 +21,7 @@ from xlt.model import embedded
 from xlt.model.backbone import Backbone
 from xlt.model.folder import fingerprint_folder
 from xlt.registry import EMBEDDED
-from xlt.runs.coverage import unknown_pieces, warnings
+from xlt.runs.coverage import unknown_subwords, warnings
 from xlt.runs.estimate import encoder_shape
 from xlt.runs.manifest import describe_encoder
 from xlt.runs.plan import plan
@@ -197,7 +197,7 @@ def test_a_language_that_it_has_never_seen(mini):
 
 def test_text_in_a_script_without_subwords(mini):
     unseen, script = told("chr", CHEROKEE)
-    share, scripts = unknown_pieces(CHEROKEE, Backbone("xlt-mini", Model()).tokenizer)
+    share, scripts = unknown_subwords(CHEROKEE, Backbone("xlt-mini", Model()).tokenizer)
     assert share > 0.3
     assert scripts == ["Cherokee"]
     assert f"{share:.1%} of its subwords are unknown" in unseen
@@ -300,7 +300,7 @@ def test_the_model_in_the_package_reads_its_languages():
             "。",
         ]
     )
-    share, _ = unknown_pieces(words, backbone.tokenizer)
+    share, _ = unknown_subwords(words, backbone.tokenizer)
     assert share < 0.05
     card = (embedded.FOLDER / "README.md").read_text(encoding="utf-8")
     assert "licen" in card.lower()

@@ -12,7 +12,15 @@ from small import make_world
 from xlt.config.load import load_config
 from xlt.errors import XltError
 from xlt.runs.train import train
-from xlt.typology.forecast import MOST, Observation, Prior, few_shots, fit, own_runs, prior_of
+from xlt.typology.forecast import (
+    MAX_EXAMPLES,
+    Observation,
+    Prior,
+    few_shots,
+    fit,
+    own_runs,
+    prior_of,
+)
 from xlt.typology.ranking import rank
 
 PRIOR = Prior(0.05, 0.03, 1.0, "ner")
@@ -107,9 +115,9 @@ def test_the_first_number_that_is_enough():
         assert n is not None
         assert found.at(n)[place] >= 60 > found.at(n - 1)[place]
     slow = fit(points(30, 3, *[0, 10, 100, 1000] * 5), PRIOR)
-    most = slow.at(MOST)[0]
-    assert slow.at(MOST - 1)[0] < most < 100
-    assert slow.needed(most)["expected"] == MOST == 1_000_000
+    most = slow.at(MAX_EXAMPLES)[0]
+    assert slow.at(MAX_EXAMPLES - 1)[0] < most < 100
+    assert slow.needed(most)["expected"] == MAX_EXAMPLES == 1_000_000
     assert slow.needed(most + 0.01)["expected"] is None
 
 
@@ -143,7 +151,7 @@ def test_how_many():
 
 
 def test_scores_stay_within_the_metric():
-    assert fit(points(90, 9, 0, 10), PRIOR).at(MOST)[2] == 100
+    assert fit(points(90, 9, 0, 10), PRIOR).at(MAX_EXAMPLES)[2] == 100
 
 
 def test_nothing_known():

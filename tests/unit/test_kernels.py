@@ -128,7 +128,7 @@ def test_the_system_is_solved_as_exactly_as_it_says(system):
 
 
 def test_too_few_steps_are_no_solution(system, monkeypatch):
-    monkeypatch.setattr(process, "STEPS", 3)
+    monkeypatch.setattr(process, "MAX_STEPS", 3)
     with pytest.raises(ArithmeticError, match="3 steps"):
         process._solve(*system)
 
@@ -136,7 +136,7 @@ def test_too_few_steps_are_no_solution(system, monkeypatch):
 def test_the_preconditioner_saves_steps(system, monkeypatch):
     """14 of them are enough with it, 38 without."""
     _, sources, targets, given, prior = system
-    monkeypatch.setattr(process, "STEPS", 20)
+    monkeypatch.setattr(process, "MAX_STEPS", 20)
     process._solve(np.random.default_rng(5).normal(size=(9, 30)), sources, targets, given, prior)
 
 
@@ -145,7 +145,7 @@ def test_many_targets_are_thinned_evenly():
     assert process.some_targets(matrix) == list(range(20))
     assert process.some_targets(matrix, 20) == list(range(20))
     assert process.some_targets(matrix, 3) == [0, 10, 19]
-    assert process.MOST_TARGETS == 250
+    assert process.MAX_TARGETS == 250
 
 
 # Scores ----------------------------------------------------------------------------------------

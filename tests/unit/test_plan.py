@@ -76,7 +76,7 @@ def test_everything_that_is_missing_is_listed(config):
     said = " ".join(f"{p['where']}: {p['what']}" for p in found["missing"])
     for words in ("en-dev.bio", "a.bio", "b.bio", "maskhaner", "(model.encoder)"):
         assert words in said
-    assert f"{config}:5 (data.eng.dev.0)" in said
+    assert f"{config}:5 (data.eng.dev)" in said
     assert len(found["missing"]) == 5
     assert all(p["fix"] for p in found["missing"])
     assert found["total"]["minutes"] is None

@@ -107,6 +107,22 @@ def test_mistakes_have_their_line(
     assert fix in str(problem.fix)
 
 
+@pytest.mark.parametrize(
+    ("reference", "key"),
+    [
+        ("{ref: a.bio, options: {scheme: IOB}}", "data.eng.train.options.scheme"),
+        ("{ref: a.bio, options: {shceme: IOB1}}", "data.eng.train.options.shceme"),
+        ("{ref: a.bio, scheme: IOB}", "data.eng.train.scheme"),
+        ("{ref: a.bio, format: xml}", "data.eng.train.format"),
+        ("- {ref: a.bio, options: {scheme: IOB}}", "data.eng.train.0.options.scheme"),
+        ("- {ref: a.bio}\n- {ref: b.bio, scheme: IOB}", "data.eng.train.1.scheme"),
+    ],
+)
+def test_the_key_is_shown_as_it_was_written(tmp_path: Path, reference: str, key: str) -> None:
+    (problem,) = problems(config(tmp_path, reference))
+    assert str(problem.where).endswith(f" ({key})")
+
+
 def test_options_of_an_unknown_task_are_not_what_is_wrong(tmp_path: Path) -> None:
     (problem,) = problems(config(tmp_path, "{ref: a.bio, any: 3}", task="nre"))
     assert "there is no task called 'nre'" in problem.what

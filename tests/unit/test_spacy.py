@@ -175,7 +175,7 @@ def test_component_is_usable_alone(model):
 def test_predict_draws_what_it_writes(model, tmp_path, monkeypatch):
     from xlt.runs import predict
 
-    monkeypatch.setattr(predict, "CHUNK", 2)
+    monkeypatch.setattr(predict, "MAX_SENTENCES_HELD", 2)
     (tmp_path / "in.txt").write_text("Budi tuku buku\nYa\nSri\n\nYa wis\nYa\n", encoding="utf-8")
     page, output = tmp_path / "page.html", tmp_path / "out.bio"
     done = predict.predict(

@@ -105,7 +105,7 @@ def encoder(tmp_path_factory):
 
 
 def test_neighbours_are_where_the_same_sentences_are(encoder, monkeypatch):
-    monkeypatch.setattr("xlt.typology.neighbours.NEAREST", 1)
+    monkeypatch.setattr("xlt.typology.neighbours.MAX_NEIGHBOURS", 1)
     found = Encoder(encoder).neighbours(ENGLISH, {"ind": INDONESIAN, "eng": ENGLISH})
     assert found["eng"] > 0.9  # all but the subwords that were left out to make both texts equal
 

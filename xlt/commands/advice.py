@@ -77,8 +77,8 @@ def _said(value: Any) -> str:
     return str(value["text"] if isinstance(value, dict) else value or "")
 
 
-def _pretraining(found: dict[str, str], name: str) -> str:
-    return f"{found['encoder']} in pretraining ({found['source']}): {name} {found['target']}"
+def _pretraining(seen: dict[str, str], name: str) -> str:
+    return f"{seen['encoder']} in pretraining ({seen['source']}): {name} {seen['target']}"
 
 
 def _evidence(matrices: list[dict[str, str]]) -> list[str]:
@@ -102,33 +102,33 @@ def _own(own: dict[str, Any] | None, target: str) -> list[str]:
     ]
 
 
-def _text(found: dict[str, Any]) -> list[str]:
-    measures = " and ".join(found["measures"])
-    model = f" of {found['encoder']}" if found["encoder"] else ""
-    lacking = found["without_text"]
+def _text(compared: dict[str, Any]) -> list[str]:
+    measures = " and ".join(compared["measures"])
+    model = f" of {compared['encoder']}" if compared["encoder"] else ""
+    lacking = compared["without_text"]
     return [
-        f"text: {measures}{model}, {found['sentences']} sentences of {found['file']} against "
-        f"text of {len(found['origins'])} languages",
+        f"text: {measures}{model}, {compared['sentences']} sentences of {compared['file']} against "
+        f"text of {len(compared['origins'])} languages",
         *([f"no text here of {', '.join(lacking)}: no term"] if lacking else []),
-        *(f"warning: {text}" for text in found["warnings"]),
+        *(f"warning: {text}" for text in compared["warnings"]),
     ]
 
 
-def _climb(found: dict[str, Any]) -> list[str]:
+def _climb(climbed: dict[str, Any]) -> list[str]:
     said = [
-        f"together (heuristic, after TOWER): {', '.join(found['sources'])}",
-        f"  the climb begins at {found['proxy']}, the nearest by syntax",
+        f"together (heuristic, after TOWER): {', '.join(climbed['sources'])}",
+        f"  the climb begins at {climbed['proxy']}, the nearest by syntax",
     ]
-    for added, worth, taken in found["steps"]:
+    for added, worth, taken in climbed["steps"]:
         shown = ", ".join(added[:8]) + (f" and {len(added) - 8} more" if len(added) > 8 else "")
         verdict = "taken in" if taken else "the climb ends"
-        said.append(f"  {shown}: {worth:+.1f} sd as sources for {found['proxy']}, {verdict}")
-    if found["imputed"]:
-        said.append(f"  nothing is recorded of the syntax of {', '.join(found['imputed'])}")
+        said.append(f"  {shown}: {worth:+.1f} sd as sources for {climbed['proxy']}, {verdict}")
+    if climbed["imputed"]:
+        said.append(f"  nothing is recorded of the syntax of {', '.join(climbed['imputed'])}")
     return said
 
 
-def _budget(found: dict[str, Any]) -> list[str]:
+def _budget(division: dict[str, Any]) -> list[str]:
     rows = tuple(
         (
             share["language"],
@@ -136,19 +136,19 @@ def _budget(found: dict[str, Any]) -> list[str]:
             share["card"] or "to be labelled or translated",
             "?" if share["available"] is None else f"{share['available']:,}",
         )
-        for share in found["shares"]
+        for share in division["shares"]
     )
     header = ("source", "examples", "from", "there are")
     return [
         "",
-        f"{found['examples']:,} training examples, evenly (several sources beat one; how they are "
-        "divided matters little: Budget-Xfer 2026, African NER and sentiment)",
+        f"{division['examples']:,} training examples, evenly (several sources beat one; how "
+        "they are divided matters little: Budget-Xfer 2026, African NER and sentiment)",
         Table(header, rows, frozenset((1, 3))).text(),
-        *([f"wrote {found['config']}"] if found["config"] else []),
+        *([f"wrote {division['config']}"] if division["config"] else []),
     ]
 
 
-def _few_shot(found: dict[str, Any]) -> list[str]:
+def _few_shot(forecast: dict[str, Any]) -> list[str]:
     rows = tuple(
         (
             f"{row['n']:,}",
@@ -156,18 +156,18 @@ def _few_shot(found: dict[str, Any]) -> list[str]:
             "[{:.0f}, {:.0f}]".format(*row["interval"]),
             ", ".join(f"{score:.1f}" for score in row["measured"]),
         )
-        for row in found["curve"]
+        for row in forecast["curve"]
     )
     said = [
         "",
-        f"with n labelled target examples: {found['a']:.1f} + {found['b']:.2f} · log(1 + n), "
-        f"fitted to {found['fitted_to']}",
+        f"with n labelled target examples: {forecast['a']:.1f} + {forecast['b']:.2f} · log(1 + n), "
+        f"fitted to {forecast['fitted_to']}",
         Table(("n", "expected", "80 %", "measured"), rows, frozenset(range(4))).text(),
-        f"how fast scores grow, before your runs: {found['prior']}",
+        f"how fast scores grow, before your runs: {forecast['prior']}",
     ]
-    for reach in found["reach"]:
+    for reach in forecast["reach"]:
         counts = {
-            name: f"more than {found['most']:,}" if n is None else f"{_about(n):,}"
+            name: f"more than {forecast['most']:,}" if n is None else f"{_about(n):,}"
             for name, n in reach["examples"].items()
         }
         said.append(
@@ -198,11 +198,11 @@ def _explanation(source: dict[str, Any], target: str) -> list[str]:
     ]
 
 
-def analysis(found: dict[str, Any]) -> list[str]:
+def analysis(analyses: dict[str, Any]) -> list[str]:
     """What `xlt analyse-typology` prints: name of a matrix → its effects and its regression."""
     header = ("alike in", "alike", "different", "unknown", "difference", "p")
     said = []
-    for name, about in found.items():
+    for name, about in analyses.items():
         rows = tuple(
             (
                 e["trait"],
@@ -217,8 +217,8 @@ def analysis(found: dict[str, Any]) -> list[str]:
     return said[:-1]
 
 
-def _regression(found: dict[str, Any] | None) -> list[str]:
-    if found is None:
+def _regression(regression: dict[str, Any] | None) -> list[str]:
+    if regression is None:
         return []
     rows = tuple(
         (
@@ -227,13 +227,14 @@ def _regression(found: dict[str, Any] | None) -> list[str]:
             f"{term['alone']:.1f}",
             f"{term['without']:.1f}",
         )
-        for term in found["terms"]
+        for term in regression["terms"]
     )
-    lacking = ", ".join(found["left_out"])
+    lacking = ", ".join(regression["left_out"])
     header = ("score by", "points a sd", "error alone", "error of the others")
     return [
-        f"regression over {found['pairs']} pairs: {found['explained']:.0%} of the variance; error "
-        f"on targets left out {found['error']:.1f}, of the mean {found['constant']:.1f}"
+        f"regression over {regression['pairs']} pairs: {regression['explained']:.0%} of the "
+        f"variance; error on targets left out {regression['error']:.1f}, "
+        f"of the mean {regression['constant']:.1f}"
         + (f"; known of too few pairs: {lacking}" if lacking else ""),
         Table(header, rows, frozenset(range(1, 4))).text(),
         "",

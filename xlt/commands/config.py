@@ -49,15 +49,15 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
         console.result(check(load_config(config, overrides or ())), _stages)
 
 
-def _stages(found: dict[str, Any]) -> Iterator[str]:
-    yield f"{found['config']} is valid"
-    for target, names in found["stages"].items():
+def _stages(checked: dict[str, Any]) -> Iterator[str]:
+    yield f"{checked['config']} is valid"
+    for target, names in checked["stages"].items():
         yield f"  {target}: {' → '.join(names)}"
 
 
-def _cells(found: dict[str, Any]) -> Iterator[str]:
-    yield f"{found['config']} is valid"
-    for cell, stages in found["cells"].items():
+def _cells(checked: dict[str, Any]) -> Iterator[str]:
+    yield f"{checked['config']} is valid"
+    for cell, stages in checked["cells"].items():
         yield f"  {cell}"
         for target, names in stages.items():
             yield f"    {target}: {' → '.join(names)}"

@@ -37,7 +37,7 @@ def list_(
     from xlt.data.inspection import list_cards
     from xlt.evaluation.report import Table
 
-    found = list_cards(task=task, language=language)
+    cards = list_cards(task=task, language=language)
     header = ("card", "task", "languages", "splits", "licence", "origin", "files here")
     rows = [
         (
@@ -49,10 +49,10 @@ def list_(
             card.origin,
             f"{card.available}/{card.files}",
         )
-        for card in found
+        for card in cards
     ]
     console.result(
-        [asdict(card) for card in found],
+        [asdict(card) for card in cards],
         lambda _: Table(header, tuple(rows)).text() if rows else "no such cards",
     )
 
@@ -62,16 +62,16 @@ def show(card: Card) -> None:
     """Show a card, and where its files are on this machine."""
     from xlt.data.inspection import show
 
-    found, splits = show(card)
+    data_card, splits = show(card)
     console.result(
-        {"card": found.model_dump(mode="json"), "splits": [_split(split) for split in splits]},
+        {"card": data_card.model_dump(mode="json"), "splits": [_split(split) for split in splits]},
         lambda _: [
-            f"{found.identifier}: {found.name}",
-            f"  task:     {found.task} ({found.format})",
-            f"  licence:  {found.licence}",
-            f"  origin:   {found.origin}",
-            f"  citation: {found.citation}",
-            *(f"  caveat:   {text}" for text in found.caveats),
+            f"{data_card.identifier}: {data_card.name}",
+            f"  task:     {data_card.task} ({data_card.format})",
+            f"  licence:  {data_card.licence}",
+            f"  origin:   {data_card.origin}",
+            f"  citation: {data_card.citation}",
+            *(f"  caveat:   {text}" for text in data_card.caveats),
             *(
                 f"  {split.language} {split.split}: {file.path or f'not here ({file.url})'}"
                 for split in splits
@@ -107,13 +107,13 @@ def get(card: Card, language: Languages = None, split: Splits = None) -> None:
     """Download a card's files into the cache; resumes, and verifies checksums."""
     from xlt.data.download import get
 
-    found = get(card, languages=language, splits=split, progress=_Progress())
+    files = get(card, languages=language, splits=split, progress=_Progress())
     console.result(
-        [asdict(file) for file in found],
+        [asdict(file) for file in files],
         lambda _: [
             f"{file.language} {file.split}: {file.path or 'has no publisher'} ({file.status}"
             f"{'' if file.verified or file.path is None else ', no checksum is known'})"
-            for file in found
+            for file in files
         ],
     )
 

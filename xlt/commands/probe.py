@@ -39,7 +39,7 @@ def probe(
     from xlt.runs.probe import probe
 
     console.log()
-    found = probe(
+    result = probe(
         model,
         suites,
         language=language,
@@ -50,7 +50,7 @@ def probe(
         options=read_options(option),
         batch_tokens=batch_tokens,
     )
-    console.result(found, lambda _: _table(found))
+    console.result(result, lambda _: _table(result))
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -60,14 +60,14 @@ def _pair(text: str) -> tuple[str, str]:
     return ours, theirs
 
 
-def _table(found: dict[str, Any]) -> list[str]:
+def _table(result: dict[str, Any]) -> list[str]:
     from xlt.evaluation.report import Table, score_cell
 
-    metric = found["metrics"][0]
-    controls = list(dict.fromkeys(name for row in found["rows"] for name in row["controls"]))
-    labels = list(dict.fromkeys(label for row in found["rows"] for label in row["balance"]))
+    metric = result["metrics"][0]
+    controls = list(dict.fromkeys(name for row in result["rows"] for name in row["controls"]))
+    labels = list(dict.fromkeys(label for row in result["rows"] for label in row["balance"]))
     rows = []
-    for row in found["rows"]:
+    for row in result["rows"]:
         shares = "/".join(f"{100 * row['balance'].get(label, 0):.0f}" for label in labels)
         of_controls = [row["controls"].get(name) for name in controls]
         against = row["against"]
@@ -82,11 +82,11 @@ def _table(found: dict[str, Any]) -> list[str]:
             )
         )
     header = ("group", "records", "balance", metric, *controls)
-    seeds = f"means of {found['seeds']} seeds, " if found["seeds"] > 1 else ""
+    seeds = f"means of {result['seeds']} seeds, " if result["seeds"] > 1 else ""
     return [
         Table(header, tuple(rows), frozenset(range(1, len(header)))).text(),
         *([f"balance: % of {'/'.join(labels)}"] if labels else []),
         f"{seeds}95 % intervals over records; * better than every control",
-        *(f"note: {data}: {text}" for data, texts in found["caveats"].items() for text in texts),
-        *(f"warning: {data}: {t}" for data, told in found["warnings"].items() for t in told),
+        *(f"note: {data}: {text}" for data, texts in result["caveats"].items() for text in texts),
+        *(f"warning: {data}: {t}" for data, told in result["warnings"].items() for t in told),
     ]

@@ -58,8 +58,8 @@ def project(
                 fix="in a config it stands beside `ref:` of the data, e.g. {ref: a.bio, "
                 "scheme: IOB1}",
             )
-        found = runs.project_config(load_config(Path(paths[0]), settings), examples=examples)
-        console.result(found, _reports)
+        reports = runs.project_config(load_config(Path(paths[0]), settings), examples=examples)
+        console.result(reports, _reports)
         return
     missing = [n for n, v in {"--task": task, "--from": source, "--to": target}.items() if not v]
     if missing or len(paths) != 2:
@@ -92,11 +92,11 @@ def _usage(what: str) -> XltError:
     )
 
 
-def _reports(found: list[dict[str, Any]]) -> list[str]:
+def _reports(reports: list[dict[str, Any]]) -> list[str]:
     from xlt.projection.report import lines
 
     shown: list[str] = []
-    for report in found:
+    for report in reports:
         shown += [f"{report['from']} → {report['to']}: {report['output']}", *lines(report)]
         if report["html"]:
             shown.append(f"examples: {report['html']}")

@@ -22,7 +22,7 @@ class _ListByDefault(typer.core.TyperGroup):
 app = typer.Typer(
     cls=_ListByDefault,
     rich_markup_mode=None,
-    help="StageResult and unfinished runs; `xlt runs [FOLDER]` lists them.",
+    help="Finished and unfinished runs; `xlt runs [FOLDER]` lists them.",
 )
 
 Root = Annotated[Path, typer.Argument(help="The folder of runs.")]
@@ -33,7 +33,7 @@ def list_(root: Root = Path("runs")) -> None:
     """List the runs in a folder and how they stand."""
     from xlt.runs.listing import list_runs
 
-    console.result(list_runs(root), lambda found: _runs(found) if found else f"no runs in {root}")
+    console.result(list_runs(root), lambda runs: _runs(runs) if runs else f"no runs in {root}")
 
 
 @app.command()
@@ -48,11 +48,11 @@ def regret(root: Root = Path("runs")) -> None:
     console.result(regret(root), _regret)
 
 
-def _runs(found: list[dict[str, Any]]) -> str:
+def _runs(runs: list[dict[str, Any]]) -> str:
     from xlt.evaluation.report import Table
 
     rows = []
-    for run in found:
+    for run in runs:
         scores = [
             f"{s['target']} {s['split']} {s['metric']} {s['mean']:.1f}"
             + (f" ± {s['sd']:.1f}" if s["sd"] is not None else "")
@@ -65,12 +65,12 @@ def _runs(found: list[dict[str, Any]]) -> str:
     return Table(("run", "state", "started", "strategy", "scores"), tuple(rows)).text()
 
 
-def _regret(found: dict[str, Any]) -> list[str]:
+def _regret(regrets: dict[str, Any]) -> list[str]:
     from xlt.evaluation.report import Table
 
     header = ("predicted", "source", "expected", "80 %", "measured", "place", "run")
     lines = []
-    for target in found["targets"]:
+    for target in regrets["targets"]:
         rows = []
         for row in target["sources"]:
             interval, sd = row["interval"], row["sd"]
@@ -93,10 +93,10 @@ def _regret(found: dict[str, Any]) -> list[str]:
             *(["note: these runs trained differently"] if target["settings_differ"] else []),
             "",
         ]
-    if found["compared"] > 1:
-        lines.append(f"mean regret of {found['compared']} targets: {found['mean_regret']:.1f}")
-    if found["left_out"]:
-        lines.append(f"no transfer from one source alone: {', '.join(found['left_out'])}")
+    if regrets["compared"] > 1:
+        lines.append(f"mean regret of {regrets['compared']} targets: {regrets['mean_regret']:.1f}")
+    if regrets["left_out"]:
+        lines.append(f"no transfer from one source alone: {', '.join(regrets['left_out'])}")
     return lines
 
 

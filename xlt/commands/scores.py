@@ -70,7 +70,7 @@ def list_() -> None:
     from xlt.evaluation.report import Table
     from xlt.typology.own_scores import folder, stored
 
-    found = stored()
+    scores_by_name = stored()
     rows = tuple(
         (
             name,
@@ -81,11 +81,11 @@ def list_() -> None:
             " ".join(sorted({row.source for row in scores})),
             " ".join(sorted({row.target for row in scores})),
         )
-        for name, scores in found.items()
+        for name, scores in scores_by_name.items()
     )
     header = ("name", "task", "metric", "encoder", "scores", "sources", "targets")
     console.result(
-        {name: [row._asdict() for row in scores] for name, scores in found.items()},
+        {name: [row._asdict() for row in scores] for name, scores in scores_by_name.items()},
         lambda _: Table(header, rows, frozenset((4,))).text() if rows else f"none in {folder()}",
     )
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from xlt.typology.ranking import Ranking
 
 
-SOURCES = 3
-"""Of a budget, where --count does not say how many."""
+DEFAULT_SOURCES = 3
+"""Sources that a budget is divided over where --count does not say how many."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -104,45 +104,47 @@ def predict_source(
         named = [code for code in held if not languages.same(code, target)]
     candidates = None if named is None else [text.strip() for text in named if text.strip()]
     names = measured_as(task)
-    found = rank(target, candidates, task=task, measured_as=names, encoder=encoder, own_scores=own)
+    ranking = rank(
+        target, candidates, task=task, measured_as=names, encoder=encoder, own_scores=own
+    )
     about_text = None
     if text is not None:
         from xlt.typology.text import apply
 
         cards = [name.strip() for name in (available or "").split(",") if name.strip()]
-        found, about_text = apply(
-            found, text, encoder=encoder, named=cards, files=source_text or ()
+        ranking, about_text = apply(
+            ranking, text, encoder=encoder, named=cards, files=source_text or ()
         )
     elif source_text:
         raise XltError("--source-text is compared with the target's", fix="give --text, too")
-    result = as_dict(found, top) | ({"text": about_text} if about_text else {})
+    result = as_dict(ranking, top) | ({"text": about_text} if about_text else {})
     add_pretraining(result, encoder)
     if held:
         for source in (*result["sources"], *result["references"].values()):
             source["data"] = holdings.describe(held, source["language"])
-        result["notes"] += holdings.note(held, found.sources[0].language, found.sources[0].name)
+        result["notes"] += holdings.note(held, ranking.sources[0].language, ranking.sources[0].name)
     if count is not None or budget is not None:
-        result |= _together(found, names, count or SOURCES, set_by, encoder, own)
+        result |= _together(ranking, names, count or DEFAULT_SOURCES, set_by, encoder, own)
     if budget is not None:
         result["budget"] = _divided(
-            budget, task, found.target, result["set"], available, write, encoder
+            budget, task, ranking.target, result["set"], available, write, encoder
         )
     elif write is not None:
         raise XltError("--write writes the division of a budget", fix="give --budget, too")
     if via:
         # The first step starts where data are plenty: English, or else what was named.
-        plenty = ["eng"] if candidates is None else [s.language for s in found.sources]
+        plenty = ["eng"] if candidates is None else [s.language for s in ranking.sources]
         result["chains"] = [
-            asdict(chain) for chain in chains(found, plenty, measured_as=names, encoder=encoder)
+            asdict(chain) for chain in chains(ranking, plenty, measured_as=names, encoder=encoder)
         ]
     if map_ is not None:
         from xlt.typology.map import write_map
 
-        result["map"] = write_map(found, map_)
+        result["map"] = write_map(ranking, map_)
     if few_shot or reach is not None:
         from xlt.typology.forecast import few_shots
 
-        result["few_shot"] = few_shots(found, names, runs, encoder, reach)
+        result["few_shot"] = few_shots(ranking, names, runs, encoder, reach)
     console.result(result, lambda _: lines(result, explain))
 
 
@@ -165,21 +167,21 @@ def analyse_typology(
     from xlt.typology.regression import regress
 
     more = None if traits is None else read_traits(traits)
-    found = {}
+    analyses = {}
     for scores in read(matrix):
         regression = regress(scores)
-        found[f"{scores.name} {scores.task}".strip()] = {
+        analyses[f"{scores.name} {scores.task}".strip()] = {
             "alike": [asdict(effect) for effect in analyse(scores, permutations, seed, more)],
             "regression": None if regression is None else asdict(regression),
         }
-    console.result(found, analysis)
+    console.result(analyses, analysis)
 
 
 def _cards(names: list[str]) -> list[str]:
     """The cards called so, or beginning so (`ud`: all of UD)."""
     from xlt.registry import data_cards
 
-    found: dict[str, None] = {}
+    cards: dict[str, None] = {}
     known = data_cards()
     for name in (text.strip() for text in names if text.strip()):
         matching = [card for card in known if card == name or card.startswith(f"{name}-")]
@@ -189,12 +191,17 @@ def _cards(names: list[str]) -> list[str]:
                 where="--available",
                 fix=choose(name, {card.partition("-")[0] for card in known}),
             )
-        found |= dict.fromkeys(matching)
-    return list(found)
+        cards |= dict.fromkeys(matching)
+    return list(cards)
 
 
 def _together(
-    found: Ranking, names: tuple[str, ...], count: int, set_by: str, encoder: str | None, own: bool
+    ranking: Ranking,
+    names: tuple[str, ...],
+    count: int,
+    set_by: str,
+    encoder: str | None,
+    own: bool,
 ) -> dict[str, Any]:
     """A set of sources, and how a climb came by it."""
     from dataclasses import asdict
@@ -204,7 +211,7 @@ def _together(
     from xlt.typology.tower import climb
 
     if set_by == "greedy":
-        return {"set": choose_set(found, count)}
+        return {"set": choose_set(ranking, count)}
     if set_by != "tower":
         raise XltError(
             f"there is no way to choose a set called {set_by!r}",
@@ -212,12 +219,12 @@ def _together(
             fix=choose(set_by, ("greedy", "tower")),
         )
     climbed = climb(
-        found.target,
-        [source.language for source in found.sources],
+        ranking.target,
+        [source.language for source in ranking.sources],
         lambda target, codes: rank(
             target,
             codes,
-            task=found.task,
+            task=ranking.task,
             measured_as=names,
             encoder=encoder,
             own_scores=own,

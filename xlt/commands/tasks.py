@@ -14,14 +14,14 @@ def tasks() -> list[dict[str, Any]]:
     from xlt.config.editor import summary
     from xlt.errors import XltError
 
-    found = []
+    listed = []
     for name in registry.tasks.names():
         try:
             task = registry.tasks.get(name)
         except XltError as error:
-            found.append({"name": name, "metrics": [], "formats": [], "what": error.what})
+            listed.append({"name": name, "metrics": [], "formats": [], "what": error.what})
             continue
-        found.append(
+        listed.append(
             {
                 "name": name,
                 "metrics": list(task.metrics_reported),
@@ -30,4 +30,4 @@ def tasks() -> list[dict[str, Any]]:
                 "options": task.Options.model_json_schema()["properties"],
             }
         )
-    return found
+    return listed

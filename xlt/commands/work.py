@@ -27,9 +27,9 @@ def plan(config: ConfigFile, overrides: Overrides = None) -> None:
     from xlt.config.load import load_config
     from xlt.runs.plan import plan
 
-    found = plan(load_config(config, overrides or ()))
-    console.result(found, _plan)
-    if found["missing"]:
+    planned = plan(load_config(config, overrides or ()))
+    console.result(planned, _plan)
+    if planned["missing"]:
         raise typer.Exit(2)
 
 
@@ -66,7 +66,7 @@ def evaluate(
     """Score a trained model on labelled data."""
     from xlt.runs.evaluate import evaluate
 
-    found = evaluate(
+    evaluation = evaluate(
         model,
         data,
         language=language,
@@ -75,7 +75,7 @@ def evaluate(
         options=read_options(option),
         batch_tokens=batch_tokens,
     )
-    console.result(found, lambda _: _evaluation(found))
+    console.result(evaluation, lambda _: _evaluation(evaluation))
 
 
 def predict(
@@ -99,7 +99,7 @@ def predict(
     from xlt.runs.predict import predict
 
     console.log()
-    found = predict(
+    summary = predict(
         model,
         source,
         output,
@@ -112,7 +112,7 @@ def predict(
         quiet=console.quiet,
     )
     if output != "-":  # standard output belongs to the predictions
-        console.result(found, lambda _: f"{found['records']} sentences → {found['output']}")
+        console.result(summary, lambda _: f"{summary['records']} sentences → {summary['output']}")
 
 
 def compare(
@@ -125,13 +125,13 @@ def compare(
     from xlt.evaluation.report import comparison_table
     from xlt.runs.compare import compare
 
-    found = compare(a, b, resamples=resamples, seed=seed)
+    comparison = compare(a, b, resamples=resamples, seed=seed)
     console.result(
-        found,
+        comparison,
         lambda _: [
-            f"A = {found['a']}, B = {found['b']}",
-            comparison_table(found["rows"]).text(),
-            *(f"not compared, the records differ: {data}" for data in found["differing"]),
+            f"A = {comparison['a']}, B = {comparison['b']}",
+            comparison_table(comparison["rows"]).text(),
+            *(f"not compared, the records differ: {data}" for data in comparison["differing"]),
         ],
     )
 
@@ -143,7 +143,7 @@ def tasks() -> None:
     console.result(tasks(), _tasks)
 
 
-def _plan(found: dict[str, Any]) -> list[str]:
+def _plan(planned: dict[str, Any]) -> list[str]:
     from xlt.evaluation.report import Table
 
     stages = [
@@ -157,11 +157,11 @@ def _plan(found: dict[str, Any]) -> list[str]:
             _minutes(stage["minutes"]),
             _number(stage["memory_gib"], ".1f"),
         )
-        for stage in found["stages"]
+        for stage in planned["stages"]
     ]
     data = [
         (row["language"], row["split"], _number(row["records"]), _number(row["words"]))
-        for row in found["data"]
+        for row in planned["data"]
     ]
     header = ("stage", "after", "targets", "train", "selected on", "steps", "time", "GiB")
     return [
@@ -169,16 +169,16 @@ def _plan(found: dict[str, Any]) -> list[str]:
         "",
         Table(("language", "split", "records", "words"), tuple(data), frozenset((2, 3))).text(),
         "",
-        *_totals(found),
-        *(f"{target}: predicted {how}" for target, how in found["predictions"].items()),
-        *(f"warning: {'; '.join(told)}" for told in found["warnings"].values()),
-        *(["", f"missing ({len(found['missing'])}):"] if found["missing"] else []),
-        *(f"  {p['where']}: {p['what']}\n    fix: {p['fix']}" for p in found["missing"]),
+        *_totals(planned),
+        *(f"{target}: predicted {how}" for target, how in planned["predictions"].items()),
+        *(f"warning: {'; '.join(told)}" for told in planned["warnings"].values()),
+        *(["", f"missing ({len(planned['missing'])}):"] if planned["missing"] else []),
+        *(f"  {p['where']}: {p['what']}\n    fix: {p['fix']}" for p in planned["missing"]),
     ]
 
 
-def _totals(found: dict[str, Any]) -> list[str]:
-    encoder, machine, total = found["encoder"], found["machine"], found["total"]
+def _totals(planned: dict[str, Any]) -> list[str]:
+    encoder, machine, total = planned["encoder"], planned["machine"], planned["total"]
     if encoder["parameters"] is None:
         lines = [f"encoder: {encoder['id']}, of unknown size"]
     else:
@@ -194,7 +194,7 @@ def _totals(found: dict[str, Any]) -> list[str]:
         )
     if total["minutes"] is None:
         return [*lines, "estimate: unknown, because something is missing"]
-    seeds = len(found["seeds"])
+    seeds = len(planned["seeds"])
     return [
         *lines,
         f"estimate: {_minutes(total['minutes'])} for {seeds} seed{'s' if seeds > 1 else ''} of "
@@ -220,26 +220,26 @@ def _result(result: dict[str, Any]) -> list[str]:
     return [score_table(result["summary"], result["languages"], result["metrics"]).text()]
 
 
-def _evaluation(found: dict[str, Any]) -> list[str]:
+def _evaluation(evaluation: dict[str, Any]) -> list[str]:
     from xlt.evaluation.report import Table
 
     rows = [
-        (name, f"{value:.2f}", "[{:.2f}, {:.2f}]".format(*found["interval"][name]))
-        for name, value in found["metrics"].items()
+        (name, f"{value:.2f}", "[{:.2f}, {:.2f}]".format(*evaluation["interval"][name]))
+        for name, value in evaluation["metrics"].items()
     ]
-    subwords = found["pieces"]
+    subwords = evaluation["pieces"]
     return [
         Table(("metric", "score", "95 % interval"), tuple(rows), frozenset((1, 2))).text(),
-        f"{found['records']} records of {found['data']}; "
+        f"{evaluation['records']} records of {evaluation['data']}; "
         f"{subwords['fertility']:.2f} subwords a word, "
         f"{subwords['unknown_pieces']:.2%} unknown, {subwords['truncated_words']} words truncated",
-        *(f"note: {caveat}" for caveat in found["caveats"]),
+        *(f"note: {caveat}" for caveat in evaluation["caveats"]),
         *(f"warning: {text}" for text in subwords["warnings"]),
     ]
 
 
-def _tasks(found: list[dict[str, Any]]) -> str:
+def _tasks(listed: list[dict[str, Any]]) -> str:
     from xlt.evaluation.report import Table
 
-    rows = [(t["name"], " ".join(t["metrics"]), " ".join(t["formats"]), t["what"]) for t in found]
+    rows = [(t["name"], " ".join(t["metrics"]), " ".join(t["formats"]), t["what"]) for t in listed]
     return Table(("task", "metrics", "formats", "what"), tuple(rows)).text()

@@ -46,10 +46,14 @@ class LoadedConfig:
     sources: Node
 
     def where(self, key: str) -> str:
-        """``file.yaml:7 (training.epochs)`` for a dotted key; the nearest parent's line."""
+        """``file.yaml:7 (training.epochs)`` for a dotted key; the nearest parent's line.
+
+        The key is shown as it was written: ``data.eng.train.0`` is ``data.eng.train`` where the
+        only reference stands without a list.
+        """
         path = tuple(int(part) if part.isdigit() else part for part in key.split("."))
         node, _, _ = self.sources.find(path)
-        return node.at.of(key)
+        return node.at.of(self.sources.as_written(path))
 
     def locate(self, error: XltError) -> XltError:
         """The same error with file and line, where `error.where` is a key of the config."""
@@ -214,7 +218,7 @@ def _report(
     normaliser: Normaliser,
     problems: Problems,
 ) -> None:
-    found = []
+    invalid = []
     for detail in error.errors(include_url=False):
         path = (*prefix, *detail["loc"])
         node, reached, shown = root.find(path)
@@ -228,8 +232,8 @@ def _report(
                 node.at, shown, f"the {kind} {missing!r} is missing", f"add `{missing}:` here"
             )
         elif detail["type"] != "extra_forbidden":
-            found.append((reached, shown, node, detail))
-    for (reached, shown), group in groupby(found, key=lambda item: (item[0], item[1])):
+            invalid.append((reached, shown, node, detail))
+    for (reached, shown), group in groupby(invalid, key=lambda item: (item[0], item[1])):
         members = list(group)
         what, fix = explain([member[3] for member in members], normaliser.fields.get(reached))
         problems.add(members[0][2].at, shown, what, fix)

@@ -205,14 +205,14 @@ def _suits(member: Any, value: Any) -> bool:
 
 
 def _homes(model: type[BaseModel], prefix: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    homes: dict[str, str] = {}
     for name, field in model.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found |= _homes(kind, f"{prefix}{name}.")
+            homes |= _homes(kind, f"{prefix}{name}.")
         elif prefix:
-            found[name] = prefix + name
-    return found
+            homes[name] = prefix + name
+    return homes
 
 
 # `epochs` at the top level belongs to `training`.

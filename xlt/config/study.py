@@ -93,14 +93,14 @@ def outline(path: Path) -> tuple[dict[str, Node], str]:
     """Cell → the layer over the rest of the file that makes it; and the baseline's name."""
     layers = _layers(path)
     root = reduce(merge, layers)
-    found = layers[-1].get(KEY)
-    if found is None:
+    stated = layers[-1].get(KEY)
+    if stated is None:
         raise XltError(
             f"the key {KEY!r} is missing",
             where=path,
             fix="add `study: {cells: {name: {...}}}`; a single run is started by `xlt train`",
         )
-    study = _mapping(found, KEY)
+    study = _mapping(stated, KEY)
     for key, node in study.items():
         if key not in Outline.model_fields:
             raise XltError(
@@ -110,7 +110,7 @@ def outline(path: Path) -> tuple[dict[str, Node], str]:
             )
     base = root.get("name")
     title = str(base.value) if base is not None else path.stem
-    cells = _combined(study.get("cells"), study.get("matrix"), found, title)
+    cells = _combined(study.get("cells"), study.get("matrix"), stated, title)
     chosen = study.get("baseline")
     baseline = next(iter(cells)) if chosen is None else str(chosen.value)
     if baseline not in cells:
@@ -135,7 +135,7 @@ def _combined(cells: Node | None, matrix: Node | None, study: Node, title: str) 
                 fix=f"write `{key}: [..., ...]`",
             )
         axes.append([(_label(value), _nested(key, value)) for value in values.value])
-    found = {}
+    layers = {}
     for name, over in named.items():
         if name and not _NAME.fullmatch(name):
             raise XltError(
@@ -149,12 +149,12 @@ def _combined(cells: Node | None, matrix: Node | None, study: Node, title: str) 
             over_all = Node({}, over.at) if over.value is None else over
             layer = reduce(merge, (value for _, value in combination), over_all)
             folder = Node(f"{title}-{cell}".replace("+", "_"), study.at)
-            found[cell] = merge(layer, Node({"name": folder}, study.at))
-    if not any(found):
+            layers[cell] = merge(layer, Node({"name": folder}, study.at))
+    if not any(layers):
         raise XltError(
             "a study needs cells or a matrix", where=study.at.of(KEY), fix="say what differs"
         )
-    return found
+    return layers
 
 
 def _mapping(node: Node, shown: str) -> dict[str, Node]:

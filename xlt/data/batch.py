@@ -43,7 +43,9 @@ def prediction_batches(lengths: Sequence[int], budget: int) -> list[NDArray[np.i
         if end < len(order):
             longest, following = int(sizes[order[start]]), int(sizes[order[end]])
             fits = (end + 1 - start) * longest <= budget
-            uneven = following < _EVEN * longest and (end - start) * longest >= _BUSY
+            uneven = (
+                following < _MIN_LENGTH_SHARE * longest and (end - start) * longest >= _MIN_BUSY
+            )
             if fits and not uneven:
                 continue
         batches.append(order[start:end])
@@ -51,7 +53,8 @@ def prediction_batches(lengths: Sequence[int], budget: int) -> list[NDArray[np.i
     return batches if len(order) else []
 
 
-_EVEN, _BUSY = 0.85, 512
+# A batch of so many subwords, padding included, takes no row below this share of its longest.
+_MIN_LENGTH_SHARE, _MIN_BUSY = 0.85, 512
 
 
 def epoch_batches(

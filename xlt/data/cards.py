@@ -140,14 +140,14 @@ class Card(Section):
 
     def language(self, text: str, *, where: object = None) -> str:
         """The card's own code for a language (``swa`` for ``swh``). Raises XltError."""
-        found = languages.match(text, self.languages)
-        if found is None:
+        code = languages.match(text, self.languages)
+        if code is None:
             raise XltError(
                 f"the card {self.identifier} has no {languages.name(text)} ({text})",
                 where=where,
                 fix=f"it has {', '.join(self.languages)}",
             )
-        return found
+        return code
 
     def split(self, language: str, name: str, *, where: object = None) -> Split:
         """The content of a split. Raises XltError that lists the splits there are."""
@@ -250,7 +250,7 @@ def _read(path: Path) -> Card:
 def _report(error: ValidationError, root: Node) -> None:
     problems = Problems()
     for detail in error.errors(include_url=False):
-        node, found, shown = root.find(detail["loc"])
+        node, keys, shown = root.find(detail["loc"])
         name = str(detail["loc"][-1]) if detail["loc"] else ""
         if detail["type"] == "missing":
             problems.add(node.at, shown, f"the key {name!r} is missing", f"add `{name}:`")
@@ -259,7 +259,7 @@ def _report(error: ValidationError, root: Node) -> None:
             problems.add(node.at, shown, f"unknown key {name!r}", choose(name, home.model_fields))
         else:
             what, fix = explain([detail], None)
-            known = _section(found[:-1]).model_fields.get(str(found[-1])) if found else None
+            known = _section(keys[:-1]).model_fields.get(str(keys[-1])) if keys else None
             if known is not None and known.description:
                 fix = known.description
             elif fix.startswith("see `xlt config"):

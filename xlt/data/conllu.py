@@ -144,7 +144,7 @@ def read_conllu(
     name = label(source)
     rows: list[tuple[int, str]] = []
     comments: list[str] = []
-    start = found = 0
+    start = n_sentences = 0
 
     def finish() -> Sentence | None:
         try:
@@ -167,15 +167,15 @@ def read_conllu(
             else:
                 rows.append((number, line))
         elif rows or comments:
-            found += 1
+            n_sentences += 1
             if sentence := finish():
                 yield sentence
             rows, comments = [], []
     if rows or comments:
-        found += 1
+        n_sentences += 1
         if sentence := finish():
             yield sentence
-    if not found:
+    if not n_sentences:
         raise XltError("there is no sentence in it", where=name, fix="check where it came from")
 
 
@@ -355,15 +355,15 @@ def _numbers(name: str, number: int, identifier: str, separator: str) -> tuple[i
     return int(first), int(last)
 
 
-def _columns_error(name: str, number: int, line: str, found: int) -> XltError:
+def _columns_error(name: str, number: int, line: str, n_columns: int) -> XltError:
     if line.startswith("#"):
         return _error(
             name, number, "a comment within a sentence", "comments stand before the first word"
         )
     fix = "the columns are " + " ".join(COLUMNS) + ", separated by one tab"
-    if found == 1 and len(line.split()) == 10:
+    if n_columns == 1 and len(line.split()) == 10:
         fix = "separate the columns by tabs, not spaces"
-    return _error(name, number, f"{found} columns where CoNLL-U has 10", fix)
+    return _error(name, number, f"{n_columns} columns where CoNLL-U has 10", fix)
 
 
 def _error(name: str, number: int, what: str, fix: str) -> XltError:

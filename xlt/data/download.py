@@ -24,8 +24,9 @@ from xlt.errors import XltError
 Progress = Callable[[str, int, int | None], None]
 """Called with the file's name, the bytes there are, and the bytes there will be, if known."""
 
-ATTEMPTS = 4
+MAX_ATTEMPTS = 4
 TIMEOUT = 30.0
+"""Seconds without a byte after which an attempt has failed."""
 PAUSE = 1.0
 """Seconds before the second attempt; doubled for each further one."""
 
@@ -124,16 +125,16 @@ def _wrong(file: cards.File, path: Path) -> str | None:
     size = path.stat().st_size
     if file.size is not None and size != file.size:
         return f"wrong size: {size} bytes instead of {file.size}"
-    if file.sha256 is not None and (found := sha256(path)) != file.sha256:
-        return f"wrong checksum: SHA-256 {found[:16]}… instead of {file.sha256[:16]}…"
-    if file.git_blob_sha1 is not None and (found := git_blob_sha1(path)) != file.git_blob_sha1:
-        return f"wrong checksum: git blob {found[:16]}… instead of {file.git_blob_sha1[:16]}…"
+    if file.sha256 is not None and (digest := sha256(path)) != file.sha256:
+        return f"wrong checksum: SHA-256 {digest[:16]}… instead of {file.sha256[:16]}…"
+    if file.git_blob_sha1 is not None and (digest := git_blob_sha1(path)) != file.git_blob_sha1:
+        return f"wrong checksum: git blob {digest[:16]}… instead of {file.git_blob_sha1[:16]}…"
     return None
 
 
 def _transfer(url: str, part: Path, size: int | None, progress: Progress | None) -> None:
     """Fill `part`, continuing what is there; try again after passing failures."""
-    for attempt in range(1, ATTEMPTS + 1):
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
             _attempt(url, part, size, progress)
             return
@@ -158,9 +159,9 @@ def _transfer(url: str, part: Path, size: int | None, progress: Progress | None)
             TimeoutError,
         ) as e:
             failure = e
-        if attempt == ATTEMPTS:
+        if attempt == MAX_ATTEMPTS:
             raise XltError(
-                f"the download failed {ATTEMPTS} times: {failure}",
+                f"the download failed {MAX_ATTEMPTS} times: {failure}",
                 where=url,
                 fix="check the network; the same command continues where this one stopped",
             ) from failure

@@ -84,7 +84,7 @@ class WordEncoder:
 
 
 def window_spans(n: int, room: int) -> list[tuple[int, int, int, int]]:
-    """(start, end, first owned, last owned + 1) of each window of at most `room` of n subwords."""
+    """The windows of at most `room` of n subwords: (start, end, first owned, last owned + 1)."""
     if n <= room:
         return [(0, n, 0, n)]
     overlap = room // _OVERLAP

@@ -109,8 +109,8 @@ def _frame(tokenizer: Any) -> tuple[tuple[Ids, Ids, Ids], Ids]:
     if len(probes) < 2:
         raise ValueError("the tokenizer has no subwords for any two scripts")
     (text, first), (other, second) = probes[:2]
-    found = tokenizer(text, other, return_token_type_ids=True)
-    full = found["input_ids"]
+    encoding = tokenizer(text, other, return_token_type_ids=True)
+    full = encoding["input_ids"]
     begin = _find(full, first, 0)
     end = begin + len(first)
     begin2 = _find(full, second, end)
@@ -122,7 +122,7 @@ def _frame(tokenizer: Any) -> tuple[tuple[Ids, Ids, Ids], Ids]:
         if separator is None:
             raise ValueError("the tokenizer puts nothing between two texts")
         parts[1] = np.asarray([separator], np.int32)
-    types = found.get("token_type_ids") or [0] * len(full)
+    types = encoding.get("token_type_ids") or [0] * len(full)
     at = (0, begin, end, begin2, end2)  # where a part is empty, its id does not matter
     kinds = np.asarray([types[min(i, len(types) - 1)] for i in at], np.int32)
     return (parts[0], parts[1], parts[2]), kinds

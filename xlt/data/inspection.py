@@ -103,7 +103,7 @@ def list_cards(*, task: str | None = None, language: str | None = None) -> list[
     """All cards, or those of a task and with a language. Raises XltError for a broken card."""
     from xlt import languages
 
-    found = []
+    listings = []
     for identifier in data_cards():
         card = cards.get(identifier)
         if task is not None and card.task != task:
@@ -111,7 +111,7 @@ def list_cards(*, task: str | None = None, language: str | None = None) -> list[
         if language is not None and languages.match(language, card.languages) is None:
             continue
         files = [file for _, _, split in card.splits() for file in split.files]
-        found.append(
+        listings.append(
             Listing(
                 identifier=identifier,
                 name=card.name,
@@ -124,7 +124,7 @@ def list_cards(*, task: str | None = None, language: str | None = None) -> list[
                 files=len(files),
             )
         )
-    return found
+    return listings
 
 
 def show(identifier: str) -> tuple[cards.Card, list[SplitReport]]:
@@ -155,18 +155,18 @@ def check(
     for code, name, split in card.splits():
         if only is not None and code != only:
             continue
-        found = SplitReport(code, name, _states(card, split, checksums=True))
-        report.splits.append(found)
+        split_report = SplitReport(code, name, _states(card, split, checksums=True))
+        report.splits.append(split_report)
         where = f"{identifier}:{code}:{name}"
-        report.notes += [f"{where}: {f.difference}" for f in found.files if f.difference]
-        missing = [f for f in found.files if f.path is None]
+        report.notes += [f"{where}: {f.difference}" for f in split_report.files if f.difference]
+        missing = [f for f in split_report.files if f.path is None]
         if missing:
             fix = "xlt data get" if missing[0].url else "only in a data folder (XLT_DATA)"
             report.problems.append(f"{where}: {len(missing)} file(s) not here ({fix})")
         elif task is not None and (code, name) not in wrong:
-            seen = _read(task, _resolved(card, code, name), found, card, limit)
+            seen = _read(task, _resolved(card, code, name), split_report, card, limit)
             texts.setdefault(code, {})[name] = seen
-            report.problems += _split_problems(where, found)
+            report.problems += _split_problems(where, split_report)
     for code, by_split in texts.items():
         report.overlaps += _overlaps(card, code, by_split)
     for overlap in report.overlaps:
@@ -224,7 +224,7 @@ def _resolved(card: cards.Card, language: str, split: str) -> ResolvedData:
 
 
 def _read(
-    task: Task, resolved: ResolvedData, found: SplitReport, card: cards.Card, limit: int
+    task: Task, resolved: ResolvedData, split_report: SplitReport, card: cards.Card, limit: int
 ) -> dict[bytes, str]:
     """Fill in the report; returns the split's texts, by digest."""
     seen: dict[bytes, str] = {}
@@ -235,23 +235,23 @@ def _read(
             for batch_labels, text in _records(task, resolved):
                 count += 1
                 digest = hashlib.blake2b(normalised(text).encode(), digest_size=16).digest()
-                found.duplicates += digest in seen
+                split_report.duplicates += digest in seen
                 seen.setdefault(digest, text[:80])
                 for layer, values in batch_labels.items():
                     labels.setdefault(layer, set()).update(values)
         except XltError as error:
             malformed += flat(error)
     if malformed:
-        found.malformed_total, found.malformed = len(malformed), malformed[:limit]
-        found.duplicates = 0
+        split_report.malformed_total, split_report.malformed = len(malformed), malformed[:limit]
+        split_report.duplicates = 0
         return {}
-    found.records = count
+    split_report.records = count
     for layer, stated in card.labels.items():
         there = labels.get(layer, set())
         if extra := sorted(there - set(stated)):
-            found.unexpected[layer] = extra
+            split_report.unexpected[layer] = extra
         if unused := sorted(set(stated) - there):
-            found.unused[layer] = unused
+            split_report.unused[layer] = unused
     return seen
 
 
@@ -265,11 +265,11 @@ def _records(
         yield dict(task.labels([document])), text
 
 
-def _split_problems(where: str, found: SplitReport) -> list[str]:
+def _split_problems(where: str, split_report: SplitReport) -> list[str]:
     problems = []
-    if found.malformed_total:
-        problems.append(f"{where}: {found.malformed_total} malformed record(s)")
-    for layer, values in found.unexpected.items():
+    if split_report.malformed_total:
+        problems.append(f"{where}: {split_report.malformed_total} malformed record(s)")
+    for layer, values in split_report.unexpected.items():
         problems.append(f"{where}: labels that the card does not state ({layer}): {values}")
     return problems
 
@@ -278,7 +278,7 @@ def _overlaps(
     card: cards.Card, language: str, by_split: dict[str, dict[bytes, str]]
 ) -> list[Overlap]:
     """Between splits of the same files too, unless one is the whole that others are part of."""
-    found = []
+    overlaps = []
     names = list(by_split)
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
@@ -288,8 +288,8 @@ def _overlaps(
             if both:
                 examples = tuple(sorted(by_split[second][digest] for digest in both)[:3])
                 share = len(both) / len(by_split[second])
-                found.append(Overlap(language, first, second, len(both), share, examples))
-    return found
+                overlaps.append(Overlap(language, first, second, len(both), share, examples))
+    return overlaps
 
 
 def _nested(a: cards.Split, b: cards.Split) -> bool:

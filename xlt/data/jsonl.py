@@ -42,11 +42,11 @@ def read_jsonl(
     name = label(source)
     renamed = {theirs: ours for ours, theirs in (columns or {}).items()}
     unseen = set(renamed)
-    found = 0
+    n_lines = 0
     for number, line in lines(source):
         if not line.strip(" \t"):
             continue
-        found += 1
+        n_lines += 1
         try:
             value = _value(line, name, number, "write one complete JSON object on each line")
             record = _named(f"{name}:{number}", value, renamed, required)
@@ -55,7 +55,7 @@ def read_jsonl(
             continue
         unseen.difference_update(value)
         yield number, record
-    if not found:
+    if not n_lines:
         raise XltError("there is no record in it", where=name, fix="check where it came from")
     _check_seen(unseen, name)
 

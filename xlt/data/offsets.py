@@ -25,9 +25,10 @@ _UNITS = (
 )
 """What else than characters starts count: what to call it, its encoding, bytes of one unit."""
 
-STRAY = "with stray white space"
-ONLY = "to the only occurrence"
-NEAREST = "to the nearest occurrence"
+WITH_STRAY_SPACE = "with stray white space"
+TO_ONLY_OCCURRENCE = "to the only occurrence"
+TO_NEAREST_OCCURRENCE = "to the nearest occurrence"
+"""How a text was moved to where it stands."""
 
 
 def integer(value: object, what: str, *, where: object) -> int:
@@ -128,7 +129,7 @@ def _locate(
     text: str, stripped: str, start: int | None, surface: str
 ) -> tuple[int | None, str | None]:
     """Where the text stands, None for nowhere; and how it was moved there, None if it was not."""
-    stray = None if text == stripped else STRAY
+    stray = None if text == stripped else WITH_STRAY_SPACE
     if start is None or start < 0:
         at = surface.find(stripped)
         return (None if at < 0 else at), stray
@@ -148,7 +149,7 @@ def _locate(
         at = surface.find(stripped, at + 1)
     if not occurrences:
         return None, None
-    how = ONLY if len(occurrences) == 1 else NEAREST
+    how = TO_ONLY_OCCURRENCE if len(occurrences) == 1 else TO_NEAREST_OCCURRENCE
     return min(occurrences, key=lambda occurrence: abs(occurrence - start)), how
 
 

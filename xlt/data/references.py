@@ -207,22 +207,22 @@ def _from_card(
     wanted = rest[0] if rest else language
     split = rest[1] if len(rest) > 1 else split
     chosen = card.split(wanted, split, where=where)
-    found = card.language(wanted, where=where)
+    code = card.language(wanted, where=where)
     files, caveats = [], [*card.caveats, *chosen.caveats]
     differs = False
     for file in chosen.files:
         path = locate(card, file)
         if path is None:
-            raise _missing(card, file, f"{name}:{found}:{split}", where)
+            raise _missing(card, file, f"{name}:{code}:{split}", where)
         if note := difference(file, path):
             caveats.append(note)
             differs = True
         files.append(path)
     format = reference.format or chosen.format or card.format
-    cards.check_reader(card, found, split)
+    cards.check_reader(card, code, split)
     options = merge_options(merge_options(card.options, chosen.options), reference.options)
     return ResolvedData(
-        reference=f"{name}:{found}:{split}",
+        reference=f"{name}:{code}:{split}",
         language=language,
         split=split,
         files=tuple(files),

@@ -349,7 +349,7 @@ def _flat_ids(encodings: Sequence[Any]) -> tuple[Ids, NDArray[np.int64]]:
 
 
 def _pairs(rows: Iterable[Iterable[Offsets]], total: int) -> NDArray[np.int64]:
-    """(total, 2): all rows' pairs, one row after the other."""
+    """All rows' pairs, one row after the other: (total, 2)."""
     numbers = chain.from_iterable(chain.from_iterable(rows))
     return np.fromiter(numbers, np.int64, 2 * total).reshape(total, 2)
 

@@ -131,7 +131,7 @@ def _end_of(word: str, surface: str, start: int) -> int:
     for part in word.split():
         at = _SPACE.match(surface, at).end()
         if not surface.startswith(part, at):
-            found = surface[start : start + len(word) + 10]
-            raise ValueError(f"the word {word!r} where the text has {found!r}")
+            actual = surface[start : start + len(word) + 10]
+            raise ValueError(f"the word {word!r} where the text has {actual!r}")
         at += len(part)
     return at

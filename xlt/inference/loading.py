@@ -41,17 +41,17 @@ def find_model(path: Path, target: str | None = None) -> Path:
     """
     if (path / INFO).is_file():
         return path
-    found = sorted(path.glob("seed-*/*/model"))
-    own = [p for p in found if p.parent.name == target]
-    found = own or found
-    if len({p.parent.name for p in found}) > 1:
+    folders = sorted(path.glob("seed-*/*/model"))
+    own = [p for p in folders if p.parent.name == target]
+    folders = own or folders
+    if len({p.parent.name for p in folders}) > 1:
         raise XltError(
-            f"this run has models for several targets: {', '.join(p.parent.name for p in found)}",
+            f"this run has models for several targets: {', '.join(p.parent.name for p in folders)}",
             where=path,
-            fix=f"name one of them, e.g. {found[0]}",
+            fix=f"name one of them, e.g. {folders[0]}",
         )
-    if found:
-        return found[0]
+    if folders:
+        return folders[0]
     raise XltError(
         "there is no trained model here",
         where=path,

@@ -82,8 +82,8 @@ class Predictor:
     ) -> list[Document]:
         """What the outputs for a batch (of `batches`) mean."""
         chosen = [examples[i] for i in batch]
-        found = [records[example.index] for example in chosen]
-        return self.task.decode(found, chosen, outputs, self.model.labels)
+        documents = [records[example.index] for example in chosen]
+        return self.task.decode(documents, chosen, outputs, self.model.labels)
 
     def each(
         self,
@@ -98,12 +98,12 @@ class Predictor:
 
     def forward(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         outputs: dict[str, Any] = self.run(examples, lambda batch: self.model(**batch))
-        found = {
+        tensors = {
             k: v.float().cpu() if v.is_floating_point() else v.cpu()
             for k, v in outputs.items()
             if isinstance(v, torch.Tensor)
         }
-        return untrimmed(found, self.subwords)
+        return untrimmed(tensors, self.subwords)
 
     def run(
         self, examples: Sequence[Example], work: Callable[[dict[str, torch.Tensor]], Any]
@@ -167,14 +167,14 @@ def subwords_in(
     task: Task, sets: Sequence[Sequence[Example]]
 ) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Every subword id that these examples need, sorted."""
-    found = [np.zeros(0, np.int64)]
+    ids = [np.zeros(0, np.int64)]
     for examples in sets:
         for begin in range(0, len(examples), 256):
             batch = task.collate(examples[begin : begin + 256])
-            found += [np.unique(v.numpy()) for k, v in batch.items() if k.endswith("input_ids")]
-    return np.unique(np.concatenate(found))
+            ids += [np.unique(v.numpy()) for k, v in batch.items() if k.endswith("input_ids")]
+    return np.unique(np.concatenate(ids))
 
 
 def shape_of(batch: Mapping[str, torch.Tensor]) -> tuple[int, ...]:
-    """(rows, subwords) of a batch."""
+    """The shape of a batch: (rows, subwords)."""
     return tuple(next(v.shape for k, v in batch.items() if k.endswith("input_ids")))

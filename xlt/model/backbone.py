@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from xlt.data.subwords import Subwords
     from xlt.task import Labels
 
-UNBOUNDED = 512
+DEFAULT_MAX_LENGTH = 512
 """Window length for encoders with relative positions and no stated maximum (T5)."""
 
 
@@ -82,7 +82,7 @@ class Backbone:
     def max_length(self) -> int:
         """Subwords in a window, special tokens included."""
         config = self.config
-        limits = [self.options.max_length or UNBOUNDED]
+        limits = [self.options.max_length or DEFAULT_MAX_LENGTH]
         if self.options.max_length is None and self.tokenizer.model_max_length < 1_000_000:
             limits = [self.tokenizer.model_max_length]
         positions = getattr(config, "max_position_embeddings", None)

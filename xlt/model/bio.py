@@ -11,7 +11,7 @@ from xlt.errors import XltError
 
 # A finite floor keeps -inf out of the sums; low enough that no log-probability comes near it,
 # high enough that sums with it still order by the true scores in the last digits.
-_FLOOR = -1e6
+_MIN_SCORE = -1e6
 
 
 def decode_bio(
@@ -90,7 +90,7 @@ def _viterbi(
 ) -> NDArray[np.int64]:
     """Best valid tags (sentences, words); arbitrary beyond a sentence's length."""
     sentences, words, n_labels = scores.shape
-    scores = np.maximum(scores, _FLOOR)
+    scores = np.maximum(scores, _MIN_SCORE)
     ids = np.arange(n_labels)
     before = np.zeros((sentences, words, n_labels), np.int64)
     total = np.where(inside, -np.inf, scores[:, 0])

@@ -48,7 +48,7 @@ class Classifier(TaskModel):
         segments: torch.Tensor,
         token_type_ids: torch.Tensor | None,
     ) -> torch.Tensor:
-        """(rows, labels)"""
+        """The score of each label before the softmax: (rows, labels)."""
 
     def forward(
         self,
@@ -77,8 +77,8 @@ class Classifier(TaskModel):
     @property
     def values(self) -> tuple[str, ...]:
         """The labels, in the order of the outputs."""
-        (found,) = self.labels.values()
-        return found
+        (labels,) = self.labels.values()
+        return labels
 
 
 class StandardClassifier(Classifier):
@@ -103,10 +103,10 @@ class StandardClassifier(Classifier):
         token_type_ids: torch.Tensor | None,
     ) -> torch.Tensor:
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        found: torch.Tensor = self.encoder(
+        logits: torch.Tensor = self.encoder(
             input_ids=input_ids, attention_mask=attention_mask, **types
         ).logits
-        return found
+        return logits
 
     def grow(self, labels: Labels) -> None:
         (values,) = labels.values()
@@ -163,8 +163,8 @@ class AlignedClassifier(Classifier):
             chosen = compared * inside
             features += [chosen.sum(1) / inside.sum(1).clamp(min=1), chosen.amax(1)]
         hidden = torch.tanh(self.dense(self.dropout(torch.cat(features, -1))))
-        found: torch.Tensor = self.out(self.dropout(hidden))
-        return found
+        logits: torch.Tensor = self.out(self.dropout(hidden))
+        return logits
 
     def grow(self, labels: Labels) -> None:
         (values,) = labels.values()

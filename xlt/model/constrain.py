@@ -62,32 +62,32 @@ class Automaton(ABC):
 
     def step(self, state: State, subword: int) -> State:
         """The state after one more subword; empty if it was not allowed."""
-        found: dict[Pending, None] = {}
+        pending: dict[Pending, None] = {}
         for reading, whole, done in state:
             if whole:
                 if whole[done] == subword:
                     after = (reading, whole, done + 1)
-                    found[after if done + 1 < len(whole) else (reading, (), 0)] = None
+                    pending[after if done + 1 < len(whole) else (reading, (), 0)] = None
                 continue
             for subwords, following in self._moves(reading):
                 if subwords[0] == subword:
-                    found[(following, subwords, 1) if len(subwords) > 1 else (following, (), 0)] = (
-                        None
-                    )
-        return tuple(found)
+                    pending[
+                        (following, subwords, 1) if len(subwords) > 1 else (following, (), 0)
+                    ] = None
+        return tuple(pending)
 
     def allowed(self, state: State, room: int) -> list[int]:
         """The subwords that may follow where `room` more subwords are left, the end included."""
-        found: dict[int, None] = {}
+        allowed: dict[int, None] = {}
         for reading, whole, done in state:
             if whole:
                 if len(whole) - done + self.rest(reading) <= room:
-                    found[whole[done]] = None
+                    allowed[whole[done]] = None
                 continue
             for subwords, following in self._moves(reading):
                 if len(subwords) + self.rest(following) <= room:
-                    found[subwords[0]] = None
-        return list(found)
+                    allowed[subwords[0]] = None
+        return list(allowed)
 
     def read(self, output: Sequence[int]) -> list[Reading] | None:
         """The readings that a complete output went through, after each move; None if it is none."""
@@ -168,13 +168,13 @@ class CopyTags(Automaton):
         way = self.read(output)
         if way is None:
             return None
-        found, begin = [], 0
+        spans, begin = [], 0
         for before, after in pairwise(way[:-1]):
             if after[1] >= 0 and before[1] < 0:
                 begin = after[0]
             elif after[1] < 0 and before[1] >= 0:
-                found.append(Tagged(before[1], begin, after[0]))
-        return found
+                spans.append(Tagged(before[1], begin, after[0]))
+        return spans
 
 
 class Tagged(NamedTuple):
@@ -259,16 +259,16 @@ class FillSlots(Automaton):
         way = self.read(output)
         if way is None:
             return None
-        found: list[list[tuple[int, int]]] = [[] for _ in self.slots]
+        spans: list[list[tuple[int, int]]] = [[] for _ in self.slots]
         for before, after in pairwise(way[:-1]):
             slot, word, there = after
             if there != self._SPAN:
                 continue
             if before[2] == self._SPAN:
-                found[slot][-1] = (found[slot][-1][0], word)
+                spans[slot][-1] = (spans[slot][-1][0], word)
             else:
-                found[slot].append((word - 1, word))
-        return found
+                spans[slot].append((word - 1, word))
+        return spans
 
 
 class Constrained(LogitsProcessor):  # type: ignore[misc]
@@ -311,9 +311,9 @@ class Constrained(LogitsProcessor):  # type: ignore[misc]
                 else:
                     states[key] = automaton.start
             # A beam that has ended, or that holds nothing allowed: its score is minus infinity.
-            found = automaton.allowed(states[key], room) or [automaton.end]
-            rows += [row] * len(found)
-            columns += found
+            allowed = automaton.allowed(states[key], room) or [automaton.end]
+            rows += [row] * len(allowed)
+            columns += allowed
         self._states = states
         index = torch.tensor([rows, columns], device=scores.device)
         masked = torch.full_like(scores, -torch.inf)

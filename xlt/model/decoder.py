@@ -138,7 +138,7 @@ def language_subwords(tokenizer: Any) -> dict[str, int]:
 
     Where a language has several (scripts), the one of its usual script. Empty for others.
     """
-    found: dict[str, int] = {}
+    ids: dict[str, int] = {}
     for text in tokenizer.all_special_tokens:
         match = _LANGUAGE.fullmatch(text)
         if match is None:
@@ -148,6 +148,6 @@ def language_subwords(tokenizer: Any) -> dict[str, int]:
         except XltError:
             continue
         usual = text.endswith(f"_{languages.script(code)}")
-        if code not in found or usual:
-            found[code] = tokenizer.convert_tokens_to_ids(text)
-    return found
+        if code not in ids or usual:
+            ids[code] = tokenizer.convert_tokens_to_ids(text)
+    return ids

@@ -33,7 +33,11 @@ _AGAIN = (
 
 @dataclass(frozen=True)
 class MiniInfo:
-    """languages: ISO 639-3 → {"tokens", "script"}; scripts: ISO 15924 → tokens."""
+    """What the packaged model was trained on.
+
+    languages: ISO 639-3 → {"tokens", "script"}.
+    scripts:   ISO 15924 → tokens.
+    """
 
     version: str
     languages: Mapping[str, Mapping[str, Any]]

@@ -12,14 +12,14 @@ def mlp(inputs: int, outputs: int, dropout: float) -> nn.Module:
 
 
 class Biaffine(nn.Module):
-    """score[o, d, h] = [x_d; 1]ᵀ W_o [y_h; 1], zero at the start."""
+    """A biaffine layer: score[o, d, h] = [x_d; 1]ᵀ W_o [y_h; 1], zero at the start."""
 
     def __init__(self, size: int, outputs: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(outputs, size + 1, size + 1))
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """x (b, n, size), y (b, m, size) → (b, outputs, n, m)."""
+        """The scores of each x with each y: x (b, n, size), y (b, m, size) → (b, outputs, n, m)."""
         return torch.einsum(
             "bni,oij,bmj->bonm", _with_one(x), self.weight.to(x.dtype), _with_one(y)
         )
@@ -33,12 +33,14 @@ class Biaffine(nn.Module):
         return layer
 
     def paired(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """x, y (b, n, size): the scores of each x with its own y, (b, n, outputs)."""
+        """The scores of each x with its own y: x, y (b, n, size) → (b, n, outputs)."""
         return paired_scores(x, y, self.weight)
 
 
 def paired_scores(x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """x, y (b, n, size), weight (outputs, size + 1, size + 1) → (b, n, outputs).
+    """The biaffine scores of each x with its own y.
+
+    x, y (b, n, size), weight (outputs, size + 1, size + 1) → (b, n, outputs).
 
     One matrix product for all outputs: an einsum over the three would materialise b·n·size².
     """
@@ -58,7 +60,7 @@ class SharedDropout(nn.Module):
         self.rate = rate
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """x (sentences, words, size)."""
+        """The vectors with some features dropped: x (sentences, words, size)."""
         if not self.training or not self.rate:
             return x
         kept = torch.rand(x.shape[0], 1, x.shape[2], device=x.device) >= self.rate
@@ -87,7 +89,10 @@ class BiLstm(nn.Module):
                     nn.init.zeros_(parameter)
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """x (sentences, words, inputs), lengths (sentences,) → (sentences, words, 2 size)."""
+        """Both halves' states of each word.
+
+        x (sentences, words, inputs), lengths (sentences,) → (sentences, words, 2 size).
+        """
         position = torch.arange(x.shape[1], device=x.device)
         reversal = lengths.unsqueeze(1) - 1 - position
         reversal = torch.where(reversal >= 0, reversal, position)

@@ -336,8 +336,8 @@ def subwords(output_ids: torch.Tensor, lengths: torch.Tensor) -> list[list[int]]
 
 def texts(tokenizer: Any, output_ids: torch.Tensor, lengths: torch.Tensor) -> list[str]:
     """Outputs (in the tokenizer's own ids) as text."""
-    found = tokenizer.batch_decode(subwords(output_ids, lengths), skip_special_tokens=True)
-    return [" ".join(_SENTINEL.sub("", text).split()) for text in found]
+    decoded = tokenizer.batch_decode(subwords(output_ids, lengths), skip_special_tokens=True)
+    return [" ".join(_SENTINEL.sub("", text).split()) for text in decoded]
 
 
 _SENTINEL = re.compile(r"<extra_id_\d+>")

@@ -101,7 +101,8 @@ class SlotWriter(Seq2Seq):
         slots: torch.Tensor,
         several: int = 1,
     ) -> torch.Tensor:
-        """(records, several, slots, 2): first and last-plus-one unit in each slot, -1 for none."""
+        """What each slot holds, its first and last-plus-one unit, -1 for none:
+        (records, several, slots, 2)."""
         flat = [tuple(ids) for ids in self.config.tag_token_id]
         tags = list(zip(flat[::2], flat[1::2], strict=True))
         none = tuple(self.config.none_token_id)
@@ -111,9 +112,9 @@ class SlotWriter(Seq2Seq):
                 word_subwords(copy_input_ids, self.pad_id), slots.tolist(), strict=True
             )
         ]
-        found = self.generate_allowed(self.read(input_ids, window_of), automata, several)
+        outputs = self.generate_allowed(self.read(input_ids, window_of), automata, several)
         filled = torch.full((len(automata), several, slots.shape[1], 2), -1)
-        rows = zip(found["output_ids"].tolist(), found["lengths"].tolist(), strict=True)
+        rows = zip(outputs["output_ids"].tolist(), outputs["lengths"].tolist(), strict=True)
         for n, (ids, length) in enumerate(rows):
             record, rank = divmod(n, several)
             automaton = automata[record]
@@ -207,11 +208,11 @@ def proposals(
         slots.
     """
     kinds, owners = types(labels["tag"]), example.inputs["owners"]
-    found: dict[Span, None] = {}
+    spans: dict[Span, None] = {}
     for row in filled.tolist():
         for number, (start, end) in zip(example.inputs["slots"], row, strict=False):
             if start >= 0:
                 if units == "subwords":
                     start, end = int(owners[start]), int(owners[end - 1]) + 1
-                found[Span(kinds[number], start, end)] = None
-    return list(found)
+                spans[Span(kinds[number], start, end)] = None
+    return list(spans)

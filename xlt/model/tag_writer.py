@@ -83,14 +83,16 @@ class TagWriter(Seq2Seq):
             )
         assert copy_input_ids is not None
         automata = self.automata(copy_input_ids)
-        found = self.generate_allowed(self.read(input_ids, window_of), automata)
+        outputs = self.generate_allowed(self.read(input_ids, window_of), automata)
         scores = torch.full(
             (*copy_input_ids.shape[:2], len(self.labels["tag"])), UNLIKELY, device=input_ids.device
         )
         scores[..., 0] = 0
         number = {tag: i for i, tag in enumerate(self.labels["tag"])}
         kinds = types(self.labels["tag"])
-        rows = zip(automata, found["output_ids"].tolist(), found["lengths"].tolist(), strict=True)
+        rows = zip(
+            automata, outputs["output_ids"].tolist(), outputs["lengths"].tolist(), strict=True
+        )
         for record, (automaton, ids, length) in enumerate(rows):
             spans = automaton.spans([*ids[:length], automaton.end])
             if spans is None:
@@ -117,11 +119,11 @@ def types(tags: Sequence[str]) -> list[str]:
 
 def word_subwords(copy_input_ids: torch.Tensor, pad_id: int) -> list[list[tuple[int, ...]]]:
     """The subwords of each record's words, from a padded (records, words, subwords)."""
-    found = []
+    by_record = []
     for record in copy_input_ids.tolist():
         words = [tuple(subword for subword in word if subword != pad_id) for word in record]
-        found.append([word for word in words if word])
-    return found
+        by_record.append([word for word in words if word])
+    return by_record
 
 
 def tag_subwords(
@@ -131,10 +133,10 @@ def tag_subwords(
     texts = [text for kind in kinds for text in (f"<{kind}>", f"</{kind}>")]
     if tags == "tokens":
         tokenizer.add_tokens(texts, special_tokens=False)
-        found = [np.array([i], np.int32) for i in tokenizer.convert_tokens_to_ids(texts)]
+        ids = [np.array([i], np.int32) for i in tokenizer.convert_tokens_to_ids(texts)]
     else:
-        found = encode_texts(tokenizer, texts)
-    return dict(zip(kinds, zip(found[::2], found[1::2], strict=True), strict=True))
+        ids = encode_texts(tokenizer, texts)
+    return dict(zip(kinds, zip(ids[::2], ids[1::2], strict=True), strict=True))
 
 
 def _resize(model: Any, size: int) -> None:
@@ -167,16 +169,16 @@ class TagWriting:
         owners = np.concatenate([o[o >= 0] for o in words.word_of])
         cuts = np.searchsorted(owners, np.arange(1, words.n_words))
         copies = np.split(words.subwords, cuts)[: words.n_words]
-        found: dict[str, Any] = {"words": words, "pad": self.pad, "copies": copies}
+        inputs: dict[str, Any] = {"words": words, "pad": self.pad, "copies": copies}
         if spans is None:
-            return found
+            return inputs
         begins = {start: self.subwords[kind][0] for kind, start, _ in spans}
         ends = {end: self.subwords[kind][1] for kind, _, end in spans}
         parts: list[Ids] = []
         for position in range(len(copies) + 1):
             parts += [tags[position] for tags in (ends, begins) if position in tags]
             parts += copies[position : position + 1]
-        return {**found, "target": np.concatenate([*parts, self.end]).astype(np.int32)}
+        return {**inputs, "target": np.concatenate([*parts, self.end]).astype(np.int32)}
 
 
 def collate_tagged(inputs: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:

@@ -161,7 +161,7 @@ def summed_cross_entropy(
     num_items: torch.Tensor | int | None,
     weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Σ cross-entropy over targets != -100, over `num_items` (default: their number).
+    """The sum of the cross-entropy over targets != -100, over `num_items` (default: their number).
 
     logits: (examples, ..., labels); targets: (examples, ...); weights: (examples,).
     """

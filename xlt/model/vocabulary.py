@@ -52,7 +52,7 @@ def needed_subwords(
     return np.flatnonzero(seen).astype(np.int32)
 
 
-_COMPARED = 128
+_COMPARED_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ class Trimmed:
             return False
         # Some rows tell another matrix from this one; all would pull the whole file into memory.
         size = values.shape[shared.axis]
-        rows = torch.arange(0, size, max(1, size // _COMPARED))
+        rows = torch.arange(0, size, max(1, size // _COMPARED_ROWS))
         ours = values.index_select(shared.axis, rows.to(values.device)).cpu()
         return torch.equal(full.index_select(shared.axis, rows).to(values.dtype), ours)
 
@@ -311,16 +311,16 @@ def stored_weights(source: str | Path, revision: str | None = None) -> Stored:
     def read(name: str) -> torch.Tensor | None:
         from safetensors import safe_open
 
-        found: dict[str, Path] = {}
+        paths: dict[str, Path] = {}
         for path in sorted(folder.glob("*.safetensors")):
             with safe_open(path, "pt") as file:
                 keys = set(file.keys())
             similar = {key for key in keys if key.endswith(f".{name}") or name.endswith(f".{key}")}
-            found |= dict.fromkeys({name} & keys or similar, path)
-        key = name if name in found else next(iter(found), None)
-        if key is None or (key != name and len(found) > 1):
+            paths |= dict.fromkeys({name} & keys or similar, path)
+        key = name if name in paths else next(iter(paths), None)
+        if key is None or (key != name and len(paths) > 1):
             return None
-        with safe_open(found[key], "pt") as file:
+        with safe_open(paths[key], "pt") as file:
             tensor: torch.Tensor = file.get_tensor(key)
         return tensor
 
@@ -378,12 +378,12 @@ def _configs(model: PreTrainedModel) -> list[Any]:
     """Every config in the model once: encoder and decoder stacks may have copies of their own."""
     from transformers import PreTrainedConfig
 
-    found: dict[int, Any] = {}
+    configs: dict[int, Any] = {}
 
     def add(config: Any) -> None:
-        if id(config) in found:
+        if id(config) in configs:
             return
-        found[id(config)] = config
+        configs[id(config)] = config
         for value in list(vars(config).values()):
             if isinstance(value, PreTrainedConfig):
                 add(value)
@@ -393,8 +393,8 @@ def _configs(model: PreTrainedModel) -> list[Any]:
             add(module.config)
     generation = getattr(model, "generation_config", None)
     if generation is not None:
-        found[id(generation)] = generation
-    return list(found.values())
+        configs[id(generation)] = generation
+    return list(configs.values())
 
 
 def _special_ids(model: PreTrainedModel, size: int) -> set[int]:

@@ -19,21 +19,21 @@ from xlt.projection.pair import AlignedPair
 Match = tuple[Span, Span, float]
 """A source span, its target span, and how sure it is (greater than 0, at most 1)."""
 
-LEAST = 0.05
-"""Matches below it are none."""
+MIN_SCORE = 0.05
+"""Score of a match; below it there is none."""
 
-LINKED = 0.5
-"""Below it, a candidate is not what a span is linked to."""
+MIN_LINK_SCORE = 0.5
+"""`link_score` of a span and a candidate; below it, the span is not linked to the candidate."""
 
 
 def assign(
     sources: Sequence[Span],
     targets: Sequence[Span],
     score: Callable[[Span, Span], float],
-    least: float = LEAST,
+    min_score: float = MIN_SCORE,
 ) -> list[Match]:
     """Pairs of spans, each in at most one, with the highest total score (0 to 1 a pair); without
-    those that score below `least`."""
+    those that score below `min_score`."""
     if not sources or not targets:
         return []
     table = np.array([[score(source, target) for target in targets] for source in sources])
@@ -41,7 +41,7 @@ def assign(
     return [
         (sources[i], targets[j], min(1.0, float(table[i, j])))
         for i, j in zip(rows, columns, strict=True)
-        if table[i, j] >= least
+        if table[i, j] >= min_score
     ]
 
 
@@ -54,7 +54,10 @@ def match_candidates(
     to one word could have: 2 Σ score / (words of the one + words of the other).
     """
 
-    return assign(sources, candidates, lambda one, other: link_score(one, other, pair), LINKED)
+    def score(one: Span, other: Span) -> float:
+        return link_score(one, other, pair)
+
+    return assign(sources, candidates, score, MIN_LINK_SCORE)
 
 
 def link_score(source: Span, target: Span, pair: AlignedPair) -> float:

@@ -52,7 +52,7 @@ class Sample:
         return [*lossy, *self._whole[: self.size - len(lossy)]]
 
 
-def write(found: Sequence[Projected], output: str | Path) -> None:
+def write(projected: Sequence[Projected], output: str | Path) -> None:
     """One HTML page of these records. Raises XltError if it cannot be written."""
     from xlt.files import disk_error
 
@@ -61,7 +61,7 @@ def write(found: Sequence[Projected], output: str | Path) -> None:
     try:
         with part.open("w", encoding="utf-8", newline="\n") as stream:
             stream.write(macros("projection").opening(path.stem))
-            stream.writelines(figure(one) for one in found)
+            stream.writelines(figure(one) for one in projected)
             stream.write(macros("projection").closing())
         part.replace(path)
     except OSError as error:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Links = Mapping[tuple[int, int], float]
-"""(source word, target word) → score, greater than 0, at most 1."""
+"""The links of a pair: (source word, target word) → score, greater than 0, at most 1."""
 
 Reason = Literal["unaligned", "split", "collision", "empty", "guard", "filtered", "structure"]
 """Why a label was lost: no link leads anywhere; its target words lie apart; another label has the

@@ -167,8 +167,11 @@ class ThroughTranslation:
 
 @dataclass(frozen=True)
 class _Projected:
-    """document: the prediction projected back, if any is left.
-    scores:   see `Averaging.project_predictions`."""
+    """A prediction for a translation, brought back.
+
+    document: the prediction projected back, if any is left.
+    scores:   see `Averaging.project_predictions`.
+    """
 
     document: Document | None
     scores: Mapping[str, torch.Tensor]
@@ -196,10 +199,10 @@ def make_predictor(
     task, backbone, predictor = make_direct_predictor(
         folder, batch_tokens=batch_tokens, precision=precision, options=options
     )
-    found = load(folder)
-    if found is None:
+    saved = load(folder)
+    if saved is None:
         return task, backbone, predictor
-    prediction, settings, language = found
+    prediction, settings, language = saved
     through = through_translation(predictor, backbone, prediction, settings, language)
     return task, backbone, through
 

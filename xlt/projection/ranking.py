@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 
 from xlt.document import Span
 from xlt.errors import XltError
-from xlt.projection.matching import LEAST, Match
+from xlt.projection.matching import MIN_SCORE, Match
 from xlt.projection.pair import AlignedPair
 from xlt.projection.spans import groups_of, is_punctuation, project_spans
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 Texts = tuple[str, str]
 """A text and what may be its translation."""
 
-GAPS = (0, 1, 3)
-"""Words that may lie within a span that the links propose."""
+MAX_GAPS = (0, 1, 3)
+"""Words without a link that may lie together within a span that the links propose, by turns."""
 
-SURE = 0.5
+MIN_UNLINKED_QUALITY = 0.5
 """Quality of a candidate that no projection speaks for."""
 
-LONGER, SHORTER = 1, 3
+MAX_OUTSIDE, MAX_INSIDE = 1, 3
 """Words by which a candidate's begin and end may lie outside and inside of where the links say."""
 
 
@@ -51,24 +51,24 @@ def rank(
     quality: of the translation of one text by another, 0 to 1.
     weight:  of the quality in a candidate's score; the rest is its agreement with the links: how
         much of it is the span that they project to. With 0 the projection along links comes out.
-        Where they project to none, the quality has to be at least SURE.
+        Where they project to none, the quality has to be at least MIN_UNLINKED_QUALITY.
     """
     proposals = [candidates(*one, settings) for one in asked]
     wanted: dict[Texts, float] = {}
-    for (sources, _, pair), found in zip(asked, proposals, strict=True):
-        for source, some in zip(sources, found, strict=True):
+    for (sources, _, pair), per_source in zip(asked, proposals, strict=True):
+        for source, some in zip(sources, per_source, strict=True):
             for target in some:
                 wanted[_texts(source, target, pair)] = 0.0
     if weight > 0:
         wanted = dict(zip(wanted, quality(list(wanted)), strict=True))
     matches = []
-    for (sources, _, pair), found in zip(asked, proposals, strict=True):
-        targets = list(dict.fromkeys(target for some in found for target in some))
+    for (sources, _, pair), per_source in zip(asked, proposals, strict=True):
+        targets = list(dict.fromkeys(target for some in per_source for target in some))
         table = np.full((len(sources), len(targets)), -1.0)
-        for i, (source, some) in enumerate(zip(sources, found, strict=True)):
+        for i, (source, some) in enumerate(zip(sources, per_source, strict=True)):
             for target, agreement in some.items():
                 value = wanted[_texts(source, target, pair)]
-                if agreement is None and value < SURE:
+                if agreement is None and value < MIN_UNLINKED_QUALITY:
                     continue
                 value = weight * value + (1 - weight) * (agreement or 0.0)
                 table[i, targets.index(target)] = value
@@ -87,31 +87,37 @@ def candidates(
     of them is; None where they project to none."""
     keep = settings.model_copy(update={"guard": "keep", "min_confidence": 0.0})
     outcomes = project_spans(sources, pair, keep)
-    found = []
+    per_source = []
     for source, outcome in zip(sources, outcomes, strict=True):
         linked = sorted(
             {j for i in range(source.start, source.end) for j in pair.by_source.get(i, ())}
         )
-        spans = {Span(source.kind, g[0], g[-1] + 1) for gap in GAPS for g in groups_of(linked, gap)}
+        spans = {
+            Span(source.kind, g[0], g[-1] + 1) for gap in MAX_GAPS for g in groups_of(linked, gap)
+        }
         own = outcome.span
         if own is not None:
             spans |= _near(own, pair.target.words)
         spans |= {span._replace(kind=source.kind) for span in proposed}
-        found.append({span: None if own is None else _overlap(span, own) for span in sorted(spans)})
-    return found
+        per_source.append(
+            {span: None if own is None else _overlap(span, own) for span in sorted(spans)}
+        )
+    return per_source
 
 
 def _near(own: Span, target: Sequence[str]) -> set[Span]:
     """The span, and those that begin and end about there, at words."""
-    begins = range(max(0, own.start - LONGER), min(own.start + SHORTER, own.end - 1) + 1)
-    ends = range(max(own.start + 1, own.end - SHORTER), min(own.end + LONGER, len(target)) + 1)
-    found = {
+    begins = range(max(0, own.start - MAX_OUTSIDE), min(own.start + MAX_INSIDE, own.end - 1) + 1)
+    ends = range(
+        max(own.start + 1, own.end - MAX_INSIDE), min(own.end + MAX_OUTSIDE, len(target)) + 1
+    )
+    nearby = {
         own._replace(start=start, end=end)
         for start in begins
         for end in ends
         if start < end and not (is_punctuation(target[start]) or is_punctuation(target[end - 1]))
     }
-    return found | {own}
+    return nearby | {own}
 
 
 def assign_apart(table: NDArray[np.float64], targets: Sequence[Span]) -> list[tuple[int, int]]:
@@ -122,7 +128,7 @@ def assign_apart(table: NDArray[np.float64], targets: Sequence[Span]) -> list[tu
     table = table.copy()
     while True:
         rows, columns = linear_sum_assignment(table, maximize=True)
-        chosen = [(i, j) for i, j in zip(rows, columns, strict=True) if table[i, j] >= LEAST]
+        chosen = [(i, j) for i, j in zip(rows, columns, strict=True) if table[i, j] >= MIN_SCORE]
         clash = next(
             (
                 min(one, other, key=lambda cell: table[cell])
@@ -207,13 +213,13 @@ class TranslationScore:
         from xlt.data.batch import prediction_batches
 
         encoded = [translator.score_input(a, b, direction) for a, b in pairs]
-        found = [0.0] * len(pairs)
+        log_probabilities = [0.0] * len(pairs)
         sizes = [len(one) + 2 * len(other) for one, other in encoded]
         for batch in prediction_batches(sizes, translator.options.batch_tokens):
             scores = translator.score([encoded[i] for i in batch], direction)
             for i, score in zip(batch, scores, strict=True):
-                found[i] = score
-        return found
+                log_probabilities[i] = score
+        return log_probabilities
 
     @cached_property
     def _forward(self) -> Transformers:

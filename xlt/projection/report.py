@@ -111,7 +111,7 @@ def movement(pair: AlignedPair) -> float:
 def lines(report: Mapping[str, Any]) -> list[str]:
     """`ProjectionStatistics.as_dict` for a person: a few tables."""
     used, records, kept, labels = (report[k] for k in ("used", "records", "kept", "labels"))
-    found = [
+    rows = [
         f"{used} of {records} records ({_percent(used, records)}), "
         f"{kept} of {labels} labels ({_percent(kept, labels)})"
     ]
@@ -120,19 +120,19 @@ def lines(report: Mapping[str, Any]) -> list[str]:
         if not groups:
             continue
         width = max([len(by), *(len(name) for name in groups)])
-        found += ["", f"{by:<{width}}  labels     kept" + "".join(f"  {r:>9}" for r in reasons)]
+        rows += ["", f"{by:<{width}}  labels     kept" + "".join(f"  {r:>9}" for r in reasons)]
         for name, group in groups.items():
             lost = "".join(f"  {group['lost'].get(r, 0):>9}" for r in reasons)
             share = _percent(group["kept"], group["labels"])
-            found.append(f"{name:<{width}}  {group['labels']:>6}  {share:>7}{lost}")
+            rows.append(f"{name:<{width}}  {group['labels']:>6}  {share:>7}{lost}")
     most = max(report["confidence"])
     if most:
-        found += ["", "confidence  labels"]
+        rows += ["", "confidence  labels"]
         for n, count in enumerate(report["confidence"]):
             bar = "█" * round(40 * count / most)
-            found.append(f"{n / BINS:.1f} – {(n + 1) / BINS:.1f}  {count:>7}  {bar}".rstrip())
-    found += [f"warning: {number} translations: {w}" for w, number in report["warnings"].items()]
-    return found
+            rows.append(f"{n / BINS:.1f} – {(n + 1) / BINS:.1f}  {count:>7}  {bar}".rstrip())
+    rows += [f"warning: {number} translations: {w}" for w, number in report["warnings"].items()]
+    return rows
 
 
 def _group(value: float, groups: Mapping[str, float]) -> str:

@@ -45,12 +45,12 @@ def project_spans(
         return [Outcome(s.kind, (s.start, s.end), reason=reason, text=text) for s in spans]
     links = _Links(pair, settings)
     taken: set[int] = set()
-    found: dict[int, _Group | Reason] = {}
+    decided: dict[int, _Group | Reason] = {}
     waiting = {n: links.group(span, taken) for n, span in enumerate(spans)}
     while waiting:
         # The most confident first; of equals the first of the source: the order is no matter.
         n = max(waiting, key=lambda k: (_rank(waiting[k]), -spans[k].start, -spans[k].end))
-        group = found[n] = waiting.pop(n)
+        group = decided[n] = waiting.pop(n)
         if not exclusive or not isinstance(group, _Group):
             continue
         place = range(group.start, group.end)
@@ -58,7 +58,7 @@ def project_spans(
         for other, rival in waiting.items():
             if isinstance(rival, _Group) and rival.start < group.end and group.start < rival.end:
                 waiting[other] = links.group(spans[other], taken)
-    return [_outcome(span, found[n], settings, text) for n, span in enumerate(spans)]
+    return [_outcome(span, decided[n], settings, text) for n, span in enumerate(spans)]
 
 
 def project_answer(
@@ -85,13 +85,13 @@ def project_structures(
     """
     every = [span for structure in structures for span in (structure.head, *structure.parts)]
     one_by_one = iter(project_spans(every, pair, settings, exclusive=False, text=text))
-    found = []
+    by_structure = []
     for structure in structures:
         outcomes = [next(one_by_one) for _ in range(1 + len(structure.parts))]
         if any(outcome.reason for outcome in outcomes):
             outcomes = [o if o.reason else o.lost("structure") for o in outcomes]
-        found.append(outcomes)
-    return found
+        by_structure.append(outcomes)
+    return by_structure
 
 
 def project_label(

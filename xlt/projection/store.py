@@ -27,8 +27,8 @@ from xlt.projection.translate.cache import Cache
 
 log = logging.getLogger(__name__)
 
-PART = 10_000
-"""Documents in a file, and in memory at most. A statistical aligner learns from so many."""
+MAX_DOCUMENTS = 10_000
+"""Documents in a file and in memory. A statistical aligner learns from so many."""
 
 
 def project(
@@ -37,7 +37,7 @@ def project(
     *,
     part: str = "",
     folder: Path | None = None,
-    size: int = PART,
+    size: int = MAX_DOCUMENTS,
 ) -> Iterator[Projected]:
     """Every document with its projection, in order; as `Projector.stream`, but kept in `folder`.
 
@@ -55,16 +55,16 @@ def project(
         done = 0
         while chunk := list(islice(remaining, size)):
             path = folder / f"{_key(identity, chunk, schema)}.jsonl.gz"
-            found = _read(path, schema)
-            failed = [one.source for one in found or () if one.failed]
-            if found is None or (failed and projector.translates_any(failed, cache=cache)):
-                found = list(projector.stream(chunk, part=part, cache=cache))
-                _write(path, found, schema)
-            if number := sum(one.failed for one in found):
+            projected = _read(path, schema)
+            failed = [one.source for one in projected or () if one.failed]
+            if projected is None or (failed and projector.translates_any(failed, cache=cache)):
+                projected = list(projector.stream(chunk, part=part, cache=cache))
+                _write(path, projected, schema)
+            if number := sum(one.failed for one in projected):
                 log.warning(
                     "the translator failed on %d records; the same command tries them again", number
                 )
-            yield from found
+            yield from projected
             done += len(chunk)
             log.info("%s → %s: %d records", projector.source, projector.target, done)
 

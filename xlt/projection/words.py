@@ -14,7 +14,7 @@ from xlt.projection.spans import whole_loss
 if TYPE_CHECKING:
     from xlt.config.schema import ProjectionSettings
 
-FLOOR = 1e-4
+SMOOTHING = 1e-4
 """Of what is carried, the share that is spread evenly: links err."""
 
 
@@ -33,16 +33,16 @@ def project_words(
     """
     reason = whole_loss(pair, settings)
     labelled = [i for i, label in enumerate(labels) if label is not None]
-    found: list[str | None] = [None] * len(pair.target.words)
+    projected: list[str | None] = [None] * len(pair.target.words)
     if reason is not None:
-        return found, [_outcome(labels, i, reason=reason, text=text) for i in labelled]
+        return projected, [_outcome(labels, i, reason=reason, text=text) for i in labelled]
     origin = {j: best(row) for j, row in pair.by_target.items()}
     place: dict[int, int] = {}
     for j, i in sorted(origin.items()):
         score = pair.links[i, j]
         if score < settings.min_confidence:
             continue
-        found[j] = labels[i]
+        projected[j] = labels[i]
         if i not in place or score > pair.links[i, place[i]]:
             place[i] = j
     outcomes = []
@@ -57,7 +57,7 @@ def project_words(
             outcomes.append(
                 _outcome(labels, i, reason="filtered" if own else "collision", text=text)
             )
-    return found, outcomes
+    return projected, outcomes
 
 
 def best(row: dict[int, float], rank: Callable[[int], float] = lambda word: -word) -> int:
@@ -82,7 +82,9 @@ def log_probabilities(mass: NDArray[np.float64]) -> NDArray[np.float32]:
     total = mass.sum(-1, keepdims=True)
     uniform = 1 / mass.shape[-1]
     shares = np.where(total > 0, mass / np.where(total > 0, total, 1), uniform)
-    smooth: NDArray[np.float32] = np.log(shares * (1 - FLOOR) + FLOOR * uniform).astype(np.float32)
+    smooth: NDArray[np.float32] = np.log(shares * (1 - SMOOTHING) + SMOOTHING * uniform).astype(
+        np.float32
+    )
     return smooth
 
 

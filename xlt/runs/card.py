@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]]) -> str:
     """Markdown with the YAML front matter that the Hugging Face hub reads."""
     codes = dict.fromkeys([*config.target, *trained_languages(result)])
-    trained_on = [d for d in data if d["split"] == "train"]
-    licences = sorted({d["licence"] for d in trained_on if d["licence"]})
-    front = [
+    training_data = [dataset for dataset in data if dataset["split"] == "train"]
+    licences = sorted({dataset["licence"] for dataset in training_data if dataset["licence"]})
+    front_matter = [
         "---",
         "language:",
         # Quoted: an unquoted `no` is false in YAML 1.1, which the hub reads.
@@ -28,12 +28,16 @@ def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]
         f"tags: [xlt, {json.dumps(result['task'])}, {json.dumps(result['strategy'])}]",
         "---",
     ]
-    targets = ", ".join(f"{languages.name(t)} ({t})" for t in config.target)
+    targets = ", ".join(f"{languages.name(code)} ({code})" for code in config.target)
     body = [
         f"# {config.name}",
         "",
         f"{result['task']} for {targets}: {result['strategy']}"
-        + (f" from {', '.join(languages.name(s) for s in config.source)}" if config.source else "")
+        + (
+            f" from {', '.join(languages.name(code) for code in config.source)}"
+            if config.source
+            else ""
+        )
         + f", starting from {config.model.encoder}.",
         "",
         "## Scores",
@@ -47,8 +51,8 @@ def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]
         "",
         "## Data",
         "",
-        *(f"- {_describe(d)}" for d in data),
-        *(f"- {_projection(p)}" for p in result["projections"]),
+        *(f"- {_describe(dataset)}" for dataset in data),
+        *(f"- {_projection(report)}" for report in result["projections"]),
         "",
         "## Licence",
         "",
@@ -62,7 +66,7 @@ def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]
         f"xlt predict {config.name}/seed-{config.seeds[0]}/{config.target[0]}/model INPUT",
         "```",
     ]
-    return "\n".join([*front, "", *body]) + "\n"
+    return "\n".join([*front_matter, "", *body]) + "\n"
 
 
 def trained_languages(result: dict[str, Any]) -> list[str]:
@@ -77,27 +81,27 @@ def trained_languages(result: dict[str, Any]) -> list[str]:
 
 
 def _scores(result: dict[str, Any]) -> str:
-    lines = [
+    rows = [
         {**row, "selected_on": f"{row['selected_on']}{' *' if row['primary'] else ''}"}
         for row in result["summary"]
     ]
-    return score_table(lines, result["languages"], result["metrics"]).markdown()
+    return score_table(rows, result["languages"], result["metrics"]).markdown()
 
 
 def _projection(report: dict[str, Any]) -> str:
-    how = f"{report['translator']}; {report['aligner']}"
+    method = f"{report['translator']}; {report['aligner']}"
     return (
-        f"{report['to']} {report['split']}: projected from {report['from']} ({how}); "
+        f"{report['to']} {report['split']}: projected from {report['from']} ({method}); "
         f"{report['used']} of {report['records']} records, "
         f"{report['kept']} of {report['labels']} labels"
     )
 
 
-def _describe(data: dict[str, Any]) -> str:
-    parts = [f"{data['language']} {data['split']}: `{data['reference']}`"]
-    if data["licence"]:
-        parts.append(data["licence"])
-    if data["origin"]:
-        parts.append(data["origin"])
-    parts += data["caveats"]
+def _describe(dataset: dict[str, Any]) -> str:
+    parts = [f"{dataset['language']} {dataset['split']}: `{dataset['reference']}`"]
+    if dataset["licence"]:
+        parts.append(dataset["licence"])
+    if dataset["origin"]:
+        parts.append(dataset["origin"])
+    parts += dataset["caveats"]
     return "; ".join(parts)

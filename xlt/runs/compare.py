@@ -32,10 +32,10 @@ def compare(a: Path, b: Path, *, resamples: int = 10_000, seed: int = 0) -> dict
             fix="compare runs of one task",
         )
     task = make_task(load_config(a / CONFIG).config)
-    found = [counts_of(path, result) for path, result in zip((a, b), results, strict=True)]
+    sides = [counts_of(path, result) for path, result in zip((a, b), results, strict=True)]
     rows, other_data = [], []
-    for target, split in sorted(found[0].keys() & found[1].keys()):
-        (data_a, counts_a), (data_b, counts_b) = (side[target, split] for side in found)
+    for target, split in sorted(sides[0].keys() & sides[1].keys()):
+        (data_a, counts_a), (data_b, counts_b) = (side[target, split] for side in sides)
         if data_a != data_b:
             other_data.append(f"{target} {split}")
             continue
@@ -80,15 +80,15 @@ def counts_of(
     folder: Path, result: dict[str, Any]
 ) -> dict[tuple[str, str], tuple[str, list[NDArray[np.float64]]]]:
     """(target, split) → fingerprint of its records, and one count matrix a seed."""
-    found: dict[tuple[str, str], tuple[str, list[NDArray[np.float64]]]] = {}
+    counts: dict[tuple[str, str], tuple[str, list[NDArray[np.float64]]]] = {}
     for row in result["rows"]:
         if not row["primary"]:
             continue
         path = folder / f"seed-{row['seed']}" / row["target"] / f"{row['split']}.counts.json"
         stored = json.loads(path.read_text(encoding="utf-8"))
         key = (row["target"], row["split"])
-        found.setdefault(key, (stored["data"], []))[1].append(np.array(stored["counts"], float))
-    return found
+        counts.setdefault(key, (stored["data"], []))[1].append(np.array(stored["counts"], float))
+    return counts
 
 
 def _sd(values: list[float]) -> float | None:

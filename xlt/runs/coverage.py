@@ -20,25 +20,27 @@ if TYPE_CHECKING:
     from xlt.task import Task
     from xlt.transfer.stage import DataSplit
 
-UNREADABLE = 0.2
-"""Share of unknown subwords: of a script that the tokenizer has, it is well below 1 %."""
+MAX_UNKNOWN_SHARE = 0.2
+"""Share of unknown subwords above which a user is warned.
 
-SAMPLE = 2000
-"""Records of a data_split that are looked at."""
+Of a script that the tokenizer has, it is well below 1 %."""
+
+MAX_COUNTED_RECORDS = 2000
+"""Records of a split whose words are counted."""
 
 
 def coverage(
     config: Config, task: Task, sources: Sources, data_splits: Iterable[DataSplit]
 ) -> dict[str, list[str]]:
-    """Language → warnings, of all languages whose data_splits these are; [] for most."""
+    """Language → warnings, of all languages whose splits these are; [] for most."""
     words: dict[str, Counter[str]] = {}
     for data_split in data_splits:
-        found = words.setdefault(data_split.language, Counter())
-        found.update(count_words(task, sources.load(data_split).records[:SAMPLE]))
+        counter = words.setdefault(data_split.language, Counter())
+        counter.update(count_words(task, sources.load(data_split).records[:MAX_COUNTED_RECORDS]))
     tokenizer = Backbone(config.model.encoder, config.model).tokenizer
     return {
-        language: warnings(language, found, tokenizer, config.model)
-        for language, found in words.items()
+        language: warnings(language, counter, tokenizer, config.model)
+        for language, counter in words.items()
     }
 
 
@@ -54,25 +56,25 @@ def warnings(
     words: of the language's data, with how often each occurs.
     model: the config's; None where the encoder has been trained on the language since.
     """
-    share, scripts = unknown_pieces(words, tokenizer)
+    share, scripts = unknown_subwords(words, tokenizer)
     shown = "text" if language == "und" else f"{languages.name(language)} ({language})"
-    found = []
+    messages = []
     if model is not None and model.encoder == EMBEDDED and model.initialise == "pretrained":
         info = embedded.info()
         if languages.match(language, info.languages) is None:
-            found.append(
+            messages.append(
                 f"{EMBEDDED} {info.version} has never seen {shown}: "
                 f"{share:.1%} of its subwords are unknown"
             )
-    if share > UNREADABLE:
-        found.append(
+    if share > MAX_UNKNOWN_SHARE:
+        messages.append(
             f"the tokenizer has no subwords for much of the {shown} in {' and '.join(scripts)}"
             f" letters: {share:.1%} of the subwords are unknown, and all of these look alike"
         )
-    return found
+    return messages
 
 
-def unknown_pieces(words: Mapping[str, int], tokenizer: Any) -> tuple[float, list[str]]:
+def unknown_subwords(words: Mapping[str, int], tokenizer: Any) -> tuple[float, list[str]]:
     """The share of unknown subwords, and the scripts that most of the unknown words are in."""
     every = sorted(words)
     if not every:

@@ -25,18 +25,20 @@ from xlt.inference.device import autocast
 from xlt.model import embedded
 from xlt.runs.manifest import hardware
 
-_PROCESS = {"cpu": 0.7, "cuda": 1.0, "mps": 1.0}
+_PROCESS_GIB = {"cpu": 0.7, "cuda": 1.0, "mps": 1.0}
 """GiB that Python with torch and transformers takes before there is a model."""
 
 _OPTIMIZER_BYTES = 32
 """Fused AdamW and clipping, per parameter: weight, gradient and two moments read, three written,
 and the gradient once more for its norm."""
 
-_BESIDES_LAYERS = 1.15
+_OVERHEAD_FACTOR = 1.15
 """Embeddings, the task's own layers, batching: on top of what the layers take."""
 
-_DAY = 86_400
-_SUBWORDS = 1024
+_MAX_AGE_SECONDS = 86_400
+"""After which a machine's speed is measured again."""
+
+_TIMED_SUBWORDS = 1024
 """In the batch that is timed."""
 
 
@@ -127,7 +129,7 @@ def measure(device: str, precision: str, shape: Shape, length: float) -> Machine
     key = json.dumps(of)
     known = _read(path)
     # Measured while others used the machine, the figures would be wrong for ever.
-    if key not in known or time.time() - known[key][0] > _DAY:
+    if key not in known or time.time() - known[key][0] > _MAX_AGE_SECONDS:
         speed = _layer_speed(device, precision, shape, rounded)
         known[key] = [time.time(), *speed, _copy_speed(device)]
         with contextlib.suppress(OSError):  # measuring again costs a second
@@ -157,7 +159,7 @@ def _layer_speed(device: str, precision: str, shape: Shape, length: int) -> tupl
     layer = torch.nn.TransformerEncoderLayer(
         shape.width, shape.heads, 4 * shape.width, activation="gelu", batch_first=True
     ).to(device)
-    x = torch.randn(max(1, _SUBWORDS // length), length, shape.width, device=device)
+    x = torch.randn(max(1, _TIMED_SUBWORDS // length), length, shape.width, device=device)
     x.requires_grad_()
 
     def forward() -> torch.Tensor:
@@ -249,8 +251,8 @@ def estimate(
     number = 4 if machine.precision == "fp32" else 2
     return Estimate(
         steps=steps,
-        minutes=(layers * _BESIDES_LAYERS + optimizer) / 60,
-        memory_gib=_PROCESS[machine.device]
+        minutes=(layers * _OVERHEAD_FACTOR + optimizer) / 60,
+        memory_gib=_PROCESS_GIB[machine.device]
         + (4 * total + 12 * trained + _activations(shape, load.length, training, number)) / 2**30,
     )
 

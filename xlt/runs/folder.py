@@ -33,23 +33,23 @@ from xlt.yaml.nodes import parse
 
 def _read(config: str, path: Path) -> dict[str, Any]:
     root = parse(config, str(path), path.parent)
-    found: dict[str, Any] = root.plain() if root is not None else {}
-    return found
+    values: dict[str, Any] = root.plain() if root is not None else {}
+    return values
 
 
 def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Keys that make a config another run's, by their first two levels; seeds may be added."""
     if {*before.get("seeds", ())} < {*now.get("seeds", ())}:
         before = {**before, "seeds": now.get("seeds")}
-    found = []
+    keys = []
     for key in dict.fromkeys([*before, *now]):
         one, other = before.get(key), now.get(key)
         if isinstance(one, dict) and isinstance(other, dict):
             inner = dict.fromkeys([*one, *other])
-            found += [f"{key}.{name}" for name in inner if one.get(name) != other.get(name)]
+            keys += [f"{key}.{name}" for name in inner if one.get(name) != other.get(name)]
         elif one != other:
-            found.append(key)
-    return found
+            keys.append(key)
+    return keys
 
 
 class _LogFile(logging.FileHandler):

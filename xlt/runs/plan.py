@@ -23,13 +23,13 @@ from xlt.runs.preflight import check_predictions
 from xlt.runs.sources import Sources
 from xlt.transfer.stage import DataSplit, Stage
 
-PIECES_PER_WORD = 1.7
+DEFAULT_SUBWORDS_PER_WORD = 1.7
 """Assumed where the tokenizer is not on this machine: about what XLM-R needs."""
 
 
 @dataclass
-class _Size:
-    """Of a data_split. subwords: with the special tokens of each record."""
+class _SplitSize:
+    """The size of a split. subwords: with the special tokens of each record."""
 
     records: int
     words: int
@@ -44,16 +44,16 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
     """
     experiment = prepare(loaded)
     config = experiment.config
-    words, problems = _read_data(experiment)
+    counted, problems = _count_words(experiment)
     problems += check_predictions(experiment)
     tokenizer, problem = _tokenizer(config.model)
     if problem is not None:
         problems.append(problem)
     located = map(loaded.locate, problems)
-    missing = list({problem.render(): problem for problem in located}.values())
-    sizes, kept = _sizes(words, tokenizer)
-    stages = _unique(experiment.plans)
-    cost = _cost(config, stages, sizes, kept)
+    missing = {problem.render(): problem for problem in located}.values()
+    sizes, vocabulary = _sizes(counted, tokenizer)
+    stages = _shared_stages(experiment.plans)
+    cost = _cost(config, stages, sizes, vocabulary)
     return {
         "name": config.name,
         "seeds": config.seeds,
@@ -61,12 +61,12 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
             {
                 "stage": stage.name,
                 "targets": targets,
-                "after": before,
+                "after": previous,
                 "train": [_describe(data_split) for data_split in stage.train],
                 "dev": [_describe(data_split) for data_split in stage.dev],
                 **estimated,
             }
-            for (stage, before, targets), estimated in zip(stages, cost["stages"], strict=True)
+            for (stage, previous, targets), estimated in zip(stages, cost["stages"], strict=True)
         ],
         "data": [
             {
@@ -81,21 +81,24 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
         "encoder": cost["encoder"],
         "machine": cost["machine"],
         "total": cost["total"],
-        "warnings": _warnings(config.model, words, tokenizer),
+        "warnings": _warnings(config.model, counted, tokenizer),
         "predictions": experiment.indirect_predictions(),
-        "missing": [{"what": p.what, "where": p.where, "fix": p.fix} for p in missing],
+        "missing": [
+            {"what": problem.what, "where": problem.where, "fix": problem.fix}
+            for problem in missing
+        ],
     }
 
 
-def _unique(plans: Mapping[str, list[Stage]]) -> list[tuple[Stage, str | None, list[str]]]:
+def _shared_stages(plans: Mapping[str, list[Stage]]) -> list[tuple[Stage, str | None, list[str]]]:
     """Each different stage once, with the one before it and the targets that share it."""
-    found: dict[str, tuple[Stage, str | None, list[str]]] = {}
+    by_history: dict[str, tuple[Stage, str | None, list[str]]] = {}
     for target, stages in plans.items():
         for n, stage in enumerate(stages):
-            before = stages[n - 1].name if n else None
-            key = repr(stages[: n + 1])  # a stage is the same only after the same stages
-            found.setdefault(key, (stage, before, []))[2].append(target)
-    return list(found.values())
+            previous = stages[n - 1].name if n else None
+            history = repr(stages[: n + 1])  # a stage is the same only after the same stages
+            by_history.setdefault(history, (stage, previous, []))[2].append(target)
+    return list(by_history.values())
 
 
 def _describe(data_split: DataSplit) -> str:
@@ -106,12 +109,12 @@ def _describe(data_split: DataSplit) -> str:
 # Data ----------------------------------------------------------------------------------------
 
 
-def _read_data(
+def _count_words(
     experiment: Experiment,
 ) -> tuple[dict[DataSplit, tuple[int, Counter[str]]], list[XltError]]:
     """DataSplit → number of records and its words; and what cannot be read."""
     task, sources = experiment.task, Sources(experiment.config, experiment.task)
-    read: dict[DataSplit, tuple[int, Counter[str]]] = {}
+    counted: dict[DataSplit, tuple[int, Counter[str]]] = {}
     problems: list[XltError] = []
     for data_split in experiment.data_splits:
         unresolved = list(_unresolved(experiment.config, data_split.origin))
@@ -123,24 +126,24 @@ def _read_data(
             # A projection is about as large as what it is made from.
             records = sources.load(data_split.origin).records
             words = Counter(word for record in records for word in task.words(record))
-            read[data_split] = len(records), words
+            counted[data_split] = len(records), words
         except XltError as error:
             problems += flat(error)
-    return read, problems
+    return counted, problems
 
 
 def _unresolved(config: Config, data_split: DataSplit) -> Iterable[XltError]:
-    """One error for each reference of a data_split that is not on this machine."""
+    """One error for each reference of a split that is not on this machine."""
     data = config.data[data_split.language]
-    where = f"data.{data_split.language}.{data_split.split}"
-    listed: list[tuple[str, Reference]] = [
-        (f"{where}.{n}", reference) for n, reference in enumerate(getattr(data, data_split.split))
+    key = f"data.{data_split.language}.{data_split.split}"
+    references: list[tuple[str, Reference]] = [
+        (f"{key}.{n}", reference) for n, reference in enumerate(getattr(data, data_split.split))
     ]
-    if not listed and data.all:
-        listed = [(f"data.{data_split.language}.all", Reference(ref=data.all))]
-    for place, reference in listed:
+    if not references and data.all:
+        references = [(f"data.{data_split.language}.all", Reference(ref=data.all))]
+    for where, reference in references:
         try:
-            resolve(reference, data_split.language, data_split.split, where=place)
+            resolve(reference, data_split.language, data_split.split, where=where)
         except XltError as error:
             yield error
 
@@ -167,38 +170,43 @@ def _tokenizer(model: Model) -> tuple[Any, XltError | None]:
 
 
 def _sizes(
-    words: Mapping[DataSplit, tuple[int, Counter[str]]], tokenizer: Any
-) -> tuple[dict[DataSplit, _Size], int | None]:
-    """Size of every data_split, and how many different subwords all of them need."""
-    every = sorted({word for _, counter in words.values() for word in counter})
+    counted: Mapping[DataSplit, tuple[int, Counter[str]]], tokenizer: Any
+) -> tuple[dict[DataSplit, _SplitSize], int | None]:
+    """Size of every split, and how many different subwords all of them need."""
+    words = sorted({word for _, counter in counted.values() for word in counter})
     lengths: dict[str, int] = {}
-    kept = None
-    if tokenizer is not None and every:
+    vocabulary = None
+    if tokenizer is not None and words:
         # A word's subwords hardly depend on its neighbours, so each word is encoded once.
-        ids = subwords_of(tokenizer).alone(every)
-        lengths = {word: len(own) for word, own in zip(every, ids, strict=True)}
-        kept = len(np.union1d(np.concatenate(ids), tokenizer.all_special_ids))
+        ids = subwords_of(tokenizer).alone(words)
+        lengths = {word: len(word_ids) for word, word_ids in zip(words, ids, strict=True)}
+        vocabulary = len(np.union1d(np.concatenate(ids), tokenizer.all_special_ids))
     sizes = {}
-    for data_split, (records, counter) in words.items():
+    for data_split, (records, counter) in counted.items():
         total = sum(counter.values())
-        subwords = sum(n * lengths.get(word, PIECES_PER_WORD) for word, n in counter.items())
-        sizes[data_split] = _Size(records, total, round(subwords) + 2 * records)
-    return sizes, kept
+        subwords = sum(
+            n * lengths.get(word, DEFAULT_SUBWORDS_PER_WORD) for word, n in counter.items()
+        )
+        sizes[data_split] = _SplitSize(records, total, round(subwords) + 2 * records)
+    return sizes, vocabulary
 
 
 def _warnings(
-    model: Model, words: Mapping[DataSplit, tuple[int, Counter[str]]], tokenizer: Any
+    model: Model, counted: Mapping[DataSplit, tuple[int, Counter[str]]], tokenizer: Any
 ) -> dict[str, list[str]]:
     """Language → what `xlt train` would warn of."""
-    counted: dict[str, Counter[str]] = {}
-    for data_split, (_, counter) in words.items():
+    by_language: dict[str, Counter[str]] = {}
+    for data_split, (_, counter) in counted.items():
         if data_split.projected_from is not None:
             continue  # what is counted are the source's words
-        counted.setdefault(data_split.language, Counter()).update(counter)
+        by_language.setdefault(data_split.language, Counter()).update(counter)
     if tokenizer is None:
         return {}
-    found = {language: warnings(language, c, tokenizer, model) for language, c in counted.items()}
-    return {language: told for language, told in found.items() if told}
+    messages = {
+        language: warnings(language, counter, tokenizer, model)
+        for language, counter in by_language.items()
+    }
+    return {language: texts for language, texts in messages.items() if texts}
 
 
 # Cost ----------------------------------------------------------------------------------------
@@ -207,36 +215,39 @@ def _warnings(
 def _cost(
     config: Config,
     stages: list[tuple[Stage, str | None, list[str]]],
-    sizes: Mapping[DataSplit, _Size],
-    kept: int | None,
+    sizes: Mapping[DataSplit, _SplitSize],
+    vocabulary: int | None,
 ) -> dict[str, Any]:
     """The estimate for every stage and the total over seeds; None where something is unknown."""
     shape = encoder_shape(config.model)
-    kept = kept if config.model.trim_vocabulary else None
+    kept_subwords = vocabulary if config.model.trim_vocabulary else None
     encoder: dict[str, Any] = {"id": config.model.encoder, "parameters": None, "trained": None}
     unknown = {"steps": None, "minutes": None, "memory_gib": None}
-    rows: list[dict[str, Any]] = []
+    estimates: list[dict[str, Any]] = []
     machine = None
     if shape is not None:
         encoder["parameters"] = shape.embeddings + shape.rest
-        encoder["trained"] = shape.trimmed(kept)
+        encoder["trained"] = shape.trimmed(kept_subwords)
     for stage, _, _ in stages:
         data_splits = [*stage.train, *stage.dev]
         if shape is None or not all(data_split in sizes for data_split in data_splits):
-            rows.append(dict(unknown))
+            estimates.append(dict(unknown))
             continue
         device = best_device()
         precision = choose_precision(stage.training.precision, device)
         load = Load(
-            subwords=sum(sizes[p].subwords for p in stage.train),
-            records=sum(sizes[p].records for p in stage.train),
-            evaluated=sum(sizes[p].subwords for p in stage.dev) * stage.training.epochs,
+            subwords=sum(sizes[data_split].subwords for data_split in stage.train),
+            records=sum(sizes[data_split].records for data_split in stage.train),
+            evaluated=sum(sizes[data_split].subwords for data_split in stage.dev)
+            * stage.training.epochs,
         )
         machine = measure(device, precision, shape, load.length)
-        rows.append(estimate(shape, load, stage.training, config.model, machine, kept).as_dict())
-    known = bool(rows) and all(row["minutes"] is not None for row in rows)
+        estimates.append(
+            estimate(shape, load, stage.training, config.model, machine, kept_subwords).as_dict()
+        )
+    known = bool(estimates) and all(cost["minutes"] is not None for cost in estimates)
     return {
-        "stages": rows,
+        "stages": estimates,
         "encoder": encoder,
         "machine": None
         if machine is None
@@ -251,8 +262,10 @@ def _cost(
             "free_gib": round(machine.free, 1),
         },
         "total": {
-            "runs": len(rows) * len(config.seeds),
-            "minutes": len(config.seeds) * sum(r["minutes"] for r in rows) if known else None,
-            "memory_gib": max(r["memory_gib"] for r in rows) if known else None,
+            "runs": len(estimates) * len(config.seeds),
+            "minutes": len(config.seeds) * sum(cost["minutes"] for cost in estimates)
+            if known
+            else None,
+            "memory_gib": max(cost["memory_gib"] for cost in estimates) if known else None,
         },
     }

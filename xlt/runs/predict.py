@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CHUNK = 2048
-"""Sentences held at once: enough to fill length buckets, little enough for any file."""
+MAX_SENTENCES_HELD = 2048
+"""Sentences in memory at once: enough to fill length buckets, little enough for any file."""
 
 TEXT, WORDS, CONLLU = "text", "words", "conllu"
 """Formats of text without annotation, which every task can read that makes records of words."""
@@ -76,7 +76,7 @@ def predict(
     def predictions(stream: TextIO, page: Page | None) -> Iterator[Document]:
         nonlocal written
         told = False
-        for chunk in _progress(_chunks(records, CHUNK), quiet or output == "-"):
+        for chunk in _progress(_chunks(records, MAX_SENTENCES_HELD), quiet or output == "-"):
             if not told:  # once, from what a first chunk holds
                 told = True
                 words = count_words(task, chunk)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from xlt.task import Labels, Task
 
 MODEL, MAJORITY, CONTROL, ALL = "model", "majority", "control model", "all"
-NOT_PROBED = ("train", "dev")
+SPLITS_NOT_PROBED = ("train", "dev")
 """Splits that a suite named without one leaves out."""
 
 
@@ -90,12 +90,12 @@ class Part:
 
     def groups(self) -> dict[str, NDArray[np.int64]]:
         """Group → positions of its records; all of them first."""
-        found: dict[str, list[int]] = {}
+        positions: dict[str, list[int]] = {}
         for position, record in enumerate(self.records):
             for group in record.groups:
-                found.setdefault(group, []).append(position)
+                positions.setdefault(group, []).append(position)
         everything = {ALL: np.arange(len(self.records))}
-        return everything | {name: np.array(found[name]) for name in sorted(found)}
+        return everything | {name: np.array(positions[name]) for name in sorted(positions)}
 
 
 def probe(
@@ -218,8 +218,8 @@ def _parts(
         check_reference(reader, full, code, "test", on_command_line)
         data = resolve(full, code, "test", where=suite)
         records = list(load_documents(reader, data, 1))
-        found = reader.labels(records)
-        _check(labels, stated, found, answers, reference)
+        observed = reader.labels(records)
+        _check(labels, stated, observed, answers, reference)
         yield Part(name if name in data_cards() else suite, data, reader, answers, records)
 
 
@@ -229,7 +229,7 @@ def _references(card: Any, rest: Sequence[str]) -> list[str]:
     chosen = [
         f"{card.identifier}:{code}:{split}"
         for code in spoken
-        for split in (rest[1:] or [s for s in card.languages[code] if s not in NOT_PROBED])
+        for split in (rest[1:] or [s for s in card.languages[code] if s not in SPLITS_NOT_PROBED])
     ]
     if not chosen:
         raise XltError(
@@ -241,10 +241,10 @@ def _references(card: Any, rest: Sequence[str]) -> list[str]:
 
 
 def _check(
-    labels: Labels, stated: Labels, found: Labels, answers: Mapping[str, str], where: str
+    labels: Labels, stated: Labels, observed: Labels, answers: Mapping[str, str], where: str
 ) -> None:
     """Raise XltError unless the model's answers, mapped, are what the suite calls its labels."""
-    for layer, values in found.items():
+    for layer, values in observed.items():
         ours = {answers.get(label, label) for label in labels.get(layer, ())}
         inventory = [*dict.fromkeys([*stated.get(layer, ()), *values])]
         strange = [label for label in values if label not in ours]
@@ -270,19 +270,19 @@ def _outcomes(
     from xlt.projection.predict import make_predictor
 
     task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
-    found = []
+    outcomes = []
     for part in parts:
         versions = {MODEL: list(part.records)}
         for control, hidden in task.controls.items() if masked else ():
             empty = {name: Text("") for name in hidden}
             versions[control] = [record.with_texts(**empty) for record in part.records]
-        found.append(
+        outcomes.append(
             {
                 name: part.counts(predictor(records, task.encode(records, backbone, None)))
                 for name, records in versions.items()
             }
         )
-    return found
+    return outcomes
 
 
 def _rows(
@@ -309,12 +309,12 @@ def _scores(
     """Metric → mean over the models, standard deviation, interval."""
     intervals = bootstrap_interval(list(runs), task.metrics, resamples=resamples)
     each = [task.metrics(counts.sum(axis=0)) for counts in runs]
-    found = {}
+    scores = {}
     for name, interval in intervals.items():
         mean, sd = mean_sd([float(one[name]) for one in each])
         sure = {"mean": mean, "sd": sd if len(runs) > 1 else None, "seeds": len(runs)}
-        found[name] = {**sure, "low": interval.low, "high": interval.high}
-    return found
+        scores[name] = {**sure, "low": interval.low, "high": interval.high}
+    return scores
 
 
 def _against(
@@ -328,20 +328,20 @@ def _against(
         return None
     metric = task.metrics_reported[0]
     best = max(controls, key=lambda name: float(controls[name][metric]["mean"]))
-    found = paired_bootstrap(runs[MODEL], runs[best], task.metrics, resamples=resamples)[metric]
-    return {"control": best, **asdict(found)}
+    differences = paired_bootstrap(runs[MODEL], runs[best], task.metrics, resamples=resamples)
+    return {"control": best, **asdict(differences[metric])}
 
 
 def _warnings(task: Task, folder: Path, parts: Sequence[Part]) -> dict[str, list[str]]:
     """Language → what its encoder cannot read."""
     from transformers import AutoTokenizer
 
-    from xlt.runs.coverage import SAMPLE, count_words, warnings
+    from xlt.runs.coverage import MAX_COUNTED_RECORDS, count_words, warnings
 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    found = {}
+    messages = {}
     for part in parts:
-        words = count_words(task, part.records[:SAMPLE])
+        words = count_words(task, part.records[:MAX_COUNTED_RECORDS])
         if told := warnings(part.data.language, words, tokenizer):
-            found[part.data.reference] = told
-    return found
+            messages[part.data.reference] = told
+    return messages

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from xlt.data.resolved import ResolvedData
     from xlt.task import Task
 
-EXAMPLES = 50
-"""Records on a page."""
+DEFAULT_EXAMPLES = 50
+"""Records on a page, unless asked otherwise."""
 
 
-def project_config(loaded: LoadedConfig, *, examples: int = EXAMPLES) -> list[dict[str, Any]]:
+def project_config(
+    loaded: LoadedConfig, *, examples: int = DEFAULT_EXAMPLES
+) -> list[dict[str, Any]]:
     """Make everything that a config projects, without training: what `xlt train` would use.
 
     Writes a data file and a page for each language and split into ``projection`` in the run's
@@ -45,7 +47,7 @@ def project_config(loaded: LoadedConfig, *, examples: int = EXAMPLES) -> list[di
         sources = Sources(config, task)
         folder = config.output.root / config.name / "projection"
         folder.mkdir(parents=True, exist_ok=True)
-        found = []
+        reports = []
         for data_split in data_splits:
             assert data_split.projected_from is not None
             projector = Projector(
@@ -53,7 +55,7 @@ def project_config(loaded: LoadedConfig, *, examples: int = EXAMPLES) -> list[di
             )
             suffix = task.formats[next(iter(task.formats))][0]
             name = f"{data_split.projected_from}-to-{data_split.language}.{data_split.split}"
-            found.append(
+            reports.append(
                 _project(
                     projector,
                     sources.load(data_split.origin).records,
@@ -63,7 +65,7 @@ def project_config(loaded: LoadedConfig, *, examples: int = EXAMPLES) -> list[di
                     examples=examples,
                 )
             )
-        return found
+        return reports
     except XltError as error:
         raise loaded.locate(error) from error
 
@@ -73,7 +75,7 @@ def project_file(
     output: str,
     *,
     html: Path | None = None,
-    examples: int = EXAMPLES,
+    examples: int = DEFAULT_EXAMPLES,
 ) -> dict[str, Any]:
     """Project the config's training data, of any size, into a file; "-" is standard output.
 
@@ -98,11 +100,11 @@ def project_file(
         raise loaded.locate(error) from error
 
 
-def _records(task: Task, found: Iterable[ResolvedData], seed: int) -> Iterator[Document]:
+def _records(task: Task, data: Iterable[ResolvedData], seed: int) -> Iterator[Document]:
     """One at a time: straight from the files, or of a sample on disk."""
     from xlt.data.store import load_documents, read_documents
 
-    for resolved in found:
+    for resolved in data:
         if resolved.limit is None:
             yield from read_documents(task, resolved)
         else:

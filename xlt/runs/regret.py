@@ -102,7 +102,9 @@ def _compare(runs: Sequence[_Run]) -> dict[str, Any]:
     scores: dict[str, list[_Run]] = defaultdict(list)
     for run in runs:
         scores[run.source].append(run)
-    means = {source: fmean(run.mean for run in found) for source, found in scores.items()}
+    means = {
+        source: fmean(run.mean for run in source_runs) for source, source_runs in scores.items()
+    }
     predicted, how = _predicted(runs, list(means))
     order = sorted(means, key=lambda code: (predicted[code]["rank"], code))
     best = sorted(means, key=lambda code: (-means[code], code))

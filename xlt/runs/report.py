@@ -95,6 +95,6 @@ def describe_data(sources: Sources) -> list[dict[str, Any]]:
             "caveats": list(resolved.caveats),
             "differs_from_publisher": resolved.differs,
         }
-        for (language, split), found in sorted(sources.used.items())
-        for resolved in found
+        for (language, split), used in sorted(sources.used.items())
+        for resolved in used
     ]

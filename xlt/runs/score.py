@@ -246,10 +246,10 @@ def summarise(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in rows:
         groups[row["target"], row["split"], row["selected_on"]].append(row)
     summary = []
-    for (target, split, selected_on), found in groups.items():
+    for (target, split, selected_on), group in groups.items():
         metrics = {}
-        for name in found[0]["metrics"]:
-            values = [row["metrics"][name] for row in found]
+        for name in group[0]["metrics"]:
+            values = [row["metrics"][name] for row in group]
             mean, sd = mean_sd(values)
             metrics[name] = {
                 "mean": mean,
@@ -261,7 +261,7 @@ def summarise(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 "target": target,
                 "split": split,
                 "selected_on": selected_on,
-                "primary": found[0]["primary"],
+                "primary": group[0]["primary"],
                 "metrics": metrics,
             }
         )

@@ -91,8 +91,8 @@ class Sources:
         projector = self._projector(data_split)
         counted = ProjectionStatistics()
         originals = self.load(origin).records
-        found = counted.watch(store.project(projector, originals, part=data_split.split))
-        kept = [one.projection for one in found if one.projection.document is not None]
+        projections = counted.watch(store.project(projector, originals, part=data_split.split))
+        kept = [one.projection for one in projections if one.projection.document is not None]
         self.yields[data_split] = {**projector.describe(), **counted.as_dict()}
         if not kept:
             lost = ", ".join(f"{n} {reason}" for reason, n in counted.labels.lost.items())

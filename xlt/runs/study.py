@@ -16,7 +16,7 @@ from xlt.runs.experiment import prepare_cells
 log = logging.getLogger(__name__)
 
 
-def study(found: Study, *, overwrite: bool = False, quiet: bool = False) -> dict[str, Any]:
+def study(definition: Study, *, overwrite: bool = False, quiet: bool = False) -> dict[str, Any]:
     """Run or resume what is not finished of a study, and compare its cells with the baseline.
 
     A cell that fails does not stop the others: the errors are raised when all are through.
@@ -25,23 +25,23 @@ def study(found: Study, *, overwrite: bool = False, quiet: bool = False) -> dict
     from xlt.runs.train import run  # torch, without which `table` does
 
     problems: list[XltError] = []
-    for number, (name, experiment) in enumerate(prepare_cells(found).items(), 1):
-        log.info("%s (%d of %d)", name, number, len(found.cells))
+    for number, (name, experiment) in enumerate(prepare_cells(definition).items(), 1):
+        log.info("%s (%d of %d)", name, number, len(definition.cells))
         try:
             run(experiment, resume=True, overwrite=overwrite, quiet=quiet)
         except XltError as error:
             log.warning("%s failed: %s", name, error.what)
             problems.append(error)
     raise_all(problems)
-    return table(found)
+    return table(definition)
 
 
-def table(found: Study) -> dict[str, Any]:
+def table(definition: Study) -> dict[str, Any]:
     """Scores of all finished cells: by target and split, each beside its difference to the
     baseline with the interval of the paired bootstrap."""
     finished = {
         name: _folder(loaded)
-        for name, loaded in found.cells.items()
+        for name, loaded in definition.cells.items()
         if _folder(loaded).joinpath(RESULT).is_file()
     }
     rows = []
@@ -50,10 +50,10 @@ def table(found: Study) -> dict[str, Any]:
         result = read_result(folder)
         metric = result["metrics"][0]
         differences = {}
-        if name != found.baseline and found.baseline in finished:
+        if name != definition.baseline and definition.baseline in finished:
             differences = {
                 (row["target"], row["split"]): row
-                for row in compare(folder, finished[found.baseline])["rows"]
+                for row in compare(folder, finished[definition.baseline])["rows"]
                 if row["metric"] == metric
             }
         for line in result["summary"]:
@@ -72,8 +72,8 @@ def table(found: Study) -> dict[str, Any]:
                     }
                 )
     return {
-        "baseline": found.baseline,
-        "cells": {name: name in finished for name in found.cells},
+        "baseline": definition.baseline,
+        "cells": {name: name in finished for name in definition.cells},
         "metric": metric,
         "rows": sorted(rows, key=lambda row: (row["target"], row["split"])),
     }

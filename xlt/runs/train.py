@@ -36,7 +36,7 @@ def train(
     """Run a config to its end and return the result (also in result.json).
 
     resume:    continue an unfinished run from its last checkpoint.
-    overwrite: forget what the run's folder holds. StageResult stages are used again all the same:
+    overwrite: forget what the run's folder holds. Finished stages are used again all the same:
         they are equal to what training them again would give.
 
     Of several processes only the main one has a result; the others return {}.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from xlt.task import Labels, Task, TaskOptions, extend_labels
 from xlt.testing.subject import (
-    STEPS,
+    OVERFITTING_STEPS,
     Subject,
     other_answer,
     plain,
@@ -25,7 +25,7 @@ from xlt.testing.subject import (
     written,
 )
 
-WINDOW = 10
+MAX_WINDOW_SUBWORDS = 10
 """Subwords that the encoder takes at once in the clause `windows`."""
 
 
@@ -60,15 +60,15 @@ def imports(s: Subject) -> None:
         "import importlib, sys; importlib.import_module(sys.argv[1]);"
         "print(*[m for m in ('torch', 'transformers') if m in sys.modules])"
     )
-    found = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code, s.kind.__module__],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
-    assert found.returncode == 0, f"{s.kind.__module__} cannot be imported: {found.stderr}"
-    heavy = found.stdout.split()
+    assert completed.returncode == 0, f"{s.kind.__module__} cannot be imported: {completed.stderr}"
+    heavy = completed.stdout.split()
     assert not heavy, f"importing {s.kind.__module__} imports {' and '.join(heavy)}"
 
 
@@ -114,8 +114,8 @@ def formats(s: Subject) -> None:
         for suffix in suffixes:
             path = folder / f"data{suffix}"
             path.write_text(text, encoding="utf-8", newline="\n")
-            found = s.task.format_of(path)
-            assert found == format, f"the suffix {suffix} means {found!r}, not {format!r}"
+            guessed = s.task.format_of(path)
+            assert guessed == format, f"the suffix {suffix} means {guessed!r}, not {format!r}"
         same(s.records, list(s.task.read(path, format)), f"{format} changed")
 
 
@@ -191,7 +191,7 @@ def prediction(s: Subject) -> None:
 def windows(s: Subject) -> None:
     """A record longer than the encoder takes is split, not cut: every subword is computed, every
     word has a prediction."""
-    narrow = s.backbone_with(max_length=WINDOW)
+    narrow = s.backbone_with(max_length=MAX_WINDOW_SUBWORDS)
     whole, split = (
         s.task.encode(s.records, s.backbone, None),
         s.task.encode(s.records, narrow, None),
@@ -200,7 +200,9 @@ def windows(s: Subject) -> None:
         subwords, windowed = subwords_of(s.task.collate([a])), subwords_of(s.task.collate([b]))
         for name, tensor in windowed.items():
             width = tensor.shape[-1]
-            assert width <= WINDOW, f"{name} has {width} subwords where {WINDOW} is the most"
+            assert width <= MAX_WINDOW_SUBWORDS, (
+                f"{name} has {width} subwords where {MAX_WINDOW_SUBWORDS} is the most"
+            )
             kept = {*tensor.flatten().tolist(), s.backbone.pad_id}
             lost = set(subwords[name].flatten().tolist()) - kept
             record = s.records[a.index].id
@@ -228,7 +230,9 @@ def learning(s: Subject) -> None:
     """The loss is finite and falls when a model overfits a few records."""
     assert all(map(math.isfinite, s.losses)), f"the losses are {s.losses}"
     first, last = sum(s.losses[:3]) / 3, sum(s.losses[-3:]) / 3
-    assert last < 0.9 * first, f"the loss went from {first:.3f} to {last:.3f} in {STEPS} steps"
+    assert last < 0.9 * first, (
+        f"the loss went from {first:.3f} to {last:.3f} in {OVERFITTING_STEPS} steps"
+    )
 
 
 def loss(s: Subject) -> None:
@@ -266,9 +270,9 @@ def weighting(s: Subject) -> None:
         items = (batch["labels"] != IGNORED).sum()
         alone = [model(**s.task.collate([e]), num_items_in_batch=items)["loss"] for e in s.examples]
         for weights in (torch.ones(len(alone)), torch.linspace(0, 2, len(alone))):
-            found = model(**batch, num_items_in_batch=items, weights=weights)["loss"]
+            weighted = model(**batch, num_items_in_batch=items, weights=weights)["loss"]
             assert_close(
-                found, weights @ torch.stack(alone), rtol=1e-3, atol=1e-5,
+                weighted, weights @ torch.stack(alone), rtol=1e-3, atol=1e-5,
                 msg=lambda m: f"the weighted sum: {m}",
             )  # fmt: skip
 
@@ -283,9 +287,10 @@ def ignored(s: Subject) -> None:
     model = s.build(s.labels).train()
     batch = s.task.collate(s.examples)
     batch["labels"] = torch.full_like(batch["labels"], IGNORED)
-    found = model(**batch, num_items_in_batch=torch.tensor(7))["loss"]
-    assert float(found.detach()) == 0, f"the loss of ignored targets is {float(found.detach())}"
-    found.backward()
+    without_targets = model(**batch, num_items_in_batch=torch.tensor(7))["loss"]
+    value = float(without_targets.detach())
+    assert value == 0, f"the loss of ignored targets is {value}"
+    without_targets.backward()
     for name, parameter in model.named_parameters():
         flat = parameter.grad is None or not parameter.grad.any()
         assert flat, f"ignored targets give {name} a gradient"
@@ -336,9 +341,9 @@ def growth(s: Subject) -> None:
 def _some_labels(s: Subject) -> Labels:
     """Those of the first records that lack some of all labels; all, if there are no such."""
     for count in range(1, len(s.records)):
-        found = s.task.labels(s.records[:count])
-        if all(found.values()) and extend_labels(found, s.labels) != found:
-            return found
+        first = s.task.labels(s.records[:count])
+        if all(first.values()) and extend_labels(first, s.labels) != first:
+            return first
     return s.labels
 
 
@@ -354,9 +359,9 @@ def metrics(s: Subject) -> None:
     gold = np.stack([s.task.counts(record, record) for record in s.records])
     assert gold.shape == (len(s.records), width), f"counts of a record have shape {gold.shape[1:]}"
     assert gold.dtype == np.float64, f"counts are {gold.dtype}, not float64"
-    found = s.task.metrics(gold.sum(axis=0))
-    assert tuple(found) == s.task.metrics_reported, f"metrics are {tuple(found)}"
-    for name, value in found.items():
+    perfect = s.task.metrics(gold.sum(axis=0))
+    assert tuple(perfect) == s.task.metrics_reported, f"metrics are {tuple(perfect)}"
+    for name, value in perfect.items():
         if name not in s.kind.metrics_below_100:
             assert np.isclose(value, 100), (
                 f"{name} of perfect predictions is {float(value)}, not 100"
@@ -407,20 +412,20 @@ def projection(s: Subject) -> None:
             name: AlignedPair(text, text, {(i, i): 1.0 for i in range(len(text.words))})
             for name, text in texts.items()
         }
-        found = project_document(s.task, document, same_text, settings)
-        assert found.document is not None, f"document {document.id} is lost on identical texts"
-        layers = found.document.layers.keys()
+        projected = project_document(s.task, document, same_text, settings)
+        assert projected.document is not None, f"document {document.id} is lost on identical texts"
+        layers = projected.document.layers.keys()
         assert layers == document.layers.keys(), f"it has the layers {sorted(layers)}"
-        assert found.document.id == document.id, "it has another id"
-        assert s.task.words(found.document) == s.task.words(document), "it has other words"
-        kept = s.task.counts(document, found.document) == s.task.counts(document, document)
+        assert projected.document.id == document.id, "it has another id"
+        assert s.task.words(projected.document) == s.task.words(document), "it has other words"
+        kept = s.task.counts(document, projected.document) == s.task.counts(document, document)
         assert kept.all(), f"the annotation of {document.id} changed on identical texts"
-        lost = [o.reason for o in found.outcomes if o.reason]
+        lost = [o.reason for o in projected.outcomes if o.reason]
         assert not lost, f"labels of {document.id} are lost on identical texts: {lost}"
         nothing = {name: AlignedPair(text, Text(""), {}) for name, text in texts.items()}
         empty = project_document(s.task, document, nothing, settings)
         assert empty.document is None, f"document {document.id} is something on empty texts"
-        assert len(empty.outcomes) == len(found.outcomes), "an empty text loses labels unseen"
+        assert len(empty.outcomes) == len(projected.outcomes), "an empty text loses labels unseen"
         still = [o for o in empty.outcomes if o.reason is None]
         assert not still, f"labels of {document.id} are kept on empty texts"
     after = [s.task.schema.to_row(document) for document in s.records]

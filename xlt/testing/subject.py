@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
 
-STEPS = 20
-"""Of overfitting, in the clause `learning`."""
+OVERFITTING_STEPS = 20
+"""Optimiser steps on the same batch, in the clause `learning`."""
 
 
 class Subject:
@@ -79,7 +79,7 @@ class Subject:
         model = self.build(self.labels).train()
         optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
         losses = []
-        for _ in range(STEPS):
+        for _ in range(OVERFITTING_STEPS):
             loss = model(**self.task.collate(self.examples))["loss"]
             optimizer.zero_grad()
             loss.backward()

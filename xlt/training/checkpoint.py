@@ -21,17 +21,18 @@ from safetensors.torch import load_file, save_file
 from xlt.files import write_json
 
 COMPLETE = "complete.json"
-KEEP = 2
+MAX_CHECKPOINTS = 2
+"""Newest checkpoints of a stage that are kept."""
 
 
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in `folder` that were finished, oldest first; contents not verified."""
-    found = [
+    complete = [
         path
         for path in folder.glob("checkpoint-*")
         if (path / COMPLETE).is_file() and path.name[11:].isdigit()
     ]
-    return sorted(found, key=lambda path: int(path.name[11:]))
+    return sorted(complete, key=lambda path: int(path.name[11:]))
 
 
 def last_intact(folder: Path) -> tuple[Path | None, list[str]]:

@@ -16,7 +16,7 @@ from xlt.transfer.stage import DataSplit
 
 @dataclass(frozen=True)
 class Data:
-    """One data_split's records, and the fingerprint of the files and readers they came from.
+    """One split's records, and the fingerprint of the files and readers they came from.
 
     weights: one a record, for its loss in training; None means that all count alike. What they
         are made from is part of the fingerprint.
@@ -38,11 +38,11 @@ class Data:
 
 def groups(train: Sequence[Data]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
     """Index ranges of the stage's examples, one a language."""
-    found, begin = [], 0
+    ranges, begin = [], 0
     for data in train:
-        found.append(np.arange(begin, begin + len(data.records), dtype=np.int64))
+        ranges.append(np.arange(begin, begin + len(data.records), dtype=np.int64))
         begin += len(data.records)
-    return found
+    return ranges
 
 
 def weigh(examples: Sequence[Example], train: Sequence[Data]) -> None:

@@ -275,17 +275,17 @@ class StageRunner:
         from accelerate import PartialState
         from accelerate.utils import broadcast_object_list
 
-        found: list[str | None] = [None]
+        newest: list[str | None] = [None]
         if self.resume and PartialState().is_main_process:
             path, problems = ckpt.last_intact(work)
             for problem in problems:
                 log.warning("%s: going back to the checkpoint before it", problem)
             if problems and path is None:
                 log.warning("no intact checkpoint in %s: the stage starts again", work)
-            found = [None if path is None else str(path)]
+            newest = [None if path is None else str(path)]
         if PartialState().num_processes > 1:
-            found = broadcast_object_list(found)
-        return found[0]
+            newest = broadcast_object_list(newest)
+        return newest[0]
 
     def _model(
         self, stage: Stage, parent: StageResult | None, train: list[Data]

@@ -53,7 +53,7 @@ class _Examples(Dataset[tuple[Example, bool]]):
 
 
 class TransferTrainer(Trainer):
-    """Trains `model` on `examples`, which fall into `groups` (one per data_split of the stage).
+    """Trains `model` on `examples`, which fall into `groups` (one per split of the stage).
 
     evaluator: returns the scores of the current weights; None keeps the last weights.
     subwords:    see `xlt.inference.predictor.Predictor`.
@@ -157,9 +157,10 @@ class TransferTrainer(Trainer):
         self._loss_shifts_labels = False
 
     def train(self, resume_from_checkpoint: str | None = None, **kwargs: Any) -> Any:
-        """As transformers.Trainer's; a checkpoint of a stage that had stopped early is its end.
+        """Train as transformers.Trainer does.
 
-        Where the weights are averaged, the model holds the average afterwards.
+        A checkpoint of a stage that had stopped early is its end. Where the weights are averaged,
+        the model holds the average afterwards.
         """
         try:
             return self._train(resume_from_checkpoint, **kwargs)
@@ -300,7 +301,7 @@ class TransferTrainer(Trainer):
 
     def _tidy(self) -> None:
         """Keep the newest checkpoints, and the snapshots of the best steps."""
-        for old in ckpt.checkpoints(self.folder)[: -ckpt.KEEP]:
+        for old in ckpt.checkpoints(self.folder)[: -ckpt.MAX_CHECKPOINTS]:
             shutil.rmtree(old)
         kept = {self.snapshot(step) for step in self.selector.steps}
         for path in self.folder.glob("snapshot-*.safetensors"):
@@ -331,7 +332,7 @@ class TransferTrainer(Trainer):
             setattr(self.selector, name, value)
 
     def _load_callback_state(self) -> None:
-        """Done by `train`: our callback stays the object that others refer to."""
+        """Do nothing: `train` has done it; our callback stays the object that others refer to."""
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None or self.is_fsdp_enabled or self.is_deepspeed_enabled:

@@ -34,7 +34,7 @@ class DataSplit:
 
     @property
     def name(self) -> str:
-        """As results name the data: "spa", or "eng>spa" for what is projected."""
+        """The name of the data in results: "spa", or "eng>spa" for what is projected."""
         return f"{self.projected_from}>{self.language}" if self.projected_from else self.language
 
     @property
@@ -166,7 +166,7 @@ def step(value: Any) -> Any:
 def step_data(
     config: Config, name: str, target: str, split: Split, *, required: bool
 ) -> tuple[DataSplit, ...]:
-    """The data_split that a `step` means, as `data_splits`."""
+    """The splits that a `step` means, as `data_splits`."""
     source, arrow, into = name.partition(">")
     if not arrow:
         return data_splits(config, name, split, required=required)
@@ -175,22 +175,24 @@ def step_data(
 
 
 def stage_name(data: Iterable[DataSplit]) -> str:
-    """Of a stage that trains on these, fit for a folder."""
+    """The name of a stage that trains on these, fit for a folder."""
     return "+".join(data_split.name.replace(">", "-to-") for data_split in data)
 
 
 def projected(
     config: Config, source: str, target: str, split: Split, *, required: bool
 ) -> tuple[DataSplit, ...]:
-    """As `data_splits`, of the source's split carried over to the target."""
+    """The source's split projected onto the target, as `data_splits`."""
     if source == target:
         raise XltError(
             f"{source} is to be projected onto itself",
             where="source",
             fix=f"take {target} out of the sources, or out of the targets",
         )
-    found = data_splits(config, source, split, required=required)
-    return tuple(replace(p, language=target, projected_from=source) for p in found)
+    originals = data_splits(config, source, split, required=required)
+    return tuple(
+        replace(data_split, language=target, projected_from=source) for data_split in originals
+    )
 
 
 def selection_data(config: Config, trained: list[str], target: str | None) -> tuple[DataSplit, ...]:

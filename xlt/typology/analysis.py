@@ -33,8 +33,8 @@ TRAITS = {
 }
 """Trait → chapters of WALS, the second where the first says nothing of one of the two."""
 COLUMNS = ("source", "target", "score")
-FEWEST = 2
-"""Pairs on either side, or there is nothing to compare."""
+MIN_PAIRS_PER_SIDE = 2
+"""Fewest pairs alike, and fewest different, or there is nothing to compare."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def analyse(
     columns = np.array([place[code] for code in scores.targets])
     draw = np.random.default_rng(seed)
     orders = [draw.permutation(len(codes)) for _ in range(permutations)]
-    found = []
+    effects = []
     given = {name: _same(values, codes) for name, values in (traits or {}).items()}
     for trait, alike in (given | _traits(codes, rows, columns, residual)).items():
         observed = _difference(residual, alike[np.ix_(rows, columns)])
@@ -83,7 +83,7 @@ def analyse(
         drawn = np.array([value for value in other if value is not None])
         extreme = int((np.abs(drawn) >= abs(observed) - 1e-12).sum())
         own = alike[np.ix_(rows, columns)][~np.isnan(residual)]
-        found.append(
+        effects.append(
             Effect(
                 trait,
                 int((own == 1).sum()),
@@ -93,7 +93,7 @@ def analyse(
                 (extreme + 1) / (len(drawn) + 1),
             )
         )
-    return sorted(found, key=lambda effect: -effect.difference)
+    return sorted(effects, key=lambda effect: -effect.difference)
 
 
 def _centred(scores: Values) -> Values:
@@ -117,20 +117,20 @@ def _same(values: Mapping[str, str], codes: list[str]) -> Values:
 
 def _traits(codes: list[str], rows: Values, columns: Values, residual: Values) -> dict[str, Values]:
     """Trait → 1 alike, 0 different, NaN unknown, for all pairs of the languages."""
-    found = {"script": 1 - matrix("script", codes, codes)}
+    traits = {"script": 1 - matrix("script", codes, codes)}
     for trait, chapters in TRAITS.items():
         alike = np.full((len(codes),) * 2, np.nan)
         for chapter in chapters:
             alike = np.where(np.isnan(alike), _same_value(codes, chapter), alike)
-        found[trait] = alike
+        traits[trait] = alike
     for kind in KINDS:
         if kind != "script":
             apart = matrix(kind, codes, codes)
             measured = apart[np.ix_(rows, columns)][~np.isnan(residual)]
             if not np.isnan(measured).all():
                 near = np.where(np.isnan(apart), np.nan, apart < np.nanmedian(measured))
-                found[f"{kind} distance below median"] = near
-    return found
+                traits[f"{kind} distance below median"] = near
+    return traits
 
 
 def _same_value(codes: list[str], chapter: str) -> Values:
@@ -145,7 +145,7 @@ def _same_value(codes: list[str], chapter: str) -> Values:
 def _difference(residual: Values, alike: Values) -> float | None:
     known = ~np.isnan(residual)
     same, other = residual[known & (alike == 1)], residual[known & (alike == 0)]
-    if min(len(same), len(other)) < FEWEST:
+    if min(len(same), len(other)) < MIN_PAIRS_PER_SIDE:
         return None
     return float(same.mean() - other.mean())
 
@@ -160,15 +160,15 @@ def read_traits(path: Path) -> dict[str, dict[str, str]]:
         raise XltError(
             "there is no column `language`", where=f"{path}:1", fix="add it, and one a trait"
         )
-    found: dict[str, dict[str, str]] = {
+    traits: dict[str, dict[str, str]] = {
         name: {} for name in rows[0] if name not in ("language", None)
     }
     for line, row in enumerate(rows, 2):
         code = _shared(row["language"] or "", f"{path}:{line}")
-        for name, values in found.items():
+        for name, values in traits.items():
             if row[name]:
                 values[code] = row[name]
-    return found
+    return traits
 
 
 def read(name: str | Path) -> list[Matrix]:
@@ -177,12 +177,17 @@ def read(name: str | Path) -> list[Matrix]:
     A file has the columns source, target and score; `task` divides it. Raises XltError with
     ``file:line`` for missing columns, unknown languages and scores that are no number.
     """
-    packaged = [found for found in matrices() if str(name) in (found.name, found.task)]
+    packaged = [
+        candidate for candidate in matrices() if str(name) in (candidate.name, candidate.task)
+    ]
     if packaged:
         return packaged
     path = Path(name)
     if not path.is_file():
-        fix = choose(str(name), {text for found in matrices() for text in (found.name, found.task)})
+        fix = choose(
+            str(name),
+            {text for candidate in matrices() for text in (candidate.name, candidate.task)},
+        )
         raise XltError("there is no such file or packaged matrix", where=path, fix=fix)
     rows = _rows(path)
     lacking = [column for column in COLUMNS if not rows or column not in rows[0]]
@@ -220,7 +225,7 @@ def _matrices(path: Path, rows: list[dict[str, str]]) -> list[Matrix]:
             )
         if pair[0] != pair[1]:
             cells[row.get("task") or ""][pair[0], pair[1]] = score
-    return [_as_matrix(path, task, found) for task, found in sorted(cells.items())]
+    return [_as_matrix(path, task, scores) for task, scores in sorted(cells.items())]
 
 
 def _shared(text: str, where: str) -> str:

@@ -29,7 +29,10 @@ Cards = Mapping[str, cards.Card | None]
 
 @dataclass(frozen=True)
 class Share:
-    """One source's part. available: examples that its card has here; None where that is unknown."""
+    """One source's part of the budget.
+
+    available: examples that its card has here; None where that is unknown.
+    """
 
     language: str
     examples: int
@@ -58,18 +61,18 @@ def divide(
             where="--budget",
             fix=f"ask for {total} at most, or for more sources (--count)",
         )
-    found: dict[str, int] = {}
+    allocation: dict[str, int] = {}
     rest, left = list(sources), budget
     # What has less than an even share gives all of it; then the share of the others is larger.
     while short := [
         code for code in rest if (n := have[code]) is not None and n * len(rest) <= left
     ]:
-        found |= {code: have[code] or 0 for code in short}
-        rest = [code for code in rest if code not in found]
-        left = budget - sum(found.values())
+        allocation |= {code: have[code] or 0 for code in short}
+        rest = [code for code in rest if code not in allocation]
+        left = budget - sum(allocation.values())
     for place, code in enumerate(rest):
-        found[code] = left // len(rest) + (place < left % len(rest))
-    return {code: found[code] for code in sources}
+        allocation[code] = left // len(rest) + (place < left % len(rest))
+    return {code: allocation[code] for code in sources}
 
 
 def find_cards(
@@ -80,7 +83,7 @@ def find_cards(
     named: cards to look in first (`--available`). Else those whose files are here first. The
     sample corpus only if it is named: made-up sentences are no evidence.
     """
-    found: dict[str, cards.Card | None] = {}
+    training_cards: dict[str, cards.Card | None] = {}
     known = [cards.get(name) for name in data_cards()]
     known = [
         card for card in known if card.task == task and (_is_real(card) or _is_named(card, named))
@@ -90,15 +93,15 @@ def find_cards(
         able.sort(
             key=lambda card: (not _is_named(card, named), *_away(card, code), card.identifier)
         )
-        found[code] = able[0] if able else None
-    return found
+        training_cards[code] = able[0] if able else None
+    return training_cards
 
 
-def shares(budget: int, task: str, sources: Sequence[str], found: Cards) -> list[Share]:
-    """The budget divided, by what the cards' training data have where they are on this machine."""
-    available = {code: _size(task, card, code) for code, card in found.items()}
+def shares(budget: int, task: str, sources: Sequence[str], training_cards: Cards) -> list[Share]:
+    """Divide the budget by what the cards' training data have where they are on this machine."""
+    available = {code: _size(task, card, code) for code, card in training_cards.items()}
     return [
-        Share(code, n, card.identifier if (card := found[code]) else None, available[code])
+        Share(code, n, card.identifier if (card := training_cards[code]) else None, available[code])
         for code, n in divide(budget, sources, available).items()
     ]
 
@@ -170,14 +173,14 @@ def _absolute(encoder: str) -> str:
 
 def _test_of(task: str, target: str) -> str | None:
     """A reference to the target's test data: of real cards, of those whose files are here."""
-    found = []
+    tests = []
     for name in data_cards():
         card = cards.get(name)
         code = languages.match(target, card.languages) if card.task == task else None
         if code is not None and "test" in card.languages[code]:
             away = not _files(card, code, "test")
-            found.append((not _is_real(card), away, f"{name}:{code}:test"))
-    return min(found)[2] if found else None
+            tests.append((not _is_real(card), away, f"{name}:{code}:test"))
+    return min(tests)[2] if tests else None
 
 
 def _train(card: cards.Card, language: str) -> str | None:

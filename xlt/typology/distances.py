@@ -19,8 +19,8 @@ from xlt.typology.table import UNKNOWN, Table, table
 
 Matrix = NDArray[np.float64]
 
-FEWEST = 5
-"""Features that two languages must share before a distance is made of them."""
+MIN_SHARED_FEATURES = 5
+"""Fewest features recorded of both languages, or no distance is made of them."""
 
 MORPHOLOGY = (
     *(str(chapter) for chapter in range(20, 31)),
@@ -51,12 +51,12 @@ class Points:
 
     @cached_property
     def radians(self) -> Matrix:
-        """North and east. Shape (languages, 2)."""
+        """Latitude and longitude in radians. Shape (languages, 2)."""
         return np.radians(self._table.take("coordinates", self._rows).astype(np.float64))
 
     @cached_property
     def script(self) -> Matrix:
-        """Numbers; Chinese characters are one script. NaN where unknown."""
+        """Numbers of the scripts; Chinese characters are one script. NaN where unknown."""
         return np.asarray(_merged_scripts(self._table)[self._table.take("script", self._rows)])
 
     @cached_property
@@ -108,7 +108,7 @@ def matrix(kind: str, a: Sequence[str], b: Sequence[str], known: Table | None = 
 
 
 def between(kind: str, a: Points, b: Points) -> Matrix:
-    """As `matrix`, for languages that are asked for more than once."""
+    """The distances of `matrix`, for languages that are asked for more than once."""
     return _KINDS[kind](a, b)
 
 
@@ -155,10 +155,10 @@ def _geographic(a: Points, b: Points) -> Matrix:
 def _completed(domain: str) -> Callable[[Points, Points], Matrix]:
     """Cosine distance of URIEL's completed vectors, which is lang2vec's."""
 
-    def found(a: Points, b: Points) -> Matrix:
+    def cosine_distance(a: Points, b: Points) -> Matrix:
         return np.asarray(np.clip(1 - a.unit(domain) @ b.unit(domain).T, 0, 1))
 
-    return found
+    return cosine_distance
 
 
 def _morphological(a: Points, b: Points) -> Matrix:
@@ -172,7 +172,7 @@ def _morphological(a: Points, b: Points) -> Matrix:
         shared += both
         different += both & (left != right)
     with np.errstate(invalid="ignore"):
-        return np.where(shared >= FEWEST, different / np.maximum(shared, 1), np.nan)
+        return np.where(shared >= MIN_SHARED_FEATURES, different / np.maximum(shared, 1), np.nan)
 
 
 def _chapter(name: str) -> str:

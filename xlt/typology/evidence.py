@@ -21,8 +21,8 @@ TERMS = ("genetic", "geographic", "syntactic", "script")
 WEIGHTS = {"genetic": 1.0, "geographic": 2.0, "syntactic": 1.5, "script": 1.0}
 """Of the kernel's distance; a first guess upstream, and the optimum is flat."""
 WIDTHS = (1.05, 0.4)
-FEWER = 0.3
-"""Evidence, in whole targets, at which a mean over languages alike counts half."""
+SHRINKAGE = 0.3
+"""Pseudo-count, in whole targets: with so much evidence a mean over languages alike counts half."""
 
 Expectation = Mapping[str, Sequence[float]]
 """Kind → (a, b, c): what is usual, a + b · genetic + c · geographic."""
@@ -43,15 +43,15 @@ class Geometry:
 
     @cached_property
     def together(self) -> Matrix:
-        """D. Shape (a, b)."""
+        """The weighted sum D of the distances. Shape (a, b)."""
         return np.asarray(sum(WEIGHTS[kind] * self.distances[kind] for kind in TERMS))
 
     def kernel(self, width: float) -> Matrix:
-        """exp(-D / width). Shape (a, b)."""
+        """The kernel exp(-D / width). Shape (a, b)."""
         return np.asarray(np.exp(-self.together / width))
 
     def and_(self, below: Geometry) -> Geometry:
-        """With more rows, for the same columns."""
+        """Append the rows of another geometry with the same columns."""
         return Geometry(
             {k: np.vstack([v, below.distances[k]]) for k, v in self.distances.items()},
             {k: np.vstack([v, below.imputed[k]]) for k, v in self.imputed.items()},
@@ -87,17 +87,21 @@ def geometry(a: Sequence[str] | Points, b: Sequence[str] | Points, usual: Expect
 
 
 def usual_distances(codes: Sequence[str]) -> dict[str, list[float]]:
-    """`Expectation` from all pairs of these languages: least squares, and plain means of the
-    genetic and the geographic distance."""
+    """Fit the `Expectation` to all pairs of these languages.
+
+    By least squares; plain means of the genetic and the geographic distance.
+    """
     points = Points(codes)
     upper = np.triu_indices(len(codes), 1)
     raw = {kind: between(kind, points, points)[upper] for kind in TERMS}
     near = np.stack([np.ones(len(upper[0])), raw["genetic"], raw["geographic"]], 1)
-    found = {}
+    coefficients = {}
     for kind, values in raw.items():
         if kind in ("genetic", "geographic"):
-            found[kind] = [float(np.nanmean(values)), 0.0, 0.0]
+            coefficients[kind] = [float(np.nanmean(values)), 0.0, 0.0]
             continue
         clear = ~np.isnan(near).any(1) & ~np.isnan(values)
-        found[kind] = [float(x) for x in np.linalg.lstsq(near[clear], values[clear], rcond=None)[0]]
-    return found
+        coefficients[kind] = [
+            float(x) for x in np.linalg.lstsq(near[clear], values[clear], rcond=None)[0]
+        ]
+    return coefficients

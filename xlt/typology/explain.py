@@ -38,7 +38,7 @@ def as_dict(ranking: Ranking, top: int | None = None) -> dict[str, Any]:
 
 
 def add_pretraining(result: dict[str, Any], encoder: str | None) -> None:
-    """What the encoder has read of the target and of every source, where that is known.
+    """Add what the encoder has read of the target and of every source, where that is known.
 
     result: of `as_dict`. Raises XltError for an encoder in the package that is damaged.
     """
@@ -91,7 +91,7 @@ def differences(source: str, target: str) -> list[dict[str, str]]:
     names, labels = known.notes["wals"], known.notes["wals_values"]
     place = {name.partition(" ")[0]: n for n, name in enumerate(names)}
     one, other = known.take("wals", known.rows([source, target])).astype(int)
-    found = [
+    differing = [
         {
             "feature": f"WALS {names[n]}",
             "source": labels[names[n]][str(one[n])],
@@ -102,8 +102,10 @@ def differences(source: str, target: str) -> list[dict[str, str]]:
     ]
     scripts = known.script(source), known.script(target)
     if None not in scripts and distance("script", source, target) > 0:
-        found.append({"feature": "script", "source": str(scripts[0]), "target": str(scripts[1])})
-    return found
+        differing.append(
+            {"feature": "script", "source": str(scripts[0]), "target": str(scripts[1])}
+        )
+    return differing
 
 
 def compared(source: str, target: str) -> int:

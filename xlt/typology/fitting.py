@@ -24,13 +24,13 @@ def prior(weights: Mapping[str, Sequence[float] | Values], name: str, task: str)
     weights: `key` of a matrix → its β, fitted without a prior. Every task counts the same.
     """
     tasks: dict[str, list[Values]] = {}
-    for found, value in weights.items():
-        tasks.setdefault(found.rpartition(" ")[2], []).append(np.asarray(value))
+    for label, value in weights.items():
+        tasks.setdefault(label.rpartition(" ")[2], []).append(np.asarray(value))
     together = np.mean([np.mean(values, 0) for values in tasks.values()], 0)
     others = [
         np.asarray(value)
-        for found, value in weights.items()
-        if found.rpartition(" ")[2] == task and found != key(name, task)
+        for label, value in weights.items()
+        if label.rpartition(" ")[2] == task and label != key(name, task)
     ]
     total = np.sum([TOGETHER * together, *others], 0)
     return np.asarray(total / (TOGETHER + len(others)))

@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 PATH = Path(__file__).with_name("few_shot.json")
 SHOWN = (0, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
-MOST = 1_000_000
-"""Examples beyond which no forecast is made."""
+MAX_EXAMPLES = 1_000_000
+"""Most examples that a forecast is made for."""
 QUANTILE = 1.2816
 """Of the normal distribution: 80 % lie within so many standard deviations."""
 BORROWED = {"dep": "pos"}
 """Tasks without published curves → the most similar one that has them."""
-UNSURE = 20.0
+ZERO_SHOT_STD = 20.0
 """Standard deviation of the zero-shot score, in points, where no interval was predicted."""
-OWN = 2.0
+MEASURED_STD = 2.0
 """The same where the score is one that the user has measured."""
 
 
@@ -52,8 +52,12 @@ class Observation(NamedTuple):
 
 
 class Prior(NamedTuple):
-    """slope, spread: b over (100 - zero-shot score), mean and standard deviation over languages.
-    noise: standard deviation of one score around the curve, in points. task: whose it is."""
+    """What is known of a task's curves before a language is measured.
+
+    slope, spread: b over (100 - zero-shot score), mean and standard deviation over languages.
+    noise: standard deviation of one score around the curve, in points.
+    task:  whose it is.
+    """
 
     slope: float
     spread: float
@@ -61,7 +65,7 @@ class Prior(NamedTuple):
     task: str
 
     def describe(self, measured_as: Sequence[str]) -> str:
-        """In words, with what is borrowed."""
+        """Say the prior in words, with what is borrowed."""
         share = f"{self.slope:.1%} ± {self.spread:.1%} of the room above zero-shot a log unit"
         if not self.task:
             return f"{share} (no curve of this task is published: that of others)"
@@ -71,14 +75,17 @@ class Prior(NamedTuple):
 
 @dataclass(frozen=True)
 class Forecast:
-    """mean: of (a, b). covariance: shape (2, 2). noise: as in `Prior`."""
+    """The posterior of a language's curve.
+
+    mean: of (a, b). covariance: shape (2, 2). noise: as in `Prior`.
+    """
 
     mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
     noise: float
 
     def at(self, n: int) -> tuple[float, float, float]:
-        """Score with n target examples: expected, and the ends of its 80 % interval."""
+        """The score with n target examples: expected, and the ends of its 80 % interval."""
         x = np.array([1.0, np.log1p(n)])
         middle = float(x @ self.mean)
         apart = QUANTILE * float(np.sqrt(x @ self.covariance @ x + self.noise**2))
@@ -88,15 +95,15 @@ class Forecast:
     def needed(self, score: float) -> dict[str, int | None]:
         """Examples until the score is reached: expected, at best and at worst (80 %).
 
-        None: not within `MOST` examples.
+        None: not within `MAX_EXAMPLES` examples.
         """
         which = {"expected": 0, "worst": 1, "best": 2}
         return {name: self._first(score, place) for name, place in which.items()}
 
     def _first(self, score: float, place: int) -> int | None:
-        if self.at(MOST)[place] < score:
+        if self.at(MAX_EXAMPLES)[place] < score:
             return None
-        low, high = -1, MOST
+        low, high = -1, MAX_EXAMPLES
         while high - low > 1:  # the curve's edges rise wherever the answer is of use
             middle = (low + high) // 2
             low, high = (low, middle) if self.at(middle)[place] >= score else (middle, high)
@@ -119,7 +126,7 @@ def fit(
             "nothing is known of the score: no run on this target, and no published transfer",
             fix="train a `zero_shot` run first, and name its folder: --runs",
         )
-    start, unsure = expected or (fmean(zero or [s.score for s in observed]), UNSURE)
+    start, unsure = expected or (fmean(zero or [s.score for s in observed]), ZERO_SHOT_STD)
     room = 100 - (fmean(zero) if zero else start)
     mean = np.array([start, prior.slope * room])
     precision = np.diag([1 / unsure**2, 1 / max(prior.spread * room, 1e-3) ** 2])
@@ -149,7 +156,7 @@ def few_shots(
     first = ranking.sources[0]
     expected = None
     if first.expected is not None:
-        width = OWN if first.own else UNSURE
+        width = MEASURED_STD if first.own else ZERO_SHOT_STD
         if first.low is not None and first.high is not None and first.high > first.low:
             width = (first.high - first.low) / (2 * QUANTILE)
         expected = (first.expected, width)
@@ -177,7 +184,7 @@ def few_shots(
         "runs": [seen._asdict() for seen in observed],
         "prior": prior.describe(measured_as),
         "reach": [] if reach is None else [{"score": reach, "examples": curve.needed(reach)}],
-        "most": MOST,
+        "most": MAX_EXAMPLES,
     }
 
 
@@ -187,16 +194,16 @@ def prior_of(measured_as: Sequence[str]) -> Prior:
     for name in measured_as:
         for task in (name, BORROWED.get(name, "")):
             if task in known:
-                found = known[task]
-                return Prior(found["slope"], found["spread"], found["noise"], task)
-    found = _packaged()["other"]
-    return Prior(found["slope"], found["spread"], found["noise"], "")
+                parameters = known[task]
+                return Prior(parameters["slope"], parameters["spread"], parameters["noise"], task)
+    parameters = _packaged()["other"]
+    return Prior(parameters["slope"], parameters["spread"], parameters["noise"], "")
 
 
 @cache
 def _packaged() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
-    return found
+    priors: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
+    return priors
 
 
 def own_runs(

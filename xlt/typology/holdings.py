@@ -16,14 +16,18 @@ from xlt.data import cards
 from xlt.data.references import locate
 from xlt.registry import data_cards
 
-LITTLE = 0.1
-"""Of the most that a candidate has: less is pointed out."""
+MIN_DATA_SHARE = 0.1
+"""Share of the most bytes that a candidate has: a source with less is pointed out."""
 
 
 @dataclass(frozen=True)
 class CorpusSize:
-    """bytes: of the publisher's training files, packed as they are; None if a card does not say.
-    here: whether all of them are on this machine. cards: that have them."""
+    """The size of a language's training data.
+
+    bytes: of the publisher's training files, packed as they are; None if a card does not say.
+    here:  whether all of them are on this machine.
+    cards: those that have them.
+    """
 
     bytes: int | None
     here: bool
@@ -36,13 +40,15 @@ class CorpusSize:
 
 def of_cards(names: Sequence[str]) -> dict[str, CorpusSize]:
     """Language, under the code of `languages.shared` → its training data in these cards."""
-    found: dict[str, list[CorpusSize]] = {}
+    corpora: dict[str, list[CorpusSize]] = {}
     for name in names:
         card = cards.get(name)
         for code, splits in card.languages.items():
             if "train" in splits:
-                found.setdefault(languages.shared(code), []).append(_holding(card, splits["train"]))
-    return {code: _together(held) for code, held in sorted(found.items())}
+                corpora.setdefault(languages.shared(code), []).append(
+                    _holding(card, splits["train"])
+                )
+    return {code: _together(held) for code, held in sorted(corpora.items())}
 
 
 def _holding(card: cards.Card, split: cards.Split) -> CorpusSize:
@@ -67,8 +73,10 @@ def _together(held: list[CorpusSize]) -> CorpusSize:
 
 
 def of_config(language: str, data: LanguageData) -> CorpusSize | None:
-    """Of the training data that a config gives for a language: a card's, or files; None where
-    their size is not known here (a hub's data set, a file that is not there)."""
+    """The size of the training data that a config gives for a language: a card's, or files.
+
+    None where it is not known here (a hub's data set, a file that is not there).
+    """
     references = data.train or ([] if data.all is None else [Reference(ref=data.all)])
     held = [_of_reference(languages.shared(language), one.ref) for one in references]
     known = [one for one in held if one is not None]
@@ -84,7 +92,7 @@ def _of_reference(code: str, reference: str) -> CorpusSize | None:
 
 
 def describe(held: dict[str, CorpusSize], code: str) -> dict[str, Any] | None:
-    """JSON-able; None for a language without training data in the cards."""
+    """A language's corpus size, JSON-able; None where the cards have no training data of it."""
     return asdict(held[code]) | {"text": str(held[code])} if code in held else None
 
 
@@ -92,7 +100,7 @@ def note(held: dict[str, CorpusSize], first: str, name: str) -> list[str]:
     """What is to be said of the source ranked first."""
     most = max((one.bytes or 0 for one in held.values()), default=0)
     own = held.get(first)
-    if own is None or own.bytes is None or own.bytes >= LITTLE * most:
+    if own is None or own.bytes is None or own.bytes >= MIN_DATA_SHARE * most:
         return []
     return [
         f"{name} is ranked first with {own.bytes / 1e6:.1f} MB of training data, where another "

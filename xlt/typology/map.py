@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from xlt.typology.ranking import Ranking
 
 COASTLINES = Path(__file__).with_name("coastlines.npz")
-MOST = 40
-"""Sources in the heat map: more lines cannot be read."""
-LINKED = 5
-"""Sources that a line joins to the target."""
+MAX_HEATMAP_SOURCES = 40
+"""Most sources in the heat map: more lines cannot be read."""
+MAX_LINKED_SOURCES = 5
+"""Most sources that a line joins to the target."""
 
 
 def write_map(ranking: Ranking, path: Path) -> dict[str, Any]:
@@ -64,12 +64,12 @@ def _map(ranking: Ranking) -> Any:
     coast = go.Scatter(**_coast(), mode="lines", line={"color": "#999", "width": 0.7})
     coast.update(hoverinfo="skip", showlegend=False)
     links = go.Scatter(
-        x=[v for x in east[:LINKED] for v in (at_east, x, None)],
-        y=[v for y in north[:LINKED] for v in (at_north, y, None)],
+        x=[v for x in east[:MAX_LINKED_SOURCES] for v in (at_east, x, None)],
+        y=[v for y in north[:MAX_LINKED_SOURCES] for v in (at_north, y, None)],
         mode="lines",
         line={"color": "#c55", "width": 1, "dash": "dot"},
         hoverinfo="skip",
-        name=f"to the first {LINKED}",
+        name=f"to the first {MAX_LINKED_SOURCES}",
     )
     sources = go.Scatter(
         x=east,
@@ -112,7 +112,7 @@ def _heat(ranking: Ranking) -> Any:
     """Distances of the first sources; a gap where a distance is unknown."""
     from plotly import graph_objects as go
 
-    shown = ranking.sources[:MOST]
+    shown = ranking.sources[:MAX_HEATMAP_SOURCES]
     codes = [source.language for source in shown]
     values = np.stack([matrix(kind, codes, [ranking.target])[:, 0] for kind in KINDS], 1)
     known = ~np.isnan(values)
@@ -159,9 +159,9 @@ def _hover(source: Any) -> str:
 def _places(codes: list[str]) -> tuple[list[float | None], list[float | None]]:
     """Degrees north and east; None where no place is known."""
     known = table()
-    found = known.take("coordinates", known.rows(codes)).astype(float)
+    places = known.take("coordinates", known.rows(codes)).astype(float)
     north, east = (
-        [None if np.isnan(v) else round(float(v), 3) for v in column] for column in found.T
+        [None if np.isnan(v) else round(float(v), 3) for v in column] for column in places.T
     )
     return north, east
 

@@ -25,8 +25,8 @@ WEIGHTS = Path(__file__).with_name("weights.json")
 @cache
 def fitted() -> dict[str, Any]:
     """What `scripts/evaluate_ranker --write` has fitted."""
-    found: dict[str, Any] = json.loads(WEIGHTS.read_text(encoding="utf-8"))
-    return found
+    weights: dict[str, Any] = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+    return weights
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class Answer:
 class Evidence:
     """Matrices that speak for a task, the first one first."""
 
-    def __init__(self, found: tuple[Matrix, ...]) -> None:
-        self.matrices = found
-        codes = dict.fromkeys(code for m in found for code in (*m.sources, *m.targets))
+    def __init__(self, matrices: tuple[Matrix, ...]) -> None:
+        self.matrices = matrices
+        codes = dict.fromkeys(code for m in matrices for code in (*m.sources, *m.targets))
         self._points = Points(tuple(codes))
         self._place = {code: n for n, code in enumerate(codes)}
         self._fitted: dict[int, _Fitted] = {}
         self._first: dict[str, int] = {}
-        for n, matrix in enumerate(found):
+        for n, matrix in enumerate(matrices):
             for code in matrix.sources:
                 self._first.setdefault(code, n)
 
@@ -83,7 +83,7 @@ evidence = lru_cache(maxsize=64)(Evidence)
 
 
 class _Fitted:
-    """One matrix."""
+    """One matrix with its posterior, as it answers for a target."""
 
     def __init__(self, matrix: Matrix, place: dict[str, int]) -> None:
         known = fitted()
@@ -105,7 +105,10 @@ class _Fitted:
         return source_kernel(near, same, sources.resources, self._sources.resources)
 
     def answer(self, target: str, asked: Points, near: Geometry, sources: list[str]) -> Answer:
-        """near: between all languages of the evidence and the target."""
+        """What the matrix says of sources.
+
+        near: between all languages of the evidence and the target.
+        """
         targets = near.at(self._targets, [0])
         pairs, smooth = near.at(self._rows, [0]), self._smooth
         others = [code for code in sources if code not in self._own]
@@ -141,7 +144,7 @@ class _Fitted:
 
 
 def posterior(matrix: Matrix) -> Posterior:
-    """The matrix, fitted with what the packaged matrices say beforehand."""
+    """Fit the matrix with what the packaged matrices say beforehand."""
     known = fitted()
     return fit(
         matrix,

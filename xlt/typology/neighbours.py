@@ -1,10 +1,10 @@
 """NN-Rank (Ebrahimi et al. 2025, EMNLP): whose subwords are nearest to the target's in the encoder.
 
 The target's sentences and the candidates' are put through the very encoder that will be trained;
-for each subword of the target the `NEAREST` most similar subwords of all candidates are found, and
-a candidate's score is its share of them. As in the authors' code the layer is two thirds up (8 of
-12); vectors are compared by their cosine, where it takes the inner product. Every candidate gives
-as many subwords as the others, or the largest would have the most neighbours.
+for each subword of the target the `MAX_NEIGHBOURS` most similar subwords of all candidates are
+found, and a candidate's score is its share of them. As in the authors' code the layer is two thirds
+up (8 of 12); vectors are compared by their cosine, where it takes the inner product. Every
+candidate gives as many subwords as the others, or the largest would have the most neighbours.
 
 Imports torch: only where a text and an encoder are given.
 """
@@ -24,11 +24,12 @@ from xlt.model.backbone import Backbone
 if TYPE_CHECKING:
     import torch
 
-NEAREST = 5
+MAX_NEIGHBOURS = 5
+"""Of each subword of the target: fewer only where the candidates have fewer subwords."""
 DEPTH = 2 / 3
 BATCH = 16
 """Sentences."""
-MOST_SUBWORDS = 2000
+MAX_SUBWORDS = 2000
 """Of a candidate, and of the target; beyond it a drawn sample, with a seed of its own."""
 CHUNK = 512
 """Subwords of the target compared at once: what is held is CHUNK × all candidates' subwords."""
@@ -57,16 +58,16 @@ class Encoder:
 
         codes = list(texts)
         vectors = [self.vectors(texts[code]) for code in codes]
-        fewest = min([MOST_SUBWORDS, *(len(found) for found in vectors if len(found))])
-        vectors = [_sample(found, fewest) for found in vectors]
+        fewest = min([MAX_SUBWORDS, *(len(subwords) for subwords in vectors if len(subwords))])
+        vectors = [_sample(subwords, fewest) for subwords in vectors]
         owner = torch.repeat_interleave(
-            torch.arange(len(codes)), torch.tensor([len(found) for found in vectors])
+            torch.arange(len(codes)), torch.tensor([len(subwords) for subwords in vectors])
         )
         every = torch.cat(vectors)
         counts = torch.zeros(len(codes))
         if len(every):
-            for own in _sample(self.vectors(sentences), MOST_SUBWORDS).split(CHUNK):
-                nearest = (own @ every.T).topk(min(NEAREST, len(every)), dim=1).indices
+            for own in _sample(self.vectors(sentences), MAX_SUBWORDS).split(CHUNK):
+                nearest = (own @ every.T).topk(min(MAX_NEIGHBOURS, len(every)), dim=1).indices
                 counts += torch.bincount(owner[nearest].flatten(), minlength=len(codes))
         shares = (counts / counts.sum().clamp(min=1)).tolist()
         return dict(zip(codes, shares, strict=True))
@@ -82,7 +83,7 @@ class Encoder:
         from xlt.data.prompt import pad_rows
 
         model, words, pad = self._model, self.backbone.words, self.backbone.pad_id
-        found = [torch.zeros(0, int(model.config.hidden_size))]
+        batches = [torch.zeros(0, int(model.config.hidden_size))]
         ordered = sorted(sentences, key=len)  # alike in length, so that little is padding
         before = len(words.prefix)
         with torch.inference_mode():
@@ -96,8 +97,8 @@ class Encoder:
                     input_ids=ids, attention_mask=(place < read).long(), output_hidden_states=True
                 )
                 inside = (place >= before) & (place < before + lengths)
-                found.append(states.hidden_states[self._layer][inside].float())
-        return normalize(torch.cat(found), dim=-1)
+                batches.append(states.hidden_states[self._layer][inside].float())
+        return normalize(torch.cat(batches), dim=-1)
 
     @cached_property
     def _model(self) -> Any:

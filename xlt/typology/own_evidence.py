@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 
 from xlt.errors import XltError
 from xlt.typology import own_scores
-from xlt.typology.evidence import FEWER, WIDTHS, Expectation, geometry
-from xlt.typology.process import MOST_TARGETS, some_targets
-from xlt.typology.scores import FEWEST_SOURCES, Matrix, measured_as, of_task
+from xlt.typology.evidence import SHRINKAGE, WIDTHS, Expectation, geometry
+from xlt.typology.process import MAX_TARGETS, some_targets
+from xlt.typology.scores import MIN_SOURCES, Matrix, measured_as, of_task
 
 if TYPE_CHECKING:
     from xlt.typology.ranking import Source
@@ -80,7 +80,7 @@ class Own:
             "metric": self.metric,
             "encoder": self.encoder,
             "on_target": len(self.scores.get(target, ())),
-            "on_others": sum(len(found) for t, found in self.scores.items() if t != target),
+            "on_others": sum(len(scores) for t, scores in self.scores.items() if t != target),
             "ignored": self.ignored,
         }
 
@@ -89,12 +89,12 @@ class Own:
     ) -> dict[str, Source]:
         """The predictions for a target with what was measured on it, and the level corrected."""
         shift = self._shift(target, usual)
-        found = {code: _moved(source, shift) for code, source in scored.items()}
-        own = {s: y for s, y in self.scores.get(target, {}).items() if s in found}
-        for code, z in _placed(own, found).items():
-            source = found[code]
+        settled = {code: _moved(source, shift) for code, source in scored.items()}
+        own = {s: y for s, y in self.scores.get(target, {}).items() if s in settled}
+        for code, z in _placed(own, settled).items():
+            source = settled[code]
             more = z - source.score
-            found[code] = source._replace(
+            settled[code] = source._replace(
                 score=z,
                 expected=own[code],
                 low=None,
@@ -103,14 +103,14 @@ class Own:
                 own=True,
                 extra=(*source.extra, ("own runs", more)),
             )
-        return found
+        return settled
 
     def _shift(self, target: str, usual: Expectation) -> float:
         """Mean of `level` over languages like the target, drawn to 0 where there are few."""
         if not self.level:
             return 0.0
         near = geometry(list(self.level), [target], usual).kernel(WIDTHS[0])[:, 0]
-        return float(near @ np.array(list(self.level.values())) / (near.sum() + FEWER))
+        return float(near @ np.array(list(self.level.values())) / (near.sum() + SHRINKAGE))
 
 
 def of(task: str, measured_as: Sequence[str], encoder: str | None, predict: Predict) -> Own | None:
@@ -140,7 +140,7 @@ def _of(
     if not packaged:
         return _with_own_matrix(chosen)
     predicted = {
-        target: predict(target, list(found), packaged) for target, found in chosen.scores.items()
+        target: predict(target, list(scores), packaged) for target, scores in chosen.scores.items()
     }
     new = _all_sources(chosen) - {code for matrix in packaged for code in matrix.sources}
     extended = [
@@ -164,7 +164,7 @@ def _chosen(task: str, measured_as: tuple[str, ...], encoder: str) -> Own | None
     counts = Counter((row.encoder, row.metric) for _, row in rows)
     if not counts:
         return None
-    group = max(sorted(counts), key=lambda found: (found[0] == encoder != "", counts[found]))
+    group = max(sorted(counts), key=lambda pair: (pair[0] == encoder != "", counts[pair]))
     used = [(name, row) for name, row in rows if (row.encoder, row.metric) == group]
     return Own(
         task,
@@ -194,8 +194,8 @@ def _extended(
     sources = (*matrix.sources, *new)
     row = {code: n for n, code in enumerate(sources)}
     columns = {}
-    for target, found in scores.items():
-        placed = {s: z for s, z in _placed(found, predicted[target]).items() if s in row}
+    for target, measured in scores.items():
+        placed = {s: z for s, z in _placed(measured, predicted[target]).items() if s in row}
         if len(placed) > 1:  # one source alone differs from nothing
             columns[target] = np.full(len(sources), np.nan)
             columns[target][[row[source] for source in placed]] = list(placed.values())
@@ -203,8 +203,8 @@ def _extended(
         return matrix
     # The ranker looks at so many targets and no more, and the user's are to be among them.
     kept = list(range(len(matrix.targets)))
-    if len(kept) + len(columns) > MOST_TARGETS:
-        kept = some_targets(matrix, max(1, MOST_TARGETS - len(columns)))
+    if len(kept) + len(columns) > MAX_TARGETS:
+        kept = some_targets(matrix, max(1, MAX_TARGETS - len(columns)))
     below = np.full((len(new), len(kept)), np.nan)
     beside = np.full((len(sources), len(columns)), np.nan)
     values = {known.name: getattr(matrix, known.name) for known in fields(Matrix)} | {
@@ -238,7 +238,7 @@ def _placed(own: Mapping[str, float], predicted: Mapping[str, Source]) -> dict[s
 def _levels(
     scores: Mapping[str, Mapping[str, float]], predicted: Mapping[str, Mapping[str, Source]]
 ) -> dict[str, float]:
-    found = {}
+    levels = {}
     for target, own in scores.items():
         errors = []
         for source, score in own.items():
@@ -246,8 +246,8 @@ def _levels(
             if expected is not None:
                 errors.append(score - expected)
         if errors:
-            found[target] = float(np.mean(errors))
-    return found
+            levels[target] = float(np.mean(errors))
+    return levels
 
 
 def _moved(source: Source, shift: float) -> Source:
@@ -270,7 +270,7 @@ def _with_own_matrix(own: Own) -> Own:
     for column, target in enumerate(targets):
         for source, score in own.scores[target].items():
             values[sources.index(source), column] = score
-    enough = (~np.isnan(values)).sum(0) >= FEWEST_SOURCES
+    enough = (~np.isnan(values)).sum(0) >= MIN_SOURCES
     if not enough.any():
         return own
     about = {
@@ -284,4 +284,4 @@ def _with_own_matrix(own: Own) -> Own:
 
 
 def _all_sources(own: Own) -> set[str]:
-    return {source for found in own.scores.values() for source in found}
+    return {source for scores in own.scores.values() for source in scores}

@@ -23,8 +23,8 @@ from xlt.typology.scores import measured_as
 
 COLUMNS = ("task", "source", "target", "metric", "score", "encoder", "origin")
 REQUIRED = ("source", "target", "score")
-LEAST, MOST = 0.0, 100.0
-"""Scores are in per cent."""
+MIN_SCORE, MAX_SCORE = 0.0, 100.0
+"""Bounds of a score, in per cent."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -45,7 +45,7 @@ class OwnScore(NamedTuple):
 
 
 class Added(NamedTuple):
-    """What `add` did. skipped: runs and rows that say nothing about one source, and why."""
+    """What `add` has stored. skipped: runs and rows that say nothing about one source, and why."""
 
     name: str
     path: Path
@@ -54,7 +54,7 @@ class Added(NamedTuple):
 
 
 def folder() -> Path:
-    """Where the files are. Not created here."""
+    """The folder of the files. Not created here."""
     return cache_dir() / "scores"
 
 
@@ -176,14 +176,14 @@ def _write(path: Path, scores: Sequence[OwnScore]) -> None:
 
 
 def _from_runs(place: Path) -> tuple[list[OwnScore], list[str]]:
-    """Of one run's folder, or of every finished run below it."""
+    """The scores of one run's folder, or of every finished run below it."""
     if (place / CONFIG).is_file():
         return _from_run(place)
     scores: list[OwnScore] = []
     skipped: list[str] = []
     for run in finished_runs(place):
-        found, why = _from_run(run)
-        scores += found
+        of_run, why = _from_run(run)
+        scores += of_run
         skipped += why
     return scores, skipped
 
@@ -198,7 +198,7 @@ def _from_run(run: Path) -> tuple[list[OwnScore], list[str]]:
     source = languages.shared(result["source"][0])
     encoder = load_config(run / CONFIG).config.model.encoder
     metric = result["metrics"][0]
-    found, skipped = [], []
+    scores, skipped = [], []
     for row in measured(result):
         target = languages.shared(row["target"])
         if target == source:
@@ -206,8 +206,8 @@ def _from_run(run: Path) -> tuple[list[OwnScore], list[str]]:
             continue
         mean = round(row["metrics"][metric]["mean"], 4)
         origin = f"{run} ({row['split']})"
-        found.append(OwnScore(result["task"], source, target, metric, mean, encoder, origin))
-    return found, skipped
+        scores.append(OwnScore(result["task"], source, target, metric, mean, encoder, origin))
+    return scores, skipped
 
 
 # CSV -----------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream)
             header = [name.strip() for name in next(reader, [])]
-            found = []
+            rows = []
             for cells in reader:
                 if len(cells) > len(header):
                     raise XltError(
@@ -273,10 +273,10 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
                     )
                 if any(cell.strip() for cell in cells):
                     row = {k: v.strip() for k, v in zip(header, cells, strict=False)}
-                    found.append((reader.line_num, row))
+                    rows.append((reader.line_num, row))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise XltError(f"cannot be read: {error}", where=path, fix="give a CSV in UTF-8") from error
-    return header, found
+    return header, rows
 
 
 def _row(row: dict[str, str], where: str) -> OwnScore:
@@ -292,9 +292,9 @@ def _row(row: dict[str, str], where: str) -> OwnScore:
         score = float(row.get("score", ""))
     except ValueError:
         score = float("nan")
-    if not LEAST <= score <= MOST:
+    if not MIN_SCORE <= score <= MAX_SCORE:
         raise XltError(
-            f"the score {row.get('score', '')!r} is no number from {LEAST:g} to {MOST:g}",
+            f"the score {row.get('score', '')!r} is no number from {MIN_SCORE:g} to {MAX_SCORE:g}",
             where=where,
             fix="write it in per cent, or leave the line out",
         )

@@ -26,15 +26,18 @@ PATH = Path(__file__).with_name("pretraining.json")
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Languages of an encoder, by the codes of `languages.shared`; the value is tokens in millions,
-    None where only the language is known."""
+    """What an encoder was pretrained on.
+
+    languages: code of `languages.shared` → tokens in millions, None where only the language is
+        known.
+    """
 
     name: str
     source: str
     languages: Mapping[str, float | None]
 
     def says(self, code: str) -> str:
-        """In words: how much of the language it has read."""
+        """Say in words how much of the language it has read."""
         if code not in self.languages:
             return "never read"
         tokens = self.languages[code]
@@ -73,8 +76,8 @@ def _resources() -> Mapping[str, float | None]:
 
 @cache
 def _entries() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(PATH.read_text(encoding="utf-8"))["encoders"]
-    return found
+    entries: list[dict[str, Any]] = json.loads(PATH.read_text(encoding="utf-8"))["encoders"]
+    return entries
 
 
 def _pretraining(entry: dict[str, Any]) -> Pretraining:

@@ -48,9 +48,10 @@ within 6.3 points of its difference from the others instead of 6.8 (no differenc
 MIDDLE = 0.5
 """Resources are taken about it."""
 LEVELS, LEVEL_NOISE, LEVEL_QUALITY = 2.0, 0.3, 0.3
-MOST_TARGETS = 250
-"""Of a matrix: 800 Bible translations tell little more, and take long."""
-STEPS, EXACT = 1000, 1e-6
+MAX_TARGETS = 250
+"""Most targets of a matrix that are fitted: 800 Bible translations tell little more, but slowly."""
+MAX_STEPS, TOLERANCE = 1000, 1e-6
+"""Of the conjugate gradients."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class Posterior:
         smooth: `source_kernel` of the sources asked for and the matrix's, times `pull`.
         Returns shape (n, m, 1 + len(TERMS)).
         """
-        found = (smooth @ target_kernel(near))[..., None]
-        return np.concatenate([found, features(pairs) * self.weights], -1)
+        smooth_part = (smooth @ target_kernel(near))[..., None]
+        return np.concatenate([smooth_part, features(pairs) * self.weights], -1)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Trend:
     scale: float
 
     def at(self, near: Geometry, resources: Values) -> Values:
-        """For targets with these resources. Shape (m,)."""
+        """The expected number of targets with these resources. Shape (m,)."""
         kernel = _level_kernel(near) + np.outer(self.resources, resources - MIDDLE)
         return np.asarray(self.mean + self.scale * (self.weights @ kernel))
 
@@ -106,7 +107,10 @@ def target_kernel(near: Geometry) -> Values:
 
 
 def source_kernel(near: Geometry, same: NDArray[np.bool_], one: Values, other: Values) -> Values:
-    """same: where the two are one language. one, other: resources, shapes (a,) and (b,)."""
+    """The covariance of two lists of sources. Shape (a, b).
+
+    same: where the two are one language. one, other: resources, shapes (a,) and (b,).
+    """
     alike = (same + ALIKE * near.kernel(SOURCES)) / (1 + ALIKE)
     return np.asarray(alike + READ * np.outer(one - MIDDLE, other - MIDDLE))
 
@@ -174,25 +178,26 @@ def _solve(
 def _conjugate_gradients(
     operator: Callable[[Values], Values], precondition: Callable[[Values], Values], wanted: Values
 ) -> Values:
-    """The solution of `operator(x) = wanted`, until the rest's square is `EXACT` of `wanted`'s.
+    """The solution of `operator(x) = wanted`, until the rest's square is `TOLERANCE` of `wanted`'s.
 
     By hand, because importing scipy.sparse.linalg, whose `cg` finds the same to 2e-11, takes half
     as long as all of `xlt predict-source`.
-    Raises ArithmeticError if `STEPS` steps are not enough (the packaged matrices need 10 at most).
+    Raises ArithmeticError if `MAX_STEPS` steps are not enough (the packaged matrices need at most
+    10).
     """
-    found, rest = np.zeros_like(wanted), wanted.copy()
+    solution, rest = np.zeros_like(wanted), wanted.copy()
     step = better = precondition(rest)
-    slope, enough = float((rest * better).sum()), EXACT * float((rest**2).sum())
-    for _ in range(STEPS):
+    slope, enough = float((rest * better).sum()), TOLERANCE * float((rest**2).sum())
+    for _ in range(MAX_STEPS):
         if (rest**2).sum() <= enough:
-            return found
+            return solution
         applied = operator(step)
         length = slope / float((step * applied).sum())
-        found, rest = found + length * step, rest - length * applied
+        solution, rest = solution + length * step, rest - length * applied
         better = precondition(rest)
         before, slope = slope, float((rest * better).sum())
         step = better + slope / before * step
-    raise ArithmeticError(f"conjugate gradients did not converge in {STEPS} steps")
+    raise ArithmeticError(f"conjugate gradients did not converge in {MAX_STEPS} steps")
 
 
 def _level_kernel(near: Geometry) -> Values:
@@ -201,7 +206,7 @@ def _level_kernel(near: Geometry) -> Values:
 
 
 def _trend(values: Values, between: Geometry, resources: Values) -> Trend:
-    """resources: about 0."""
+    """Fit a trend to the values known of some targets. resources: centred at 0."""
     known = ~np.isnan(values)
     if not known.any():
         return Trend(np.zeros(len(values)), resources, float("nan"), 0.0)
@@ -217,7 +222,7 @@ def _trend(values: Values, between: Geometry, resources: Values) -> Trend:
     return Trend(weights, resources, mean, scale)
 
 
-def some_targets(matrix: Matrix, most: int = MOST_TARGETS) -> list[int]:
+def some_targets(matrix: Matrix, most: int = MAX_TARGETS) -> list[int]:
     """Columns that rank something, evenly spaced where there are more than `most`."""
     useful = np.flatnonzero(~np.isnan(matrix.standard).all(0))
     if len(useful) > most:

@@ -69,8 +69,11 @@ class Source(NamedTuple):
 
     @property
     def confidence(self) -> str:
-        """own run, or measured (both of this very pair); high, or medium where a distance is
-        imputed; low where the language was never a source in a matrix of the task."""
+        """How far the score can be trusted.
+
+        "own run" or "measured" (both of this very pair); "high", or "medium" where a distance is
+        imputed; "low" where the language was never a source in a matrix of the task.
+        """
         if self.measured is not None:
             return "own run" if self.own else "measured"
         if not self.source_measured:
@@ -80,7 +83,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class Ranking:
-    """What `rank` found.
+    """The sources for a target, the best first, as `rank` returns them.
 
     evidence: the matrices that speak for the task, the first one first; empty if there is none.
     references: "English" and "best on average" → the source, ranked among the others.
@@ -120,16 +123,16 @@ def rank(
     own = own_evidence.of(task, measured_as, encoder, _score) if own_scores else None
     if own is not None and own.evidence:
         measured = list(own.evidence)
-    found = _candidates(candidates, wanted, measured)
+    considered = _candidates(candidates, wanted, measured)
     # For the two rows that every ranking is compared with, all sources of the matrix take part.
-    sources = list(dict.fromkeys([*found, "eng", *(measured[0].sources if measured else ())]))
+    sources = list(dict.fromkeys([*considered, "eng", *(measured[0].sources if measured else ())]))
     sources = [code for code in sources if code != wanted]
     scored = _score(wanted, sources, measured)
     if own is not None:
         scored = own.settled(wanted, scored, fitted()["usual"])
     order = sorted(scored, key=lambda code: (-scored[code].score, code))
     best = next((code for code in _best_on_average(measured) if code in scored), None)
-    asked = set(found)
+    asked = set(considered)
     chosen = [code for code in order if code in asked]
     scored |= {code: scored[code]._replace(rank=n) for n, code in enumerate(chosen, 1)}
     both = {"English": "eng", "best on average": best}
@@ -162,22 +165,22 @@ def _target(text: str) -> str:
 def _candidates(given: Sequence[str] | None, target: str, evidence: list[Matrix]) -> list[str]:
     if given is None:
         measured = evidence or matrices()
-        found = sorted({code for matrix in measured for code in matrix.sources} - {target})
+        considered = sorted({code for matrix in measured for code in matrix.sources} - {target})
     else:
-        found = list(dict.fromkeys(languages.shared(text) for text in given))
-        if target in found:
+        considered = list(dict.fromkeys(languages.shared(text) for text in given))
+        if target in considered:
             raise XltError(
                 f"{languages.name(target)} ({target}) is the target, and among the sources",
                 fix="take it out: labels of the target need no transfer",
             )
-    if not found:
+    if not considered:
         raise XltError("there is no source language to choose from", fix="name some: --sources")
-    return found
+    return considered
 
 
-def _score(target: str, sources: list[str], found: list[Matrix]) -> dict[str, Source]:
+def _score(target: str, sources: list[str], matrices_of_task: list[Matrix]) -> dict[str, Source]:
     """Every source, as the matrices have it; by distance alone where there are none."""
-    if not found:
+    if not matrices_of_task:
         pairs = geometry(sources, [target], fitted()["usual"])
         given = np.stack([pairs.distances[kind][:, 0] for kind in TERMS], 1)
         parts = np.zeros((len(sources), len(PARTS)))
@@ -186,7 +189,7 @@ def _score(target: str, sources: list[str], found: list[Matrix]) -> dict[str, So
         never = np.zeros(len(sources), dtype=bool)
         return _sources(Answer(tuple(sources), parts, (), nothing, never, pairs, np.nan))
     scored: dict[str, Source] = {}
-    for answer in evidence(tuple(found)).ask(target, sources):
+    for answer in evidence(tuple(matrices_of_task)).ask(target, sources):
         scored |= _sources(answer)
     return scored
 
@@ -222,9 +225,9 @@ def _known(value: float) -> float | None:
     return None if value != value else value
 
 
-def _best_on_average(found: list[Matrix]) -> tuple[str, ...]:
+def _best_on_average(matrices_of_task: list[Matrix]) -> tuple[str, ...]:
     """Sources of the first matrix, the best over all targets first."""
-    return _by_quality(found[0]) if found else ()
+    return _by_quality(matrices_of_task[0]) if matrices_of_task else ()
 
 
 @lru_cache(maxsize=64)

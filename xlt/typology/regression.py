@@ -20,9 +20,10 @@ Values = NDArray[np.float64]
 
 SIMILARITIES = ("syntactic", "morphological", "phonological", "lexical")
 SIZES = ("source tokens", "target tokens")
-FEWEST_PAIRS = 30
-KNOWN = 0.5
-"""A similarity that is known of fewer pairs, as a share, takes no part."""
+MIN_COMPLETE_PAIRS = 30
+"""Fewest pairs with all features known: from fewer no regression is fitted."""
+MIN_KNOWN_SHARE = 0.5
+"""Least share of the pairs of which a similarity is known, or it takes no part."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ class Term:
 
 @dataclass(frozen=True)
 class Regression:
-    """pairs: that all features are known of. left_out: features that are known of too few.
+    """A linear regression of the scores of a matrix on features of its pairs.
 
+    pairs: that all features are known of. left_out: features that are known of too few.
     error: mean absolute error on targets left out; a target is left out as a source as well.
     constant: the same of the mean score. explained: share of the variance, in sample.
     """
@@ -59,17 +61,17 @@ class Regression:
 
 
 def regress(matrix: Matrix) -> Regression | None:
-    """None where fewer than `FEWEST_PAIRS` pairs have all features."""
+    """Fit the regression; None where fewer than `MIN_COMPLETE_PAIRS` pairs have all features."""
     rows, columns = np.nonzero(~np.isnan(matrix.scores))
     sources = np.array(matrix.sources)[rows]
     targets = np.array(matrix.targets)[columns]
     features = _features(matrix)[rows, columns]
-    enough = (~np.isnan(features)).mean(0) >= KNOWN
+    enough = (~np.isnan(features)).mean(0) >= MIN_KNOWN_SHARE
     names = [*SIMILARITIES, *SIZES]
     complete = ~np.isnan(features[:, enough]).any(1)
     given = features[np.ix_(complete, enough)]
     varied = given.std(0) > 0 if len(given) else np.zeros(given.shape[1], dtype=bool)
-    if complete.sum() < FEWEST_PAIRS or not varied.any():
+    if complete.sum() < MIN_COMPLETE_PAIRS or not varied.any():
         return None
     given = (given[:, varied] - given[:, varied].mean(0)) / given[:, varied].std(0)
     used = [name for name, kept in zip(names, enough, strict=True) if kept]
@@ -103,16 +105,16 @@ def regress(matrix: Matrix) -> Regression | None:
 
 
 def _features(matrix: Matrix) -> Values:
-    """Shape (sources, targets, features); NaN where unknown."""
+    """The features of all pairs. Shape (sources, targets, features); NaN where unknown."""
     sources, targets = Points(matrix.sources), Points(matrix.targets)
     shape = matrix.scores.shape
     sizes = (sources.resources[:, None], targets.resources[None])
-    found = [1 - between(kind, sources, targets) for kind in SIMILARITIES]
-    return np.stack([*found, *(np.broadcast_to(size, shape) for size in sizes)], -1)
+    similarities = [1 - between(kind, sources, targets) for kind in SIMILARITIES]
+    return np.stack([*similarities, *(np.broadcast_to(size, shape) for size in sizes)], -1)
 
 
 def _fit(given: Values, scores: Values) -> Values:
-    """Constant and coefficients."""
+    """The constant and the coefficients, by least squares."""
     columns = np.column_stack([np.ones(len(given)), given])
     return np.asarray(np.linalg.lstsq(columns, scores, rcond=None)[0])
 

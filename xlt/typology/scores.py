@@ -20,7 +20,7 @@ from xlt.errors import XltError, choose
 from xlt.registry import tasks
 
 PATH = Path(__file__).with_name("scores.npz")
-FEWEST_SOURCES = 5
+MIN_SOURCES = 5
 """A target with fewer measured sources ranks nothing."""
 
 
@@ -50,7 +50,7 @@ class Matrix:
         count = known.sum(0)
         squares = np.where(known, self.scores - self.means, 0) ** 2
         spread = np.sqrt(squares.sum(0) / np.maximum(count, 1))
-        useful = (count >= FEWEST_SOURCES) & (spread > 0)
+        useful = (count >= MIN_SOURCES) & (spread > 0)
         typical = np.sqrt(squares[:, useful].sum() / max(1, known[:, useful].sum()))
         return np.where(useful, np.sqrt(spread * typical), np.nan)
 
@@ -61,7 +61,7 @@ class Matrix:
 
     @cached_property
     def means(self) -> NDArray[np.float64]:
-        """Of the targets; NaN where nothing was measured."""
+        """The mean score of each target; NaN where nothing was measured."""
         known = ~np.isnan(self.scores)
         count = known.sum(0)
         sums = np.where(known, self.scores, 0).sum(0)
@@ -119,7 +119,7 @@ def measured_tasks() -> tuple[str, ...]:
 
 def of_task(names: tuple[str, ...], encoder: str | None = None) -> list[Matrix]:
     """The matrices of these tasks, the most telling first: the same encoder, then most targets."""
-    found = [matrix for matrix in matrices() if matrix.task in names]
+    suitable = [matrix for matrix in matrices() if matrix.task in names]
     wanted = (encoder or "").rpartition("/")[2].casefold()
 
     def rank(matrix: Matrix) -> tuple[bool, bool, int]:
@@ -127,7 +127,7 @@ def of_task(names: tuple[str, ...], encoder: str | None = None) -> list[Matrix]:
         same = bool(wanted) and (wanted in model or model in wanted)
         return not same, not matrix.percent, -len(matrix.targets)
 
-    return sorted(found, key=rank)
+    return sorted(suitable, key=rank)
 
 
 def measured_as(task: str) -> tuple[str, ...]:

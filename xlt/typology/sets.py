@@ -21,7 +21,10 @@ FIRST_STEP = 0.5
 
 @dataclass(frozen=True)
 class Chain:
-    """source → via → target. score: of the last step, and `FIRST_STEP` times that of the first."""
+    """A way to the target through one intermediate: source → via → target.
+
+    score: of the last step, and `FIRST_STEP` times that of the first.
+    """
 
     source: str
     via: str
@@ -29,8 +32,11 @@ class Chain:
 
 
 def choose_set(ranking: Ranking, count: int) -> list[str]:
-    """So many sources, the best first: each next one by its score, less what it has in common with
-    those taken (greedy; a third Romance language adds less than a first Turkic one)."""
+    """Choose `count` sources greedily, the best first.
+
+    Each next one by its score, less what it has in common with those taken: a third Romance
+    language adds less than a first Turkic one.
+    """
     scores = {source.language: source.score for source in ranking.sources}
     codes = list(scores)
     alike = geometry(codes, codes, fitted()["usual"]).kernel(WIDTHS[-1])
@@ -61,11 +67,11 @@ def chains(
 
     sources: where there is plenty of data; the intermediates are the candidates of the ranking.
     """
-    found = []
+    routes = []
     for step in ranking.sources:
         firsts = [code for code in sources if code != step.language and code != ranking.target]
         if not firsts:
             continue
         best = rank(step.language, firsts, measured_as=measured_as, encoder=encoder).sources[0]
-        found.append(Chain(best.language, step.language, step.score + FIRST_STEP * best.score))
-    return sorted(found, key=lambda chain: -chain.score)[:most]
+        routes.append(Chain(best.language, step.language, step.score + FIRST_STEP * best.score))
+    return sorted(routes, key=lambda chain: -chain.score)[:most]

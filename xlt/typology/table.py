@@ -49,8 +49,8 @@ class Table:
     @cached_property
     def notes(self) -> dict[str, Any]:
         """Names of features, values, nodes and languages; what was borrowed; licences."""
-        found: dict[str, Any] = json.loads(self._archive["notes"].tobytes())
-        return found
+        notes: dict[str, Any] = json.loads(self._archive["notes"].tobytes())
+        return notes
 
     @cached_property
     def codes(self) -> tuple[str, ...]:
@@ -72,16 +72,16 @@ class Table:
 
     def rows(self, codes: Sequence[str]) -> NDArray[np.intp]:
         """Rows, -1 where there is none. Shape (len(codes),)."""
-        found = [self.row(code) for code in codes]
-        return np.array([-1 if row is None else row for row in found], dtype=np.intp)
+        rows = [self.row(code) for code in codes]
+        return np.array([-1 if row is None else row for row in rows], dtype=np.intp)
 
     def take(self, name: str, rows: NDArray[np.intp]) -> NDArray[Any]:
         """Rows of an array; a row -1 is all missing."""
         array = self.array(name)
         missing = {"lineage": -1, "coordinates": np.nan}.get(name, UNKNOWN)
-        found = array[rows]
-        found[rows < 0] = missing
-        return found
+        values = array[rows]
+        values[rows < 0] = missing
+        return values
 
     def name(self, code: str) -> str:
         """The English name; as `languages.name`, which takes long to load its tables."""
@@ -106,8 +106,8 @@ class Table:
 
     def borrowed(self, code: str) -> dict[str, str]:
         """Domain → code of the language whose values stand here (its macrolanguage's, say)."""
-        found: dict[str, str] = self.notes["borrowed"].get(code, {})
-        return found
+        lenders: dict[str, str] = self.notes["borrowed"].get(code, {})
+        return lenders
 
 
 @cache

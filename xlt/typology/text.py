@@ -44,14 +44,14 @@ WEIGHT = 0.1
 """For a task that was measured: points of the score a standard deviation of the measure."""
 WEIGHT_UNMEASURED = 0.5
 """For a task that was not: in standard deviations of the score, which rests on distances alone."""
-SMALLEST = 1e-3
+SMOOTHING = 1e-3
 """Added to a share before its logarithm: of nothing in common the logarithm is no number."""
-FEW = 25
-"""Sentences of the target below which the user is told."""
-MOST_TARGET, MOST_SOURCE = 500, 100
-"""Sentences of a language that are looked at."""
-MOST_READ = 1000
-"""Records of a candidate's data from which `MOST_SOURCE` are taken, evenly."""
+MIN_SENTENCES = 25
+"""Fewest sentences of the target: with less the user is warned."""
+MAX_TARGET_SENTENCES, MAX_SOURCE_SENTENCES = 500, 100
+"""Most sentences of a language that are looked at."""
+MAX_RECORDS = 1000
+"""Most records of a candidate's data that are read; of them `MAX_SOURCE_SENTENCES` are taken."""
 
 _WORD = regex.compile(r"[\w\p{M}]+|[^\w\s]")
 Texts = Mapping[str, Sequence[str]]
@@ -60,7 +60,7 @@ Texts = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the text says.
+    """How much each candidate's text has in common with the target's.
 
     measures: name → language → share. values: language → standardised mean, as in the module.
     origins:  language → where its text is from.
@@ -82,16 +82,18 @@ def read_target(path: Path, target: str) -> tuple[list[str], list[str]]:
         raise XltError(
             f"the text cannot be read: {error}", where=path, fix="give a text file in UTF-8"
         ) from error
-    found = [line for line in map(normalise, text.splitlines()) if line]
-    if not any(c.isalpha() for line in found for c in line):
+    sentences = [line for line in map(normalise, text.splitlines()) if line]
+    if not any(c.isalpha() for line in sentences for c in line):
         raise XltError(
             "there are no sentences in it", where=path, fix="write sentences, one a line"
         )
     warnings = []
-    if len(found) < FEW:
-        warnings.append(f"{path.name} has only {len(found)} sentences; {FEW} or more say more")
+    if len(sentences) < MIN_SENTENCES:
+        warnings.append(
+            f"{path.name} has only {len(sentences)} sentences; {MIN_SENTENCES} or more say more"
+        )
     wanted = table().script(target)
-    seen = scripts(found[:MOST_TARGET])
+    seen = scripts(sentences[:MAX_TARGET_SENTENCES])
     if wanted is not None and seen:
         own = sum(seen[part] for part in PARTS.get(wanted, (wanted,)))
         if own < seen.total() / 2:
@@ -100,7 +102,7 @@ def read_target(path: Path, target: str) -> tuple[list[str], list[str]]:
                 f"{own / seen.total():.0%} of the letters in {path.name} are {wanted}, the usual "
                 f"script of {table().name(target)}; most are {most}"
             )
-    return found[:MOST_TARGET], warnings
+    return sentences[:MAX_TARGET_SENTENCES], warnings
 
 
 def normalise(text: str) -> str:
@@ -134,17 +136,17 @@ def apply(
             where="--text",
             fix="fetch data cards (`xlt data get`), set XLT_DATA, or pass --source-text ind=FILE",
         )
-    found = evidence(sentences, texts, origins | where, encoder)
+    comparison = evidence(sentences, texts, origins | where, encoder)
     lacking = sorted({source.language for source in ranking.sources} - set(texts))
-    return with_text(ranking, found), {
+    return with_text(ranking, comparison), {
         "file": str(path),
         "sentences": len(sentences),
         "encoder": encoder,
         "measures": {
             name: {code: round(value, 4) for code, value in shares.items()}
-            for name, shares in found.measures.items()
+            for name, shares in comparison.measures.items()
         },
-        "origins": {code: found.origins[code] for code in texts},
+        "origins": {code: comparison.origins[code] for code in texts},
         "without_text": lacking,
         "warnings": warnings,
     }
@@ -198,26 +200,26 @@ def _sentences(task: str, reference: str) -> list[str]:
     _, language, split = reference.split(":")
     plugin = tasks.get(task)()
     documents = read_documents(plugin, resolve(Reference(ref=reference), language, split))
-    found = [
+    sentences = [
         normalise(" ".join(text.surface for text in plugin.given_texts(document)))
-        for document in islice(documents, MOST_READ)
+        for document in islice(documents, MAX_RECORDS)
     ]
-    found = [line for line in dict.fromkeys(found) if line]
-    return _evenly(found, MOST_SOURCE)
+    sentences = [line for line in dict.fromkeys(sentences) if line]
+    return _evenly(sentences, MAX_SOURCE_SENTENCES)
 
 
 def from_files(given: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, str]]:
     """Sentences of candidates from `LANGUAGE=FILE`. Raises XltError as `read_target`."""
     texts, origins = {}, {}
     for text in given:
-        language, found, file = text.partition("=")
-        if not found:
+        language, separator, file = text.partition("=")
+        if not separator:
             raise XltError(
                 f"{text!r} names no language", where="--source-text", fix="write LANGUAGE=FILE"
             )
         code = languages.shared(language)
         sentences, _ = read_target(Path(file), code)
-        texts[code] = _evenly(sentences, MOST_SOURCE)
+        texts[code] = _evenly(sentences, MAX_SOURCE_SENTENCES)
         origins[code] = file
     return texts, origins
 
@@ -249,18 +251,18 @@ def evidence(
             "pieces": overlap(sentences, texts, model.subwords),
             "neighbours": model.neighbours(sentences, texts),
         }
-    standard = [_standardised(found) for found in measures.values()]
-    values = {code: float(np.mean([found[code] for found in standard])) for code in texts}
+    standard = [_standardised(measure) for measure in measures.values()]
+    values = {code: float(np.mean([measure[code] for measure in standard])) for code in texts}
     return Evidence(measures, values, origins)
 
 
 def trigrams(sentences: Iterable[str]) -> Counter[str]:
     """Letter trigrams, lower case, with the spaces around words."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for line in sentences:
         padded = f" {line.lower()} "
-        found.update(padded[n : n + 3] for n in range(len(padded) - 2))
-    return found
+        counts.update(padded[n : n + 3] for n in range(len(padded) - 2))
+    return counts
 
 
 def overlap(
@@ -269,15 +271,15 @@ def overlap(
     """Language → share of the target's units, each as often as it occurs, that its text has."""
     own = units(sentences)
     total = max(1, own.total())
-    found = {}
+    shares = {}
     for code, lines in texts.items():
         other = units(lines)
-        found[code] = sum(n for unit, n in own.items() if unit in other) / total
-    return found
+        shares[code] = sum(n for unit, n in own.items() if unit in other) / total
+    return shares
 
 
 def _standardised(shares: Mapping[str, float]) -> dict[str, float]:
-    logs = np.log(np.array(list(shares.values())) + SMALLEST)
+    logs = np.log(np.array(list(shares.values())) + SMOOTHING)
     spread = logs.std() or 1.0
     return dict(zip(shares, ((logs - logs.mean()) / spread).tolist(), strict=True))
 
@@ -285,7 +287,7 @@ def _standardised(shares: Mapping[str, float]) -> dict[str, float]:
 # The ranking ---------------------------------------------------------------------------------
 
 
-def with_text(ranking: Ranking, found: Evidence) -> Ranking:
+def with_text(ranking: Ranking, comparison: Evidence) -> Ranking:
     """The ranking with the text as a term; a candidate without text keeps its score.
 
     What was measured on the target itself, by the user, stays as it was measured.
@@ -294,7 +296,7 @@ def with_text(ranking: Ranking, found: Evidence) -> Ranking:
     weight = WEIGHT if ranking.evidence else WEIGHT_UNMEASURED * float(scores.std() or 1.0)
 
     def moved(source: Source) -> Source:
-        value = found.values.get(source.language)
+        value = comparison.values.get(source.language)
         if value is None or source.own:
             return source
         return raised(source, TERM, weight * value)

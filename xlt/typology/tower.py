@@ -18,7 +18,7 @@ from xlt.typology.evidence import geometry
 from xlt.typology.measured import fitted
 from xlt.typology.ranking import Ranking
 
-WORTH = 0.5
+MIN_GAIN = 0.5
 """What is taken in must on average be so much better a source for the proxy than the average
 candidate, in standard deviations. Chosen on the sets of `scripts/evaluate_sets.py`."""
 
@@ -28,7 +28,7 @@ Rank = Callable[[str, Sequence[str]], Ranking]
 
 @dataclass(frozen=True)
 class Climb:
-    """What a climb found.
+    """The sources that a climb gathered, and the steps it took.
 
     proxy:   the leaf it began at; sources: what it gathered, proxy first, then as taken in.
     steps:   each node looked at: the languages it adds, what they are worth to the proxy (standard
@@ -63,7 +63,7 @@ def climb(target: str, candidates: Sequence[str], rank: Rank, most: int | None =
         for below in _nodes_above(leaf, linkage(squareform(among, checks=False), "average")):
             added = sorted(set(below) - set(taken))
             gain = float(np.mean([worth[codes[n]] for n in added]))
-            good = gain > WORTH and (most is None or len(taken) + len(added) <= most)
+            good = gain > MIN_GAIN and (most is None or len(taken) + len(added) <= most)
             steps.append((tuple(codes[n] for n in added), gain, good))
             if not good:
                 break
@@ -93,10 +93,10 @@ def _nodes_above(leaf: int, merges: np.ndarray) -> list[list[int]]:
     merges: of `scipy.cluster.hierarchy.linkage`; row n makes node len(merges) + 1 + n.
     """
     below = {n: [n] for n in range(len(merges) + 1)}
-    found = []
+    ancestors = []
     for n, (one, other) in enumerate(merges[:, :2].astype(int)):
         node = below[one] + below[other]
         below[len(merges) + 1 + n] = node
         if leaf in node:
-            found.append(node)
-    return found
+            ancestors.append(node)
+    return ancestors

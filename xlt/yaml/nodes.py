@@ -84,19 +84,36 @@ class Node:
 
         Returns the node, the part of the path that led there, and that part as it is shown.
         """
-        node, found, shown = self, [], []
+        node, reached, shown = self, [], []
+        for part, child in self._follow(path):
+            if child is not None:
+                node = child
+                reached.append(part)
+                if not node.implied:
+                    shown.append(str(part))
+        return node, tuple(reached), ".".join(shown)
+
+    def as_written(self, path: tuple[str | int, ...]) -> str:
+        """The dotted key of `path`, without the parts that only a shorthand means.
+
+        Unlike what `find` returns, it keeps the parts that are not in the tree.
+        """
+        return ".".join(
+            str(part) for part, child in self._follow(path) if child is None or not child.implied
+        )
+
+    def _follow(self, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, Node | None]]:
+        """Yield each part of `path` and the node it leads to; None, and no step, without one."""
+        node = self
         for part in path:
             child: Node | None = None
             if isinstance(node.value, dict):
                 child = node.value.get(str(part))
             elif isinstance(node.value, list) and isinstance(part, int):
                 child = node.value[part] if part < len(node.value) else None
+            yield part, child
             if child is not None:
                 node = child
-                found.append(part)
-                if not node.implied:
-                    shown.append(str(part))
-        return node, tuple(found), ".".join(shown)
 
 
 def resolve(text: str) -> str | int | float | bool | None:

@@ -17,7 +17,7 @@ from pydantic import Field, NonNegativeInt
 
 from xlt.projection.align import hmm
 from xlt.projection.align.base import AlignerOptions, WordPair
-from xlt.projection.align.lexical import SURE, Forms, similarity
+from xlt.projection.align.lexical import MIN_SIMILARITY, Forms, similarity
 from xlt.projection.align.statistical import Statistical, StatisticalOptions
 from xlt.projection.align.symmetrise import LinkTable
 from xlt.projection.pair import Links
@@ -47,12 +47,12 @@ class Agreement(Statistical):
         recipe = hmm.Recipe(null=self.options.null)
         known = self.options.lexical * text.alike() if self.options.lexical else None
         models = hmm.train(text.corpus, recipe, known)
-        found = [
+        tables = [
             _links(batch, *hmm.posteriors(batch, *models, recipe), self.options.threshold)
             for batch in text.corpus.batches
             if batch.index.min() < len(pairs)
         ]
-        columns = zip(*((t.pair, t.source, t.target, t.score) for t in found), strict=True)
+        columns = zip(*((t.pair, t.source, t.target, t.score) for t in tables), strict=True)
         pair, source, target, score = (np.concatenate(column) for column in columns)
         mine = pair < len(pairs)
         return LinkTable(pair[mine], source[mine], target[mine], score[mine]).links(len(pairs))
@@ -88,7 +88,7 @@ class _Text:
         """How alike the words of each entry look, 0 where they are not sure to be related."""
         first, second = (part.astype(np.int64) for part in (self.corpus.first, self.corpus.second))
         value = similarity(Forms.of(self.words[0]), Forms.of(self.words[1]), first, second)
-        return np.where(value >= SURE, value, 0)
+        return np.where(value >= MIN_SIMILARITY, value, 0)
 
 
 def _links(batch: hmm.Batch, ahead: hmm.Floats, back: hmm.Floats, threshold: float) -> LinkTable:

@@ -108,7 +108,7 @@ def _as_text(pairs: Sequence[WordPair]) -> tuple[list[str], list[str]]:
 
 
 def _read(path: Path, pairs: int) -> NDArray[np.int64]:
-    """(links, 3) of the first pairs: pair, source word, target word."""
+    """The links of the first pairs, (links, 3): pair, source word, target word."""
     with path.open(encoding="utf-8") as stream:
         rows = [
             (n, *map(int, link.split("-")))
@@ -128,5 +128,5 @@ def _look_alikes(text: tuple[list[str], list[str]], weight: float) -> dict[tuple
     from xlt.projection.align.lexical import look_alikes
 
     source, target = ([line.lower().split() for line in side] for side in text)
-    found = look_alikes(list(zip(source, target, strict=True)))
-    return {words: weight * value for words, value in found.items()}
+    likeness = look_alikes(list(zip(source, target, strict=True)))
+    return {words: weight * value for words, value in likeness.items()}

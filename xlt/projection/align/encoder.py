@@ -84,7 +84,7 @@ class Encoder(Aligner):
     def align(self, pairs: Sequence[WordPair], source: str, target: str) -> list[Links]:
         from xlt.data.batch import prediction_batches
 
-        found: list[Links] = [{} for _ in pairs]
+        all_links: list[Links] = [{} for _ in pairs]
         whole = [n for n, pair in enumerate(pairs) if pair[0] and pair[1]]
         sides = [self._encode([pairs[n][side] for n in whole]) for side in (0, 1)]
         costs = [a.length + b.length for (a, _), (b, _) in zip(*sides, strict=True)]
@@ -92,8 +92,8 @@ class Encoder(Aligner):
             chosen = [whole[k] for k in batch]
             links = self._links([pairs[n] for n in chosen], *([s[k] for k in batch] for s in sides))
             for n, one in zip(chosen, links, strict=True):
-                found[n] = one
-        return found
+                all_links[n] = one
+        return all_links
 
     def _links(
         self,
@@ -287,9 +287,9 @@ def _nearness(
 def _alike(
     pairs: Sequence[WordPair], source_owner: NDArray[np.int32], target_owner: NDArray[np.int32]
 ) -> NDArray[np.float32]:
-    """(pairs, rows, columns): how alike the words look that two units belong to."""
+    """How alike the words look that two units belong to: (pairs, rows, columns)."""
     from xlt.data.batch import padded
-    from xlt.projection.align.lexical import SURE, Forms, similarity
+    from xlt.projection.align.lexical import MIN_SIMILARITY, Forms, similarity
 
     words = [sorted({w for pair in pairs for w in pair[side]}) for side in (0, 1)]
     number = [{w: n for n, w in enumerate(side)} for side in words]
@@ -303,7 +303,7 @@ def _alike(
     unique, place = np.unique(key, return_inverse=True)
     first, second = np.divmod(unique, len(words[1]))
     value = similarity(Forms.of(words[0]), Forms.of(words[1]), first, second)
-    value[value < SURE] = 0
+    value[value < MIN_SIMILARITY] = 0
     shape = (len(pairs), padded(rows.shape[1]), padded(columns.shape[1]))
     look = np.zeros(shape, np.float32)
     look[:, : rows.shape[1], : columns.shape[1]] = value[place.reshape(key.shape)]

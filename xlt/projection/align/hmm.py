@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int32]
 
-WIDEST = 60
+MAX_JUMP = 60
 """Jumps beyond this share one probability."""
-_CELLS = 400_000
+_MAX_CELLS = 400_000
 """Word pairs in a batch, padding included."""
 
 
@@ -63,7 +63,7 @@ def corpus(pairs: Sequence[tuple[Ids, Ids]], sources: int, targets: int) -> Corp
     for end in range(1, len(order) + 1):
         chosen = order[start : end + 1]
         longest = lengths[chosen].max(0) if len(chosen) else (0, 0)
-        if end == len(order) or len(chosen) * int(longest[0]) * int(longest[1]) > _CELLS:
+        if end == len(order) or len(chosen) * int(longest[0]) * int(longest[1]) > _MAX_CELLS:
             groups.append(order[start:end])
             start = end
     raw = [_padded(pairs, group) for group in groups]
@@ -104,7 +104,7 @@ def _keys(source: Ids, target: Ids, targets: int) -> NDArray[np.int64]:
 class Direction:
     """One model: p(word | word of the other side) for each entry, with a 0 at the end for padding.
 
-    empty: p(word | no word). jump: p(distance of two successive positions), 2 * WIDEST + 1.
+    empty: p(word | no word). jump: p(distance of two successive positions), 2 * MAX_JUMP + 1.
     """
 
     table: Floats
@@ -135,13 +135,13 @@ def train(data: Corpus, recipe: Recipe, prior: Floats | None = None) -> tuple[Di
     size = len(data.first)
     known = np.zeros(size) if prior is None else prior.astype(np.float64)
     seen = _frequencies(data)
-    jump = np.exp(-0.3 * np.abs(np.arange(-WIDEST, WIDEST + 1))).astype(np.float32)
+    jump = np.exp(-0.3 * np.abs(np.arange(-MAX_JUMP, MAX_JUMP + 1))).astype(np.float32)
     ahead = Direction(_start(known, data.first, data.sources, recipe), seen[1], jump)
     back = Direction(_start(known, data.second, data.targets, recipe), seen[0], jump)
     for iteration in range(recipe.word_iterations + recipe.jump_iterations):
         positions = iteration >= recipe.word_iterations
         forward, backward = np.zeros(size), np.zeros(size)
-        moves = (np.zeros(2 * WIDEST + 1), np.zeros(2 * WIDEST + 1))
+        moves = (np.zeros(2 * MAX_JUMP + 1), np.zeros(2 * MAX_JUMP + 1))
         for batch in data.batches:
             one, other = posteriors(batch, ahead, back, recipe, positions, moves)
             if positions:
@@ -178,11 +178,12 @@ def posteriors(
     positions: bool = True,
     jumps: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
 ) -> tuple[Floats, Floats]:
-    """p(link) in each direction: (targets, pairs, sources) and (sources, pairs, targets).
+    """The probability of each link in each direction: (targets, pairs, sources), (sources, pairs,
+    targets).
 
     jumps: expected counts are added here.
     """
-    found = []
+    probabilities = []
     for number, (model, cell, states, words) in enumerate(
         ((ahead, batch.cell, batch.source, batch.target),
          (back, batch.turned, batch.target, batch.source))
@@ -191,15 +192,15 @@ def posteriors(
         empty = recipe.null * np.where(words >= 0, model.empty[words], 1.0).astype(np.float32)
         if positions:
             counts = None if jumps is None else jumps[number]
-            found.append(
+            probabilities.append(
                 _forward_backward(emission, empty, model.jump, states, words, recipe, counts)
             )
         else:
             inside = (states >= 0).sum(0, dtype=np.float32)[None, :, None]
             emission *= (1 - recipe.null) / inside
             emission /= emission.sum(2, keepdims=True) + empty[:, :, None] + 1e-30
-            found.append(emission)
-    return found[0], found[1]
+            probabilities.append(emission)
+    return probabilities[0], probabilities[1]
 
 
 def _forward_backward(
@@ -214,10 +215,10 @@ def _forward_backward(
     """Posteriors (steps, pairs, states). The empty word remembers the state before it."""
     steps, pairs, width = emission.shape
     real = (states >= 0).T.astype(np.float32)
-    distance = np.clip(np.arange(width)[None] - np.arange(width)[:, None], -WIDEST, WIDEST)
-    move = jump[distance + WIDEST]  # from row to column
+    distance = np.clip(np.arange(width)[None] - np.arange(width)[:, None], -MAX_JUMP, MAX_JUMP)
+    move = jump[distance + MAX_JUMP]  # from row to column
     leave = real / (real @ move.T + 1e-30)
-    begin = real * jump[np.minimum(np.arange(width) + 1, WIDEST) + WIDEST]
+    begin = real * jump[np.minimum(np.arange(width) + 1, MAX_JUMP) + MAX_JUMP]
     begin /= begin.sum(1, keepdims=True)
     emission *= 1 - recipe.null
     inside = words >= 0
@@ -250,7 +251,9 @@ def _forward_backward(
         stay = np.where(inside[step], empty[step] / scale[step], 1.0)[:, None]
         after = leave * (ahead @ move.T) + stay * after
     if counts is not None:
-        counts += np.bincount((distance + WIDEST).ravel(), (total * move).ravel(), 2 * WIDEST + 1)
+        counts += np.bincount(
+            (distance + MAX_JUMP).ravel(), (total * move).ravel(), 2 * MAX_JUMP + 1
+        )
     return state
 
 
@@ -270,11 +273,11 @@ def _smoothed(jumps: NDArray[np.float64]) -> Floats:
 
 def _frequencies(data: Corpus) -> tuple[Floats, Floats]:
     """What the empty word yields: each side's words by frequency, flattened."""
-    found = []
+    frequencies = []
     for side, size in ((0, data.sources), (1, data.targets)):
         counts = np.ones(max(1, size))
         for batch in data.batches:
             ids = (batch.source, batch.target)[side]
             counts += np.bincount(ids[ids >= 0], minlength=size)
-        found.append((counts / counts.sum()).astype(np.float32))
-    return found[0], found[1]
+        frequencies.append((counts / counts.sum()).astype(np.float32))
+    return frequencies[0], frequencies[1]

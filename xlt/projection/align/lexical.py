@@ -14,13 +14,13 @@ import numpy as np
 from anyascii import anyascii  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-LONGEST = 16
+MAX_LETTERS = 16
 """Letters of a word that are compared."""
-SHORTEST = 4
-"""Below this, alike is a coincidence: only the same word counts."""
+MIN_LETTERS = 4
+"""Letters of a word; below this, alike is a coincidence: only the same word counts."""
 
-SURE = 0.7
-"""Likeness from which on two words are taken for the same name or cognate."""
+MIN_SIMILARITY = 0.7
+"""Similarity from which on two words are taken for the same name or cognate."""
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -28,7 +28,7 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Forms:
-    """What words look like. letters: (words, LONGEST) uint8, 0 after the end; length; whether
+    """What words look like. letters: (words, MAX_LETTERS) uint8, 0 after the end; length; whether
     there is a letter or digit in it; bigrams: (words,) 64 bits, one for each hashed bigram."""
 
     letters: NDArray[np.uint8]
@@ -38,13 +38,13 @@ class Forms:
 
     @classmethod
     def of(cls, words: Sequence[str]) -> Forms:
-        letters = np.zeros((len(words), LONGEST), np.uint8)
+        letters = np.zeros((len(words), MAX_LETTERS), np.uint8)
         wordlike = np.zeros(len(words), np.bool_)
         for n, word in enumerate(words):
             text = (word if word.isascii() else anyascii(word)).lower()
             kept = "".join(c for c in text if c.isalnum())
             wordlike[n] = bool(kept)
-            code = (kept or text).encode("ascii", "replace")[:LONGEST]
+            code = (kept or text).encode("ascii", "replace")[:MAX_LETTERS]
             letters[n, : len(code)] = np.frombuffer(code, np.uint8)
         length = (letters > 0).sum(1)
         wide = letters.astype(np.uint64)
@@ -57,10 +57,10 @@ def similarity(one: Forms, other: Forms, first: Ids, second: Ids) -> Floats:
     """For each pair (one[first[k]], other[second[k]]) a value between 0 and 1.
 
     1 for words that read the same; else 1 - edit distance / letters of the longer word, or, if
-    more, the share of a common beginning in the shorter word (at least `SHORTEST` letters), times
-    0.9. Words without a letter or digit are like themselves only.
+    more, the share of a common beginning in the shorter word (at least `MIN_LETTERS` letters),
+    times 0.9. Words without a letter or digit are like themselves only.
     """
-    found = np.zeros(len(first), np.float32)
+    similarities = np.zeros(len(first), np.float32)
     length = np.minimum(one.length[first], other.length[second])
     common = np.bitwise_count(one.bigrams[first] & other.bigrams[second])
     fewer = np.minimum(
@@ -71,21 +71,21 @@ def similarity(one: Forms, other: Forms, first: Ids, second: Ids) -> Floats:
     a, b = first[hopeful], second[hopeful]
     x, y = one.letters[a], other.letters[b]
     same = (x == y).all(1)
-    found[hopeful[same]] = 1.0
-    longer = ~same & (length[hopeful] >= SHORTEST) & one.wordlike[a] & other.wordlike[b]
+    similarities[hopeful[same]] = 1.0
+    longer = ~same & (length[hopeful] >= MIN_LETTERS) & one.wordlike[a] & other.wordlike[b]
     hopeful, a, b, x, y = hopeful[longer], a[longer], b[longer], x[longer], y[longer]
     longest = np.maximum(one.length[a], other.length[b])
     near = 1 - _distance(x, y, one.length[a], other.length[b]) / np.maximum(1, longest)
     prefix = np.cumprod((x == y) & (x > 0), axis=1).sum(1)
-    begun = np.where(prefix >= SHORTEST, 0.9 * prefix / np.maximum(1, length[hopeful]), 0.0)
-    found[hopeful] = np.maximum(near, begun)
-    return found
+    begun = np.where(prefix >= MIN_LETTERS, 0.9 * prefix / np.maximum(1, length[hopeful]), 0.0)
+    similarities[hopeful] = np.maximum(near, begun)
+    return similarities
 
 
 def look_alikes(
     pairs: Sequence[tuple[Sequence[str], Sequence[str]]],
 ) -> dict[tuple[str, str], float]:
-    """Word pairs that occur in some sentence pair and are at least `SURE` alike, and how much."""
+    """Word pairs of some sentence pair that are at least `MIN_SIMILARITY` alike, and how much."""
     words = [sorted({w for pair in pairs for w in pair[side]}) for side in (0, 1)]
     number = [{w: n for n, w in enumerate(side)} for side in words]
     keys = []
@@ -99,13 +99,13 @@ def look_alikes(
     value = similarity(Forms.of(words[0]), Forms.of(words[1]), first, second)
     return {
         (words[0][first[k]], words[1][second[k]]): float(value[k])
-        for k in np.flatnonzero(value >= SURE)
+        for k in np.flatnonzero(value >= MIN_SIMILARITY)
     }
 
 
 def _distance(x: NDArray[np.uint8], y: NDArray[np.uint8], m: Ids, n: Ids) -> NDArray[np.float32]:
     """Levenshtein distance of all pairs at once: rows of the usual table, one letter at a time."""
-    pairs, width = len(x), LONGEST + 1
+    pairs, width = len(x), MAX_LETTERS + 1
     result: Floats
     # Transposed, so that every operation is over contiguous pairs.
     above = np.broadcast_to(np.arange(width, dtype=np.int8)[:, None], (width, pairs)).copy()

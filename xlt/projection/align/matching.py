@@ -17,6 +17,7 @@ Method = Literal["argmax", "itermax", "match"]
 DISCOUNT = 0.9
 """Itermax: what similarities to words that are linked already are multiplied by."""
 ROUNDS = 2
+"""Itermax: how often words are linked."""
 
 
 def extract(

@@ -18,7 +18,7 @@ from xlt.errors import XltError
 from xlt.projection.align.base import WordPair
 
 WHERE = "aligner: parallel"
-LONGEST = 120
+MAX_WORDS = 120
 """Words; longer sentences teach an aligner little and cost much."""
 
 
@@ -39,7 +39,7 @@ def read(references: list[str], source: str, target: str) -> Iterator[WordPair]:
                 text_words(text, language)
                 for text, language in zip(pair, (source, target), strict=True)
             )
-            if all(0 < len(side) <= LONGEST for side in words):
+            if all(0 < len(side) <= MAX_WORDS for side in words):
                 yield words[0], words[1]
 
 
@@ -142,9 +142,9 @@ def _card(reference: str, source: str, target: str) -> tuple[list[_Split], list[
         )
     codes = [card.language(language, where=WHERE) for language in (source, target)]
     splits = [s for s in card.languages[codes[0]] if s in card.languages[codes[1]]]
-    found: tuple[list[_Split], list[_Split]] = ([], [])
+    sides: tuple[list[_Split], list[_Split]] = ([], [])
     for split in [wanted] if wanted else splits:
-        for side, code in zip(found, codes, strict=True):
+        for side, code in zip(sides, codes, strict=True):
             chosen = card.split(code, split, where=WHERE)
             paths = []
             for file in chosen.files:
@@ -157,12 +157,12 @@ def _card(reference: str, source: str, target: str) -> tuple[list[_Split], list[
                     )
                 paths.append(path)
             side.append(_Split(paths, {**card.options, **chosen.options}.get("column")))
-    return found
+    return sides
 
 
 def _csv(paths: list[Path], column: str) -> list[str]:
-    found = []
+    texts = []
     for path in paths:
         with open_text(path) as stream:
-            found += [row[column] for row in csv.DictReader(io.StringIO(stream.read()))]
-    return found
+            texts += [row[column] for row in csv.DictReader(io.StringIO(stream.read()))]
+    return texts

@@ -19,10 +19,10 @@ from xlt.projection.pair import Links
 
 Parts = Literal["none", "hyphens", "compounds"]
 
-SHORTEST = 4
+MIN_PART_LETTERS = 4
 """Letters of a part of a compound."""
-SEEN = 2
-"""A part of a compound is a word that occurs so often by itself."""
+MIN_PART_COUNT = 2
+"""Times that a word occurs by itself, to be taken for a part of a compound."""
 FILLERS = ("", "s", "es", "n", "en")
 """What stands between the parts of a compound, in the Germanic languages."""
 
@@ -48,33 +48,33 @@ class Splitter:
         if word not in self._known:
             parts = _HYPHEN.split(word)
             if self._compounds:
-                parts = [found for part in parts for found in self._compound(part)]
+                parts = [inner for part in parts for inner in self._compound(part)]
             self._known[word] = parts
         return self._known[word]
 
     def _compound(self, word: str) -> Sequence[str]:
         text, size = word.lower(), len(word)
-        if size < 2 * SHORTEST or not word.isalpha() or len(text) != size:
+        if size < 2 * MIN_PART_LETTERS or not word.isalpha() or len(text) != size:
             return [word]
         # ways[end][n]: the best n parts up to there, as the sum of their log frequencies, and they.
         ways: list[dict[int, tuple[float, tuple[str, ...]]]] = [{} for _ in range(size + 1)]
         ways[0][0] = (0.0, ())
-        for start in range(size - SHORTEST + 1):
+        for start in range(size - MIN_PART_LETTERS + 1):
             if not ways[start]:
                 continue
-            for end in range(start + SHORTEST, size + 1):
+            for end in range(start + MIN_PART_LETTERS, size + 1):
                 seen = self._counts[text[start:end]]
-                if seen < SEEN:
+                if seen < MIN_PART_COUNT:
                     continue
                 for filler in FILLERS if end < size else ("",):
                     after = end + len(filler)
-                    if not text.startswith(filler, end) or size - SHORTEST < after < size:
+                    if not text.startswith(filler, end) or size - MIN_PART_LETTERS < after < size:
                         continue
                     for n, (total, parts) in ways[start].items():
                         new = (total + log(seen), (*parts, word[start:end]))
                         ways[after][n + 1] = max(new, ways[after].get(n + 1, new))
-        found = [(total / n, parts) for n, (total, parts) in ways[size].items() if n > 1]
-        return max([(log(self._counts[text] or 1), (word,)), *found])[1]
+        splits = [(total / n, parts) for n, (total, parts) in ways[size].items() if n > 1]
+        return max([(log(self._counts[text] or 1), (word,)), *splits])[1]
 
 
 class SplitPairs:
@@ -105,8 +105,8 @@ class SplitPairs:
             [k for k, word in enumerate(words) for _ in splitter.split(word)]
             for splitter, words in zip(self._splitters, self._whole[n], strict=True)
         )
-        found: dict[tuple[int, int], float] = {}
+        word_links: dict[tuple[int, int], float] = {}
         for (i, j), score in links.items():
             link = source[i], target[j]
-            found[link] = max(score, found.get(link, 0.0))
-        return found
+            word_links[link] = max(score, word_links.get(link, 0.0))
+        return word_links

@@ -81,7 +81,7 @@ class Statistical(Aligner):
         if whole:
             split = SplitPairs([*(pairs[n] for n in whole), *self._parallel], self.options.parts)
             size = len(whole)
-            found = self.align_together(split.pairs[:size], split.pairs[size:])
-            for k, (n, one) in enumerate(zip(whole, found, strict=True)):
+            aligned = self.align_together(split.pairs[:size], split.pairs[size:])
+            for k, (n, one) in enumerate(zip(whole, aligned, strict=True)):
                 links[n] = split.joined(k, one)
         return links

@@ -35,7 +35,7 @@ _SPECIAL = re.compile(r"([\[\]{}^$/\\@<>])")
 _ESCAPED = re.compile(r"\\(.)")
 _MARK = re.compile(r"(?<![^\W_])[*@#](?=\w)")
 _END = "[][\n]"  # what apertium-destxt puts at the end of a text: the last full stop needs it
-_STARTING = 10.0  # seconds that loading the dictionaries may take, on top of the timeout
+_MAX_START_SECONDS = 10.0  # seconds that loading the dictionaries may take, on top of the timeout
 
 
 class ApertiumOptions(TranslatorOptions):
@@ -74,12 +74,12 @@ class Apertium(Translator):
         """All translations; a batch that fails is halved until one sentence is left to blame."""
         if not texts:
             return []
-        seconds = _STARTING + self.options.timeout * len(texts) / self.chunk
-        found = _call(texts, name, flags, seconds)
-        if not isinstance(found, str):
-            return [Translation(text) for text in found]
+        seconds = _MAX_START_SECONDS + self.options.timeout * len(texts) / self.chunk
+        result = _call(texts, name, flags, seconds)
+        if not isinstance(result, str):
+            return [Translation(text) for text in result]
         if len(texts) == 1:
-            return [Translation("", f"apertium {found}", failed=True)]
+            return [Translation("", f"apertium {result}", failed=True)]
         half = len(texts) // 2
         return self._run(texts[:half], name, *flags) + self._run(texts[half:], name, *flags)
 
@@ -166,10 +166,10 @@ def _call(texts: Sequence[str], name: str, flags: Sequence[str], seconds: float)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-    found = output.split("\0")[: len(texts)]
-    if process.returncode or len(found) < len(texts) or not all(_END in one for one in found):
+    outputs = output.split("\0")[: len(texts)]
+    if process.returncode or len(outputs) < len(texts) or not all(_END in one for one in outputs):
         return f"crashed (exit status {process.returncode})"
-    return [_ESCAPED.sub(r"\1", one.replace(_END, "")).strip() for one in found]
+    return [_ESCAPED.sub(r"\1", one.replace(_END, "")).strip() for one in outputs]
 
 
 def _checked(plain: Translation, source: str, marked: str, limit: float) -> Translation:

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS translations (
     key BLOB PRIMARY KEY, text TEXT NOT NULL, warning TEXT
 ) WITHOUT ROWID
 """
-_MANY = 500  # placeholders in a query
+_MAX_PLACEHOLDERS = 500  # placeholders in a query
 
 
 class Cache:
@@ -42,19 +42,19 @@ class Cache:
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Translation]:
         """Those of the keys that are known."""
-        found: dict[bytes, Translation] = {}
+        known: dict[bytes, Translation] = {}
         try:
-            for start in range(0, len(keys), _MANY):
-                some = keys[start : start + _MANY]
+            for start in range(0, len(keys), _MAX_PLACEHOLDERS):
+                some = keys[start : start + _MAX_PLACEHOLDERS]
                 rows = self._database.execute(
                     "SELECT key, text, warning FROM translations "
                     f"WHERE key IN ({','.join('?' * len(some))})",
                     some,
                 )
-                found.update((key, Translation(text, warning)) for key, text, warning in rows)
+                known.update((key, Translation(text, warning)) for key, text, warning in rows)
         except sqlite3.Error as error:
             raise self._explain(error) from error
-        return found
+        return known
 
     def put(self, translations: Mapping[bytes, Translation]) -> None:
         """Keep translations, all of them or (with an XltError) none. Failed ones are left out."""

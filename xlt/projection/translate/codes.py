@@ -76,7 +76,7 @@ def inner(subword: str, scheme: Scheme) -> str:
 
 def _codes(subwords: Collection[str], scheme: Scheme) -> dict[str, tuple[str, str | None]]:
     """Subword → language and script, of the subwords that are codes of this family."""
-    found = {}
+    codes = {}
     for subword in subwords:
         match = scheme.pattern.fullmatch(subword)
         if match is None:
@@ -85,5 +85,5 @@ def _codes(subwords: Collection[str], scheme: Scheme) -> dict[str, tuple[str, st
             code = languages.code(match[1])
         except XltError:
             continue
-        found[subword] = (code, match[2] if match.re.groups > 1 else None)
-    return found
+        codes[subword] = (code, match[2] if match.re.groups > 1 else None)
+    return codes

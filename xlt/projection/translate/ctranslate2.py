@@ -21,7 +21,13 @@ from xlt.config.schema import Model
 from xlt.errors import XltError
 from xlt.options import LocalPath
 from xlt.projection.translate.base import TranslatorOptions
-from xlt.projection.translate.neural import UNBOUNDED, Direction, Neural, NeuralOptions, files_stamp
+from xlt.projection.translate.neural import (
+    MAX_INPUT_LENGTH,
+    Direction,
+    Neural,
+    NeuralOptions,
+    files_stamp,
+)
 
 if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
@@ -65,13 +71,13 @@ class CTranslate2(Neural):
             max_input_length=0,  # nothing is cut: longer inputs were split
             max_decoding_length=self.longest_output(batch),
         )
-        found = []
+        outputs = []
         for result in results:
             subwords = result.hypotheses[0]
             if direction.forced is not None and subwords[:1] != [direction.forced]:
                 raise AssertionError(f"the model does not begin with {direction.forced}")
-            found.append(self.tokenizer.convert_tokens_to_ids(subwords))
-        return found
+            outputs.append(self.tokenizer.convert_tokens_to_ids(subwords))
+        return outputs
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -82,7 +88,7 @@ class CTranslate2(Neural):
 
     def positions(self) -> int:
         # The converter's own config.json says nothing of positions.
-        return UNBOUNDED if self.options.tokenizer is None else super().positions()
+        return MAX_INPUT_LENGTH if self.options.tokenizer is None else super().positions()
 
     @cached_property
     def _translator(self) -> Any:

@@ -64,10 +64,10 @@ class Given(Translator):
 
         path = filled(self.options.file)
         if self.options.originals is None:
-            found = _in_order(texts, path)
+            pairs = _in_order(texts, path)
         else:
-            found = _by_text(texts, path, filled(self.options.originals))
-        for text, translation in found:
+            pairs = _by_text(texts, path, filled(self.options.originals))
+        for text, translation in pairs:
             yield Translation(translation, warning_for(text, translation, self.options))
 
 

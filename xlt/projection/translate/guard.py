@@ -16,7 +16,7 @@ _SYLLABLE = regex.compile(r"[\p{Hangul}\p{Ethiopic}\p{Yi}]", regex.VERSION1)
 _NOTHING = regex.compile(r"[\p{M}\p{Cf}\s]", regex.VERSION1)
 _LETTER = regex.compile(r"\p{L}", regex.VERSION1)
 
-_SHORT = 12
+_MIN_LENGTH = 12
 """Texts below this length have no ratio worth a warning: names, headings."""
 
 
@@ -45,13 +45,19 @@ def warning_for(source: str, translation: str, options: TranslatorOptions) -> st
     """What is suspicious about a translation, or None."""
     if not translation.strip():
         return "empty" if source.strip() else None
-    if translation == source and source.count(" ") >= 4 and len(_LETTER.findall(source)) > _SHORT:
+    if (
+        translation == source
+        and source.count(" ") >= 4
+        and len(_LETTER.findall(source)) > _MIN_LENGTH
+    ):
         return "not translated"
     of_source, of_translation = length(source), length(translation)
-    if max(of_source, of_translation) >= _SHORT:
+    if max(of_source, of_translation) >= _MIN_LENGTH:
         ratio = of_translation / max(1, of_source)
         # Short texts vary more: the limit is reached at about 40 letters and laxer below.
-        limit = options.max_ratio * (1 + _SHORT / max(_SHORT, min(of_source, of_translation)))
+        limit = options.max_ratio * (
+            1 + _MIN_LENGTH / max(_MIN_LENGTH, min(of_source, of_translation))
+        )
         if ratio > limit or ratio < 1 / limit:
             return f"{ratio:.1f} times as long as the source"
     repeated = repeats(translation)

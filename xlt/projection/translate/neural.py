@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
 
 _CLAUSE = regex.compile(r"(?<=[,;:،、，；])\s*|\s+(?=[(\[])", regex.VERSION1)
-UNBOUNDED = 512
-"""Subwords of an input, for models with no stated limit."""
+MAX_INPUT_LENGTH = 512
+"""Subwords of an input, even where the model states a higher limit or none."""
 
 
 class NeuralOptions(TranslatorOptions):
@@ -92,8 +92,8 @@ class Neural(Translator):
         outputs: list[Sequence[int]] = [()] * len(inputs)
         budget = max(1, self.options.batch_tokens // self.options.beams)
         for batch in prediction_batches([len(ids) for ids in inputs], budget):
-            found = self.generate([inputs[k] for k in batch], direction)
-            for k, output in zip(batch, found, strict=True):
+            generated = self.generate([inputs[k] for k in batch], direction)
+            for k, output in zip(batch, generated, strict=True):
                 # What a batch's longest input leaves room for must not show in the others' outputs.
                 own = output[: room_for(len(inputs[k]))]
                 outputs[k] = [subword for subword in own if subword not in self._code_ids]
@@ -120,12 +120,12 @@ class Neural(Translator):
     @cached_property
     def limit(self) -> int:
         """Subwords of an input."""
-        return min(self.positions(), int(self.tokenizer.model_max_length), UNBOUNDED)
+        return min(self.positions(), int(self.tokenizer.model_max_length), MAX_INPUT_LENGTH)
 
     def positions(self) -> int:
         """For how many subwords the model has positions."""
         known = getattr(self.backbone.config, "max_position_embeddings", None)
-        return int(known or UNBOUNDED)
+        return int(known or MAX_INPUT_LENGTH)
 
     def longest_output(self, batch: Sequence[Sequence[int]]) -> int:
         """Subwords that the outputs of a batch may have."""

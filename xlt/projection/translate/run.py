@@ -18,9 +18,9 @@ from xlt.projection.translate.guard import warning_for
 
 log = logging.getLogger(__name__)
 
-TEXTS = 1024
+MAX_TEXTS = 1024
 """Texts that are in memory at a time."""
-SAY_EVERY = 20.0
+MIN_LOG_INTERVAL = 20.0
 """Seconds between two messages on how far it is."""
 
 _LINE_BREAKS = regex.compile(r"\s*[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]\s*")
@@ -83,7 +83,7 @@ def stream(
     identity = translator.identity(source, target)
     # One line each: translators are programs that read lines.
     remaining = (_LINE_BREAKS.sub(" ", text).strip() for text in texts)
-    while some := list(islice(remaining, TEXTS)):
+    while some := list(islice(remaining, MAX_TEXTS)):
         parts = [_parts(text, source, translator.options) for text in some]
         wanted = dict.fromkeys(part for of_text in parts for part in of_text)
         keys = {part: key(identity, source, target, part) for part in wanted}
@@ -131,7 +131,7 @@ class _Progress:
 
     def say(self, *, last: bool = False) -> None:
         now = time.monotonic()
-        if not last and now - self.said < SAY_EVERY:
+        if not last and now - self.said < MIN_LOG_INTERVAL:
             return
         self.said = now
         rate = self.made / max(1e-6, now - self.began)

@@ -63,7 +63,7 @@ class Transformers(Neural):
         if direction.forced is not None:
             forced = self.tokenizer.convert_tokens_to_ids(direction.forced)
         with torch.inference_mode():
-            found = self._model.generate(
+            generated = self._model.generate(
                 input_ids=ids.to(self._device),
                 attention_mask=mask.to(self._device),
                 num_beams=self.options.beams,
@@ -72,9 +72,9 @@ class Transformers(Neural):
                 max_length=None,
                 max_new_tokens=self.longest_output(batch),
             ).cpu()
-        if forced is not None and not bool((found[:, 1] == forced).all()):
+        if forced is not None and not bool((generated[:, 1] == forced).all()):
             raise AssertionError(f"the model does not begin with {direction.forced}")
-        return [row.tolist() for row in found]
+        return [row.tolist() for row in generated]
 
     def score_input(
         self, text: str, translation: str, direction: Direction
