@@ -56,10 +56,8 @@ class SlotWriter(Seq2Seq):
         window_of: torch.Tensor,
         copy_input_ids: torch.Tensor,
         slots: torch.Tensor,
-        target_input_ids: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
-        num_items_in_batch: torch.Tensor | int | None = None,
-        weights: torch.Tensor | None = None,
+        **learning: Any,
     ) -> dict[str, torch.Tensor]:
         """As `Seq2Seq.forward`, and
 
@@ -70,9 +68,7 @@ class SlotWriter(Seq2Seq):
         best output, as a tagger does.
         """
         if labels is not None:
-            return super().forward(
-                input_ids, window_of, target_input_ids, None, labels, num_items_in_batch, weights
-            )
+            return super().forward(input_ids, window_of, labels=labels, **learning)
         filled = self.fill(input_ids, window_of, copy_input_ids, slots)
         tags = self.labels["tag"]
         scores = torch.full((*copy_input_ids.shape[:2], len(tags)), UNLIKELY)

@@ -65,10 +65,8 @@ class TagWriter(Seq2Seq):
         input_ids: torch.Tensor,
         window_of: torch.Tensor,
         copy_input_ids: torch.Tensor | None = None,
-        target_input_ids: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
-        num_items_in_batch: torch.Tensor | int | None = None,
-        weights: torch.Tensor | None = None,
+        **learning: Any,
     ) -> dict[str, torch.Tensor]:
         """As `Seq2Seq.forward`, and
 
@@ -78,9 +76,7 @@ class TagWriter(Seq2Seq):
         that were written and `UNLIKELY` for others.
         """
         if labels is not None:
-            return super().forward(
-                input_ids, window_of, target_input_ids, None, labels, num_items_in_batch, weights
-            )
+            return super().forward(input_ids, window_of, labels=labels, **learning)
         assert copy_input_ids is not None
         automata = self.automata(copy_input_ids)
         outputs = self.generate_allowed(self.read(input_ids, window_of), automata)
