@@ -120,18 +120,17 @@ DELLE = Text(
 
 
 @each_family
-def test_words_of_a_multiword_token_have_its_mark_once(name):
-    """di and le are not what is written; before di is a space, and nothing before le."""
-    first, second = shown(name, DELLE)[1:3]
-    marks = ("▁", "Ġ", " ")
-    if name in ("bert-cased", "bert-uncased", "bert-without-chinese", "wordpiece-at-spaces"):
-        assert not first[0].startswith("##")
-        assert second[0].startswith("##")
-        assert "".join(second).replace("##", "") == "le"
-    else:
-        assert "".join(first).startswith(marks)
-        assert "".join(first).strip("".join(marks)) == "di"
-        assert "".join(second) == "le"
+def test_words_of_a_multiword_token_are_encoded_as_where_they_stand_alone(name):
+    """di and le are not what is written: a model that knows ▁le has never seen le after di."""
+    inner = Text.locate("gatto di le donne", ["gatto", "di", "le", "donne"])
+    assert shown(name, DELLE) == shown(name, inner)
+    for surface, word in (("delle", "di"), ("(delle", "(")):
+        words = [*surface.removesuffix("delle"), "di", "le"]
+        start = len(surface) - 5
+        at = [*((n, n + 1) for n in range(start)), (start, start + 5), (start, start + 5)]
+        own = shown(name, Text(surface, tuple(words), tuple(at)))
+        assert own[0] == shown(name, Text.locate(f"{word} x", [word, "x"]))[0]
+        assert own[-1] == shown(name, DELLE)[2]
 
 
 @pytest.mark.parametrize("name", ["xlm-roberta", "t5", "llama-2", "gemma", "xlt-mini"])

@@ -96,7 +96,8 @@ class Subwords:
         follows, or to the last one; in a text without words they belong to none, -1. Where the
         words cannot be told apart in the subwords of the surface (a subword spans two of them, or
         they are those of a multiword token), each is encoded by itself: with the mark of a word's
-        beginning where white space comes before it, and without one elsewhere.
+        beginning where white space comes before it or could, between the words of a multiword
+        token, and without one elsewhere.
         """
         place = self._one_by_one if self._backend is None else self._in_place
         split = [text for text in texts if text.words]
@@ -381,11 +382,13 @@ def _touched(
 def _written(text: Text, word: int) -> str:
     """A word as it is written, with all that comes before it since the last word.
 
-    A word of a multiword token is not what is written there, so it is the word itself.
+    A word of a multiword token is not what is written there (Italian *delle*: *di*, *le*), so it is
+    the word itself, as it is written where it stands alone: after white space.
     """
     start, end = text.offsets[word]
     before = text.offsets[word - 1] if word else (0, 0)
     after = text.offsets[word + 1] if word + 1 < len(text.words) else None
-    shared = start < end and (start, end) in (before, after)
-    content = text.words[word] if shared else text.surface[start:end]
+    if start < end and before == (start, end):
+        return " " + text.words[word] + (text.surface[end:] if not after else "")
+    content = text.words[word] if start < end and after == (start, end) else text.surface[start:end]
     return text.surface[before[1] : start] + content + (text.surface[end:] if not after else "")
