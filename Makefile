@@ -38,13 +38,13 @@ LIGHT_TESTS := tests/cli/test_light.py tests/cli/test_predict_source.py tests/cl
 	conllu extras holdings languages own_scores pretraining process ranking sets statistics typology)
 
 lowest: $(VENV)-lowest/.installed
-	$(VENV)-lowest/bin/python -m pytest -q $(LIGHT_TESTS)
+	$(VENV)-lowest/bin/python -m pytest -q -n $(shell nproc 2>/dev/null || echo 2) $(LIGHT_TESTS)
 
 $(VENV)-lowest/.installed: pyproject.toml setup.py scripts/lowest_versions.py
 	test -x $(VENV)-lowest/bin/python || $(PYTHON) -m venv $(VENV)-lowest
 	$(VENV)-lowest/bin/python scripts/lowest_versions.py > $(VENV)-lowest/constraints.txt
 	$(VENV)-lowest/bin/python -m pip install --quiet --constraint $(VENV)-lowest/constraints.txt \
-		--editable . pytest hypothesis jsonschema
+		--editable . pytest pytest-xdist hypothesis jsonschema
 	touch $@
 
 # Strict: a link or an anchor that leads nowhere is an error.
