@@ -13,7 +13,7 @@ from test_projector import records, settings
 from xlt.document import Span, Text
 from xlt.errors import XltError
 from xlt.projection import markers
-from xlt.projection.matching import assign, match_candidates, with_matches
+from xlt.projection.matching import assign, link_score, match_candidates, with_matches
 from xlt.projection.project import Projector
 from xlt.projection.spans import project_spans
 from xlt.tasks.dependency_parsing import DependencyParsing
@@ -40,6 +40,12 @@ def test_candidates_are_assigned_for_the_best_total():
     assert [(s, t) for s, t, _ in matches] == [(sources[0], targets[1]), (sources[1], targets[0])]
     assert match_candidates(sources, [Span("", 1, 2)], pair) == []
     assert match_candidates([], targets, pair) == match_candidates(sources, [], pair) == []
+
+
+def test_spans_linked_word_by_word_score_1_wherever_they_stand():
+    pair = aligned_pair(list("abcd"), list("ABCD"), {(n, n): 1.0 for n in range(4)})
+    assert link_score(Span("PER", 2, 4), Span("", 2, 4), pair) == 1
+    assert link_score(Span("PER", 1, 4), Span("", 2, 4), pair) == 0.8
 
 
 def test_a_candidate_says_where_a_span_ends():
