@@ -32,7 +32,7 @@ def _merge_tags(own: Tags, projected: Layer) -> Layer:
 
 @merge_layer.register(Tree)
 def _merge_tree(own: Tree, projected: Layer) -> Layer:
-    """The tree with all projected edges that make one, and as many of the others as fit."""
+    """The tree with the fewest edges that neither has; of such trees, with most projected ones."""
     from xlt.model.mst import decode_trees
 
     assert isinstance(projected, Tree)
