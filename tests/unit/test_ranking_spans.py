@@ -78,6 +78,11 @@ def test_candidates_begin_and_end_near_where_links_say():
     assert {span[1:] for span in found} == {(6, 7), (5, 7), (6, 8), (5, 8)}
 
 
+def test_a_good_pair_is_not_given_up_for_two_bad_ones():
+    table = np.array([[-0.2, 0.1], [0.7, -0.1]])
+    assert assign_apart(table, [Span("T", 0, 1), Span("T", 0, 2)]) == [(1, 0)]
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 4), st.lists(st.tuples(st.integers(0, 6), st.integers(1, 3)), max_size=6),
        st.integers(0, 10**6))  # fmt: skip

@@ -125,7 +125,8 @@ def assign_apart(table: NDArray[np.float64], targets: Sequence[Span]) -> list[tu
 
     An assignment problem, solved again without the worse of two spans wherever two overlap.
     """
-    table = table.copy()
+    # What is too bad to be chosen counts as not chosen: no assignment is worse for having it.
+    table = np.where(table < MIN_SCORE, 0.0, table)
     while True:
         rows, columns = linear_sum_assignment(table, maximize=True)
         chosen = [(i, j) for i, j in zip(rows, columns, strict=True) if table[i, j] >= MIN_SCORE]
@@ -141,7 +142,7 @@ def assign_apart(table: NDArray[np.float64], targets: Sequence[Span]) -> list[tu
         )
         if clash is None:
             return [(int(i), int(j)) for i, j in chosen]
-        table[clash] = -1.0
+        table[clash] = 0.0
 
 
 def _overlap(a: Span, b: Span) -> float:
