@@ -22,6 +22,8 @@ def test_a_projected_root_is_the_root_where_a_tree_has_it() -> None:
 
 def test_edges_of_ones_own_stand_where_nothing_was_projected() -> None:
     assert merge_layer(OWN, Tree((-1, -1, -1), ("_", "_", "_"))) == OWN
+    # One's own root is an edge, too: without it the second word would be as good a root.
+    assert merge_layer(OWN, Tree((2, -1, -1), ("nsubj", "_", "_"))) == OWN
     merged = merge_layer(OWN, Tree((-1, -1, 2), ("_", "_", "case")))
     assert merged == Tree((0, 1, 2), ("root", "obj", "case"))
 
@@ -37,5 +39,7 @@ def test_a_tree_without_a_link_is_lost_and_one_without_heads_is_not(heads) -> No
     assert project_layer(tree, one, settings, "text")[0] == Tree(
         (-1, 0), ("_", tree.relations[heads.index(0)])
     )
+    word = aligned_pair(["a"], ["A"], {})
+    assert project_layer(Tree((0,), ("root",)), word, settings, "text")[0] is None
     unlabelled = Tree((-1, -1), ("_", "_"))
     assert project_layer(unlabelled, apart, settings, "text")[0] == unlabelled

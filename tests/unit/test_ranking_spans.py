@@ -81,6 +81,8 @@ def test_candidates_begin_and_end_near_where_links_say():
 def test_a_good_pair_is_not_given_up_for_two_bad_ones():
     table = np.array([[-0.2, 0.1], [0.7, -0.1]])
     assert assign_apart(table, [Span("T", 0, 1), Span("T", 0, 2)]) == [(1, 0)]
+    table = np.array([[0.6, -0.1], [-0.1, -0.9]])
+    assert assign_apart(table, [Span("T", 0, 1), Span("T", 1, 2)]) == [(0, 0)]
 
 
 @settings(max_examples=150, deadline=None)
