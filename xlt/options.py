@@ -24,7 +24,7 @@ from pydantic_core import CoreSchema
 
 from xlt import languages
 from xlt.errors import XltError
-from xlt.registry import EMBEDDED, data_cards
+from xlt.registry import NAMED_ENCODERS, data_cards
 
 
 class Section(BaseModel):
@@ -99,7 +99,7 @@ class LocalPath:
     `always`:   it is a path.
     `data`:     unless it names a card or a hub data set.
     `existing`: if it begins with a dot or a tilde, or if that folder exists: a model id looks
-                like a path. The embedded encoder's name never is one.
+                like a path. The names of encoders that come without a hub never are one.
     """
 
     def __init__(self, kind: Literal["always", "data", "existing"]) -> None:
@@ -112,7 +112,7 @@ class LocalPath:
             is_path = _is_data_path(text, path)
         else:
             is_path = self.kind == "always" or text.startswith((".", "~")) or path.is_dir()
-            is_path = is_path and not (self.kind == "existing" and text == EMBEDDED)
+            is_path = is_path and not (self.kind == "existing" and text in NAMED_ENCODERS)
         return os.path.normpath(path) if is_path else text
 
 

@@ -24,7 +24,13 @@ from xlt.errors import XltError, choose
 from xlt.extras import missing_package
 
 EMBEDDED = "xlt-mini"
-"""The encoder that is in the package (`xlt.model.embedded`): a name, and never a path."""
+"""The encoder that is in the package (`xlt.model.embedded`)."""
+
+E5_SMALL = "e5-small"
+"""The encoder that is in another package of the index (`xlt.model.e5_small`)."""
+
+NAMED_ENCODERS = frozenset({EMBEDDED, E5_SMALL})
+"""Names in `model.encoder` that are never a path and never a hub id (`xlt.model.named`)."""
 
 
 class Registry:

@@ -106,7 +106,8 @@ class Model(Section):
 
     encoder: Annotated[str, LocalPath("existing")] = Field(
         default=EMBEDDED,
-        description="a Hugging Face model id, a folder, or `xlt-mini`, which is in the package",
+        description="a Hugging Face model id, a folder, `xlt-mini`, which is in the package, or "
+        "`e5-small`, which `xlt[e5]` brings",
     )
     revision: str | None = None
     initialise: Literal["pretrained", "random"] = "pretrained"

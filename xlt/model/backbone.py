@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from xlt.config.schema import Model
 from xlt.data.subwords import TOKENISATION
 from xlt.errors import XltError
-from xlt.model import embedded
+from xlt.model import named
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -32,7 +32,8 @@ DEFAULT_MAX_LENGTH = 512
 class Backbone:
     """Where an encoder comes from and how text gets into it.
 
-    source:  a hub id, a folder (a stage's finished model folder is one, too) or `xlt-mini`.
+    source:  a hub id, a folder (a stage's finished model folder is one, too), or a name of
+        `xlt.model.named`.
     options: the `model` section of the config.
     random:  take the architecture and the tokenizer but not the weights.
     labels:  of the model that is built on it, for tasks whose prompts name labels: `encode` is not
@@ -48,7 +49,7 @@ class Backbone:
     _offline: bool = field(default_factory=lambda: bool(os.environ.get("HF_HUB_OFFLINE")))
 
     def __post_init__(self) -> None:
-        self.source = embedded.located(self.source)
+        self.source = named.located(self.source)
 
     @cached_property
     def config(self) -> PreTrainedConfig:

@@ -56,11 +56,6 @@ def folder() -> Path:
     return FOLDER
 
 
-def located(encoder: str) -> str:
-    """What `from_pretrained` takes for the `model.encoder` of a config."""
-    return str(folder()) if encoder == EMBEDDED else encoder
-
-
 def info() -> MiniInfo:
     """What the model says of itself. Raises XltError as `folder` does."""
     missing = [name for name in FILES if not (FOLDER / name).is_file()]

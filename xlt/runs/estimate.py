@@ -22,7 +22,7 @@ from typing import Any
 from xlt.config.schema import Model, Training
 from xlt.data.checksums import cache_dir, write_atomic
 from xlt.inference.device import autocast
-from xlt.model import embedded
+from xlt.model import named
 from xlt.runs.manifest import hardware
 
 _PROCESS_GIB = {"cpu": 0.7, "cuda": 1.0, "mps": 1.0}
@@ -70,7 +70,7 @@ def encoder_shape(model: Model) -> Shape | None:
 
     try:
         config = AutoConfig.from_pretrained(
-            embedded.located(model.encoder),
+            named.located(model.encoder),
             revision=model.revision,
             local_files_only=True,
             trust_remote_code=model.trust_remote_code,

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from xlt.config.schema import Model
-from xlt.model import embedded
+from xlt.model import named
 from xlt.model.folder import fingerprint_folder
-from xlt.registry import EMBEDDED
 
 PACKAGES = (
     *("xlt", "torch", "transformers", "datasets", "accelerate", "peft", "tokenizers"),
@@ -38,9 +37,8 @@ def manifest() -> dict[str, Any]:
 def describe_encoder(model: Model) -> dict[str, Any]:
     """What a run starts from: the name in the config, and what it stood for on that day."""
     about: dict[str, Any] = {"name": model.encoder, "revision": model.revision}
-    if model.encoder == EMBEDDED:
-        about["version"] = embedded.info().version
-    source = Path(embedded.located(model.encoder))
+    about |= named.about(model.encoder)
+    source = Path(named.located(model.encoder))
     if source.is_dir():
         about["sha256"] = fingerprint_folder(source)
     return about

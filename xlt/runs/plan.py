@@ -15,7 +15,7 @@ from xlt.data.references import resolve
 from xlt.data.subwords import subwords_of
 from xlt.errors import XltError, flat
 from xlt.inference.device import best_device, choose_precision
-from xlt.model import embedded
+from xlt.model import named
 from xlt.runs.coverage import warnings
 from xlt.runs.estimate import Load, encoder_shape, estimate, measure
 from xlt.runs.experiment import Experiment, prepare
@@ -154,7 +154,7 @@ def _tokenizer(model: Model) -> tuple[Any, XltError | None]:
 
     try:
         return AutoTokenizer.from_pretrained(
-            embedded.located(model.encoder),
+            named.located(model.encoder),
             revision=model.revision,
             local_files_only=True,
             trust_remote_code=model.trust_remote_code,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from xlt.errors import XltError, flat, raise_all
-from xlt.model import embedded
+from xlt.model import named
 from xlt.projection.predict import projector_of
 from xlt.runs.experiment import Experiment
 from xlt.runs.sources import Sources
@@ -19,7 +19,7 @@ def preflight(experiment: Experiment, sources: Sources) -> None:
 
     Raises XltError with everything that is missing or malformed.
     """
-    embedded.located(experiment.config.model.encoder)
+    named.located(experiment.config.model.encoder)
     problems: list[XltError] = []
     # First whatever costs little: projecting may take hours.
     for data_split in experiment.data_splits:

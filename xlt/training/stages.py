@@ -20,7 +20,7 @@ from xlt.evaluation.counts import score
 from xlt.files import disk_error, write_json, writing
 from xlt.inference.device import best_device, choose_precision
 from xlt.inference.predictor import Predictor, SubwordTable, subword_table, subwords_in
-from xlt.model import embedded
+from xlt.model import named
 from xlt.model.backbone import Backbone
 from xlt.model.folder import ModelInfo, fingerprint_folder, load_model
 from xlt.model.lora import add_lora
@@ -136,7 +136,7 @@ class StageRunner:
         """What decides the stage's weights, hashed."""
         same = {"attention"} if self.task.generates else {"attention", "trim_vocabulary"}
         model = self.config.model.model_dump(exclude=same, mode="json")
-        source = Path(embedded.located(self.config.model.encoder))
+        source = Path(named.located(self.config.model.encoder))
         if parent is None and source.is_dir():
             model["encoder"] = fingerprint_folder(source)
         value = {

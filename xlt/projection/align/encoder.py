@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 class EncoderOptions(AlignerOptions):
     encoder: Annotated[str, LocalPath("existing")] = Field(
-        default=EMBEDDED, description="a Hugging Face model id, a folder, or `xlt-mini`"
+        default=EMBEDDED, description="a Hugging Face model id, a folder, `xlt-mini` or `e5-small`"
     )
     layer: int | None = Field(
         default=None,
