@@ -126,8 +126,8 @@ def sentence(against: dict[str, dict[str, Any]], ranking: Sequence[str]) -> str:
 
 def _difference(row: dict[str, Any]) -> str:
     return (
-        f"{row['difference']:+.1f} {row['metric'].upper()} "
-        f"[95 % interval {row['low']:+.1f}, {row['high']:+.1f}]"
+        f"{row['difference']:+z.1f} {row['metric'].upper()} "
+        f"[95 % interval {row['low']:+z.1f}, {row['high']:+z.1f}]"
     )
 
 

@@ -72,7 +72,7 @@ def difference(ours: Values, theirs: Values, languages: Sequence[str], seed: int
     means = sums[drawn].sum(1) / np.maximum(counts[drawn].sum(1), 1)
     low, high = np.percentile(means, [2.5, 97.5])
     return (
-        f"{np.nanmean(apart):+.1f} [{low:+.1f}, {high:+.1f}]{' *' if low > 0 or high < 0 else ''}"
+        f"{np.nanmean(apart):+z.1f} [{low:+z.1f}, {high:+z.1f}]{' *' if low > 0 or high < 0 else ''}"
     )
 
 

@@ -68,7 +68,7 @@ def difference(root: Path, baseline: str, name: str, target: str, metric: str) -
     for row in compare(root / name, root / baseline)["rows"]:
         if row["target"] == target and row["metric"] == metric:
             sure = " *" if row["low"] > 0 or row["high"] < 0 else ""
-            return f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]{sure}"
+            return f"{row['difference']:+z.1f} [{row['low']:+z.1f}, {row['high']:+z.1f}]{sure}"
     return "not scored on it"
 
 

@@ -63,7 +63,7 @@ def _row(
         if interval is None
         else f"[{interval[0]:.0f}, {interval[1]:.0f}]",
         *(
-            f"{source['terms'][term]:+.2f}{'*' if term in source['imputed'] else ''}"
+            f"{source['terms'][term]:+z.2f}{'*' if term in source['imputed'] else ''}"
             if term in source["terms"]
             else ""
             for term in terms
@@ -122,7 +122,7 @@ def _climb(climbed: dict[str, Any]) -> list[str]:
     for added, worth, taken in climbed["steps"]:
         shown = ", ".join(added[:8]) + (f" and {len(added) - 8} more" if len(added) > 8 else "")
         verdict = "taken in" if taken else "the climb ends"
-        said.append(f"  {shown}: {worth:+.1f} sd as sources for {climbed['proxy']}, {verdict}")
+        said.append(f"  {shown}: {worth:+z.1f} sd as sources for {climbed['proxy']}, {verdict}")
     if climbed["imputed"]:
         said.append(f"  nothing is recorded of the syntax of {', '.join(climbed['imputed'])}")
     return said
@@ -207,7 +207,7 @@ def analysis(analyses: dict[str, Any]) -> list[str]:
             (
                 e["trait"],
                 *(str(e[count]) for count in ("alike", "different", "unknown")),
-                f"{e['difference']:+.1f}",
+                f"{e['difference']:+z.1f}",
                 f"{e['p']:.3f}",
             )
             for e in about["alike"]
@@ -223,7 +223,7 @@ def _regression(regression: dict[str, Any] | None) -> list[str]:
     rows = tuple(
         (
             term["feature"],
-            f"{term['coefficient']:+.1f} ± {term['error']:.1f}",
+            f"{term['coefficient']:+z.1f} ± {term['error']:.1f}",
             f"{term['alone']:.1f}",
             f"{term['without']:.1f}",
         )

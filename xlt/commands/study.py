@@ -48,7 +48,7 @@ def _table(result: dict[str, Any]) -> Iterator[str]:
         change = ""
         if against is not None:
             sure = " *" if against["low"] > 0 or against["high"] < 0 else ""
-            change = "{difference:+.1f} [{low:+.1f}, {high:+.1f}]".format(**against) + sure
+            change = "{difference:+z.1f} [{low:+z.1f}, {high:+z.1f}]".format(**against) + sure
         score = score_cell(row["metrics"][result["metric"]])
         rows.append((row["target"], row["split"], row["cell"], score, change))
     if rows:

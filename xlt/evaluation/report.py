@@ -86,8 +86,8 @@ def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> Table:
             line["metric"],
             f"{line['a']:.1f}",
             f"{line['b']:.1f}",
-            f"{line['difference']:+.1f}",
-            f"[{line['low']:+.1f}, {line['high']:+.1f}]",
+            f"{line['difference']:+z.1f}",
+            f"[{line['low']:+z.1f}, {line['high']:+z.1f}]",
             f"{line['p']:.4f}",
         )
         for line in comparisons

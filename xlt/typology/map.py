@@ -148,11 +148,11 @@ def _heat(ranking: Ranking) -> Any:
 
 
 def _hover(source: Any) -> str:
-    lines = [f"{source.rank}. {source.name} ({source.language})", f"score {source.score:+.2f}"]
+    lines = [f"{source.rank}. {source.name} ({source.language})", f"score {source.score:+z.2f}"]
     if source.expected is not None:
         interval = "" if source.low is None else f" [{source.low:.0f}, {source.high:.0f}]"
         lines.append(f"expected {source.expected:.1f}{interval}")
-    lines.append(", ".join(f"{name} {value:+.2f}" for name, value in source.terms.items()))
+    lines.append(", ".join(f"{name} {value:+z.2f}" for name, value in source.terms.items()))
     return str(Markup("<br>").join(lines))
 
 
