@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xlt.data.comments import comment_value
+from xlt.data.conllu import FORM, MISC, Numbering, written_text
 from xlt.data.files import lines
+from xlt.data.rows import text_columns
+from xlt.document import Text
 from xlt.errors import XltError, choose
 from xlt.reader_options import advise
 
@@ -23,18 +27,40 @@ _CELL = re.compile(r"((?:\([^()*\s]+)*)\*(\)*)")
 _OTHER_NAMES = {"UP:PREDS": _PREDICATE}
 
 
+_ID = re.compile(r"\d+(?:[-.]\d+)?")
+
+
 @dataclass
 class _Sentence:
+    """rows: of the words. written: ID, FORM and MISC of all rows, if the rows have IDs."""
+
     comments: list[str] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
+    written: list[tuple[str, str, str | None]] = field(default_factory=list)
 
-    def id(self) -> str | None:
-        for comment in self.comments:
-            key, _, value = comment[1:].partition("=")
-            if key.strip() == "sent_id":
-                return value.strip()
-        return None
+    def split(self, path: Path, id: int, form: int, misc: int | None) -> _Sentence:
+        """The sentence with its multiword tokens and empty nodes told from its words.
+
+        id, form, misc: their columns. Raises XltError for IDs that CoNLL-U does not allow.
+        """
+        words = _Sentence(self.comments)
+        numbering = Numbering(str(path))
+        for row, line in zip(self.rows, self.lines, strict=True):
+            if row[id] == str(len(words.rows) + 1):
+                words.rows.append(row)
+                words.lines.append(line)
+            else:
+                numbering.check(line, row[id], len(words.rows))
+            words.written.append((row[id], row[form], None if misc is None else row[misc]))
+        numbering.finish(len(words.rows))
+        return words
+
+    def text(self, words: Sequence[str]) -> Text:
+        """The text as it was written, as far as the file says."""
+        stated = comment_value(self.comments, "text")
+        rows = self.written or [(str(i), word, None) for i, word in enumerate(words, 1)]
+        return written_text(rows, stated)
 
 
 def read_propositions(path: Path, *, word: int = 1, predicate: int = 10) -> Iterator[Row]:
@@ -45,6 +71,8 @@ def read_propositions(path: Path, *, word: int = 1, predicate: int = 10) -> Iter
     blanks: `word` and `predicate` number the columns (from 0) of the word and of its frame, and a
     column for each predicate follows. A role there stands at its head, whose subtree in columns 6
     and 7 it covers (Universal PropBank 1), or is in brackets, ``(A0*`` to ``*)`` (CoNLL-2005).
+
+    The text is kept as in a treebank: multiword tokens, SpaceAfter and the comment ``text``.
     """
     names: list[str] | None = None
     for sentence in _sentences(path):
@@ -54,10 +82,18 @@ def read_propositions(path: Path, *, word: int = 1, predicate: int = 10) -> Iter
                 names = [_OTHER_NAMES.get(name, name) for name in value.split()]
         where = f"{path}:{sentence.lines[0]}"
         if names is not None:
-            words, events = _plus(path, sentence, names)
+            sentence, words, events = _plus(path, sentence, names)
         else:
-            words, events = _table(path, sentence, word, predicate)
-        yield where, {"id": sentence.id(), "words": words, "entities": [], "events": events}
+            sentence, words, events = _table(path, sentence, word, predicate)
+        yield (
+            where,
+            {
+                "id": comment_value(sentence.comments, "sent_id"),
+                **text_columns(sentence.text(words)),
+                "entities": [],
+                "events": events,
+            },
+        )
 
 
 def _sentences(path: Path) -> Iterator[_Sentence]:
@@ -70,12 +106,7 @@ def _sentences(path: Path) -> Iterator[_Sentence]:
         elif line.startswith("#") and not sentence.rows:
             sentence.comments.append(line)
         else:
-            row = line.split("\t") if "\t" in line else line.split()
-            if "-" in row[0] and row[0].replace("-", "").isdigit():
-                continue  # a multiword token; its words follow
-            if "." in row[0] and row[0].replace(".", "").isdigit():
-                continue  # an empty node
-            sentence.rows.append(row)
+            sentence.rows.append(line.split("\t") if "\t" in line else line.split())
             sentence.lines.append(number)
     if sentence.rows:
         yield sentence
@@ -83,7 +114,7 @@ def _sentences(path: Path) -> Iterator[_Sentence]:
 
 def _plus(
     path: Path, sentence: _Sentence, names: Sequence[str]
-) -> tuple[list[str], list[dict[str, Any]]]:
+) -> tuple[_Sentence, list[str], list[dict[str, Any]]]:
     for name in ("FORM", _PREDICATE, _SPANS):
         if name not in names:
             raise XltError(
@@ -94,11 +125,19 @@ def _plus(
             )
     form, frame, spans = (names.index(name) for name in ("FORM", _PREDICATE, _SPANS))
     heads = names.index(_HEADS) if _HEADS in names else None
+    for row, line in zip(sentence.rows, sentence.lines, strict=True):
+        if len(row) != len(names):
+            raise XltError(
+                f"{len(row)} columns where {len(names)} were named",
+                where=f"{path}:{line}",
+                fix="give every line the columns of `# global.columns`, separated by tabs",
+            )
+    if "ID" in names:
+        misc = names.index("MISC") if "MISC" in names else None
+        sentence = sentence.split(path, names.index("ID"), form, misc)
     words, events = [], []
     for i, (row, line) in enumerate(zip(sentence.rows, sentence.lines, strict=True)):
         where = f"{path}:{line}"
-        if len(row) != len(names):
-            raise XltError(f"{len(row)} columns where {len(names)} were named", where=where)
         words.append(row[form])
         if row[frame] in NOTHING:
             continue
@@ -108,7 +147,7 @@ def _plus(
             if len(stated) == len(arguments):
                 arguments = [(r, s, h) for (r, s, _), h in zip(arguments, stated, strict=True)]
         events.append(_event(i, row[frame], arguments))
-    return words, events
+    return sentence, words, events
 
 
 def _listed(cell: str) -> list[str]:
@@ -128,7 +167,7 @@ def _argument(text: str, where: str) -> tuple[str, tuple[int, int], int | None]:
 
 def _table(
     path: Path, sentence: _Sentence, word: int, predicate: int
-) -> tuple[list[str], list[dict[str, Any]]]:
+) -> tuple[_Sentence, list[str], list[dict[str, Any]]]:
     rows, where = sentence.rows, f"{path}:{sentence.lines[0]}"
     width = len(rows[0])
     for row, line in zip(rows, sentence.lines, strict=True):
@@ -141,6 +180,12 @@ def _table(
                 else "say which it is, from 0: "
                 + advise("predicate: COLUMN" if width <= predicate else "word: COLUMN"),
             )
+    if _numbered(rows, word):
+        # Columns 0 to 9 are those of CoNLL-U where the frames come after them.
+        sentence = sentence.split(
+            path, 0, word, MISC if word == FORM and predicate > MISC else None
+        )
+        rows = sentence.rows
     # Some releases flag predicates with a Y in a column before the frames.
     flagged = {row[predicate] for row in rows} <= {"Y", *NOTHING}
     frames = predicate + 1 if flagged and width > predicate + 1 else predicate
@@ -162,7 +207,16 @@ def _table(
             else _headed(cells, trigger, sentence, path)
         )
         events.append(_event(trigger, rows[trigger][frames], arguments))
-    return [row[word] for row in rows], events
+    return sentence, [row[word] for row in rows], events
+
+
+def _numbered(rows: Sequence[Sequence[str]], word: int) -> bool:
+    """Whether the first column holds IDs as in CoNLL-U, and not words or something else."""
+    first = [row[0] for row in rows]
+    if word == 0 or not all(map(_ID.fullmatch, first)):
+        return False
+    plain = [cell for cell in first if cell.isdecimal()]
+    return len(plain) < len(first) or plain == [str(i) for i in range(1, len(plain) + 1)]
 
 
 def _bracketed(cells: Sequence[str], sentence: _Sentence, path: Path) -> list[Any]:

@@ -7,6 +7,7 @@ import json
 import pytest
 from records import documents, row
 
+from xlt.data.conllu import read_conllu
 from xlt.errors import XltError
 from xlt.tasks.event_extraction import EventExtraction
 from xlt.tasks.event_extraction.propositions import subtree
@@ -79,12 +80,22 @@ MEE = {
 
 
 def read(tmp_path, content, format="jsonl", options=None, **reader):
+    task, read = reading(tmp_path, content, format, options, **reader)
+    return [row(task, document) for document in read]
+
+
+def reading(tmp_path, content, format="jsonl", options=None, **reader):
+    """The task, and the documents that it reads from a file of this content."""
     rows = content if isinstance(content, list) else [content]
     text = content if isinstance(content, str) else "".join(json.dumps(row) + "\n" for row in rows)
     path = tmp_path / "data.jsonl"
     path.write_text(text, encoding="utf-8")
     task = EventExtraction(EventExtraction.Options(**(options or {})))
-    return [row(task, document) for document in task.read(path, format, **reader)]
+    return task, list(task.read(path, format, **reader))
+
+
+def texts(tmp_path, content):
+    return [document.text for document in reading(tmp_path, content, "conllup")[1]]
 
 
 @pytest.mark.parametrize(
@@ -227,6 +238,79 @@ def test_columns_of_predicates(tmp_path, text, reader):
     assert [r["id"] for r in more] == (["d-2"] if more else [])
 
 
+SURFACE = """\
+# global.columns = ID FORM MISC UP:PRED UP:ARGSPANS
+# sent_id = 1
+1\tAna\tSpaceAfter=No\t_\t_
+2\t,\t_\t_\t_
+3-4\tdelle\t_\t_\t_
+3\tdi\t_\t_\t_
+4\tle\t_\t_\t_
+4.1\tnulla\t_\t_\t_
+5-6\tdarlo\tSpaceAfter=No\t_\t_
+5\tdare\t_\tgive.01\tA0:1
+6\tlo\t_\t_\t_
+7\t!\t_\t_\t_
+
+"""
+PLACES = ((0, 3), (3, 4), (5, 10), (5, 10), (11, 16), (11, 16), (16, 17))
+
+
+def as_table(text: str) -> str:
+    """The same sentence as a table: ten columns of CoNLL-U, the frame, one column of roles."""
+    rows = [line.split("\t") for line in text.splitlines() if line[:1].isdigit()]
+    lines = [
+        "\t".join([id, form, *"_" * 7, misc, frame, "A0" if id == "1" else "_"])
+        for id, form, misc, frame, _ in rows
+    ]
+    heads = dict(zip("1234567", "5545055", strict=True))
+    cells = [line.split("\t") for line in lines]
+    for line in cells:
+        line[6] = heads.get(line[0], "_")
+    return "# sent_id = 1\n" + "\n".join(map("\t".join, cells)) + "\n\n"
+
+
+@pytest.mark.parametrize("text", [SURFACE, as_table(SURFACE)], ids=["plus", "table"])
+def test_columns_of_predicates_keep_the_text(tmp_path, text):
+    """As a treebank does: SpaceAfter, multiword tokens, the comment `text`."""
+    (record,) = read(tmp_path, text, "conllup")
+    (event,) = record["events"]
+    assert event["trigger"] == {"start": 4, "end": 5}
+    assert event["arguments"] == [{"start": 0, "end": 1, "role": "A0"}]
+    (written,) = texts(tmp_path, text)
+    assert written.words == ("Ana", ",", "di", "le", "dare", "lo", "!")
+    assert written.surface == "Ana, delle darlo!"
+    assert written.offsets == PLACES
+    stated = text.replace("# sent_id = 1\n", "# sent_id = 1\n# text = Ana,  delle darlo !\n")
+    (written,) = texts(tmp_path, stated)
+    assert written.surface == "Ana,  delle darlo !"
+    assert written.offsets[-1] == (18, 19)
+
+
+def test_the_text_of_columns_is_that_of_the_treebank(tmp_path):
+    rows = [line.split("\t") for line in SURFACE.splitlines() if line[:1].isdigit()]
+    treebank = ["\t".join([id, form, *"_" * 7, misc]) for id, form, misc, *_ in rows]
+    path = tmp_path / "tree.conllu"
+    path.write_text("\n".join(treebank) + "\n\n", encoding="utf-8")
+    (sentence,) = read_conllu(path, strict_trees=False)
+    assert texts(tmp_path, SURFACE) == [sentence.text()]
+
+
+def test_where_no_column_says_where_spaces_are_the_words_are_joined(tmp_path):
+    assert [text.joined for text in texts(tmp_path, UP2)] == [True, True]
+    comment = "# text = Ana Ruiz boughta house inLima\n"
+    stated = texts(tmp_path, UP2.replace("# sent_id = d-1\n", "# sent_id = d-1\n" + comment))
+    assert [text.joined for text in stated] == [False, True]
+    assert stated[0].surface == "Ana Ruiz boughta house inLima"
+
+
+def test_a_first_column_of_words_is_not_taken_for_ids(tmp_path):
+    """Words that look like multiword tokens or empty nodes are words, if they are the words."""
+    text = "3-4 - *\n4.1 win.01 (V*)\n1 - (A1*)\n\n"
+    (record,) = read(tmp_path, text, "conllup", word=0, predicate=1)
+    assert record["words"] == ["3-4", "4.1", "1"]
+
+
 def test_heads_of_arguments(tmp_path):
     for text in UP2, up1(True):
         event = read(tmp_path, text, "conllup", {"spans": "head"})[0]["events"][0]
@@ -302,6 +386,10 @@ BAD = [
     ("conllup", UP2.replace("2\tRuiz\t1\t", "2\tRuiz\t"), "jsonl:4: 5 columns where 6"),
     ("conllup", up1(True).replace("\tA0", ""), "jsonl:3: 13 columns where 12"),
     ("conllup", "1\ta\n\n", "2 columns where 11 were expected"),
+    ("conllup", SURFACE.replace("3-4\tdelle", "4-5\tdelle"), "jsonl:5: multiword token 4-5 after"),
+    ("conllup", SURFACE.replace("5-6\tdarlo", "5-9\tdarlo"), "jsonl:9: a multiword token up to"),
+    ("conllup", SURFACE.replace("7\t!", "8\t!"), "jsonl:12: ID '8' where 7 was expected"),
+    ("conllup", as_table(SURFACE).replace("3-4\td", "2-4\td"), "jsonl:4: multiword token 2-4"),
     ("conllup", up1(False).replace("\tA0", "\t(A0*"), "jsonl:3: '_' is no bracketed role"),
     ("conllup", BRACKETS.replace("(A0*", "*)"), "jsonl:1: '.*' closes what was not opened"),
     ("conllup", BRACKETS.replace("*)", "*"), r"jsonl:1: \(A0 is not closed"),

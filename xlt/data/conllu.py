@@ -60,32 +60,11 @@ class Sentence:
         """The value of ``# key = value``; "" for ``# key`` alone; None if there is none."""
         return comment_value(self.comments, key)
 
-    def surface(self) -> Iterator[tuple[str, bool, int, int]]:
-        """Tokens as written: form, whether a space follows, and its words as a range [i, j)."""
-        end = 0
-        for row in self.rows:
-            identifier = row[ID]
-            if "-" in identifier:
-                first, last = map(int, identifier.split("-"))
-                yield row[FORM], _space_after(row), first - 1, last
-                end = last
-            elif "." not in identifier and int(identifier) > end:
-                end = int(identifier)
-                yield row[FORM], _space_after(row), end - 1, end
-
     def text(self) -> Text:
-        """The text that is written; the words of a multiword token have its place.
-
-        It is the comment ``text`` if the tokens are those of it, else what the tokens make up.
-        """
-        tokens = list(self.surface())
-        forms = [form for form, *_ in tokens]
-        written = Text.from_words(forms, [space for _, space, *_ in tokens])
-        stated = self.comment("text")
-        if stated is not None and stated != written.surface:
-            with suppress(ValueError):  # of another sentence, or edited by hand
-                written = Text.locate(stated, forms)
-        return written.with_multiword(self.forms, ((first, last) for *_, first, last in tokens))
+        """The text that is written, as `written_text` has it."""
+        return written_text(
+            ((row[ID], row[FORM], row[MISC]) for row in self.rows), self.comment("text")
+        )
 
     @classmethod
     def from_lines(cls, lines: Iterable[str]) -> Sentence:
@@ -216,6 +195,41 @@ def _unwritable(sentence: Sentence) -> str | None:
     return None
 
 
+def written_text(rows: Iterable[tuple[str, str, str | None]], stated: str | None) -> Text:
+    """The text of a sentence; the words of a multiword token have its place.
+
+    It is `stated` (the comment ``text``) if the tokens are those of it, else what the tokens make
+    up, each followed by a space unless MISC says otherwise.
+
+    rows: ID, FORM and MISC of each row, in order; None for MISC where the file has no such column
+        and nobody knows where the spaces are.
+    """
+    words: list[str] = []
+    forms: list[str] = []
+    spaces: list[bool] = []
+    ranges: list[tuple[int, int]] = []
+    known = True
+    end = 0
+    for identifier, form, misc in rows:
+        if "." in identifier:
+            continue
+        first, _, last = identifier.partition("-")
+        if not last:
+            words.append(form)
+            if len(words) <= end:
+                continue
+        end = int(last or first)
+        forms.append(form)
+        spaces.append(misc is None or _space_after(misc))
+        known = known and misc is not None
+        ranges.append((int(first) - 1, end))
+    written = Text.from_words(forms, spaces if known else None)
+    if stated is not None and stated != written.surface:
+        with suppress(ValueError):  # of another sentence, or edited by hand
+            written = Text.locate(stated, forms)
+    return written.with_multiword(words, ranges)
+
+
 def tree_problem(heads: Sequence[int]) -> tuple[int, str] | None:
     """Why `heads` (0 is the root) is no tree with one root: the word's index and the reason."""
     size = len(heads)
@@ -260,8 +274,7 @@ def _parse(
     rows: list[Row] = []
     words: list[Row] = []
     at: list[int] = []
-    open_end = 0  # last word of the multiword token that is being read
-    range_line = empty = 0
+    numbering = Numbering(name)
     for number, line in numbered:
         row = line.split("\t")
         if len(row) != 10:
@@ -271,51 +284,79 @@ def _parse(
             raise _error(name, number, f"column {column} is empty", "write `_` where it has none")
         if row[FORM].isspace():
             raise _error(name, number, "a word of nothing but spaces", "remove or join it")
-        identifier = row[ID]
-        size = len(words)
-        if identifier == str(size + 1):
+        if row[ID] == str(len(words) + 1):
             words.append(row)
             at.append(number)
-            empty = 0
-        elif "-" in identifier:
-            first, last = _numbers(name, number, identifier, "-")
-            if first != size + 1 or last < first or first <= open_end:
+        else:
+            numbering.check(number, row[ID], len(words))
+        rows.append(row)
+    if not words:
+        raise _error(name, numbered[0][0], "a sentence without words", "remove it")
+    numbering.finish(len(words))
+    _check_heads(name, words, at, strict)
+    return Sentence(rows, words, comments, start)
+
+
+class Numbering:
+    """Checks the IDs of the rows of a sentence that are not the next word: multiword tokens come
+    before their words, empty nodes after the word that they are numbered by."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._end = self._line = 0  # of the last multiword token: its last word, where it stands
+        self._node = (0, 0)
+
+    def check(self, number: int, identifier: str, size: int) -> None:
+        """Raises XltError unless this ID may stand in line `number`, after `size` words."""
+        if "-" in identifier:
+            first, last = self._numbers(number, identifier, "-")
+            if first != size + 1 or last < first or first <= self._end:
                 raise _error(
-                    name,
+                    self.name,
                     number,
                     f"multiword token {identifier} after word {size}",
                     "its range starts with the next word and overlaps no other",
                 )
-            open_end, range_line = last, number
+            self._end, self._line = last, number
         elif "." in identifier:
-            after, minor = _numbers(name, number, identifier, ".")
-            if after != size or minor != empty + 1:
+            node = self._numbers(number, identifier, ".")
+            expected = size, self._node[1] + 1 if self._node[0] == size else 1
+            if node != expected:
                 raise _error(
-                    name,
+                    self.name,
                     number,
                     f"empty node {identifier} after word {size}",
-                    f"the next one here is {size}.{empty + 1}",
+                    "the next one here is {}.{}".format(*expected),
                 )
-            empty = minor
+            self._node = node
         else:
             raise _error(
-                name,
+                self.name,
                 number,
                 f"ID {identifier!r} where {size + 1} was expected",
                 "number the words of a sentence 1, 2, 3 … and put an empty line between sentences",
             )
-        rows.append(row)
-    if not words:
-        raise _error(name, numbered[0][0], "a sentence without words", "remove it")
-    if open_end > len(words):
-        raise _error(
-            name,
-            range_line,
-            f"a multiword token up to word {open_end}, but the sentence has {len(words)} words",
-            "correct its range",
-        )
-    _check_heads(name, words, at, strict)
-    return Sentence(rows, words, comments, start)
+
+    def finish(self, size: int) -> None:
+        """Raises XltError if a multiword token has more words than the sentence."""
+        if self._end > size:
+            raise _error(
+                self.name,
+                self._line,
+                f"a multiword token up to word {self._end}, but the sentence has {size} words",
+                "correct its range",
+            )
+
+    def _numbers(self, number: int, identifier: str, separator: str) -> tuple[int, int]:
+        first, _, last = identifier.partition(separator)
+        if not (first.isdecimal() and last.isdecimal()):
+            raise _error(
+                self.name,
+                number,
+                f"ID {identifier!r} is not a number, range or empty node",
+                "e.g. 3, 3-4",
+            )
+        return int(first), int(last)
 
 
 def _check_heads(name: str, words: list[Row], at: list[int], strict: bool) -> None:
@@ -346,15 +387,6 @@ def _check_heads(name: str, words: list[Row], at: list[int], strict: bool) -> No
         )
 
 
-def _numbers(name: str, number: int, identifier: str, separator: str) -> tuple[int, int]:
-    first, _, last = identifier.partition(separator)
-    if not (first.isdecimal() and last.isdecimal()):
-        raise _error(
-            name, number, f"ID {identifier!r} is not a number, range or empty node", "e.g. 3, 3-4"
-        )
-    return int(first), int(last)
-
-
 def _columns_error(name: str, number: int, line: str, n_columns: int) -> XltError:
     if line.startswith("#"):
         return _error(
@@ -370,6 +402,5 @@ def _error(name: str, number: int, what: str, fix: str) -> XltError:
     return XltError(what, where=f"{name}:{number}", fix=fix)
 
 
-def _space_after(row: Row) -> bool:
-    misc = row[MISC]
+def _space_after(misc: str) -> bool:
     return misc == "_" or "SpaceAfter=No" not in misc.split("|")
