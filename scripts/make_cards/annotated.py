@@ -77,7 +77,8 @@ def entities(tables: Tables) -> Iterator[dict[str, Any]]:
             split["options"] = {"prefix": f"{code}:", "repair": True}
         wikiann[languages.code(code)] = made
     yield card(
-        tables, "wikiann", "WikiANN", "ner", "bio", wikiann, labels=_bio("LOC", "ORG", "PER"),
+        tables, "wikiann", "WikiANN", "ner", "bio", wikiann,
+        licence="CC BY-SA (Wikipedia)", labels=_bio("LOC", "ORG", "PER"),
         caveats=["silver: entities come from links", "local: 5,000/1,000/2,000 sentences"],
     )  # fmt: skip
     repo, _ = tables.repository(tables.rows("GermEval2014")[0])

@@ -11,6 +11,17 @@ from . import references
 from .common import Languages, card, make_splits
 from .tables import Tables
 
+BIBLES_OF_OLD: dict[str, dict[str, Any]] = {
+    code: {"licence": "public domain", "caveats": [translation]}
+    for code, translation in {
+        "eng": "the Bible in Basic English (1949), in the public domain in the United States",
+        "glv": "the Manx Gospels and Acts of the 18th century",
+        "heb": "a Hebrew New Testament of the 19th century",
+        "ukr": "Kulish and Puluj 1903",
+    }.items()
+}
+"""Translations that were told by their text; of the others it is not known which they are."""
+
 
 def parallel(tables: Tables) -> Iterator[dict[str, Any]]:
     task = "parallel_text"
@@ -69,14 +80,17 @@ def parallel(tables: Tables) -> Iterator[dict[str, Any]]:
         }
         yield card(
             tables, f"nusatranslation-{code}", "NusaTranslation", task, "csv", made,
-            origin="translated", caveats=["tweets and reviews; written in Indonesian"],
+            licence="CC BY-SA 4.0 / Apache-2.0", origin="translated",
+            caveats=["tweets and reviews; written in Indonesian",
+                     "Apache-2.0 is the licence in the publisher's repository"],
         )  # fmt: skip
     bible: Languages = {}
     for path in sorted((tables.data / "parallel/bible_nt").glob("???.txt")):
         repo, _ = tables.repository(tables.rows("Bible NT")[0])
         bible[languages.code(path.stem)] = make_splits(
-            tables, repo, f"parallel/bible_nt/{path.name}", names=("train",)
-        )
+            tables, repo, f"parallel/bible_nt/{path.name}", names=("train",),
+            **BIBLES_OF_OLD.get(path.stem, {}),
+        )  # fmt: skip
     yield card(
         tables, "bible-nt", "Bible NT", task, "lines", bible, origin="translated",
         caveats=["lines are verses, parallel over languages; empty where a verse is missing"],

@@ -47,6 +47,8 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
         extension["eng"]["train"]["origin"] = "native"
     yield card(
         tables, "multinli-mt", "MultiNLI-15k MT", "nli", "tsv", extension,
+        licence="BSD-3-Clause (translations), OANC, CC BY-SA 3.0, CC BY 3.0, public domain "
+        "(MultiNLI text)",
         origin="machine-translated", labels=NLI,
         options={"columns": {"hypothesis": "hypo"},
                  "label_names": {"contradictory": "contradiction"}},

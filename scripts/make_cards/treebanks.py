@@ -23,7 +23,7 @@ EWT = "Silveira et al. 2014. A Gold Standard Dependency Corpus for English. LREC
 LICENCES = {
     "Attribution-ShareAlike 4.0": "CC BY-SA 4.0",
     "creativecommons.org/licenses/by-nc-sa/4.0/.": "CC BY-NC-SA 4.0",
-    "see LICENSE": "see LICENSE.txt in the repository",
+    "see LICENSE": "CC BY-SA 3.0",  # Irish-IDT's LICENSE.txt
 }
 AGREEMENT = {
     "UD_Icelandic-Modern": ".995",

@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.pretrain_mini", description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("--out", type=Path, help="the folder to package, in half precision")
-    parser.add_argument("--version", default="0.2", help="of the packaged model")
+    parser.add_argument("--version", default="0.3", help="of the packaged model")
     parser.add_argument("--vocabulary", type=int, default=48_000)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=6)
@@ -84,12 +84,8 @@ def build(options: argparse.Namespace) -> None:
     train(network, parallel, links, learnt, options)
     save(encoder, learnt, work / "model")
     if options.out:
-        counts = {
-            language: {"words": _words(sentences), "cards": sorted(corpus.sources[language])}
-            for language, sentences in sorted(corpus.texts.items())
-            if language in reached
-        }
-        pack(work / "model", options.out, counts, options.version)
+        words = {k: _words(v) for k, v in corpus.texts.items() if k in reached}
+        pack(work / "model", options.out, words, corpus.read, corpus.left_out, options.version)
 
 
 def train(
@@ -106,7 +102,7 @@ def train(
     def from_english() -> tuple[training.Losses, int]:
         lengths = [tree.words.length for tree in english]
         everything = [np.arange(len(english))]
-        sampler = StepSampler(lengths, everything, budget=1200, epochs=5, seed=seed)
+        sampler = StepSampler(lengths, everything, budget=1200, epochs=4, seed=seed)
         return english_losses(network, english, sampler), len(sampler)
 
     def from_translations(chosen: Sequence[Parallel], most: int) -> tuple[training.Losses, int]:

@@ -24,7 +24,8 @@ from xlt.tasks.dependency_parsing.model import relations_of
 
 from .network import Network, fast
 
-TREEBANKS = ("ud-english-ewt:eng:train", "ud-english-gum:eng:train")
+TREEBANKS = ("ud-english-ewt:eng:train",)
+"""English trees whose text may be used commercially; not so GUM's, some of whose genres may not."""
 MAX_WORDS = 60
 """Words of a sentence of the treebanks."""
 MIN_ARC_PROBABILITY = 0.6
