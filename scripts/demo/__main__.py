@@ -23,6 +23,7 @@ from typer.main import get_command
 
 from xlt.cli import app
 from xlt.evaluation.report import Table
+from xlt.evaluation.statistics import Comparison, judge
 
 CONFIGS = Path(__file__).parents[1] / "examples" / "demo"
 RUNS = {
@@ -47,9 +48,7 @@ def main(arguments: Sequence[str]) -> None:
         say(f"\nxlt train {name}.yaml   ({labels})")
         say(xlt("train", str(folder / f"{name}.yaml"), f"output.root={folder / 'runs'}",
                 "--overwrite", "--quiet", *overrides).rstrip())  # fmt: skip
-    against = {
-        name: compared(folder, name, "in_language") for name in ("hierarchical", "zero_shot")
-    }
+    against = compared(folder, ("hierarchical", "zero_shot"), "in_language")
     say("\n" + table(folder).text())
     say("\n" + sentence(against, ranking))
     say(
@@ -84,11 +83,14 @@ def run_folder(folder: Path, name: str) -> Path:
     return folder / f"runs/demo-{name.replace('_', '-')}"
 
 
-def compared(folder: Path, a: str, b: str) -> dict[str, Any]:
-    """`xlt compare` of two runs in the metric of the first."""
-    comparison = json.loads(xlt("--json", "compare", *(str(run_folder(folder, n)) for n in (a, b))))
-    (row,) = (row for row in comparison["rows"] if row["metric"] == RUNS[a][0])
-    return dict(row)
+def compared(folder: Path, names: Sequence[str], with_: str) -> dict[str, dict[str, Any]]:
+    """`xlt compare` of each run with another, in the metric of that; p is adjusted for them all."""
+    metric, rows = RUNS[with_][0], {}
+    for name in names:
+        runs = [str(run_folder(folder, n)) for n in (name, with_)]
+        (rows[name],) = json.loads(xlt("--json", "compare", *runs, "--metric", metric))["rows"]
+    judged = judge([Comparison.of(row) for row in rows.values()])
+    return {name: {**rows[name], **one} for name, one in zip(rows, judged, strict=True)}
 
 
 def table(folder: Path) -> Table:
@@ -112,10 +114,9 @@ def table(folder: Path) -> Table:
 def sentence(against: dict[str, dict[str, Any]], ranking: Sequence[str]) -> str:
     """What the comparisons with Javanese alone show, and whether it was foreseen."""
     through, zero = against["hierarchical"], against["zero_shot"]
-    verdict = (
-        "helped" if through["low"] > 0 else "hurt" if through["high"] < 0
-        else "made no sure difference"
-    )  # fmt: skip
+    verdict = "made no sure difference"
+    if through["sure"]:
+        verdict = "helped" if through["difference"] > 0 else "hurt"
     text = f"Going through Indonesian {verdict}: {_difference(through)} over the 60 sentences alone"
     text += f"; English without any Javanese label reaches {_difference(zero)}"
     if {"Indonesian", "English"} <= set(ranking):

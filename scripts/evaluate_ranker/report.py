@@ -71,9 +71,7 @@ def difference(ours: Values, theirs: Values, languages: Sequence[str], seed: int
     drawn = np.random.default_rng(seed).integers(0, len(names), (10_000, len(names)))
     means = sums[drawn].sum(1) / np.maximum(counts[drawn].sum(1), 1)
     low, high = np.percentile(means, [2.5, 97.5])
-    return (
-        f"{np.nanmean(apart):+z.1f} [{low:+z.1f}, {high:+z.1f}]{' *' if low > 0 or high < 0 else ''}"
-    )
+    return f"{np.nanmean(apart):+z.1f} [{low:+z.1f}, {high:+z.1f}]"
 
 
 def report(rows: Sequence[Row], predicted: dict[str, list[Values]], per_matrix: bool) -> None:

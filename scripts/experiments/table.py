@@ -2,9 +2,10 @@
 
     python -m scripts.experiments.table runs METRIC,METRIC RUN RUN …
 
-The first run is the one the others are compared with (paired bootstrap over sentences, 95 %
-interval of the difference in the last metric; * where it leaves out zero). With `--mean` one table
-of the means over targets, and how far they differ from seed to seed.
+The first run is the one the others are compared with, in the last metric: 95 % interval of the
+difference over seeds and records, and * where it is sure (p below 0.05, adjusted for all
+differences printed). With `--mean` one table of the means over targets, and how far they differ
+from seed to seed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from xlt.evaluation.report import score_cell
+from xlt.evaluation.statistics import Comparison, judge
 from xlt.results import read_result
 from xlt.runs.compare import compare
 
@@ -28,6 +30,7 @@ def main() -> None:
     if "--mean" in sys.argv:
         means(results, metrics)
         return
+    differences = compared(root, names[0], names[1:], metrics[-1])
     targets = list(dict.fromkeys(row["target"] for r in results.values() for row in r["summary"]))
     for target in targets:
         print(f"\n| {target} | " + " | ".join(metrics) + f" | {metrics[-1]} against {names[0]} |")
@@ -37,13 +40,9 @@ def main() -> None:
                 if row["target"] != target or not (row["primary"] or "seeds" in row["selected_on"]):
                     continue
                 label = name if row["primary"] else f"{name}, {row['selected_on']}"
-                cells = [score_cell(row["metrics"][metric]) for metric in metrics]
-                against = difference(root, names[0], name, target, metrics[-1])
-                print(
-                    f"| {label} | "
-                    + " | ".join(cells)
-                    + f" | {against if row['primary'] else ''} |"
-                )
+                cells = [score_cell(row["metrics"][metric], interval=False) for metric in metrics]
+                against = differences.get((name, target), "") if row["primary"] else ""
+                print(f"| {label} | " + " | ".join(cells) + f" | {against} |")
 
 
 def means(results: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> None:
@@ -62,14 +61,20 @@ def means(results: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> N
         print(f"| {name} ({len(seeds)} seeds) | " + " | ".join(cells) + " |")
 
 
-def difference(root: Path, baseline: str, name: str, target: str, metric: str) -> str:
-    if name == baseline:
-        return ""
-    for row in compare(root / name, root / baseline)["rows"]:
-        if row["target"] == target and row["metric"] == metric:
-            sure = " *" if row["low"] > 0 or row["high"] < 0 else ""
-            return f"{row['difference']:+z.1f} [{row['low']:+z.1f}, {row['high']:+z.1f}]{sure}"
-    return "not scored on it"
+def compared(
+    root: Path, baseline: str, names: Sequence[str], metric: str
+) -> dict[tuple[str, str], str]:
+    """Run and target → its difference from the baseline; all of them are one family."""
+    rows = {
+        (name, row["target"]): row
+        for name in names
+        for row in compare(root / name, root / baseline, metric=metric)["rows"]
+    }
+    return {
+        key: "{difference:+z.1f} [{low:+z.1f}, {high:+z.1f}]".format(**one)
+        + (" *" if one["sure"] else "")
+        for key, one in zip(rows, judge([Comparison.of(row) for row in rows.values()]), strict=True)
+    }
 
 
 if __name__ == "__main__":

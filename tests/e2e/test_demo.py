@@ -47,13 +47,14 @@ def test_the_demonstration(tmp_path, monkeypatch, capsys, forked):
 
 
 def test_what_is_said_of_the_comparisons():
-    def row(low: float, high: float) -> dict[str, object]:
-        return {"metric": "las", "difference": (low + high) / 2, "low": low, "high": high}
+    def row(low: float, high: float, sure: bool = True) -> dict[str, object]:
+        middle = (low + high) / 2
+        return {"metric": "las", "difference": middle, "low": low, "high": high, "sure": sure}
 
     zero = row(-30, -20)
     for through, verdict in [
         (row(1, 3), "helped: +2.0 LAS [95 % interval +1.0, +3.0]"),
-        (row(-1, 3), "made no sure difference"),
+        (row(1, 3, sure=False), "made no sure difference: +2.0"),
         (row(-3, -1), "hurt: -2.0"),
     ]:
         said = demo.sentence({"hierarchical": through, "zero_shot": zero}, [])

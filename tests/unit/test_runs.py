@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from small import World, make_world, predict_with
 
 from xlt.config.load import load_config
 from xlt.errors import XltError
+from xlt.evaluation.statistics import bootstrap_interval
 from xlt.inference.loading import find_model
-from xlt.runs.compare import compare
+from xlt.results import read_result
+from xlt.runs.compare import compare, counts_of
 from xlt.runs.evaluate import evaluate
 from xlt.runs.folder import RunFolder
 from xlt.runs.listing import list_runs
@@ -96,6 +99,8 @@ def test_mean_and_standard_deviation_over_seeds(finished):
         assert row["metrics"]["f1"]["mean"] == pytest.approx(np.mean(same))
         assert row["metrics"]["f1"]["sd"] == pytest.approx(np.std(same, ddof=1))
         assert row["metrics"]["f1"]["seeds"] == 2
+        assert row["metrics"]["f1"]["over"] == "seeds and records"
+        assert 0 <= row["metrics"]["f1"]["low"] <= np.mean(same) <= row["metrics"]["f1"]["high"]
 
 
 def test_intervals_hold_the_score(finished):
@@ -179,6 +184,50 @@ def test_a_run_compared_with_itself_differs_in_nothing(folder):
         assert row["difference"] == 0
         assert row["p"] == 1
         assert row["a_seeds"] == 2
+        assert (row["over"], row["conclusive"], row["sure"]) == ("seeds and records", True, False)
+
+
+def test_the_interval_of_a_mean_is_over_all_its_seeds(finished, folder):
+    sides = counts_of(folder, finished)
+    for row in finished["summary"]:
+        if row["primary"]:
+            runs = sides[row["target"], row["split"]].counts
+            score, wanted = row["metrics"]["f1"], bootstrap_interval(runs, NER().metrics, seed=1)
+            assert (score["low"], score["high"]) == pytest.approx(wanted["f1"])
+
+
+def test_p_is_adjusted_for_what_is_shown(world, folder):
+    other = world.runs() / "again"
+    if not other.exists():
+        train(config(world, "again", training__epochs=1), quiet=True)
+    rows = compare(folder, other, resamples=50)["rows"]
+    assert {row["metric"] for row in rows} == {"f1", "precision", "recall"}
+    least = min(rows, key=lambda row: row["p"])
+    assert least["p_adjusted"] == pytest.approx(min(1, len(rows) * least["p"]))
+    alone = compare(folder, other, metric="f1", resamples=50)["rows"]
+    assert len(alone) * 3 == len(rows)
+    with pytest.raises(XltError, match="reports no 'f2'") as error:
+        compare(folder, other, metric="f2")
+    assert error.value.where == "--metric"
+
+
+def test_the_same_models_are_pairs(folder):
+    """A seed's model is as good for both, and what seeds differ by says nothing."""
+    sides = counts_of(folder, read_result(folder))
+    assert all(len(scored.models) == len(set(scored.models)) == 2 for scored in sides.values())
+    assert sides["jav", "dev"].models == sides["jav", "test"].models
+
+
+def test_counts_that_are_no_numbers(folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    path = copy / "seed-2/jav/test.counts.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored["counts"][0][0] = float("nan")
+    path.write_text(json.dumps(stored), encoding="utf-8")
+    with pytest.raises(XltError, match="not all finite numbers") as error:
+        compare(copy, folder)
+    assert error.value.where == str(path)
 
 
 def test_runs_are_listed(world, folder):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from small import make_world
 
+from xlt.commands.study import _table
 from xlt.config.load import load_config
 from xlt.config.study import load_study, outline
 from xlt.errors import XltError
@@ -104,6 +106,7 @@ def test_cells_are_run_once_and_compared(tmp_path):
     assert (first["cell"], first["target"], first["against"]) == ("eng", "jav", None)
     against = second["against"]
     assert against["low"] <= against["difference"] <= against["high"]
+    assert (against["over"], against["sure"]) == ("records", False)  # one seed
     stages = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "runs/stages").iterdir()}
     assert study(load_study(path), quiet=True) == found
     assert {p.name: p.stat().st_mtime_ns for p in (tmp_path / "runs/stages").iterdir()} == stages
@@ -130,23 +133,41 @@ def test_seeds_can_be_added(tmp_path):
     assert before.items() < after.items()  # the first seed was not trained again
 
 
-def test_the_sentence_says_how_sure_it_is():
-    from xlt.commands.study import _table
+def row(cell, target, mean, against=None, conclusive=True):
+    metrics = {"f1": {"mean": mean, "sd": None, "seeds": 1}}
+    if against:
+        against = dict(
+            zip(("difference", "low", "high", "p_adjusted", "sure"), against, strict=True)
+        )
+        against |= {"conclusive": conclusive, "over": "seeds and records"}
+    same = {"split": "test", "metrics": metrics, "against": against}
+    return {"cell": cell, "target": target, **same}
 
-    def row(cell, target, mean, against=None):
-        metrics = {"f1": {"mean": mean, "sd": None, "seeds": 1}}
-        if against:
-            against = dict(zip(("difference", "low", "high", "p"), against, strict=True))
-        same = {"split": "test", "metrics": metrics, "against": against}
-        return {"cell": cell, "target": target, **same}
 
-    rows = [row("a", "jav", 50.0), row("b", "jav", 52.0, (2.0, 0.5, 3.5, 0.01))]
-    rows += [row("a", "tur", 50.0), row("b", "tur", 51.0, (1.0, -0.5, 2.5, 0.2))]
-    rows += [row("a", "fin", 50.0), row("b", "fin", 48.0, (-2.0, -3.0, -1.0, 0.01))]
+def said(rows):
     cells = {"a": True, "b": True, "c": False}
-    text = "\n".join(_table({"baseline": "a", "cells": cells, "metric": "f1", "rows": rows}))
-    assert "jav test: take b (better than a)" in text
-    assert "tur test: take b (not for sure better than a)" in text
-    assert "fin test: take a (no other cell scores higher)" in text
-    assert "+2.0 [+0.5, +3.5] *" in text
+    return "\n".join(_table({"baseline": "a", "cells": cells, "metric": "f1", "rows": rows}))
+
+
+def test_the_sentence_says_how_sure_it_is():
+    rows = [row("a", "jav", 50.0), row("b", "jav", 52.0, (2.0, 0.5, 3.5, 0.01, True))]
+    rows += [row("a", "tur", 50.0), row("b", "tur", 51.0, (1.0, -0.5, 2.5, 0.2, False))]
+    rows += [row("a", "fin", 50.0), row("b", "fin", 48.0, (-2.0, -3.0, -1.0, 0.00001, True))]
+    text = said(rows)
+    assert "jav test: take b (better than a, p = 0.0100)" in text
+    assert "tur test: b has the highest mean, but is not shown to be better than a (p = 0.2" in text
+    assert "fin test: no cell has a higher mean than a" in text
+    assert re.search(r"\+2.0 \[\+0.5, \+3.5\] +0.0100 \*", text)
+    assert "<0.0001 *" in text
+    assert "after Holm (3 comparisons)" in text
     assert "not finished: c" in text
+
+
+def test_one_seed_recommends_nothing():
+    """Whatever the records say: an interval far from 0, and the smallest p."""
+    against = (9.0, 8.0, 10.0, 0.0001, False)
+    text = said([row("a", "jav", 50.0), row("b", "jav", 59.0, against, conclusive=False)])
+    assert "one seed cannot show whether it is better than a" in text
+    assert "over records alone" in text
+    assert "take" not in text
+    assert "*" not in text

@@ -61,7 +61,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _table(result: dict[str, Any]) -> list[str]:
-    from xlt.evaluation.report import Table, score_cell
+    from xlt.evaluation.report import Table, scope, score_cell, score_scope
 
     metric = result["metrics"][0]
     controls = list(dict.fromkeys(name for row in result["rows"] for name in row["controls"]))
@@ -71,7 +71,7 @@ def _table(result: dict[str, Any]) -> list[str]:
         shares = "/".join(f"{100 * row['balance'].get(label, 0):.0f}" for label in labels)
         of_controls = [row["controls"].get(name) for name in controls]
         against = row["against"]
-        sure = "*" if against and against["low"] > 0 else ""
+        sure = "*" if against and against["sure"] and against["difference"] > 0 else ""
         rows.append(
             (
                 row["data"] if row["group"] == "all" else f"  {row['group']}",
@@ -82,11 +82,13 @@ def _table(result: dict[str, Any]) -> list[str]:
             )
         )
     header = ("group", "records", "balance", metric, *controls)
-    seeds = f"means of {result['seeds']} seeds, " if result["seeds"] > 1 else ""
+    seeds = [f"means of {result['seeds']} seeds"] if result["seeds"] > 1 else []
+    compared = [row["against"] for row in result["rows"] if row["against"] is not None]
     return [
         Table(header, tuple(rows), frozenset(range(1, len(header)))).text(),
         *([f"balance: % of {'/'.join(labels)}"] if labels else []),
-        f"{seeds}95 % intervals over records; * better than every control",
+        "; ".join([*seeds, score_scope([row["metrics"][metric] for row in result["rows"]])]),
+        *scope(compared, "better than every control"),
         *(f"note: {data}: {text}" for data, texts in result["caveats"].items() for text in texts),
         *(f"warning: {data}: {t}" for data, told in result["warnings"].items() for t in told),
     ]

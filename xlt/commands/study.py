@@ -40,21 +40,23 @@ def study(
 
 
 def _table(result: dict[str, Any]) -> Iterator[str]:
-    from xlt.evaluation.report import Table, score_cell
+    from xlt.evaluation.report import Table, p_value, scope, score_cell
 
-    rows = []
+    rows, compared = [], []
     for row in result["rows"]:
         against = row["against"]
-        change = ""
+        change, p = "", ""
         if against is not None:
-            sure = " *" if against["low"] > 0 or against["high"] < 0 else ""
-            change = "{difference:+z.1f} [{low:+z.1f}, {high:+z.1f}]".format(**against) + sure
-        score = score_cell(row["metrics"][result["metric"]])
-        rows.append((row["target"], row["split"], row["cell"], score, change))
+            compared.append(against)
+            change = "{difference:+z.1f} [{low:+z.1f}, {high:+z.1f}]".format(**against)
+            p = p_value(against["p_adjusted"]) + (" *" if against["sure"] else "  ")
+        score = score_cell(row["metrics"][result["metric"]], interval=False)
+        rows.append((row["target"], row["split"], row["cell"], score, change, p))
     if rows:
+        p_name = "adjusted p  " if len(compared) > 1 else "p  "
         header = ("target", "split", "cell", result["metric"], f"against {result['baseline']}")
-        yield Table(header, tuple(rows), frozenset((3, 4))).text()
-        yield "95 % paired bootstrap over records; * leaves out zero"
+        yield Table((*header, p_name), tuple(rows), frozenset((3, 4, 5))).text()
+        yield from scope(compared, f"differs from {result['baseline']} for sure")
         yield from _best(result)
     missing = [name for name, done in result["cells"].items() if not done]
     if missing:
@@ -62,7 +64,10 @@ def _table(result: dict[str, Any]) -> Iterator[str]:
 
 
 def _best(result: dict[str, Any]) -> Iterator[str]:
-    """One sentence a target: which cell to take, and whether the baseline would do as well."""
+    """One sentence a target: which cell has the highest mean, and whether that is to be trusted.
+
+    A cell is only said to be the one to take where it is surely better than the baseline.
+    """
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in result["rows"]:
         groups.setdefault((row["target"], row["split"]), []).append(row)
@@ -70,10 +75,28 @@ def _best(result: dict[str, Any]) -> Iterator[str]:
         if len(rows) < 2:
             continue
         best = max(rows, key=lambda row: float(row["metrics"][result["metric"]]["mean"]))
-        against = best["against"]
-        if against is None:
-            verdict = "no other cell scores higher"
+        against, baseline = best["against"], result["baseline"]
+        here = f"{target} {split}:"
+        if best["cell"] == baseline:
+            yield f"{here} no cell has a higher mean than {baseline}"
+        elif against is None:
+            yield f"{here} {best['cell']} has the highest mean; it is not compared"
+        elif against["sure"]:
+            yield f"{here} take {best['cell']} (better than {baseline}, p {_is(against)})"
+        elif against["conclusive"]:
+            yield (
+                f"{here} {best['cell']} has the highest mean, but is not shown to be better than "
+                f"{baseline} (p {_is(against)})"
+            )
         else:
-            sure = "better" if against["low"] > 0 else "not for sure better"
-            verdict = f"{sure} than {result['baseline']}"
-        yield f"{target} {split}: take {best['cell']} ({verdict})"
+            yield (
+                f"{here} {best['cell']} has the highest mean; one seed cannot show whether it is "
+                f"better than {baseline}"
+            )
+
+
+def _is(against: dict[str, Any]) -> str:
+    from xlt.evaluation.report import p_value
+
+    text = p_value(against["p_adjusted"])
+    return text if text.startswith("<") else f"= {text}"

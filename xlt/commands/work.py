@@ -118,19 +118,26 @@ def predict(
 def compare(
     a: Run,
     b: Run,
-    resamples: Annotated[int, typer.Option(help="Of the paired bootstrap.", min=1)] = 10_000,
-    seed: int = 0,
+    metric: Annotated[
+        str | None, typer.Option(help="This one alone: p is adjusted for all rows shown.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(help="Of the records.", min=2)] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of the resampling.", min=0)] = 0,
 ) -> None:
-    """Test whether two runs differ by more than chance."""
-    from xlt.evaluation.report import comparison_table
+    """Test whether two runs differ by more than chance: other seeds, other records.
+
+    Of runs with one seed the intervals speak of other records alone, and nothing is called sure.
+    """
+    from xlt.evaluation.report import comparison_table, scope
     from xlt.runs.compare import compare
 
-    comparison = compare(a, b, resamples=resamples, seed=seed)
+    comparison = compare(a, b, metric=metric, resamples=resamples, seed=seed)
     console.result(
         comparison,
         lambda _: [
             f"A = {comparison['a']}, B = {comparison['b']}",
             comparison_table(comparison["rows"]).text(),
+            *scope(comparison["rows"]),
             *(f"not compared, the records differ: {data}" for data in comparison["differing"]),
         ],
     )
@@ -215,9 +222,11 @@ def _minutes(value: float | None) -> str:
 
 
 def _result(result: dict[str, Any]) -> list[str]:
-    from xlt.evaluation.report import score_table
+    from xlt.evaluation.report import score_scope, score_table
 
-    return [score_table(result["summary"], result["languages"], result["metrics"]).text()]
+    shown = [row["metrics"][result["metrics"][0]] for row in result["summary"]]
+    table = score_table(result["summary"], result["languages"], result["metrics"])
+    return [table.text(), score_scope(shown)]
 
 
 def _evaluation(evaluation: dict[str, Any]) -> list[str]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
+from xlt.evaluation.statistics import LEVEL, RECORDS
+
 
 @dataclass(frozen=True)
 class Table:
@@ -52,7 +54,7 @@ def score_table(
     """One line a target, split and way of selecting.
 
     summary: {"target", "split", "selected_on", "metrics": {name: {"mean", "sd", "seeds"} and
-        perhaps "low", "high"}} each.
+        perhaps "low", "high"}} each; the interval of the first metric is shown.
     subwords:  target → split → {"fertility", "unknown_pieces" (a share), "truncated_words"}.
     metrics: which ones, in order; by default all of the first line.
     """
@@ -65,7 +67,8 @@ def score_table(
     for line in summary:
         scores = [line["metrics"][name] for name in names]
         seeds = str(scores[0]["seeds"]) if scores else ""
-        row = [line["target"], line["split"], line["selected_on"], seeds, *map(score_cell, scores)]
+        cells = [score_cell(score, interval=score is scores[0]) for score in scores]
+        row = [line["target"], line["split"], line["selected_on"], seeds, *cells]
         if subwords is not None:
             row += _subwords(subwords.get(line["target"], {}).get(line["split"]))
         rows.append(tuple(row))
@@ -75,10 +78,11 @@ def score_table(
 def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> Table:
     """One line a target, split and metric.
 
-    comparisons: {"target", "split", "metric", "a", "b", "difference", "low", "high", "p"} each,
-        as `xlt.evaluation.statistics.Comparison`; a and b are the two scores.
+    comparisons: {"target", "split", "metric", "a", "b"} each, the scores; and what
+        `xlt.evaluation.statistics.judge` says of their difference.
     """
-    header = ("target", "split", "metric", "A", "B", "A - B", "95 % interval", "p")
+    p = "adjusted p" if len(comparisons) > 1 else "p"
+    header = ("target", "split", "metric", "A", "B", "A - B", "95 % interval", p, "")
     rows = tuple(
         (
             line["target"],
@@ -88,20 +92,57 @@ def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> Table:
             f"{line['b']:.1f}",
             f"{line['difference']:+z.1f}",
             f"[{line['low']:+z.1f}, {line['high']:+z.1f}]",
-            f"{line['p']:.4f}",
+            p_value(line["p_adjusted"]),
+            "*" if line["sure"] else "",
         )
         for line in comparisons
     )
-    return Table(header, rows, frozenset(range(3, len(header))))
+    return Table(header, rows, frozenset(range(3, len(header) - 1)))
 
 
-def score_cell(score: Mapping[str, Any]) -> str:
-    """A mean with what is known of its standard deviation and interval."""
+def p_value(p: float) -> str:
+    """Four digits behind the point, and never 0."""
+    return f"{p:.4f}" if p >= 0.0001 else "<0.0001"
+
+
+def scope(comparisons: Sequence[Mapping[str, Any]], star: str = "sure") -> list[str]:
+    """Lines for under a table: what its intervals speak of, and what its stars mean.
+
+    comparisons: all that is shown, as `xlt.evaluation.statistics.judge` has it.
+    star:        what is so where a star stands.
+    """
+    sure = [line for line in comparisons if line["conclusive"]]
+    lines = []
+    if sure:
+        over = " or ".join(sorted({line["over"] for line in sure}, reverse=True))
+        adjusted = f" after Holm ({len(comparisons)} comparisons)" if len(comparisons) > 1 else ""
+        lines.append(f"95 % intervals over {over}; * {star}: p < {LEVEL}{adjusted}")
+    if len(sure) < len(comparisons):
+        which = "where a side has one seed, " if sure else ""
+        lines.append(
+            f"{which}95 % intervals and p over records alone: what training again would change is "
+            "not known from one seed, so nothing is called better; add seeds"
+        )
+    return lines
+
+
+def score_scope(scores: Sequence[Mapping[str, Any]]) -> str:
+    """A line for under a table of scores: what the figures beside them are."""
+    texts = ["± standard deviation over seeds"] if any(one["sd"] for one in scores) else []
+    over = sorted({one["over"] for one in scores if one.get("over")}, reverse=True)
+    if over:
+        alone = " alone: one seed" if over == [RECORDS] else ""
+        texts.append(f"[ ] 95 % interval over {' or '.join(over)}{alone}")
+    return "; ".join(texts)
+
+
+def score_cell(score: Mapping[str, Any], *, interval: bool = True) -> str:
+    """A mean with what is known of its standard deviation and, if wanted, its interval."""
     text = f"{score['mean']:.1f}"
     sd = score.get("sd")
     if sd is not None and not isnan(sd):
         text += f" ± {sd:.1f}"
-    if score.get("low") is not None:
+    if interval and score.get("low") is not None:
         text += f" [{score['low']:.1f}, {score['high']:.1f}]"
     return text
 

@@ -1,28 +1,43 @@
-"""How sure a score is, and a difference between two: resampling of test sentences.
+"""How sure a score is, and a difference between two.
 
-A score is a function of sums over sentences (`Task.counts` → `Task.metrics`), so one resample is
-a vector of how often each sentence was drawn, and all resamples are one matrix product.
+A score is a function of sums over records (`Task.counts` → `Task.metrics`), so one resample of
+the records is a vector of how often each was drawn, and all resamples are one matrix product.
 
-Runs with several seeds are resampled together: a resample draws sentences once, computes the
-score of every seed on them, and averages. Intervals and p-values therefore speak about other
-sentences of the same kind; how much another seed would change is the standard deviation over
-seeds, which stands beside them.
+A system that learns has two sources of chance: which records it is tested on, and its seed. They
+are crossed, since every seed is tested on the same records. The variance of a score is therefore
+put together as in an analysis of variance with two random factors (Searle, Casella and McCulloch
+1992, ch. 4): what resampling the records says, and what seeds differ by beyond what resampling
+makes each differ from their mean. The former has as many degrees of freedom as records (less
+one), the latter as seeds, and together they have as many as Satterthwaite (1946) gives them.
+`docs/statistics.md` has the simulation by which this test was chosen.
+
+A system that was trained once has told nothing about its seeds: then intervals speak of records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit
 
 from xlt.errors import XltError
 
 Counts = NDArray[np.float64]
 Metrics = Callable[[Counts], dict[str, Counts]]
-"""Summed counts (..., K) → scores (...), as `Task.metrics`."""
+"""Summed counts (..., K) → scores (...) in percent, as `Task.metrics`."""
+
+System = Counts | Sequence[Counts]
+"""What was counted of a system: (records, K) where no chance is in it, such as a rule; or a
+sequence of such matrices, one a seed, over the same records."""
+
+RECORDS, SEEDS_AND_RECORDS = "records", "seeds and records"
+"""What an interval speaks of: other records; or other seeds, too."""
+LEVEL = 0.05
+"""A difference is sure if its adjusted p is below."""
 
 _CHUNK = 1 << 22  # draws held in memory at a time: 32 MiB
 
@@ -38,14 +53,24 @@ class Interval(NamedTuple):
 class Comparison:
     """Score of A minus score of B (each the mean over its seeds).
 
-    low, high: confidence interval of the difference.
-    p:         two-sided; how often a difference this large comes from drawing sentences alone.
+    low, high:  confidence interval of the difference.
+    p:          two-sided.
+    over:       what interval and p speak of, `RECORDS` or `SEEDS_AND_RECORDS`.
+    conclusive: False where a system was trained once: then nobody knows how much of the
+        difference would be left if it were trained again.
     """
 
     difference: float
     low: float
     high: float
     p: float
+    over: str
+    conclusive: bool
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Comparison:
+        """The comparison that a row of `judge` is about."""
+        return cls(*(row[field.name] for field in fields(cls)))
 
 
 def mean_sd(values: Sequence[float]) -> tuple[float, float]:
@@ -57,91 +82,243 @@ def mean_sd(values: Sequence[float]) -> tuple[float, float]:
 
 
 def bootstrap_interval(
-    counts: Counts | Sequence[Counts],
+    counts: System,
     metrics: Metrics,
     *,
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Percentile bootstrap interval of every metric (Efron and Tibshirani 1993).
+    """Interval of every metric; of its mean over seeds, where there are several.
 
-    counts:  (sentences, K) of one run; or one such matrix a seed, over the same sentences, for
-        the interval of the mean over seeds.
+    Of one matrix the percentile interval (Efron and Tibshirani 1993), which speaks of other
+    records. Of several the interval of Student's t (see above), which speaks of other seeds, too,
+    and ends at 0 and 100 at the latest.
     metrics: see `Metrics`.
-    Raises XltError if there are no sentences or the seeds have different ones.
+    Raises XltError if there are no records, the seeds have different ones, or a count or a score
+    is no number.
     """
-    (drawn,) = _resample([_runs(counts)], metrics, resamples, seed)
-    return {name: _quantiles(values, confidence) for name, values in drawn.items()}
+    runs = _runs(counts)
+    observed = _scores(runs.sum(axis=1), metrics)
+    (drawn,) = _resample([runs], metrics, resamples, seed)
+    intervals = {}
+    for name, scores in observed.items():
+        values = drawn[name].mean(axis=1)
+        if len(scores) == 1:
+            intervals[name] = _quantiles(values, confidence)
+            continue
+        records = runs.shape[1]
+        variance = _of_records(values, records) + _of_seeds(scores, drawn[name], records)
+        low, high = variance.around(float(scores.mean()), confidence)
+        intervals[name] = Interval(max(low, 0.0), min(high, 100.0))
+    return intervals
 
 
-def paired_bootstrap(
-    counts_a: Counts | Sequence[Counts],
-    counts_b: Counts | Sequence[Counts],
+def paired_difference(
+    counts_a: System,
+    counts_b: System,
     metrics: Metrics,
     *,
+    paired_seeds: bool = False,
     resamples: int = 10_000,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Comparison]:
-    """Paired bootstrap over sentences (Koehn 2004, "Statistical Significance Tests for MT").
+    """Score of A minus score of B for every metric, on the same records.
 
-    The interval is the percentile interval of the difference. The p-value shifts the resampled
-    differences to a mean of no difference, as Berg-Kirkpatrick, Burkett and Klein (2012, "An
-    Empirical Investigation of Statistical Significance in NLP") do, and is two-sided:
-    (1 + #{|δ* - δ| ≥ |δ|}) / (1 + resamples), never 0 (Davison and Hinkley 1997, ch. 4).
+    With two seeds or more of each (or of the one that has any) interval and p are those of
+    Student's t with the variance of records and seeds (see above). Otherwise they are those of the
+    paired bootstrap over records (Koehn 2004, "Statistical Significance Tests for MT"): the
+    percentile interval, and (1 + #{|δ* - δ| ≥ |δ|}) / (1 + resamples), after Berg-Kirkpatrick,
+    Burkett and Klein (2012, "An Empirical Investigation of Statistical Significance in NLP").
+    No p is below 2 ** (1 - n), with n records on which A and B differ: the least that swapping
+    them record by record could give.
 
-    counts_a, counts_b: (sentences, K) each, or one matrix a seed; row i is the same sentence in
-        all of them. A and B may have different numbers of seeds.
-    Raises XltError if there are no sentences or not the same number of them.
+    counts_a, counts_b: see `System`; row i is the same record in all matrices.
+    paired_seeds: seed i of A and of B are the same model, used in two ways.
+    Raises XltError if there are no records or not the same number of them, or if a count or a
+    score is no number.
     """
     a, b = _runs(counts_a), _runs(counts_b)
     if a.shape[1:] != b.shape[1:]:
         raise XltError(
-            f"the two runs were not scored on the same sentences ({a.shape[1]} and {b.shape[1]})",
+            f"the two runs were not scored on the same records ({a.shape[1]} and {b.shape[1]})",
             fix="compare runs of the same task on the same test data",
         )
-    value_a, value_b = _scores(a.sum(axis=1), metrics), _scores(b.sum(axis=1), metrics)
+    if paired_seeds and len(a) != len(b):
+        raise ValueError(f"{len(a)} and {len(b)} seeds are no pairs")
+    chance = [one for one in (counts_a, counts_b) if not _is_matrix(one)]
+    conclusive = all(len(one) > 1 for one in chance)
+    records, least = a.shape[1], _least_p(a, b)
+    scores_a, scores_b = (_scores(runs.sum(axis=1), metrics) for runs in (a, b))
     drawn_a, drawn_b = _resample([a, b], metrics, resamples, seed)
     result = {}
-    for name in value_a:
-        observed = float(value_a[name] - value_b[name])
-        differences = drawn_a[name] - drawn_b[name]
-        # Summation order may differ in the last digits; a tie must count as one.
-        slack = 1e-9 * max(1.0, abs(observed))
-        extreme = int((np.abs(differences - observed) >= abs(observed) - slack).sum())
-        p = (1 + extreme) / (1 + resamples)
-        result[name] = Comparison(observed, *_quantiles(differences, confidence), p)
+    for name in scores_a:
+        observed = float(scores_a[name].mean() - scores_b[name].mean())
+        apart = drawn_a[name].mean(axis=1) - drawn_b[name].mean(axis=1)
+        if not (chance and conclusive):
+            # Summation order may differ in the last digits; a tie must count as one.
+            slack = 1e-9 * max(1.0, abs(observed))
+            extreme = int((np.abs(apart - observed) >= abs(observed) - slack).sum())
+            p = max(least, (1 + extreme) / (1 + resamples))
+            interval = _quantiles(apart, confidence)
+            result[name] = Comparison(observed, *interval, p, RECORDS, conclusive)
+            continue
+        variance = _of_records(apart, records)
+        if paired_seeds:
+            seeds_apart = scores_a[name] - scores_b[name], drawn_a[name] - drawn_b[name]
+            variance += _of_seeds(*seeds_apart, records)
+        else:
+            for scores, drawn in ((scores_a[name], drawn_a[name]), (scores_b[name], drawn_b[name])):
+                if len(scores) > 1:
+                    variance += _of_seeds(scores, drawn, records)
+        interval = variance.around(observed, confidence)
+        p = max(least, variance.p(observed))
+        result[name] = Comparison(observed, *interval, p, SEEDS_AND_RECORDS, conclusive)
     return result
 
 
-def _runs(counts: Counts | Sequence[Counts]) -> Counts:
-    """(seeds, sentences, K)"""
-    matrices = [counts] if isinstance(counts, np.ndarray) and counts.ndim == 2 else list(counts)
+def holm(p: Sequence[float]) -> list[float]:
+    """p-values adjusted for their number, so that any false one among them is as rare as each
+    would be alone (Holm 1979); in the order given."""
+    order = np.argsort(p, kind="stable")
+    factors = np.arange(len(p), 0, -1)
+    raised = np.minimum(1.0, np.maximum.accumulate(factors * np.asarray(p, float)[order]))
+    adjusted = np.empty(len(p))
+    adjusted[order] = raised
+    return [float(one) for one in adjusted]
+
+
+def judge(family: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """All comparisons that are shown together, JSON-able.
+
+    p_adjusted: after Holm, over the family.
+    sure: whether A and B differ for sure: p_adjusted is below `LEVEL`, and no system was trained
+        only once.
+    """
+    adjusted = holm([one.p for one in family])
+    return [
+        {**asdict(one), "p_adjusted": p, "sure": one.conclusive and p < LEVEL}
+        for one, p in zip(family, adjusted, strict=True)
+    ]
+
+
+# Variances -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Variance:
+    """An estimate of a part of a score's variance. error: the square of the mean square that it
+    was estimated from, by its degrees of freedom; proportional to the estimate's own variance."""
+
+    value: float
+    error: float
+
+    def __add__(self, other: _Variance) -> _Variance:
+        return _Variance(self.value + other.value, self.error + other.error)
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom (Satterthwaite 1946)."""
+        return max(1.0, self.value**2 / self.error)
+
+    def around(self, score: float, confidence: float) -> Interval:
+        if not self.value:
+            return Interval(score, score)
+        reach = float(stdtrit(self.freedom, (1 + confidence) / 2)) * self.value**0.5
+        return Interval(score - reach, score + reach)
+
+    def p(self, difference: float) -> float:
+        """Two-sided, of no difference."""
+        if not self.value:
+            return float(difference == 0)
+        return float(2 * stdtr(self.freedom, -abs(difference) / self.value**0.5))
+
+
+def _of_records(drawn: Counts, records: int) -> _Variance:
+    """drawn: a score (resamples,) on resampled records, averaged over seeds."""
+    value = float(drawn.var(ddof=1)) * _unbiased(records)
+    return _Variance(value, value**2 / max(records - 1, 1))
+
+
+def _of_seeds(scores: Counts, drawn: Counts, records: int) -> _Variance:
+    """What seeds add to the variance of their mean, beyond what records make of it.
+
+    scores: (seeds,); drawn: (resamples, seeds), the same on resampled records. Seeds differ on
+    these records by their own effect, and by how each meets these records; the latter is a part
+    of what resampling has said already, and is taken off.
+    """
+    seeds = len(scores)
+    apart = drawn - drawn.mean(axis=1, keepdims=True)
+    by_records = float(apart.var(axis=0, ddof=1).sum()) * _unbiased(records) / (seeds - 1)
+    all_of_it = float(scores.var(ddof=1))
+    return _Variance(
+        max(0.0, all_of_it - by_records) / seeds, (all_of_it / seeds) ** 2 / (seeds - 1)
+    )
+
+
+def _unbiased(records: int) -> float:
+    """The bootstrap divides by n where the sample variance divides by n - 1."""
+    return records / max(records - 1, 1)
+
+
+def _least_p(a: Counts, b: Counts) -> float:
+    different = int((a.mean(axis=0) != b.mean(axis=0)).any(axis=1).sum())
+    return min(1.0, 2.0 ** (1 - different))
+
+
+# Resampling ------------------------------------------------------------------------------------
+
+
+def _is_matrix(counts: System) -> bool:
+    return isinstance(counts, np.ndarray) and counts.ndim == 2
+
+
+def _runs(counts: System) -> Counts:
+    """(seeds, records, K)"""
+    matrices = [counts] if _is_matrix(counts) else list(counts)
     arrays = [np.asarray(matrix, np.float64) for matrix in matrices]
     if not arrays or not len(arrays[0]):
-        raise XltError("there is no sentence to resample", fix="evaluate on data that has some")
+        raise XltError("there is no record to resample", fix="evaluate on data that has some")
     if any(array.shape != arrays[0].shape for array in arrays):
         raise XltError(
-            f"the seeds were not scored on the same sentences ({[len(a) for a in arrays]})",
+            f"the seeds were not scored on the same records ({[len(a) for a in arrays]})",
             fix="evaluate all seeds on the same test data",
         )
-    return np.stack(arrays)
+    runs = np.stack(arrays)
+    if not np.isfinite(runs).all():
+        seed, record, column = np.argwhere(~np.isfinite(runs))[0]
+        raise XltError(
+            f"column {column} of the counts is {runs[seed, record, column]}",
+            where=f"record {record}" + (f" of seed number {seed}" if len(runs) > 1 else ""),
+            fix="counts are finite numbers: mend the task's `counts`, and evaluate again",
+        )
+    return runs
 
 
 def _scores(sums: Counts, metrics: Metrics) -> dict[str, Counts]:
-    """Sums (seeds, ..., K) → scores (...), averaged over seeds."""
-    return {name: np.asarray(value).mean(axis=0) for name, value in metrics(sums).items()}
+    """Sums (seeds, ..., K) → scores (..., seeds)."""
+    scores = {}
+    for name, values in metrics(sums).items():
+        scores[name] = np.moveaxis(np.asarray(values, np.float64), 0, -1)
+        if not np.isfinite(scores[name]).all():
+            raise XltError(
+                f"{name} is not a finite number on (some of) the records",
+                where=f"metric {name}",
+                fix="let the task's `metrics` give a number where there is nothing to count, "
+                "such as 0",
+            )
+    return scores
 
 
 def _resample(
     systems: list[Counts], metrics: Metrics, resamples: int, seed: int
-) -> list[dict[str, NDArray[Any]]]:
-    """Scores (resamples,) of each system; a resample is the same sentences for all of them."""
-    sentences, columns = systems[0].shape[1:]
-    flat = [runs.transpose(1, 0, 2).reshape(sentences, -1) for runs in systems]
+) -> list[dict[str, Counts]]:
+    """Scores (resamples, seeds) of each system; a resample is the same records for all of them."""
+    records, columns = systems[0].shape[1:]
+    flat = [runs.transpose(1, 0, 2).reshape(records, -1) for runs in systems]
     parts: list[list[dict[str, Counts]]] = [[] for _ in systems]
-    for weights in _weights(sentences, resamples, seed):
+    for weights in _weights(records, resamples, seed):
         for matrix, runs, part in zip(flat, systems, parts, strict=True):
             sums = (weights @ matrix).reshape(len(weights), len(runs), columns)
             part.append(_scores(sums.transpose(1, 0, 2), metrics))
@@ -151,16 +328,16 @@ def _resample(
     ]
 
 
-def _weights(sentences: int, resamples: int, seed: int) -> Iterator[Counts]:
-    """How often each sentence is drawn: rows are multinomial(sentences, uniform)."""
+def _weights(records: int, resamples: int, seed: int) -> Iterator[Counts]:
+    """How often each record is drawn: rows are multinomial(records, uniform)."""
     random = np.random.default_rng(seed)
-    step = max(1, _CHUNK // sentences)
+    step = max(1, _CHUNK // records)
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
-        drawn = random.integers(0, sentences, (rows, sentences))
-        drawn += np.arange(rows)[:, None] * sentences
-        number = np.bincount(drawn.ravel(), minlength=rows * sentences)
-        yield number.reshape(rows, sentences).astype(np.float64)
+        drawn = random.integers(0, records, (rows, records))
+        drawn += np.arange(rows)[:, None] * records
+        number = np.bincount(drawn.ravel(), minlength=rows * records)
+        yield number.reshape(rows, records).astype(np.float64)
 
 
 def _quantiles(values: NDArray[Any], confidence: float) -> Interval:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from xlt import languages
-from xlt.evaluation.report import score_table
+from xlt.evaluation.report import score_scope, score_table
 
 if TYPE_CHECKING:
     from xlt.config.schema import Config
@@ -46,7 +46,7 @@ def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]
         "",
         f"Checkpoints are selected on {config.selection.on}; rows marked * are the ones the saved "
         "model belongs to, the others show what another way of selecting would have given. "
-        "± is the standard deviation over seeds.",
+        f"{score_scope([row['metrics'][result['metrics'][0]] for row in result['summary']])}.",
         *(f"{target} is predicted {how}." for target, how in result["predictions"].items()),
         "",
         "## Data",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlt.config.load import load_config
-from xlt.errors import XltError
-from xlt.evaluation.statistics import paired_bootstrap
+from xlt.errors import XltError, choose
+from xlt.evaluation.statistics import Comparison, judge, mean_sd, paired_difference
 from xlt.results import CONFIG, read_result
 from xlt.runs.experiment import make_task
 
 
-def compare(a: Path, b: Path, *, resamples: int = 10_000, seed: int = 0) -> dict[str, Any]:
-    """Paired bootstrap over sentences for every target and split that both runs scored.
+@dataclass
+class Scored:
+    """What a run's models got right of one split.
 
-    The scores of a run are averaged over its seeds inside each resample, so that the interval
-    says what other test sentences would do, not what another seed would; the standard deviation
-    over seeds stands beside each mean for that.
+    data:   fingerprint of the records.
+    counts: (records, columns) of each seed.
+    models: what was trained with each seed, and the step that was kept: the same for two runs
+        that use the same models, such as `zero_shot` and `translate_test`.
+    """
+
+    data: str
+    counts: list[NDArray[np.float64]] = field(default_factory=list)
+    models: list[tuple[str, int]] = field(default_factory=list)
+
+
+def compare(
+    a: Path, b: Path, *, metric: str | None = None, resamples: int = 10_000, seed: int = 0
+) -> dict[str, Any]:
+    """The difference in every target, split and metric that both runs scored.
+
+    Intervals and p-values speak of other seeds and other records of the same kind; of other
+    records alone where a run has one seed. All rows are one family, for which p is adjusted.
+    metric: this one alone.
     Raises XltError if nothing can be compared: another task, other test data.
     """
     results = [read_result(path) for path in (a, b)]
@@ -32,40 +50,39 @@ def compare(a: Path, b: Path, *, resamples: int = 10_000, seed: int = 0) -> dict
             fix="compare runs of one task",
         )
     task = make_task(load_config(a / CONFIG).config)
+    if metric is not None and metric not in task.metrics_reported:
+        raise XltError(
+            f"{task.name} reports no {metric!r}",
+            where="--metric",
+            fix=choose(metric, task.metrics_reported),
+        )
+    metrics = task.metrics_reported if metric is None else (metric,)
     sides = [counts_of(path, result) for path, result in zip((a, b), results, strict=True)]
-    rows, other_data = [], []
+    rows: list[dict[str, Any]] = []
+    family: list[Comparison] = []
+    other_data = []
     for target, split in sorted(sides[0].keys() & sides[1].keys()):
-        (data_a, counts_a), (data_b, counts_b) = (side[target, split] for side in sides)
-        if data_a != data_b:
+        ours, theirs = (side[target, split] for side in sides)
+        if ours.data != theirs.data:
             other_data.append(f"{target} {split}")
             continue
-        compared = paired_bootstrap(
-            counts_a, counts_b, task.metrics, resamples=resamples, seed=seed
+        compared = paired_difference(
+            ours.counts,
+            theirs.counts,
+            task.metrics,
+            paired_seeds=ours.models == theirs.models,
+            resamples=resamples,
+            seed=seed,
         )
-        for metric in task.metrics_reported:
-            means = [
-                [float(task.metrics(c.sum(0))[metric]) for c in counts]
-                for counts in (counts_a, counts_b)
-            ]
-            difference = compared[metric]
-            rows.append(
-                {
-                    "target": target,
-                    "split": split,
-                    "metric": metric,
-                    "a": float(np.mean(means[0])),
-                    "a_sd": _sd(means[0]),
-                    "a_seeds": len(means[0]),
-                    "b": float(np.mean(means[1])),
-                    "b_sd": _sd(means[1]),
-                    "b_seeds": len(means[1]),
-                    "difference": difference.difference,
-                    "low": difference.low,
-                    "high": difference.high,
-                    "p": difference.p,
-                    "sentences": len(counts_a[0]),
-                }
-            )
+        for name in metrics:
+            row: dict[str, Any] = {"target": target, "split": split, "metric": name}
+            for side, scored in (("a", ours), ("b", theirs)):
+                mean, sd = mean_sd([float(task.metrics(c.sum(0))[name]) for c in scored.counts])
+                seeds = len(scored.counts)
+                row |= {side: mean, f"{side}_sd": sd if seeds > 1 else None}
+                row |= {f"{side}_seeds": seeds}
+            rows.append({**row, "sentences": len(ours.counts[0])})
+            family.append(compared[name])
     if not rows:
         raise XltError(
             "the runs have no scored data in common"
@@ -73,23 +90,31 @@ def compare(a: Path, b: Path, *, resamples: int = 10_000, seed: int = 0) -> dict
             where=b,
             fix="evaluate both on the same target, split and data",
         )
+    rows = [{**row, **judged} for row, judged in zip(rows, judge(family), strict=True)]
     return {"a": results[0]["name"], "b": results[1]["name"], "rows": rows, "differing": other_data}
 
 
-def counts_of(
-    folder: Path, result: dict[str, Any]
-) -> dict[tuple[str, str], tuple[str, list[NDArray[np.float64]]]]:
-    """(target, split) → fingerprint of its records, and one count matrix a seed."""
-    counts: dict[tuple[str, str], tuple[str, list[NDArray[np.float64]]]] = {}
+def counts_of(folder: Path, result: dict[str, Any]) -> dict[tuple[str, str], Scored]:
+    """(target, split) → what was counted of it, seed by seed.
+
+    Raises XltError for a file that holds no numbers.
+    """
+    scored: dict[tuple[str, str], Scored] = {}
     for row in result["rows"]:
         if not row["primary"]:
             continue
-        path = folder / f"seed-{row['seed']}" / row["target"] / f"{row['split']}.counts.json"
+        base = f"seed-{row['seed']}/{row['target']}"
+        path = folder / base / f"{row['split']}.counts.json"
         stored = json.loads(path.read_text(encoding="utf-8"))
-        key = (row["target"], row["split"])
-        counts.setdefault(key, (stored["data"], []))[1].append(np.array(stored["counts"], float))
-    return counts
-
-
-def _sd(values: list[float]) -> float | None:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+        counts = np.array(stored["counts"], float)
+        if not np.isfinite(counts).all():
+            raise XltError(
+                "the counts are not all finite numbers",
+                where=path,
+                fix="mend the task's `counts`, if it is a plugin's; then score the run again with "
+                "`xlt train CONFIG --overwrite`",
+            )
+        one = scored.setdefault((row["target"], row["split"]), Scored(stored["data"]))
+        one.counts.append(counts)
+        one.models.append((result["lineage"][base][-1]["key"], row["step"]))
+    return scored

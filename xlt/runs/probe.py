@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,16 @@ from xlt import languages
 from xlt.config.schema import Reference
 from xlt.document import Document, Label, Text
 from xlt.errors import XltError, choose
-from xlt.evaluation.statistics import bootstrap_interval, mean_sd, paired_bootstrap
+from xlt.evaluation.statistics import (
+    RECORDS,
+    SEEDS_AND_RECORDS,
+    Comparison,
+    System,
+    bootstrap_interval,
+    judge,
+    mean_sd,
+    paired_difference,
+)
 from xlt.registry import data_cards
 from xlt.task import label_layer
 
@@ -111,7 +120,10 @@ def probe(
     batch_tokens: int = 8192,
     resamples: int = 1000,
 ) -> dict[str, Any]:
-    """Scores of every group of every suite, with 95 % bootstrap intervals, and of the controls.
+    """Scores of every group of every suite, with 95 % intervals, and of the controls.
+
+    A group's `against` is the model's score less that of the control that is hardest to beat; all
+    of them are one family, for which p is adjusted (`xlt.evaluation.statistics.judge`).
 
     model:   a model folder, or a run folder with one target, whose seeds are averaged.
     suites:  ``card``, ``card:language``, ``card:language:split``, a path, or ``hf:…``; without a
@@ -132,15 +144,16 @@ def probe(
     controls = [_outcomes(folder, parts, batch_tokens, masked=False) for folder in others]
     rows: list[dict[str, Any]] = []
     for number, part in enumerate(parts):
-        systems = {
+        systems: dict[str, System] = {
             name: [outcome[number][name] for outcome in outcomes] for name in outcomes[0][number]
         }
         majority = part.majority()
         if majority is not None:
-            systems[MAJORITY] = [majority]
+            systems[MAJORITY] = majority
         if controls:
             systems[CONTROL] = [outcome[number][MODEL] for outcome in controls]
         rows += _rows(part, systems, resamples)
+    _judge(rows)
     return {
         "model": str(model),
         "seeds": len(folders),
@@ -285,12 +298,10 @@ def _outcomes(
     return outcomes
 
 
-def _rows(
-    part: Part, systems: Mapping[str, Sequence[NDArray[np.float64]]], resamples: int
-) -> Iterator[dict[str, Any]]:
+def _rows(part: Part, systems: Mapping[str, System], resamples: int) -> Iterator[dict[str, Any]]:
     for group, chosen in part.groups().items():
-        runs = {name: [counts[chosen] for counts in every] for name, every in systems.items()}
-        scores = {name: _scores(part.task, counts, resamples) for name, counts in runs.items()}
+        here = {name: _selected(counts, chosen) for name, counts in systems.items()}
+        scores = {name: _scores(part.task, counts, resamples) for name, counts in here.items()}
         yield {
             "suite": part.suite,
             "data": part.data.reference,
@@ -299,37 +310,66 @@ def _rows(
             "balance": part.balance(chosen),
             "metrics": scores.pop(MODEL),
             "controls": scores,
-            "against": _against(part.task, runs, scores, resamples),
+            "against": _against(part.task, here, resamples),
         }
 
 
-def _scores(
-    task: Task, runs: Sequence[NDArray[np.float64]], resamples: int
-) -> dict[str, dict[str, Any]]:
+def _selected(counts: System, chosen: NDArray[np.int64]) -> System:
+    if isinstance(counts, np.ndarray):
+        return counts[chosen]
+    return [one[chosen] for one in counts]
+
+
+def _scores(task: Task, counts: System, resamples: int) -> dict[str, dict[str, Any]]:
     """Metric → mean over the models, standard deviation, interval."""
-    intervals = bootstrap_interval(list(runs), task.metrics, resamples=resamples)
-    each = [task.metrics(counts.sum(axis=0)) for counts in runs]
+    intervals = bootstrap_interval(counts, task.metrics, resamples=resamples)
+    runs = [counts] if isinstance(counts, np.ndarray) else counts
+    each = [task.metrics(one.sum(axis=0)) for one in runs]
+    several = len(runs) > 1
     scores = {}
     for name, interval in intervals.items():
         mean, sd = mean_sd([float(one[name]) for one in each])
-        sure = {"mean": mean, "sd": sd if len(runs) > 1 else None, "seeds": len(runs)}
-        scores[name] = {**sure, "low": interval.low, "high": interval.high}
+        sure = {"mean": mean, "sd": sd if several else None, "seeds": len(runs)}
+        over = SEEDS_AND_RECORDS if several else RECORDS
+        scores[name] = {**sure, "low": interval.low, "high": interval.high, "over": over}
     return scores
 
 
 def _against(
-    task: Task,
-    runs: Mapping[str, list[NDArray[np.float64]]],
-    controls: Mapping[str, Mapping[str, Any]],
-    resamples: int,
-) -> dict[str, Any] | None:
-    """The model's score less the best control's, paired over records; None without controls."""
-    if not controls:
+    task: Task, systems: Mapping[str, System], resamples: int
+) -> tuple[str, Comparison] | None:
+    """The control that is hardest to beat, and the model's score less its; None without controls.
+
+    A model that beats this one beats them all, and no p has to be adjusted for their number.
+    """
+    differences = {
+        name: paired_difference(
+            systems[MODEL],
+            counts,
+            task.metrics,
+            paired_seeds=name in task.controls,
+            resamples=resamples,
+        )[task.metrics_reported[0]]
+        for name, counts in systems.items()
+        if name != MODEL
+    }
+    if not differences:
         return None
-    metric = task.metrics_reported[0]
-    best = max(controls, key=lambda name: float(controls[name][metric]["mean"]))
-    differences = paired_bootstrap(runs[MODEL], runs[best], task.metrics, resamples=resamples)
-    return {"control": best, **asdict(differences[metric])}
+
+    def one_sided(name: str) -> float:
+        p = differences[name].p
+        return p if differences[name].difference > 0 else 2 - p
+
+    hardest = max(differences, key=one_sided)
+    return hardest, differences[hardest]
+
+
+def _judge(rows: Sequence[dict[str, Any]]) -> None:
+    """Replace what `_against` found by what is shown of it."""
+    compared = [row for row in rows if row["against"] is not None]
+    judged = judge([row["against"][1] for row in compared])
+    for row, one in zip(compared, judged, strict=True):
+        row["against"] = {"control": row["against"][0], **one}
 
 
 def _warnings(task: Task, folder: Path, parts: Sequence[Part]) -> dict[str, list[str]]:

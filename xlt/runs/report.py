@@ -9,7 +9,7 @@ from typing import Any
 from xlt.runs.execute import Trained
 from xlt.runs.experiment import Experiment
 from xlt.runs.manifest import describe_encoder, manifest
-from xlt.runs.score import summarise
+from xlt.runs.score import Evaluated, summarise
 from xlt.runs.sources import Sources
 from xlt.training.stages import StageResult
 from xlt.transfer.stage import Stage
@@ -33,14 +33,13 @@ def outcome(
     experiment: Experiment,
     sources: Sources,
     trained: Trained,
-    rows: Sequence[dict[str, Any]],
-    statistics: Mapping[str, Mapping[str, Any]],
+    evaluated: Evaluated,
     warnings: Mapping[str, list[str]],
 ) -> dict[str, Any]:
     """The result.
 
-    rows, statistics: of `xlt.runs.score.evaluate_all`.
-    warnings: of `xlt.runs.coverage`, by language.
+    evaluated: of `xlt.runs.score.evaluate_all`.
+    warnings:  of `xlt.runs.coverage`, by language.
     """
     config = experiment.config
     return {
@@ -50,11 +49,11 @@ def outcome(
         "source": config.source,
         "selection": config.selection.on,
         "metrics": list(experiment.task.metrics_reported),
-        "rows": list(rows),
-        "summary": summarise(rows),
+        "rows": evaluated.rows,
+        "summary": summarise(evaluated.rows, evaluated.intervals),
         "languages": {
             target: {split: {**one, "warnings": warnings[target]} for split, one in splits.items()}
-            for target, splits in statistics.items()
+            for target, splits in evaluated.subwords.items()
         },
         "warnings": {language: told for language, told in warnings.items() if told},
         "lineage": {

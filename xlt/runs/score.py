@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,13 @@ from numpy.typing import NDArray
 
 from xlt.document import Document
 from xlt.evaluation.counts import count_matrix, score
-from xlt.evaluation.statistics import bootstrap_interval, mean_sd
+from xlt.evaluation.statistics import (
+    RECORDS,
+    SEEDS_AND_RECORDS,
+    Interval,
+    bootstrap_interval,
+    mean_sd,
+)
 from xlt.files import disk_error
 from xlt.inference.ensemble import Ensemble
 from xlt.inference.loading import make_direct_predictor
@@ -29,25 +36,51 @@ from xlt.training.data import Data
 from xlt.training.stages import StageResult
 from xlt.transfer.stage import DataSplit
 
+Group = tuple[str, str, str]
+"""Target, split, way of selecting: what is scored once with every seed."""
+
+
+@dataclass
+class Evaluated:
+    """What came of all models of a run.
+
+    rows:      one a model, split and way of selecting.
+    subwords:  target → split → subword statistics.
+    intervals: metric → the 95 % interval of the mean over seeds, where there are several.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    subwords: dict[str, dict[str, Any]] = field(default_factory=dict)
+    intervals: dict[Group, dict[str, Interval]] = field(default_factory=dict)
+
 
 def evaluate_all(
     experiment: Experiment, sources: Sources, folder: RunFolder, trained: Trained
-) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
-    """Score every model on its target, and the models of all seeds together if that is asked for.
-
-    Returns one row a model, split and way of selecting; and target → split → subword statistics.
-    """
-    rows: list[dict[str, Any]] = []
-    statistics: dict[str, dict[str, Any]] = {}
+) -> Evaluated:
+    """Score every model on its target, and those of all seeds together if that is asked for."""
+    config, task = experiment.config, experiment.task
+    done = Evaluated()
+    counted: dict[Group, list[NDArray[np.float64]]] = defaultdict(list)
     for (seed, target), stages in trained.items():
-        scored, statistics[target] = evaluate_target(
+        scored, done.subwords[target] = evaluate_target(
             experiment, sources, folder, stages[-1], seed, target
         )
-        rows += scored
-    if experiment.config.evaluation.ensemble and len(experiment.config.seeds) > 1:
+        for row, counts in scored:
+            done.rows.append(row)
+            counted[_group(row)].append(counts)
+    for group, runs in counted.items():
+        if len(runs) > 1:
+            done.intervals[group] = bootstrap_interval(
+                runs, task.metrics, resamples=config.evaluation.bootstrap, seed=config.seeds[0]
+            )
+    if config.evaluation.ensemble and len(config.seeds) > 1:
         for target in experiment.plans:
-            rows += evaluate_ensemble(experiment, sources, folder, target)
-    return rows, statistics
+            done.rows += evaluate_ensemble(experiment, sources, folder, target)
+    return done
+
+
+def _group(row: Mapping[str, Any]) -> Group:
+    return row["target"], row["split"], row["selected_on"]
 
 
 def evaluate_target(
@@ -57,17 +90,17 @@ def evaluate_target(
     finished: StageResult,
     seed: int,
     target: str,
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+) -> tuple[list[tuple[dict[str, Any], NDArray[np.float64]]], dict[str, Any]]:
     """Score every selected checkpoint on the target's evaluation splits.
 
     Writes predictions, counts and the model below ``seed-<seed>/<target>``. Returns one row a
-    split and way of selecting, and split → the target's subword statistics.
+    split and way of selecting, each with its counts, and split → the target's subword statistics.
     """
     config, task = experiment.config, experiment.task
     prediction = experiment.prediction(target)
     base = f"seed-{seed}/{target}"
-    rows: list[dict[str, Any]] = []
-    by_step: dict[int, list[dict[str, Any]]] = {}
+    rows: list[tuple[dict[str, Any], NDArray[np.float64]]] = []
+    by_step: dict[int, list[tuple[dict[str, Any], NDArray[np.float64]]]] = {}
     statistics: dict[str, Any] = {}
     for selector in [finished.primary, *relevant(finished, target)]:
         step = int(finished.selected[selector]["step"])
@@ -94,12 +127,12 @@ def evaluate_target(
                     "data": data.fingerprint,
                     **scores(task, counts, config.evaluation.bootstrap, seed),
                 }
-                by_step[step].append(row)
+                by_step[step].append((row, counts))
                 if selector == finished.primary:
                     save_outcome(folder, f"{base}/{split}", task, data, counts, predicted)
         rows += [
-            {**row, "selected_on": selector, "primary": selector == finished.primary}
-            for row in by_step[step]
+            ({**row, "selected_on": selector, "primary": selector == finished.primary}, counts)
+            for row, counts in by_step[step]
         ]
     return rows, statistics
 
@@ -240,28 +273,40 @@ def save_predictions(
         raise disk_error(error, path) from error
 
 
-def summarise(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mean and standard deviation over seeds for every target, split and way of selecting."""
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
+def summarise(
+    rows: Sequence[dict[str, Any]], intervals: Mapping[Group, Mapping[str, Interval]]
+) -> list[dict[str, Any]]:
+    """Mean, standard deviation over seeds and 95 % interval for every target, split and way of
+    selecting.
+
+    intervals: of `Evaluated`; without, the interval is that of the one row, over records.
+    """
+    groups: dict[Group, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        groups[row["target"], row["split"], row["selected_on"]].append(row)
+        groups[_group(row)].append(row)
     summary = []
-    for (target, split, selected_on), group in groups.items():
+    for group, same in groups.items():
         metrics = {}
-        for name in group[0]["metrics"]:
-            values = [row["metrics"][name] for row in group]
+        for name in same[0]["metrics"]:
+            values = [row["metrics"][name] for row in same]
             mean, sd = mean_sd(values)
+            several = len(values) > 1
+            low, high = intervals[group][name] if several else same[0]["interval"][name]
             metrics[name] = {
                 "mean": mean,
-                "sd": sd if len(values) > 1 else None,
+                "sd": sd if several else None,
                 "seeds": len(values),
+                "low": low,
+                "high": high,
+                "over": SEEDS_AND_RECORDS if several else RECORDS,
             }
+        target, split, selected_on = group
         summary.append(
             {
                 "target": target,
                 "split": split,
                 "selected_on": selected_on,
-                "primary": group[0]["primary"],
+                "primary": same[0]["primary"],
                 "metrics": metrics,
             }
         )

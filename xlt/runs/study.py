@@ -9,6 +9,7 @@ from typing import Any
 from xlt.config.load import LoadedConfig
 from xlt.config.study import Study
 from xlt.errors import XltError, raise_all
+from xlt.evaluation.statistics import Comparison, judge
 from xlt.results import RESULT, read_result
 from xlt.runs.compare import compare
 from xlt.runs.experiment import prepare_cells
@@ -37,43 +38,45 @@ def study(definition: Study, *, overwrite: bool = False, quiet: bool = False) ->
 
 
 def table(definition: Study) -> dict[str, Any]:
-    """Scores of all finished cells: by target and split, each beside its difference to the
-    baseline with the interval of the paired bootstrap."""
-    finished = {
-        name: _folder(loaded)
-        for name, loaded in definition.cells.items()
-        if _folder(loaded).joinpath(RESULT).is_file()
+    """Scores of all finished cells, by target and split, each with its difference from the
+    baseline in the task's first metric; all differences are one family, for which p is adjusted.
+    """
+    folders = {name: _folder(loaded) for name, loaded in definition.cells.items()}
+    results = {
+        name: read_result(folder)
+        for name, folder in folders.items()
+        if folder.joinpath(RESULT).is_file()
     }
-    rows = []
-    metric = None
-    for name, folder in finished.items():
-        result = read_result(folder)
-        metric = result["metrics"][0]
-        differences = {}
-        if name != definition.baseline and definition.baseline in finished:
+    metric = next((result["metrics"][0] for result in results.values()), None)
+    baseline = definition.baseline if definition.baseline in results else None
+    rows: list[dict[str, Any]] = []
+    compared: list[tuple[dict[str, Any], Comparison]] = []
+    for name, result in results.items():
+        differences: dict[tuple[str, str], Comparison] = {}
+        if baseline is not None and name != baseline:
             differences = {
-                (row["target"], row["split"]): row
-                for row in compare(folder, finished[definition.baseline])["rows"]
-                if row["metric"] == metric
+                (row["target"], row["split"]): Comparison.of(row)
+                for row in compare(folders[name], folders[baseline], metric=metric)["rows"]
             }
         for line in result["summary"]:
             if line["primary"]:
-                against = differences.get((line["target"], line["split"]), {})
-                rows.append(
-                    {
-                        "cell": name,
-                        "run": str(folder),
-                        "target": line["target"],
-                        "split": line["split"],
-                        "metrics": line["metrics"],
-                        "against": {k: against[k] for k in ("difference", "low", "high", "p")}
-                        if against
-                        else None,
-                    }
-                )
+                row = {
+                    "cell": name,
+                    "run": str(folders[name]),
+                    "target": line["target"],
+                    "split": line["split"],
+                    "metrics": line["metrics"],
+                    "against": None,
+                }
+                rows.append(row)
+                if (difference := differences.get((line["target"], line["split"]))) is not None:
+                    compared.append((row, difference))
+    judged = judge([difference for _, difference in compared])
+    for (row, _), against in zip(compared, judged, strict=True):
+        row["against"] = against
     return {
         "baseline": definition.baseline,
-        "cells": {name: name in finished for name in definition.cells},
+        "cells": {name: name in results for name in definition.cells},
         "metric": metric,
         "rows": sorted(rows, key=lambda row: (row["target"], row["split"])),
     }

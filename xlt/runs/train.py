@@ -81,8 +81,8 @@ def _lead(
         state.wait_for_everyone()
 
         trained = execute(experiment, sources, resume=resume, quiet=quiet)
-        rows, statistics = evaluate_all(experiment, sources, folder, trained)
-        result = report.outcome(experiment, sources, trained, rows, statistics, warnings)
+        evaluated = evaluate_all(experiment, sources, folder, trained)
+        result = report.outcome(experiment, sources, trained, evaluated, warnings)
 
         card = model_card(config, result, report.describe_data(sources))
         write_text(folder.path / CARD, card)
