@@ -55,13 +55,11 @@ class Example:
     index:  position of the document in the data it was encoded from.
     length: subwords the encoder computes for it (all windows together): what a token budget counts.
     inputs: whatever the task's `collate` needs; `inputs["words"]` by custom an EncodedWords.
-    weight: of its loss in training. The trainer's affair: a task neither sets nor reads it.
     """
 
     index: int
     length: int
     inputs: dict[str, Any] = field(default_factory=dict)
-    weight: float = 1.0
 
 
 class Task(ABC):

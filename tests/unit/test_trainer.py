@@ -22,7 +22,8 @@ from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
 from xlt.training import selected
 from xlt.training.callbacks import Selector
-from xlt.training.data import Data, weigh
+from xlt.training.data import Data
+from xlt.training.data import weights as data_weights
 from xlt.training.trainer import TransferTrainer
 from xlt.transfer.stage import DataSplit
 
@@ -103,7 +104,7 @@ def gradients(folder, records, tmp_path, weights=None, **settings):
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     examples = task.encode(records, backbone, model.labels)
-    weigh(examples, [Data(DataSplit("eng", "train"), "", records, weights)])
+    data = [Data(DataSplit("eng", "train"), "", records, weights)]
     training = Training(
         **{"batch_tokens": 90, "max_steps": 3, "max_grad_norm": 1e9, "learning_rate": 1e-3}
         | settings
@@ -116,6 +117,7 @@ def gradients(folder, records, tmp_path, weights=None, **settings):
         training,
         folder=tmp_path,
         seed=1,
+        weights=data_weights(data),
     )
     seen = Gradients()
     trainer.add_callback(seen)

@@ -29,7 +29,9 @@ def padded(length: int) -> int:
     return -(-length // step) * step
 
 
-def prediction_batches(lengths: Sequence[int], budget: int) -> list[NDArray[np.int64]]:
+def prediction_batches(
+    lengths: Sequence[int] | NDArray[np.int64], budget: int
+) -> list[NDArray[np.int64]]:
     """All positions of `lengths`, longest first, in batches of padded size <= budget.
 
     A single example longer than the budget is a batch of its own. Longest first, so that a
@@ -58,7 +60,7 @@ _MIN_LENGTH_SHARE, _MIN_BUSY = 0.85, 512
 
 
 def epoch_batches(
-    lengths: Sequence[int],
+    lengths: Sequence[int] | NDArray[np.int64],
     budget: int,
     seed: int,
     epoch: int,
@@ -129,7 +131,7 @@ class StepSampler:
 
     def __init__(
         self,
-        lengths: Sequence[int],
+        lengths: Sequence[int] | NDArray[np.int64],
         groups: Sequence[NDArray[np.int64]],
         *,
         budget: int,

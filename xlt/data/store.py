@@ -8,7 +8,8 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-__all__ = ["cache_dir", "load_documents", "read_documents"]
+__all__ = ["cache_dir", "held", "load_documents", "read_documents"]
 
 
 def load_documents(task: Task, resolved: ResolvedData, data_seed: int) -> Documents:
@@ -47,6 +48,15 @@ def load_documents(task: Task, resolved: ResolvedData, data_seed: int) -> Docume
     if limit is None or limit >= len(documents):
         return documents
     return documents.select(sample(len(documents), limit, data_seed))
+
+
+MAX_HELD = 20_000
+"""Documents that stay in memory. Making one from its row takes 30 µs, holding it about 5 kB."""
+
+
+def held(documents: Documents, most: int = MAX_HELD) -> Sequence[Document]:
+    """The documents in memory if they are few; else as they are, made whenever one is asked for."""
+    return list(documents) if len(documents) <= most else documents
 
 
 def _until(
@@ -109,17 +119,8 @@ def _all_documents(task: Task, resolved: ResolvedData) -> Iterator[Document]:
 def _cache_path(task: Task, resolved: ResolvedData) -> Path:
     from xlt import __version__
 
-    # The readers' own text is part of the key, so documents never outlive the code that read them.
-    package = Path(__file__).parents[1]
-    readers = [*package.glob("data/*.py"), *package.glob("document/*.py")]
-    code = [sha256(path) for path in sorted([*readers, package / "reader_options.py"])]
-    for kind in type(task).__mro__:
-        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-        if file is None:
-            continue
-        module = Path(file)
-        own = sorted(module.parent.glob("*.py")) if module.name == "__init__.py" else [module]
-        code += [sha256(path) for path in own]
+    # Documents never outlive the code that read them.
+    code = sources(task, "data/*.py", "document/*.py", "reader_options.py")
     schema = str(task.schema.features())
     parts = [__version__, code, schema, task.options.model_dump_json(), resolved.language]
     variant = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
@@ -127,9 +128,53 @@ def _cache_path(task: Task, resolved: ResolvedData) -> Path:
     return cache_dir() / "records" / name
 
 
+def sources(task: Task, *patterns: str) -> list[str]:
+    """Hashes of the source files of xlt that fit a pattern, and of the task's own, for a key."""
+    package = Path(__file__).parents[1]
+    shared = {path for pattern in patterns for path in package.glob(pattern)}
+    code = [sha256(path) for path in sorted(shared)]
+    for kind in type(task).__mro__:
+        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+        if file is None:
+            continue
+        module = Path(file)
+        own = sorted(module.parent.glob("*.py")) if module.name == "__init__.py" else [module]
+        code += [sha256(path) for path in own]
+    return code
+
+
 def _build(task: Task, resolved: ResolvedData, path: Path) -> None:
-    """Write the Arrow file: one process does, and none ever sees half of it."""
+    """Write the Arrow file."""
     from datasets.arrow_writer import ArrowWriter
+
+    with building(path) as part:
+        if part is None:
+            return
+        count = 0
+        schema = task.schema
+        features = schema.features()
+        with ArrowWriter(features=features, path=str(part), writer_batch_size=1000) as rows:
+            for document in read_documents(task, resolved):
+                rows.write(schema.to_row(document))
+                count += 1
+            # Finalising an empty file fails: there is no batch to take the schema from.
+            if count:
+                rows.finalize()
+        if not count:
+            raise XltError(
+                "there is no record in this data",
+                where=resolved.reference,
+                fix="check the file, and what `select` leaves of it",
+            )
+
+
+@contextmanager
+def building(path: Path) -> Iterator[Path | None]:
+    """The name to write a file of the cache under, which gets its own when the block ends; None if
+    it is there. One process writes it, and none ever sees half of it.
+
+    Raises XltError if the cache cannot be written.
+    """
     from filelock import FileLock
 
     try:
@@ -139,26 +184,13 @@ def _build(task: Task, resolved: ResolvedData, path: Path) -> None:
         raise _unwritable(error) from error
     with lock:
         if path.is_file():
+            yield None
             return
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem[:24], suffix=".tmp")
         os.close(handle)
         part = Path(name)
         try:
-            count = 0
-            schema = task.schema
-            with ArrowWriter(features=schema.features(), path=name, writer_batch_size=1000) as rows:
-                for document in read_documents(task, resolved):
-                    rows.write(schema.to_row(document))
-                    count += 1
-                # Finalising an empty file fails: there is no batch to take the schema from.
-                if count:
-                    rows.finalize()
-            if not count:
-                raise XltError(
-                    "there is no record in this data",
-                    where=resolved.reference,
-                    fix="check the file, and what `select` leaves of it",
-                )
+            yield part
             part.replace(path)
         except OSError as error:
             raise _unwritable(error) from error

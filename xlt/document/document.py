@@ -159,6 +159,15 @@ class Documents(Sequence[Document]):
         """Those at these positions, in this order."""
         return Documents(self.rows.select(indices), self.schema)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Documents]) -> Documents:
+        """The documents of several, which have one schema, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        from datasets import concatenate_datasets
+
+        return cls(concatenate_datasets([part.rows for part in parts]), parts[0].schema)
+
 
 def text_to_row(text: Text) -> Row:
     """JSON-able; `text_from_row` gives an equal text back."""

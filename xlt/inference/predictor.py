@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
     from xlt.model.task_model import TaskModel
     from xlt.model.vocabulary import Trimmed
 
+WINDOW = 20_000
+"""Records in memory at once: so many that batches of about equal length are full."""
+
+
+def in_windows(records: Iterable[Document], size: int | None = WINDOW) -> Iterator[list[Document]]:
+    """The records, in order, so many at a time; None: all at once."""
+    rest = iter(records)
+    while window := list(islice(rest, size)):
+        yield window
+
 
 @dataclass
 class Predictor:
@@ -27,6 +38,9 @@ class Predictor:
     budget: subwords in a batch, padding included.
     subwords: between the tokenizer and a trimmed vocabulary, or None.
     """
+
+    window: ClassVar[int | None] = WINDOW
+    """Records of a data set that are to be given to it at once; None: all of them."""
 
     task: Task
     model: TaskModel

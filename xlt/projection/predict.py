@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
@@ -50,6 +50,8 @@ class ThroughTranslation:
     projector: Projector
     ensemble: bool = False
     part: str = ""
+    window: ClassVar[int | None] = None
+    """A statistical aligner learns from all pairs, and a file's translations are in order."""
 
     def __post_init__(self) -> None:
         # On the way back everything that can be had is wanted.

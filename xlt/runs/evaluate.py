@@ -28,11 +28,11 @@ def evaluate(
     Raises XltError as the data and the model loaders do, and for labels the model does not know.
     """
     from xlt.data.references import check_reference, resolve
-    from xlt.data.store import load_documents
+    from xlt.data.store import held, load_documents
     from xlt.inference.loading import find_model
     from xlt.projection.predict import make_predictor
     from xlt.reader_options import on_command_line
-    from xlt.runs.coverage import count_words, warnings
+    from xlt.runs.coverage import MAX_COUNTED_RECORDS, count_words, warnings
     from xlt.runs.score import predict_and_count, scores, subword_statistics
 
     folder = find_model(model)
@@ -43,9 +43,9 @@ def evaluate(
     asked = Reference(ref=reference, format=format, options=dict(options or {}))
     check_reference(task, asked, code, split, on_command_line)
     resolved = resolve(asked, code, split, where=reference)
-    records = list(load_documents(task, resolved, 1))
+    records = held(load_documents(task, resolved, 1))
     task.check_labels(predictor.model.labels, task.labels(records), where=reference)
-    counts, _ = predict_and_count(predictor, backbone, records)
+    counts = predict_and_count(predictor, backbone, records)
     return {
         "model": str(folder),
         "data": resolved.reference,
@@ -54,6 +54,8 @@ def evaluate(
         **scores(task, counts, resamples, 1),
         "pieces": {
             **subword_statistics(task, records, backbone),
-            "warnings": warnings(code, count_words(task, records), backbone.tokenizer),
+            "warnings": warnings(
+                code, count_words(task, records[:MAX_COUNTED_RECORDS]), backbone.tokenizer
+            ),
         },
     }

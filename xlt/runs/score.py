@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from xlt.evaluation.statistics import (
 from xlt.files import disk_error
 from xlt.inference.ensemble import Ensemble
 from xlt.inference.loading import make_direct_predictor
-from xlt.inference.predictor import Predictor
+from xlt.inference.predictor import Predictor, in_windows
 from xlt.model.backbone import Backbone
 from xlt.projection.predict import ThroughTranslation, through_translation
 from xlt.projection.predict import save as save_prediction
@@ -117,7 +117,8 @@ def evaluate_target(
                 predictor = through_translation(
                     direct, backbone, prediction, config.projection, target, split
                 )
-                counts, predicted = predict_and_count(predictor, backbone, data.records)
+                outcome = f"{base}/{split}" if selector == finished.primary else None
+                counts = _scored(folder, predictor, backbone, data, outcome)
                 row = {
                     "target": target,
                     "split": split,
@@ -128,8 +129,6 @@ def evaluate_target(
                     **scores(task, counts, config.evaluation.bootstrap, seed),
                 }
                 by_step[step].append((row, counts))
-                if selector == finished.primary:
-                    save_outcome(folder, f"{base}/{split}", task, data, counts, predicted)
         rows += [
             ({**row, "selected_on": selector, "primary": selector == finished.primary}, counts)
             for row, counts in by_step[step]
@@ -157,8 +156,7 @@ def evaluate_ensemble(
         predictor = through_translation(
             together, backbone, prediction, config.projection, target, split
         )
-        counts, predicted = predict_and_count(predictor, backbone, data.records)
-        save_outcome(folder, f"ensemble/{target}/{split}", task, data, counts, predicted)
+        counts = _scored(folder, predictor, backbone, data, f"ensemble/{target}/{split}")
         rows.append(
             {
                 "target": target,
@@ -187,20 +185,33 @@ def _load(experiment: Experiment, folder: Path) -> tuple[Backbone, Predictor]:
     return backbone, predictor
 
 
-def save_outcome(
+def _scored(
     folder: RunFolder,
-    base: str,
-    task: Task,
+    predictor: Predictor | ThroughTranslation,
+    backbone: Backbone,
     data: Data,
-    counts: NDArray[np.float64],
-    predicted: Sequence[Document],
-) -> None:
-    """Predictions in the task's first format, and the counts that `xlt compare` resamples."""
-    save_predictions(folder, base + task.formats[next(iter(task.formats))][0], task, predicted)
+    outcome: str | None,
+) -> NDArray[np.float64]:
+    """Counts (records, columns).
+
+    outcome: below it go the predictions, in the task's first format, and the counts that
+        `xlt compare` resamples; None: nowhere.
+    """
+    task = predictor.task
+    if outcome is None:
+        return predict_and_count(predictor, backbone, data.records)
+    name = outcome + task.formats[next(iter(task.formats))][0]
+    counts = predict_and_count(
+        predictor,
+        backbone,
+        data.records,
+        lambda predicted: save_predictions(folder, name, task, predicted),
+    )
     folder.write_json(
-        f"{base}.counts.json",
+        f"{outcome}.counts.json",
         {"names": list(task.count_names), "data": data.fingerprint, "counts": counts.tolist()},
     )
+    return counts
 
 
 def relevant(finished: StageResult, target: str) -> list[str]:
@@ -217,13 +228,29 @@ def relevant(finished: StageResult, target: str) -> list[str]:
 
 
 def predict_and_count(
-    predictor: Predictor | ThroughTranslation, backbone: Backbone, records: Sequence[Document]
-) -> tuple[NDArray[np.float64], list[Document]]:
-    """Counts (records, columns) and predicted records, in order."""
+    predictor: Predictor | ThroughTranslation,
+    backbone: Backbone,
+    records: Iterable[Document],
+    write: Callable[[Iterator[Document]], None] | None = None,
+) -> NDArray[np.float64]:
+    """Counts (records, columns).
+
+    write: takes the predicted records, in order, as they are made. A window of them is in memory.
+    """
     task = predictor.task
-    examples = task.encode(records, backbone, None)
-    predicted = predictor(records, examples)
-    return count_matrix(task, records, predicted), predicted
+    counts = [np.zeros((0, len(task.count_names)))]
+
+    def predictions() -> Iterator[Document]:
+        for window in in_windows(records, predictor.window):
+            predicted = predictor(window, task.encode(window, backbone, None))
+            counts.append(count_matrix(task, window, predicted))
+            yield from predicted
+
+    if write is None:
+        deque(predictions(), maxlen=0)
+    else:
+        write(predictions())
+    return np.concatenate(counts)
 
 
 def scores(task: Task, counts: NDArray[np.float64], resamples: int, seed: int) -> dict[str, Any]:
@@ -240,29 +267,32 @@ def scores(task: Task, counts: NDArray[np.float64], resamples: int, seed: int) -
 
 
 def subword_statistics(
-    task: Task, records: Sequence[Document], backbone: Backbone
+    task: Task, records: Iterable[Document], backbone: Backbone
 ) -> dict[str, Any]:
     """How the tokenizer copes with these records.
 
     fertility: subwords a word; unknown_pieces: their share; truncated_words: words without a
     subword of their own in any window, counted on the encoded windows.
     """
-    texts = [text for record in records for text in task.given_texts(record)]
-    encoded = backbone.words(texts)
-    total = sum(len(text.words) for text in texts)
-    subwords = np.concatenate([np.zeros(0, np.int32), *(e.subwords for e in encoded)])
-    unknown = backbone.words.subwords.is_unknown(subwords)
-    kept = sum(len(np.unique(np.concatenate([o[o >= 0] for o in e.word_of]))) for e in encoded)
+    words = subwords = unknown = kept = 0
+    for window in in_windows(records, 1024):
+        texts = [text for record in window for text in task.given_texts(record)]
+        encoded = backbone.words(texts)
+        ids = np.concatenate([np.zeros(0, np.int32), *(e.subwords for e in encoded)])
+        words += sum(len(text.words) for text in texts)
+        subwords += len(ids)
+        unknown += int(backbone.words.subwords.is_unknown(ids).sum())
+        kept += sum(len(np.unique(np.concatenate([o[o >= 0] for o in e.word_of]))) for e in encoded)
     return {
-        "words": total,
-        "fertility": len(subwords) / max(1, total),
-        "unknown_pieces": float(unknown.mean()) if len(subwords) else 0.0,
-        "truncated_words": total - kept,
+        "words": words,
+        "fertility": subwords / max(1, words),
+        "unknown_pieces": unknown / max(1, subwords),
+        "truncated_words": words - kept,
     }
 
 
 def save_predictions(
-    folder: RunFolder, name: str, task: Task, predicted: Sequence[Document]
+    folder: RunFolder, name: str, task: Task, predicted: Iterable[Document]
 ) -> None:
     path = folder.path / name
     try:

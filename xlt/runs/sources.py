@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from xlt.config.schema import Config
 from xlt.data.references import for_split
 from xlt.data.resolved import ResolvedData
-from xlt.data.store import load_documents, sample
-from xlt.document import Document
+from xlt.data.store import MAX_HELD, held, load_documents, sample
+from xlt.document import Documents
 from xlt.errors import XltError
 from xlt.projection import store
 from xlt.projection.project import Projector
@@ -35,6 +35,7 @@ class Sources:
         self.used: dict[tuple[str, str], list[ResolvedData]] = {}
         self.yields: dict[DataSplit, dict[str, Any]] = {}
         self._loaded: dict[DataSplit, Data] = {}
+        self._room = MAX_HELD
 
     def resolve(self, data_split: DataSplit) -> list[ResolvedData]:
         """Files and readers of a data_split; nothing is read yet."""
@@ -71,18 +72,21 @@ class Sources:
         return self._loaded[data_split]
 
     def _read(self, data_split: DataSplit) -> Data:
-        records: list[Document] = []
+        parts: list[Documents] = []
         digest = hashlib.sha256(repr((data_split.limit, data_split.seed)).encode())
         for resolved in self.resolve(data_split):
-            rows = load_documents(self.task, resolved, self.config.data_seed)
-            records += rows
+            parts.append(load_documents(self.task, resolved, self.config.data_seed))
             digest.update(repr((resolved.fingerprint, resolved.limit)).encode())
             if resolved.limit:
                 digest.update(str(self.config.data_seed).encode())
-        if data_split.limit is not None and data_split.limit < len(records):
-            records = [
-                records[i] for i in sample(len(records), data_split.limit, data_split.seed or 0)
-            ]
+        documents = Documents.joined(parts)
+        if data_split.limit is not None and data_split.limit < len(documents):
+            documents = documents.select(
+                sample(len(documents), data_split.limit, data_split.seed or 0)
+            )
+        records = held(documents, self._room)
+        if records is not documents:
+            self._room -= len(records)
         return Data(data_split, digest.hexdigest(), records)
 
     def _project(self, data_split: DataSplit) -> Data:

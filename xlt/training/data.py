@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, repeat
+from itertools import chain
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xlt.document import Document
-from xlt.task import Example
 from xlt.transfer.stage import DataSplit
 
 
@@ -45,12 +45,13 @@ def groups(train: Sequence[Data]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
     return ranges
 
 
-def weigh(examples: Sequence[Example], train: Sequence[Data]) -> None:
-    """Give every example the weight that its record has in the data."""
-    weights = [
-        weight
+def weights(train: Sequence[Data]) -> NDArray[np.float64] | None:
+    """The weight of every example of the stage, by its index; None if all count alike."""
+    if all(data.weights is None for data in train):
+        return None
+    every = [
+        np.ones(len(data.records)) if data.weights is None else np.asarray(data.weights, float)
         for data in train
-        for weight in (repeat(1.0, len(data.records)) if data.weights is None else data.weights)
     ]
-    for example in examples:
-        example.weight = weights[example.index]
+    joined = np.concatenate(every)
+    return None if (joined == 1).all() else joined

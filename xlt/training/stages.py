@@ -29,7 +29,8 @@ from xlt.model.vocabulary import Trimmed, stored_weights
 from xlt.task import Example, Labels, Task, extend_labels
 from xlt.training import checkpoint as ckpt
 from xlt.training.callbacks import Scores
-from xlt.training.data import Data, groups, weigh
+from xlt.training.data import Data, groups, weights
+from xlt.training.encodings import encode
 from xlt.training.labels import check_overlap
 from xlt.training.optim import freeze
 from xlt.training.scoring import distributed_counts
@@ -186,9 +187,7 @@ class StageRunner:
         work = folder / "work"
         self._prepare_folder(folder, work)
         backbone, model = self._model(stage, parent, train)
-        records = [record for data in train for record in data.records]
-        examples = self.task.encode(records, backbone, model.labels)
-        weigh(examples, train)
+        examples = encode(self.task, train, backbone, model.labels)
         evaluations = self._evaluations([dev, *watched], backbone)
         vocabulary, subwords = self._trim(model, backbone, examples, evaluations)
         freeze(model, stage.training.freeze)
@@ -210,6 +209,7 @@ class StageRunner:
             stage.training,
             folder=work,
             seed=self.seed,
+            weights=weights(train),
             temperature=stage.temperature,
             evaluator=(lambda: self._scores(predictor, evaluations)) if evaluations else None,
             primary=None if primary == LAST else primary,
@@ -315,21 +315,21 @@ class StageRunner:
 
     def _evaluations(
         self, sets: list[list[Data]], backbone: Backbone
-    ) -> dict[str, list[tuple[Data, list[Example]]]]:
+    ) -> dict[str, list[tuple[Data, Sequence[Example]]]]:
         """Selector → the data sets whose mean score it is."""
-        encoded: dict[str, list[Example]] = {}
+        encoded: dict[str, Sequence[Example]] = {}
         result = {}
         for data in sets:
             for one in data:
                 if one.fingerprint not in encoded:
-                    encoded[one.fingerprint] = self.task.encode(one.records, backbone, None)
+                    encoded[one.fingerprint] = encode(self.task, [one], backbone, None)
             if data:
                 name = selector([one.data_split for one in data])
                 result[name] = [(one, encoded[one.fingerprint]) for one in data]
         return result
 
     def _scores(
-        self, predictor: Predictor, evaluations: Mapping[str, list[tuple[Data, list[Example]]]]
+        self, predictor: Predictor, evaluations: Mapping[str, list[tuple[Data, Sequence[Example]]]]
     ) -> Scores:
         metric = self.config.selection.metric or self.task.metrics_reported[0]
         known: dict[int, float] = {}
@@ -346,8 +346,8 @@ class StageRunner:
         self,
         model: TaskModel,
         backbone: Backbone,
-        examples: list[Example],
-        evaluations: Mapping[str, list[tuple[Data, list[Example]]]],
+        examples: Sequence[Example],
+        evaluations: Mapping[str, list[tuple[Data, Sequence[Example]]]],
     ) -> tuple[Any, SubwordTable | None]:
         """Reduce the vocabulary to the subwords in this stage's data; (way back, id table)."""
         if not self.config.model.trim_vocabulary:

@@ -15,7 +15,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 from transformers import (
     PrinterCallback,
@@ -36,6 +38,7 @@ from xlt.task import Example, Task
 from xlt.training import checkpoint as ckpt
 from xlt.training.average import BEGIN, WeightAverage
 from xlt.training.callbacks import ProgressBar, SaveCallback, Scores, Selector
+from xlt.training.encodings import lengths
 from xlt.training.optim import parameter_groups
 
 
@@ -55,6 +58,7 @@ class _Examples(Dataset[tuple[Example, bool]]):
 class TransferTrainer(Trainer):
     """Trains `model` on `examples`, which fall into `groups` (one per split of the stage).
 
+    weights: of the losses of the examples, by their index.
     evaluator: returns the scores of the current weights; None keeps the last weights.
     subwords:    see `xlt.inference.predictor.Predictor`.
     Raises XltError for a loss that is not finite (naming step and batch) and for lack of memory.
@@ -73,6 +77,7 @@ class TransferTrainer(Trainer):
         *,
         folder: Path,
         seed: int,
+        weights: NDArray[np.float64] | None = None,
         temperature: float = 1.0,
         evaluator: Callable[[], Scores] | None = None,
         primary: str | None = None,
@@ -120,8 +125,7 @@ class TransferTrainer(Trainer):
             ddp_find_unused_parameters=False,
             average_tokens_across_devices=True,
         )
-        self._groups, self._temperature = groups, temperature
-        self._weighted = any(example.weight != 1 for example in examples)
+        self._groups, self._temperature, self._weights = groups, temperature, weights
         super().__init__(
             model=model,
             args=args,
@@ -130,7 +134,7 @@ class TransferTrainer(Trainer):
             callbacks=[self.selector],
         )
         self.sampler = StepSampler(
-            [example.length for example in examples],
+            lengths(examples),
             groups,
             budget=training.batch_tokens,
             epochs=training.epochs,
@@ -182,8 +186,8 @@ class TransferTrainer(Trainer):
 
     def _collate(self, rows: Sequence[tuple[Example, bool]]) -> dict[str, torch.Tensor]:
         batch = trimmed(self.task.collate([example for example, _ in rows]), self.subwords)
-        if self._weighted:
-            batch["weights"] = torch.tensor([float(e.weight) for e, _ in rows])
+        if self._weights is not None:
+            batch["weights"] = torch.tensor([float(self._weights[e.index]) for e, _ in rows])
         if rows[0][1]:
             batch["labels"] = torch.full_like(batch["labels"], IGNORED)
         return batch
