@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 import numpy as np
 
+from xlt.data.fields import identifier, texts
 from xlt.data.rows import OPTIONAL, text_columns, text_from_columns
 from xlt.document import Document, Layer, Tags, Text
 from xlt.document.document import Row
@@ -57,18 +58,16 @@ class WordLabelTask(Task):
 
         required = ("words", "tags") if labelled else ("words",)
         for number, row in read_jsonl(path, required=required, **options):
-            if row.get("id") is None:
-                row["id"] = str(number)
-            yield self.validate_row(row, where=f"{path}:{number}")
+            where = f"{path}:{number}"
+            row["id"] = identifier(row.get("id"), number, where=where)
+            yield self.validate_row(row, where=where)
 
     def validate_row(self, row: Row, *, where: object) -> Document:
         text = text_from_columns(row, where=where)
         tags = row.get("tags")
         if tags is None:
             tags = [self.untagged] * len(text.words)
-        if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-            raise XltError("`tags` is no list of texts", where=where, fix="give one a word")
-        return self.document(row["id"], text, tags, where=where)
+        return self.document(row["id"], text, texts(tags, "`tags`", where=where), where=where)
 
     def document(self, id: object, text: Text, tags: Sequence[str], *, where: object) -> Document:
         """The document of a sentence that was read; the place for a task's options."""

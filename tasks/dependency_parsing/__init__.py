@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
@@ -10,6 +12,7 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from xlt.data.comments import comment_line
+from xlt.data.fields import identifier
 from xlt.data.rows import OPTIONAL, text_columns, text_from_columns
 from xlt.document import Document, Layer, Tags, Text, Tree
 from xlt.document.document import Row
@@ -37,7 +40,10 @@ RELATIONS = (
     *("fixed", "flat", "goeswith", "iobj", "list", "mark", "nmod", "nsubj", "nummod", "obj"),
     *("obl", "orphan", "parataxis", "punct", "reparandum", "root", "vocative", "xcomp"),
 )
-"""The universal relations of UD v2; the model knows all of them, whatever the training data."""
+"""The universal relations of UD v2; the model knows all of them, whatever the training data, and
+beside them those that a treebank of another scheme has."""
+
+log = logging.getLogger(f"xlt.{__name__}")
 
 
 class DependencyParsing(Task):
@@ -86,12 +92,19 @@ class DependencyParsing(Task):
     ) -> Iterator[Document]:
         """Read CoNLL-U; a tree may be partial, and without `labelled` need be none at all.
 
+        Relations that are not universal are taken as they are, and a log names them.
         Raises XltError with ``path:line`` for anything malformed.
         """
         from xlt.data.conllu import UPOS as UPOS_COLUMN
         from xlt.data.conllu import read_conllu
 
+        others: Counter[str] = Counter()
+        first: dict[str, int] = {}
         for number, sentence in enumerate(read_conllu(path, strict_trees=labelled), 1):
+            if labelled:
+                for relation in set(map(universal, sentence.deprels)) - {*RELATIONS, "_"}:
+                    others[relation] += 1
+                    first.setdefault(relation, sentence.line)
             upos = (_known(row[UPOS_COLUMN]) for row in sentence.words)
             lines = [*sentence.comments, *("\t".join(row) for row in sentence.rows)]
             yield Document(
@@ -102,6 +115,15 @@ class DependencyParsing(Task):
                     "tree": Tree(tuple(sentence.heads), tuple(sentence.deprels)),
                 },
                 meta={"lines": lines},
+            )
+        for relation, count in others.items():
+            log.warning(
+                "%s:%d: the relation %r, in %d sentences, is none of Universal Dependencies'; it "
+                "is learnt as one of its own",
+                path,
+                first[relation],
+                relation,
+                count,
             )
 
     def validate_row(self, row: Row, *, where: object) -> Document:
@@ -128,11 +150,19 @@ class DependencyParsing(Task):
                     where=where,
                     fix="give each word one",
                 )
+        heads = _heads(row["heads"], where)
+        for head, relation in zip(heads, row["relations"], strict=True):
+            if head >= 0 and universal(relation) in ("", "_"):
+                raise XltError(
+                    f"the relation of a word that has a head is {relation!r}",
+                    where=where,
+                    fix="write it, or -1 as the head, too",
+                )
         layers = {
             "upos": Tags(tuple(map(_known, upos))),
-            "tree": Tree(_heads(row["heads"], where), tuple(row["relations"])),
+            "tree": Tree(heads, tuple(row["relations"])),
         }
-        return Document(str(row["id"]), {"text": text}, layers)
+        return Document(identifier(row["id"], "", where=where), {"text": text}, layers)
 
     def to_row(self, document: Document) -> Row:
         """Return the row of a document, heads as in `validate_row`; ``_`` is written for no tag."""
@@ -210,12 +240,11 @@ class DependencyParsing(Task):
     # Labels --------------------------------------------------------------------------------
 
     def labels(self, documents: Iterable[Document]) -> Labels:
-        """Return all universal relations, and with `subtypes` the subtypes of the trees."""
-        if not self.options.subtypes:
-            return {"relation": RELATIONS}
+        """Return all universal relations, and what else the trees have: relations of another
+        scheme, and with `subtypes` subtypes."""
         trees = (document.layer(Tree, "tree") for document in documents)
         seen = {
-            relation
+            self._relation(relation)
             for tree in trees
             for head, relation in zip(tree.heads, tree.relations, strict=True)
             if head >= 0
@@ -223,16 +252,17 @@ class DependencyParsing(Task):
         return {"relation": (*RELATIONS, *sorted(seen - set(RELATIONS)))}
 
     def check_labels(self, labels: Labels, data: Labels, *, where: object) -> None:
-        """Raise XltError for a relation that is not universal.
+        """Log relations that the model is never taught: each is a wrong answer, not an error.
 
-        A subtype that the source lacks is a wrong answer, not a mistake of the user's.
+        Subtypes that the source lacks are too usual to be told.
         """
-        known = set(RELATIONS)
-        for relation in data["relation"]:
-            if universal(relation) not in known:
-                super().check_labels(
-                    {"relation": RELATIONS}, {"relation": (relation,)}, where=where
-                )
+        known = set(map(universal, labels["relation"]))
+        if unknown := sorted(set(map(universal, data["relation"])) - known):
+            log.warning(
+                "%s: the model is never taught the relations %s, which count as wrong answers",
+                where,
+                ", ".join(unknown),
+            )
 
     def _relation(self, relation: str) -> str:
         return relation if self.options.subtypes else universal(relation)
@@ -256,8 +286,11 @@ class DependencyParsing(Task):
     ) -> list[Example]:
         """Encode the words, and UPOS and characters where the options ask for them.
 
-        With labels: heads, counted from 1, and relation ids, each (words,); -1 for no head.
+        With labels: heads, counted from 1, and relation ids, each (words,); -1 for no head, and
+        IGNORED for a relation that the labels lack.
         """
+        from xlt.data.batch import IGNORED
+
         encoded = backbone.words([document.text for document in documents])
         ids = {relation: i for i, relation in enumerate(labels["relation"])} if labels else {}
         tags: dict[str | None, int] = {tag: i + 1 for i, tag in enumerate(UPOS)}
@@ -274,7 +307,8 @@ class DependencyParsing(Task):
                 inputs["heads"] = np.array(tree.heads, np.int64)
                 pairs = zip(tree.heads, tree.relations, strict=True)
                 inputs["relations"] = np.array(
-                    [ids[self._relation(r)] if head >= 0 else 0 for head, r in pairs], np.int64
+                    [ids.get(self._relation(r), IGNORED) if h >= 0 else 0 for h, r in pairs],
+                    np.int64,
                 )
             examples.append(Example(index, words.length, inputs))
         return examples
@@ -362,7 +396,7 @@ class DependencyParsing(Task):
 def _heads(given: Sequence[object], where: object) -> tuple[int, ...]:
     """The heads of a row, -1 for one that is not known. Raises XltError for what is no tree."""
     from xlt.data.conllu import tree_problem
-    from xlt.data.offsets import integer
+    from xlt.data.numbers import integer
 
     heads = [
         integer(head, f"the head of word {number}", where=where)

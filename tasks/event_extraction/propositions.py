@@ -14,6 +14,7 @@ from typing import Any
 from xlt.data.comments import comment_value
 from xlt.data.conllu import FORM, MISC, Numbering, written_text
 from xlt.data.files import lines
+from xlt.data.numbers import MAX_DIGITS, whole
 from xlt.data.rows import text_columns
 from xlt.document import Text
 from xlt.errors import XltError, choose
@@ -25,9 +26,7 @@ NOTHING = ("_", "-", "")
 _PREDICATE, _HEADS, _SPANS = "UP:PRED", "UP:ARGHEADS", "UP:ARGSPANS"
 _CELL = re.compile(r"((?:\([^()*\s]+)*)\*(\)*)")
 _OTHER_NAMES = {"UP:PREDS": _PREDICATE}
-
-
-_ID = re.compile(r"\d+(?:[-.]\d+)?")
+_ID = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}(?:[-.][0-9]{{1,{MAX_DIGITS}}})?")
 
 
 @dataclass
@@ -157,12 +156,13 @@ def _listed(cell: str) -> list[str]:
 def _argument(text: str, where: str) -> tuple[str, tuple[int, int], int | None]:
     """``A0:3-5`` or ``A0:3``, counted from 1: role, span, no head."""
     role, _, place = text.rpartition(":")
-    first, _, last = place.partition("-")
-    if not role or not first.isdigit() or not (last or first).isdigit():
+    first, dash, last = place.partition("-")
+    start, end = whole(first), whole(last if dash else first)
+    if not role or start is None or end is None:
         raise XltError(
-            f"{text!r} is no argument", where=where, fix="write ROLE:FIRST-LAST, counted from 1"
+            f"{text!r:.60} is no argument", where=where, fix="write ROLE:FIRST-LAST, counted from 1"
         )
-    return role, (int(first) - 1, int(last or first)), None
+    return role, (start - 1, end), None
 
 
 def _table(
@@ -227,18 +227,24 @@ def _bracketed(cells: Sequence[str], sentence: _Sentence, path: Path) -> list[An
         parts = _CELL.fullmatch(cell)
         if parts is None:
             raise XltError(
-                f"{cell!r} is no bracketed role", where=where, fix="write `(A0*`, `*` or `*)`"
+                f"{cell!r:.60} is no bracketed role", where=where, fix="write `(A0*`, `*` or `*)`"
             )
         open_ += [(role, i) for role in parts[1].split("(") if role]
         for _ in parts[2]:
             if not open_:
-                raise XltError(f"{cell!r} closes what was not opened", where=where)
+                raise XltError(
+                    f"{cell!r:.60} closes what was not opened",
+                    where=where,
+                    fix="open it in a line before, `(A0*`",
+                )
             role, start = open_.pop()
             if role not in ("V", "rel"):
                 arguments.append((role, (start, i + 1), None))
     if open_:
         raise XltError(
-            f"({open_[-1][0]} is not closed", where=f"{path}:{sentence.lines[open_[-1][1]]}"
+            f"({open_[-1][0]:.40} is not closed",
+            where=f"{path}:{sentence.lines[open_[-1][1]]}",
+            fix="close it in a line of this sentence, `*)`",
         )
     return arguments
 
@@ -246,13 +252,14 @@ def _bracketed(cells: Sequence[str], sentence: _Sentence, path: Path) -> list[An
 def _headed(cells: Sequence[str], trigger: int, sentence: _Sentence, path: Path) -> list[Any]:
     heads = []
     for row, line in zip(sentence.rows, sentence.lines, strict=True):
-        if len(row) <= 7 or not row[6].isdigit() or int(row[6]) > len(cells):
+        head = whole(row[6]) if len(row) > 7 else None
+        if head is None or head > len(cells):
             raise XltError(
                 "column 7 is no head, which the extent of arguments is read from",
                 where=f"{path}:{line}",
                 fix="give the tree, or arguments in brackets",
             )
-        heads.append(int(row[6]) - 1)
+        heads.append(head - 1)
     return [
         (role, subtree(heads, i, trigger), i)
         for i, role in enumerate(cells)

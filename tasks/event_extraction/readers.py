@@ -7,12 +7,15 @@ one object a line, or one JSON list of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from xlt.data.fields import mapping, objects, required, sequence, text, texts
 from xlt.data.files import lines
 from xlt.data.jsonl import load_json, read_jsonl
-from xlt.data.offsets import SpanLocator, integer
+from xlt.data.numbers import integer
+from xlt.data.offsets import SpanLocator
 from xlt.document.text import Text
 from xlt.errors import XltError, choose
 from xlt.reader_options import advise, advise_format
@@ -47,19 +50,19 @@ def read_rows(path: Path, *, labelled: bool, **options: Any) -> Iterator[Row]:
 def read_oneie(path: Path) -> Iterator[Row]:
     """Read OneIE and TextEE: entity_mentions with ids, event_mentions whose arguments name them."""
     for where, row in _objects(path):
-        words = _field(row, "tokens", where)
-        mentions = {
-            str(_field(m, "id", where)): _placed(m, _field(m, "entity_type", where), where)
-            for m in _field(row, "entity_mentions", where)
-        }
+        words = required(row, "tokens", where=where)
+        mentions = {}
+        for mention in _list_of(row, "entity_mentions", where):
+            name = _id(required(mention, "id", where=where), where)
+            mentions[name] = _placed(mention, required(mention, "entity_type", where=where), where)
         events = []
-        for event in _field(row, "event_mentions", where):
+        for event in _list_of(row, "event_mentions", where):
             arguments = []
-            for one in event.get("arguments", []):
-                entity = _entity(mentions, _field(one, "entity_id", where), where)
-                arguments.append({**entity, "role": _field(one, "role", where)})
-            kind = _field(event, "event_type", where)
-            trigger = _field(event, "trigger", where)
+            for one in _arguments(event, where):
+                entity = _entity(mentions, required(one, "entity_id", where=where), where)
+                arguments.append({**entity, "role": required(one, "role", where=where)})
+            kind = required(event, "event_type", where=where)
+            trigger = required(event, "trigger", where=where)
             events.append({"trigger": trigger, "type": kind, "arguments": arguments})
         id = row.get("wnd_id") or row.get("sent_id") or row.get("id")
         yield where, _row(id, words, list(mentions.values()), events)
@@ -68,25 +71,31 @@ def read_oneie(path: Path) -> Iterator[Row]:
 def read_dygie(path: Path) -> Iterator[Row]:
     """Read DyGIE++: documents; word numbers run through the document, ends are inclusive."""
     for where, row in _objects(path):
-        first = row.get("_sentence_start", row.get("sentence_start"))
-        begin = 0
-        sentences = _field(row, "sentences", where)
+        sentences = [
+            texts(words, "a sentence", where=where)
+            for words in sequence(required(row, "sentences", where=where), "`sentences`",
+                                  where=where)
+        ]  # fmt: skip
+        key = text(required(row, "doc_key", where=where), "`doc_key`", where=where)
+        starts = _sentence_starts(row, sentences, where)
         for number, words in enumerate(sentences):
-            start = first[number] if first else begin
-            begin += len(words)
+            start = starts[number]
 
-            def placed(begin: int, end: int, start: int = start) -> dict[str, int]:
-                return {"start": begin - start, "end": end + 1 - start}
+            def placed(
+                begin: Any, end: Any, start: int = start, where: str = where
+            ) -> dict[str, int]:
+                first, last = (integer(n, "a number of a word", where=where) for n in (begin, end))
+                return {"start": first - start, "end": last + 1 - start}
 
             try:
                 entities = [
                     {**placed(a, b), "type": kind}
-                    for a, b, kind, *_ in _of(row, "ner", number, len(sentences))
+                    for a, b, kind, *_ in _of(row, "ner", number, len(sentences), where)
                 ]
                 events = []
-                for trigger, *arguments in _of(row, "events", number, len(sentences)):
+                for trigger, *arguments in _of(row, "events", number, len(sentences), where):
                     # Triggers are one word, or first word and last word.
-                    *place, kind = trigger[:3] if isinstance(trigger[1], int) else trigger[:2]
+                    *place, kind = trigger[:2] if isinstance(trigger[1], str) else trigger[:3]
                     events.append(
                         {
                             "trigger": placed(place[0], place[-1]),
@@ -96,15 +105,28 @@ def read_dygie(path: Path) -> Iterator[Row]:
                             ],
                         }
                     )
-            except (TypeError, ValueError, IndexError) as error:
+            except (TypeError, ValueError, IndexError, KeyError) as error:
                 raise XltError(
                     f"`ner` or `events` of sentence {number} is not as DyGIE++ writes it ({error})",
                     where=where,
                     fix="entities are [start, end, type], events [[trigger, type], [start, end, "
                     "role], …], a list a sentence",
                 ) from error
-            id = f"{_field(row, 'doc_key', where)}#{number}"
-            yield where, _row(id, words, entities, events)
+            yield where, _row(f"{key}#{number}", words, entities, events)
+
+
+def _sentence_starts(row: Mapping[str, Any], sentences: list[list[str]], where: str) -> list[int]:
+    """The number of each sentence's first word in the document: as it says, or counted."""
+    stated = row.get("_sentence_start", row.get("sentence_start"))
+    if not stated:
+        return list(accumulate((len(words) for words in sentences[:-1]), initial=0))
+    if len(sequence(stated, "`_sentence_start`", where=where)) != len(sentences):
+        raise XltError(
+            f"{len(stated)} numbers in `_sentence_start`, but {len(sentences)} sentences",
+            where=where,
+            fix="give the number of each sentence's first word, or leave it out",
+        )
+    return [integer(start, "`_sentence_start`", where=where) for start in stated]
 
 
 def read_ace(path: Path, *, ends: str = "exclusive") -> Iterator[Row]:
@@ -120,39 +142,41 @@ def read_ace(path: Path, *, ends: str = "exclusive") -> Iterator[Row]:
 
         def placed(item: Mapping[str, Any], where: str = where, words: Any = words) -> Any:
             start, end = (
-                integer(_field(item, key, where), f"`{key}` of {dict(item)}", where=where)
+                integer(required(item, key, where=where), f"`{key}` of a mention", where=where)
                 for key in ("start", "end")
             )
             end += more[ends]
-            text = item.get("text")
+            said = item.get("text")
             # The two readings of `end` differ by a word, which the mention's text gives away.
-            if isinstance(text, str) and isinstance(words, list):
-                said, covered = ("".join(t.split()) for t in (text, "".join(words[start:end])))
-                if said != covered and said == "".join(
-                    "".join(words[start : end + 1 - 2 * more[ends]]).split()
-                ):
-                    other = next(e for e in more if e != ends)
+            if isinstance(said, str) and start >= 0:
+                own, other = (
+                    "".join("".join(texts(words, "`words`", where=where)[start:stop]).split())
+                    for stop in (end, end + 1 - 2 * more[ends])
+                )
+                if own != "".join(said.split()) == other:
                     raise XltError(
-                        f"{text!r} ends one word away from where `end` says",
+                        f"{said!r:.60} ends one word away from where `end` says",
                         where=where,
-                        fix=advise(f"ends: {other}"),
+                        fix=advise(f"ends: {next(e for e in more if e != ends)}"),
                     )
             return {"start": start, "end": end}
 
         entities = [
             {**placed(m), "type": _either(m, "entity-type", "entity_type", where)}
-            for m in row.get("golden-entity-mentions", [])
+            for m in objects(
+                row.get("golden-entity-mentions"), "`golden-entity-mentions`", where=where
+            )
         ]
         events = [
             {
-                "trigger": placed(_field(event, "trigger", where)),
+                "trigger": placed(required(event, "trigger", where=where)),
                 "type": _either(event, "event_type", "event-type", where),
                 "arguments": [
-                    {**placed(one), "role": _field(one, "role", where)}
-                    for one in event.get("arguments", [])
+                    {**placed(one), "role": required(one, "role", where=where)}
+                    for one in _arguments(event, where)
                 ],
             }
-            for event in _field(row, "golden-event-mentions", where)
+            for event in _list_of(row, "golden-event-mentions", where)
         ]
         yield where, _row(row.get("id") or row.get("sent_id"), words, entities, events)
 
@@ -169,29 +193,30 @@ def read_mee(path: Path) -> Iterator[Row]:
 
 
 def _mee_row(row: Mapping[str, Any], locate: SpanLocator, where: str) -> dict[str, Any]:
-    words = _field(row, "tokens", where)
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise XltError("`tokens` is no list of texts", where=where, fix="mend it")
-    text = Text.from_words(words, [True] * len(words))
-    mentions = {
-        layer: {
-            str(id): {**_words(item, text, locate, where), "type": _field(item, "type", where)}
-            for id, item in _field(row, layer, where).items()
+    words = texts(required(row, "tokens", where=where), "`tokens`", where=where)
+    surface = Text.from_words(words, [True] * len(words))
+    mentions = {}
+    for layer in ("entities", "triggers"):
+        given = mapping(required(row, layer, where=where), f"`{layer}`", where=where)
+        mentions[layer] = {
+            str(id): {
+                **_words(item, surface, locate, where),
+                "type": required(item, "type", where=where),
+            }
+            for id, item in given.items()
         }
-        for layer in ("entities", "triggers")
-    }
     arguments: dict[str, list[dict[str, Any]]] = {id: [] for id in mentions["triggers"]}
-    for one in row.get("arguments", []):
-        trigger = str(_field(one, "trigger", where))
+    for one in _arguments(row, where):
+        trigger = _id(required(one, "trigger", where=where), where)
         if trigger not in arguments:
             raise XltError(
-                f"an argument points to the trigger {trigger!r}, which is not there",
+                f"an argument points to the trigger {trigger!r:.60}, which is not there",
                 where=where,
                 fix=choose(trigger, arguments),
             )
-        entity = _entity(mentions["entities"], _field(one, "argument", where), where)
+        entity = _entity(mentions["entities"], required(one, "argument", where=where), where)
         place = {key: entity[key] for key in ("start", "end")}
-        arguments[trigger].append({**place, "role": _field(one, "role", where)})
+        arguments[trigger].append({**place, "role": required(one, "role", where=where)})
     events = [
         {
             "trigger": {"start": t["start"], "end": t["end"]},
@@ -203,17 +228,17 @@ def _mee_row(row: Mapping[str, Any], locate: SpanLocator, where: str) -> dict[st
     return _row(row.get("id"), words, list(mentions["entities"].values()), events)
 
 
-def _words(item: Mapping[str, Any], text: Text, locate: SpanLocator, where: str) -> dict[str, int]:
+def _words(item: object, text: Text, locate: SpanLocator, where: str) -> dict[str, int]:
     """The words that a range of characters touches. Discontinuous ones (``3;17``) are closed."""
-    starts, ends = (_fragments(_field(item, key, where)) for key in ("start", "end"))
-    try:
-        start = integer(starts[0], "`start`", where=where)
-        end = integer(ends[-1], "`end`", where=where)
-    except (XltError, IndexError) as error:
+    mention = mapping(item, "a mention", where=where)
+    starts, ends = (_fragments(required(mention, key, where=where)) for key in ("start", "end"))
+    if not starts or not ends:
         raise XltError(
-            f"{dict(item)} has no character offsets", where=where, fix="give `start` and `end`"
-        ) from error
-    said = item.get("text")
+            "a mention has no character offsets", where=where, fix="give `start` and `end`"
+        )
+    start = integer(starts[0], "`start` of a mention", where=where)
+    end = integer(ends[-1], "`end` of a mention", where=where)
+    said = mention.get("text")
     if len(starts) == len(ends) == 1 and isinstance(said, str) and said.strip():
         there = text.surface[start:end] if start >= 0 else ""
         if "".join(said.split()) == "".join(there.split()):
@@ -242,6 +267,8 @@ def _objects(path: Path) -> Iterator[Row]:
             yield f"{path}:{number}", row
         return
     rows = load_json(path, fix="write one array of objects, or an object on each line")
+    if not rows:
+        raise XltError("there is no record in it", where=path, fix="check where it came from")
     for number, row in enumerate(rows, 1):
         where = f"{path}:record {number}"
         if not isinstance(row, dict):
@@ -249,41 +276,62 @@ def _objects(path: Path) -> Iterator[Row]:
         yield where, row
 
 
-def _field(item: Mapping[str, Any], key: str, where: str) -> Any:
-    if not isinstance(item, Mapping) or key not in item:
-        raise XltError(
-            f"the field {key!r} is missing",
-            where=where,
-            fix=choose(key, item if isinstance(item, Mapping) else ()),
-        )
-    return item[key]
+def _list_of(row: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any]]:
+    """The objects in a field that has to be there; null for none."""
+    return objects(required(row, key, where=where), f"`{key}`", where=where)
+
+
+def _arguments(item: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
+    return objects(item.get("arguments"), "`arguments`", where=where)
+
+
+def _id(value: object, where: str) -> str:
+    """The id of a mention, as others point to it: files write it as a text or as a number."""
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return str(value)
+    raise XltError(
+        f"the id of a mention is {value!r:.60}, neither text nor number",
+        where=where,
+        fix='write "…"',
+    )
 
 
 def _either(item: Mapping[str, Any], one: str, other: str, where: str) -> Any:
-    return item[other] if other in item else _field(item, one, where)
+    return item[other] if other in item else required(item, one, where=where)
 
 
-def _placed(item: Mapping[str, Any], kind: str, where: str) -> dict[str, Any]:
-    place = {key: _field(item, key, where) for key in ("start", "end")}
+def _placed(item: Mapping[str, Any], kind: Any, where: str) -> dict[str, Any]:
+    place = {key: required(item, key, where=where) for key in ("start", "end")}
     head = item.get("head")
     if isinstance(head, Mapping):  # {text, start, end}: its last word stands for it
-        place["head"] = _field(head, "end", where) - 1
+        end = integer(required(head, "end", where=where), "`end` of a head", where=where)
+        place["head"] = end - 1
     return {**place, "type": kind}
 
 
 def _entity(mentions: Mapping[str, dict[str, Any]], id: Any, where: str) -> dict[str, Any]:
-    if str(id) not in mentions:
+    entity = _id(id, where)
+    if entity not in mentions:
         raise XltError(
-            f"an argument points to the entity {id!r}, which is not there",
+            f"an argument points to the entity {entity!r:.60}, which is not there",
             where=where,
-            fix=choose(str(id), mentions),
+            fix=choose(entity, mentions),
         )
-    return mentions[str(id)]
+    return mentions[entity]
 
 
-def _of(row: Mapping[str, Any], key: str, sentence: int, sentences: int) -> list[Any]:
-    values = row.get(key) or [[] for _ in range(sentences)]
-    return list(values[sentence])
+def _of(row: Mapping[str, Any], key: str, number: int, sentences: int, where: str) -> list[Any]:
+    """What a field has for one sentence; nothing if the field is not there."""
+    values = row.get(key)
+    if values is None:
+        return []
+    if len(sequence(values, f"`{key}`", where=where)) != sentences:
+        raise XltError(
+            f"{len(values)} lists in `{key}`, but {sentences} sentences",
+            where=where,
+            fix="give one a sentence, [] where there is nothing",
+        )
+    return sequence(values[number], f"`{key}` of sentence {number}", where=where)
 
 
 def _row(id: Any, words: Any, entities: list[Any], events: list[Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from xlt.data.fields import identifier, objects
 from xlt.data.rows import text_columns, text_from_columns
 from xlt.document import Document, Span, Spans, Structure, Structures, in_order
 from xlt.document.document import Row
@@ -126,7 +127,7 @@ class Checker:
     def _id(self, given: object, where: str) -> str:
         """The record's own id; where it has none, the number of its line."""
         line = where.rpartition(":")[2].split()[-1]
-        id = line if given is None or given == "" else str(given)
+        id = identifier(given, line, where=where)
         if id in self._lines:
             if self.repeated_ids == "refuse":
                 raise XltError(
@@ -167,7 +168,7 @@ class _Spans:
         if not self.heads or end - start == 1:
             return start, end
         head = item.get("head")
-        if not isinstance(head, int) or not start <= head < end:
+        if not isinstance(head, int) or isinstance(head, bool) or not start <= head < end:
             raise XltError(
                 f"the {what} from word {start} to {end} says no head word within it",
                 where=self.where,
@@ -179,7 +180,8 @@ class _Spans:
         value = item.get(key)
         if not isinstance(value, int) or isinstance(value, bool):
             raise XltError(
-                f"`{key}` of {'an' if what[0] in 'aeu' else 'a'} {what} is {value!r}, not a number",
+                f"`{key}` of {'an' if what[0] in 'aeu' else 'a'} {what} is {value!r:.40}, not a "
+                "number",
                 where=self.where,
                 fix="give `start` and `end` as numbers of words, counted from 0",
             )
@@ -187,18 +189,14 @@ class _Spans:
 
 
 def _items(row: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any]]:
-    value = row.get(key) or []
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        fix = "see docs/tasks/event-extraction.md"
-        raise XltError(f"`{key}` is no list of objects", where=where, fix=fix)
-    return value
+    return objects(row.get(key), f"`{key}`", where=where)
 
 
 def _text(item: Mapping[str, Any], key: str, what: str, where: str) -> str:
     value = item.get(key)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value.strip():
         raise XltError(
-            f"the {what} {dict(item)} has no `{key}`", where=where, fix=f"give its `{key}`"
+            f"the {what} {dict(item)!r:.80} has no `{key}`", where=where, fix=f"give its `{key}`"
         )
     return value
 

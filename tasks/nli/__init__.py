@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 import numpy as np
 from pydantic import Field
 
+from xlt.data.fields import identifier, texts
 from xlt.document import Document, Label, Layer, Text
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
@@ -113,7 +114,7 @@ class NLI(Task):
             if labelled and _field(row, "label", at) == NO_AGREEMENT:
                 left_out["without an agreed label (-)"] += 1
                 continue
-            if told.drop_empty and not all(str(_field(row, name, at)).strip() for name in TEXTS):
+            if told.drop_empty and any(_is_blank(_field(row, name, at)) for name in TEXTS):
                 left_out["that lack a text"] += 1
                 continue
             document = self._document(row, place, at, labelled, told.label_names)
@@ -157,9 +158,8 @@ class NLI(Task):
         label = names.get(str(label), label)
         if not labelled and label not in [*self.all_labels, *self.options.rename]:
             label = None
-        id = _field(row, "id", None)
         given = {
-            "id": place.strip("[]") if id is None else str(id),
+            "id": identifier(_field(row, "id", None), place.strip("[]"), where=at),
             **{name: _field(row, name, at) for name in TEXTS},
             "label": label,
             "phenomena": _field(row, "phenomena", None),
@@ -187,26 +187,21 @@ class NLI(Task):
             label = self.options.rename.get(label, label) or None
         if label not in self.all_labels and (labelled or label is not None):
             raise XltError(
-                f"there is no label {'' if label is None else label!r}",
+                f"there is no label {repr('' if label is None else label)[:60]}",
                 where=where,
                 fix=f"{choose(str(label), self.all_labels)}; or map it with `task.rename`; or list "
                 "all labels in `task.labels`"
                 + (f"; or {advise(f'label_names: {{{label}: OURS}}')}" if labelled else ""),
             )
-        phenomena = row["phenomena"] or []
-        if isinstance(phenomena, str):
-            phenomena = phenomena.split("|")
-        if not isinstance(phenomena, list):
-            raise XltError(
-                f"the phenomena are {phenomena!r}, not a list",
-                where=where,
-                fix="write a list of texts, or one text with | between them",
-            )
+        phenomena = row["phenomena"]
+        if isinstance(phenomena, str):  # in a table
+            phenomena = phenomena.split("|") if phenomena else []
+        groups = [] if phenomena is None else texts(phenomena, "`phenomena`", where=where)
         return Document(
             str(row["id"]),
             {name: Text(row[name]) for name in TEXTS},
             {"label": Label(label)},
-            groups=tuple(map(str, phenomena)),
+            groups=tuple(groups),
         )
 
     def to_row(self, document: Document) -> Row:
@@ -349,6 +344,10 @@ def _joined(row: Row) -> str:
             fix="write JSON Lines (format jsonl)",
         )
     return "|".join(phenomena)
+
+
+def _is_blank(text: object) -> bool:
+    return text is None or (isinstance(text, str) and not text.strip())
 
 
 def _field(row: Row, name: str, where: object) -> Any:

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TextIO
 
 from xlt import languages
+from xlt.data.fields import identifier, objects
 from xlt.data.jsonl import load_json, read_jsonl, to_json, write_jsonl
+from xlt.data.numbers import integer
 from xlt.data.offsets import SpanLocator
 from xlt.document import Answers, Document, Label, Offsets, Text
 from xlt.document.document import Row
@@ -64,9 +67,9 @@ def make(
             f"there is no type {kind!r} of questions", where=where,
             fix=f"{choose(kind, TYPES)}; or " + advise(f"types: {{{kind}: OURS}}"),
         )  # fmt: skip
-    note = row.get("note")
+    note = _text(row, "note", where)
     return Document(
-        str(row["id"]),
+        identifier(row.get("id"), "", where=where),
         {
             "context": Text(context),
             "question": Text(question.strip()),
@@ -202,14 +205,17 @@ def _squad_rows(path: Path, *, labelled: bool) -> Iterator[tuple[Row, str]]:
     for title, paragraph, at in _paragraphs(path):
         questions = _questions(paragraph, "qas", path, at)
         if not labelled:  # what the filters have put aside, back in its place
-            filtered = _questions(paragraph, "filtered", path, at)
-            for one in sorted(filtered, key=lambda q: q.get("position", 0)):
-                questions.insert(one.get("position", 0), one)
+            filtered = [
+                (integer(one.get("position", 0), "`position`", where=f"{path}: {at}"), one)
+                for one in _questions(paragraph, "filtered", path, at)
+            ]
+            for position, one in sorted(filtered, key=itemgetter(0)):
+                questions.insert(position, one)
         for one in questions:
             number += 1
-            if _unanswerable(one):
+            if _unanswerable(one, f"{path}: question {number}"):
                 continue
-            id = one.get("id") or str(number)
+            id = identifier(one.get("id"), number, where=f"{path}: question {number}")
             answers = one.get("answers")
             first = answers[0] if isinstance(answers, list) else None
             label = first.get("label") if isinstance(first, dict) else None
@@ -225,10 +231,7 @@ def _squad_rows(path: Path, *, labelled: bool) -> Iterator[tuple[Row, str]]:
 
 def _questions(paragraph: Row, key: str, path: Path, at: str) -> list[Row]:
     """The questions in a field of a paragraph, in a new list."""
-    questions = paragraph.get(key) or []
-    if not isinstance(questions, list) or not all(isinstance(q, dict) for q in questions):
-        raise _not_squad(path, f"`{key}` in {at} is no list of mappings")
-    return [*questions]
+    return [*objects(paragraph.get(key), f"`{key}` in {at}", where=path)]
 
 
 def _published(label: Any) -> str | None:
@@ -251,7 +254,7 @@ def _paragraphs(path: Path) -> Iterator[tuple[str, Row, str]]:
         if not isinstance(inner, list) or not all(isinstance(p, dict) for p in inner):
             raise _not_squad(path, f"the paragraphs of {at} are no list of mappings")
         for paragraph in inner:
-            yield article.get("title") or "", paragraph, at
+            yield _text(article, "title", f"{path}: {at}"), paragraph, at
 
 
 def _not_squad(path: Path, why: str) -> XltError:
@@ -279,11 +282,10 @@ def read_lines(
     """
     with SpanLocator(path, "answer", "context") as locate:
         for number, row in read_jsonl(path, required=("context", "answers"), columns=columns):
-            if row.get("id") is None:
-                row["id"] = str(number)
-            if (labelled and row.get("note") in REASONS) or _unanswerable(row):
-                continue
             where = f"{path}:{number}"
+            row["id"] = identifier(row.get("id"), number, where=where)
+            if (labelled and _text(row, "note", where) in REASONS) or _unanswerable(row, where):
+                continue
             try:
                 yield make(row, locate=locate, labelled=labelled, where=where, types=types)
             except XltError:
@@ -291,10 +293,17 @@ def read_lines(
                     raise
 
 
-def _unanswerable(row: Row) -> bool:
+def _unanswerable(row: Row, where: str) -> bool:
+    impossible = row.get("is_impossible")
+    if impossible not in (None, True, False):
+        raise XltError(
+            f"`is_impossible` is {impossible!r:.40}, neither true nor false",
+            where=where,
+            fix="write true or false, or leave it out",
+        )
     answers = row.get("answers")
     texts = answers.get("text") if isinstance(answers, dict) else answers
-    return bool(row.get("is_impossible")) or texts == []
+    return bool(impossible) or texts == []
 
 
 # Writing -----------------------------------------------------------------------------------------

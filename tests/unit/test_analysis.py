@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from xlt.errors import XltError
+from xlt.typology import analysis
 from xlt.typology.analysis import analyse, read, read_traits
 from xlt.typology.distances import Points
 from xlt.typology.distances import matrix as distances
@@ -99,7 +100,13 @@ def test_no_effect_in_noise(tmp_path):
     ("text", "what", "where"),
     [
         ("source,target\neng,deu\n", "columns score are missing", ":1"),
-        ("", "no rows", ":1"),
+        ("", "is empty", "scores.csv"),
+        ("source,target,score\n", "no score from one language to another", "scores.csv"),
+        ("source,target,score\neng,deu,6_0\n", "not a pair", ":2"),
+        ("source,target,score\neng,deu,٣\n", "not a pair", ":2"),
+        ("source,target,score\neng,deu\n", "2 cells under 3 columns", ":2"),
+        ("source;target;score\neng;deu;5\n", "separated by semicolons", ":1"),
+        ("source,target,score\neng,deu,1\neng,deu,2\n", "twice, first in line 2", ":3"),
         ("source,target,score\neng,deu,high\n", "not a pair", ":2"),
         ("source,target,score\neng,deu,nan\n", "not a pair", ":2"),
         ("source,target,score\neng,deu,1\nEnglsh,deu,1\n", "unknown language", ":3"),
@@ -116,7 +123,12 @@ def test_bad_files(tmp_path, text, what, where):
 
 @pytest.mark.parametrize(
     ("text", "what", "where"),
-    [("code,order\neng,SVO\n", "no column `language`", ":1"), ("language,a\nxx,b\n", "xx", ":2")],
+    [
+        ("code,order\neng,SVO\n", "no column `language`", ":1"),
+        ("language\neng\n", "no trait", ":1"),
+        ("language,a,a\neng,b,c\n", "two columns are called 'a'", ":1"),
+        ("language,a\nxx,b\n", "xx", ":2"),
+    ],
 )
 def test_bad_traits(tmp_path, text, what, where):
     path = tmp_path / "traits.csv"
@@ -247,3 +259,13 @@ def test_too_few_pairs_give_no_regression():
 def test_unknown_matrix_names_the_nearest():
     with pytest.raises(XltError, match="eusie_event"):
         read("eusie_evnt")
+
+
+def test_a_table_of_too_many_languages_says_how_many(tmp_path, monkeypatch):
+    monkeypatch.setattr(analysis, "MAX_LANGUAGES", 3)
+    path = tmp_path / "scores.csv"
+    path.write_text("source,target,score\neng,deu,1\nfra,eng,2\n", encoding="utf-8")
+    assert len(read(path)[0].sources) == 2
+    path.write_text("source,target,score\neng,deu,1\nfra,ita,2\n", encoding="utf-8")
+    with pytest.raises(XltError, match="4 languages, more than the 3"):
+        read(path)

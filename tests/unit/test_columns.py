@@ -300,7 +300,7 @@ def test_what_is_written_can_be_read_or_is_refused(sentences: list[TaggedSentenc
 @given(
     st.lists(
         st.text(
-            st.characters(codec="utf-8", exclude_characters="\t\n\r \ufeff"), min_size=1
+            st.characters(codec="utf-8", exclude_characters="\0\t\n\r \ufeff"), min_size=1
         ).filter(lambda word: not word.startswith("-DOCSTART-")),
         min_size=1,
     )

@@ -197,7 +197,7 @@ def test_trees_are_told_from_other_graphs(heads: list[int]) -> None:
         assert 0 <= problem[0] < len(heads)
 
 
-_FORMS = st.text(st.characters(codec="utf-8", exclude_characters="\t\n\r"), min_size=1).filter(
+_FORMS = st.text(st.characters(codec="utf-8", exclude_characters="\0\t\n\r"), min_size=1).filter(
     lambda text: not text.isspace()
 )
 

@@ -6,6 +6,7 @@ import gzip
 import io
 import lzma
 import os
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlt.data.files import STDIN, Source, label, lines, open_text
+from xlt.data.files import STDIN, Source, check_regular, label, lines, open_text
 from xlt.errors import XltError
 
 Given = Callable[[bytes], Source]
@@ -66,6 +67,9 @@ def test_byte_order_mark_and_line_ends(source_of: Given) -> None:
         (b"a\n" + b"b" * 200_000 + b"\xff", 2, "byte 0xff at position 200001 of the line"),
         (b"a\n\xe2\x82", 2, "byte 0xe2 at position 1 of the line"),
         ("ab\n".encode("utf-16"), 1, "is UTF-16, not UTF-8"),
+        (b"a\n\nb\0c\n", 3, "a NUL byte"),
+        (b"\n" * 90_000 + b"\0", 90_001, "a NUL byte"),
+        ("ab\n".encode("utf-16-le"), 1, "a NUL byte"),
     ],
 )
 def test_wrong_encoding_is_an_error_with_its_line(
@@ -110,12 +114,42 @@ def test_the_place_of_a_wrong_byte_does_not_depend_on_how_it_is_read(
 def _first_wrong(data: bytes) -> str | None:
     if not data:
         return "<stdin>"
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # not asked where
+        return "<stdin>:1"
     for number, line in enumerate(data.split(b"\n"), 1):
         try:
             line.decode()
         except UnicodeDecodeError:
             return f"<stdin>:{number}"
+        if b"\0" in line:
+            return f"<stdin>:{number}"
     return None
+
+
+@pytest.mark.parametrize("kind", ["folder", "device", "socket", "pipe", "nothing", "NUL", "loop"])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "data.txt"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "NUL":
+        path = tmp_path / "data\0.txt"
+    elif kind == "loop":
+        path.symlink_to(path)
+    with pytest.raises(XltError) as caught:
+        list(lines(path))
+    # A pipe that nobody writes to is an empty one.
+    wanted = {"pipe": "empty", "nothing": "no such file", "NUL": "null byte", "loop": "symbolic"}
+    assert wanted.get(kind, kind) in caught.value.what
+    assert "data" in str(caught.value.where)
+    with pytest.raises(XltError, match=kind if kind == "pipe" else "data"):
+        check_regular(path)
 
 
 def test_empty_and_closed(source_of: Given, monkeypatch: pytest.MonkeyPatch) -> None:

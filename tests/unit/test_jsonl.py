@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from xlt.data.jsonl import load_json, read_json_array, read_jsonl, write_json_array, write_jsonl
 from xlt.errors import XltError
 
+_CHARACTERS = st.characters(codec="utf-8", min_codepoint=1)
 _VALUE = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8")),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner),
+    st.none() | st.booleans() | st.integers() | st.text(_CHARACTERS),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(_CHARACTERS), inner),
     max_leaves=5,
 )
 
 
-@given(st.lists(st.dictionaries(st.text(st.characters(codec="utf-8")), _VALUE), min_size=1))
+@given(st.lists(st.dictionaries(st.text(_CHARACTERS), _VALUE), min_size=1, max_size=4))
 def test_round_trip(records: list[dict[str, Any]]) -> None:
     stream = io.StringIO(newline="")
     write_jsonl(records, stream)
@@ -48,7 +49,11 @@ def test_columns_and_empty_lines() -> None:
         ('{"a": 1}\n{"a"\n', 2, "not JSON: Expecting ':' delimiter at column 5", "complete JSON"),
         ("[1]\n", 1, "a JSON list where an object was expected", "one JSON object"),
         ('{"word": 1}\n', 1, "the field 'words' is missing", "did you mean 'word'?"),
-        ("[" * 100_000 + "\n", 1, "nested too deeply", "complete JSON"),
+        ("[" * 100_000 + "\n", 1, "nested too deeply", "as the format"),
+        ('{"a":' * 101 + "1" + "}" * 101 + "\n", 1, "more than 100 levels", "as the format"),
+        ('{"a": [{"b": 1, "c": 2, "b": 3}]}\n', 1, "the key 'b' is there twice", "complete JSON"),
+        ('{"a": NaN}\n', 1, "NaN is no JSON value", "complete JSON"),
+        ('{"a": [-Infinity]}\n', 1, "-Infinity is no JSON value", "complete JSON"),
         ("1" * 5000 + "\n", 1, "not JSON: Exceeds the limit", "complete JSON"),
         ("", None, "the file is empty", "check where"),
         ("\n\n", None, "there is no record", "check where"),
@@ -97,12 +102,28 @@ def test_half_of_a_surrogate_pair(tmp_path: Path, text: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [r"\ud83d\ude00", r"\\ud83d", r"\\\\ude00", r"\ufffd", "\U0001f600"]
+    "text", [r"\ud83d\ude00", r"\\ud83d", r"\\\\ude00", r"\ufffd", "\U0001f600", r"\\u0000"]
 )
 def test_whole_pairs_and_escaped_backslashes_are_text(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(f'["{text}"]', encoding="utf-8")
     (value,) = load_json(tmp_path / "a.json", fix="")
     assert value == json.loads(f'"{text}"')
+
+
+@pytest.mark.parametrize("text", [r"\u0000", r"a\\\u0000", r"\\\\\u0000"])
+def test_nul_is_neither_read_nor_written(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(f'\n["{text}"]', encoding="utf-8")
+    with pytest.raises(XltError, match=r"NUL") as caught:
+        load_json(tmp_path / "a.json", fix="")
+    assert caught.value.where == f"{tmp_path / 'a.json'}:2"
+    with pytest.raises(XltError, match="NUL"):
+        write_jsonl([{"a": json.loads(f'"{text}"')}], io.StringIO())
+
+
+def test_a_hundred_levels_are_read() -> None:
+    text = '{"a":' * 100 + "1" + "}" * 100
+    ((_, value),) = read_jsonl(io.StringIO(text))
+    assert value == json.loads(text)
 
 
 @pytest.mark.parametrize("write", [write_jsonl, write_json_array])
@@ -113,7 +134,7 @@ def test_half_of_a_pair_is_not_written(write: Any, record: dict[str, Any]) -> No
     assert caught.value.where == "record '7'"
 
 
-@given(st.lists(st.dictionaries(st.text(), _VALUE), max_size=3))
+@given(st.lists(st.dictionaries(st.text(_CHARACTERS), _VALUE), max_size=3))
 def test_arrays_round_trip(records: list[dict[str, Any]]) -> None:
     stream = io.StringIO(newline="")
     write_json_array(records, stream)

@@ -169,7 +169,13 @@ def test_the_same_pair_twice_is_their_mean(write):
         ("source,target,score\nind,jav,50,x\n", "dep", "4 cells under 3 columns", ":2"),
         ("source,target,score\nind,jav,0.83\n", "dep", "shares of one", ""),
         ("source,target,score\njav,jav,50\n", "dep", "jav is source and target", ""),
-        ("", "dep", "columns source, target, score are missing", ":1"),
+        ("source,target,score\nind,jav,6_0\n", "dep", "'6_0' is no number", ":2"),
+        ("source,target,score\nind,jav,٣\n", "dep", "'٣' is no number", ":2"),
+        ("source,target,score\nind,jav\n", "dep", "2 cells under 3 columns", ":2"),
+        ("source;target;score\nind;jav;50\n", "dep", "separated by semicolons", ":1"),
+        ("source,target,score,score\nind,jav,5,6\n", "dep", "two columns are called", ":1"),
+        ('source,target,score\nind,jav,"5\n', "dep", "quotation mark that does not fit", ":2"),
+        ("", "dep", "is empty", ""),
     ],
 )
 def test_bad_csv(write, text, task, what, where):
@@ -210,7 +216,7 @@ def test_names(write, tmp_path):
 def test_a_file_that_is_no_text(write, tmp_path):
     path = tmp_path / "mine.csv"
     path.write_bytes(b"source,target,score\n\xff\xfe,jav,1\n")
-    with pytest.raises(XltError, match="cannot be read"):
+    with pytest.raises(XltError, match=r"mine.csv:2: byte 0xff"):
         add(path, task="dep")
 
 

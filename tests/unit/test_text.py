@@ -65,7 +65,7 @@ def test_scripts_with_parts(write, language, line):
 @pytest.mark.parametrize("content", ["", "\n \n", "123 . 456\n"])
 def test_no_sentences(write, content):
     path = write(content)
-    with pytest.raises(XltError, match="no sentences") as caught:
+    with pytest.raises(XltError, match="no sentences" if content else "is empty") as caught:
         read_target(path, "jav")
     assert caught.value.where == str(path)
 
@@ -73,9 +73,15 @@ def test_no_sentences(write, content):
 def test_unreadable(tmp_path):
     binary = tmp_path / "target.txt"
     binary.write_bytes(b"\xff\xfe\x00")
-    for path in (binary, tmp_path / "nowhere.txt", tmp_path):
-        with pytest.raises(XltError, match="cannot be read"):
+    for path, what in (
+        (binary, "UTF-16"),
+        (tmp_path / "nowhere.txt", "no such file"),
+        (tmp_path, "a folder"),
+        (Path("/dev/zero"), "a device"),
+    ):
+        with pytest.raises(XltError, match=what) as caught:
             read_target(path, "jav")
+        assert str(caught.value.where).startswith(str(path))
 
 
 def test_running_text_and_data_look_alike():
@@ -194,8 +200,8 @@ def test_text_of_cards(write):
     [
         ([], "text of 0 of the candidates"),
         (["ind.txt"], "names no language"),
-        (["xyzzy=ind.txt"], "unknown language"),
-        (["ind=nowhere.txt"], "cannot be read"),
+        (["xyzzy=ind.txt"], "--source-text: unknown language"),
+        (["ind=nowhere.txt"], "no such file"),
     ],
 )
 def test_bad_input(write, files, what, monkeypatch):

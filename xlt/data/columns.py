@@ -17,6 +17,7 @@ from typing import Literal, TextIO
 from xlt.data.comments import comment_value
 from xlt.data.files import Source, check_characters, label, lines
 from xlt.data.malformed import malformed
+from xlt.data.numbers import MAX_DIGITS
 from xlt.document import Text
 from xlt.errors import XltError
 from xlt.reader_options import advise
@@ -32,8 +33,8 @@ _EDGES = " \r"
 _TAG = re.compile(r"O|[A-Z]-.+")
 _COMMENT = re.compile(r"#\s*[\w.:-]+\s*=|#\s*(newdoc|newpar)\b")
 _DOCUMENT = re.compile(r"-DOCSTART-(?=[ \t]|$)")
-_NUMBER = re.compile(r"[0-9]+")
-_NO_WORD = re.compile(r"([0-9]+)([-.])([0-9]+)")
+_NUMBER = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
+_NO_WORD = re.compile(rf"({_NUMBER.pattern})([-.])({_NUMBER.pattern})")
 """The number of a multiword token (``3-4``) or of an empty node (``3.1``)."""
 _NUMERAL = re.compile(r"CD|NUM|CARD|MC|LS|QC|M|Z|_+|-|-?X-?", re.IGNORECASE)
 """What corpora write beside a word that is a number: its part of speech, or that it has none."""

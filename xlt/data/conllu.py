@@ -16,6 +16,7 @@ from typing import TextIO
 from xlt.data.comments import comment_value
 from xlt.data.files import Source, check_characters, label, lines
 from xlt.data.malformed import malformed
+from xlt.data.numbers import whole
 from xlt.document import Text
 from xlt.errors import XltError
 
@@ -72,7 +73,7 @@ class Sentence:
         lines = list(lines)
         comments = [line for line in lines if line.startswith("#")]
         rows = [line.split("\t") for line in lines[len(comments) :]]
-        return cls(rows, [row for row in rows if row[ID].isdecimal()], comments)
+        return cls(rows, [row for row in rows if whole(row[ID]) is not None], comments)
 
     @classmethod
     def from_text(
@@ -113,9 +114,9 @@ def read_conllu(
 ) -> Iterator[Sentence]:
     """The sentences of a CoNLL-U file (plain, .gz, .xz) or stream, one at a time.
 
-    strict_trees: every word has a head, one word is the root, and there is no cycle. Without it,
-        and in a sentence with the comment `PARTIAL`, HEAD may be ``_`` and any graph passes whose
-        heads exist.
+    strict_trees: every word has a head and a relation, one word is the root, and there is no
+        cycle. Without it, and in a sentence with the comment `PARTIAL`, HEAD may be ``_`` and any
+        graph passes whose heads exist.
     problems: malformed sentences are described here and left out, instead of raising.
 
     Raises XltError with ``path:line``.
@@ -131,8 +132,7 @@ def read_conllu(
                 raise _error(
                     name, start, "comments without a sentence", "remove the empty line below them"
                 )
-            strict = strict_trees and PARTIAL not in comments
-            return _parse(name, rows, comments, start, strict)
+            return _parse(name, rows, comments, start, strict_trees)
         except XltError as error:
             malformed(error, problems)
             return None
@@ -192,6 +192,9 @@ def _unwritable(sentence: Sentence) -> str | None:
                 return f"a word of nothing but spaces ({cell!r})"
             if any(mark in cell for mark in "\t\n\r"):
                 return f"a tab or a line break in {column} ({cell[:40]!r})"
+    for row in sentence.words:
+        if _lacks_relation(row):
+            return f"a head without a relation ({row[FORM][:40]!r})"
     return None
 
 
@@ -293,7 +296,9 @@ def _parse(
     if not words:
         raise _error(name, numbered[0][0], "a sentence without words", "remove it")
     numbering.finish(len(words))
-    _check_heads(name, words, at, strict)
+    _check_heads(name, words, at, strict and PARTIAL not in comments)
+    if strict:
+        _check_relations(name, words, at)
     return Sentence(rows, words, comments, start)
 
 
@@ -333,7 +338,7 @@ class Numbering:
             raise _error(
                 self.name,
                 number,
-                f"ID {identifier!r} where {size + 1} was expected",
+                f"ID {identifier!r:.40} where {size + 1} was expected",
                 "number the words of a sentence 1, 2, 3 … and put an empty line between sentences",
             )
 
@@ -348,15 +353,15 @@ class Numbering:
             )
 
     def _numbers(self, number: int, identifier: str, separator: str) -> tuple[int, int]:
-        first, _, last = identifier.partition(separator)
-        if not (first.isdecimal() and last.isdecimal()):
+        first, last = map(whole, identifier.split(separator, 1))
+        if first is None or last is None:
             raise _error(
                 self.name,
                 number,
-                f"ID {identifier!r} is not a number, range or empty node",
+                f"ID {identifier!r:.40} is not a number, range or empty node",
                 "e.g. 3, 3-4",
             )
-        return int(first), int(last)
+        return first, last
 
 
 def _check_heads(name: str, words: list[Row], at: list[int], strict: bool) -> None:
@@ -364,13 +369,14 @@ def _check_heads(name: str, words: list[Row], at: list[int], strict: bool) -> No
     size = len(words)
     for i, row in enumerate(words):
         text = row[HEAD]
-        if text.isdecimal():
-            head = int(text)
+        number = whole(text)
+        if number is not None:
+            head = number
         elif text == "_" and not strict:
             head = -1
         else:
             raise _error(
-                name, at[i], f"HEAD is {text!r}, not a number", "0 for the root, else an ID"
+                name, at[i], f"HEAD is {text!r:.40}, not a number", "0 for the root, else an ID"
             )
         if head > size:
             raise _error(
@@ -385,6 +391,22 @@ def _check_heads(name: str, words: list[Row], at: list[int], strict: bool) -> No
         raise _error(
             name, at[i], reason, "a tree has exactly one word with HEAD 0 and reaches all others"
         )
+
+
+def _check_relations(name: str, words: list[Row], at: list[int]) -> None:
+    """Raises XltError for a word that has a head and no relation to it."""
+    for row, number in zip(words, at, strict=True):
+        if _lacks_relation(row):
+            raise _error(
+                name,
+                number,
+                f"the relation is {row[DEPREL]!r}, though there is a head",
+                "write the relation in column DEPREL, or `_` as HEAD, too",
+            )
+
+
+def _lacks_relation(row: Row) -> bool:
+    return row[HEAD] != "_" and row[DEPREL].partition(":")[0] in ("", "_")
 
 
 def _columns_error(name: str, number: int, line: str, n_columns: int) -> XltError:

@@ -1,4 +1,4 @@
-"""Opening text strictly: UTF-8 or an error that names the line; .gz and .xz as they are.
+"""Opening text strictly: UTF-8 without NUL, or an error that names the line; .gz, .xz as they are.
 
 Files and standard input obey the same rules. Lines end at "\\n" alone: U+2028, U+0085 and their kin
 are characters that words may contain, so nothing here or in the readers uses `str.splitlines` or
@@ -10,6 +10,8 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import os
+import stat
 import sys
 import zlib
 from collections.abc import Iterator
@@ -24,6 +26,8 @@ Source = Path | str | TextIO
 
 STDIN = "-"
 _CHUNK = 1 << 16
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""With what UTF-16 begins, and UTF-8 never does."""
 
 
 def label(source: Source) -> str:
@@ -35,24 +39,57 @@ def label(source: Source) -> str:
     return str(getattr(source, "name", "<stream>"))
 
 
-def open_bytes(path: Path) -> io.BufferedReader:
-    """The decompressed bytes of a plain, .gz or .xz file. Raises XltError if it cannot be read."""
+def check_regular(path: Path, *, pipes: bool = False) -> None:
+    """Raises XltError for what is no file on a disk: missing, a folder, a device, a socket; and,
+    unless `pipes` may be read, a pipe, which nobody can read twice."""
     try:
-        if path.is_dir():
-            raise XltError("this is a folder, not a file", where=path, fix="name a file in it")
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise XltError("there is no such file", where=path, fix="check the path") from error
+    except (OSError, ValueError) as error:  # ValueError: NUL in the name
+        raise _unreadable(error, path) from error
+    if stat.S_ISDIR(mode):
+        raise XltError("this is a folder, not a file", where=path, fix="name a file in it")
+    if not (stat.S_ISREG(mode) or (pipes and stat.S_ISFIFO(mode))):
+        raise XltError(
+            f"this is a {_KINDS.get(stat.S_IFMT(mode), 'device')}, not a file",
+            where=path,
+            fix="save what comes out of it in a file first",
+        )
+
+
+_KINDS = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
+
+
+def open_bytes(path: Path) -> io.BufferedReader:
+    """The decompressed bytes of a plain, .gz or .xz file, or those of a pipe. Raises XltError if it
+    cannot be read."""
+    check_regular(path, pipes=True)
+    try:
+        if path.is_fifo():
+            return _open_pipe(path)
         if path.suffix == ".gz":
             return cast(io.BufferedReader, gzip.open(path, "rb"))
         if path.suffix == ".xz":
             return cast(io.BufferedReader, lzma.open(path, "rb"))
         return path.open("rb")
-    except FileNotFoundError as error:
-        raise XltError("there is no such file", where=path, fix="check the path") from error
-    except PermissionError as error:
-        raise XltError("no permission to read this", where=path, fix="chmod it") from error
     except OSError as error:
-        raise XltError(
-            f"this cannot be read: {error.strerror or error}", where=path, fix="check the path"
-        ) from error
+        raise _unreadable(error, path) from error
+
+
+def _open_pipe(path: Path) -> io.BufferedReader:
+    """Without waiting for somebody to write, which nobody may ever do."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    os.set_blocking(descriptor, True)
+    return os.fdopen(descriptor, "rb")
+
+
+def _unreadable(error: OSError | ValueError, path: Path) -> XltError:
+    if isinstance(error, PermissionError):
+        return XltError("no permission to read this", where=path, fix="chmod it")
+    why = getattr(error, "strerror", None) or error
+    shown = str(path) if str(path).isprintable() else ascii(str(path))
+    return XltError(f"this cannot be read: {why}", where=shown, fix="check the path")
 
 
 @contextmanager
@@ -60,7 +97,7 @@ def open_text(source: Source) -> Iterator[TextIO]:
     """The text of a file or of standard input (a byte order mark is dropped), or the stream itself.
 
     Raises XltError, from within the ``with`` block too: missing, empty or unreadable file, bytes
-    that are not UTF-8 (with the line), broken or cut-off compression.
+    that are not UTF-8 and NUL (with the line), broken or cut-off compression.
     """
     name = label(source)
     if isinstance(source, str | Path) and str(source) != STDIN:
@@ -96,6 +133,8 @@ def _decoded(raw: BinaryIO, name: str) -> Iterator[TextIO]:
             cast(BinaryIO, counted), encoding="utf-8-sig", errors="strict", newline="\n"
         ) as text:
             yield text
+    except _Nul as error:
+        raise counted.nul(name) from error
     except UnicodeDecodeError as error:
         raise counted.not_utf8(error, name) from error
     except (gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError) as error:
@@ -107,13 +146,21 @@ def _decoded(raw: BinaryIO, name: str) -> Iterator[TextIO]:
 
 
 def check_characters(text: str, *, where: object) -> None:
-    """Raises XltError, naming it, for half of a surrogate pair: no text file can hold one."""
+    """Raises XltError, naming it, for NUL and half of a surrogate pair: no text file can hold
+    them."""
+    if "\0" in text:
+        raise nul(where=where)
     if text.isascii():
         return
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise half_a_pair(ord(text[error.start]), where=where) from error
+
+
+def nul(*, where: object) -> XltError:
+    """The error for the character that ends a text for C, and is in none."""
+    return XltError("the character NUL (U+0000), which no text has", where=where, fix="remove it")
 
 
 def half_a_pair(code: int, *, where: object) -> XltError:
@@ -123,6 +170,10 @@ def half_a_pair(code: int, *, where: object) -> XltError:
         where=where,
         fix="write both halves, as in \\ud83d\\ude00, or \\ufffd in its place",
     )
+
+
+class _Nul(Exception):
+    """A NUL byte was read: no text file has one, and what takes the text for C's ends there."""
 
 
 class _Counted(io.BufferedIOBase):
@@ -149,9 +200,17 @@ class _Counted(io.BufferedIOBase):
         if size is not None and size >= 0:
             return self.read1(size)
         chunk, self._unread = self._unread + self._raw.read(), b""
-        return self._count(chunk)
+        counted = self._count(chunk)
+        if self._unread and _is_utf8(counted):  # else decoding it says what comes first
+            raise _Nul
+        return counted
 
     def _count(self, chunk: bytes) -> bytes:
+        if (end := chunk.find(b"\0")) >= 0 and self.start[:2] not in _UTF_16:
+            if not end:
+                raise _Nul
+            # What is wrong before it comes first.
+            chunk, self._unread = chunk[:end], chunk[end:]
         self._newlines += chunk.count(b"\n")
         self._line_before = self._line
         if (last := chunk.rfind(b"\n")) >= 0:
@@ -159,9 +218,17 @@ class _Counted(io.BufferedIOBase):
         self._size += len(chunk)
         return chunk
 
+    def nul(self, name: str) -> XltError:
+        """The error for the NUL byte that was read last, with its line."""
+        return XltError(
+            "a NUL byte, which no text has; the file is binary, or in UTF-16 or UTF-32",
+            where=f"{name}:{self._newlines + 1}",
+            fix=f"if it is text in UTF-16, {_conversion(name, 'UTF-16LE')}; else remove it",
+        )
+
     def not_utf8(self, error: UnicodeDecodeError, name: str) -> XltError:
         """The error with its line; `error` is what decoding the bytes read last has raised."""
-        if self.start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        if self.start[:2] in _UTF_16:
             return XltError(
                 f"{_noun(name)} is UTF-16, not UTF-8",
                 where=f"{name}:1",
@@ -179,6 +246,14 @@ class _Counted(io.BufferedIOBase):
             where=f"{name}:{number}",
             fix=_conversion(name, "ITS-ENCODING"),
         )
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _noun(name: str) -> str:

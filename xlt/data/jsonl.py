@@ -1,7 +1,8 @@
 """JSON Lines: one object a line; and files that are one JSON value.
 
 All JSON that users give is read here, so that what Python's parser lets pass and nothing else can
-hold (half of a surrogate pair) is an error with its line.
+hold (half of a surrogate pair, NUL) or means (a key twice, NaN, a hundred levels) is an error with
+its line.
 """
 
 from __future__ import annotations
@@ -11,16 +12,20 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
-from xlt.data.files import Source, check_characters, half_a_pair, label, lines, open_text
+from xlt.data.files import Source, check_characters, half_a_pair, label, lines, nul, open_text
 from xlt.data.malformed import malformed
 from xlt.errors import XltError, choose
 from xlt.reader_options import advise_format
 
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+MAX_DEPTH = 100
+"""Levels of lists and objects in one another; data have ten."""
+
+_ESCAPED = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 # Escapes are taken one after the other, so that the backslash in "\\ud83d" begins none.
 _ESCAPES = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a whole pair
-    r"|\\u(?P<half>[dD][89a-fA-F][0-9a-fA-F]{2})|\\.|(?P<raw>[\ud800-\udfff])"
+    r"|\\u(?P<half>[dD][89a-fA-F][0-9a-fA-F]{2})|\\u(?P<nul>0000)|\\.|(?P<raw>[\ud800-\udfff])"
 )
 
 
@@ -101,9 +106,13 @@ def load_json(source: Source, *, fix: str) -> Any:
 
 
 def to_json(record: Mapping[str, Any]) -> str:
-    """A record in one line, every script as it is. Raises XltError for half of a surrogate pair."""
+    """A record in one line, every script as it is. Raises XltError for NUL and half of a surrogate
+    pair."""
     text = json.dumps(record, ensure_ascii=False)
-    check_characters(text, where=f"record {record['id']!r}" if "id" in record else None)
+    where = f"record {record['id']!r}" if "id" in record else None
+    if "\\u0000" in text and any(match["nul"] for match in _ESCAPES.finditer(text)):
+        raise nul(where=where)
+    check_characters(text, where=where)
     return text
 
 
@@ -124,8 +133,9 @@ def write_json_array(records: Iterable[Mapping[str, Any]], stream: TextIO) -> No
 
 def _value(text: str, name: str, line: int, fix: str) -> Any:
     """The JSON value of a text that begins in this line."""
+    where = f"{name}:{line}"
     try:
-        value = json.loads(text)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise XltError(
             f"not JSON: {error.msg} at column {error.colno}",
@@ -133,16 +143,68 @@ def _value(text: str, name: str, line: int, fix: str) -> Any:
             fix=fix,
         ) from error
     except RecursionError as error:
-        raise XltError("JSON that is nested too deeply", where=f"{name}:{line}", fix=fix) from error
-    except ValueError as error:  # a number of thousands of digits
-        raise XltError(f"not JSON: {error}", where=f"{name}:{line}", fix=fix) from error
-    if _SURROGATE.search(text):
-        for match in _ESCAPES.finditer(text):
-            if match["half"] or match["raw"]:
-                code = int(match["half"], 16) if match["half"] else ord(match["raw"])
-                line += text.count("\n", 0, match.start())
-                raise half_a_pair(code, where=f"{name}:{line}")
+        raise _too_deep(where) from error
+    except ValueError as error:  # what the decoder's functions refuse, and thousands of digits
+        raise XltError(f"not JSON: {error}", where=where, fix=fix) from error
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth_exceeds(value):
+        raise _too_deep(where)
+    if ("\\u" in text and _ESCAPED.search(text)) or (
+        not text.isascii() and _SURROGATE.search(text)
+    ):
+        _check_escapes(text, name, line)
     return value
+
+
+def _check_escapes(text: str, name: str, line: int) -> None:
+    """Raises XltError for an escape, or a character, that no text may have."""
+    for match in _ESCAPES.finditer(text):
+        where = f"{name}:{line + text.count(chr(10), 0, match.start())}"
+        if match["half"] or match["raw"]:
+            code = int(match["half"], 16) if match["half"] else ord(match["raw"])
+            raise half_a_pair(code, where=where)
+        if match["nul"]:
+            raise nul(where=where)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises ValueError for a key that is there twice: Python would take the last."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} is there twice")
+    return value
+
+
+def _constant(name: str) -> None:
+    """Raises ValueError for NaN, Infinity and -Infinity, which Python takes and JSON has not."""
+    raise ValueError(f"{name} is no JSON value")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+
+
+def _depth_exceeds(value: Any) -> bool:
+    """Whether a value has more than `MAX_DEPTH` levels."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _too_deep(where: str) -> XltError:
+    return XltError(
+        f"JSON that is nested too deeply: more than {MAX_DEPTH} levels",
+        where=where,
+        fix="write lists and objects as the format has them",
+    )
 
 
 def _named(

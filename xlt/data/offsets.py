@@ -9,15 +9,13 @@ in another way is counted, and said once a file.
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
 from types import TracebackType
 
+from xlt.data.numbers import integer
 from xlt.errors import XltError
 
 log = logging.getLogger(__name__)
-
-_DIGITS = re.compile(r"\s*[+-]?[0-9]+(?:\.0*)?\s*")
 
 _UNITS = (
     ("counted in UTF-16 code units", "utf-16-le", 2),
@@ -29,26 +27,6 @@ WITH_STRAY_SPACE = "with stray white space"
 TO_ONLY_OCCURRENCE = "to the only occurrence"
 TO_NEAREST_OCCURRENCE = "to the nearest occurrence"
 """How a text was moved to where it stands."""
-
-
-def integer(value: object, what: str, *, where: object) -> int:
-    """The whole number that a file writes as ``40``, ``40.0`` or ``"40"``.
-
-    what: what the number is, for the error: "`start` of an entity".
-
-    Raises XltError for anything else; JSON's true and false are no numbers.
-    """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and _DIGITS.fullmatch(value):
-        return int(value.partition(".")[0])
-    raise XltError(
-        f"{what} is {value!r}, not a whole number",
-        where=where,
-        fix="write it as a number, such as 40",
-    )
 
 
 class SpanLocator:

@@ -1,4 +1,4 @@
-"""Tables whose first line names the columns, separated by tabs."""
+"""Tables whose first line names the columns, separated by tabs or commas."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ def read_tsv(
     """
     name = label(source)
     renamed = {theirs: ours for ours, theirs in (columns or {}).items()}
-    rows = _quoted(source, name) if quoted else ((n, line.split("\t")) for n, line in lines(source))
+    rows = (
+        _quoted(source, name, "\t", "or, if they are text, say `quoted: false`")
+        if quoted
+        else ((n, line.split("\t")) for n, line in lines(source))
+    )
     header: list[str] | None = None
     for number, cells in rows:
         if not any(cells):
@@ -58,25 +62,78 @@ def read_tsv(
         yield number, dict(zip(header, cells, strict=True))
 
 
-def _quoted(source: Source, name: str) -> Iterator[tuple[int, list[str]]]:
-    numbers: list[int] = []
+def read_csv(source: Source) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
+    """The columns of a table separated by commas, and line number and cells of every row, by
+    column, without the space around them; blank lines are skipped.
+
+    Raises XltError with ``path:line``, from reading the rows too: no column, one without a name or
+    two of one name, another number of cells than columns, a quotation mark that does not fit, and
+    what `lines` raises.
+    """
+    name = label(source)
+    rows = (
+        (number, [cell.strip() for cell in cells])
+        for number, cells in _quoted(source, name, ",", "or remove it")
+        if any(cell.strip() for cell in cells)
+    )
+    first = next(rows, None)
+    if first is None:
+        raise XltError("there is no row in it", where=name, fix="name the columns in its first row")
+    number, header = first
+    where = f"{name}:{number}"
+    for mark, called in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and mark in header[0]:
+            raise XltError(
+                f"the columns are separated by {called}, not commas",
+                where=where,
+                fix="save it as CSV with commas, and with points in its numbers",
+            )
+    for column in header:
+        if not column or header.count(column) > 1:
+            raise XltError(
+                f"two columns are called {column!r}" if column else "a column without a name",
+                where=where,
+                fix="name each column in the first row, each differently",
+            )
+
+    def records() -> Iterator[tuple[int, dict[str, str]]]:
+        for number, cells in rows:
+            if len(cells) != len(header):
+                raise XltError(
+                    f"{len(cells)} cells under {len(header)} columns",
+                    where=f"{name}:{number}",
+                    fix="give every row a cell for each column; put text that holds a comma into "
+                    "quotation marks",
+                )
+            yield number, dict(zip(header, cells, strict=True))
+
+    return header, records()
+
+
+def _quoted(
+    source: Source, name: str, separator: str, otherwise: str
+) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of every row of a table that quotes cells.
+
+    otherwise: what else to do about a quotation mark that does not fit.
+    """
+    number = 0
 
     def texts() -> Iterator[str]:
-        for number, line in lines(source):
-            numbers.append(number)
+        nonlocal number
+        for number, line in lines(source):  # noqa: B007
             yield line + "\n"
 
-    begin = 0
+    begin = 1
     try:
-        for cells in csv.reader(texts(), delimiter="\t", strict=True):
-            yield numbers[begin], cells
-            begin = len(numbers)
+        for cells in csv.reader(texts(), delimiter=separator, strict=True):
+            yield begin, cells
+            begin = number + 1
     except csv.Error as error:
         raise XltError(
             f"a quotation mark that does not fit ({error})",
-            where=f"{name}:{numbers[begin]}",
-            fix='double each quotation mark within a quoted cell (""), or, if they are text, '
-            "say `quoted: false`",
+            where=f"{name}:{begin}",
+            fix=f'double each quotation mark within a quoted cell (""), {otherwise}',
         ) from error
 
 

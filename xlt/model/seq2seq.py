@@ -340,8 +340,8 @@ def texts(tokenizer: Any, output_ids: torch.Tensor, lengths: torch.Tensor) -> li
     return [" ".join(_SENTINEL.sub("", text).split()) for text in decoded]
 
 
-_SENTINEL = re.compile(r"<extra_id_\d+>")
-"""What mT5 learnt to begin its outputs with."""
+_SENTINEL = re.compile(r"<extra_id_\d+>|\0")
+"""What mT5 learnt to begin its outputs with, and what bytes can spell and no text has."""
 
 
 def _overlap(a: Counter[int], b: Counter[int]) -> float:

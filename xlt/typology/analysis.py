@@ -8,9 +8,8 @@ QAP): the traits are handed to other languages, and the difference is computed a
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlt import languages
+from xlt.data.numbers import decimal
+from xlt.data.table import read_csv
 from xlt.errors import XltError, choose
 from xlt.typology.distances import KINDS, matrix
 from xlt.typology.scores import Matrix, matrices
@@ -33,6 +34,8 @@ TRAITS = {
 }
 """Trait → chapters of WALS, the second where the first says nothing of one of the two."""
 COLUMNS = ("source", "target", "score")
+MAX_LANGUAGES = 1000
+"""Most languages of a table: every pair of them is compared, and again for each permutation."""
 MIN_PAIRS_PER_SIDE = 2
 """Fewest pairs alike, and fewest different, or there is nothing to compare."""
 
@@ -155,16 +158,16 @@ def read_traits(path: Path) -> dict[str, dict[str, str]]:
 
     Raises XltError with ``file:line``.
     """
-    rows = _rows(path)
-    if not rows or "language" not in rows[0]:
+    header, rows = read_csv(path)
+    if "language" not in header or len(header) < 2:
         raise XltError(
-            "there is no column `language`", where=f"{path}:1", fix="add it, and one a trait"
+            "there is no column `language`" if "language" not in header else "there is no trait",
+            where=f"{path}:1",
+            fix="write a column `language`, and one a trait",
         )
-    traits: dict[str, dict[str, str]] = {
-        name: {} for name in rows[0] if name not in ("language", None)
-    }
-    for line, row in enumerate(rows, 2):
-        code = _shared(row["language"] or "", f"{path}:{line}")
+    traits: dict[str, dict[str, str]] = {name: {} for name in header if name != "language"}
+    for line, row in rows:
+        code = _shared(row["language"], f"{path}:{line}")
         for name, values in traits.items():
             if row[name]:
                 values[code] = row[name]
@@ -175,7 +178,8 @@ def read(name: str | Path) -> list[Matrix]:
     """The packaged matrices of a name or a task, or those in a CSV file (one for each task).
 
     A file has the columns source, target and score; `task` divides it. Raises XltError with
-    ``file:line`` for missing columns, unknown languages and scores that are no number.
+    ``file:line`` for missing columns, unknown languages, scores that are no number, a pair that is
+    there twice; and for more than `MAX_LANGUAGES`.
     """
     packaged = [
         candidate for candidate in matrices() if str(name) in (candidate.name, candidate.task)
@@ -183,48 +187,51 @@ def read(name: str | Path) -> list[Matrix]:
     if packaged:
         return packaged
     path = Path(name)
-    if not path.is_file():
+    if not path.exists():
         fix = choose(
             str(name),
             {text for candidate in matrices() for text in (candidate.name, candidate.task)},
         )
         raise XltError("there is no such file or packaged matrix", where=path, fix=fix)
-    rows = _rows(path)
-    lacking = [column for column in COLUMNS if not rows or column not in rows[0]]
-    if lacking:
+    header, rows = read_csv(path)
+    if lacking := [column for column in COLUMNS if column not in header]:
         raise XltError(
-            f"the columns {', '.join(lacking)} are missing" if rows else "there are no rows",
+            f"the columns {', '.join(lacking)} are missing",
             where=f"{path}:1",
             fix=f"name the columns {', '.join(COLUMNS)}, and perhaps task",
         )
     return _matrices(path, rows)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            return list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise XltError(f"cannot be read: {error}", where=path, fix="give a CSV in UTF-8") from error
-
-
-def _matrices(path: Path, rows: list[dict[str, str]]) -> list[Matrix]:
+def _matrices(path: Path, rows: Iterable[tuple[int, dict[str, str]]]) -> list[Matrix]:
     cells: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)
-    for line, row in enumerate(rows, 2):
+    lines: dict[tuple[str, str, str], int] = {}
+    for line, row in rows:
         where = f"{path}:{line}"
-        pair = [_shared(row[side], where) if row[side] else "" for side in COLUMNS[:2]]
-        try:
-            score = float(row["score"] or "")
-        except ValueError:
-            score = float("nan")
-        if not np.isfinite(score) or "" in pair:
+        score = decimal(row["score"])
+        if score is None or not row["source"] or not row["target"]:
             raise XltError(
-                f"not a pair of languages with a score: {', '.join(map(str, row.values()))}",
+                f"not a pair of languages with a score: {', '.join(row.values()):.80}",
                 where=where,
                 fix="write two languages and a number, or leave the line out",
             )
-        if pair[0] != pair[1]:
-            cells[row.get("task") or ""][pair[0], pair[1]] = score
+        source, target = (_shared(row[side], where) for side in COLUMNS[:2])
+        task = row.get("task", "")
+        before = lines.setdefault((task, source, target), line)
+        if before != line:
+            raise XltError(
+                f"a score from {source} to {target} is there twice, first in line {before}",
+                where=where,
+                fix="keep one of the two, or their mean",
+            )
+        if source != target:
+            cells[task][source, target] = score
+    if not cells:
+        raise XltError(
+            "there is no score from one language to another",
+            where=path,
+            fix="write a source, a target and a score a line",
+        )
     return [_as_matrix(path, task, scores) for task, scores in sorted(cells.items())]
 
 
@@ -236,10 +243,16 @@ def _shared(text: str, where: str) -> str:
 
 
 def _as_matrix(path: Path, task: str, cells: dict[tuple[str, str], float]) -> Matrix:
-    sources = tuple(sorted({source for source, _ in cells}))
-    targets = tuple(sorted({target for _, target in cells}))
+    sources = {code: n for n, code in enumerate(sorted({source for source, _ in cells}))}
+    targets = {code: n for n, code in enumerate(sorted({target for _, target in cells}))}
+    if (number := len(sources | targets)) > MAX_LANGUAGES:
+        raise XltError(
+            f"{number} languages, more than the {MAX_LANGUAGES} whose pairs can be compared",
+            where=path,
+            fix="leave some out",
+        )
     values = np.full((len(sources), len(targets)), np.nan)
     for (source, target), score in cells.items():
-        values[sources.index(source), targets.index(target)] = score
+        values[sources[source], targets[target]] = score
     about = {"paper": "", "model": "", "origin": str(path), "licence": ""}
-    return Matrix(path.stem, task, "score", False, sources, targets, values, about)
+    return Matrix(path.stem, task, "score", False, (*sources,), (*targets,), values, about)

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from xlt import languages
 from xlt.data.checksums import cache_dir
+from xlt.data.numbers import decimal
+from xlt.data.table import read_csv
 from xlt.errors import XltError, choose, raise_all
 from xlt.files import writing
 from xlt.results import CONFIG, finished_runs, measured, read_result
@@ -216,7 +218,7 @@ def _from_run(run: Path) -> tuple[list[OwnScore], list[str]]:
 def _from_csv(
     path: Path, task: str | None, encoder: str | None
 ) -> tuple[list[OwnScore], list[str]]:
-    header, rows = _read(path)
+    header, rows = read_csv(path)
     lacking = [name for name in REQUIRED if name not in header]
     if "task" not in header and task is None:
         raise XltError(
@@ -255,30 +257,6 @@ def _from_csv(
     return scores, skipped
 
 
-def _read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Columns, and each row with its line. Blank lines are passed over."""
-    if not path.is_file():
-        raise XltError("there is no such file or folder", where=path, fix="check the path")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream)
-            header = [name.strip() for name in next(reader, [])]
-            rows = []
-            for cells in reader:
-                if len(cells) > len(header):
-                    raise XltError(
-                        f"{len(cells)} cells under {len(header)} columns",
-                        where=f"{path}:{reader.line_num}",
-                        fix="put text that holds a comma into quotation marks",
-                    )
-                if any(cell.strip() for cell in cells):
-                    row = {k: v.strip() for k, v in zip(header, cells, strict=False)}
-                    rows.append((reader.line_num, row))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise XltError(f"cannot be read: {error}", where=path, fix="give a CSV in UTF-8") from error
-    return header, rows
-
-
 def _row(row: dict[str, str], where: str) -> OwnScore:
     codes = []
     for side in ("source", "target"):
@@ -288,11 +266,8 @@ def _row(row: dict[str, str], where: str) -> OwnScore:
             codes.append(languages.shared(row[side]))
         except XltError as error:
             raise XltError(error.what, where=where, fix=error.fix) from error
-    try:
-        score = float(row.get("score", ""))
-    except ValueError:
-        score = float("nan")
-    if not MIN_SCORE <= score <= MAX_SCORE:
+    score = decimal(row.get("score", ""))
+    if score is None or not MIN_SCORE <= score <= MAX_SCORE:
         raise XltError(
             f"the score {row.get('score', '')!r} is no number from {MIN_SCORE:g} to {MAX_SCORE:g}",
             where=where,

@@ -31,6 +31,7 @@ import regex
 from xlt import languages
 from xlt.config.schema import Reference
 from xlt.data import cards
+from xlt.data.files import lines
 from xlt.data.references import locate, resolve
 from xlt.errors import XltError
 from xlt.registry import data_cards, tasks
@@ -76,13 +77,7 @@ def read_target(path: Path, target: str) -> tuple[list[str], list[str]]:
 
     Raises XltError for a file that cannot be read or holds no letter.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise XltError(
-            f"the text cannot be read: {error}", where=path, fix="give a text file in UTF-8"
-        ) from error
-    sentences = [line for line in map(normalise, text.splitlines()) if line]
+    sentences = [text for _, line in lines(path) if (text := normalise(line))]
     if not any(c.isalpha() for line in sentences for c in line):
         raise XltError(
             "there are no sentences in it", where=path, fix="write sentences, one a line"
@@ -217,7 +212,10 @@ def from_files(given: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, st
             raise XltError(
                 f"{text!r} names no language", where="--source-text", fix="write LANGUAGE=FILE"
             )
-        code = languages.shared(language)
+        try:
+            code = languages.shared(language)
+        except XltError as error:
+            raise XltError(error.what, where="--source-text", fix=error.fix) from error
         sentences, _ = read_target(Path(file), code)
         texts[code] = _evenly(sentences, MAX_SOURCE_SENTENCES)
         origins[code] = file
@@ -272,8 +270,8 @@ def overlap(
     own = units(sentences)
     total = max(1, own.total())
     shares = {}
-    for code, lines in texts.items():
-        other = units(lines)
+    for code, sentences_of in texts.items():
+        other = units(sentences_of)
         shares[code] = sum(n for unit, n in own.items() if unit in other) / total
     return shares
 

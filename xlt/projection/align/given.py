@@ -10,12 +10,13 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from xlt.data.files import lines
+from xlt.data.numbers import MAX_DIGITS, decimal
 from xlt.errors import XltError
 from xlt.options import LocalPath
 from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
 from xlt.projection.pair import Links
 
-_LINK = re.compile(r"(\d+)([-p])(\d+)(?::(\d*\.?\d+(?:[eE][-+]?\d+)?))?")
+_LINK = re.compile(rf"([0-9]{{1,{MAX_DIGITS}}})([-p])([0-9]{{1,{MAX_DIGITS}}})(?::([^:]+))?")
 
 
 class GivenOptions(AlignerOptions):
@@ -75,13 +76,15 @@ def parse(line: str, *, where: object, reverse: bool = False) -> dict[tuple[int,
         match = _LINK.fullmatch(text)
         if match is None:
             raise XltError(
-                f"{text!r} is no link", where=where, fix="write `0-1`, or `0-1:0.8` with a score"
+                f"{text!r:.60} is no link",
+                where=where,
+                fix="write `0-1`, or `0-1:0.8` with a score",
             )
         one, mark, other, score = match.groups()
-        value = float(score) if score else (1.0 if mark == "-" else 0.5)
-        if not 0 < value <= 1:
+        value = decimal(score) if score else (1.0 if mark == "-" else 0.5)
+        if value is None or not 0 < value <= 1:
             raise XltError(
-                f"the score of {text!r} is not between 0 and 1",
+                f"the score of {text!r:.60} is no number between 0 and 1",
                 where=where,
                 fix="leave the link out, or scale the scores",
             )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +10,10 @@ from pathlib import Path
 from xlt import languages
 from xlt.data import cards
 from xlt.data.checksums import sha256
-from xlt.data.files import lines, open_text
+from xlt.data.files import lines
 from xlt.data.references import locate
-from xlt.errors import XltError
+from xlt.data.table import read_csv
+from xlt.errors import XltError, choose
 from xlt.projection.align.base import WordPair
 
 WHERE = "aligner: parallel"
@@ -73,9 +72,14 @@ def _texts(reference: str, source: str, target: str) -> Iterator[tuple[str, str]
         if one.column is None or other.column is None:
             yield from _line_by_line(one.paths, other.paths)
         else:
-            yield from zip(
-                _csv(one.paths, one.column), _csv(other.paths, other.column), strict=True
-            )
+            sides = _csv(one.paths, one.column), _csv(other.paths, other.column)
+            if len(sides[0]) != len(sides[1]):
+                raise XltError(
+                    f"{len(sides[0])} rows, but {len(sides[1])} in {other.paths[-1].name}",
+                    where=one.paths[-1],
+                    fix="parallel files have as many rows",
+                )
+            yield from zip(*sides, strict=True)
 
 
 def _is_file(reference: str) -> bool:
@@ -163,6 +167,10 @@ def _card(reference: str, source: str, target: str) -> tuple[list[_Split], list[
 def _csv(paths: list[Path], column: str) -> list[str]:
     texts = []
     for path in paths:
-        with open_text(path) as stream:
-            texts += [row[column] for row in csv.DictReader(io.StringIO(stream.read()))]
+        header, rows = read_csv(path)
+        if column not in header:
+            raise XltError(
+                f"there is no column {column!r}", where=f"{path}:1", fix=choose(column, header)
+            )
+        texts += [row[column] for _, row in rows]
     return texts

@@ -97,11 +97,15 @@ class Neural(Translator):
                 # What a batch's longest input leaves room for must not show in the others' outputs.
                 own = output[: room_for(len(inputs[k]))]
                 outputs[k] = [subword for subword in own if subword not in self._code_ids]
-        decoded = iter(self.tokenizer.batch_decode([list(o) for o in outputs],
-                                                   skip_special_tokens=True))  # fmt: skip
+        decoded = (
+            text.replace("\0", "").strip()  # bytes can spell NUL, which no text has
+            for text in self.tokenizer.batch_decode(
+                [list(output) for output in outputs], skip_special_tokens=True
+            )
+        )
         from xlt.projection.translate.sentences import join
 
-        return [Translation(join([next(decoded).strip() for _ in one], target)) for one in parts]
+        return [Translation(join([next(decoded) for _ in one], target)) for one in parts]
 
     def identity(self, source: str, target: str) -> str:
         own = self.options.model_dump(mode="json", exclude={"batch_tokens", "model"})
