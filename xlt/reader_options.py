@@ -172,7 +172,10 @@ def advise(*options: str) -> str:
     shown = " or ".join(f"`{option}`" for option in options)
     example = options[0].replace(": ", "=", 1)
     quoted = f"'{example}'" if set(example) & set(" {}[]") else example
-    return f"set {shown} beside `ref:` in the config, or on the command line `--option {quoted}`"
+    return (
+        f"set {shown} beside `ref:` in the config, or on the command line `--option {quoted}` "
+        "(evaluate, predict, project)"
+    )
 
 
 def advise_format(format: str) -> str:

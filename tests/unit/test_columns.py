@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlt.data.columns import LOOK_AHEAD, TaggedSentence, read_columns, to_iob2, write_columns
+from xlt.data.columns import LOOK_AHEAD, TaggedSentence, read_columns, write_columns
 from xlt.data.comments import comment_line
+from xlt.data.tag_schemes import to_iob2
 from xlt.errors import XltError
 
 

@@ -18,11 +18,11 @@ from xlt.data.comments import comment_value
 from xlt.data.files import Source, check_characters, label, lines
 from xlt.data.malformed import malformed
 from xlt.data.numbers import MAX_DIGITS
+from xlt.data.tag_schemes import TAG, Scheme, TagRules
 from xlt.document import Text
 from xlt.errors import XltError
 from xlt.reader_options import advise
 
-Scheme = Literal["IOB2", "IOB1", "BIOES"]
 Separator = Literal["auto", "tab", "space"]
 
 LOOK_AHEAD = 1000
@@ -30,7 +30,6 @@ LOOK_AHEAD = 1000
 
 _EDGES = " \r"
 """What is dropped around a cell. Other kinds of space may belong to a word."""
-_TAG = re.compile(r"O|[A-Z]-.+")
 _COMMENT = re.compile(r"#\s*[\w.:-]+\s*=|#\s*(newdoc|newpar)\b")
 _DOCUMENT = re.compile(r"-DOCSTART-(?=[ \t]|$)")
 _NUMBER = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
@@ -38,7 +37,6 @@ _NO_WORD = re.compile(rf"({_NUMBER.pattern})([-.])({_NUMBER.pattern})")
 """The number of a multiword token (``3-4``) or of an empty node (``3.1``)."""
 _NUMERAL = re.compile(r"CD|NUM|CARD|MC|LS|QC|M|Z|_+|-|-?X-?", re.IGNORECASE)
 """What corpora write beside a word that is a number: its part of speech, or that it has none."""
-_PREFIXES = {"IOB2": "BI", "IOB1": "BI", "BIOES": "BIESLU"}
 
 
 @dataclass(slots=True)
@@ -113,7 +111,7 @@ def read_columns(
     a wrong number of a word, and a file with tags of two layers of which `tag` chooses none.
     """
     rules = _Rules(
-        label(source), scheme, repair, dict(types or {}), prefix, frozenset(outside), drop_empty
+        label(source), scheme, repair, dict(types or {}), frozenset(outside), prefix, drop_empty
     )
     blocks = _blocks(source, tag, separator, rules.outside)
     first = list(islice(blocks, LOOK_AHEAD))
@@ -136,7 +134,7 @@ def is_tagged(source: Source) -> bool:
     blocks = islice(_blocks(source, -1, "auto", frozenset()), 10)
     rows = [cells for block in blocks for _, cells in block.rows]
     # A text of one line may well end in "U-Bahn".
-    return len(rows) > 1 and all(len(row) > 1 and _TAG.fullmatch(row[-1]) for row in rows)
+    return len(rows) > 1 and all(len(row) > 1 and TAG.fullmatch(row[-1]) for row in rows)
 
 
 def write_columns(sentences: Iterable[TaggedSentence], stream: TextIO) -> None:
@@ -162,35 +160,12 @@ def write_columns(sentences: Iterable[TaggedSentence], stream: TextIO) -> None:
         stream.write(text)
 
 
-def to_iob2(tags: Sequence[str], scheme: Scheme) -> list[str]:
-    """IOB1 or BIOES tags as IOB2. Tags must be well formed."""
-    converted: list[str] = []
-    previous = "O"
-    for tag in tags:
-        if tag == "O":
-            converted.append(tag)
-        else:
-            kind, _, name = tag.partition("-")
-            begins = kind in "BSU" if scheme == "BIOES" else kind == "B" or previous[2:] != name
-            converted.append(f"{'B' if begins else 'I'}-{name}")
-        previous = tag
-    return converted
-
-
 @dataclass(frozen=True, slots=True)
-class _Rules:
+class _Rules(TagRules):
     """How cells are read; see `read_columns`."""
 
-    name: str
-    scheme: Scheme = "IOB2"
-    repair: bool = False
-    types: Mapping[str, str | None] = field(default_factory=dict)
     prefix: str = ""
-    outside: frozenset[str] = frozenset()
     drop_empty: bool = False
-
-    def error(self, number: int, what: str, fix: str) -> XltError:
-        return XltError(what, where=f"{self.name}:{number}", fix=fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +243,7 @@ def _is_comment(line: str, tag: int, separator: str, outside: frozenset[str]) ->
         return False
     cells = _cells(line, separator)
     last = cells[tag] if -len(cells) <= tag < len(cells) else ""
-    if last not in outside and not _TAG.fullmatch(last):
+    if last not in outside and not TAG.fullmatch(last):
         return True
     return separator == " " and _COMMENT.match(line) is not None
 
@@ -292,7 +267,7 @@ def _layout(blocks: Sequence[_Block], word: int | None, tag: int, rules: _Rules)
             "separate word and tag by a tab or a space; or say which columns they are, from 0: "
             + advise("word: COLUMN", "tag: COLUMN"),
         )
-    if numbered and tag == -1 and width > 3 and all(_TAG.fullmatch(row[2]) for row in rows):
+    if numbered and tag == -1 and width > 3 and all(TAG.fullmatch(row[2]) for row in rows):
         raise rules.error(
             number,
             f"the tags may be in column 2 or {width - 1} (the word is in column 1)",
@@ -328,7 +303,7 @@ def _numbers_are_words(blocks: Sequence[_Block], rows: Sequence[list[str]]) -> b
         if text and first != second and text in (first, second):
             return text == first
     beside = [row[1] for row in rows if _NUMBER.fullmatch(row[0])]
-    marks = sum(bool(_NUMERAL.fullmatch(cell) or _TAG.fullmatch(cell)) for cell in beside)
+    marks = sum(bool(_NUMERAL.fullmatch(cell) or TAG.fullmatch(cell)) for cell in beside)
     return marks > len(beside) / 2
 
 
@@ -371,7 +346,7 @@ def _sentence(block: _Block, layout: _Layout, rules: _Rules) -> TaggedSentence:
                 + advise("word: 0", "word: 1"),
             )
         expected += 1
-        tag = _tag(number, row[layout.tag].strip(), rules)
+        tag = rules.tag(number, row[layout.tag].strip())
         word = row[layout.word].removeprefix(rules.prefix)
         if "\t" in word or "\t" in tag:
             raise rules.error(
@@ -392,58 +367,7 @@ def _sentence(block: _Block, layout: _Layout, rules: _Rules) -> TaggedSentence:
     if not words or wanted:
         what = f"{wanted} more words belong to {token!r}" if wanted else "a sentence without words"
         raise rules.error(block.rows[0][0], what, "correct the range" if wanted else "remove it")
-    _check_order(numbers, tags, rules)
-    tags = _renamed(to_iob2(tags, rules.scheme), rules)
-    return TaggedSentence(words, tags, block.comments, numbers, multiword)
-
-
-def _tag(number: int, text: str, rules: _Rules) -> str:
-    if text == "O" or text in rules.outside:
-        return "O"
-    kind, _, name = text.partition("-")
-    allowed = _PREFIXES[rules.scheme]
-    if len(kind) == 1 and kind in allowed:
-        if name:
-            return text
-        raise rules.error(
-            number, f"tag {text!r} has no type", f"write e.g. {kind}-PER, or O outside entities"
-        )
-    fix = f"{rules.scheme} has O and, before a type, {', '.join(f'{p}-' for p in allowed)}"
-    if not _TAG.fullmatch(text):
-        fix += f"; if the tags are in another column, {advise('tag: COLUMN')}"
-    if kind in ("E", "S", "L", "U"):
-        fix += f"; for this file {advise('scheme: BIOES')}"
-    raise rules.error(number, f"{text!r} is not a tag", fix)
-
-
-def _check_order(numbers: Sequence[int], tags: list[str], rules: _Rules) -> None:
-    """An inside tag must continue an entity of its type, unless that is to be repaired."""
-    if rules.scheme == "IOB1":
-        return
-    previous = "O"
-    for i, tag in enumerate(tags):
-        inside = tag[0] in "IEL" and tag != "O"
-        continues = previous[0] in "BI" and previous[2:] == tag[2:]
-        if inside and not continues:
-            if not rules.repair:
-                remedies = ["repair: true", *["scheme: IOB1"] * (rules.scheme == "IOB2")]
-                raise rules.error(
-                    numbers[i],
-                    f"{tag} after {previous} continues no entity",
-                    f"write B-{tag[2:]}, or {advise(*remedies)}",
-                )
-            tags[i] = f"B-{tag[2:]}"
-        previous = tags[i]
-
-
-def _renamed(tags: list[str], rules: _Rules) -> list[str]:
-    if not rules.types:
-        return tags
-    renamed = []
-    for tag in tags:
-        name = rules.types.get(tag[2:], tag[2:])
-        renamed.append("O" if tag == "O" or name is None else f"{tag[:2]}{name}")
-    return renamed
+    return TaggedSentence(words, rules.iob2(numbers, tags), block.comments, numbers, multiword)
 
 
 # Writing -----------------------------------------------------------------------------------------
@@ -470,9 +394,8 @@ def _unwritable(sentence: TaggedSentence) -> str | None:
         if _DOCUMENT.match(word):
             return f"the word {word}, which begins a document"
     try:
-        rules = _Rules("")
-        tags = [_tag(0, tag, rules) for tag in sentence.tags]
-        _check_order([0] * len(tags), tags, rules)
+        rules = TagRules("")
+        rules.iob2([0] * len(sentence.tags), [rules.tag(0, tag) for tag in sentence.tags])
     except XltError as error:
         return f"tags that are not IOB2 ({error.what})"
     for tag in sentence.tags:
