@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,15 @@ from torch import nn
 
 from xlt.data.subwords import subwords_of
 from xlt.errors import XltError
+from xlt.model.vocabulary_tensors import (
+    VocabularyTensor,
+    assign,
+    configs,
+    counts_positions_from_padding,
+    get_tensor,
+    special_ids,
+    vocabulary_tensors,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -55,15 +63,6 @@ def needed_subwords(
 _COMPARED_ROWS = 128
 
 
-@dataclass(frozen=True)
-class _Shared:
-    """One vocabulary-sized tensor: all names it has in the model, and which axis is subwords."""
-
-    names: tuple[str, ...]
-    axis: int
-    buffer: bool = False
-
-
 class Trimmed:
     """A model whose vocabulary has been reduced, in place, to the subwords it needs.
 
@@ -95,12 +94,12 @@ class Trimmed:
     ) -> None:
         embedding: Any = model.get_input_embeddings()
         self.full_size = int(embedding.weight.shape[0])
-        keep = {*map(int, tokenizer.all_special_ids), *_special_ids(model, self.full_size)}
+        keep = {*map(int, tokenizer.all_special_ids), *special_ids(model, self.full_size)}
         # Not the padding, which is no text: a word of nothing else would not be there.
         unknown = tokenizer.unk_token_id
         unknown = subwords_of(tokenizer).unknown if unknown is None else int(unknown)
         padding = embedding.padding_idx
-        if padding is not None and _counts_positions_from_padding(model):
+        if padding is not None and counts_positions_from_padding(model):
             # Keeping everything below it leaves the padding id, and so all positions, unmoved.
             keep |= set(range(padding + 1))
         keep |= {unknown} if padding is None else {unknown, int(padding)}
@@ -113,16 +112,16 @@ class Trimmed:
         self.table: Ids = np.where(self._is_kept, known, known[unknown])
         self.unknown_seen = 0
 
-        self._shared = _vocabulary_tensors(model, self.full_size)
+        self._shared = vocabulary_tensors(model, self.full_size)
         self._full: dict[str, torch.Tensor | None] = {}
         self._stored = stored
         rows = torch.from_numpy(self.kept.astype(np.int64))
         for shared in self._shared:
-            full = _tensor(model, shared, self.full_size)
+            full = get_tensor(model, shared, self.full_size)
             values = full.detach()
             self._full[shared.names[0]] = None if self._on_disk(shared, values) else values.cpu()
             trimmed = values.index_select(shared.axis, rows.to(values.device))
-            _assign(model, shared, trimmed, full.requires_grad)
+            assign(model, shared, trimmed, full.requires_grad)
         self._rewrite(model, self.full_size, len(self.kept), self.table.__getitem__)
 
     def __len__(self) -> int:
@@ -157,11 +156,11 @@ class Trimmed:
         matrices afterwards; parameters are new, so an optimizer has to be made anew.
         """
         for shared in self._shared:
-            trained = _tensor(model, shared, len(self.kept))
+            trained = get_tensor(model, shared, len(self.kept))
             full = self._merge(shared, trained)
             if self._full[shared.names[0]] is not None:
                 full = full.clone()  # two restored models must not share a matrix
-            _assign(model, shared, full.to(trained.device), trained.requires_grad)
+            assign(model, shared, full.to(trained.device), trained.requires_grad)
         self.rename(model)
 
     @contextmanager
@@ -170,15 +169,15 @@ class Trimmed:
 
         Afterwards it is trimmed again, with the very parameters that the optimizer knows.
         """
-        before = [_tensor(model, shared, len(self.kept)) for shared in self._shared]
+        before = [get_tensor(model, shared, len(self.kept)) for shared in self._shared]
         for shared, trained in zip(self._shared, before, strict=True):
-            _assign(model, shared, self._merge(shared, trained), trained.requires_grad)
+            assign(model, shared, self._merge(shared, trained), trained.requires_grad)
         self.rename(model)
         try:
             yield
         finally:
             for shared, trained in zip(self._shared, before, strict=True):
-                _assign(model, shared, trained, trained.requires_grad)
+                assign(model, shared, trained, trained.requires_grad)
             self._rewrite(model, self.full_size, len(self.kept), self.table.__getitem__)
 
     def rename(self, model: PreTrainedModel) -> None:
@@ -191,7 +190,7 @@ class Trimmed:
 
         save_file({"kept": self.kept}, path, metadata={"full_size": str(self.full_size)})
 
-    def _merge(self, shared: _Shared, trained: torch.Tensor) -> torch.Tensor:
+    def _merge(self, shared: VocabularyTensor, trained: torch.Tensor) -> torch.Tensor:
         """The full tensor on the CPU with the trained rows in their places."""
         name = shared.names[0]
         full = self._full[name]
@@ -213,7 +212,7 @@ class Trimmed:
             )
         return full
 
-    def _on_disk(self, shared: _Shared, values: torch.Tensor) -> bool:
+    def _on_disk(self, shared: VocabularyTensor, values: torch.Tensor) -> bool:
         full = None if self._stored is None else self._stored(shared.names[0])
         if full is None or full.shape != values.shape:
             return False
@@ -248,7 +247,7 @@ class Trimmed:
                 module.padding_idx = moved(module.padding_idx)
             elif isinstance(module, nn.Linear):
                 module.out_features = new
-        for config in _configs(model):
+        for config in configs(model):
             for key, value in list(vars(config).items()):
                 if key == "vocab_size" and value == old:
                     setattr(config, key, new)
@@ -265,14 +264,14 @@ def narrowed(
     Afterwards it has the very tensors that it had before.
     """
     size = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr, arg-type]
-    shared = _vocabulary_tensors(model, size)
-    before = [_tensor(model, one, size) for one in shared]
+    shared = vocabulary_tensors(model, size)
+    before = [get_tensor(model, one, size) for one in shared]
     vocabulary = Trimmed(model, tokenizer, needed_subwords(subwords, size))
     try:
         yield vocabulary
     finally:
         for one, full in zip(shared, before, strict=True):
-            _assign(model, one, full, full.requires_grad)
+            assign(model, one, full, full.requires_grad)
         vocabulary.rename(model)
 
 
@@ -325,92 +324,3 @@ def stored_weights(source: str | Path, revision: str | None = None) -> Stored:
         return tensor
 
     return read
-
-
-def _vocabulary_tensors(model: PreTrainedModel, size: int) -> list[_Shared]:
-    inputs: Any = model.get_input_embeddings()
-    try:
-        outputs: Any = model.get_output_embeddings()
-    except NotImplementedError:
-        outputs = None
-    wanted = {id(inputs.weight)}
-    if outputs is not None and outputs.weight.shape[0] == size:
-        wanted |= {id(outputs.weight), id(getattr(outputs, "bias", None))}
-    names: dict[int, list[str]] = {}
-    for name, parameter in model.named_parameters(remove_duplicate=False):
-        # A prediction head's bias that its output layer does not know of.
-        is_bias = name.endswith(("predictions.bias", "lm_head.bias")) and parameter.shape == (size,)
-        if id(parameter) in wanted or is_bias:
-            names.setdefault(id(parameter), []).append(name)
-    buffers = [
-        _Shared((name,), buffer.ndim - 1, buffer=True)
-        for name, buffer in model.named_buffers()
-        if name.endswith("final_logits_bias") and buffer.shape[-1] == size
-    ]
-    return [*(_Shared(tuple(group), 0) for group in names.values()), *buffers]
-
-
-def _tensor(model: PreTrainedModel, shared: _Shared, size: int) -> torch.Tensor:
-    name = shared.names[0]
-    try:
-        tensor: torch.Tensor = (
-            model.get_buffer(name) if shared.buffer else model.get_parameter(name)
-        )
-    except AttributeError as error:
-        raise ValueError(f"not the trimmed model (merge LoRA first): {error}") from error
-    if tensor.shape[shared.axis] != size:
-        raise ValueError(f"{name} has {tensor.shape[shared.axis]} rows, not {size}: not trimmed")
-    return tensor
-
-
-def _assign(
-    model: PreTrainedModel, shared: _Shared, value: torch.Tensor, requires_grad: bool
-) -> None:
-    """Put one tensor under all its names: what was tied stays tied."""
-    if not shared.buffer and not isinstance(value, nn.Parameter):
-        value = nn.Parameter(value, requires_grad=requires_grad)
-    for name in shared.names:
-        owner, _, attribute = name.rpartition(".")
-        setattr(model.get_submodule(owner), attribute, value)
-
-
-def _configs(model: PreTrainedModel) -> list[Any]:
-    """Every config in the model once: encoder and decoder stacks may have copies of their own."""
-    from transformers import PreTrainedConfig
-
-    configs: dict[int, Any] = {}
-
-    def add(config: Any) -> None:
-        if id(config) in configs:
-            return
-        configs[id(config)] = config
-        for value in list(vars(config).values()):
-            if isinstance(value, PreTrainedConfig):
-                add(value)
-
-    for module in model.modules():
-        if isinstance(getattr(module, "config", None), PreTrainedConfig):
-            add(module.config)
-    generation = getattr(model, "generation_config", None)
-    if generation is not None:
-        configs[id(generation)] = generation
-    return list(configs.values())
-
-
-def _special_ids(model: PreTrainedModel, size: int) -> set[int]:
-    ids: set[int] = set()
-    for config in _configs(model):
-        for key, value in vars(config).items():
-            if key.endswith("_token_id"):
-                flat = np.hstack(value) if isinstance(value, list) and value else [value]
-                ids |= {int(v) for v in flat if isinstance(v, int | np.integer) and 0 <= v < size}
-    return ids
-
-
-def _counts_positions_from_padding(model: PreTrainedModel) -> bool:
-    """Whether some module derives positions from the padding id, as the RoBERTa family does."""
-    return any(
-        isinstance(getattr(module, "padding_idx", None), int)
-        and not isinstance(module, nn.Embedding)
-        for module in model.modules()
-    )
