@@ -1,29 +1,297 @@
-"""Writing files so that a crash or a full disk never leaves a half-written one."""
+"""Files that are whole or not there, and that say so when they were damaged since.
+
+What is published is on the disk before it gets its name (`publishing`, `publish_folder`), so that
+neither a crash, a full disk nor a power cut leaves a half-written file under it. What a folder
+holds stands in a list with sizes and SHA-256 (`listing`, `damage`), and JSON of ours is sealed: it
+holds the SHA-256 of the rest of its text (`write_sealed`, `read_sealed`).
+"""
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
+import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from xlt.errors import XltError
 
+PART = ".part"
+"""Ends the names of files that are being written."""
+
+CHUNK = 1 << 22
+
+# Publishing ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def publishing(path: Path, *, shared: bool = False) -> Iterator[Path]:
+    """The name to write a file under that becomes `path` when the block ends well.
+
+    shared: several processes may write `path` at once, without a lock: each has its own name.
+
+    Whatever happens, `path` is either what it was or the whole new file.
+    """
+    part = path.with_name(f"{path.name}{f'.{os.getpid()}' if shared else ''}{PART}")
+    try:
+        yield part
+        _settle(part)
+        part.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):  # the error that brought us here is the one to report
+            part.unlink()
+        raise
+    sync(path.parent)
+
+
+def publish_folder(part: Path, final: Path) -> None:
+    """Rename a folder that was written as `part`, when all that is in it is on the disk.
+
+    A folder of that name is replaced; for a moment there is none.
+    """
+    for folder, _, names in os.walk(part, topdown=False):
+        for name in names:
+            _settle(Path(folder) / name)
+        sync(Path(folder))
+    if final.exists():
+        shutil.rmtree(final)
+    part.rename(final)
+    sync(final.parent)
+
+
+def sync(path: Path) -> None:
+    """Have the disk hold what is in a file, or the names that are in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot do that for a folder, and keep names safe by themselves.
+        if error.errno != errno.EINVAL or not path.is_dir():
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _settle(file: Path) -> None:
+    """A finished file gets the mode that any new file gets (safetensors makes 0600), and the disk
+    has all of it."""
+    mask = os.umask(0o077)  # it can only be read by setting it
+    os.umask(mask)
+    file.chmod(0o666 & ~mask)
+    sync(file)
+
+
+def sweep(folder: Path, *, older: float = 0.0) -> None:
+    """Remove what killed processes left half-written in a folder.
+
+    older: seconds since the last write; 0 where nobody else can be writing.
+    """
+    latest = time.time() - older
+    for part in folder.glob(f"*{PART}"):
+        with contextlib.suppress(FileNotFoundError):  # its writer has published it
+            if part.stat().st_mtime <= latest:
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
+
+
+def write_text(path: Path, text: str, *, shared: bool = False) -> None:
+    """Write a text; after a crash there is either the old file or the new one."""
+    with publishing(path, shared=shared) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON; after a crash there is either the old file or the new one."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", encoding="utf-8") as stream:
-        json.dump(value, stream, ensure_ascii=False, indent=1, sort_keys=True)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    write_text(path, _to_json(value))
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def copy_file(source: str | Path, destination: str | Path) -> None:
+    """A copy that shares the disk's space until one of the two changes, where the file system can.
+
+    Btrfs, XFS and Bcachefs can (reflinks); elsewhere it is a plain copy.
+    """
+    if not _cloned(Path(source), Path(destination)):
+        shutil.copyfile(source, destination)
+
+
+def _cloned(source: Path, destination: Path) -> bool:
+    if sys.platform != "linux":
+        return False
+    with source.open("rb") as old, destination.open("wb") as new:
+        try:
+            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
+        except OSError:  # not on this file system, or not between these two
+            return False
+    return True
+
+
+_FICLONE = 0x40049409
+"""Of Linux' <linux/fs.h>."""
+
+
+def link_or_copy(source: str | Path, destination: str | Path) -> None:
+    """The same file under a second name, where the file system can; else a copy.
+
+    For files that nobody changes: a change to one is a change to the other.
+    """
+    try:
+        os.link(source, destination)
+    except OSError:
+        shutil.copy2(source, destination)
+
+
+# Checking --------------------------------------------------------------------------------------
+
+Listing = Mapping[str, tuple[int, str]]
+"""Path of a file below a folder → its size and SHA-256."""
+
+Stamp = tuple[int, int, int, int, int]
+"""What changes when a file does: device, inode, size, times of content and of inode (ns)."""
+
+
+def stamp(path: Path) -> Stamp:
+    state = path.stat()
+    return (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+
+
+def settled(before: Stamp, path: Path) -> bool:
+    """Whether any change to a file from now on shows in its stamp.
+
+    before: the stamp when reading began. A file that was changed while it was read, or so lately
+    that another change might get the same time, is not settled: git calls it "racily clean"
+    (Documentation/technical/racy-git). Nobody can set the time of the inode, so a file that is
+    put in the place of another, with its size and times (`cp -p`, `rsync -t`, `tar`), shows.
+    """
+    return stamp(path) == before and time.time_ns() - before[-1] > _RESOLUTION
+
+
+_RESOLUTION = 2_000_000_000
+"""Nanoseconds; the coarsest times of file systems in use (FAT, NFS) are of two seconds."""
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's content, read now."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, hashlib.sha256).hexdigest()
+
+
+def listing(folder: Path, *, without: Iterable[str] = ()) -> dict[str, tuple[int, str]]:
+    """Every file below `folder` with its size and SHA-256, by its path there."""
+    left_out = set(without)
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    wanted = [(n, p) for n, p in zip(names, paths, strict=True) if n not in left_out]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # hashing does not hold the interpreter
+        entries = list(threads.map(entry, [path for _, path in wanted]))
+    return dict(zip([name for name, _ in wanted], entries, strict=True))
+
+
+def entry(path: Path) -> tuple[int, str]:
+    """A file's size and SHA-256."""
+    return path.stat().st_size, sha256(path)
+
+
+def damage(folder: Path, listed: Listing) -> str | None:
+    """None if all files of a list are there as they were; else what is wrong with the first.
+
+    What was found right is not read again by this process until its stamp changes. Files beside
+    the listed ones are nobody's business.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        found = threads.map(lambda one: _damage(folder, one[0], *one[1]), sorted(listed.items()))
+        return next(filter(None, found), None)
+
+
+def _damage(folder: Path, name: str, size: int, digest: str) -> str | None:
+    path = folder / name
+    try:
+        now = stamp(path)
+        if now[2] != size:
+            return f"{name} is damaged: it has {now[2]} bytes and had {size}"
+        if _right.get((path, digest)) == now:
+            return None
+        if sha256(path) != digest:
+            return f"{name} is damaged: its content is not what was written"
+        if settled(now, path):
+            _right[path, digest] = now
+    except FileNotFoundError:
+        return f"{name} is missing"
+    except OSError as error:
+        return f"{name} cannot be read: {error.strerror or error}"
+    return None
+
+
+_right: dict[tuple[Path, str], Stamp] = {}
+"""Files that had this digest when they had this stamp."""
+
+
+class DamagedFile(XltError):
+    """A file of ours that is not as it was written."""
+
+
+_SEAL = "seal"
+_SEALED = re.compile(rb',\n "seal": "sha256:([0-9a-f]{64})"\n\}\n\Z')
+_BROKEN_SEAL = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
+    """`write_json`, with the SHA-256 of the text in its last line."""
+    body = _to_json(dict(value)).removesuffix("\n}\n")
+    assert body != "{}\n", "an empty value cannot be sealed"
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    write_text(path, f'{body},\n "{_SEAL}": "sha256:{digest}"\n}}\n')
+
+
+def read_sealed(path: Path, *, fix: str, older: bool = False) -> dict[str, Any]:
+    """What `write_sealed` wrote, without the seal.
+
+    older: also what an older xlt wrote without a seal.
+
+    Raises DamagedFile, with `fix`, for any other content; FileNotFoundError.
+    """
+
+    def damaged(how: str) -> DamagedFile:
+        return DamagedFile(f"the file is damaged ({how})", where=path, fix=fix)
+
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise damaged(f"it cannot be read: {error.strerror or error}") from error
+    seal = _SEALED.search(content)
+    if seal is not None and hashlib.sha256(content[: seal.start()]).hexdigest() != seal[1].decode():
+        raise damaged("its content is not what was written")
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise damaged(str(error) if content else "it is empty") from error
+    if not isinstance(value, dict):
+        raise damaged("it is no mapping")
+    if seal is None:
+        broken = _SEAL in value or any(
+            isinstance(one, str) and _BROKEN_SEAL.fullmatch(one) for one in value.values()
+        )
+        if broken or not older:
+            raise damaged("its seal is broken" if broken else "it has no seal")
+    value.pop(_SEAL, None)
+    return value
+
+
+# Errors ----------------------------------------------------------------------------------------
 
 
 def disk_error(error: OSError, path: Path) -> XltError:
@@ -57,11 +325,3 @@ def writing(path: Path) -> Iterator[None]:
             raise
         number = int(code.group(1))
         raise disk_error(OSError(number, os.strerror(number)), path) from error
-
-
-def link_or_copy(source: str | Path, destination: str | Path) -> None:
-    """The same file under a second name, where the file system can; else a copy."""
-    try:
-        os.link(source, destination)
-    except OSError:
-        shutil.copy2(source, destination)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from pathlib import Path
 from typing import Any
 
 from xlt.errors import XltError
+from xlt.files import DamagedFile, Listing, damage, read_sealed
+
+log = logging.getLogger(__name__)
 
 CONFIG, MANIFEST, RESULT, CARD, LOG = (
     "config.yaml",
@@ -19,14 +22,32 @@ CONFIG, MANIFEST, RESULT, CARD, LOG = (
 
 
 def finished_runs(root: Path) -> list[Path]:
-    """The folders of finished runs directly in `root`, by name."""
-    return [result.parent for result in sorted(root.glob(f"*/{RESULT}"))]
+    """The folders of finished runs directly in `root`, by name.
+
+    A run whose result is damaged is left out, with a warning.
+    """
+    return [path.parent for path in sorted(root.glob(f"*/{RESULT}")) if _is_intact(path.parent)]
+
+
+def _is_intact(folder: Path) -> bool:
+    try:
+        read_result(folder)
+    except DamagedFile as error:
+        log.warning("%s: %s: the run is left out", error.where, error.what)
+        return False
+    return True
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """The result of a finished run. Raises XltError if there is none."""
+    """The result of a finished run.
+
+    Raises XltError if there is none; DamagedFile if it, or the config beside it, is not as it was
+    written.
+    """
     path = folder / RESULT
-    if not path.is_file():
+    try:
+        result = _read(path, "task", "strategy", "source", "metrics", "rows", "summary")
+    except FileNotFoundError:
         unfinished = (folder / CONFIG).is_file()
         raise XltError(
             "this run is not finished" if unfinished else "this is not a run folder",
@@ -34,9 +55,56 @@ def read_result(folder: Path) -> dict[str, Any]:
             fix="`xlt train CONFIG --resume` finishes it"
             if unfinished
             else "`xlt runs` lists runs",
-        )
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        ) from None
+    if (problem := _config_damage(folder, result)) is not None:
+        raise DamagedFile(problem, where=folder, fix=_AGAIN)
     return result
+
+
+def config_damage(folder: Path) -> str | None:
+    """What is wrong with the config of a finished run; None where nothing is, or none can tell."""
+    try:
+        return _config_damage(folder, _read(folder / RESULT))
+    except (DamagedFile, FileNotFoundError):
+        return None
+
+
+def _config_damage(folder: Path, result: dict[str, Any]) -> str | None:
+    listed = listed_files(result)
+    return damage(folder, {CONFIG: listed[CONFIG]}) if CONFIG in listed else None
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What a run was made on and from. Raises DamagedFile; FileNotFoundError."""
+    return _read(folder / MANIFEST, "started", "data")
+
+
+def read_counts(path: Path) -> dict[str, Any]:
+    """One model's counts on one split: "names", "data" (a fingerprint of it) and "counts".
+
+    Raises DamagedFile, also where the file is missing.
+    """
+    try:
+        return _read(path, "data", "counts")
+    except FileNotFoundError:
+        raise DamagedFile("the file is missing", where=path, fix=_AGAIN) from None
+
+
+def listed_files(result: dict[str, Any]) -> Listing:
+    """The files that belong to a result, by their path in the run's folder; none of an old run."""
+    return {name: (size, digest) for name, (size, digest) in result.get("files", {}).items()}
+
+
+_AGAIN = "restore the folder; or run its config again, which makes anew what is damaged"
+
+
+def _read(path: Path, *keys: str) -> dict[str, Any]:
+    """A JSON file of a run, which an older xlt did not seal."""
+    value = read_sealed(path, fix=_AGAIN, older=True)
+    lacking = [key for key in keys if key not in value]
+    if lacking:
+        raise DamagedFile(f"the file is damaged (it lacks {lacking[0]!r})", where=path, fix=_AGAIN)
+    return value
 
 
 def measured(result: dict[str, Any]) -> list[dict[str, Any]]:

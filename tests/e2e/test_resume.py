@@ -115,7 +115,7 @@ KILLS = [
     (("ind", "save", "selecting"), True),  # the stage's model, half written
     (("jav", "replace", "done.json"), False),  # the model there, the stage not yet finished
     (("eng", "rmtree", "/work"), False),  # finished, but not tidied up
-    (("jav", "link", "selected", "model.safetensors"), False),
+    (("rename", "seed-1/jav/model"), False),  # the run's copy of the model, not in its place
     (("result.json",), False),
 ]
 

@@ -16,9 +16,10 @@ import torch
 
 from xlt.config.schema import Model, ProjectionSettings
 from xlt.document import Document, Text
-from xlt.errors import XltError
+from xlt.files import DamagedFile, read_sealed
 from xlt.inference.loading import make_direct_predictor
 from xlt.inference.predictor import Predictor
+from xlt.model.folder import add_file
 from xlt.projection import store
 from xlt.projection.layers import project_document, translated
 from xlt.projection.merge import merge
@@ -222,26 +223,23 @@ def projector_of(
 
 def save(folder: Path, prediction: Prediction, settings: ProjectionSettings, language: str) -> None:
     """Say in a model's folder how it predicts, if not directly."""
-    from xlt.files import write_json
-
     if prediction.mode != "direct":
         value = {"language": language, "prediction": asdict(prediction)}
-        write_json(folder / FILE, {**value, "projection": settings.model_dump(mode="json")})
+        add_file(folder, FILE, {**value, "projection": settings.model_dump(mode="json")})
 
 
 def load(folder: Path) -> tuple[Prediction, ProjectionSettings, str] | None:
-    """What `save` wrote; None for a model that predicts directly."""
+    """What `save` wrote; None for a model that predicts directly. Raises DamagedFile."""
     path = folder / FILE
+    fix = "restore it or train again"
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_sealed(path, fix=fix, older=True)
         settings = ProjectionSettings.model_validate_json(json.dumps(value["projection"]))
         return Prediction(**value["prediction"]), settings, value["language"]
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
-        raise XltError(
-            f"the file is damaged ({error})", where=path, fix="restore it or train again"
-        ) from error
+        raise DamagedFile(f"the file is damaged ({error})", where=path, fix=fix) from error
 
 
 def _reversed(pairs: Mapping[str, AlignedPair]) -> dict[str, AlignedPair]:

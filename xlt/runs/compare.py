@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from xlt.config.load import load_config
 from xlt.errors import XltError, choose
 from xlt.evaluation.statistics import Comparison, judge, mean_sd, paired_difference
-from xlt.results import CONFIG, read_result
+from xlt.results import CONFIG, read_counts, read_result
 from xlt.runs.experiment import make_task
 
 
@@ -105,7 +104,7 @@ def counts_of(folder: Path, result: dict[str, Any]) -> dict[tuple[str, str], Sco
             continue
         base = f"seed-{row['seed']}/{row['target']}"
         path = folder / base / f"{row['split']}.counts.json"
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = read_counts(path)
         counts = np.array(stored["counts"], float)
         if not np.isfinite(counts).all():
             raise XltError(

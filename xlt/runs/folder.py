@@ -10,30 +10,50 @@
         result.json                scores per target, split, seed and way of selecting
         README.md                  the model card
         log.txt
-        seed-<n>/<target>/model/   loads with AutoModel; hard links into stages/
+        seed-<n>/<target>/model/   loads with AutoModel; a copy of the stage's
         seed-<n>/<target>/<split>.<suffix>        predictions
         seed-<n>/<target>/<split>.counts.json     what `xlt compare` resamples
+
+`result.json` is written last, and lists the files that belong to it.
 """
 
 from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
 from xlt.errors import XltError
-from xlt.files import disk_error, link_or_copy, write_json, writing
-from xlt.results import CONFIG, LOG, RESULT, read_result
+from xlt.files import (
+    PART,
+    DamagedFile,
+    copy_file,
+    damage,
+    disk_error,
+    entry,
+    publish_folder,
+    publishing,
+    sweep,
+    write_sealed,
+    write_text,
+    writing,
+)
+from xlt.model.folder import INFO, check_model
+from xlt.results import CONFIG, LOG, RESULT, config_damage, listed_files, read_result
 from xlt.yaml.nodes import parse
 
 
 def _read(config: str, path: Path) -> dict[str, Any]:
     root = parse(config, str(path), path.parent)
-    values: dict[str, Any] = root.plain() if root is not None else {}
+    values = None if root is None else root.plain()
+    if not isinstance(values, dict):
+        raise ValueError("it is no mapping")
     return values
 
 
@@ -52,6 +72,9 @@ def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return keys
 
 
+log = logging.getLogger(__name__)
+
+
 class _LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
         """A full disk is reported where it matters, not once more for every line of the log."""
@@ -64,11 +87,14 @@ class RunFolder:
         self.path = path
         self._lock = FileLock(path / ".lock")
         self._handler: logging.Handler | None = None
+        self._written: set[str] = set()
 
     def __enter__(self) -> RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(blocking=False)
+            for place in (self.path, *self.path.glob("*/*/")):
+                sweep(place)
             self._handler = _LogFile(self.path / LOG, encoding="utf-8")
         except Timeout as error:
             raise XltError(
@@ -100,23 +126,33 @@ class RunFolder:
     def start(self, config: str, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
         """Make sure that the folder is free for this config; the result if it is finished already.
 
+        A finished run with a damaged file goes on, with a warning: what is intact is used again.
         A run with more seeds than the folder's continues it. Raises XltError when the folder
-        holds another config, or an unfinished run that the user did not ask to resume.
+        holds another config, or an unfinished run that the user did not ask to resume; DamagedFile
+        where it cannot be known which config it holds.
         """
         path = self.path / CONFIG
         if not path.is_file() or overwrite:
             return None
-        stored = path.read_text(encoding="utf-8")
-        changed = _changed(_read(stored, path), _read(config, path))
+        try:
+            stored = path.read_text(encoding="utf-8")
+            changed = _changed(_read(stored, path), _read(config, path))
+        except (XltError, ValueError) as error:
+            raise self._config_damaged(str(error)) from error
         if changed:
+            if (problem := config_damage(self.path)) is not None:
+                raise self._config_damaged(problem)
             raise XltError(
                 f"this folder holds a run with a different config ({', '.join(changed)})",
                 where=path,
                 fix="change `name`, or pass --overwrite",
             )
         if stored == config and (self.path / RESULT).is_file():
-            return self.result()
-        if not resume:
+            problem = self.damage()
+            if problem is None:
+                return self.result()
+            log.warning("%s: it is made again", problem)
+        elif not resume:
             raise XltError(
                 "this run was started before and did not finish"
                 if stored == config
@@ -126,35 +162,74 @@ class RunFolder:
             )
         return None
 
+    def _config_damaged(self, how: str) -> DamagedFile:
+        return DamagedFile(
+            f"the config of this run is damaged ({how})",
+            where=self.path / CONFIG,
+            fix="restore the file, or pass --overwrite: finished stages are used again",
+        )
+
     def claim(self, config: str) -> None:
         """The run begins: what the folder held of an earlier one is no longer its result."""
         with writing(self.path):
             (self.path / RESULT).unlink(missing_ok=True)
             write_text(self.path / CONFIG, config)
+        self._written.add(CONFIG)
 
     def result(self) -> dict[str, Any]:
         return read_result(self.path)
 
-    def write_json(self, name: str, value: Any) -> None:
+    def damage(self) -> str | None:
+        """Which file of a finished run is damaged, and how; None if none is."""
         try:
+            listed = listed_files(self.result())
+        except DamagedFile as error:
+            return f"{error.where}: {error.what}"
+        problem = damage(self.path, listed)
+        if problem is not None:
+            return f"{self.path}: {problem}"
+        for name in listed:
+            model = (self.path / name).parent
+            if name.endswith(f"/{INFO}") and (problem := check_model(model)) is not None:
+                return f"{model}: {problem}"
+        return None
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Write the result, with a list of the files that were written for it.
+
+        Of a model it has `xlt.json`, which lists the others. The model card is for users to edit.
+        """
+        result["files"] = {name: entry(self.path / name) for name in sorted(self._written)}
+        self.write_json(RESULT, result)
+
+    def write_json(self, name: str, value: dict[str, Any]) -> None:
+        with writing(self.path):
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-            write_json(self.path / name, value)
-        except OSError as error:
-            raise disk_error(error, self.path) from error
+            write_sealed(self.path / name, value)
+        self._written.add(name)
 
-    def link_model(self, source: Path, target: str) -> Path:
-        """Give the run its own view of a stage's model; costs no space where links work."""
+    @contextmanager
+    def write_text(self, name: str) -> Iterator[TextIO]:
+        """A stream whose text becomes the file of this name when the block ends well."""
+        with writing(self.path):
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+            with (
+                publishing(self.path / name) as part,
+                part.open("w", encoding="utf-8", newline="\n") as stream,
+            ):
+                yield stream
+        self._written.add(name)
+
+    def keep_model(self, source: Path, target: str, finish: Callable[[Path], None]) -> None:
+        """Give the run its own copy of a stage's model; `finish` adds what only the run knows.
+
+        The copy shares the disk's space where the file system can (`copy_file`).
+        """
         destination = self.path / target
-        try:
-            if destination.exists():
-                shutil.rmtree(destination)
-            shutil.copytree(source, destination, copy_function=link_or_copy)
-        except OSError as error:
-            raise disk_error(error, self.path) from error
-        return destination
-
-
-def write_text(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+        part = destination.with_name(destination.name + PART)
+        with writing(self.path):
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.copytree(source, part, copy_function=copy_file)
+            finish(part)
+            publish_folder(part, destination)
+        self._written.add(f"{target}/{INFO}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 from xlt import languages
 from xlt.config.load import load_config
 from xlt.errors import XltError
-from xlt.results import CONFIG, MANIFEST, finished_runs, measured, read_result
+from xlt.results import CONFIG, finished_runs, measured, read_manifest, read_result
 from xlt.typology.explain import describe
 from xlt.typology.ranking import rank
 from xlt.typology.scores import measured_as
@@ -74,7 +73,7 @@ def _read(folder: Path) -> list[_Run]:
     result = read_result(folder)
     if result["strategy"] != "zero_shot" or len(result["source"]) != 1:
         return []
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest = read_manifest(folder)
     config = load_config(folder / CONFIG).config
     metric = result["metrics"][0]
     source = languages.shared(result["source"][0])

@@ -20,7 +20,6 @@ from xlt.evaluation.statistics import (
     bootstrap_interval,
     mean_sd,
 )
-from xlt.files import disk_error
 from xlt.inference.ensemble import Ensemble
 from xlt.inference.loading import make_direct_predictor
 from xlt.inference.predictor import Predictor, in_windows
@@ -108,8 +107,11 @@ def evaluate_target(
             model_folder = finished.model_folder(selector)
             backbone, direct = _load(experiment, model_folder)
             if selector == finished.primary:
-                linked = folder.link_model(model_folder, f"{base}/model")
-                save_prediction(linked, prediction, config.projection, target)
+                folder.keep_model(
+                    model_folder,
+                    f"{base}/model",
+                    lambda model: save_prediction(model, prediction, config.projection, target),
+                )
             by_step[step] = []
             for split in config.evaluation.splits:
                 data = sources.load(DataSplit(target, split))
@@ -294,13 +296,8 @@ def subword_statistics(
 def save_predictions(
     folder: RunFolder, name: str, task: Task, predicted: Iterable[Document]
 ) -> None:
-    path = folder.path / name
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="utf-8", newline="\n") as stream:
-            task.write(predicted, stream, next(iter(task.formats)))
-    except OSError as error:
-        raise disk_error(error, path) from error
+    with folder.write_text(name) as stream:
+        task.write(predicted, stream, next(iter(task.formats)))
 
 
 def summarise(

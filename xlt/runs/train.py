@@ -14,14 +14,15 @@ from accelerate.utils import broadcast_object_list
 
 from xlt.config.load import LoadedConfig, dump
 from xlt.errors import XltError
+from xlt.files import write_text
 from xlt.inference.device import best_device
-from xlt.results import CARD, MANIFEST, RESULT
+from xlt.results import CARD, MANIFEST
 from xlt.runs import report
 from xlt.runs.card import model_card
 from xlt.runs.coverage import coverage
 from xlt.runs.execute import execute
 from xlt.runs.experiment import Experiment, prepare
-from xlt.runs.folder import RunFolder, write_text
+from xlt.runs.folder import RunFolder
 from xlt.runs.preflight import preflight
 from xlt.runs.publish import publish
 from xlt.runs.score import evaluate_all
@@ -90,7 +91,7 @@ def _lead(
             result["pushed"] = publish(
                 folder.path, config.output.push_to_hub, config.target, config.seeds[0]
             )
-        folder.write_json(RESULT, result)
+        folder.finish(result)
         return result
 
 

@@ -1,16 +1,14 @@
 """Resumable checkpoints: safetensors and JSON only, complete or absent, never half.
 
-A checkpoint is written to a temporary folder, its files are listed with size and CRC-32 in
-`complete.json`, and the folder is renamed. What a crash or a full disk leaves behind is never
-taken for a checkpoint.
+A checkpoint is written to a temporary folder, its files are listed with size and SHA-256 in
+`complete.json`, and the folder is renamed. What a crash, a power cut or a full disk leaves behind
+is never taken for a checkpoint.
 """
 
 from __future__ import annotations
 
 import json
 import random
-import shutil
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,15 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from xlt.files import write_json
+from xlt.files import (
+    DamagedFile,
+    damage,
+    listing,
+    publish_folder,
+    read_sealed,
+    write_json,
+    write_sealed,
+)
 
 COMPLETE = "complete.json"
 MAX_CHECKPOINTS = 2
@@ -49,29 +55,19 @@ def last_intact(folder: Path) -> tuple[Path | None, list[str]]:
 def verify(checkpoint: Path) -> str | None:
     """None for an intact checkpoint, else a sentence that says which file is damaged."""
     try:
-        listed = json.loads((checkpoint / COMPLETE).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        return f"{checkpoint / COMPLETE}: {error}"
-    for name, (size, checksum) in listed.items():
-        path = checkpoint / name
-        if not path.is_file() or path.stat().st_size != size:
-            return f"{path} is missing or cut off"
-        if _crc32(path) != checksum:
-            return f"{path} is damaged (its checksum differs)"
-    return None
+        listed = read_sealed(checkpoint / COMPLETE, fix="train the stage again")["files"]
+    except FileNotFoundError:
+        return f"{checkpoint / COMPLETE} is missing"
+    except DamagedFile as error:
+        return f"{error.where}: {error.what}"
+    problem = damage(checkpoint, listed)
+    return None if problem is None else f"{checkpoint}: {problem}"
 
 
 def publish(temporary: Path, final: Path) -> None:
     """List the files of `temporary` in complete.json, then rename it to `final`."""
-    listed = {
-        str(path.relative_to(temporary)): [path.stat().st_size, _crc32(path)]
-        for path in sorted(temporary.rglob("*"))
-        if path.is_file()
-    }
-    write_json(temporary / COMPLETE, listed)
-    if final.exists():
-        shutil.rmtree(final)
-    temporary.rename(final)
+    write_sealed(temporary / COMPLETE, {"files": listing(temporary)})
+    publish_folder(temporary, final)
 
 
 def save_optimizer(path: Path, optimizer: torch.optim.Optimizer) -> None:
@@ -132,11 +128,3 @@ def load_random_state(path: Path) -> None:
         for device in range(torch.cuda.device_count()):
             if f"cuda.{device}" in tensors:
                 torch.cuda.set_rng_state(tensors[f"cuda.{device}"], device)
-
-
-def _crc32(path: Path) -> int:
-    value = 0
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 22):
-            value = zlib.crc32(block, value)
-    return value

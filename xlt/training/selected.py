@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from xlt.errors import XltError
-from xlt.model.folder import ModelInfo, save_model
+from xlt.files import publish_folder
+from xlt.model.folder import ModelInfo, check_model, save_model
 from xlt.model.lora import merged
 from xlt.model.task_model import TaskModel
 from xlt.training.trainer import TransferTrainer
@@ -43,13 +44,14 @@ def save_selected(
         plain = merged(model)
         _refuse_broken(plain, step)
         folder = selected_folder(stage, step)
-        if folder.exists():  # complete, see below; of a kill after it, or of fewer observers
+        # Of a kill after it, or of fewer observers.
+        if folder.exists() and check_model(folder) is None:
             continue
         part = stage / f"selecting-{step}"
         shutil.rmtree(part, ignore_errors=True)
         save_model(plain, info, tokenizer, part, vocabulary)
         folder.parent.mkdir(exist_ok=True)
-        part.rename(folder)
+        publish_folder(part, folder)
 
 
 def _refuse_broken(model: TaskModel, step: int) -> None:

@@ -17,12 +17,12 @@ from filelock import FileLock, Timeout
 from xlt.config.schema import Config
 from xlt.errors import XltError
 from xlt.evaluation.counts import score
-from xlt.files import disk_error, write_json, writing
+from xlt.files import DamagedFile, disk_error, read_sealed, sweep, write_sealed, writing
 from xlt.inference.device import best_device, choose_precision
 from xlt.inference.predictor import Predictor, SubwordTable, subword_table, subwords_in
 from xlt.model import named
 from xlt.model.backbone import Backbone
-from xlt.model.folder import ModelInfo, fingerprint_folder, load_model
+from xlt.model.folder import ModelInfo, check_model, fingerprint_folder, load_model
 from xlt.model.lora import add_lora
 from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import Trimmed, stored_weights
@@ -90,6 +90,8 @@ class StageRunner:
         observers: Sequence[Sequence[DataSplit]] = (),
     ) -> StageResult:
         """Train the stage, or return it if it (with all observers) has been trained before.
+
+        A finished stage of which a file is damaged is trained again, with a warning.
 
         observers: further dev sets to score along the way; the best weights by each of them are
             kept beside those that the stage is selected on.
@@ -160,12 +162,25 @@ class StageRunner:
     def _finished(
         self, folder: Path, key: str, needed: set[str], *, reused: bool = True
     ) -> StageResult | None:
-        done = _done(folder)
+        """The stage in a folder, if it is finished and as it was written.
+
+        reused: False for what this process has just written.
+        """
+        try:
+            done = _done(folder)
+        except DamagedFile as error:
+            log.warning("%s: %s: the stage is trained again", error.where, error.what)
+            return None
         if done is None:
             return None
         if not needed <= set(done["selected"]):
             log.warning("%s lacks scores for %s: it is trained again", folder.name, sorted(needed))
             return None
+        for step in {int(best["step"]) for best in done["selected"].values()} if reused else ():
+            problem = check_model(selected_folder(folder, step))
+            if problem is not None:
+                log.warning("%s: %s: the stage is trained again", folder.name, problem)
+                return None
         labels = {layer: tuple(values) for layer, values in done["labels"].items()}
         return StageResult(key, folder, labels, done["selected"], done["primary"], reused)
 
@@ -226,12 +241,15 @@ class StageRunner:
         if primary == LAST:
             selected[LAST] = {"step": last, "score": float("nan")}
         with writing(folder):
-            earlier = _done(folder)
+            try:
+                earlier = _done(folder)
+            except DamagedFile:  # said when it was not used
+                earlier = None
             known = earlier["selected"] if earlier else {}
             about = self._about(model, backbone)
             steps = [int(best["step"]) for best in selected.values()]
             save_selected(trainer, model, about, backbone.tokenizer, vocabulary, steps, folder)
-            write_json(
+            write_sealed(
                 folder / DONE,
                 {
                     "key": key,
@@ -265,9 +283,12 @@ class StageRunner:
             with writing(folder):
                 if not self.resume and work.exists():
                     shutil.rmtree(work)
-                for half_written in work.glob("writing-*"):
-                    shutil.rmtree(half_written)
+                half_written = [*work.glob("writing-*"), *folder.glob("selecting-*")]
+                for remains in half_written:
+                    shutil.rmtree(remains)
                 work.mkdir(parents=True, exist_ok=True)
+                for place in (folder, work):
+                    sweep(place)
         PartialState().wait_for_everyone()
 
     def _checkpoint(self, work: Path) -> str | None:
@@ -377,13 +398,14 @@ def _refuse_fp16_for_t5(precision: str, backbone: Backbone) -> None:
 
 
 def _done(folder: Path) -> dict[str, Any] | None:
-    """What a finished stage says of itself."""
-    path = folder / DONE
+    """What a finished stage says of itself; None for one that is not finished.
+
+    Raises DamagedFile.
+    """
     try:
-        done: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return read_sealed(folder / DONE, fix="the stage has to be trained again")
     except FileNotFoundError:
         return None
-    return done
 
 
 def _finite(value: float) -> float | None:
