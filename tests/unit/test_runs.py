@@ -12,8 +12,9 @@ from small import World, make_world, predict_with
 from xlt.config.load import load_config
 from xlt.errors import XltError
 from xlt.evaluation.statistics import bootstrap_interval
+from xlt.files import write_sealed
 from xlt.inference.loading import find_model
-from xlt.results import read_result
+from xlt.results import read_counts, read_result
 from xlt.runs.compare import compare, counts_of
 from xlt.runs.evaluate import evaluate
 from xlt.runs.folder import RunFolder
@@ -222,9 +223,9 @@ def test_counts_that_are_no_numbers(folder, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     path = copy / "seed-2/jav/test.counts.json"
-    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored = read_counts(path)
     stored["counts"][0][0] = float("nan")
-    path.write_text(json.dumps(stored), encoding="utf-8")
+    write_sealed(path, stored)
     with pytest.raises(XltError, match="not all finite numbers") as error:
         compare(copy, folder)
     assert error.value.where == str(path)
