@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from xlt.errors import XltError, flat
+from xlt.permissions import Request, allowing
 
 
 @dataclass
@@ -34,6 +37,20 @@ class Console:
         """Something on the way to the result; silent under --quiet."""
         if not self.quiet:
             print(text, file=sys.stderr)
+
+    def consent(self, allowed: Iterable[str] | None) -> AbstractContextManager[None]:
+        """A block in which this is allowed (``--allow``), and what else is asked for is asked of
+        whoever sits at the terminal; with nobody there it is refused."""
+        # Of several processes none may wait for an answer that another one was given.
+        alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+        someone = alone and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+        return allowing(*(allowed or ()), ask=self._ask if someone else None)
+
+    def _ask(self, request: Request) -> bool:
+        where = "" if request.where is None else f"{request.where}: "
+        question = f"{where}this {request.what}.\nAllow it? [y/N] "
+        print(question, end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def log(self) -> None:
         """Send xlt's log messages to stderr; only warnings under --quiet."""

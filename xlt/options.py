@@ -7,8 +7,9 @@ mark needs to know of languages and of the names of cards is here; nothing of da
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -114,6 +115,38 @@ class LocalPath:
             is_path = self.kind == "always" or text.startswith((".", "~")) or path.is_dir()
             is_path = is_path and not (self.kind == "existing" and text in NAMED_ENCODERS)
         return os.path.normpath(path) if is_path else text
+
+
+_Options = TypeVar("_Options", bound=BaseModel)
+
+
+def with_places(options: _Options, place: Callable[[LocalPath, str], str]) -> _Options:
+    """A copy in which `place` has replaced every text that `LocalPath` marks, whatever depth."""
+    changes: dict[str, Any] = {}
+    for name, field in type(options).model_fields.items():
+        value, mark = getattr(options, name), _mark(field.annotation, field.metadata)
+        if isinstance(value, BaseModel):
+            changes[name] = with_places(value, place)
+        elif mark is not None and isinstance(value, str):
+            changes[name] = place(mark, value)
+        elif mark is not None and isinstance(value, list):
+            changes[name] = [place(mark, one) for one in value]
+    # What stays as it is does not count as set, which defaults are not.
+    return options.model_copy(
+        update={name: new for name, new in changes.items() if new != getattr(options, name)}
+    )
+
+
+def _mark(annotation: Any, metadata: list[Any]) -> LocalPath | None:
+    """The `LocalPath` on a type, on what it is a list of, or on a member of a union."""
+    if get_origin(annotation) is Annotated:
+        annotation, *inner = get_args(annotation)
+        metadata = [*metadata, *inner]
+    for one in metadata:
+        if isinstance(one, LocalPath):
+            return one
+    marks = (_mark(one, []) for one in get_args(annotation))
+    return next((mark for mark in marks if mark is not None), None)
 
 
 def _is_data_path(text: str, path: Path) -> bool:

@@ -134,7 +134,8 @@ def test_the_model_folder_says_how_it_predicts(tmp_path):
     assert predict.load(tmp_path) is None
     saved = Prediction("translate", "eng"), settings(gap=2), "spa"
     predict.save(tmp_path, *saved)
-    assert predict.load(tmp_path) == saved
+    with translation.registered():
+        assert predict.load(tmp_path) == saved
     path = tmp_path / predict.FILE
     path.write_text(path.read_text().replace("projection", "projektion"))
     with pytest.raises(XltError, match="the file is damaged") as caught:

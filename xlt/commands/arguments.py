@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from xlt.permissions import PERMISSIONS
+
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file.")]
 Overrides = Annotated[
     list[str] | None,
@@ -23,6 +25,14 @@ ReaderOptions = Annotated[
         "--option",
         metavar="KEY=VALUE",
         help="Of the data's reader, e.g. scheme=IOB1; may be repeated.",
+    ),
+]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        metavar="NAME",
+        help=f"What it may do, if it asks for it: {', '.join(PERMISSIONS)}; may be repeated.",
     ),
 ]
 

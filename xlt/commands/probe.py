@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from xlt.commands.arguments import InputFormat, ReaderOptions, read_options
+from xlt.commands.arguments import Allow, InputFormat, ReaderOptions, read_options
 from xlt.commands.work import BatchTokens, Language, Model
 from xlt.console import console
 from xlt.errors import XltError
@@ -30,6 +30,7 @@ def probe(
     input_format: InputFormat = None,
     option: ReaderOptions = None,
     batch_tokens: BatchTokens = 8192,
+    allow: Allow = None,
 ) -> None:
     """Score challenge sets phenomenon by phenomenon, beside what needs no skill.
 
@@ -39,17 +40,18 @@ def probe(
     from xlt.runs.probe import probe
 
     console.log()
-    result = probe(
-        model,
-        suites,
-        language=language,
-        answers=dict(map(_pair, answer or ())),
-        control=control,
-        limit=limit,
-        format=input_format,
-        options=read_options(option),
-        batch_tokens=batch_tokens,
-    )
+    with console.consent(allow):
+        result = probe(
+            model,
+            suites,
+            language=language,
+            answers=dict(map(_pair, answer or ())),
+            control=control,
+            limit=limit,
+            format=input_format,
+            options=read_options(option),
+            batch_tokens=batch_tokens,
+        )
     console.result(result, lambda _: _table(result))
 
 

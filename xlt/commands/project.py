@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from xlt.commands.arguments import InputFormat, ReaderOptions, read_options
+from xlt.commands.arguments import Allow, InputFormat, ReaderOptions, read_options
 from xlt.console import console
 from xlt.errors import XltError
 
@@ -37,6 +37,7 @@ def project(
         Path | None, typer.Option(help="Page of examples; by default OUT.html.")
     ] = None,
     examples: Annotated[int, typer.Option(help="Records on the page.", min=0)] = 50,
+    allow: Allow = None,
 ) -> None:
     """Translate labelled data and project the labels: a data file, a report, a page to look at.
 
@@ -58,7 +59,9 @@ def project(
                 fix="in a config it stands beside `ref:` of the data, e.g. {ref: a.bio, "
                 "scheme: IOB1}",
             )
-        reports = runs.project_config(load_config(Path(paths[0]), settings), examples=examples)
+        config = load_config(Path(paths[0]), settings)
+        with console.consent(allow):
+            reports = runs.project_config(config, examples=examples)
         console.result(reports, _reports)
         return
     missing = [n for n, v in {"--task": task, "--from": source, "--to": target}.items() if not v]
@@ -81,7 +84,9 @@ def project(
     }
     overrides = [f"{key}={json.dumps(value)}" for key, value in stated.items()]
     loaded = load_config(None, [*overrides, *settings])
-    console.result([runs.project_file(loaded, paths[1], html=html, examples=examples)], _reports)
+    with console.consent(allow):
+        report = runs.project_file(loaded, paths[1], html=html, examples=examples)
+    console.result([report], _reports)
 
 
 def _usage(what: str) -> XltError:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from xlt.commands.arguments import ConfigFile, Overrides
+from xlt.commands.arguments import Allow, ConfigFile, Overrides
 from xlt.console import console
 
 
@@ -20,6 +20,7 @@ def study(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Forget what the cells' folders hold.")
     ] = False,
+    allow: Allow = None,
 ) -> None:
     """Run the cells of a study that are not finished, and print one table.
 
@@ -31,11 +32,12 @@ def study(
 
     console.log()
     definition = load_study(config, overrides or ())
-    result = (
-        table(definition)
-        if only_table
-        else study(definition, overwrite=overwrite, quiet=console.quiet)
-    )
+    with console.consent(allow):
+        result = (
+            table(definition)
+            if only_table
+            else study(definition, overwrite=overwrite, quiet=console.quiet)
+        )
     console.result(result, _table)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from xlt.commands.arguments import ConfigFile, Overrides, ReaderOptions, read_options
+from xlt.commands.arguments import Allow, ConfigFile, Overrides, ReaderOptions, read_options
 from xlt.console import console
 
 Model = Annotated[Path, typer.Argument(help="A run's folder, or a model folder in it.")]
@@ -22,12 +22,14 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def plan(config: ConfigFile, overrides: Overrides = None) -> None:
+def plan(config: ConfigFile, overrides: Overrides = None, allow: Allow = None) -> None:
     """Show what a config would do, what is missing, and about what it costs."""
     from xlt.config.load import load_config
+    from xlt.permissions import allowing
     from xlt.runs.plan import plan
 
-    planned = plan(load_config(config, overrides or ()))
+    with allowing(*(allow or ())):  # asks nothing: what is not allowed is part of the answer
+        planned = plan(load_config(config, overrides or ()))
     console.result(planned, _plan)
     if planned["missing"]:
         raise typer.Exit(2)
@@ -40,6 +42,7 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Forget what the run's folder holds.")
     ] = False,
+    allow: Allow = None,
 ) -> None:
     """Run a config: train every stage, evaluate on every target, keep the models."""
     from xlt.config.load import load_config
@@ -47,7 +50,8 @@ def train(
 
     console.log()
     loaded = load_config(config, overrides or ())
-    result = train(loaded, resume=resume, overwrite=overwrite, quiet=console.quiet)
+    with console.consent(allow):
+        result = train(loaded, resume=resume, overwrite=overwrite, quiet=console.quiet)
     if result:  # only the main process of several has one
         console.result(result, _result)
 
@@ -62,19 +66,21 @@ def evaluate(
     ] = None,
     option: ReaderOptions = None,
     batch_tokens: BatchTokens = 8192,
+    allow: Allow = None,
 ) -> None:
     """Score a trained model on labelled data."""
     from xlt.runs.evaluate import evaluate
 
-    evaluation = evaluate(
-        model,
-        data,
-        language=language,
-        split=split,
-        format=format,
-        options=read_options(option),
-        batch_tokens=batch_tokens,
-    )
+    with console.consent(allow):
+        evaluation = evaluate(
+            model,
+            data,
+            language=language,
+            split=split,
+            format=format,
+            options=read_options(option),
+            batch_tokens=batch_tokens,
+        )
     console.result(evaluation, lambda _: _evaluation(evaluation))
 
 
@@ -94,23 +100,25 @@ def predict(
     format: Annotated[str | None, typer.Option(help="What to write: a format of the task.")] = None,
     html: Annotated[Path | None, typer.Option(help="Also a page to look at (displaCy).")] = None,
     batch_tokens: BatchTokens = 8192,
+    allow: Allow = None,
 ) -> None:
     """Annotate raw or pre-tokenised text."""
     from xlt.runs.predict import predict
 
     console.log()
-    summary = predict(
-        model,
-        source,
-        output,
-        language=language,
-        input_format=input_format,
-        output_format=format,
-        options=read_options(option),
-        html=html,
-        batch_tokens=batch_tokens,
-        quiet=console.quiet,
-    )
+    with console.consent(allow):
+        summary = predict(
+            model,
+            source,
+            output,
+            language=language,
+            input_format=input_format,
+            output_format=format,
+            options=read_options(option),
+            html=html,
+            batch_tokens=batch_tokens,
+            quiet=console.quiet,
+        )
     if output != "-":  # standard output belongs to the predictions
         console.result(summary, lambda _: f"{summary['records']} sentences → {summary['output']}")
 
@@ -179,6 +187,7 @@ def _plan(planned: dict[str, Any]) -> list[str]:
         *_totals(planned),
         *(f"{target}: predicted {how}" for target, how in planned["predictions"].items()),
         *(f"warning: {'; '.join(told)}" for told in planned["warnings"].values()),
+        *(f"allowed: {one['where']}: this {one['what']}" for one in planned["allowed"]),
         *(["", f"missing ({len(planned['missing'])}):"] if planned["missing"] else []),
         *(f"  {p['where']}: {p['what']}\n    fix: {p['fix']}" for p in planned["missing"]),
     ]

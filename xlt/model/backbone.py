@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from xlt.config.schema import Model
 from xlt.data.subwords import TOKENISATION
 from xlt.errors import XltError
 from xlt.model import named
+from xlt.permissions import OUTSIDE, PICKLE, REMOTE_CODE, Request, is_granted, require
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from xlt.data.encode_pairs import PairEncoder
     from xlt.data.subwords import Subwords
     from xlt.task import Labels
+
+_PICKLE = "pytorch_model.bin"
 
 DEFAULT_MAX_LENGTH = 512
 """Window length for encoders with relative positions and no stated maximum (T5)."""
@@ -160,11 +164,13 @@ class Backbone:
 
         fresh: what names of weights begin with that need not be there: they stay random.
 
-        Raises XltError when the weights cannot be found, read or matched.
+        Raises XltError when the weights cannot be found, read or matched, and where they are only
+        there as pickle or elsewhere, which needs a permission.
         """
         import torch
 
         kwargs = {"attn_implementation": self._attention(auto_class), **kwargs}
+        self._check_kernel()
         if self.random:
             config = self._copy_config(
                 **{k: v for k, v in kwargs.items() if k != "attn_implementation"}
@@ -172,16 +178,58 @@ class Backbone:
             return auto_class.from_config(
                 config, attn_implementation=kwargs["attn_implementation"], dtype=torch.float32
             )
+        self._check_base()
+        pickle = self._needs_pickle()
         with _no_reports():
             model, info = self._load(
                 auto_class.from_pretrained,
                 dtype=torch.float32,
-                use_safetensors=None,
+                use_safetensors=None if pickle else True,
                 output_loading_info=True,
                 **kwargs,
             )
         self._refuse_random(model, [n for n in info["missing_keys"] if not n.startswith(fresh)])
         return model
+
+    def _needs_pickle(self) -> bool:
+        """Whether pickle may be read for the weights. Raises XltError where it must and may not.
+
+        Of a model on the hub only loading it tells whether it has safetensors.
+        """
+        if is_granted(PICKLE):
+            return True
+        folder = Path(self.source)
+        # What config.json may name itself is safetensors, with this one exception.
+        named = getattr(self.config, "transformers_weights", None) == "adapter_model.bin"
+        if not named and (_has(folder, "model.safetensors") or not _has(folder, _PICKLE)):
+            return False
+        self._ask_for_pickle()
+        return True
+
+    def _ask_for_pickle(self) -> None:
+        what = f"reads the weights of {self.source} from pickle (there are no safetensors)"
+        require([Request(PICKLE, what, "model.encoder")])
+
+    def _check_kernel(self) -> None:
+        """Ask before a compiled kernel is fetched and run that the model's config names."""
+        kernel = getattr(self.config, "_attn_implementation", None)
+        if isinstance(kernel, str) and "/" in kernel:
+            what = f"runs the compiled kernel {kernel}, which {self.source} names"
+            require([Request(REMOTE_CODE, what, "model.encoder")])
+
+    def _check_base(self) -> None:
+        """Of a folder that is an adapter (peft): ask before another model is loaded under it."""
+        adapter = Path(self.source) / "adapter_config.json"
+        if not adapter.is_file():
+            return
+        try:
+            base = json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise XltError(
+                f"the file is damaged ({error})", where=adapter, fix="get the model again"
+            ) from error
+        what = f"loads the model {base}, of which {self.source} is an adapter"
+        require([Request(OUTSIDE, what, str(adapter))])
 
     def _refuse_random(self, model: PreTrainedModel, missing: Iterable[str]) -> None:
         """Raise XltError if part of the encoder was not in the files and is random now."""
@@ -222,9 +270,11 @@ class Backbone:
         # Bars for loading a few tensors would drown the one that shows training.
         transformers_logging.disable_progress_bar()
         transformers_logging.set_verbosity_error()
+        # Else it asks the hub to make safetensors of a stranger's pickle, and takes what comes.
+        os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
         common = {
             "revision": self.options.revision,
-            "trust_remote_code": self.options.trust_remote_code,
+            "trust_remote_code": self.options.trust_remote_code and is_granted(REMOTE_CODE),
         }
         kwargs = {k: v for k, v in {**common, **kwargs}.items() if v is not None}
         where = "model.encoder"
@@ -241,9 +291,30 @@ class Backbone:
         except ImportError:
             raise
         except Exception as error:
+            if kwargs.get("use_safetensors") and not local and self._is_pickle_only(error):
+                self._ask_for_pickle()
+                return self._load(loader, **{**kwargs, "use_safetensors": None})
             raise _explain(
                 error, self.source, local=local, offline=self._offline, where=where
             ) from error
+
+    def _is_pickle_only(self, error: Exception) -> bool:
+        """Whether this error says that a model on the hub, or its copy here, has only pickle."""
+        from huggingface_hub import try_to_load_from_cache
+
+        if "use_safetensors=True" in str(error):
+            return True
+        cached = (
+            try_to_load_from_cache(self.source, name, revision=self.options.revision)
+            for name in ("model.safetensors", "model.safetensors.index.json", _PICKLE)
+        )
+        safe, index, pickle = (isinstance(path, str) for path in cached)
+        return pickle and not safe and not index
+
+
+def _has(folder: Path, weights: str) -> bool:
+    """Whether there are such weights in a folder, in one file or in several with an index."""
+    return (folder / weights).is_file() or (folder / f"{weights}.index.json").is_file()
 
 
 @contextmanager
@@ -263,6 +334,13 @@ def _no_reports() -> Iterator[None]:
 
 def _explain(error: Exception, source: str, *, local: bool, offline: bool, where: str) -> XltError:
     first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if "trust_remote_code" in str(error):
+        return XltError(
+            f"{source} runs code of its own",
+            where=where,
+            fix="read that code, then set `model.trust_remote_code: true` in the config (a "
+            "finished model needs none), and add `--allow remote-code`",
+        )
     if local:
         if "safetensor" in type(error).__name__.lower() or "header" in first.lower():
             return XltError(
@@ -274,12 +352,6 @@ def _explain(error: Exception, source: str, *, local: bool, offline: bool, where
             f"{source} does not load as a model: {first}",
             where=where,
             fix="the folder needs config.json, model.safetensors and tokenizer files",
-        )
-    if "trust_remote_code" in str(error):
-        return XltError(
-            f"{source} runs code of its own",
-            where=where,
-            fix="read that code, then set `model.trust_remote_code: true`",
         )
     return XltError(
         f"cannot load {source!r}: it is not a folder here and not in the local Hugging Face cache"

@@ -19,8 +19,11 @@ from xlt.data.subwords import TOKENISATION, WORD_BY_WORD
 from xlt.errors import XltError
 from xlt.files import DamagedFile, Listing, damage, entry, listing, read_sealed, write_sealed
 from xlt.model.backbone import Backbone
+from xlt.model.outside import References, remember
 from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import SUBWORDS
+from xlt.options import with_places
+from xlt.permissions import REMOTE_CODE, is_granted
 from xlt.registry import tasks
 from xlt.results import CONFIG
 from xlt.task import Labels, Task
@@ -114,6 +117,20 @@ def _checked(folder: Path, info: ModelInfo) -> Iterator[None]:
         refuse(checking.result())
 
 
+def task_of(info: ModelInfo, folder: Path) -> Task:
+    """The task of a folder's model, with the options it was trained with.
+
+    Raises XltError for a task that is not installed, and for options that name what is outside the
+    folder without a permission (`xlt.model.outside`).
+    """
+    kind = tasks.get(info.task, where=folder / INFO)
+    references = References(folder / INFO)
+    options = with_places(kind.Options(**info.options), references.at("options"))
+    references.finish()
+    task: Task = kind(options)
+    return task
+
+
 def load_model(
     folder: Path, options: Model | None = None, task: Task | None = None
 ) -> tuple[Task, Backbone, TaskModel]:
@@ -125,15 +142,14 @@ def load_model(
     """
     info = read_info(folder)
     if task is None:
-        kind = tasks.get(info.task, where=folder / INFO)
-        task = kind(kind.Options(**info.options))
+        task = task_of(info, folder)
     settings = Model(
         encoder=str(folder),
         max_length=info.max_length,
         **(
             options.model_dump(include={"attention", "trust_remote_code", "lora"})
             if options
-            else {}
+            else {"trust_remote_code": is_granted(REMOTE_CODE)}
         ),
     )
     backbone = Backbone(str(folder), settings, tokenisation=info.tokenisation)
@@ -172,11 +188,13 @@ def add_file(folder: Path, name: str, value: Mapping[str, Any]) -> None:
     """Write a sealed JSON file that is to be part of the model."""
     info = read_info(folder)
     write_sealed(folder / name, value)
+    remember(folder / name)
     _write(replace(info, files={**info.files, name: entry(folder / name)}), folder)
 
 
 def _write(info: ModelInfo, folder: Path) -> None:
     write_sealed(folder / INFO, asdict(replace(info, format=FORMAT)))
+    remember(folder / INFO)
 
 
 def fingerprint_folder(folder: Path) -> str:

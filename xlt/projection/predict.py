@@ -14,18 +14,22 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from xlt.config.schema import Model, ProjectionSettings
+from xlt.config.schema import Model, Plugin, ProjectionSettings
 from xlt.document import Document, Text
 from xlt.files import DamagedFile, read_sealed
 from xlt.inference.loading import make_direct_predictor
 from xlt.inference.predictor import Predictor
 from xlt.model.folder import add_file
+from xlt.model.outside import References
+from xlt.options import with_places
+from xlt.permissions import ONLINE, Request, require
 from xlt.projection import store
 from xlt.projection.layers import project_document, translated
 from xlt.projection.merge import merge
 from xlt.projection.pair import AlignedPair
 from xlt.projection.project import Projector
 from xlt.projection.translate.cache import Cache
+from xlt.registry import aligners, translators
 from xlt.task import Averaging, Example, Generating, Task, generated_texts
 from xlt.transfer.stage import Prediction
 
@@ -229,17 +233,42 @@ def save(folder: Path, prediction: Prediction, settings: ProjectionSettings, lan
 
 
 def load(folder: Path) -> tuple[Prediction, ProjectionSettings, str] | None:
-    """What `save` wrote; None for a model that predicts directly. Raises DamagedFile."""
+    """What `save` wrote; None for a model that predicts directly.
+
+    Raises DamagedFile, and XltError for what it may not use (`xlt.model.outside`).
+    """
     path = folder / FILE
     fix = "restore it or train again"
     try:
         value = read_sealed(path, fix=fix, older=True)
         settings = ProjectionSettings.model_validate_json(json.dumps(value["projection"]))
-        return Prediction(**value["prediction"]), settings, value["language"]
+        return Prediction(**value["prediction"]), _allowed(settings, path), value["language"]
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedFile(f"the file is damaged ({error})", where=path, fix=fix) from error
+
+
+def _allowed(settings: ProjectionSettings, path: Path) -> ProjectionSettings:
+    """The settings with paths inside the folder absolute. Raises XltError for what is outside."""
+    references = References(path)
+    settings = with_places(settings, references.at("projection"))
+    plugins: dict[str, Plugin] = {}
+    for name, registry in (("translator", translators), ("aligner", aligners)):
+        plugin: Plugin | None = getattr(settings, name)
+        if plugin is None:
+            continue
+        key = f"projection.{name}"
+        kind = registry.get(plugin.name, where=path)
+        options = with_places(kind.Options.model_validate(plugin.options), references.at(key))
+        plugins[name] = Plugin(
+            name=plugin.name, **options.model_dump(mode="json", exclude_unset=True)
+        )
+        if name == "translator" and kind.online:
+            what = f"sends texts to the service behind the translator {plugin.name}"
+            require([Request(ONLINE, what, f"{path} ({key})")])
+    references.finish()
+    return settings.model_copy(update=plugins)
 
 
 def _reversed(pairs: Mapping[str, AlignedPair]) -> dict[str, AlignedPair]:

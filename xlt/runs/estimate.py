@@ -23,6 +23,7 @@ from xlt.config.schema import Model, Training
 from xlt.data.checksums import cache_dir, write_atomic
 from xlt.inference.device import autocast
 from xlt.model import named
+from xlt.permissions import REMOTE_CODE, is_granted
 from xlt.runs.manifest import hardware
 
 _PROCESS_GIB = {"cpu": 0.7, "cuda": 1.0, "mps": 1.0}
@@ -68,17 +69,21 @@ def encoder_shape(model: Model) -> Shape | None:
     import torch
     from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
 
+    trusted = model.trust_remote_code and is_granted(REMOTE_CODE)
     try:
         config = AutoConfig.from_pretrained(
             named.located(model.encoder),
             revision=model.revision,
             local_files_only=True,
-            trust_remote_code=model.trust_remote_code,
+            trust_remote_code=trusted,
         )
         half = getattr(config, "is_encoder_decoder", False) or "t5" in config.model_type
         kind = AutoModelForTextEncoding if half else AutoModel
         with torch.device("meta"):
-            encoder = kind.from_config(config, trust_remote_code=model.trust_remote_code)
+            # With a kernel named here none is fetched that the model's config.json may name.
+            encoder = kind.from_config(
+                config, trust_remote_code=trusted, attn_implementation="eager"
+            )
     except Exception:  # whatever a damaged or unknown architecture raises: the encoder is unknown
         return None
     table = encoder.get_input_embeddings().weight

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from xlt.config.consent import requests
 from xlt.config.load import LoadedConfig
 from xlt.config.schema import Config, Model, Reference
 from xlt.data.references import resolve
@@ -16,6 +17,7 @@ from xlt.data.subwords import subwords_of
 from xlt.errors import XltError, flat
 from xlt.inference.device import best_device, choose_precision
 from xlt.model import named
+from xlt.permissions import REMOTE_CODE, Request, is_granted, obeying, refusal
 from xlt.runs.coverage import warnings
 from xlt.runs.estimate import Load, encoder_shape, estimate, measure
 from xlt.runs.experiment import Experiment, prepare
@@ -46,14 +48,19 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
     config = experiment.config
     counted, problems = _count_words(experiment)
     problems += check_predictions(experiment)
-    tokenizer, problem = _tokenizer(config.model)
+    asked = [(one, one.typed or is_granted(one.permission)) for one in requests(loaded)]
+    allowed = [one for one, given in asked if given]
+    problems += [refusal(one) for one, given in asked if not given]
+    with obeying(allowed):
+        tokenizer, problem = _tokenizer(config.model)
     if problem is not None:
         problems.append(problem)
     located = map(loaded.locate, problems)
     missing = {problem.render(): problem for problem in located}.values()
     sizes, vocabulary = _sizes(counted, tokenizer)
     stages = _shared_stages(experiment.plans)
-    cost = _cost(config, stages, sizes, vocabulary)
+    with obeying(allowed):
+        cost = _cost(config, stages, sizes, vocabulary)
     return {
         "name": config.name,
         "seeds": config.seeds,
@@ -83,11 +90,16 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
         "total": cost["total"],
         "warnings": _warnings(config.model, counted, tokenizer),
         "predictions": experiment.indirect_predictions(),
+        "allowed": [_as_asked(one) for one in allowed],
         "missing": [
             {"what": problem.what, "where": problem.where, "fix": problem.fix}
             for problem in missing
         ],
     }
+
+
+def _as_asked(request: Request) -> dict[str, Any]:
+    return {"permission": request.permission, "what": request.what, "where": request.where}
 
 
 def _shared_stages(plans: Mapping[str, list[Stage]]) -> list[tuple[Stage, str | None, list[str]]]:
@@ -157,11 +169,13 @@ def _tokenizer(model: Model) -> tuple[Any, XltError | None]:
             named.located(model.encoder),
             revision=model.revision,
             local_files_only=True,
-            trust_remote_code=model.trust_remote_code,
+            trust_remote_code=model.trust_remote_code and is_granted(REMOTE_CODE),
         ), None
     except XltError as error:
         return None, error
     except Exception:  # of many kinds; all mean that it cannot be loaded from here
+        if model.trust_remote_code and not is_granted(REMOTE_CODE):
+            return None, None  # its tokenizer may be code: the refusal says what to do
         return None, XltError(
             f"the encoder {model.encoder!r} is not on this machine",
             where="model.encoder",

@@ -29,6 +29,7 @@ from xlt.evaluation.statistics import (
     mean_sd,
     paired_difference,
 )
+from xlt.permissions import REMOTE_CODE, is_granted
 from xlt.registry import data_cards
 from xlt.task import label_layer
 
@@ -177,8 +178,7 @@ def model_folders(path: Path) -> list[Path]:
 
 def _task_of(folders: Sequence[Path]) -> tuple[Task, Labels]:
     """The task and the labels of all these models."""
-    from xlt.model.folder import read_info
-    from xlt.registry import tasks
+    from xlt.model.folder import read_info, task_of
 
     infos = [read_info(folder) for folder in folders]
     first = infos[0]
@@ -190,8 +190,7 @@ def _task_of(folders: Sequence[Path]) -> tuple[Task, Labels]:
                 where=folder,
                 fix="compare models of one task and label inventory",
             )
-    kind = tasks.get(first.task, where=folders[0])
-    return kind(kind.Options(**first.options)), first.labels
+    return task_of(first, folders[0]), first.labels
 
 
 # Suites ----------------------------------------------------------------------------------------
@@ -378,7 +377,9 @@ def _warnings(task: Task, folder: Path, parts: Sequence[Part]) -> dict[str, list
 
     from xlt.runs.coverage import MAX_COUNTED_RECORDS, count_words, warnings
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=is_granted(REMOTE_CODE)
+    )
     messages = {}
     for part in parts:
         words = count_words(task, part.records[:MAX_COUNTED_RECORDS])

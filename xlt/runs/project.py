@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xlt.config.consent import requests
 from xlt.document import Document
 from xlt.errors import XltError
+from xlt.permissions import ONLINE, require
 from xlt.projection import page, store
 from xlt.projection.project import Projected, Projector
 from xlt.projection.report import ProjectionStatistics
@@ -34,6 +36,7 @@ def project_config(
     folder. Returns a report for each.
     Raises XltError for a config that projects nothing, and as reading and projecting do.
     """
+    require(one for one in requests(loaded) if one.permission == ONLINE)
     try:
         experiment = prepare(loaded)
         config, task = experiment.config, experiment.task
@@ -85,6 +88,7 @@ def project_file(
     from xlt.reader_options import on_command_line
     from xlt.runs.sources import Sources
 
+    require(one for one in requests(loaded) if one.permission == ONLINE)
     try:
         config = loaded.config
         task = make_task(config)

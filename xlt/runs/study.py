@@ -6,10 +6,12 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from xlt.config.consent import requests
 from xlt.config.load import LoadedConfig
 from xlt.config.study import Study
 from xlt.errors import XltError, raise_all
 from xlt.evaluation.statistics import Comparison, judge
+from xlt.permissions import obeying
 from xlt.results import RESULT, read_result
 from xlt.runs.compare import compare
 from xlt.runs.experiment import prepare_cells
@@ -26,13 +28,16 @@ def study(definition: Study, *, overwrite: bool = False, quiet: bool = False) ->
     from xlt.runs.train import run  # torch, without which `table` does
 
     problems: list[XltError] = []
-    for number, (name, experiment) in enumerate(prepare_cells(definition).items(), 1):
-        log.info("%s (%d of %d)", name, number, len(definition.cells))
-        try:
-            run(experiment, resume=True, overwrite=overwrite, quiet=quiet)
-        except XltError as error:
-            log.warning("%s failed: %s", name, error.what)
-            problems.append(error)
+    experiments = prepare_cells(definition)
+    asked = [one for experiment in experiments.values() for one in requests(experiment.loaded)]
+    with obeying(asked):  # before the first cell, not in the middle of the night
+        for number, (name, experiment) in enumerate(experiments.items(), 1):
+            log.info("%s (%d of %d)", name, number, len(definition.cells))
+            try:
+                run(experiment, resume=True, overwrite=overwrite, quiet=quiet)
+            except XltError as error:
+                log.warning("%s failed: %s", name, error.what)
+                problems.append(error)
     raise_all(problems)
     return table(definition)
 

@@ -12,10 +12,12 @@ from typing import Any
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
+from xlt.config.consent import requests
 from xlt.config.load import LoadedConfig, dump
 from xlt.errors import XltError
 from xlt.files import write_text
 from xlt.inference.device import best_device
+from xlt.permissions import obeying
 from xlt.results import CARD, MANIFEST
 from xlt.runs import report
 from xlt.runs.card import model_card
@@ -41,7 +43,8 @@ def train(
         they are equal to what training them again would give.
 
     Of several processes only the main one has a result; the others return {}.
-    Raises XltError for everything that is wrong with the config, the data or the run's folder.
+    Raises XltError for everything that is wrong with the config, the data or the run's folder, and
+    for what it asks for without being allowed to (`xlt.permissions`).
     """
     return run(prepare(loaded), resume=resume, overwrite=overwrite, quiet=quiet)
 
@@ -50,14 +53,15 @@ def run(
     experiment: Experiment, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
 ) -> dict[str, Any]:
     """As `train`, of a config that is prepared already."""
-    # The first to ask decides: without this word, several CPU processes would be taken for one.
-    state = PartialState(cpu=best_device() == "cpu")
-    try:
-        if state.is_main_process:
-            return _lead(experiment, state, resume=resume, overwrite=overwrite, quiet=quiet)
-        return _follow(experiment, state, resume=resume)
-    except XltError as error:
-        raise experiment.loaded.locate(error) from error
+    with obeying(requests(experiment.loaded)):
+        # The first to ask decides: without this word, several CPU processes would be taken for one.
+        state = PartialState(cpu=best_device() == "cpu")
+        try:
+            if state.is_main_process:
+                return _lead(experiment, state, resume=resume, overwrite=overwrite, quiet=quiet)
+            return _follow(experiment, state, resume=resume)
+        except XltError as error:
+            raise experiment.loaded.locate(error) from error
 
 
 def _lead(

@@ -57,6 +57,9 @@ class Translator(ABC):
     chunk: ClassVar[int] = 256
     """Sentences in a call of `translate`; what is translated is kept after each."""
 
+    online: ClassVar[bool] = False
+    """Whether texts leave this machine: then `xlt.permissions` asks before any is sent."""
+
     in_order: ClassVar[bool] = False
     """Whether text n is known by its number: then all texts come in one stream, from the first."""
 

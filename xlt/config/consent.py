@@ -1,0 +1,49 @@
+"""What a config asks for that needs the user's consent (`xlt.permissions`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from xlt.config.layers import COMMAND_LINE
+from xlt.config.load import LoadedConfig
+from xlt.permissions import ONLINE, PUSH, REMOTE_CODE, REPORT, Request
+from xlt.registry import translators
+
+LOCAL_TRACKERS = {"tensorboard", "none"}
+"""Of `training.report_to`: what writes into the stage's own folder, or nothing."""
+
+
+def requests(loaded: LoadedConfig) -> list[Request]:
+    """Everything in a config that runs others' code or sends something out, by key.
+
+    What stands on the command line is marked as typed.
+    """
+    return [
+        Request(permission, what, loaded.where(key), _is_typed(loaded, key))
+        for permission, what, key in _asked(loaded)
+    ]
+
+
+def _asked(loaded: LoadedConfig) -> Iterator[tuple[str, str, str]]:
+    """Permission, what it is for, and the key."""
+    config = loaded.config
+    if config.model.trust_remote_code:
+        what = f"runs the Python code that comes with {config.model.encoder}"
+        yield REMOTE_CODE, what, "model.trust_remote_code"
+    if config.output.push_to_hub is not None:
+        what = f"uploads the finished model to {config.output.push_to_hub} on the Hugging Face hub"
+        yield PUSH, what, "output.push_to_hub"
+    trackers = [name for name in config.training.report_to if name not in LOCAL_TRACKERS]
+    if trackers:
+        what = f"gives settings and scores to {', '.join(trackers)}"
+        yield REPORT, what, "training.report_to"
+    translator = config.projection.translator
+    if translator is not None and translators.get(translator.name).online:
+        what = f"sends texts to the service behind the translator {translator.name}"
+        yield ONLINE, what, "projection.translator"
+
+
+def _is_typed(loaded: LoadedConfig, key: str) -> bool:
+    node = loaded.sources.get(key)
+    # A file may be called like the command line, but what stands in it has a line.
+    return node is not None and node.at.source == COMMAND_LINE and node.at.line is None
