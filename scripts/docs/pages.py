@@ -20,7 +20,11 @@ from mkdocs.structure.pages import Page
 
 from xlt.config.editor import schema
 
-TOP_PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+TOP_PAGES = {
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
+}
 """Files of the top folder → pages of the site."""
 WHOLE = "Config"
 """What the schema itself is called in ``{{ keys: … }}``."""
