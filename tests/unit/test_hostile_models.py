@@ -12,8 +12,9 @@ from tiny import make_encoder
 
 from xlt.config.schema import Model, Plugin, ProjectionSettings
 from xlt.errors import XltError
+from xlt.files import write_sealed
 from xlt.model.backbone import Backbone
-from xlt.model.folder import INFO, ModelInfo, load_model, save_model
+from xlt.model.folder import INFO, ModelInfo, load_model, read_info, save_model
 from xlt.permissions import OUTSIDE, PICKLE, allowing
 from xlt.projection import predict
 from xlt.runs.estimate import encoder_shape
@@ -47,9 +48,15 @@ def model(encoder, tmp_path):
 
 
 def stranger(folder, name, **changes):
-    """A JSON file of a folder with changes, as if somebody else had written it."""
+    """A JSON file of a folder with changes, as if somebody else had written it: without seals and
+    lists of files, which older models have not, either."""
+    if (folder / INFO).exists() and name != INFO:
+        stranger(folder, INFO)
     path = folder / name
     value = json.loads(path.read_text()) if path.exists() else {}
+    if name == INFO:
+        value = {key: one for key, one in value.items() if key not in ("seal", "files")}
+        value["format"] = 1
     path.write_text(json.dumps(value | changes))
 
 
@@ -119,18 +126,22 @@ def test_what_is_inside_is_found_there_and_needs_no_permission(tmp_path):
     assert settings.ranking.model == str(tmp_path / "inner")
 
 
-def test_what_was_written_here_may_name_what_the_config_named(tmp_path):
+def test_what_was_written_here_may_name_what_the_config_named(model, tmp_path):
     settings = ProjectionSettings(
         translator=Plugin(name="given", file="/data/translations.txt"), aligner=None
     )
     saved = Prediction("translate", "eng"), settings, "spa"
-    predict.save(tmp_path, *saved)
+    predict.save(model, *saved)
+    assert predict.load(model) == saved
+    # Also after it was moved; but not when somebody has changed it, with or without its seal.
+    shutil.copy(model / predict.FILE, tmp_path / predict.FILE)
     assert predict.load(tmp_path) == saved
-    # Also after it was moved; but not when somebody has changed it.
-    shutil.copy(tmp_path / predict.FILE, tmp_path / "cache" / predict.FILE)
-    assert predict.load(tmp_path / "cache") == saved
     path = tmp_path / predict.FILE
     path.write_text(path.read_text().replace("/data/translations", "/home/me/secret"))
+    with pytest.raises(XltError, match="damaged"):
+        predict.load(tmp_path)
+    unsealed = {key: one for key, one in json.loads(path.read_text()).items() if key != "seal"}
+    path.write_text(json.dumps(unsealed))
     with pytest.raises(XltError, match="no part of the model"):
         predict.load(tmp_path)
 
@@ -269,7 +280,21 @@ def test_no_kernel_is_fetched_that_a_config_names(model, monkeypatch):
 
 
 def test_a_header_of_weights_that_promises_too_much(model):
+    stranger(model, INFO)
     path = model / "model.safetensors"
     path.write_bytes((2**62).to_bytes(8, "little") + path.read_bytes()[8:])
     with pytest.raises(XltError, match="cannot be read"):
         load_model(model)
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "../../secret", "a/../../b"])
+def test_the_list_of_a_model_s_files_stays_in_its_folder(model, name):
+    about = json.loads((model / INFO).read_text())
+    del about["seal"]
+    about["files"][name] = [0, "0" * 64]
+    (model / INFO).write_text(json.dumps(about))
+    with pytest.raises(XltError, match="is damaged"):
+        read_info(model)
+    write_sealed(model / INFO, about)
+    with pytest.raises(XltError, match=f"{INFO} is damaged .*outside"):
+        read_info(model)

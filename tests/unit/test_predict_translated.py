@@ -16,6 +16,7 @@ from xlt.config.schema import ProjectionSettings
 from xlt.document import Document, Span, Tags, Text, Tree
 from xlt.errors import XltError
 from xlt.inference.predictor import Predictor
+from xlt.model.folder import ModelInfo, write_info
 from xlt.model.task_model import TaskModel
 from xlt.projection import predict
 from xlt.projection.merge import merge
@@ -129,6 +130,7 @@ def test_on_the_text_on_its_translation_and_on_both(through):
 
 
 def test_the_model_folder_says_how_it_predicts(tmp_path):
+    write_info(ModelInfo("ner", {}, {}, "", 8), tmp_path)
     assert predict.load(tmp_path) is None
     predict.save(tmp_path, Prediction(), settings(), "spa")
     assert predict.load(tmp_path) is None

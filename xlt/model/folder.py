@@ -72,10 +72,17 @@ def read_info(folder: Path) -> ModelInfo:
             )
         raw["labels"] = {layer: tuple(values) for layer, values in raw["labels"].items()}
         files = raw["files"].items() if raw["format"] > 1 else ()
-        raw["files"] = {name: (int(size), str(digest)) for name, (size, digest) in files}
+        raw["files"] = {_inside(name): (int(size), str(digest)) for name, (size, digest) in files}
         return ModelInfo(**{"tokenisation": WORD_BY_WORD, **raw})  # an older xlt did not say
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedFile(f"{INFO} is damaged ({error})", where=path, fix=_again(folder)) from error
+
+
+def _inside(name: str) -> str:
+    """The path of a file in the folder. Raises ValueError for one outside."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"the file {name!r} is outside the folder")
+    return name
 
 
 def _again(folder: Path) -> str:
