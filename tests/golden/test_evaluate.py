@@ -22,6 +22,7 @@ class ToyOptions(Section):
 
 class Toy:
     name = "toy"
+    texts = ("text",)
     Options = ToyOptions
     columns = ("id", "tags")
     metrics_reported = ("accuracy",)

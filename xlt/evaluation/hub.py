@@ -17,11 +17,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from xlt.document import Document
 from xlt.document.document import Row
 from xlt.errors import XltError
+from xlt.evaluation.counts import count_matrix, score
 from xlt.registry import tasks
 
 try:
@@ -34,7 +33,9 @@ except ImportError as missing:
 
 
 class TaskMetric(evaluate.EvaluationModule):
-    """The metrics of one task; predictions and references are its records.
+    """The metrics of one task; predictions and references are its records, in one order.
+
+    Computing raises XltError where a prediction is of another record: other id, other words.
 
     config_name: the task.
     options:     the task's own options; further keyword arguments are those of
@@ -88,16 +89,21 @@ class TaskMetric(evaluate.EvaluationModule):
         )
 
     def _compute(self, predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-        counts = [
-            self.task.counts(self._document(gold), self._document(predicted))
-            for gold, predicted in zip(references, predictions, strict=True)
-        ]
-        return {name: float(v) for name, v in self.task.metrics(np.sum(counts, axis=0)).items()}
+        counts = count_matrix(
+            self.task, self._documents(references, "references"),
+            self._documents(predictions, "predictions"),
+        )  # fmt: skip
+        return score(self.task, counts)
 
-    def _document(self, text: str) -> Document:
-        row = json.loads(text)
-        document: Document = self.task.validate_row(row, where=f"record {row.get('id')}")
-        return document
+    def _documents(self, texts: Sequence[str], what: str) -> list[Document]:
+        """Rows as documents; those without an id have their number for one."""
+        documents = []
+        for number, text in enumerate(texts):
+            row = json.loads(text)
+            if row.get("id") is None:
+                row["id"] = str(number)
+            documents.append(self.task.validate_row(row, where=f"{what}[{number}]"))
+        return documents
 
 
 def _as_json(rows: Sequence[Row] | None) -> list[str] | None:

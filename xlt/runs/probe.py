@@ -284,16 +284,21 @@ def _outcomes(
     task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
     outcomes = []
     for part in parts:
-        versions = {MODEL: list(part.records)}
-        for control, hidden in task.controls.items() if masked else ():
+        versions: dict[str, tuple[str, ...]] = {MODEL: ()}
+        if masked:
+            versions |= task.controls
+        counts = {}
+        for version, hidden in versions.items():
             empty = {name: Text("") for name in hidden}
-            versions[control] = [record.with_texts(**empty) for record in part.records]
-        outcomes.append(
-            {
-                name: part.counts(predictor(records, task.encode(records, backbone, None)))
-                for name, records in versions.items()
-            }
-        )
+            shown = [record.with_texts(**empty) for record in part.records]
+            predicted = predictor(shown, task.encode(shown, backbone, None))
+            counts[version] = part.counts(
+                [
+                    answer.with_texts(**{name: record.texts[name] for name in hidden})
+                    for record, answer in zip(part.records, predicted, strict=True)
+                ]
+            )
+        outcomes.append(counts)
     return outcomes
 
 
