@@ -14,6 +14,8 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import mean
 
+from xlt.escape import for_cell
+
 
 def main(metric: str, out: str, *runs: str) -> None:
     scores: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
@@ -29,7 +31,10 @@ def main(metric: str, out: str, *runs: str) -> None:
     with Path(out).open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(("source", "target", "score"))
-        writer.writerows((*pair, round(mean(values), 3)) for pair, values in sorted(scores.items()))
+        writer.writerows(
+            (*map(for_cell, pair), round(mean(values), 3))
+            for pair, values in sorted(scores.items())
+        )
     print(f"{len({s for s, _ in scores})} sources, {len({t for _, t in scores})} targets")
 
 

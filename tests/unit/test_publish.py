@@ -6,6 +6,7 @@ import huggingface_hub
 import pytest
 
 from xlt.errors import XltError
+from xlt.model.folder import ModelInfo, add_file, check_model, read_info, write_info
 from xlt.runs.publish import publish
 
 
@@ -22,6 +23,9 @@ class Hub:
 
     def upload_folder(self, repo_id, folder_path):
         self.calls.append((repo_id, sorted(p.name for p in folder_path.iterdir())))
+        if (folder_path / "xlt.json").exists():
+            self.info, self.damage = read_info(folder_path), check_model(folder_path)
+        self.texts = {p.name: p.read_text() for p in folder_path.glob("*.json")}
 
     def upload_file(self, repo_id, path_in_repo, path_or_fileobj):
         self.calls.append((repo_id, path_in_repo, path_or_fileobj.read_text()))
@@ -46,6 +50,28 @@ def test_every_target_gets_a_repository_with_the_card(run, monkeypatch):
     assert ("me/ner-swa", ["model.safetensors"]) in hub.calls
     assert ("me/ner-swa", "README.md", "the card") in hub.calls
     assert publish(run, "me/ner", ["hau"], 7) == {"hau": "me/ner"}
+
+
+def test_nothing_is_pushed_that_says_where_files_lie(run, monkeypatch):
+    hub = Hub()
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: hub)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    model = run / "seed-7/hau/model"
+    labels = {"tag": ("/", "/home/B-PER")}
+    options = {"answerer": "/home/me/qa", "folders": ["/home/me/x"]}
+    write_info(ModelInfo("ner", options, labels, "/home/me/encoder", 8), model)
+    through = {"projection": {"translator": {"name": "given", "file": "/home/me/secret/de.txt"}}}
+    add_file(model, "prediction.json", through)
+    before = {path.name: path.read_bytes() for path in model.iterdir()}
+    publish(run, "me/ner", ["hau"], 7)
+    assert set(hub.texts) == {"xlt.json", "prediction.json"}
+    assert "/home" not in hub.texts["prediction.json"]
+    assert "/home/me" not in hub.texts["xlt.json"]
+    assert hub.info.labels == labels
+    assert hub.info.options == {"answerer": "qa", "folders": ["x"]}
+    assert hub.damage is None
+    assert {path.name: path.read_bytes() for path in model.iterdir()} == before
+    assert [path.name for path in model.parent.iterdir()] == ["model"]
 
 
 def test_a_refusal_is_said(run, monkeypatch):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xlt.console import console
+from xlt.escape import for_terminal
 
 if TYPE_CHECKING:
     from xlt.data.inspection import CheckReport, SplitReport
@@ -130,6 +131,7 @@ class _Progress:
             return
         self.shown = time.monotonic()
         share = f" of {total / 1e6:.1f} MB" if total else " MB"
+        name = for_terminal(name)  # of the card's URL
         typer.echo(f"\r{name}: {done / 1e6:.1f}{share}", nl=complete, err=True)
 
 

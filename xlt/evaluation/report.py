@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
+from xlt.escape import for_terminal, one_line
 from xlt.evaluation.statistics import LEVEL, RECORDS
 
 
@@ -25,22 +26,23 @@ class Table:
 
     def text(self) -> str:
         """Aligned columns, by the width that a terminal gives each character."""
-        widths = [max(map(_width, column)) for column in zip(self.header, *self.rows, strict=True)]
+        header, *rows = (tuple(map(_shown, row)) for row in (self.header, *self.rows))
+        widths = [max(map(_width, column)) for column in zip(header, *rows, strict=True)]
         rule = tuple("─" * width for width in widths)
         lines = (
             "  ".join(
                 _pad(cell, width, right=index in self.numeric)
                 for index, (cell, width) in enumerate(zip(row, widths, strict=True))
             ).rstrip()
-            for row in (self.header, rule, *self.rows)
+            for row in (header, rule, *rows)
         )
         return "\n".join(lines)
 
     def markdown(self) -> str:
-        """A GitHub table; a `|` in a cell is escaped."""
+        """A GitHub table; in a cell nothing is the end of one, HTML or a link."""
         rule = tuple("---:" if i in self.numeric else "---" for i in range(len(self.header)))
         lines = (
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+            "| " + " | ".join(_markdown(cell) for cell in row) + " |"
             for row in (self.header, rule, *self.rows)
         )
         return "\n".join(lines)
@@ -162,6 +164,16 @@ def _width(text: str) -> int:
         0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF")
         for c in text
     )
+
+
+def _shown(cell: str) -> str:
+    """A cell in one line of a terminal."""
+    return for_terminal(cell).replace("\n", " ").replace("\t", " ")
+
+
+def _markdown(cell: str) -> str:
+    """A cell as it is, but for what would be more than text. Intervals have their brackets."""
+    return one_line(cell).replace("<", "&lt;").replace("|", "\\|").replace("](", "]\\(")
 
 
 def _pad(text: str, width: int, *, right: bool) -> str:

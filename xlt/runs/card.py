@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from xlt import languages
+from xlt.escape import for_code, for_markdown, one_line, without_folders
 from xlt.evaluation.report import score_scope, score_table
 
 if TYPE_CHECKING:
@@ -13,7 +14,12 @@ if TYPE_CHECKING:
 
 
 def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]]) -> str:
-    """Markdown with the YAML front matter that the Hugging Face hub reads."""
+    """Markdown with the YAML front matter that the Hugging Face hub reads.
+
+    Others will read it: what data cards say is shown and not obeyed, and nothing says where files
+    lie on this machine.
+    """
+    encoder = without_folders(config.model.encoder)
     codes = dict.fromkeys([*config.target, *trained_languages(result)])
     training_data = [dataset for dataset in data if dataset["split"] == "train"]
     licences = sorted({dataset["licence"] for dataset in training_data if dataset["licence"]})
@@ -23,8 +29,8 @@ def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]
         # Quoted: an unquoted `no` is false in YAML 1.1, which the hub reads.
         *(f"- {json.dumps(languages.bcp47(code))}" for code in codes),
         "license: other",
-        f"license_name: {json.dumps('; '.join(licences) or 'not stated by the data')}",
-        f"base_model: {json.dumps(config.model.encoder)}",
+        f"license_name: {_yaml('; '.join(licences) or 'not stated by the data')}",
+        f"base_model: {_yaml(encoder)}",
         f"tags: [xlt, {json.dumps(result['task'])}, {json.dumps(result['strategy'])}]",
         "---",
     ]
@@ -38,7 +44,7 @@ def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]
             if config.source
             else ""
         )
-        + f", starting from {config.model.encoder}.",
+        + f", starting from {for_markdown(encoder)}.",
         "",
         "## Scores",
         "",
@@ -47,7 +53,10 @@ def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]
         f"Checkpoints are selected on {config.selection.on}; rows marked * are the ones the saved "
         "model belongs to, the others show what another way of selecting would have given. "
         f"{score_scope([row['metrics'][result['metrics'][0]] for row in result['summary']])}.",
-        *(f"{target} is predicted {how}." for target, how in result["predictions"].items()),
+        *(
+            f"{target} is predicted {for_markdown(how)}."
+            for target, how in result["predictions"].items()
+        ),
         "",
         "## Data",
         "",
@@ -57,7 +66,7 @@ def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]
         "## Licence",
         "",
         "The weights derive from data under: "
-        + ("; ".join(licences) or "licences not stated")
+        + (for_markdown("; ".join(licences)) or "licences not stated")
         + ". Their terms, and those of the encoder, apply to this model.",
         "",
         "## Use",
@@ -80,6 +89,11 @@ def trained_languages(result: dict[str, Any]) -> list[str]:
     )
 
 
+def _yaml(text: str) -> str:
+    """A quoted scalar; YAML has no surrogate pairs, which JSON would escape some letters to."""
+    return json.dumps(one_line(text), ensure_ascii=False)
+
+
 def _scores(result: dict[str, Any]) -> str:
     rows = [
         {**row, "selected_on": f"{row['selected_on']}{' *' if row['primary'] else ''}"}
@@ -89,7 +103,7 @@ def _scores(result: dict[str, Any]) -> str:
 
 
 def _projection(report: dict[str, Any]) -> str:
-    method = f"{report['translator']}; {report['aligner']}"
+    method = for_markdown(without_folders(f"{report['translator']}; {report['aligner']}"))
     return (
         f"{report['to']} {report['split']}: projected from {report['from']} ({method}); "
         f"{report['used']} of {report['records']} records, "
@@ -98,10 +112,7 @@ def _projection(report: dict[str, Any]) -> str:
 
 
 def _describe(dataset: dict[str, Any]) -> str:
-    parts = [f"{dataset['language']} {dataset['split']}: `{dataset['reference']}`"]
-    if dataset["licence"]:
-        parts.append(dataset["licence"])
-    if dataset["origin"]:
-        parts.append(dataset["origin"])
-    parts += dataset["caveats"]
-    return "; ".join(parts)
+    reference = for_code(without_folders(dataset["reference"]))
+    stated = [dataset["licence"], dataset["origin"], *dataset["caveats"]]
+    parts = [for_markdown(without_folders(text)) for text in stated if text]
+    return "; ".join([f"{dataset['language']} {dataset['split']}: {reference}", *parts])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +16,10 @@ from typing import Any
 from xlt.config.schema import Model
 from xlt.model import named
 from xlt.model.folder import fingerprint_folder
+
+_SECRET = re.compile(
+    r"(^|[._-])(api_?key|access_?key|key|token|secret|password|credentials?)$", re.IGNORECASE
+)
 
 PACKAGES = (
     *("xlt", "torch", "transformers", "datasets", "accelerate", "peft", "tokenizers"),
@@ -25,13 +31,34 @@ def manifest() -> dict[str, Any]:
     """JSON-able; `packages` leaves out what is not installed."""
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
+        "command": command(sys.argv),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: v for name in PACKAGES if (v := _version(name))},
         "hardware": hardware(),
         "git": git_state(),
     }
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    """How a run was started, without what is nobody else's business: runs are shared.
+
+    The program's name, and if it is xlt's, its arguments: paths in the current folder relative to
+    it, others below the home folder from ``~``; no values of keys that are called like secrets.
+    """
+    program, *rest = arguments or [""]
+    path = Path(program)
+    ours = path.name == "xlt" or (path.parent.name, path.name) == ("xlt", "__main__.py")
+    return ["xlt", *map(_shareable, rest)] if ours else [path.name]
+
+
+def _shareable(argument: str) -> str:
+    key, equals, _ = argument.partition("=")
+    if equals and _SECRET.search(key):
+        return f"{key}=…"
+    for folder, short in ((Path.cwd(), ""), (Path.home(), "~/")):
+        argument = argument.replace(f"{folder}/", short) if folder != Path("/") else argument
+    return argument
 
 
 def describe_encoder(model: Model) -> dict[str, Any]:

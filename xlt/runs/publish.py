@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from xlt.errors import XltError
+from xlt.escape import without_folders
+from xlt.files import link_or_copy, read_sealed
+from xlt.model.folder import INFO, add_file, read_info, write_info
+from xlt.projection.predict import FILE
 from xlt.results import CARD
 
 
@@ -13,6 +23,7 @@ def publish(run: Path, repository: str, targets: list[str], seed: int) -> dict[s
     """Upload the model of `seed` for every target; target → repository.
 
     repository: `owner/name`; with several targets, each gets `owner/name-<target>`.
+    Of paths on this machine that a model's folder names, others get the last part alone.
     Raises XltError if the hub cannot be reached or does not let the user write. The run itself is
     finished by then, and the same command with `--resume` tries again.
     """
@@ -31,7 +42,8 @@ def publish(run: Path, repository: str, targets: list[str], seed: int) -> dict[s
         name = repository if len(targets) == 1 else f"{repository}-{target}"
         try:
             api.create_repo(name, exist_ok=True)
-            api.upload_folder(repo_id=name, folder_path=run / f"seed-{seed}/{target}/model")
+            with _shareable(run / f"seed-{seed}/{target}/model") as folder:
+                api.upload_folder(repo_id=name, folder_path=folder)
             api.upload_file(repo_id=name, path_in_repo="README.md", path_or_fileobj=run / CARD)
         except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError) as error:
             raise XltError(
@@ -41,3 +53,31 @@ def publish(run: Path, repository: str, targets: list[str], seed: int) -> dict[s
             ) from error
         pushed[target] = name
     return pushed
+
+
+@contextmanager
+def _shareable(model: Path) -> Iterator[Path]:
+    """A copy of a model's folder that does not say where files lie on this machine.
+
+    Its files are second names of the model's own; those that change are written anew.
+    """
+    with tempfile.TemporaryDirectory(dir=model.parent, prefix=".publish-") as temporary:
+        folder = Path(temporary) / "model"
+        shutil.copytree(model, folder, copy_function=link_or_copy)
+        through = folder / FILE
+        if through.is_file():
+            add_file(folder, FILE, _stripped(read_sealed(through, fix="train again", older=True)))
+        if (folder / INFO).is_file():
+            info = read_info(folder)
+            options, encoder = _stripped(info.options), _stripped(info.encoder)
+            write_info(replace(info, options=options, encoder=encoder), folder)
+        yield folder
+
+
+def _stripped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _stripped(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_stripped(one) for one in value]
+    is_path = isinstance(value, str) and Path(value).is_absolute()
+    return without_folders(value) if is_path else value

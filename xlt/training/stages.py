@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from xlt.config.schema import Config
 from xlt.errors import XltError
+from xlt.escape import without_folders
 from xlt.evaluation.counts import score
 from xlt.files import DamagedFile, disk_error, read_sealed, sweep, write_sealed, writing
 from xlt.inference.device import best_device, choose_precision
@@ -330,7 +331,7 @@ class StageRunner:
             task=self.task.name,
             options=self.task.options.model_dump(mode="json"),
             labels=model.labels,
-            encoder=self.config.model.encoder,
+            encoder=without_folders(self.config.model.encoder),
             max_length=backbone.max_length,
         )
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from xlt import languages
+from xlt import escape, languages
 from xlt.data.checksums import cache_dir
 from xlt.data.numbers import decimal
 from xlt.data.table import read_csv
@@ -169,7 +169,9 @@ def _write(path: Path, scores: Sequence[OwnScore]) -> None:
         with part.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(COLUMNS)
-            writer.writerows(scores)
+            writer.writerows(
+                [escape.for_cell(v) if isinstance(v, str) else v for v in row] for row in scores
+            )
         part.replace(path)
     _changed()
 
@@ -239,7 +241,8 @@ def _from_csv(
     problems: list[XltError] = []
     for line, row in rows:
         try:
-            one = _row({**given, **{k: v for k, v in row.items() if v}}, f"{path}:{line}")
+            stated = {k: escape.from_cell(v) for k, v in row.items() if v}
+            one = _row({**given, **stated}, f"{path}:{line}")
         except XltError as error:
             problems.append(error)
             continue
