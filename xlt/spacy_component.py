@@ -8,6 +8,10 @@ What is set on the document is up to the task (`Task.annotate`): entities on ``d
 as heads and labels. A document whose sentences are not known yet is split by spaCy's rules for
 the predictions; its own sentence boundaries are left to the task.
 
+As with spaCy's own components, entities that are set already are kept, and of the predicted ones
+those that do not touch them or blocked tokens are added; ``overwrite_ents`` replaces them. What
+fails is given to the handler of ``nlp.set_error_handler``, one document at a time.
+
 spaCy imports this module for every pipeline, so it imports nothing that takes time.
 """
 
@@ -15,23 +19,27 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacy.language import Language
+from spacy.util import raise_error
 
 from xlt.document import Document, Text
 
 if TYPE_CHECKING:
-    from spacy.tokens import Doc, Token
+    from spacy.tokens import Doc, Span, Token
 
     from xlt.inference.predictor import Predictor
     from xlt.model.backbone import Backbone
     from xlt.projection.predict import ThroughTranslation
     from xlt.task import Task
+
+    ErrorHandler = Callable[[str, "XltComponent", list[Doc], Exception], Any]
+    Sentences = list[tuple[Document, list[Token]]]
 
 FOLDER, SETTINGS = "model", "settings.json"
 
@@ -39,12 +47,23 @@ FOLDER, SETTINGS = "model", "settings.json"
 class XltComponent:
     """Annotates documents with a trained model, which is loaded when it is first used.
 
-    model:        a run's folder, or a model folder in it.
-    batch_tokens: subwords in a batch, padding included.
+    model:          a run's folder, or a model folder in it.
+    batch_tokens:   subwords in a batch, padding included.
+    overwrite_ents: predicted entities replace those that are set, instead of filling the gaps.
+    name:           of the component in its pipeline.
     """
 
-    def __init__(self, model: str | Path, batch_tokens: int = 8192) -> None:
+    def __init__(
+        self,
+        model: str | Path,
+        batch_tokens: int = 8192,
+        *,
+        overwrite_ents: bool = False,
+        name: str = "xlt",
+    ) -> None:
         self.model, self.batch_tokens = str(model), batch_tokens
+        self.overwrite_ents, self.name = overwrite_ents, name
+        self._error_handler: ErrorHandler = raise_error
 
     @cached_property
     def _loaded(self) -> tuple[Task, Backbone, Predictor | ThroughTranslation]:
@@ -54,30 +73,63 @@ class XltComponent:
         return make_predictor(find_model(Path(self.model)), batch_tokens=self.batch_tokens)
 
     def __call__(self, doc: Doc) -> Doc:
-        self._annotate([doc])
+        (sentences,) = self._predict([doc])
+        self._annotate(doc, sentences)
         return doc
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Annotate documents as they come; the sentences of `batch_size` of them are batched."""
+        """Annotate documents as they come; the sentences of `batch_size` of them are batched.
+
+        A document that fails is given to the error handler and left out, if that raises nothing.
+        """
+        assert self._loaded  # that there is no model is no fault of a document's
         docs = iter(stream)
         while batch := list(islice(docs, batch_size)):
-            self._annotate(batch)
-            yield from batch
+            predicted: list[Sentences | None]
+            try:
+                predicted = [*self._predict(batch)]
+            except Exception:  # of one of them: each by itself tells of which
+                predicted = [None] * len(batch)
+            for doc, sentences in zip(batch, predicted, strict=True):
+                try:
+                    own = self._predict([doc])[0] if sentences is None else sentences
+                    self._annotate(doc, own)
+                except Exception as error:  # whatever a document may raise
+                    self._error_handler(self.name, self, [doc], error)
+                else:
+                    yield doc
 
-    def _annotate(self, docs: list[Doc]) -> None:
-        from xlt.display import annotate
+    def set_error_handler(self, error_handler: ErrorHandler) -> None:
+        """What `nlp.set_error_handler` calls: see spaCy's `Pipe.set_error_handler`."""
+        self._error_handler = error_handler
 
+    def get_error_handler(self) -> ErrorHandler:
+        """What documents that fail are given to; by default the error is raised."""
+        return self._error_handler
+
+    def _predict(self, docs: list[Doc]) -> list[Sentences]:
+        """The predicted sentences of each document, with their tokens."""
         task, backbone, predictor = self._loaded
         sentences = [list(_sentences(doc)) for doc in docs]
-        records = [
-            _document(task, str(number), tokens)
-            for number, tokens in enumerate(
-                (t for doc_sentences in sentences for t in doc_sentences), 1
-            )
-        ]
+        every = [tokens for of_doc in sentences for tokens in of_doc]
+        records = [_document(task, str(n), tokens) for n, tokens in enumerate(every, 1)]
         predicted = iter(predictor(records, task.encode(records, backbone, None)))
-        for doc, doc_sentences in zip(docs, sentences, strict=True):
-            annotate(task, doc, [(next(predicted), tokens) for tokens in doc_sentences])
+        return [[(next(predicted), tokens) for tokens in of_doc] for of_doc in sentences]
+
+    def _annotate(self, doc: Doc, sentences: Sentences) -> None:
+        from xlt.display import annotate
+
+        kept, blocked = doc.ents, _blocked(doc)
+        annotate(self._loaded[0], doc, sentences)
+        if doc.ents == kept and len(_blocked(doc)) == len(blocked):
+            return
+        if self.overwrite_ents:
+            for token in (token for span in kept for token in span):
+                token.ent_id = 0  # spaCy leaves it to the entity that takes the token
+        elif kept or blocked:
+            taken = {token.i for span in (*kept, *blocked) for token in span}
+            new = [e for e in doc.ents if taken.isdisjoint(range(e.start, e.end))]
+            doc.set_ents([*kept, *new], blocked=blocked)
 
     # Serialisation -------------------------------------------------------------------------
 
@@ -91,38 +143,51 @@ class XltComponent:
         if source.resolve() != target.resolve():
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(source, target)
-        settings = json.dumps({"batch_tokens": self.batch_tokens})
-        (folder / SETTINGS).write_text(settings, encoding="utf-8")
+        (folder / SETTINGS).write_text(json.dumps(self._settings), encoding="utf-8")
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> XltComponent:
         """Take settings and model from a folder that `to_disk` wrote."""
         folder = Path(path)
-        return self._set(
-            model=str(folder / FOLDER),
-            **json.loads((folder / SETTINGS).read_text(encoding="utf-8")),
-        )
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        return self._set(str(folder / FOLDER), **settings)
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """The settings with the model's path: for other processes on this machine."""
-        settings = {"model": str(Path(self.model).absolute()), "batch_tokens": self.batch_tokens}
-        return json.dumps(settings).encode()
+        return json.dumps({"model": str(Path(self.model).absolute()), **self._settings}).encode()
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> XltComponent:
         return self._set(**json.loads(data))
 
-    def _set(self, *, model: str, batch_tokens: int) -> XltComponent:
-        self.model, self.batch_tokens = model, batch_tokens
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {"batch_tokens": self.batch_tokens, "overwrite_ents": self.overwrite_ents}
+
+    def _set(self, model: str, batch_tokens: int, overwrite_ents: bool = False) -> XltComponent:
+        self.model, self.batch_tokens, self.overwrite_ents = model, batch_tokens, overwrite_ents
         self.__dict__.pop("_loaded", None)
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"model": self.model, "batch_tokens": self.batch_tokens}
+        return {name: value for name, value in vars(self).items() if name != "_loaded"}
 
 
-@Language.factory("xlt", default_config={"batch_tokens": 8192})  # type: ignore[untyped-decorator]
-def make_component(nlp: Language, name: str, model: str, batch_tokens: int) -> XltComponent:
+@Language.factory(  # type: ignore[untyped-decorator]
+    "xlt", default_config={"batch_tokens": 8192, "overwrite_ents": False}
+)
+def make_component(
+    nlp: Language, name: str, model: str, batch_tokens: int, overwrite_ents: bool
+) -> XltComponent:
     """The spaCy factory ``xlt``."""
-    return XltComponent(model, batch_tokens)
+    return XltComponent(model, batch_tokens, overwrite_ents=overwrite_ents, name=name)
+
+
+def _blocked(doc: Doc) -> list[Span]:
+    """Tokens that may be in no entity (`Doc.set_ents`)."""
+    return [doc[t.i : t.i + 1] for t in doc if t.ent_iob == _BEGINS and not t.ent_type]
+
+
+_BEGINS = 3
+"""What `Token.ent_iob` is at the beginning of an entity, or, without a type, of a blocked token."""
 
 
 def _sentences(doc: Doc) -> Iterator[list[Token]]:
@@ -130,9 +195,7 @@ def _sentences(doc: Doc) -> Iterator[list[Token]]:
     if doc.has_annotation("SENT_START"):
         starts = [token.is_sent_start is True for token in doc]
     else:
-        from spacy.pipeline import Sentencizer
-
-        (starts,) = Sentencizer().predict([doc])
+        (starts,) = _sentencizer().predict([doc])
     sentence: list[Token] = []
     for token, begins in zip(doc, starts, strict=True):
         if begins and sentence:
@@ -142,6 +205,13 @@ def _sentences(doc: Doc) -> Iterator[list[Token]]:
             sentence.append(token)
     if sentence:
         yield sentence
+
+
+@cache
+def _sentencizer() -> Any:
+    from spacy.pipeline import Sentencizer
+
+    return Sentencizer()
 
 
 def _document(task: Task, id: str, tokens: list[Token]) -> Document:

@@ -172,6 +172,128 @@ def test_component_is_usable_alone(model):
     assert doc.has_annotation("ENT_IOB")
 
 
+def failing(nlp, monkeypatch, word):
+    """A pipeline whose task cannot read documents with this word."""
+    task, *_ = nlp.get_pipe("xlt")._loaded
+    real = task.from_text
+
+    def from_text(id, text, language=""):
+        if word in text.words:
+            raise XltError(f"there is {word}")
+        return real(id, text, language)
+
+    monkeypatch.setattr(task, "from_text", from_text)
+
+
+@pytest.mark.parametrize("name", ["ner", "dependency_parsing"])
+def test_what_fails_goes_to_the_error_handler_alone(model, name, monkeypatch):
+    nlp = pipeline(model(name))
+    texts = ["Budi tuku buku .", "Bad Budi .", "Sri lunga", "Bad ."]
+    expected = annotation(map(nlp, texts[::2]))
+    failing(nlp, monkeypatch, "Bad")
+    with pytest.raises(XltError, match="there is Bad"):
+        list(nlp.pipe(texts))
+    with pytest.raises(XltError, match="there is Bad"):
+        nlp(texts[1])
+    failed = []
+    nlp.set_error_handler(lambda name, component, docs, error: failed.append((name, docs, error)))
+    assert annotation(nlp.pipe(texts)) == expected
+    assert [(name, [doc.text for doc in docs]) for name, docs, _ in failed] == [
+        ("xlt", [texts[1]]), ("xlt", [texts[3]])
+    ]  # fmt: skip
+    assert all(isinstance(error, XltError) for *_, error in failed)
+
+
+def test_an_error_of_the_annotation_is_the_documents_too(model, monkeypatch):
+    import xlt.display
+
+    real = xlt.display.annotate
+
+    def annotate(task, doc, sentences):
+        if doc.text == "Sri":
+            raise ValueError("no")
+        real(task, doc, sentences)
+
+    monkeypatch.setattr("xlt.display.annotate", annotate)
+    nlp = pipeline(model("ner"))
+    failed = []
+    nlp.set_error_handler(lambda name, component, docs, error: failed.extend(docs))
+    assert [doc.text for doc in nlp.pipe(["Budi", "Sri", "Ya"])] == ["Budi", "Ya"]
+    assert [doc.text for doc in failed] == ["Sri"]
+
+
+def test_a_model_that_is_not_there_is_no_fault_of_the_documents(tmp_path):
+    nlp = pipeline(tmp_path)
+    nlp.set_error_handler(lambda *_: None)
+    with pytest.raises(XltError, match="there is no trained model here"):
+        list(nlp.pipe(["Ya"]))
+
+
+def entities(doc):
+    return [(ent.start, ent.end, ent.label_, ent.ent_id_) for ent in doc.ents]
+
+
+@pytest.fixture
+def predicted(monkeypatch):
+    """The model always finds PER, a word each, in words 0, 2 and 3 to 4."""
+    from xlt.tasks.ner import NER
+
+    tags = ["B-PER", "O", "B-PER", "B-PER", "I-PER", "O"]
+    monkeypatch.setattr(
+        NER, "best", lambda self, scores, mask, known: [[known.index(tag) for tag in tags]]
+    )
+    return [(0, 1, "PER", ""), (2, 3, "PER", ""), (3, 5, "PER", "")]
+
+
+def test_entities_that_are_set_are_kept(model, predicted):
+    nlp = spacy.blank("xx")
+    ruler = nlp.add_pipe("entity_ruler")
+    ruler.add_patterns([{"label": "WORK", "pattern": "buku abang", "id": "q1"}])
+    nlp.add_pipe("xlt", config={"model": str(model("ner"))})
+    text = "Budi tuku buku abang iku ."
+    (piped,) = nlp.pipe([text])
+    for doc in (nlp(text), piped):
+        assert entities(doc) == [predicted[0], (2, 4, "WORK", "q1")]
+    assert entities(nlp("Budi tuku buku biru iku .")) == predicted
+    again = spacy.blank("xx")
+    again.add_pipe("entity_ruler").add_patterns(ruler.patterns)
+    again.add_pipe("xlt", config={"model": str(model("ner")), "overwrite_ents": True})
+    assert entities(again(text)) == predicted
+
+
+def test_blocked_tokens_are_in_no_entity(model, predicted):
+    nlp = spacy.blank("xx")
+
+    @spacy.Language.component("blocks_the_first")
+    def blocks_the_first(doc):
+        doc.set_ents([], blocked=[doc[:1]], default="missing")
+        return doc
+
+    nlp.add_pipe("blocks_the_first")
+    nlp.add_pipe("xlt", config={"model": str(model("ner"))})
+    doc = nlp("Budi tuku buku abang iku .")
+    assert entities(doc) == predicted[1:]
+    assert (doc[0].ent_iob_, doc[0].ent_type_) == ("B", "")
+
+
+def test_parsing_leaves_entities_as_they_are(model):
+    nlp = pipeline(model("dependency_parsing"))
+    doc = nlp.make_doc("Budi tuku buku")
+    doc.set_ents([spacy.tokens.Span(doc, 0, 1, "PER")], default="missing")
+    before = [t.ent_iob for t in doc]
+    assert [t.ent_iob for t in nlp(doc)] == before
+
+
+def test_overwriting_is_saved(model, tmp_path):
+    nlp = pipeline(model("ner"), overwrite_ents=True)
+    nlp.to_disk(tmp_path / "pipeline")
+    assert spacy.load(tmp_path / "pipeline").get_pipe("xlt").overwrite_ents
+    settings = tmp_path / "pipeline" / "xlt" / "settings.json"
+    settings.write_text('{"batch_tokens": 7}')  # of an older xlt
+    component = spacy.load(tmp_path / "pipeline").get_pipe("xlt")
+    assert (component.batch_tokens, component.overwrite_ents) == (7, False)
+
+
 def test_predict_draws_what_it_writes(model, tmp_path, monkeypatch):
     from xlt.runs import predict
 

@@ -16,6 +16,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
@@ -25,14 +26,25 @@ Source = Path | str | TextIO
 """A path; "-" for standard input; or an open text stream, which is taken as it is."""
 
 STDIN = "-"
+
+STDIN_PATH = Path("/dev/stdin")
+"""Standard input for what takes nothing but a path; opened here it is `sys.stdin`."""
+
 _CHUNK = 1 << 16
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 """With what UTF-16 begins, and UTF-8 never does."""
 
+_MAX_KEPT = 1 << 24
+"""Bytes of standard input that may be read a second time."""
+
+
+def is_stdin(source: Source) -> bool:
+    return source is sys.stdin or str(source) in (STDIN, str(STDIN_PATH))
+
 
 def label(source: Source) -> str:
     """What to call the source in an error."""
-    if source is sys.stdin or str(source) == STDIN:
+    if is_stdin(source):
         return "<stdin>"
     if isinstance(source, str | Path):
         return str(source)
@@ -100,7 +112,7 @@ def open_text(source: Source) -> Iterator[TextIO]:
     that are not UTF-8 and NUL (with the line), broken or cut-off compression.
     """
     name = label(source)
-    if isinstance(source, str | Path) and str(source) != STDIN:
+    if isinstance(source, str | Path) and not is_stdin(source):
         with open_bytes(Path(source)) as raw, _decoded(raw, name) as text:
             yield text
         return
@@ -110,7 +122,7 @@ def open_text(source: Source) -> Iterator[TextIO]:
     # What Python has decided about the encoding and line ends of standard input depends on the
     # locale; only the bytes below it are the same everywhere.
     if stream is sys.stdin and hasattr(stream, "buffer"):
-        with _decoded(stream.buffer, name) as text:
+        with _decoded(_pipe(stream.buffer).open(), name) as text:
             yield text
     else:
         yield stream
@@ -174,6 +186,57 @@ def half_a_pair(code: int, *, where: object) -> XltError:
 
 class _Nul(Exception):
     """A NUL byte was read: no text file has one, and what takes the text for C's ends there."""
+
+
+@lru_cache(maxsize=1)
+def _pipe(raw: BinaryIO) -> _Pipe:
+    return _Pipe(raw)
+
+
+class _Pipe:
+    """Bytes that can be read again from their beginning as long as only few have been read: some
+    readers look first how a file is laid out."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self.raw = cast(io.BufferedReader, raw)
+        self.kept: bytearray | None = bytearray()
+
+    def open(self) -> BinaryIO:
+        """Raises XltError where too much has been read before."""
+        if self.kept is None:
+            raise XltError(
+                "this format is read more than once, and so much cannot be piped in",
+                where="<stdin>",
+                fix="write it to a file, and give the file's name",
+            )
+        return cast(BinaryIO, _Reading(self))
+
+
+class _Reading(io.BufferedIOBase):
+    """One reading of a pipe from its beginning."""
+
+    def __init__(self, pipe: _Pipe) -> None:
+        self._pipe, self._at = pipe, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read1(self, size: int = -1, /) -> bytes:
+        pipe = self._pipe
+        chunk = bytes(pipe.kept[self._at :]) if pipe.kept is not None else b""
+        if not chunk:
+            chunk = pipe.raw.read1(size)
+            if pipe.kept is not None:
+                pipe.kept += chunk
+                if len(pipe.kept) > _MAX_KEPT:
+                    pipe.kept = None
+        self._at += len(chunk)
+        return chunk
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size >= 0:
+            return self.read1(size)
+        return b"".join(iter(lambda: self.read1(_CHUNK), b""))
 
 
 class _Counted(io.BufferedIOBase):

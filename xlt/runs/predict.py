@@ -7,14 +7,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from xlt import languages
 from xlt.data.columns import is_tagged
 from xlt.data.conllu import read_conllu
-from xlt.data.files import STDIN, label, lines
+from xlt.data.files import STDIN, STDIN_PATH, label, lines
 from xlt.document import Document, Text
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.reader_options import Location, on_command_line, read_with
@@ -122,9 +121,8 @@ def read_input(
         return on_command_line(("options", *location))
 
     if format in task.readable():
-        # On disk a pipe can be read more than once, as some readers do.
-        with _as_file(source) as path:
-            given = options or {}
+        path, given = STDIN_PATH if source == STDIN else Path(source), options or {}
+        with _told_as_stdin(path):
             for document in read_with(task, path, format, given, where=where, labelled=False):
                 unknown = spoken and not document.language
                 yield replace(document, language=spoken) if unknown else document
@@ -228,24 +226,20 @@ def _is_conllu(path: Path) -> bool:
 
 
 @contextmanager
-def _as_file(source: str) -> Iterator[Path]:
-    if source != STDIN:
-        yield Path(source)
-        return
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "standard-input"
-        path.write_bytes(sys.stdin.buffer.read())
-        try:
-            yield path
-        except XltError as error:  # who piped it knows nothing of the file
-            raise_all([_of_stdin(one, str(path)) for one in flat(error)])
+def _told_as_stdin(path: Path) -> Iterator[None]:
+    """Errors of a task's reader name standard input as all others do."""
+    try:
+        yield
+    except XltError as error:
+        if path != STDIN_PATH:
+            raise
+        raise_all([_of_stdin(one) for one in flat(error)])
 
 
-def _of_stdin(error: XltError, path: str) -> XltError:
+def _of_stdin(error: XltError) -> XltError:
     what, where, fix = (
-        text and text.replace(path, label(STDIN)) for text in (error.what, error.where, error.fix)
+        text and text.replace(str(STDIN_PATH), label(STDIN))
+        for text in (error.what, error.where, error.fix)
     )
     return XltError(what or "", where=where, fix=fix)
 
@@ -264,6 +258,9 @@ def open_output(output: str) -> Iterator[TextIO]:
         with part.open("w", encoding="utf-8", newline="\n") as stream:
             yield stream
         part.replace(path)
+    except XltError:
+        log.warning("what was predicted before the error is in %s", part)
+        raise
     except OSError as error:
         raise disk_error(error, path) from error
 
@@ -277,7 +274,19 @@ def _open_page(task: Task, html: str | Path | None) -> AbstractContextManager[Pa
 
 
 def _chunks(records: Iterator[Document], size: int) -> Iterator[list[Document]]:
-    while chunk := list(islice(records, size)):
+    """So many records at a time, and what there is before an error."""
+    chunk: list[Document] = []
+    try:
+        for record in records:
+            chunk.append(record)
+            if len(chunk) == size:
+                yield chunk
+                chunk = []
+    except XltError:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
         yield chunk
 
 

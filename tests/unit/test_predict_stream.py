@@ -1,0 +1,125 @@
+"""`xlt predict` of standard input in a task's format: as it comes, and all before an error."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from records import RECORDS
+
+from xlt.config.schema import Model
+from xlt.data.columns import LOOK_AHEAD
+from xlt.data.files import STDIN_PATH, lines
+from xlt.errors import XltError
+from xlt.model.backbone import Backbone
+from xlt.model.folder import ModelInfo, save_model
+from xlt.registry import tasks
+from xlt.runs import predict
+from xlt.runs.predict import read_input
+from xlt.testing import make_encoder
+
+
+@pytest.fixture
+def pipe(monkeypatch):
+    """Standard input that is a pipe, and what writes into it."""
+    reading, writing = os.pipe()
+    with (
+        os.fdopen(reading, encoding="utf-8") as source,
+        os.fdopen(writing, "w", encoding="utf-8", buffering=1) as stream,
+    ):
+        monkeypatch.setattr(sys, "stdin", source)
+        timer = threading.Timer(30, stream.close)  # who waits for the end waits for this
+        timer.start()
+        yield stream
+        timer.cancel()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    task = tasks.get("ner")()
+    encoder = make_encoder(folder / "encoder", [d.text.surface for d in RECORDS["ner"]])
+    backbone = Backbone(str(encoder), Model(encoder=str(encoder)))
+    labels = task.labels(RECORDS["ner"])
+    info = ModelInfo("ner", {}, labels, str(encoder), backbone.max_length)
+    save_model(task.build(backbone, labels), info, backbone.tokenizer, folder / "model")
+    return folder / "model"
+
+
+def piped(monkeypatch, text: str | bytes) -> None:
+    data = text.encode() if isinstance(text, str) else text
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), "utf-8"))
+
+
+ROW = {
+    "ner": "Ana\tB-PER\nsleeps\tO\n\n",
+    "dependency_parsing": "1\tGo\t_\t_\t_\t_\t0\troot\t_\t_\n\n",
+    "nli": json.dumps({"premise": "Ana sleeps.", "hypothesis": "She sleeps."}) + "\n",
+    "event_extraction": json.dumps({"words": ["Ana", "sleeps"]}) + "\n",
+}
+FORMATS = {"ner": "bio", "dependency_parsing": "conllu"}
+
+
+@pytest.mark.parametrize("task", list(ROW))
+def test_records_come_before_the_input_ends(pipe, task):
+    records = read_input(tasks.get(task)(), "-", FORMATS.get(task, "jsonl"), None)
+    pipe.write(ROW[task] * (LOOK_AHEAD + 2))
+    first = next(records)
+    assert first.texts
+    pipe.write(ROW[task])
+    pipe.close()
+    assert len(list(records)) == LOOK_AHEAD + 2
+
+
+def test_an_error_comes_after_all_that_was_before_it(model, monkeypatch, capsys):
+    monkeypatch.setattr(predict, "MAX_SENTENCES_HELD", 4)
+    piped(monkeypatch, ROW["ner"] * 6 + "Ana\tB-PER\tO\n\n" + ROW["ner"])
+    with pytest.raises(XltError, match="columns") as raised:
+        predict.predict(model, "-", "-", input_format="bio", quiet=True)
+    assert raised.value.where == "<stdin>:19"
+    written = capsys.readouterr().out
+    assert written.count("Ana\t") == 6
+    assert written.endswith("\n\n")
+
+
+def test_what_was_predicted_before_an_error_is_kept(model, monkeypatch, tmp_path, caplog):
+    piped(monkeypatch, ROW["ner"] * 3 + "Ana\n\n")
+    with caplog.at_level(logging.WARNING), pytest.raises(XltError, match="column"):
+        predict.predict(model, "-", str(tmp_path / "out.bio"), input_format="bio", quiet=True)
+    assert not (tmp_path / "out.bio").exists()
+    assert (tmp_path / "out.bio.part").read_text(encoding="utf-8").count("Ana\t") == 3
+    assert "before the error is in" in caplog.text
+
+
+def test_a_reader_may_look_at_the_beginning_first(monkeypatch):
+    piped(monkeypatch, "a\nb\nc\n")
+    assert next(lines(STDIN_PATH)) == (1, "a")
+    assert [line for _, line in lines(STDIN_PATH)] == ["a", "b", "c"]
+    assert [line for _, line in lines("-")] == ["a", "b", "c"]
+
+
+def test_but_not_far(monkeypatch):
+    monkeypatch.setattr("xlt.data.files._MAX_KEPT", 3)
+    piped(monkeypatch, "a\nb\nc\n")
+    assert [line for _, line in lines(STDIN_PATH)] == ["a", "b", "c"]
+    with pytest.raises(XltError, match="read more than once") as raised:
+        next(lines(STDIN_PATH))
+    assert "write it to a file" in str(raised.value.fix)
+
+
+def test_standard_input_is_not_kept(monkeypatch):
+    """What is held of it is bounded, however long it is."""
+    monkeypatch.setattr("xlt.data.files._MAX_KEPT", 1000)
+    piped(monkeypatch, "word\n" * 100_000)
+    found = lines(Path("/dev/stdin"))
+    next(found)
+    from xlt.data.files import _pipe
+
+    assert sum(1 for _ in found) == 99_999
+    assert _pipe(sys.stdin.buffer).kept is None
