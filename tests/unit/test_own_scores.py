@@ -220,10 +220,25 @@ def test_a_file_that_is_no_text(write, tmp_path):
         add(path, task="dep")
 
 
+def test_scores_that_were_changed_are_not_used_until_they_are_added_again(write):
+    done = add(write(GOOD), task="dependency_parsing")
+    done.path.write_text(done.path.read_text(encoding="utf-8").replace("50", "51"), "utf-8")
+    with pytest.raises(XltError, match="were changed") as error:
+        stored()
+    assert error.value.where == str(done.path)
+    assert str(error.value.fix).count(f"xlt scores add {done.path} --overwrite") == 1
+    assert [s.score for s in add(done.path, overwrite=True).scores] == [51, 70, 40]
+    assert stored() == {"mine": add(done.path, overwrite=True).scores}
+    remove("mine")
+    assert stored() == {}
+    assert not list(done.path.parent.iterdir())
+
+
 def test_a_damaged_store_is_said(write):
     add(write(GOOD), task="dep")
     path = own_scores.folder() / "mine.csv"
     path.write_text(path.read_text() + "dep,ind,jav,score,much,,\n")
+    path.with_name("mine.csv.sha256").unlink()  # which an older xlt did not write
     own_scores.folder().touch()
     with pytest.raises(XltError) as caught:
         parsing("jav")

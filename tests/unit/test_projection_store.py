@@ -71,11 +71,22 @@ def test_what_was_finished_before_an_interruption_is_not_done_again(counting):
 def test_a_damaged_part_is_made_again(counting, tmp_path, caplog):
     whole = list(store.project(projector(), records()))
     (path,) = (tmp_path / "cache" / "projections").glob("*.gz")
-    for damage in (path.read_bytes()[:-9], b"no gzip", gzip.compress(b'{"source": 1}\n')):
+    half = gzip.compress(b"".join(gzip.decompress(path.read_bytes()).splitlines(True)[:2]))
+    for damage in (
+        path.read_bytes()[:-9],
+        b"no gzip",
+        gzip.compress(b'{"source": 1}\n'),
+        b"",
+        half,
+    ):
         path.write_bytes(damage)
+        half_written = path.with_name("killed.jsonl.gz.part")
+        half_written.touch()
         assert list(store.project(projector(), records())) == whole
         assert "is damaged" in caplog.text
-    assert counting.asked == 4 * len(SENTENCES)
+        assert not half_written.exists()
+        caplog.clear()
+    assert counting.asked == 6 * len(SENTENCES)
 
 
 def test_failed_translations_are_tried_again(monkeypatch, counting, caplog):

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import pytest
 
 from xlt.config.schema import LanguageData, Reference
-from xlt.data import references
+from xlt.data import cards, references
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
-from xlt.data.references import for_split, resolve
+from xlt.data.references import cache_path, for_split, resolve
 from xlt.data.resolved import ResolvedData
 from xlt.data.store import load_documents, read_documents, sample
 from xlt.document import Document, Label, Schema, Text
@@ -130,6 +130,21 @@ def test_a_copy_that_differs_is_used_and_named(data: Path) -> None:
     resolved = get()
     assert resolved.differs
     assert resolved.caveats == ("a.txt differs from the publisher's checksum",)
+
+
+def test_a_download_that_was_damaged_since_is_refused(data: Path) -> None:
+    """In the cache there is nothing but what was once right."""
+    write_card(data, {"url": "https://x.org/a.txt", "sha256": SHA})
+    path = cache_path(cards.get("toy"), cards.get("toy").split("swa", "train").files[0])
+    assert path is not None
+    path.parent.mkdir(parents=True)
+    path.write_text(LINES)
+    assert not get().differs
+    path.write_text(LINES.replace("1", "7"))
+    with pytest.raises(XltError, match="the downloaded file is damaged") as caught:
+        get()
+    assert caught.value.where == str(path)
+    assert "xlt data get toy" in str(caught.value.fix)
 
 
 def test_a_rebuilt_file_says_so(data: Path) -> None:

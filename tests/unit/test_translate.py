@@ -122,6 +122,41 @@ def test_a_damaged_cache_is_named(tmp_path: Path) -> None:
         Cache(tmp_path)
 
 
+def test_a_translation_that_was_damaged_is_made_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "cache"
+    texts = [f"Sentence number {n}." for n in range(5)]
+    with Cache(path) as cache:
+        run(Shout(), texts, cache)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"NUMBER 3", b"NUMBER 8"))
+    again = Shout()
+    with Cache(path) as cache:
+        assert run(again, texts, cache) == [t.upper() for t in texts]
+        assert again.asked == [texts[3]]
+        assert "translations are damaged (1)" in caplog.text
+        run(again, texts, cache)
+    assert again.asked == [texts[3]]
+
+
+def test_a_cache_of_an_older_xlt_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "cache"
+    shout = Shout()
+    filed = key(shout.identity("eng", "spa"), "eng", "spa", "Old.")
+    with sqlite3.connect(path) as database:
+        database.execute(
+            "CREATE TABLE translations (key BLOB PRIMARY KEY, text TEXT NOT NULL, warning TEXT) "
+            "WITHOUT ROWID"
+        )
+        database.execute("INSERT INTO translations VALUES (?, ?, ?)", (filed, "ALT.", None))
+    database.close()
+    for _ in range(2):
+        with Cache(path) as cache:
+            assert run(shout, ["Old."], cache) == ["ALT."]
+    assert shout.asked == []
+
+
 def test_a_transaction_is_whole(tmp_path: Path) -> None:
     with Cache(tmp_path / "cache") as cache:
         with pytest.raises(XltError):

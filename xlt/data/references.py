@@ -188,6 +188,12 @@ def difference(file: cards.File, path: Path) -> str | None:
     return f"{path.name} differs from the publisher's checksum{note}"
 
 
+def _is_damaged(card: cards.Card, file: cards.File, path: Path) -> bool:
+    """Whether a file that differs was the publisher's once: `xlt data get` keeps no other."""
+    known = file.sha256 is not None or file.git_blob_sha1 is not None
+    return known and path == cache_path(card, file)
+
+
 def _data_folders(card: cards.Card) -> Iterator[Path]:
     given = os.environ.get("XLT_DATA")
     if given:
@@ -215,6 +221,12 @@ def _from_card(
         if path is None:
             raise _missing(card, file, f"{name}:{code}:{split}", where)
         if note := difference(file, path):
+            if _is_damaged(card, file, path):
+                raise XltError(
+                    f"the downloaded file is damaged: {note}",
+                    where=path,
+                    fix=f"`xlt data get {name}` fetches it again",
+                )
             caveats.append(note)
             differs = True
         files.append(path)

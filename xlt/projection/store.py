@@ -21,6 +21,7 @@ from xlt.data.checksums import cache_dir
 from xlt.document import Document, Schema
 from xlt.document.document import text_from_row, text_to_row
 from xlt.errors import XltError
+from xlt.files import disk_error, publishing, sweep
 from xlt.projection.pair import AlignedPair, Outcome, Projection
 from xlt.projection.project import Projected, Projector
 from xlt.projection.translate.cache import Cache
@@ -55,7 +56,7 @@ def project(
         done = 0
         while chunk := list(islice(remaining, size)):
             path = folder / f"{_key(identity, chunk, schema)}.jsonl.gz"
-            projected = _read(path, schema)
+            projected = _read(path, schema, len(chunk))
             failed = [one.source for one in projected or () if one.failed]
             if projected is None or (failed and projector.translates_any(failed, cache=cache)):
                 projected = list(projector.stream(chunk, part=part, cache=cache))
@@ -76,27 +77,37 @@ def _key(identity: str, documents: list[Document], schema: Schema) -> str:
     return digest.hexdigest()[:40]
 
 
-def _read(path: Path, schema: Schema) -> list[Projected] | None:
-    """What a part holds; None if it is not there, or damaged."""
+def _read(path: Path, schema: Schema, size: int) -> list[Projected] | None:
+    """What a part of so many documents holds; None if it is not there, or damaged.
+
+    What gzip's checksum does not tell is that the file is empty, or ends between two members.
+    """
     try:
         with gzip.open(path, "rt", encoding="utf-8") as stream:
-            return [decode(json.loads(line), schema) for line in stream]
+            projected = [decode(json.loads(line), schema) for line in stream]
+        if len(projected) != size:
+            raise ValueError(f"it has {len(projected)} documents and had {size}")
     except FileNotFoundError:
         return None
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         log.warning("%s is damaged (%s): it is made again", path, error)
         return None
+    return projected
 
 
 def _write(path: Path, projected: list[Projected], schema: Schema) -> None:
-    from xlt.files import disk_error
+    from filelock import FileLock
 
-    temporary = path.with_name(f"{path.name}.part")
+    folder = path.parent
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with gzip.open(temporary, "wt", encoding="utf-8", compresslevel=1) as stream:
-            write_lines(projected, stream, schema)
-        temporary.replace(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            sweep(folder)
+            with (
+                publishing(path) as part,
+                gzip.open(part, "wt", encoding="utf-8", compresslevel=1) as stream,
+            ):
+                write_lines(projected, stream, schema)
     except OSError as error:
         problem = disk_error(error, path)
         raise XltError(

@@ -2,7 +2,8 @@
 
 One file for each `xlt scores add`: ``<cache>/scores/<name>.csv``, where the cache is XLT_CACHE or
 ``xlt`` in the user's cache folder. Its columns are `COLUMNS`, the same that a CSV to be added may
-have, so a stored file can be edited, sent to others and added again.
+have, so a stored file can be sent to others, edited and added again. Beside it stands its SHA-256,
+as `sha256sum` writes it: scores that changed since they were added are refused.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from xlt.data.checksums import cache_dir
 from xlt.data.numbers import decimal
 from xlt.data.table import read_csv
 from xlt.errors import XltError, choose, raise_all
-from xlt.files import writing
+from xlt.files import publishing, sha256, write_text, writing
 from xlt.results import CONFIG, finished_runs, measured, read_result
 from xlt.typology.scores import measured_as
 
@@ -112,6 +113,7 @@ def remove(name: str) -> Path:
             f"no scores are stored as {name!r}", fix=choose(name, [p.stem for p in _files()])
         )
     with writing(path):
+        _checksum(path).unlink(missing_ok=True)
         path.unlink()
     _changed()
     return path
@@ -122,7 +124,11 @@ def stored() -> dict[str, list[OwnScore]]:
 
     A task whose plugin is no longer installed is no error: its scores are only of no use.
     """
-    return {path.stem: _from_csv(path, None, None)[0] for path in _files()}
+    scores = {}
+    for path in _files():
+        _check(path)
+        scores[path.stem] = _from_csv(path, None, None)[0]
+    return scores
 
 
 def stamp() -> tuple[str, int, int]:
@@ -162,17 +168,36 @@ def _files() -> list[Path]:
     return sorted(folder().glob("*.csv"))
 
 
+def _checksum(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _check(path: Path) -> None:
+    """Refuse scores that are not as they were added. An older xlt kept no checksum."""
+    try:
+        known = _checksum(path).read_text(encoding="utf-8", errors="replace").split(" ")[0]
+    except FileNotFoundError:
+        return
+    if known != sha256(path):
+        raise XltError(
+            "these scores were changed since they were added, or damaged",
+            where=path,
+            fix=f"look at them; `xlt scores add {path} --overwrite` keeps them as they are, "
+            f"`xlt scores remove {path.stem}` forgets them",
+        )
+
+
 def _write(path: Path, scores: Sequence[OwnScore]) -> None:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        with part.open("w", encoding="utf-8", newline="") as stream:
+        _checksum(path).unlink(missing_ok=True)  # at no time are the two of different scores
+        with publishing(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(COLUMNS)
             writer.writerows(
                 [escape.for_cell(v) if isinstance(v, str) else v for v in row] for row in scores
             )
-        part.replace(path)
+        write_text(_checksum(path), f"{sha256(path)}  {path.name}\n")
     _changed()
 
 

@@ -2,14 +2,16 @@
 
 The key is a hash of what the translation depends on: the translator's identity (program, version,
 options), both languages, and the text. Write-ahead logging lets several runs read and write the
-same file; each `put` is a transaction, so that whatever stops a run, what it put is there.
+same file; each `put` is a transaction, so that whatever stops a run, what it put is there. SQLite
+has no checksums of its own, so every row has a seal: a hash of all else in it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -17,12 +19,16 @@ from xlt.data.checksums import cache_dir
 from xlt.errors import XltError
 from xlt.projection.translate.base import Translation
 
+log = logging.getLogger(__name__)
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS translations (
-    key BLOB PRIMARY KEY, text TEXT NOT NULL, warning TEXT
+    key BLOB PRIMARY KEY, text TEXT NOT NULL, warning TEXT, seal BLOB
 ) WITHOUT ROWID
 """
 _MAX_PLACEHOLDERS = 500  # placeholders in a query
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+"""Errors of a file that is not as SQLite wrote it; SQLITE_ERROR is of a changed schema."""
 
 
 class Cache:
@@ -33,41 +39,74 @@ class Cache:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(self.path, timeout=60)
+            self._database.text_factory = bytes  # what is damaged need not be UTF-8
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
             self._database.execute(_SCHEMA)
             self._database.commit()
+            self._seal_older()
         except (sqlite3.Error, OSError) as error:
             raise self._explain(error) from error
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Translation]:
-        """Those of the keys that are known."""
+        """Those of the keys that are known. What was damaged since it was put is not."""
         known: dict[bytes, Translation] = {}
+        damaged = 0
         try:
             for start in range(0, len(keys), _MAX_PLACEHOLDERS):
                 some = keys[start : start + _MAX_PLACEHOLDERS]
                 rows = self._database.execute(
-                    "SELECT key, text, warning FROM translations "
+                    "SELECT key, text, warning, seal FROM translations "
                     f"WHERE key IN ({','.join('?' * len(some))})",
                     some,
                 )
-                known.update((key, Translation(text, warning)) for key, text, warning in rows)
+                for key, text, warning, sealed in rows:
+                    if sealed is not None and sealed == _seal(key, text, warning):
+                        told = None if warning is None else warning.decode()
+                        known[key] = Translation(text.decode(), told)
+                    else:
+                        damaged += 1
         except sqlite3.Error as error:
             raise self._explain(error) from error
+        if damaged:
+            log.warning(
+                "%s: translations are damaged (%d): they are made again", self.path, damaged
+            )
         return known
 
     def put(self, translations: Mapping[bytes, Translation]) -> None:
         """Keep translations, all of them or (with an XltError) none. Failed ones are left out."""
-        rows: Iterable[tuple[bytes, str, str | None]] = [
-            (key, one.text, one.warning) for key, one in translations.items() if not one.failed
+        rows = [
+            (key, one.text, one.warning, _seal(key, one.text, one.warning))
+            for key, one in translations.items()
+            if not one.failed
         ]
         try:
             with self._database:
                 self._database.executemany(
-                    "INSERT OR REPLACE INTO translations VALUES (?, ?, ?)", rows
+                    "INSERT OR REPLACE INTO translations VALUES (?, ?, ?, ?)", rows
                 )
         except sqlite3.Error as error:
             raise self._explain(error) from error
+
+    def _seal_older(self) -> None:
+        """Bring a file of an older xlt, whose rows have no seal, to what it would be now."""
+        if self._has_seals():
+            return
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            if self._has_seals():  # another process was quicker
+                return
+            self._database.execute("ALTER TABLE translations ADD COLUMN seal BLOB")
+            rows = self._database.execute("SELECT key, text, warning FROM translations").fetchall()
+            self._database.executemany(
+                "UPDATE translations SET seal = ? WHERE key = ?",
+                [(_seal(key, text, warning), key) for key, text, warning in rows],
+            )
+
+    def _has_seals(self) -> bool:
+        columns = self._database.execute("PRAGMA table_info(translations)").fetchall()
+        return any(name == b"seal" for _, name, *_ in columns)
 
     def close(self) -> None:
         self._database.close()
@@ -85,13 +124,15 @@ class Cache:
 
     def _explain(self, error: Exception) -> XltError:
         text = str(error)
-        if "full" in text:
+        # Extended codes have the plain one in their last byte.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
             return XltError(
                 "the disk is full; every translation made so far but the last few is kept",
                 where=self.path,
                 fix="free some space and run the same command again, it goes on from there",
             )
-        if "not a database" in text or "malformed" in text:
+        if code in _DAMAGED:
             return XltError(
                 f"the cache of translations is damaged ({text})",
                 where=self.path,
@@ -108,3 +149,17 @@ def key(identity: str, source: str, target: str, text: str) -> bytes:
     """What a translation is filed under."""
     content = "\0".join((identity, source, target, text))
     return hashlib.blake2b(content.encode(), digest_size=20).digest()
+
+
+def _seal(key: bytes, text: str | bytes, warning: str | bytes | None) -> bytes | None:
+    """What stands in a row beside its content; None for content of which no row can be.
+
+    Lengths keep `text` and `warning` apart.
+    """
+    parts = [one.encode() if isinstance(one, str) else one for one in (key, text, warning or "")]
+    if not all(isinstance(one, bytes) for one in parts):  # damage can change a type, too
+        return None
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.digest() + bytes([warning is not None])
