@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import threading
+import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,17 @@ class Publisher(BaseHTTPRequestHandler):
         asked = self.headers.get("Range")
         self.asked.append((self.path, asked))
         times = sum(path == self.path for path, _ in self.asked)
-        if self.path == "/gone":
+        if self.path == "/endless":
+            self._endless()
+        elif self.path == "/large":
+            self.send_response(200)
+            self.send_header("Content-Length", str(1 << 40))
+            self.end_headers()
+        elif self.path.startswith("/to/"):
+            self.send_response(302)
+            self.send_header("Location", self.path.removeprefix("/to/"))
+            self.end_headers()
+        elif self.path == "/gone":
             self.send_error(404)
         elif self.path == "/flaky" and times < 3:
             self.send_error(503)
@@ -51,6 +64,14 @@ class Publisher(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[:cut])
+
+    def _endless(self) -> None:
+        """Bytes without a length, until nobody listens any more."""
+        self.send_response(200)
+        self.end_headers()
+        with suppress(OSError):
+            while True:
+                self.wfile.write(bytes(1 << 16))
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -139,7 +160,7 @@ def test_an_interrupted_download_leaves_no_file(url: str, tmp_path: Path) -> Non
     [
         ({"sha256": "0" * 64}, "wrong checksum: SHA-256"),
         ({"sha256": None, "git_blob_sha1": "0" * 40}, "wrong checksum: git blob"),
-        ({"size": 5}, "wrong size: 1024000 bytes instead of 5"),
+        ({"size": 5}, "wrong size: 1024000 bytes or more instead of 5"),
     ],
 )
 def test_wrong_content(url: str, tmp_path: Path, more: dict[str, Any], what: str) -> None:
@@ -203,3 +224,81 @@ def test_get_by_language_and_split(
     with pytest.raises(XltError, match="no split 'dev'"):
         get("toy", splits=["dev"])
     assert len(Publisher.asked) == 1
+
+
+# Hostile ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["endless", "large"])
+@pytest.mark.parametrize("size", [1_000_000, None])
+def test_no_more_is_fetched_than_there_may_be(
+    url: str, tmp_path: Path, path: str, size: int | None
+) -> None:
+    at = tmp_path / "a.bin"
+    with pytest.raises(XltError, match="bytes or more") as caught:
+        fetch(file(f"{url}/{path}", size=size), at, max_bytes=1_000_000)
+    assert ("--max-gib" in str(caught.value.fix)) == (size is None)
+    assert len(Publisher.asked) == 1
+    assert not at.with_name("a.bin.part").exists()
+
+
+def test_never_more_than_that_is_written(url: str, tmp_path: Path) -> None:
+    written: list[int] = []
+    with pytest.raises(XltError, match="bytes or more"):
+        fetch(file(f"{url}/endless"), tmp_path / "a", lambda _, done, __: written.append(done))
+    assert max(written) <= len(BODY)
+
+
+def test_nothing_is_written_through_a_link(url: str, tmp_path: Path) -> None:
+    mine, also = tmp_path / "mine", tmp_path / "also"
+    for precious in (mine, also):
+        precious.write_bytes(b"precious")
+    (tmp_path / "a.bin.part").symlink_to(mine)
+    fetch(file(f"{url}/a"), tmp_path / "a.bin")
+    (tmp_path / "b.bin.part").hardlink_to(also)
+    fetch(file(f"{url}/b"), tmp_path / "b.bin")
+    (tmp_path / "c.bin.part").symlink_to(tmp_path / "new")
+    fetch(file(f"{url}/c"), tmp_path / "c.bin")
+    assert mine.read_bytes() == also.read_bytes() == b"precious"
+    assert not (tmp_path / "new").exists()
+    for name in "abc":
+        assert not (tmp_path / f"{name}.bin").is_symlink()
+        assert (tmp_path / f"{name}.bin").read_bytes() == BODY
+    # Nor if the link is put there after it was looked for.
+    (tmp_path / "d.part").symlink_to(mine)
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        download._open(tmp_path / "d.part", append=True)
+
+
+def test_what_has_no_checksum_comes_by_https_alone(url: str, tmp_path: Path) -> None:
+    with pytest.raises(XltError, match="without a checksum"):
+        fetch(file(f"{url}/a", sha256=None), tmp_path / "a.bin")
+    assert Publisher.asked == []
+
+
+@pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://example.org/a", "gopher://x/"])
+def test_a_redirect_leads_to_the_web_alone(url: str, tmp_path: Path, to: str) -> None:
+    with pytest.raises(XltError, match=r"redirects to|Redirection to url .* is not allowed"):
+        fetch(file(f"{url}/to/{to}"), tmp_path / "a.bin")
+
+
+def test_a_redirect_is_followed_but_never_from_https_to_http(url: str, tmp_path: Path) -> None:
+    fetch(file(f"{url}/to/{url}/a"), tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == BODY
+    asked = urllib.request.Request("https://example.org/a")
+    with pytest.raises(XltError, match="which is no https"):
+        download._Redirects().redirect_request(asked, io.BytesIO(), 302, "", {}, f"{url}/a")
+
+
+@pytest.mark.parametrize("end", ["", "..", ".", "a\x1b[2J", "x" * 300])
+def test_a_url_names_no_other_file(
+    end: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from xlt.data.references import cache_path
+
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path))
+    card = cards.Card.model_construct(identifier="toy")
+    path = cache_path(card, file(f"https://example.org/{end}"))
+    assert path is not None
+    assert path.name == "file"
+    assert path.parents[1] == tmp_path / "data" / "toy"

@@ -104,11 +104,24 @@ def check(
 
 
 @app.command()
-def get(card: Card, language: Languages = None, split: Splits = None) -> None:
+def get(
+    card: Card,
+    language: Languages = None,
+    split: Splits = None,
+    max_gib: Annotated[
+        float, typer.Option(help="Of a file whose size the card does not say.", min=0)
+    ] = 4.0,
+) -> None:
     """Download a card's files into the cache; resumes, and verifies checksums."""
     from xlt.data.download import get
 
-    files = get(card, languages=language, splits=split, progress=_Progress())
+    files = get(
+        card,
+        languages=language,
+        splits=split,
+        progress=_Progress(),
+        max_bytes=int(max_gib * 2**30),
+    )
     console.result(
         [asdict(file) for file in files],
         lambda _: [

@@ -169,7 +169,10 @@ def cache_path(card: cards.Card, file: cards.File) -> Path | None:
         return None
     # Two files of a card may have the same name in different folders.
     tag = hashlib.sha256(file.url.encode()).hexdigest()[:8]
-    return cache_dir() / "data" / card.identifier / tag / file.url.rsplit("/", 1)[-1]
+    name = file.url.rsplit("/", 1)[-1]
+    if name in ("", ".", "..") or not name.isprintable() or len(name.encode()) > 200:
+        name = "file"
+    return cache_dir() / "data" / card.identifier / tag / name
 
 
 def difference(file: cards.File, path: Path) -> str | None:
