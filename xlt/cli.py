@@ -27,8 +27,17 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_DISK = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "give a place you may write to"),
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "name a folder, or move the file away"),
+    errno.EISDIR: "name a file, or move the folder away",
+    errno.ENOENT: "check the path; its folder has to be there",
+    errno.ENAMETOOLONG: "use a shorter name",
+    errno.ELOOP: "the link leads to itself; name the file that is meant",
+    errno.EIO: "the disk cannot be read or written; copy the file elsewhere",
+}
+"""What to do where the operating system refuses a file, whoever asked for it."""
 _GLOBAL_FLAGS = {"--debug", "--quiet", "--json"}
 
 
@@ -115,18 +124,19 @@ def _to_mend(error: Exception) -> XltError | None:
         return error
     if hasattr(error, "format_message"):  # a usage error; its class moves between typer's versions
         return _usage(error)
-    if isinstance(error, OSError) and error.errno in _FULL | _FORBIDDEN:
-        fix = "free some space" if error.errno in _FULL else "give a place you may write to"
-        return XltError(str(error.strerror), where=error.filename, fix=fix)
+    if isinstance(error, OSError) and error.errno in _DISK:
+        where = error.filename or "the disk"
+        return XltError(str(error.strerror), where=where, fix=_DISK[error.errno])
     return missing_package(error)
 
 
 def _usage(error: Any) -> XltError:
-    context = error.ctx
+    path = error.ctx.command_path if error.ctx else "xlt"
     if type(error).__name__ == "NoArgsIsHelpError":
-        return XltError(error.format_message() + "\n\nno command was given", fix="add one")
+        return XltError(
+            error.format_message() + "\n\nno command was given", where=path, fix="add one"
+        )
     what, _, advice = error.format_message().partition(". Did you mean")
     close = advice.strip(" ?'")
-    path = context.command_path if context else "xlt"
     fix = f"did you mean `{path} {close}`?" if close else f"see `{path} --help`"
-    return XltError(what.rstrip("."), fix=fix)
+    return XltError(what.rstrip("."), where=path, fix=fix)

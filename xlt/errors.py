@@ -37,6 +37,10 @@ def _rebuild(kind: type[XltError], what: str, where: str | None, fix: str | None
     return kind(what, where=where, fix=fix)
 
 
+MAX_SHOWN = 100
+"""Problems that are shown at once; `--json` lists them all."""
+
+
 class XltErrors(XltError):
     """Several problems found together (a config, a data file), reported at once."""
 
@@ -45,7 +49,9 @@ class XltErrors(XltError):
         super().__init__(f"{len(self.problems)} problems")
 
     def render(self) -> str:
-        return "\n".join(problem.render() for problem in self.problems)
+        shown = [problem.render() for problem in self.problems[:MAX_SHOWN]]
+        more = len(self.problems) - len(shown)
+        return "\n".join([*shown, f"... and {more} more problems"] if more else shown)
 
     def __reduce__(self) -> tuple[object, ...]:
         return (type(self), (self.problems,))

@@ -17,11 +17,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
 from xlt import languages
 from xlt.errors import XltError
@@ -87,6 +88,33 @@ def distinct(values: list[Any]) -> list[Any]:
     return values
 
 
+MAX_COUNT = 2**31 - 1
+"""What a 32-bit integer holds: no count of anything here comes near it."""
+
+Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+"""How many of something, at least one."""
+
+CountOrZero = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+"""How many of something, perhaps none."""
+
+Width = Annotated[int, Field(ge=1, le=4096)]
+"""The size of a vector or a layer: weights grow with its square, and have to fit into memory."""
+
+Beams = Annotated[int, Field(ge=1, le=128)]
+"""Texts that a generator pursues side by side."""
+
+Factor = Annotated[float, Field(gt=0, le=1e6)]
+"""What something is multiplied by, or may be at most."""
+
+LearningRate = Annotated[float, Field(gt=0, le=1)]
+"""AdamW moves every weight by about so much a step; with more than 1 nothing of them is left."""
+
+Temperature = Annotated[float, Field(ge=1, le=1e6)]
+"""Flattens how often each of several data sets is drawn: 1 by size, large evenly."""
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""Of a random generator; what NumPy's takes."""
+
 Languages = Annotated[
     list[LanguageCode],
     AfterValidator(distinct),
@@ -101,6 +129,8 @@ class LocalPath:
     `data`:     unless it names a card or a hub data set.
     `existing`: if it begins with a dot or a tilde, or if that folder exists: a model id looks
                 like a path. The names of encoders that come without a hub never are one.
+
+    Empty text is none of them, and no file system takes a name of more than 255 bytes.
     """
 
     def __init__(self, kind: Literal["always", "data", "existing"]) -> None:
@@ -108,6 +138,8 @@ class LocalPath:
 
     def resolve(self, text: str, folder: Path) -> str:
         """The absolute path if `text` is one, otherwise `text`."""
+        if _unusable(text) is not None:
+            return text  # refused when the value is validated
         path = folder / Path(text).expanduser()
         if self.kind == "data":
             is_path = _is_data_path(text, path)
@@ -115,6 +147,42 @@ class LocalPath:
             is_path = self.kind == "always" or text.startswith((".", "~")) or path.is_dir()
             is_path = is_path and not (self.kind == "existing" and text in NAMED_ENCODERS)
         return os.path.normpath(path) if is_path else text
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(path_text, handler(source))
+
+
+MAX_NAME = 255
+"""Bytes in a name of a file or folder, on every usual file system."""
+
+
+def path_text(value: Any) -> Any:
+    """The text or path, if it can be one; ValueError otherwise."""
+    problem = _unusable(str(value))
+    if problem is not None:
+        raise ValueError(problem)
+    return value
+
+
+def _unusable(text: str) -> str | None:
+    """Why no file can be called so."""
+    if not text.strip():
+        return "is empty; name a file, a folder, or what else stands here"
+    if "\0" in text:
+        return "holds the character NUL, which no name may hold"
+    if any(len(os.fsencode(part)) > MAX_NAME for part in Path(text).parts):
+        return f"holds a name of more than {MAX_NAME} bytes, which no file system takes"
+    return None
+
+
+FolderPath = Annotated[
+    Path,
+    # Path("") is the current folder, which nobody means who leaves a value empty.
+    BeforeValidator(path_text, json_schema_input_type=str),
+]
+"""A folder to write to, relative to the current one."""
 
 
 _Options = TypeVar("_Options", bound=BaseModel)

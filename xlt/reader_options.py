@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationError
 
 from xlt.errors import XltError, choose, raise_all
-from xlt.options import Section
+from xlt.options import MAX_COUNT, Section
 from xlt.yaml.problems import explain
 
 if TYPE_CHECKING:
@@ -60,10 +60,12 @@ class ColumnOptions(ReaderOptions):
 
     word: int | None = Field(
         default=None,
+        ge=-MAX_COUNT,
+        le=MAX_COUNT,
         description="the column of the words, from 0 (negative: from the end); by default the "
         "first, or the second where the first only counts the words",
     )
-    tag: int = Field(default=-1, description="the column of the tags")
+    tag: int = Field(default=-1, ge=-MAX_COUNT, le=MAX_COUNT, description="the column of the tags")
     separator: Literal["auto", "tab", "space"] = Field(
         default="auto", description="`auto`: a tab where a line has one, else spaces"
     )

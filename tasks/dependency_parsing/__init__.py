@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
 from xlt.data.comments import comment_line
 from xlt.data.fields import identifier
@@ -17,6 +17,7 @@ from xlt.data.rows import OPTIONAL, text_columns, text_from_columns
 from xlt.document import Document, Layer, Tags, Text, Tree
 from xlt.document.document import Row
 from xlt.errors import XltError
+from xlt.options import Width
 from xlt.task import Example, Labels, Task, TaskOptions
 
 from .metrics import COUNT_NAMES, METRICS, punctuation, tree_counts, tree_metrics, universal
@@ -69,16 +70,22 @@ class DependencyParsing(Task):
             "none", description="`gold`: the UPOS column is an input, in training and prediction"
         )
         subtypes: bool = Field(False, description="learn and score `nsubj:pass` apart from `nsubj`")
-        characters: NonNegativeInt = Field(
-            0, description="size of a vector from the word's characters; for small encoders"
+        characters: int = Field(
+            0,
+            ge=0,
+            le=4096,
+            description="size of a vector from the word's characters; for small encoders",
         )
-        layers: NonNegativeInt = Field(
-            0, description="bidirectional LSTM layers over the words; for small encoders"
+        layers: int = Field(
+            0,
+            ge=0,
+            le=32,
+            description="bidirectional LSTM layers over the words; for small encoders",
         )
-        layer_size: PositiveInt = Field(192, description="of each direction")
-        arc_size: PositiveInt = 400
-        relation_size: PositiveInt = 128
-        upos_size: PositiveInt = 64
+        layer_size: Width = Field(192, description="of each direction")
+        arc_size: Width = 400
+        relation_size: Width = 128
+        upos_size: Width = 64
         dropout: float = Field(0.33, ge=0, lt=1)
         upos_dropout: float = Field(0.1, ge=0, lt=1, description="share of tags hidden in training")
         piece_dropout: float = Field(0.0, ge=0, lt=1, description="share of subwords left out")

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
 from xlt.data.rows import OPTIONAL
 from xlt.document import Document, Layer, Span, Spans, Structure, Structures, in_order
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
-from xlt.options import Section
+from xlt.options import Beams, Section, Width
 from xlt.reader_options import ReaderOptions
 from xlt.task import Example, Labels, Task, TaskOptions
 
@@ -110,16 +110,22 @@ class EventExtraction(Task):
         constrained: bool = Field(
             True, description="an event has only roles that its type had in training, as often"
         )
-        levels: PositiveInt = Field(
-            1, description="entities that may lie in one another; the outermost are the first"
+        levels: int = Field(
+            1,
+            ge=1,
+            le=16,
+            description="entities that may lie in one another; the outermost are the first",
         )
         dropout: float = Field(0.1, ge=0, lt=1, description="of word vectors")
-        layers: NonNegativeInt = Field(
-            0, description="bidirectional LSTM layers over the words; for small encoders"
+        layers: int = Field(
+            0,
+            ge=0,
+            le=32,
+            description="bidirectional LSTM layers over the words; for small encoders",
         )
-        layer_size: PositiveInt = Field(192, description="of each direction")
-        role_size: PositiveInt = Field(256, description="of the joint model's biaffine vectors")
-        beams: PositiveInt = Field(4, description="of the templates' generator")
+        layer_size: Width = Field(192, description="of each direction")
+        role_size: Width = Field(256, description="of the joint model's biaffine vectors")
+        beams: Beams = Field(4, description="of the templates' generator")
 
     options: Options
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 
+from xlt.options import CountOrZero
 from xlt.reader_options import JsonlOptions, ReaderOptions
 
 
@@ -25,8 +26,8 @@ class EventLineOptions(EventOptions, JsonlOptions):
 class PropositionOptions(EventOptions):
     """Holds the options of columns without names (`propositions.read_propositions`)."""
 
-    word: NonNegativeInt = Field(default=1, description="the column of the words, from 0")
-    predicate: NonNegativeInt = Field(default=10, description="the column of their frames, from 0")
+    word: CountOrZero = Field(default=1, description="the column of the words, from 0")
+    predicate: CountOrZero = Field(default=10, description="the column of their frames, from 0")
 
 
 class AceOptions(EventOptions):

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from xlt.document import Document, FlatSpans, Layer, Text
 from xlt.errors import XltError, choose
+from xlt.options import Beams
 from xlt.reader_options import ColumnOptions, ReaderOptions
 from xlt.task import Example, Labels, TaskOptions
 from xlt.word_task import WordLabelTask
@@ -65,7 +66,7 @@ class NER(WordLabelTask):
         tags: Literal["tokens", "text"] = Field(
             "tokens", description="of `text_to_text`: a new subword for each tag, or as it is spelt"
         )
-        beams: PositiveInt = Field(
+        beams: Beams = Field(
             4, description="of `text_to_text` and `slots`; so many candidates are proposed"
         )
 

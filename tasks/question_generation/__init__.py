@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TextIO
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from xlt import languages
 from xlt.data.offsets import SpanLocator
@@ -21,7 +21,7 @@ from xlt.document import Answers, Document, Label, Layer, Text
 from xlt.document.document import Row
 from xlt.errors import XltError
 from xlt.model.generation import Generation
-from xlt.options import LocalPath
+from xlt.options import Count, LocalPath
 from xlt.reader_options import ReaderOptions
 from xlt.task import Example, Labels, Task, TaskOptions
 
@@ -66,16 +66,21 @@ class QuestionGeneration(Task):
         """Says how the prompt is made, how questions are generated and which are filtered."""
 
         exemplars: int = Field(
-            15, ge=0, description="questions of the type that are shown; 0: none, no type either"
+            15,
+            ge=0,
+            le=1000,
+            description="questions of the type that are shown; 0: none, no type either",
         )
         exemplar_folder: Annotated[str, LocalPath("always")] | None = Field(
             None, description="of exemplar files (<language>.yaml) that come before the built-in"
         )
-        context_words: PositiveInt | None = Field(
+        context_words: Count | None = Field(
             None, description="words that are read before and after the answer; by default all"
         )
         language_tag: bool = Field(False, description="name the language in the prompt")
-        type_loss: float = Field(1.0, ge=0, description="weight of the types' part of the loss")
+        type_loss: float = Field(
+            1.0, ge=0, le=1e6, description="weight of the types' part of the loss"
+        )
         answerer: Annotated[str, LocalPath("existing")] | None = Field(
             None,
             description="a question answering model (Hugging Face id or folder) that answers every "

@@ -60,7 +60,7 @@ def rates(model, training):
     }
 
 
-TRAINING = Training(learning_rate=1.0, head_learning_rate=5.0, layer_decay=0.5, weight_decay=0.1)
+TRAINING = Training(learning_rate=0.5, head_learning_rate=1.0, layer_decay=0.5, weight_decay=0.1)
 
 
 def trained(model):
@@ -74,14 +74,14 @@ def test_rates_fall_from_the_head_to_the_embeddings(model):
     assert set(found) == trained(model)
     by_part = {part: {found[n][0] for n in found if parts[n] == part} for part in parts.values()}
     assert {0, 1, HEAD, EMBEDDINGS} <= set(by_part)
-    assert by_part[HEAD] == {5.0}
-    assert by_part[1] == {0.5}
-    assert by_part[0] == {0.25}
-    assert by_part[EMBEDDINGS] == {0.125}
+    assert by_part[HEAD] == {1.0}
+    assert by_part[1] == {0.25}
+    assert by_part[0] == {0.125}
+    assert by_part[EMBEDDINGS] == {0.0625}
     others = set().union(
         *(v for part, v in by_part.items() if part not in (0, 1, HEAD, EMBEDDINGS))
     )
-    assert others <= {1.0}  # norms and tables above or beside the layers
+    assert others <= {0.5}  # norms and tables above or beside the layers
 
 
 def test_the_parts_are_the_ones_that_names_say(model):
@@ -176,7 +176,7 @@ def test_lora_trains_the_updates_and_the_task_layers(model):
     assert {0, 1} <= updated <= {0, 1, EMBEDDINGS}  # RemBERT projects its embeddings
     assert sum(part == HEAD for part in before.values()) == len(heads)
     found = rates(model, TRAINING)
-    assert {found[n][0] for n in heads} == {5.0}
+    assert {found[n][0] for n in heads} == {1.0}
 
 
 def test_lora_names_a_module_that_is_not_there(encoders):

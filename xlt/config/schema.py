@@ -15,19 +15,23 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
 
 from xlt.options import (
+    MAX_COUNT,
+    Count,
+    CountOrZero,
+    FolderPath,
     LanguageCode,
     Languages,
+    LearningRate,
     LocalPath,
     Section,
+    Seed,
     Shorthand,
+    Width,
     as_list,
     distinct,
 )
@@ -62,7 +66,7 @@ class Reference(Shorthand):
     format: str | None = Field(
         default=None, description="the reader; by default what the card says, or the file's suffix"
     )
-    limit: PositiveInt | dict[str, PositiveInt] | None = Field(
+    limit: Count | dict[str, Count] | None = Field(
         default=None,
         description="at most so many records, a sample drawn with `data_seed`; or records until "
         "they hold so much of something that the task counts, e.g. `{words: 100000}`",
@@ -95,8 +99,8 @@ class LanguageData(Shorthand):
 class Lora(Section):
     """Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685) through peft."""
 
-    rank: PositiveInt = 8
-    alpha: PositiveFloat = 16.0
+    rank: Width = 8
+    alpha: float = Field(default=16.0, gt=0, le=10_000)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     modules: list[str] | Literal["auto"] = "auto"
 
@@ -111,29 +115,35 @@ class Model(Section):
     )
     revision: str | None = None
     initialise: Literal["pretrained", "random"] = "pretrained"
-    max_length: PositiveInt | None = Field(
-        default=None, description="subwords in a window; by default as many as the encoder takes"
+    max_length: int | None = Field(
+        default=None,
+        ge=8,
+        le=MAX_COUNT,
+        description="subwords in a window; by default as many as the encoder takes",
     )
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = "auto"
     trim_vocabulary: bool = True
     lora: Lora | None = None
-    decoder_layers: PositiveInt | None = Field(
+    decoder_layers: int | None = Field(
         default=None,
+        ge=1,
+        le=256,
         description="of the decoder that a generating task builds on an encoder without one; by "
         "default as many as the encoder has",
     )
     trust_remote_code: bool = False
 
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
 class Training(Section):
     """How a stage trains. `strategy.stages.<language>` may override any of it for one stage."""
 
-    epochs: PositiveInt = 10
-    max_steps: PositiveInt | None = Field(
-        default=None, description="stop earlier than `epochs` would"
-    )
-    learning_rate: PositiveFloat = 3e-5
-    head_learning_rate: PositiveFloat | None = Field(
+    epochs: int = Field(default=10, ge=1, le=100_000)
+    max_steps: Count | None = Field(default=None, description="stop earlier than `epochs` would")
+    learning_rate: LearningRate = 3e-5
+    head_learning_rate: LearningRate | None = Field(
         default=None, description="for the task's own layers; by default `learning_rate`"
     )
     layer_decay: float = Field(
@@ -144,9 +154,9 @@ class Training(Section):
     )
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps")
-    weight_decay: float = Field(default=0.01, ge=0)
-    adam_betas: tuple[float, float] = (0.9, 0.999)
-    max_grad_norm: PositiveFloat = 1.0
+    weight_decay: float = Field(default=0.01, ge=0, le=10)
+    adam_betas: tuple[Beta, Beta] = (0.9, 0.999)
+    max_grad_norm: float = Field(default=1.0, ge=1e-6, le=1e9)
     average: float | None = Field(
         default=None,
         gt=0,
@@ -154,21 +164,19 @@ class Training(Section):
         description="decay of a moving average of the weights, which is then what is evaluated "
         "and kept, e.g. 0.98; by default none",
     )
-    batch_tokens: PositiveInt = Field(
-        default=2048, description="subwords in a batch, padding included"
-    )
-    accumulate: PositiveInt = 1
+    batch_tokens: Count = Field(default=2048, description="subwords in a batch, padding included")
+    accumulate: int = Field(default=1, ge=1, le=65_536)
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     gradient_checkpointing: bool = False
-    freeze: list[str] = Field(
+    freeze: list[
+        Annotated[str, Field(pattern=r"^(embeddings|encoder|decoder|layers:\d{1,4})$")]
+    ] = Field(
         default_factory=list,
         description="`embeddings`, `encoder`, `layers:N` (its N lowest), `decoder`; empty: all is "
         "trained",
     )
-    evaluate_every: PositiveInt | None = Field(
-        default=None, description="steps; by default an epoch"
-    )
-    checkpoint_every: PositiveInt | None = Field(
+    evaluate_every: Count | None = Field(default=None, description="steps; by default an epoch")
+    checkpoint_every: Count | None = Field(
         default=None, description="steps between resumable checkpoints; by default an epoch"
     )
     report_to: list[str] = Field(
@@ -229,10 +237,10 @@ class ProjectionSettings(Section):
         description="candidates may begin and end within a word, as names with suffixes do; the "
         "label is on the word",
     )
-    gap: NonNegativeInt = Field(
+    gap: CountOrZero = Field(
         default=2, description="words that may lie between two parts of a projected span"
     )
-    answer_gap: NonNegativeInt = Field(
+    answer_gap: CountOrZero = Field(
         default=6, description="the same for the answer to a question, often a whole phrase"
     )
     majority: float = Field(
@@ -272,26 +280,30 @@ class Selection(Section):
 
     on: Literal["source_dev", "target_dev", "last"] = "source_dev"
     metric: str | None = Field(default=None, description="by default the first metric of the task")
-    patience: PositiveInt | None = Field(
+    patience: Count | None = Field(
         default=None, description="evaluations without a better score before the stage stops"
     )
 
 
 class Evaluation(Section):
     splits: list[Literal["dev", "test"]] = Field(default=["test"])
-    batch_tokens: PositiveInt = 8192
+    batch_tokens: Count = 8192
     ensemble: bool = Field(
         default=False, description="also score the models of all seeds deciding together"
     )
-    bootstrap: PositiveInt = Field(default=1000, description="resamples for confidence intervals")
+    bootstrap: int = Field(
+        default=1000, ge=1, le=100_000, description="resamples for confidence intervals"
+    )
 
 
 class Output(Section):
-    root: Path = Field(
+    root: FolderPath = Field(
         default=Path("runs"), description="holds one folder a run, and the shared stages"
     )
     push_to_hub: str | None = Field(
         default=None,
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*/)?[A-Za-z0-9_][A-Za-z0-9._-]*$",
+        max_length=96,
         description="owner/name of a Hugging Face repository for the first seed's model; with "
         "several targets, `-<target>` is added",
     )
@@ -306,11 +318,25 @@ def _or_auto(value: Any, languages: ValidatorFunctionWrapHandler) -> list[str]:
     return checked
 
 
+STAGES = "stages"
+"""The folder in `output.root` that holds the stages of all runs."""
+
+MAX_RUN_NAME = 128
+"""Letters of a run's name: of the 255 that a file system takes, enough are left for suffixes."""
+
+
+def _no_stages(name: str) -> str:
+    if name.casefold() == STAGES:  # some file systems do not tell letters of either case apart
+        raise ValueError(f"is where the stages of all runs are kept ({STAGES}); use another name")
+    return name
+
+
 class Config(Section):
     """A transfer: labels in `source`, a model for `target`, carried over by `strategy`."""
 
-    name: str = Field(
+    name: Annotated[str, AfterValidator(_no_stages)] = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        max_length=MAX_RUN_NAME,
         description="names the run's folder: letters, digits, `.`, `_`, `-`",
     )
     task: Plugin
@@ -327,10 +353,10 @@ class Config(Section):
     projection: ProjectionSettings = ProjectionSettings()
     selection: Selection = Selection()
     evaluation: Evaluation = Evaluation()
-    seeds: Annotated[list[int], AfterValidator(distinct)] = Field(
+    seeds: Annotated[list[Seed], AfterValidator(distinct)] = Field(
         default_factory=lambda: [1, 2, 3], min_length=1
     )
-    data_seed: int = Field(
+    data_seed: Seed = Field(
         default=1, description="for samples drawn from the data; the same in all seeds"
     )
     output: Output = Output()

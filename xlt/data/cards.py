@@ -15,12 +15,12 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from xlt import __version__, languages
 from xlt.data.checksums import cache_dir, write_atomic
 from xlt.errors import XltError, choose
-from xlt.options import Section
+from xlt.options import Count, Section
 from xlt.registry import data_cards
 from xlt.yaml.nodes import Node, parse, read_text
 from xlt.yaml.problems import Problems, explain
@@ -56,7 +56,9 @@ class File(Section):
     """One file of a split: where the publisher has it, and where a copy may lie."""
 
     url: str | None = Field(None, pattern=r"^https?://")
-    size: PositiveInt | None = Field(None, description="bytes of the publisher's file")
+    size: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="bytes of the publisher's file"
+    )
     sha256: Annotated[str, _is_hex(64)] | None = None
     git_blob_sha1: Annotated[str, _is_hex(40)] | None = Field(
         None, description="sha1 of `blob <size>\\0` and the content, where sha256 is not known"
@@ -78,7 +80,7 @@ class File(Section):
 class Select(Section):
     """Which records of the files belong to the split: those whose index % modulo is listed."""
 
-    modulo: PositiveInt
+    modulo: Count
     remainder: list[int] = Field(min_length=1)
 
     @model_validator(mode="after")

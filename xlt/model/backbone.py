@@ -6,7 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +43,9 @@ class Backbone:
     labels:  of the model that is built on it, for tasks whose prompts name labels: `encode` is not
         given any for data that are to be predicted.
     tokenisation: how words became subwords when the model was trained (`ModelInfo`).
+    weightless: models have no values, only names and shapes (on PyTorch's device `meta`), so that
+        all that is wrong with the files is found in a moment.
+    local:   nothing is fetched: what is not on this machine is missing.
     """
 
     source: str
@@ -50,10 +53,16 @@ class Backbone:
     random: bool = False
     labels: Labels = field(default_factory=dict)
     tokenisation: int = TOKENISATION
-    _offline: bool = field(default_factory=lambda: bool(os.environ.get("HF_HUB_OFFLINE")))
+    weightless: bool = False
+    local: bool = field(default_factory=lambda: bool(os.environ.get("HF_HUB_OFFLINE")))
 
     def __post_init__(self) -> None:
         self.source = named.located(self.source)
+
+    @property
+    def in_folder(self) -> bool:
+        """Whether it is in a folder here, and not on the hub or in its cache."""
+        return Path(self.source).is_dir()
 
     @cached_property
     def config(self) -> PreTrainedConfig:
@@ -85,7 +94,8 @@ class Backbone:
 
     @cached_property
     def max_length(self) -> int:
-        """Subwords in a window, special tokens included."""
+        """Subwords in a window, special tokens included. Raises XltError if the config asks for
+        more than the encoder has positions for."""
         config = self.config
         limits = [self.options.max_length or DEFAULT_MAX_LENGTH]
         if self.options.max_length is None and self.tokenizer.model_max_length < 1_000_000:
@@ -95,6 +105,13 @@ class Backbone:
             # The RoBERTa family counts positions from padding_idx + 1.
             offset = config.pad_token_id + 1 if counts_from_padding(config) else 0
             limits.append(positions - offset)
+        if self.options.max_length is not None and min(limits) < self.options.max_length:
+            raise XltError(
+                f"{self.source} reads windows of at most {min(limits)} subwords, not "
+                f"{self.options.max_length}",
+                where="model.max_length",
+                fix=f"write {min(limits)}, or leave it out",
+            )
         return int(min(limits))
 
     @property
@@ -175,9 +192,10 @@ class Backbone:
             config = self._copy_config(
                 **{k: v for k, v in kwargs.items() if k != "attn_implementation"}
             )
-            return auto_class.from_config(
-                config, attn_implementation=kwargs["attn_implementation"], dtype=torch.float32
-            )
+            with torch.device("meta") if self.weightless else nullcontext():
+                return auto_class.from_config(
+                    config, attn_implementation=kwargs["attn_implementation"], dtype=torch.float32
+                )
         self._check_base()
         pickle = self._needs_pickle()
         with _no_reports():
@@ -186,6 +204,7 @@ class Backbone:
                 dtype=torch.float32,
                 use_safetensors=None if pickle else True,
                 output_loading_info=True,
+                device_map="meta" if self.weightless else None,
                 **kwargs,
             )
         self._refuse_random(model, [n for n in info["missing_keys"] if not n.startswith(fresh)])
@@ -259,8 +278,10 @@ class Backbone:
         return config
 
     def _attention(self, auto_class: Any) -> str:
-        if self.options.attention != "auto":
-            return self.options.attention
+        wanted = self.options.attention
+        if wanted != "auto":
+            _check_attention(wanted, self.config, auto_class)
+            return wanted
         return best_attention(self.config, auto_class)
 
     def _load(self, loader: Any, **kwargs: Any) -> Any:
@@ -278,24 +299,23 @@ class Backbone:
         }
         kwargs = {k: v for k, v in {**common, **kwargs}.items() if v is not None}
         where = "model.encoder"
-        local = Path(self.source).is_dir()
         try:
-            if local:
+            if self.in_folder:
                 return loader(self.source, local_files_only=True, **kwargs)
             try:
                 return loader(self.source, local_files_only=True, **kwargs)
             except OSError:
-                if self._offline:
+                if self.local:
                     raise
                 return loader(self.source, **kwargs)
         except ImportError:
             raise
         except Exception as error:
-            if kwargs.get("use_safetensors") and not local and self._is_pickle_only(error):
+            if kwargs.get("use_safetensors") and not self.in_folder and self._is_pickle_only(error):
                 self._ask_for_pickle()
                 return self._load(loader, **{**kwargs, "use_safetensors": None})
             raise _explain(
-                error, self.source, local=local, offline=self._offline, where=where
+                error, self.source, local=self.in_folder, fetched=not self.local, where=where
             ) from error
 
     def _is_pickle_only(self, error: Exception) -> bool:
@@ -332,7 +352,7 @@ def _no_reports() -> Iterator[None]:
         logger.removeFilter(keep)
 
 
-def _explain(error: Exception, source: str, *, local: bool, offline: bool, where: str) -> XltError:
+def _explain(error: Exception, source: str, *, local: bool, fetched: bool, where: str) -> XltError:
     first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     if "trust_remote_code" in str(error):
         return XltError(
@@ -355,12 +375,37 @@ def _explain(error: Exception, source: str, *, local: bool, offline: bool, where
         )
     return XltError(
         f"cannot load {source!r}: it is not a folder here and not in the local Hugging Face cache"
-        + (
-            ", and HF_HUB_OFFLINE is set" if offline else f", and the hub did not give it ({first})"
-        ),
+        + _why_not_fetched(fetched, first),
         where=where,
         fix="check the spelling, download it once where there is a network, or name a folder",
     )
+
+
+def _why_not_fetched(tried: bool, error: str) -> str:
+    if tried:
+        return f", and the hub did not give it ({error})"
+    return ", and HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE") else ""
+
+
+def _check_attention(wanted: str, config: PreTrainedConfig, auto_class: Any) -> None:
+    """Raise XltError if the kernel is not installed, or the architecture does not take it."""
+    from transformers import MODEL_MAPPING
+    from transformers.utils import is_flash_attn_2_available
+
+    if wanted == "flash_attention_2" and not is_flash_attn_2_available():
+        raise XltError(
+            "FlashAttention 2 is not installed, or there is no GPU for it",
+            where="model.attention",
+            fix="`pip install flash-attn` where there is an NVIDIA GPU, or write `attention: auto`",
+        )
+    flag = {"sdpa": "_supports_sdpa", "flash_attention_2": "_supports_flash_attn"}.get(wanted)
+    model_class = MODEL_MAPPING.get(type(config), None)
+    if flag and model_class is not None and not getattr(model_class, flag, False):
+        raise XltError(
+            f"{config.model_type} encoders cannot compute attention with {wanted}",
+            where="model.attention",
+            fix="write `attention: auto`",
+        )
 
 
 def counts_from_padding(config: PreTrainedConfig) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from xlt.config.schema import Config
+from xlt.config.schema import STAGES, Config
 from xlt.runs.experiment import Experiment
 from xlt.runs.sources import Sources
 from xlt.training.stages import StageResult, StageRunner
@@ -22,7 +22,7 @@ def execute(experiment: Experiment, sources: Sources, *, resume: bool, quiet: bo
         runner = StageRunner(
             config,
             experiment.task,
-            config.output.root / "stages",
+            config.output.root / STAGES,
             sources.load,
             seed,
             resume=resume,

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from xlt.config.consent import requests
-from xlt.config.load import LoadedConfig
-from xlt.config.schema import Config, Model, Reference
-from xlt.data.references import resolve
+from xlt.config.load import LoadedConfig, dump
+from xlt.config.schema import Config, Model
 from xlt.data.subwords import subwords_of
 from xlt.errors import XltError, flat
 from xlt.inference.device import best_device, choose_precision
-from xlt.model import named
-from xlt.permissions import REMOTE_CODE, Request, is_granted, obeying, refusal
+from xlt.model.backbone import Backbone
+from xlt.permissions import Request, is_granted, obeying, refusal
 from xlt.runs.coverage import warnings
 from xlt.runs.estimate import Load, encoder_shape, estimate, measure
 from xlt.runs.experiment import Experiment, prepare
-from xlt.runs.preflight import check_predictions
+from xlt.runs.folder import RunFolder
+from xlt.runs.preflight import find_problems
 from xlt.runs.sources import Sources
 from xlt.transfer.stage import DataSplit, Stage
 
@@ -46,17 +47,15 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
     """
     experiment = prepare(loaded)
     config = experiment.config
-    counted, problems = _count_words(experiment)
-    problems += check_predictions(experiment)
+    sources = Sources(config, experiment.task)
     asked = [(one, one.typed or is_granted(one.permission)) for one in requests(loaded)]
     allowed = [one for one, given in asked if given]
-    problems += [refusal(one) for one, given in asked if not given]
+    refused = [loaded.locate(refusal(one)) for one, given in asked if not given]
     with obeying(allowed):
-        tokenizer, problem = _tokenizer(config.model)
-    if problem is not None:
-        problems.append(problem)
-    located = map(loaded.locate, problems)
-    missing = {problem.render(): problem for problem in located}.values()
+        problems = find_problems(experiment, sources, local=True)
+        tokenizer = _tokenizer(config.model)
+    missing = [*refused, *_other_run(config), *problems]
+    counted = _count_words(experiment, sources)
     sizes, vocabulary = _sizes(counted, tokenizer)
     stages = _shared_stages(experiment.plans)
     with obeying(allowed):
@@ -122,65 +121,35 @@ def _describe(data_split: DataSplit) -> str:
 
 
 def _count_words(
-    experiment: Experiment,
-) -> tuple[dict[DataSplit, tuple[int, Counter[str]]], list[XltError]]:
-    """DataSplit → number of records and its words; and what cannot be read."""
-    task, sources = experiment.task, Sources(experiment.config, experiment.task)
+    experiment: Experiment, sources: Sources
+) -> dict[DataSplit, tuple[int, Counter[str]]]:
+    """DataSplit → number of records and its words, of all that can be read."""
     counted: dict[DataSplit, tuple[int, Counter[str]]] = {}
-    problems: list[XltError] = []
     for data_split in experiment.data_splits:
-        unresolved = list(_unresolved(experiment.config, data_split.origin))
-        problems += unresolved
-        if unresolved:
-            continue
-        try:
+        with suppress(XltError):  # `find_problems` has it
             sources.check(data_split)
             # A projection is about as large as what it is made from.
             records = sources.load(data_split.origin).records
-            words = Counter(word for record in records for word in task.words(record))
+            words = Counter(word for record in records for word in experiment.task.words(record))
             counted[data_split] = len(records), words
-        except XltError as error:
-            problems += flat(error)
-    return counted, problems
+    return counted
 
 
-def _unresolved(config: Config, data_split: DataSplit) -> Iterable[XltError]:
-    """One error for each reference of a split that is not on this machine."""
-    data = config.data[data_split.language]
-    key = f"data.{data_split.language}.{data_split.split}"
-    references: list[tuple[str, Reference]] = [
-        (f"{key}.{n}", reference) for n, reference in enumerate(getattr(data, data_split.split))
-    ]
-    if not references and data.all:
-        references = [(f"data.{data_split.language}.all", Reference(ref=data.all))]
-    for where, reference in references:
-        try:
-            resolve(reference, data_split.language, data_split.split, where=where)
-        except XltError as error:
-            yield error
-
-
-def _tokenizer(model: Model) -> tuple[Any, XltError | None]:
-    """The encoder's tokenizer, if it is on this machine."""
-    from transformers import AutoTokenizer
-
+def _other_run(config: Config) -> list[XltError]:
+    """Why the run's folder is not free for this config."""
+    folder = RunFolder(config.output.root / config.name)
     try:
-        return AutoTokenizer.from_pretrained(
-            named.located(model.encoder),
-            revision=model.revision,
-            local_files_only=True,
-            trust_remote_code=model.trust_remote_code and is_granted(REMOTE_CODE),
-        ), None
+        folder.start(dump(config), resume=False, overwrite=False)
     except XltError as error:
-        return None, error
-    except Exception:  # of many kinds; all mean that it cannot be loaded from here
-        if model.trust_remote_code and not is_granted(REMOTE_CODE):
-            return None, None  # its tokenizer may be code: the refusal says what to do
-        return None, XltError(
-            f"the encoder {model.encoder!r} is not on this machine",
-            where="model.encoder",
-            fix="training will fetch it if there is a network; or name a folder that has it",
-        )
+        return flat(error)
+    return []
+
+
+def _tokenizer(model: Model) -> Any:
+    """The encoder's tokenizer; None where it is not on this machine."""
+    with suppress(XltError):  # `find_problems` has it
+        return Backbone(model.encoder, model, local=True).tokenizer
+    return None
 
 
 def _sizes(

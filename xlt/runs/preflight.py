@@ -1,89 +1,180 @@
-"""Before anything is trained: is all there that a run needs, and do its labels go together?"""
+"""Before anything is trained: is all there that a run needs, and does it go together?
+
+`xlt train` begins with it and `xlt plan` reports it, so that neither refuses what the other takes.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
+from xlt.config.schema import STAGES, Config, Reference
+from xlt.data.references import resolve
 from xlt.errors import XltError, flat, raise_all
-from xlt.model import named
 from xlt.projection.predict import projector_of
 from xlt.runs.experiment import Experiment
+from xlt.runs.publish import check_reachable
 from xlt.runs.sources import Sources
 from xlt.task import Labels, extend_labels
 from xlt.training.labels import check_overlap
+from xlt.training.rehearsal import check_reports, rehearse
 from xlt.transfer.stage import DataSplit, Stage
 
 
 def preflight(experiment: Experiment, sources: Sources) -> None:
-    """Find the encoder, read all data and compare label inventories; then project what has to be.
+    """Look for whatever could stop the run; then project what has to be.
 
-    Raises XltError with everything that is missing or malformed.
+    Raises XltError with everything that is missing, malformed or impossible here.
     """
-    named.located(experiment.config.model.encoder)
-    problems: list[XltError] = []
-    # First whatever costs little: projecting may take hours.
-    for data_split in experiment.data_splits:
-        try:
-            sources.check(data_split)
-            sources.load(data_split.origin)
-        except XltError as error:
-            problems.append(error)
-    problems += check_predictions(experiment)
-    problems += _check_labels(experiment, sources)
-    different = {problem.render(): problem for error in problems for problem in flat(error)}
-    raise_all(list(different.values()))
+    raise_all(find_problems(experiment, sources))
     for data_split in experiment.data_splits:
         sources.load(data_split)
 
 
-def check_predictions(experiment: Experiment) -> list[XltError]:
+def find_problems(
+    experiment: Experiment, sources: Sources, *, local: bool = False
+) -> list[XltError]:
+    """Whatever would stop a run before its first step, each thing once, with its line.
+
+    It costs little: data are read, weights are not, and nothing is projected (that may take hours).
+
+    local: no encoder is fetched; one that is not on this machine is a problem.
+    """
+    inventories = _Inventories(experiment, sources)
+    problems = [
+        *_check_output(experiment.config),
+        *_check_data(experiment, sources),
+        *check_predictions(experiment),
+        *_check_labels(experiment, inventories),
+        *_check_stages(experiment, inventories, local=local),
+    ]
+    located = (experiment.loaded.locate(one) for error in problems for one in flat(error))
+    return list({problem.render(): problem for problem in located}.values())
+
+
+def _raised(work: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[XltError]:
+    """The error of a call that may raise one."""
+    try:
+        work(*arguments, **options)
+    except XltError as error:
+        yield error
+
+
+def _check_output(config: Config) -> Iterator[XltError]:
+    """Folders that cannot be made or written to. Nothing is made here."""
+    for folder in (config.output.root / config.name, config.output.root / STAGES):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not there.is_dir():
+            what = f"cannot write here: {there} is not a folder"
+        elif not os.access(there, os.W_OK | os.X_OK):
+            what = f"cannot write here: no permission to write to {there}"
+        else:
+            continue
+        yield XltError(
+            what, where="output.root", fix="set `output.root` to a folder you may write to"
+        )
+    if config.output.push_to_hub is not None:
+        yield from _raised(check_reachable)
+
+
+def _check_data(experiment: Experiment, sources: Sources) -> Iterator[XltError]:
+    """References that lead nowhere, what cannot be projected here, files that cannot be read."""
+    for data_split in experiment.data_splits:
+        unresolved = list(_unresolved(experiment.config, data_split.origin))
+        yield from unresolved
+        if not unresolved:
+            yield from _raised(sources.check, data_split)
+            yield from _raised(sources.load, data_split.origin)
+
+
+def _unresolved(config: Config, data_split: DataSplit) -> Iterator[XltError]:
+    """One error for each reference of a split that is not on this machine."""
+    data = config.data[data_split.language]
+    key = f"data.{data_split.language}.{data_split.split}"
+    references: list[tuple[str, Reference]] = [
+        (f"{key}.{n}", reference) for n, reference in enumerate(getattr(data, data_split.split))
+    ]
+    if not references and data.all:
+        references = [(f"data.{data_split.language}.all", Reference(ref=data.all))]
+    for where, reference in references:
+        yield from _raised(resolve, reference, data_split.language, data_split.split, where=where)
+
+
+def check_predictions(experiment: Experiment) -> Iterator[XltError]:
     """What is missing for the way in which the strategy predicts on the targets."""
-    config, problems = experiment.config, []
     for target in experiment.plans:
         prediction = experiment.prediction(target)
         if prediction.mode != "direct":
-            try:
-                projector_of(experiment.task, prediction, config.projection, target)
-            except XltError as error:
-                problems.append(error)
-    return problems
+            yield from _raised(
+                projector_of, experiment.task, prediction, experiment.config.projection, target
+            )
 
 
-def _check_labels(experiment: Experiment, sources: Sources) -> Iterator[XltError]:
-    """Labels that a stage shares with none before it, or that a model would not know."""
-    task = experiment.task
-    known: dict[DataSplit, Labels] = {}
+class _Inventories:
+    """The labels of data and of the models that learn from them."""
 
-    def labels(data_split: DataSplit) -> Labels:
+    def __init__(self, experiment: Experiment, sources: Sources) -> None:
+        self._task, self._sources = experiment.task, sources
+        self._known: dict[DataSplit, Labels] = {}
+
+    def of(self, data_split: DataSplit) -> Labels:
+        """Those in the records. Raises XltError where they cannot be read."""
         # A projected data_split's inventory is that of the records it comes from.
-        if data_split.origin not in known:
-            known[data_split.origin] = task.labels(sources.load(data_split.origin).records)
-        return known[data_split.origin]
+        origin = data_split.origin
+        if origin not in self._known:
+            self._known[origin] = self._task.labels(self._sources.load(origin).records)
+        return self._known[origin]
 
+    def learnt(self, plan: list[Stage]) -> list[Labels]:
+        """What the model knows after each stage of a plan. Raises XltError as `of` does, and if
+        stages have nothing in common."""
+        known: Labels = {}
+        after = []
+        for stage in plan:
+            new: Labels = {}
+            for data_split in stage.train:
+                new = extend_labels(new, self.of(data_split))
+            check_overlap(known, new, stage)
+            known = extend_labels(known, new)
+            after.append(known)
+        return after
+
+
+def _check_labels(experiment: Experiment, inventories: _Inventories) -> Iterator[XltError]:
+    """Labels that a stage shares with none before it, or that a model would not know."""
     for target, plan in experiment.plans.items():
         scored = [data_split for data_split in experiment.scored if data_split.language == target]
         try:
-            learnt = _learn(experiment, plan, labels)
-            for data_split in scored:
-                task.check_labels(learnt, labels(data_split), where=_key(data_split))
+            learnt = inventories.learnt(plan)
+            watched = [
+                (dev, known) for stage, known in zip(plan, learnt, strict=True) for dev in stage.dev
+            ]
+            for data_split, known in [*watched, *((one, learnt[-1]) for one in scored)]:
+                labels = inventories.of(data_split)
+                experiment.task.check_labels(known, labels, where=_key(data_split))
         except XltError as error:
             yield error
 
 
-def _learn(
-    experiment: Experiment, plan: list[Stage], labels: Callable[[DataSplit], Labels]
-) -> Labels:
-    """The labels that a model knows after the stages of a plan."""
-    learnt: Labels = {}
-    for stage in plan:
-        new: Labels = {}
-        for data_split in stage.train:
-            new = extend_labels(new, labels(data_split))
-        check_overlap(learnt, new, stage)
-        learnt = extend_labels(learnt, new)
-        for data_split in stage.dev:
-            experiment.task.check_labels(learnt, labels(data_split), where=_key(data_split))
-    return learnt
+def _check_stages(
+    experiment: Experiment, inventories: _Inventories, *, local: bool
+) -> Iterator[XltError]:
+    """What is wrong with the encoder, or cannot be done with it in a stage."""
+    rehearsed = set()
+    for plan in experiment.plans.values():
+        try:
+            learnt: list[Labels | None] = [*inventories.learnt(plan)]
+        except XltError:  # said of the data already; the encoder can be looked at all the same
+            learnt = [None] * len(plan)
+        for stage, labels in zip(plan, learnt, strict=True):
+            setup = repr((stage.training, stage.from_scratch, labels))
+            if setup not in rehearsed:
+                rehearsed.add(setup)
+                yield from check_reports(stage.training)
+                yield from _raised(
+                    rehearse, experiment.config, experiment.task, stage, labels, local=local
+                )
 
 
 def _key(data_split: DataSplit) -> str:

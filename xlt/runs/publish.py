@@ -19,6 +19,16 @@ from xlt.projection.predict import FILE
 from xlt.results import CARD
 
 
+def check_reachable() -> None:
+    """Raise XltError where nothing can be pushed from this machine; asks nobody."""
+    if os.environ.get("HF_HUB_OFFLINE"):
+        raise XltError(
+            "the model cannot be pushed: HF_HUB_OFFLINE is set",
+            where="output.push_to_hub",
+            fix="unset it, and run the same command with --resume",
+        )
+
+
 def publish(run: Path, repository: str, targets: list[str], seed: int) -> dict[str, str]:
     """Upload the model of `seed` for every target; target → repository.
 
@@ -30,12 +40,7 @@ def publish(run: Path, repository: str, targets: list[str], seed: int) -> dict[s
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    if os.environ.get("HF_HUB_OFFLINE"):
-        raise XltError(
-            "the finished model cannot be pushed: HF_HUB_OFFLINE is set",
-            where="output.push_to_hub",
-            fix="unset it, and run the same command with --resume",
-        )
+    check_reachable()
     api = HfApi()
     pushed = {}
     for target in targets:

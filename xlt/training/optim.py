@@ -64,12 +64,20 @@ def _layer_stack(encoder: nn.Module, prefix: str) -> str | None:
     return None if stack is None else f"encoder.{stack[0]}"
 
 
+def _depth(parts: dict[str, str | int]) -> int:
+    """How many layers the encoder has, of what `part_of` found."""
+    return 1 + max(
+        (part for part in parts.values() if isinstance(part, int) and part != _TOP), default=-1
+    )
+
+
 def freeze(model: TaskModel, what: list[str]) -> None:
     """Freeze `embeddings`, `encoder` (with them), `layers:N` (its N lowest) or `decoder`.
 
     Raises XltError for anything else, and for the decoder of a model that has none.
     """
     parts = part_of(model)
+    depth = _depth(parts)
     lowest = 0
     for item in what:
         if item.startswith("layers:") and item[7:].isdigit():
@@ -80,6 +88,12 @@ def freeze(model: TaskModel, what: list[str]) -> None:
                 where="training.freeze",
                 fix="use `embeddings`, `encoder`, `layers:N` (the N lowest layers) or `decoder`",
             )
+    if lowest > depth:
+        raise XltError(
+            f"there are no {lowest} layers to freeze: the encoder has {depth}",
+            where="training.freeze",
+            fix=f"write `layers:{depth}` or less",
+        )
     if DECODER in what and DECODER not in parts.values():
         raise XltError(
             "there is no decoder to freeze",
@@ -105,8 +119,7 @@ def parameter_groups(model: TaskModel, training: Training) -> list[dict[str, Any
     the result does not depend on which subwords were trimmed away.
     """
     parts = part_of(model)
-    layers = [part for part in parts.values() if isinstance(part, int) and part != _TOP]
-    depth = max(layers, default=-1) + 1
+    depth = _depth(parts)
     groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:

@@ -15,7 +15,6 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from xlt.config.schema import Config
-from xlt.errors import XltError
 from xlt.escape import without_folders
 from xlt.evaluation.counts import score
 from xlt.files import DamagedFile, disk_error, read_sealed, sweep, write_sealed, writing
@@ -34,6 +33,7 @@ from xlt.training.data import Data, groups, weights
 from xlt.training.encodings import encode
 from xlt.training.labels import check_overlap
 from xlt.training.optim import freeze
+from xlt.training.rehearsal import check_precision
 from xlt.training.scoring import distributed_counts
 from xlt.training.selected import save_selected, selected_folder
 from xlt.training.trainer import TransferTrainer
@@ -212,7 +212,7 @@ class StageRunner:
             add_lora(model, lora)
         device = best_device()
         precision = choose_precision(stage.training.precision, device)
-        _refuse_fp16_for_t5(precision, backbone)
+        check_precision(precision, backbone)
         predictor = Predictor(
             self.task, model, self.config.evaluation.batch_tokens, precision, device, subwords
         )
@@ -387,15 +387,6 @@ class StageRunner:
 def selector(dev: Sequence[DataSplit]) -> str:
     """What weights are selected on, as results name it: "dev:eng", "dev:eng+swa" or "last"."""
     return f"dev:{'+'.join(data_split.name for data_split in dev)}" if dev else LAST
-
-
-def _refuse_fp16_for_t5(precision: str, backbone: Backbone) -> None:
-    if precision == "fp16" and "t5" in backbone.config.model_type:
-        raise XltError(
-            "the T5 family overflows in fp16 (NaN)",
-            where="training.precision",
-            fix="use `bf16`, `fp32` or `auto`",
-        )
 
 
 def _done(folder: Path) -> dict[str, Any] | None:

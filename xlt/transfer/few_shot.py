@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from xlt.config.schema import Config
+from xlt.options import Count, Seed, Temperature
 from xlt.transfer.stage import (
     DataSplit,
     Stage,
@@ -22,10 +23,10 @@ from xlt.transfer.stage import (
 
 class FewShot(Strategy):
     class Options(StrategyOptions):
-        k: PositiveInt = Field(description="target examples, drawn with `sample_seed`")
+        k: Count = Field(description="target examples, drawn with `sample_seed`")
         mode: Literal["afterwards", "mixed"] = "afterwards"
-        sample_seed: int = 1
-        temperature: float = Field(1.0, ge=1, description="for `mixed`")
+        sample_seed: Seed = 1
+        temperature: Temperature = Field(1.0, description="for `mixed`")
         target_stage: StageOverrides | None = Field(
             None, description="what the stage on target examples does differently"
         )

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from xlt.config.schema import Config
 from xlt.errors import XltError, choose
-from xlt.options import as_list, distinct
+from xlt.options import Temperature, as_list, distinct
 from xlt.task import Averaging
 from xlt.transfer.stage import (
     Prediction,
@@ -57,7 +57,7 @@ class Hierarchical(Strategy):
             "Indonesian, translated and projected, `eng>target` the same in each target",
         )
         target_stage: bool = Field(True, description="end with a stage on the target's own data")
-        temperature: float = Field(1.0, ge=1, description="for stages of several languages")
+        temperature: Temperature = Field(1.0, description="for stages of several languages")
         stages: dict[Annotated[str, BeforeValidator(_stage)], StageOverrides] = Field(
             default_factory=dict,
             description="by language, `ind+jav` for several (`source` for the first stage, "

@@ -6,13 +6,14 @@ from pydantic import Field
 
 from xlt.config.schema import Config
 from xlt.errors import XltError
+from xlt.options import Temperature
 from xlt.transfer.stage import Stage, Strategy, StrategyOptions, data_splits, selection_data
 
 
 class Joint(Strategy):
     class Options(StrategyOptions):
-        temperature: float = Field(
-            1.0, ge=1, description="1: by size; large: evenly (Devlin et al. use about 1.43)"
+        temperature: Temperature = Field(
+            1.0, description="1: by size; large: evenly (Devlin et al. use about 1.43)"
         )
 
     options: Options

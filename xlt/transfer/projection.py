@@ -12,6 +12,7 @@ from pydantic import Field
 
 from xlt.config.schema import Config
 from xlt.errors import XltError
+from xlt.options import Temperature
 from xlt.task import Averaging
 from xlt.transfer.stage import (
     DataSplit,
@@ -29,7 +30,7 @@ from xlt.transfer.stage import (
 class Projection(Strategy):
     class Options(StrategyOptions):
         with_source: bool = Field(False, description="train on the source's own records as well")
-        temperature: float = Field(1.0, ge=1, description="for several sources, or `with_source`")
+        temperature: Temperature = Field(1.0, description="for several sources, or `with_source`")
         select: Literal["projected", "source"] = Field(
             "projected",
             description="what `selection.on: source_dev` means: the source's dev data projected, "

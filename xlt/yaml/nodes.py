@@ -8,6 +8,7 @@ repeated keys are errors.
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +19,12 @@ from xlt.errors import XltError, nearest, raise_all
 _MAX_DEPTH = 50
 _MAX_NODES = 100_000  # aliases of aliases can make a short file expand without bounds
 
+_MAX_BYTES = 500_000  # ten seconds for the parser; what people write is a hundredth of it
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _PREFIXED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_MAX_DIGITS = 1000  # longer ones stay text: Python refuses to convert them
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -120,9 +125,9 @@ def resolve(text: str) -> str | int | float | bool | None:
     """What an unquoted scalar means in YAML 1.2's core schema."""
     if text in _WORDS:
         return _WORDS[text]  # type: ignore[no-any-return]
-    if _INTEGER.fullmatch(text) and len(text) < 1000:  # Python refuses to convert longer ones
+    if _INTEGER.fullmatch(text) and len(text) < _MAX_DIGITS:
         return int(text)
-    if _PREFIXED.fullmatch(text):
+    if _PREFIXED.fullmatch(text) and len(text) < _MAX_DIGITS:
         return int(text, 0)
     if _FLOAT.fullmatch(text):
         return float(text)
@@ -132,7 +137,14 @@ def resolve(text: str) -> str | int | float | bool | None:
 def read_text(path: Path) -> str:
     """The text of a config file; XltError if there is none or it is not UTF-8."""
     try:
-        raw = path.read_bytes()
+        if not (stat.S_ISREG(path.stat().st_mode) or path.is_dir()):  # of which reading says it
+            raise XltError(
+                "this is no file but a device or a pipe, which may never end",
+                where=path,
+                fix="save what comes out of it in a file, and give that",
+            )
+        with path.open("rb") as stream:
+            raw = stream.read(_MAX_BYTES + 1)
     except FileNotFoundError:
         there = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
         close = nearest(path.name, there)
@@ -141,10 +153,17 @@ def read_text(path: Path) -> str:
             where=path,
             fix=f"did you mean {path.with_name(close)}?" if close else "check the path",
         ) from None
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: NUL in the path
+        why = getattr(error, "strerror", None) or error
         raise XltError(
-            f"cannot be read: {error.strerror}", where=path, fix="give the path of a YAML file"
+            f"cannot be read: {why}", where=path, fix="give the path of a YAML file"
         ) from None
+    if len(raw) > _MAX_BYTES:
+        raise XltError(
+            f"the file has more than {_MAX_BYTES // 1000} kB",
+            where=path,
+            fix="give the path of a YAML file that somebody has written, not of data",
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -233,6 +252,7 @@ class _Builder:
                 )
             )
         if kind == "ScalarEvent":
+            self.check_text(event.value, at)
             node = Node(resolve(event.value) if event.implicit[0] else event.value, at)
         elif kind == "SequenceStartEvent":
             node = self.sequence(events, at, depth)
@@ -241,6 +261,19 @@ class _Builder:
         if event.anchor is not None:
             self.anchors[event.anchor] = node
         return node
+
+    def check_text(self, text: str, at: SourceLocation) -> None:
+        """NUL and halves of characters, which only escapes bring in: no file can be named so, and
+        no file can hold them as text."""
+        found = _UNWRITABLE.search(text)
+        if found is not None:
+            self.problems.append(
+                XltError(
+                    f"the text holds U+{ord(found[0]):04X}, which is no character",
+                    where=at,
+                    fix="remove it",
+                )
+            )
 
     def alias(self, anchor: str, at: SourceLocation) -> Node:
         if anchor not in self.anchors:
@@ -292,6 +325,7 @@ class _Builder:
     def key(self, event: Any, events: Iterator[Any], depth: int) -> str:
         # A key is the text that was written: `no:` is Norwegian, `1:` is "1".
         if type(event).__name__ == "ScalarEvent" and event.tag is None:
+            self.check_text(event.value, self.place(event.start_mark.line))
             return str(event.value)
         node = self.node(event, events, depth)
         if not isinstance(node.value, str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import PurePath
 from typing import Any
 
 from pydantic import ValidationError
@@ -38,17 +39,28 @@ _EXPECTED = {
 _TRUTH = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
+MAX_PROBLEMS = 100
+"""After so many nobody reads on, and looking for the nearest valid names takes time."""
+
+
 class Problems:
-    """Collects problems; `raise_all` raises them in the order in which they were written."""
+    """Collects problems; `raise_all` raises them in the order in which they were written.
+
+    So do `add` and `add_error` where there are `MAX_PROBLEMS`.
+    """
 
     def __init__(self) -> None:
         self._found: list[tuple[SourceLocation, XltError]] = []
+        self._said: set[str] = set()
         self.sources: list[str] = []
 
     def add(self, at: SourceLocation, key: str, what: str, fix: str | None) -> None:
         error = XltError(what, where=at.of(key), fix=fix)
-        if all(error.render() != known.render() for _, known in self._found):
+        if error.render() not in self._said:
+            self._said.add(error.render())
             self._found.append((at, error))
+        if len(self._found) >= MAX_PROBLEMS:  # this is another kind of file
+            self.raise_all()
 
     def add_error(self, at: SourceLocation, key: str, error: XltError) -> None:
         """An error that says what and how, but not in which line."""
@@ -70,7 +82,7 @@ def show(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    text = repr(value)
+    text = repr(str(value) if isinstance(value, PurePath) else value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -105,6 +117,8 @@ def _expected(error: Any) -> str | None:
         return f"{context['min_length']} or more"
     if error["type"] == "too_long":
         return f"{context['max_length']} or fewer"
+    if error["type"] == "string_too_long":
+        return f"text of at most {context['max_length']} characters"
     template = _EXPECTED.get(error["type"])
     return None if template is None else template.format(**context)
 

@@ -13,8 +13,9 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 
+from xlt.options import CountOrZero
 from xlt.projection.align import hmm
 from xlt.projection.align.base import AlignerOptions, WordPair
 from xlt.projection.align.lexical import MIN_SIMILARITY, Forms, similarity
@@ -25,11 +26,14 @@ from xlt.projection.pair import Links
 
 class AgreementOptions(StatisticalOptions):
     threshold: float = Field(default=0.2, gt=0, lt=1, description="links below it are left out")
-    stem: NonNegativeInt = Field(
+    stem: CountOrZero = Field(
         default=6, description="letters by which words are told apart; 0: all of them"
     )
     lexical: float = Field(
-        default=1.0, ge=0, description="pseudo-count of two words that look alike; 0: not used"
+        default=1.0,
+        ge=0,
+        le=1e6,
+        description="pseudo-count of two words that look alike; 0: not used",
     )
     null: float = Field(
         default=0.1, gt=0, lt=1, description="how probable it is that a word has no counterpart"

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 
 from xlt.errors import XltError
 from xlt.projection.align.base import AlignerOptions, WordPair
@@ -28,15 +28,18 @@ _MARGIN = 1e-9
 
 class EflomalOptions(StatisticalOptions):
     symmetrise: Method = "intersection"
-    runs: PositiveInt = Field(default=3, description="independent samplers to combine")
-    effort: PositiveFloat = Field(
-        default=1.0, description="iterations, relative to eflomal's own choice"
+    runs: int = Field(default=3, ge=1, le=1000, description="independent samplers to combine")
+    effort: float = Field(
+        default=1.0, gt=0, le=1000, description="iterations, relative to eflomal's own choice"
     )
     null_prior: float = Field(
         default=0.2, gt=0, lt=1, description="how probable it is that a word has no counterpart"
     )
     lexical: float = Field(
-        default=1.0, ge=0, description="pseudo-count of two words that look alike; 0: not used"
+        default=1.0,
+        ge=0,
+        le=1e6,
+        description="pseudo-count of two words that look alike; 0: not used",
     )
 
 

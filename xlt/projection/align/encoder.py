@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from xlt.config.schema import Model
 from xlt.document.text import Text
 from xlt.errors import XltError
-from xlt.options import LocalPath
+from xlt.options import Count, LocalPath
 from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
 from xlt.projection.pair import Links
 from xlt.registry import EMBEDDED
@@ -37,6 +37,7 @@ class EncoderOptions(AlignerOptions):
     layer: int | None = Field(
         default=None,
         ge=0,
+        le=1000,
         description="whose vectors are compared, 0 for the embeddings; by default two thirds up "
         "(8 of 12), where translations are most alike; 0 for xlt-mini",
     )
@@ -49,7 +50,7 @@ class EncoderOptions(AlignerOptions):
         description="what is compared; two words are linked where any two of their subwords are",
     )
     lexical: float = Field(
-        default=0.2, ge=0,
+        default=0.2, ge=0, le=1e6,
         description="weight of how alike two words look, beside the similarity of their vectors",
     )  # fmt: skip
     distortion: float | None = Field(
@@ -62,7 +63,7 @@ class EncoderOptions(AlignerOptions):
     threshold: float = Field(
         default=0.0, ge=0, lt=1, description="links below this similarity are left out"
     )
-    batch_tokens: PositiveInt = Field(default=8192, description="subwords in a batch, with padding")
+    batch_tokens: Count = Field(default=8192, description="subwords in a batch, with padding")
     precision: Literal["auto", "bf16", "fp32"] = "auto"
 
 

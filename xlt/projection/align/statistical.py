@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field, PositiveInt
+from pydantic import BeforeValidator, Field
 
-from xlt.options import LocalPath, as_list
+from xlt.options import Count, LocalPath, as_list
 from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
 from xlt.projection.align.parts import Parts, SplitPairs
 from xlt.projection.pair import Links
@@ -27,7 +27,7 @@ class StatisticalOptions(AlignerOptions):
         description="more text to learn from: a file `source TAB target` a line, a path with "
         "{language} in it, or a card of parallel text such as `ntrex`",
     )
-    max_parallel: PositiveInt = Field(
+    max_parallel: Count = Field(
         default=20_000, description="sentence pairs of `parallel` that are used at most"
     )
     parts: Parts = Field(

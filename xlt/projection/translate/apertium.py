@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import ClassVar
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
 from xlt import languages
 from xlt.errors import XltError
@@ -39,8 +39,11 @@ _MAX_START_SECONDS = 10.0  # seconds that loading the dictionaries may take, on 
 
 
 class ApertiumOptions(TranslatorOptions):
-    timeout: PositiveFloat = Field(
-        default=30.0, description="seconds that the slowest batch of 256 sentences may take"
+    timeout: float = Field(
+        default=30.0,
+        gt=0,
+        le=86_400,
+        description="seconds that the slowest batch of 256 sentences may take",
     )
     unknown: float = Field(
         default=0.5, ge=0, le=1,

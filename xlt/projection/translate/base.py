@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 
-from xlt.options import Section
+from xlt.options import Count, Factor, Section
 
 if TYPE_CHECKING:
     from xlt.projection.translate.cache import Cache
@@ -40,11 +40,11 @@ class TranslatorOptions(Section):
     sentences: bool = Field(
         default=True, description="split a text into sentences first, and join their translations"
     )
-    max_ratio: PositiveFloat = Field(
+    max_ratio: Factor = Field(
         default=3.0,
         description="a translation that is so many times longer or shorter gets a warning",
     )
-    max_repeats: PositiveInt = Field(
+    max_repeats: Count = Field(
         default=4,
         description="so many repetitions in a row that the source has not give a warning",
     )

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import regex  # type: ignore[import-untyped]
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from xlt import languages
 from xlt.config.schema import Model
 from xlt.errors import XltError, choose
-from xlt.options import LocalPath
+from xlt.options import Beams, Count, LocalPath
 from xlt.projection.translate.base import Translation, Translator, TranslatorOptions
 from xlt.projection.translate.codes import Scheme, code_for, inner, scheme_of
 
@@ -36,8 +36,8 @@ class NeuralOptions(TranslatorOptions):
         default=None, description="the model's own code, where it is not to be found (`zho_Hant`)"
     )
     target_code: str | None = Field(default=None, description="the same for the target language")
-    beams: PositiveInt = 4
-    batch_tokens: PositiveInt = Field(
+    beams: Beams = 4
+    batch_tokens: Count = Field(
         default=4096, description="subwords in a batch of inputs, padding included, times beams"
     )
 

@@ -1,0 +1,92 @@
+"""A stage set up as it will be trained, on a model that has shapes but no weights.
+
+What can be refused before the first step is refused here, in a moment: `xlt plan` and `xlt train`
+rehearse every stage before anything is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from xlt.config.schema import Config, Training
+from xlt.errors import XltError, choose
+from xlt.inference.device import best_device, choose_precision
+from xlt.model.backbone import Backbone
+from xlt.model.lora import add_lora
+from xlt.task import Labels, Task
+from xlt.training.optim import freeze, parameter_groups
+from xlt.transfer.stage import Stage
+
+
+def rehearse(
+    config: Config, task: Task, stage: Stage, labels: Labels | None, *, local: bool
+) -> None:
+    """Raise XltError for what is wrong with the encoder, or cannot be done with it in this stage.
+
+    labels: what the model of the stage knows; None where its data cannot be read, so that nothing
+        but the encoder is looked at.
+    local:  nothing is fetched: an encoder that is not on this machine is missing.
+    """
+    backbone = _backbone(config, stage, local=local)
+    check_precision(choose_precision(stage.training.precision, best_device()), backbone)
+    if labels is None:
+        backbone.encoder()
+        return
+    model = task.build(backbone, labels)
+    freeze(model, stage.training.freeze)
+    if config.model.lora is not None:
+        add_lora(model, config.model.lora)
+    parameter_groups(model, stage.training)
+
+
+def _backbone(config: Config, stage: Stage, *, local: bool) -> Backbone:
+    model = config.model
+    backbone = Backbone(
+        model.encoder,
+        model,
+        random=stage.from_scratch or model.initialise == "random",
+        weightless=True,
+    )
+    backbone.local = backbone.local or local
+    if model.revision is not None and backbone.in_folder:
+        raise XltError(
+            f"{model.encoder} is in a folder, which has no revisions",
+            where="model.revision",
+            fix="leave it out, or name the encoder as the hub does",
+        )
+    _ = backbone.max_length  # which looks into config and tokenizer
+    return backbone
+
+
+def check_precision(precision: str, backbone: Backbone) -> None:
+    """Raise XltError for a precision (not `auto`) in which this encoder computes nonsense."""
+    if precision == "fp16" and "t5" in backbone.config.model_type:
+        raise XltError(
+            "the T5 family overflows in fp16 (NaN)",
+            where="training.precision",
+            fix="use `bf16`, `fp32` or `auto`",
+        )
+
+
+def check_reports(training: Training) -> Iterator[XltError]:
+    """Yield an error for each name of `report_to` that transformers does not know, or whose package
+    is not installed."""
+    from transformers.integrations.integration_utils import (
+        INTEGRATION_TO_CALLBACK,
+        get_available_reporting_integrations,
+    )
+
+    for name in training.report_to:
+        if name not in INTEGRATION_TO_CALLBACK:
+            yield XltError(
+                f"there is nothing called {name!r} to report to",
+                where="training.report_to",
+                fix=choose(name, INTEGRATION_TO_CALLBACK),
+            )
+        elif name not in get_available_reporting_integrations():
+            package = "'xlt[report]'" if name == "tensorboard" else name.replace("_", "-")
+            yield XltError(
+                f"the package that reports to {name} is not installed",
+                where="training.report_to",
+                fix=f"pip install {package}",
+            )
