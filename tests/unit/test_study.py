@@ -12,6 +12,7 @@ from xlt.commands.study import _table
 from xlt.config.load import load_config
 from xlt.config.study import load_study, outline
 from xlt.errors import XltError
+from xlt.files import read_sealed, write_sealed
 from xlt.runs.study import study, table
 
 BASE = """\
@@ -111,8 +112,8 @@ def test_cells_are_run_once_and_compared(tmp_path):
     assert study(load_study(path), quiet=True) == found
     assert {p.name: p.stat().st_mtime_ns for p in (tmp_path / "runs/stages").iterdir()} == stages
     for result in (tmp_path / "runs").glob("*/result.json"):  # the task's first metric, not a to z
-        written = json.loads(result.read_text(encoding="utf-8"))
-        result.write_text(json.dumps({**written, "metrics": written["metrics"][::-1]}))
+        written = read_sealed(result, fix="")
+        write_sealed(result, {**written, "metrics": written["metrics"][::-1]})
     assert table(load_study(path))["metric"] == written["metrics"][-1] != found["metric"]
     content["study"]["cells"]["ind"] = {"source": "ind"}
     path.write_text(json.dumps(content), encoding="utf-8")
