@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xlt.data import files
 from xlt.data.files import STDIN, Source, check_regular, label, lines, open_text
+from xlt.data.jsonl import load_json
 from xlt.errors import XltError
 
 Given = Callable[[bytes], Source]
@@ -187,3 +190,76 @@ def test_unreadable_paths(tmp_path: Path) -> None:
     with pytest.raises(XltError) as caught:
         list(lines(packed))
     assert caught.value.fix == f"zcat {packed} | iconv -f ITS-ENCODING -t UTF-8 > NEW"
+
+
+# Hostile ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
+@pytest.mark.parametrize("reading", ["lines", "whole"])
+def test_a_bomb_is_not_decompressed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compress: Callable[..., bytes], reading: str
+) -> None:
+    monkeypatch.setattr(files, "_HARMLESS", 1 << 20)
+    bomb = tmp_path / ("bomb.gz" if compress is gzip.compress else "bomb.xz")
+    bomb.write_bytes(compress(b"a line\n" * (1 << 21)))  # 14 MiB
+
+    def read() -> int:
+        if reading == "lines":
+            return sum(1 for _ in lines(bomb))
+        with open_text(bomb) as stream:
+            return stream.read().count("\n")
+
+    with pytest.raises(XltError, match="MiB come out of this compressed file") as caught:
+        read()
+    assert caught.value.where == str(bomb)
+    assert "XLT_MAX_EXPANSION" in str(caught.value.fix)
+    monkeypatch.setenv("XLT_MAX_EXPANSION", "100000")
+    assert read() == 1 << 21
+
+
+def test_a_bomb_takes_no_more_memory_than_is_harmless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_HARMLESS", 1 << 20)
+    bomb = tmp_path / "bomb.json.gz"
+    bomb.write_bytes(gzip.compress(bytes([32]) * (1 << 26)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(XltError, match="come out of"):
+            load_json(bomb, fix="")
+        assert tracemalloc.get_traced_memory()[1] < 40 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_compresses_as_text_does_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_HARMLESS", 1 << 10)
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress("".join(f"line {n}\n" for n in range(9999)).encode()))
+    assert sum(1 for _ in lines(path)) == 9999
+
+
+def test_a_line_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XLT_MAX_LINE_MIB", "1")
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"short\n" + b"x" * ((1 << 20) + (1 << 17)) + b"\nshort\n")
+    found = lines(path)
+    assert next(found) == (1, "short")
+    with pytest.raises(XltError, match="a line of more than 1 MiB") as caught:
+        next(found)
+    assert caught.value.where == f"{path}:2"
+    monkeypatch.setenv("XLT_MAX_LINE_MIB", "2")
+    assert [number for number, _ in lines(path)] == [1, 2, 3]
+
+
+def test_a_limit_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("a\n")
+    for text in ("-1", "a lot", "1.5", "٣"):
+        monkeypatch.setenv("XLT_MAX_LINE_MIB", text)
+        with pytest.raises(XltError, match="is no limit") as caught:
+            next(lines(path))
+        assert caught.value.where == "XLT_MAX_LINE_MIB"

@@ -3,6 +3,10 @@
 Files and standard input obey the same rules. Lines end at "\\n" alone: U+2028, U+0085 and their kin
 are characters that words may contain, so nothing here or in the readers uses `str.splitlines` or
 universal newlines.
+
+Who wrote a file may want the reader's memory or time: a line ends within 64 MiB, and a compressed
+file does not become 100 times as large and 256 MiB; XLT_MAX_LINE_MIB and XLT_MAX_EXPANSION raise
+the limits.
 """
 
 from __future__ import annotations
@@ -36,6 +40,13 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 _MAX_KEPT = 1 << 24
 """Bytes of standard input that may be read a second time."""
+
+MAX_LINE_MIB, MAX_EXPANSION = "XLT_MAX_LINE_MIB", "XLT_MAX_EXPANSION"
+_LIMITS = {MAX_LINE_MIB: 64, MAX_EXPANSION: 100}
+"""Environment variable → what holds without it."""
+
+_HARMLESS = 256 << 20
+"""Bytes that any compressed file may have."""
 
 
 def is_stdin(source: Source) -> bool:
@@ -109,11 +120,12 @@ def open_text(source: Source) -> Iterator[TextIO]:
     """The text of a file or of standard input (a byte order mark is dropped), or the stream itself.
 
     Raises XltError, from within the ``with`` block too: missing, empty or unreadable file, bytes
-    that are not UTF-8 and NUL (with the line), broken or cut-off compression.
+    that are not UTF-8 and NUL (with the line), broken or cut-off compression, more than the limits.
     """
     name = label(source)
     if isinstance(source, str | Path) and not is_stdin(source):
-        with open_bytes(Path(source)) as raw, _decoded(raw, name) as text:
+        path = Path(source)
+        with open_bytes(path) as raw, _decoded(raw, name, _most(path)) as text:
             yield text
         return
     stream = sys.stdin if isinstance(source, str | Path) else source
@@ -135,10 +147,24 @@ def lines(source: Source) -> Iterator[tuple[int, str]]:
             yield number, line.rstrip("\r\n")
 
 
+def _most(path: Path) -> int | None:
+    """Bytes that may come out of a compressed file; None for any other."""
+    if path.suffix not in (".gz", ".xz"):
+        return None
+    return max(_HARMLESS, _limit(MAX_EXPANSION) * path.stat().st_size)
+
+
+def _limit(name: str) -> int:
+    text = os.environ.get(name, "")
+    if text and not (text.isdecimal() and text.isascii() and len(text) < 10):
+        raise XltError(f"{text!r} is no limit", where=name, fix="write a whole number")
+    return int(text) if text else _LIMITS[name]
+
+
 @contextmanager
-def _decoded(raw: BinaryIO, name: str) -> Iterator[TextIO]:
+def _decoded(raw: BinaryIO, name: str, most: int | None = None) -> Iterator[TextIO]:
     try:
-        counted = _Counted(raw)
+        counted = _Counted(raw, name, most)
         if not counted.start:
             raise XltError(f"{_noun(name)} is empty", where=name, fix="check where it came from")
         with io.TextIOWrapper(
@@ -243,11 +269,13 @@ class _Counted(io.BufferedIOBase):
     """Bytes that are counted as they are read, so that a wrong one can be found without reading
     again what may be a pipe. Leaves what it reads from open.
 
+    most:  bytes that there may be, for what is decompressed.
     start: the first bytes, none of an empty file.
     """
 
-    def __init__(self, raw: BinaryIO) -> None:
+    def __init__(self, raw: BinaryIO, name: str, most: int | None) -> None:
         self._raw = cast(io.BufferedReader, raw)
+        self._name, self._most, self._longest = name, most, _limit(MAX_LINE_MIB) << 20
         self.start = self._unread = self._raw.read1(_CHUNK)
         self._size = self._newlines = 0
         self._line = self._line_before = 0  # where the last line begins, now and a chunk ago
@@ -257,16 +285,29 @@ class _Counted(io.BufferedIOBase):
 
     def read1(self, size: int = -1, /) -> bytes:
         chunk, self._unread = self._unread or self._raw.read1(max(size, _CHUNK)), b""
-        return self._count(chunk)
+        counted = self._count(chunk)
+        if self._size - self._line > self._longest:
+            raise XltError(
+                f"a line of more than {self._longest >> 20} MiB",
+                where=f"{self._name}:{self._newlines + 1}",
+                fix=f"check what this is; if it is in order, set {MAX_LINE_MIB} to a higher number",
+            )
+        return counted
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size >= 0:
             return self.read1(size)
-        chunk, self._unread = self._unread + self._raw.read(), b""
+        chunk, self._unread = self._unread + self._rest(), b""
         counted = self._count(chunk)
         if self._unread and _is_utf8(counted):  # else decoding it says what comes first
             raise _Nul
         return counted
+
+    def _rest(self) -> bytes:
+        """All that follows, or a little more than there may be."""
+        if self._most is None:
+            return self._raw.read()
+        return self._raw.read(max(0, self._most - self._size) + 1)
 
     def _count(self, chunk: bytes) -> bytes:
         if (end := chunk.find(b"\0")) >= 0 and self.start[:2] not in _UTF_16:
@@ -279,6 +320,13 @@ class _Counted(io.BufferedIOBase):
         if (last := chunk.rfind(b"\n")) >= 0:
             self._line = self._size + last + 1
         self._size += len(chunk)
+        if self._most is not None and self._size > self._most:
+            raise XltError(
+                f"more than {self._most >> 20} MiB come out of this compressed file",
+                where=self._name,
+                fix=f"check what this is; if it is in order, set {MAX_EXPANSION} to how many times "
+                f"larger it may become (now {_limit(MAX_EXPANSION)})",
+            )
         return chunk
 
     def nul(self, name: str) -> XltError:
