@@ -6,13 +6,15 @@ import json
 import re
 
 import pytest
-from small import make_world
+from small import make_world, xlt
 
 from xlt.commands.study import _table
 from xlt.config.load import load_config
 from xlt.config.study import load_study, outline
 from xlt.errors import XltError
-from xlt.files import read_sealed, write_sealed
+from xlt.files import write_sealed
+from xlt.results import read_result
+from xlt.runs import train
 from xlt.runs.study import study, table
 
 BASE = """\
@@ -112,12 +114,80 @@ def test_cells_are_run_once_and_compared(tmp_path):
     assert study(load_study(path), quiet=True) == found
     assert {p.name: p.stat().st_mtime_ns for p in (tmp_path / "runs/stages").iterdir()} == stages
     for result in (tmp_path / "runs").glob("*/result.json"):  # the task's first metric, not a to z
-        written = read_sealed(result, fix="")
+        written = read_result(result.parent)
         write_sealed(result, {**written, "metrics": written["metrics"][::-1]})
     assert table(load_study(path))["metric"] == written["metrics"][-1] != found["metric"]
     content["study"]["cells"]["ind"] = {"source": "ind"}
     path.write_text(json.dumps(content), encoding="utf-8")
     assert table(load_study(path))["cells"]["ind"] is False
+
+
+TWO_CELLS = {
+    "strategy": "zero_shot",
+    "training__max_steps": 2,
+    "study": {"cells": {"eng": {"source": "eng"}, "ind": {"source": "ind"}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("no such kernel\nmore"), "eng: RuntimeError: no such kernel"),
+        (MemoryError(), "eng: MemoryError: "),
+        (XltError("it is broken", where="x", fix="mend it"), "x: eng: it is broken"),
+    ],
+)
+def test_a_cell_that_fails_does_not_stop_the_others(tmp_path, error, told):
+    path = make_world(tmp_path, size=6).config(**TWO_CELLS)
+
+    def break_() -> None:
+        real = train.evaluate_all
+
+        def fail(experiment, *rest):
+            if experiment.config.source == ["eng"]:
+                raise error
+            return real(experiment, *rest)
+
+        train.evaluate_all = fail
+
+    outcome = xlt("study", path, before=break_)
+    assert outcome.code == 2, outcome.text
+    assert re.search(r"^jav +test +ind ", outcome.out, re.M)
+    assert "not finished: eng" in outcome.out
+    assert told in outcome.err
+    assert "  fix: " in outcome.err
+    assert "Traceback" not in outcome.err
+    logged = (tmp_path / "runs" / "run-eng" / "log.txt").read_text(encoding="utf-8")
+    assert ("Traceback" in logged) == (not isinstance(error, XltError))
+    result = study(load_study(path), quiet=True)
+    assert result["failed"] == {}
+    assert result["cells"] == {"eng": True, "ind": True}
+
+
+def test_an_interrupt_stops_a_study(tmp_path, monkeypatch):
+    path = make_world(tmp_path, size=6).config(**TWO_CELLS)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "evaluate_all", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        study(load_study(path), quiet=True)
+    assert not (tmp_path / "runs" / "run-ind").exists()
+
+
+def test_a_damaged_cell_is_left_out_of_the_table(tmp_path, caplog):
+    path = make_world(tmp_path, size=6).config(**TWO_CELLS)
+    study(load_study(path), quiet=True)
+    counts = tmp_path / "runs" / "run-ind" / "seed-1" / "jav" / "test.counts.json"
+    counts.write_text("{}")
+    found = table(load_study(path))
+    assert found["cells"] == {"eng": True, "ind": True}
+    assert [row["against"] for row in found["rows"]] == [None, None]
+    (tmp_path / "runs" / "run-ind" / "result.json").write_text("{}")
+    assert table(load_study(path))["cells"] == {"eng": True, "ind": False}
+    assert "ind is not compared" in caplog.text
+    assert "the cell is left out" in caplog.text
 
 
 def test_seeds_can_be_added(tmp_path):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Annotated, Any
 
 import typer
 
-from xlt.commands.arguments import Allow, ConfigFile, Overrides
+from xlt.commands.arguments import Allow, ConfigFile, Overrides, Reuse
 from xlt.console import console
 
 
@@ -20,14 +21,17 @@ def study(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Forget what the cells' folders hold.")
     ] = False,
+    reuse: Reuse = False,
     allow: Allow = None,
 ) -> None:
     """Run the cells of a study that are not finished, and print one table.
 
     The file is a config with a key `study`: `cells` (name → what differs) or `matrix` (key →
-    values). What is finished is not run again, what was interrupted is resumed.
+    values). What is finished is not run again, what was interrupted is resumed. A cell that fails
+    does not stop the others; what failed is told at the end.
     """
     from xlt.config.study import load_study
+    from xlt.errors import XltError, raise_all
     from xlt.runs.study import study, table
 
     console.log()
@@ -36,9 +40,11 @@ def study(
         result = (
             table(definition)
             if only_table
-            else study(definition, overwrite=overwrite, quiet=console.quiet)
+            else study(definition, overwrite=overwrite, reuse=reuse, quiet=console.quiet)
         )
     console.result(result, _table)
+    failures = chain.from_iterable(result.get("failed", {}).values())
+    raise_all([XltError(one["what"], where=one["where"], fix=one["fix"]) for one in failures])
 
 
 def _table(result: dict[str, Any]) -> Iterator[str]:

@@ -9,48 +9,69 @@ from typing import Any
 from xlt.config.consent import requests
 from xlt.config.load import LoadedConfig
 from xlt.config.study import Study
-from xlt.errors import XltError, raise_all
+from xlt.errors import XltError, flat
 from xlt.evaluation.statistics import Comparison, judge
+from xlt.files import DamagedFile
 from xlt.permissions import obeying
-from xlt.results import RESULT, read_result
+from xlt.results import LOG, RESULT, read_result
 from xlt.runs.compare import compare
 from xlt.runs.experiment import prepare_cells
 
 log = logging.getLogger(__name__)
 
 
-def study(definition: Study, *, overwrite: bool = False, quiet: bool = False) -> dict[str, Any]:
+def study(
+    definition: Study, *, overwrite: bool = False, reuse: bool = False, quiet: bool = False
+) -> dict[str, Any]:
     """Run or resume what is not finished of a study, and compare its cells with the baseline.
 
-    A cell that fails does not stop the others: the errors are raised when all are through.
-    Stages that cells have in common are trained once.
+    Stages that cells have in common are trained once. A cell that fails, for whatever reason, does
+    not stop the others: `table` of those that are finished, with "failed", cell → its errors, each
+    with "what", "where" and "fix".
     """
     from xlt.runs.train import run  # torch, without which `table` does
 
-    problems: list[XltError] = []
+    failed: dict[str, list[dict[str, str | None]]] = {}
     experiments = prepare_cells(definition)
     asked = [one for experiment in experiments.values() for one in requests(experiment.loaded)]
     with obeying(asked):  # before the first cell, not in the middle of the night
         for number, (name, experiment) in enumerate(experiments.items(), 1):
             log.info("%s (%d of %d)", name, number, len(definition.cells))
             try:
-                run(experiment, resume=True, overwrite=overwrite, quiet=quiet)
-            except XltError as error:
-                log.warning("%s failed: %s", name, error.what)
-                problems.append(error)
-    raise_all(problems)
-    return table(definition)
+                run(experiment, resume=True, overwrite=overwrite, reuse=reuse, quiet=quiet)
+            except Exception as error:
+                # Only words are kept: the error would hold the failed cell's model in memory.
+                failed[name] = [
+                    {"what": f"{name}: {one.what}", "where": one.where, "fix": one.fix}
+                    for one in flat(_to_mend(error, _folder(experiment.loaded)))
+                ]
+                log.warning("%s failed: %s", name, failed[name][0]["what"])
+    return {**table(definition), "failed": failed}
+
+
+def _to_mend(error: Exception, folder: Path) -> XltError:
+    """Any error as one that says where to look."""
+    if isinstance(error, XltError):
+        return error
+    first = (str(error).splitlines() or [""])[0]
+    return XltError(
+        f"{type(error).__name__}: {first}",
+        where=folder,
+        fix=f"{folder / LOG} says where it happened; the same command runs what is not finished",
+    )
 
 
 def table(definition: Study) -> dict[str, Any]:
     """Scores of all finished cells, by target and split, each with its difference from the
     baseline in the task's first metric; all differences are one family, for which p is adjusted.
+
+    A cell with a damaged file is left out, with a warning.
     """
     folders = {name: _folder(loaded) for name, loaded in definition.cells.items()}
     results = {
-        name: read_result(folder)
+        name: result
         for name, folder in folders.items()
-        if folder.joinpath(RESULT).is_file()
+        if (result := _finished(folder)) is not None
     }
     metric = next((result["metrics"][0] for result in results.values()), None)
     baseline = definition.baseline if definition.baseline in results else None
@@ -59,10 +80,13 @@ def table(definition: Study) -> dict[str, Any]:
     for name, result in results.items():
         differences: dict[tuple[str, str], Comparison] = {}
         if baseline is not None and name != baseline:
-            differences = {
-                (row["target"], row["split"]): Comparison.of(row)
-                for row in compare(folders[name], folders[baseline], metric=metric)["rows"]
-            }
+            try:
+                differences = {
+                    (row["target"], row["split"]): Comparison.of(row)
+                    for row in compare(folders[name], folders[baseline], metric=metric)["rows"]
+                }
+            except DamagedFile as error:
+                log.warning("%s is not compared: %s", name, error)
         for line in result["summary"]:
             if line["primary"]:
                 row = {
@@ -85,6 +109,17 @@ def table(definition: Study) -> dict[str, Any]:
         "metric": metric,
         "rows": sorted(rows, key=lambda row: (row["target"], row["split"])),
     }
+
+
+def _finished(folder: Path) -> dict[str, Any] | None:
+    """A cell's result; None where it has none that can be used."""
+    if not folder.joinpath(RESULT).is_file():
+        return None
+    try:
+        return read_result(folder)
+    except DamagedFile as error:
+        log.warning("the cell is left out: %s", error)
+        return None
 
 
 def _folder(loaded: LoadedConfig) -> Path:
