@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -295,6 +297,51 @@ def test_options_of_a_card_reach_the_reader(data: Path) -> None:
         list(read_documents(Lines(), get()))  # type: ignore[arg-type]
     assert caught.value.what == "the format lines of lines has no option 'uper'"
     assert "did you mean 'upper'" in str(caught.value.fix)
+
+
+@pytest.mark.parametrize("what", ["*.arrow", "*.json"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "remove"])
+def test_damaged_records_are_read_again(
+    data: Path, what: str, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    resolved = get()
+    before = texts(load_documents(Lines(), resolved, 1))  # type: ignore[arg-type]
+    (path,) = (cache_dir() / "records").glob(what)
+    content = path.read_bytes()
+    if damage == "flip":
+        at = content.rindex(b"line 7") if what == "*.arrow" else len(content) // 2
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    elif damage == "remove":
+        path.unlink()
+    else:
+        path.write_bytes(content[: len(content) // 2 if damage == "cut" else 0])
+    assert texts(load_documents(Lines(), resolved, 1)) == before  # type: ignore[arg-type]
+    assert path.read_bytes() == content
+    if (what, damage) != ("*.arrow", "remove"):
+        assert "is damaged: it is made again" in caplog.text
+
+
+def test_a_cache_can_be_shared(data: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        resolved = get()
+        load_documents(Lines(), resolved, 1)  # type: ignore[arg-type]
+    finally:
+        os.umask(before)
+    files = [path for path in cache_dir().rglob("*") if path.is_file() and path.suffix != ".lock"]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o644}
+    assert {path.parent.name for path in files} >= {"records"}
+
+
+def test_what_killed_processes_left_in_the_cache_goes(data: Path) -> None:
+    folder = cache_dir() / "records"
+    folder.mkdir(parents=True)
+    for name, age in (("old.1.part", 2 * 86400), ("new.1.part", 60)):
+        (folder / name).touch()
+        os.utime(folder / name, (time.time() - age,) * 2)
+    resolved = get()
+    load_documents(Lines(), resolved, 1)  # type: ignore[arg-type]
+    assert [path.name for path in folder.glob("*.part")] == ["new.1.part"]
 
 
 def test_malformed_and_empty_data_leave_no_cache(data: Path) -> None:

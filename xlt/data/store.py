@@ -5,19 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.data.checksums import cache_dir, sha256
+from xlt.data.code import code_hashes
 from xlt.data.resolved import ResolvedData
 from xlt.document import Document, Documents
 from xlt.errors import XltError, choose
+from xlt.files import DamagedFile, entry, publishing, read_sealed, write_sealed
 from xlt.reader_options import check_options, read_with
 
 if TYPE_CHECKING:
@@ -39,7 +38,9 @@ def load_documents(task: Task, resolved: ResolvedData, data_seed: int) -> Docume
     from datasets import Dataset
 
     path = _cache_path(task, resolved)
-    if not path.is_file():
+    if not _is_intact(path):
+        if path.is_file():
+            log.warning("%s is damaged: it is made again", path)
         _build(task, resolved, path)
     documents = Documents(Dataset.from_file(str(path)), task.schema)
     limit = resolved.limit
@@ -120,7 +121,7 @@ def _cache_path(task: Task, resolved: ResolvedData) -> Path:
     from xlt import __version__
 
     # Documents never outlive the code that read them.
-    code = sources(task, "data/*.py", "document/*.py", "reader_options.py")
+    code = code_hashes(type(task), "data", "document", "reader_options")
     schema = str(task.schema.features())
     parts = [__version__, code, schema, task.options.model_dump_json(), resolved.language]
     variant = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
@@ -128,26 +129,11 @@ def _cache_path(task: Task, resolved: ResolvedData) -> Path:
     return cache_dir() / "records" / name
 
 
-def sources(task: Task, *patterns: str) -> list[str]:
-    """Hashes of the source files of xlt that fit a pattern, and of the task's own, for a key."""
-    package = Path(__file__).parents[1]
-    shared = {path for pattern in patterns for path in package.glob(pattern)}
-    code = [sha256(path) for path in sorted(shared)]
-    for kind in type(task).__mro__:
-        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-        if file is None:
-            continue
-        module = Path(file)
-        own = sorted(module.parent.glob("*.py")) if module.name == "__init__.py" else [module]
-        code += [sha256(path) for path in own]
-    return code
-
-
 def _build(task: Task, resolved: ResolvedData, path: Path) -> None:
-    """Write the Arrow file."""
+    """Write the Arrow file, and beside it its checksum."""
     from datasets.arrow_writer import ArrowWriter
 
-    with building(path) as part:
+    with building(path, _is_intact) as part:
         if part is None:
             return
         count = 0
@@ -166,12 +152,26 @@ def _build(task: Task, resolved: ResolvedData, path: Path) -> None:
                 where=resolved.reference,
                 fix="check the file, and what `select` leaves of it",
             )
+        write_sealed(_list(path), {path.name: list(entry(part))}, cache=True)
+
+
+def _list(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _is_intact(path: Path) -> bool:
+    """Whether an Arrow file of records is there as it was written."""
+    try:
+        size, digest = read_sealed(_list(path), fix="")[path.name]
+        return path.stat().st_size == size and sha256(path) == digest
+    except (FileNotFoundError, DamagedFile, KeyError):
+        return False
 
 
 @contextmanager
-def building(path: Path) -> Iterator[Path | None]:
+def building(path: Path, is_intact: Callable[[Path], bool] = Path.is_file) -> Iterator[Path | None]:
     """The name to write a file of the cache under, which gets its own when the block ends; None if
-    it is there. One process writes it, and none ever sees half of it.
+    it is there, and intact. One process writes it, and none ever sees half of it.
 
     Raises XltError if the cache cannot be written.
     """
@@ -183,19 +183,14 @@ def building(path: Path) -> Iterator[Path | None]:
     except OSError as error:
         raise _unwritable(error) from error
     with lock:
-        if path.is_file():
+        if is_intact(path):
             yield None
             return
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem[:24], suffix=".tmp")
-        os.close(handle)
-        part = Path(name)
         try:
-            yield part
-            part.replace(path)
+            with publishing(path, cache=True) as part:
+                yield part
         except OSError as error:
             raise _unwritable(error) from error
-        finally:
-            part.unlink(missing_ok=True)
 
 
 def _unwritable(error: OSError) -> XltError:

@@ -9,7 +9,8 @@ from xlt.config.schema import ProjectionSettings
 from xlt.document import Document, Span
 from xlt.errors import XltError
 from xlt.inference.loading import find_model, make_direct_predictor
-from xlt.model.folder import fingerprint_folder, read_info
+from xlt.model.content import folder_hash
+from xlt.model.folder import read_info
 from xlt.model.slot_writer import SlotWriter, Units, encode_slots, proposals
 from xlt.projection.layers import spans_of, translated
 from xlt.projection.pair import AlignedPair
@@ -42,7 +43,7 @@ class Candidates:
                 where=where,
                 fix=f"name a run or a model of {task.name}",
             )
-        self.identity = fingerprint_folder(path)
+        self.identity = folder_hash(path)
         self.task, self.backbone, self.predictor = make_direct_predictor(
             path, batch_tokens=batch_tokens
         )

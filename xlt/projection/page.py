@@ -54,16 +54,14 @@ class Sample:
 
 def write(projected: Sequence[Projected], output: str | Path) -> None:
     """One HTML page of these records. Raises XltError if it cannot be written."""
-    from xlt.files import disk_error
+    from xlt.files import disk_error, publishing
 
     path = Path(output)
-    part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="\n") as stream:
+        with publishing(path) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
             stream.write(macros("projection").opening(path.stem))
             stream.writelines(figure(one) for one in projected)
             stream.write(macros("projection").closing())
-        part.replace(path)
     except OSError as error:
         raise disk_error(error, path) from error
 

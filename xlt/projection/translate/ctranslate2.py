@@ -19,6 +19,7 @@ from pydantic import Field
 
 from xlt.config.schema import Model
 from xlt.errors import XltError
+from xlt.model.content import folder_hash
 from xlt.options import LocalPath
 from xlt.projection.translate.base import TranslatorOptions
 from xlt.projection.translate.neural import (
@@ -26,7 +27,6 @@ from xlt.projection.translate.neural import (
     Direction,
     Neural,
     NeuralOptions,
-    files_stamp,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class CTranslate2(Neural):
         super().check(source, target)
 
     def identity(self, source: str, target: str) -> str:
-        return f"{super().identity(source, target)} {files_stamp(Path(self.options.model))}"
+        return f"{super().identity(source, target)} {folder_hash(Path(self.options.model))}"
 
     def generate(self, batch: Sequence[Sequence[int]], direction: Direction) -> list[Sequence[int]]:
         names = self.tokenizer.convert_ids_to_tokens

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import regex  # type: ignore[import-untyped]
@@ -109,7 +107,7 @@ class Neural(Translator):
 
     def identity(self, source: str, target: str) -> str:
         own = self.options.model_dump(mode="json", exclude={"batch_tokens", "model"})
-        return f"{type(self).__name__} {_content(self.backbone)} {sorted(own.items())}"
+        return f"{type(self).__name__} {self.backbone.content} {sorted(own.items())}"
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -228,18 +226,3 @@ def _halves(text: str) -> tuple[str, str] | None:
             place = min(inside, key=lambda p: abs(p - middle))
             return text[:place].strip(), text[place:].strip()
     return None
-
-
-def _content(backbone: Backbone) -> str:
-    """What tells one model from another: the hub's commit, or the files of a folder."""
-    folder = Path(backbone.source)
-    if not folder.is_dir():
-        return f"{backbone.source} {getattr(backbone.config, '_commit_hash', None)}"
-    return files_stamp(folder)
-
-
-def files_stamp(folder: Path) -> str:
-    """A hash of names, sizes and times: hashing gigabytes would take longer than loading them."""
-    files = [p for p in sorted(folder.iterdir()) if p.is_file()]
-    stamps = [f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files]
-    return hashlib.sha256("\n".join(stamps).encode()).hexdigest()
