@@ -35,23 +35,37 @@ CHUNK = 1 << 22
 
 
 @contextmanager
-def publishing(path: Path, *, shared: bool = False) -> Iterator[Path]:
+def publishing(path: Path, *, cache: bool = False) -> Iterator[Path]:
     """The name to write a file under that becomes `path` when the block ends well.
 
-    shared: several processes may write `path` at once, without a lock: each has its own name.
+    cache: several processes may write the file at once, without a lock, and nobody waits for the
+        disk: who reads the file checks it, and it can be made again.
 
     Whatever happens, `path` is either what it was or the whole new file.
     """
-    part = path.with_name(f"{path.name}{f'.{os.getpid()}' if shared else ''}{PART}")
+    part = path.with_name(f"{path.name}{f'.{os.getpid()}' if cache else ''}{PART}")
+    if cache and path.parent not in _swept:
+        sweep(path.parent, older=_ABANDONED)
+        _swept.add(path.parent)
     try:
         yield part
-        _settle(part)
+        _share(part)
+        if not cache:
+            sync(part)
         part.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):  # the error that brought us here is the one to report
             part.unlink()
         raise
-    sync(path.parent)
+    if not cache:
+        sync(path.parent)
+
+
+_swept: set[Path] = set()
+"""Folders of the cache from which this process has removed what others left."""
+
+_ABANDONED = 24 * 3600.0
+"""Seconds after which nobody goes on writing a file of the cache."""
 
 
 def publish_folder(part: Path, final: Path) -> None:
@@ -61,7 +75,8 @@ def publish_folder(part: Path, final: Path) -> None:
     """
     for folder, _, names in os.walk(part, topdown=False):
         for name in names:
-            _settle(Path(folder) / name)
+            _share(Path(folder) / name)
+            sync(Path(folder) / name)
         sync(Path(folder))
     if final.exists():
         shutil.rmtree(final)
@@ -82,13 +97,11 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _settle(file: Path) -> None:
-    """A finished file gets the mode that any new file gets (safetensors makes 0600), and the disk
-    has all of it."""
+def _share(file: Path) -> None:
+    """Give a file the mode that any new file gets: safetensors makes 0600."""
     mask = os.umask(0o077)  # it can only be read by setting it
     os.umask(mask)
     file.chmod(0o666 & ~mask)
-    sync(file)
 
 
 def sweep(folder: Path, *, older: float = 0.0) -> None:
@@ -103,9 +116,9 @@ def sweep(folder: Path, *, older: float = 0.0) -> None:
                 shutil.rmtree(part) if part.is_dir() else part.unlink()
 
 
-def write_text(path: Path, text: str, *, shared: bool = False) -> None:
+def write_text(path: Path, text: str, *, cache: bool = False) -> None:
     """Write a text; after a crash there is either the old file or the new one."""
-    with publishing(path, shared=shared) as part:
+    with publishing(path, cache=cache) as part:
         part.write_text(text, encoding="utf-8", newline="\n")
 
 
@@ -158,13 +171,13 @@ def link_or_copy(source: str | Path, destination: str | Path) -> None:
 Listing = Mapping[str, tuple[int, str]]
 """Path of a file below a folder → its size and SHA-256."""
 
-Stamp = tuple[int, int, int, int, int]
-"""What changes when a file does: device, inode, size, times of content and of inode (ns)."""
+Stamp = tuple[int, int, int, int]
+"""What changes when a file does: inode, size, times of content and of inode (ns)."""
 
 
 def stamp(path: Path) -> Stamp:
     state = path.stat()
-    return (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    return (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
 def settled(before: Stamp, path: Path) -> bool:
@@ -219,8 +232,8 @@ def _damage(folder: Path, name: str, size: int, digest: str) -> str | None:
     path = folder / name
     try:
         now = stamp(path)
-        if now[2] != size:
-            return f"{name} is damaged: it has {now[2]} bytes and had {size}"
+        if now[1] != size:
+            return f"{name} is damaged: it has {now[1]} bytes and had {size}"
         if _right.get((path, digest)) == now:
             return None
         if sha256(path) != digest:
@@ -247,12 +260,12 @@ _SEALED = re.compile(rb',\n "seal": "sha256:([0-9a-f]{64})"\n\}\n\Z')
 _BROKEN_SEAL = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
+def write_sealed(path: Path, value: Mapping[str, Any], *, cache: bool = False) -> None:
     """`write_json`, with the SHA-256 of the text in its last line."""
     body = _to_json(dict(value)).removesuffix("\n}\n")
     assert body != "{}\n", "an empty value cannot be sealed"
     digest = hashlib.sha256(body.encode()).hexdigest()
-    write_text(path, f'{body},\n "{_SEAL}": "sha256:{digest}"\n}}\n')
+    write_text(path, f'{body},\n "{_SEAL}": "sha256:{digest}"\n}}\n', cache=cache)
 
 
 def read_sealed(path: Path, *, fix: str, older: bool = False) -> dict[str, Any]:

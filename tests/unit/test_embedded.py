@@ -19,7 +19,7 @@ from xlt.document.text import Text
 from xlt.errors import XltError
 from xlt.model import embedded
 from xlt.model.backbone import Backbone
-from xlt.model.folder import fingerprint_folder
+from xlt.model.content import folder_hash
 from xlt.registry import EMBEDDED
 from xlt.runs.coverage import unknown_subwords, warnings
 from xlt.runs.estimate import encoder_shape
@@ -92,10 +92,10 @@ def test_the_manifest_says_what_the_name_stood_for(mini):
         "name": "xlt-mini",
         "revision": None,
         "version": "0-test",
-        "sha256": fingerprint_folder(mini),
+        "sha256": folder_hash(mini),
     }
     elsewhere = describe_encoder(Model(encoder=str(mini)))
-    assert elsewhere["sha256"] == fingerprint_folder(mini)
+    assert elsewhere["sha256"] == folder_hash(mini)
     assert describe_encoder(Model(encoder="org/model")) == {"name": "org/model", "revision": None}
 
 

@@ -255,7 +255,7 @@ def test_states_of_a_folder(tmp_path):
         one, other = "task: {name: a}\nseeds: [1]\n", "task: {name: b}\nseeds: [1]\n"
         assert ask(one) is None
         assert not (folder.path / "config.yaml").exists()
-        folder.claim(one)
+        folder.claim(one, {"started": "now"})
         with pytest.raises(XltError, match="did not finish"):
             ask(one)
         assert ask(one, resume=True) is None
@@ -272,7 +272,7 @@ def test_states_of_a_folder(tmp_path):
         with pytest.raises(XltError, match=r"different config \(seeds\)"):
             ask(fewer, resume=True)
         assert ask(other, overwrite=True) is None
-        folder.claim(other)
+        folder.claim(other, {"started": "now"})
         assert not (folder.path / "result.json").exists()
 
 

@@ -40,7 +40,7 @@ def key(path) -> str:
     train, dev = (
         [run.runner.load(p) for p in data_splits] for data_splits in (stage.train, stage.dev)
     )
-    return run.runner.key(stage, None, train, dev)
+    return run.runner.identity(stage, None, train, dev).key
 
 
 CHANGES = {

@@ -15,6 +15,14 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="For example training.epochs=3."),
 ]
+Reuse = Annotated[
+    bool,
+    typer.Option(
+        "--reuse",
+        help="Use finished stages, too, that were trained with other code, libraries, precision or "
+        "device.",
+    ),
+]
 InputFormat = Annotated[
     str | None,
     typer.Option(help="Of the data, one of the task's; by default what the file's suffix says."),

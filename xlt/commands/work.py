@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from xlt.commands.arguments import Allow, ConfigFile, Overrides, ReaderOptions, read_options
+from xlt.commands.arguments import Allow, ConfigFile, Overrides, ReaderOptions, Reuse, read_options
 from xlt.console import console
 
 Model = Annotated[Path, typer.Argument(help="A run's folder, or a model folder in it.")]
@@ -42,6 +42,7 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Forget what the run's folder holds.")
     ] = False,
+    reuse: Reuse = False,
     allow: Allow = None,
 ) -> None:
     """Run a config: train every stage, evaluate on every target, keep the models."""
@@ -51,7 +52,7 @@ def train(
     console.log()
     loaded = load_config(config, overrides or ())
     with console.consent(allow):
-        result = train(loaded, resume=resume, overwrite=overwrite, quiet=console.quiet)
+        result = train(loaded, resume=resume, overwrite=overwrite, reuse=reuse, quiet=console.quiet)
     if result:  # only the main process of several has one
         console.result(result, _result)
 

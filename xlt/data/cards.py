@@ -18,8 +18,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from xlt import __version__, languages
-from xlt.data.checksums import cache_dir, write_atomic
+from xlt.data.checksums import cache_dir, sha256
 from xlt.errors import XltError, choose
+from xlt.files import DamagedFile, read_sealed, write_sealed
 from xlt.options import Count, Section
 from xlt.registry import data_cards
 from xlt.yaml.nodes import Node, parse, read_text
@@ -212,20 +213,21 @@ def check_reader(card: Card, language: str, split: str) -> bool:
 
 def load(path: Path) -> Card:
     """The card in a file. Raises XltError(s) with ``file:line``."""
-    return _load(path, path.stat().st_mtime_ns)
+    return _load(path, sha256(path))
 
 
 @lru_cache(maxsize=256)
-def _load(path: Path, modified: int) -> Card:
+def _load(path: Path, content: str) -> Card:
     # Reading YAML takes 20 ms a card, so what was found valid is kept as JSON.
-    key = hashlib.sha256(f"{__version__} {path.resolve()} {modified}".encode()).hexdigest()
+    key = hashlib.sha256(f"{__version__} {path.resolve()} {content}".encode()).hexdigest()
     kept = cache_dir() / "cards" / f"{key}.json"
-    with contextlib.suppress(OSError, ValidationError):
-        return Card.model_validate_json(kept.read_bytes(), strict=True)
+    with contextlib.suppress(OSError, DamagedFile, KeyError, ValidationError):
+        stored = read_sealed(kept, fix="delete it")["card"]
+        return Card.model_validate_json(stored, strict=True)
     card = _read(path)
     with contextlib.suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(kept, card.model_dump_json())
+        write_sealed(kept, {"card": card.model_dump_json()}, cache=True)
     return card
 
 

@@ -16,6 +16,7 @@ from xlt.config.schema import Model
 from xlt.data.subwords import TOKENISATION
 from xlt.errors import XltError
 from xlt.model import named
+from xlt.model.content import folder_hash
 from xlt.permissions import OUTSIDE, PICKLE, REMOTE_CODE, Request, is_granted, require
 
 if TYPE_CHECKING:
@@ -69,6 +70,18 @@ class Backbone:
         from transformers import AutoConfig
 
         return self._load(AutoConfig.from_pretrained)
+
+    @cached_property
+    def content(self) -> str:
+        """What tells this encoder from others: a hash of the folder's files, or the hub's commit.
+
+        Raises XltError where it cannot be found.
+        """
+        folder = Path(self.source)
+        if folder.is_dir():
+            return folder_hash(folder)
+        _ = self.config  # from here on, something of it is in the hub's cache
+        return f"{self.source} {cached_commit(self.source, self.options.revision)}"
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -335,6 +348,18 @@ class Backbone:
 def _has(folder: Path, weights: str) -> bool:
     """Whether there are such weights in a folder, in one file or in several with an index."""
     return (folder / weights).is_file() or (folder / f"{weights}.index.json").is_file()
+
+
+def cached_commit(name: str, revision: str | None) -> str | None:
+    """The commit of a hub's model that is in the local cache; None if none is."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(name, "config.json", revision=revision)
+    except HFValidationError:  # loading it says so
+        return None
+    return Path(found).parent.name if isinstance(found, str) else None
 
 
 @contextmanager

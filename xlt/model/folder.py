@@ -6,7 +6,6 @@ are checked whenever the model is loaded.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -202,15 +201,3 @@ def add_file(folder: Path, name: str, value: Mapping[str, Any]) -> None:
 def _write(info: ModelInfo, folder: Path) -> None:
     write_sealed(folder / INFO, asdict(replace(info, format=FORMAT)))
     remember(folder / INFO)
-
-
-def fingerprint_folder(folder: Path) -> str:
-    """A hash of a model folder's config and weights."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in (".json", ".safetensors", ".model", ".txt") and path.is_file():
-            digest.update(path.name.encode())
-            with path.open("rb") as stream:
-                while block := stream.read(1 << 22):
-                    digest.update(block)
-    return digest.hexdigest()

@@ -14,7 +14,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from xlt.data.checksums import cache_dir, write_atomic
+from xlt.data.checksums import cache_dir
+from xlt.files import write_text
 from xlt.options import LocalPath
 from xlt.permissions import OUTSIDE, Request, require
 from xlt.registry import NAMED_ENCODERS, data_cards
@@ -70,7 +71,7 @@ def remember(file: Path) -> None:
     note = _note(file)
     with contextlib.suppress(OSError):  # without the note the user is asked
         note.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(note, "")
+        write_text(note, "", cache=True)
 
 
 def _was_written_here(file: Path) -> bool:

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from xlt.config.schema import Model, Training
-from xlt.data.checksums import cache_dir, write_atomic
+from xlt.data.checksums import cache_dir
+from xlt.files import DamagedFile, read_sealed, write_sealed
 from xlt.inference.device import autocast
 from xlt.model import named
 from xlt.permissions import REMOTE_CODE, is_granted
@@ -139,7 +140,7 @@ def measure(device: str, precision: str, shape: Shape, length: float) -> Machine
         known[key] = [time.time(), *speed, _copy_speed(device)]
         with contextlib.suppress(OSError):  # measuring again costs a second
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, json.dumps(known, indent=1))
+            write_sealed(path, known, cache=True)
     _, forward, backward, bandwidth = known[key]
     threads, gib = torch.get_num_threads(), 2**30
     return Machine(
@@ -149,10 +150,8 @@ def measure(device: str, precision: str, shape: Shape, length: float) -> Machine
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(known, dict):
+        known = read_sealed(path, fix="delete it")
+    except (OSError, DamagedFile):
         return {}
     return {k: v for k, v in known.items() if isinstance(v, list) and len(v) == 4}
 

@@ -7,14 +7,17 @@ from collections.abc import Mapping, Sequence
 from xlt.config.schema import STAGES, Config
 from xlt.runs.experiment import Experiment
 from xlt.runs.sources import Sources
-from xlt.training.stages import StageResult, StageRunner
+from xlt.training.finished import StageResult
+from xlt.training.stages import StageRunner
 from xlt.transfer.stage import DataSplit, Stage, data_splits
 
 Trained = Mapping[tuple[int, str], Sequence[StageResult]]
 """Seed, target → its stages in order."""
 
 
-def execute(experiment: Experiment, sources: Sources, *, resume: bool, quiet: bool) -> Trained:
+def execute(
+    experiment: Experiment, sources: Sources, *, resume: bool, reuse: bool, quiet: bool
+) -> Trained:
     """Train what is not trained already. All processes of a distributed run do it together."""
     config = experiment.config
     trained = {}
@@ -26,6 +29,7 @@ def execute(experiment: Experiment, sources: Sources, *, resume: bool, quiet: bo
             sources.load,
             seed,
             resume=resume,
+            reuse=reuse,
             quiet=quiet,
         )
         for target, plan in experiment.plans.items():

@@ -45,7 +45,7 @@ from xlt.files import (
     writing,
 )
 from xlt.model.folder import INFO, check_model
-from xlt.results import CONFIG, LOG, RESULT, config_damage, listed_files, read_result
+from xlt.results import CONFIG, LOG, MANIFEST, RESULT, config_damage, listed_files, read_result
 from xlt.yaml.nodes import parse
 
 
@@ -117,7 +117,9 @@ class RunFolder:
         if self._handler is not None:
             if error is not None:  # to the file alone: the command line reports it by itself
                 text = f"{type(error).__name__}: {error}"
-                record = logging.LogRecord("xlt", logging.ERROR, "", 0, text, None, None)
+                # Where a fault of the code is, only the traceback can say.
+                found = None if isinstance(error, XltError) else (type(error), error, trace)
+                record = logging.LogRecord("xlt", logging.ERROR, "", 0, text, None, found)
                 self._handler.handle(record)
             logging.getLogger("xlt").removeHandler(self._handler)
             self._handler.close()
@@ -169,10 +171,13 @@ class RunFolder:
             fix="restore the file, or pass --overwrite: finished stages are used again",
         )
 
-    def claim(self, config: str) -> None:
+    def claim(self, config: str, manifest: dict[str, Any]) -> None:
         """The run begins: what the folder held of an earlier one is no longer its result."""
         with writing(self.path):
             (self.path / RESULT).unlink(missing_ok=True)
+        # Before the config, so that there is none whose manifest is of another run.
+        self.write_json(MANIFEST, manifest)
+        with writing(self.path):
             write_text(self.path / CONFIG, config)
         self._written.add(CONFIG)
 

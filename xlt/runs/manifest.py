@@ -15,7 +15,8 @@ from typing import Any
 
 from xlt.config.schema import Model
 from xlt.model import named
-from xlt.model.folder import fingerprint_folder
+from xlt.model.backbone import cached_commit
+from xlt.model.content import folder_hash
 
 _SECRET = re.compile(
     r"(^|[._-])(api_?key|access_?key|key|token|secret|password|credentials?)$", re.IGNORECASE
@@ -67,7 +68,9 @@ def describe_encoder(model: Model) -> dict[str, Any]:
     about |= named.about(model.encoder)
     source = Path(named.located(model.encoder))
     if source.is_dir():
-        about["sha256"] = fingerprint_folder(source)
+        about["sha256"] = folder_hash(source)
+    elif (commit := cached_commit(str(source), model.revision)) is not None:
+        about["commit"] = commit
     return about
 
 

@@ -1,4 +1,4 @@
-"""What is said of a run: where it started, what came out, and from what data. All JSON-able."""
+"""What is said of a run: what came out, and from what data. All JSON-able."""
 
 from __future__ import annotations
 
@@ -8,25 +8,10 @@ from typing import Any
 
 from xlt.runs.execute import Trained
 from xlt.runs.experiment import Experiment
-from xlt.runs.manifest import describe_encoder, manifest
 from xlt.runs.score import Evaluated, summarise
 from xlt.runs.sources import Sources
-from xlt.training.stages import StageResult
+from xlt.training.finished import StageResult
 from xlt.transfer.stage import Stage
-
-
-def start(experiment: Experiment, sources: Sources, processes: int) -> dict[str, Any]:
-    """The manifest: versions, hardware, encoder and data, before anything is trained."""
-    about = {
-        **manifest(),
-        "processes": processes,
-        "encoder": describe_encoder(experiment.config.model),
-        "data": describe_data(sources),
-        "projections": sources.projections(),
-    }
-    if experiment.source_choice is not None:
-        about["source_choice"] = experiment.source_choice
-    return about
 
 
 def outcome(
@@ -73,6 +58,7 @@ def _lineage(plan: Sequence[Stage], stages: Sequence[StageResult]) -> list[dict[
             "key": done.key,
             "selected": dict(done.selected),
             "reused": done.reused,
+            "differs": list(done.differs),
             "training": stage.training.model_dump(mode="json"),
             "train": [asdict(data_split) for data_split in stage.train],
         }

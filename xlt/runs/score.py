@@ -32,7 +32,7 @@ from xlt.runs.folder import RunFolder
 from xlt.runs.sources import Sources
 from xlt.task import Task
 from xlt.training.data import Data
-from xlt.training.stages import StageResult
+from xlt.training.finished import StageResult
 from xlt.transfer.stage import DataSplit
 
 Group = tuple[str, str, str]

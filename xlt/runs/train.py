@@ -19,12 +19,13 @@ from xlt.files import write_text
 from xlt.inference.device import best_device
 from xlt.permissions import obeying
 from xlt.results import CARD, MANIFEST
-from xlt.runs import report
+from xlt.runs import inputs, report
 from xlt.runs.card import model_card
 from xlt.runs.coverage import coverage
 from xlt.runs.execute import execute
 from xlt.runs.experiment import Experiment, prepare
 from xlt.runs.folder import RunFolder
+from xlt.runs.manifest import manifest
 from xlt.runs.preflight import preflight
 from xlt.runs.publish import publish
 from xlt.runs.score import evaluate_all
@@ -34,23 +35,35 @@ log = logging.getLogger(__name__)
 
 
 def train(
-    loaded: LoadedConfig, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
+    loaded: LoadedConfig,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    reuse: bool = False,
+    quiet: bool = False,
 ) -> dict[str, Any]:
     """Run a config to its end and return the result (also in result.json).
 
     resume:    continue an unfinished run from its last checkpoint.
     overwrite: forget what the run's folder holds. Finished stages are used again all the same:
         they are equal to what training them again would give.
+    reuse:     use finished stages, too, that were trained with other code or libraries, in another
+        precision or on another kind of device: the result says which.
 
     Of several processes only the main one has a result; the others return {}.
     Raises XltError for everything that is wrong with the config, the data or the run's folder, and
     for what it asks for without being allowed to (`xlt.permissions`).
     """
-    return run(prepare(loaded), resume=resume, overwrite=overwrite, quiet=quiet)
+    return run(prepare(loaded), resume=resume, overwrite=overwrite, reuse=reuse, quiet=quiet)
 
 
 def run(
-    experiment: Experiment, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
+    experiment: Experiment,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    reuse: bool = False,
+    quiet: bool = False,
 ) -> dict[str, Any]:
     """As `train`, of a config that is prepared already."""
     with obeying(requests(experiment.loaded)):
@@ -58,26 +71,36 @@ def run(
         state = PartialState(cpu=best_device() == "cpu")
         try:
             if state.is_main_process:
-                return _lead(experiment, state, resume=resume, overwrite=overwrite, quiet=quiet)
-            return _follow(experiment, state, resume=resume)
+                return _lead(
+                    experiment, state, resume=resume, overwrite=overwrite, reuse=reuse, quiet=quiet
+                )
+            return _follow(experiment, state, resume=resume, reuse=reuse)
         except XltError as error:
             raise experiment.loaded.locate(error) from error
 
 
 def _lead(
-    experiment: Experiment, state: PartialState, *, resume: bool, overwrite: bool, quiet: bool
+    experiment: Experiment,
+    state: PartialState,
+    *,
+    resume: bool,
+    overwrite: bool,
+    reuse: bool,
+    quiet: bool,
 ) -> dict[str, Any]:
     """The main process's part: it alone touches the run's folder, and it prepares the data."""
     config = experiment.config
     with RunFolder(config.output.root / config.name) as folder:
-        finished = _agreed(folder.start(dump(config), resume=resume, overwrite=overwrite))
+        sources = Sources(config, experiment.task)
+        finished = folder.start(dump(config), resume=resume, overwrite=overwrite)
+        if not overwrite:
+            inputs.check(folder.path, experiment, sources, finished=finished is not None)
+        finished = _agreed(finished)
         if finished is not None:
             log.warning("%s is finished already", folder.path)
             return finished
-        sources = Sources(config, experiment.task)
         preflight(experiment, sources)
-        folder.claim(dump(config))
-        folder.write_json(MANIFEST, report.start(experiment, sources, state.num_processes))
+        folder.claim(dump(config), _manifest(experiment, sources, state.num_processes))
         if experiment.source_choice is not None:
             log.info("source: auto is %s, see %s", ", ".join(config.source), folder.path / MANIFEST)
         warnings = coverage(config, experiment.task, sources, experiment.data_splits)
@@ -85,7 +108,7 @@ def _lead(
             log.warning("warning: %s", "; ".join(told))
         state.wait_for_everyone()
 
-        trained = execute(experiment, sources, resume=resume, quiet=quiet)
+        trained = execute(experiment, sources, resume=resume, reuse=reuse, quiet=quiet)
         evaluated = evaluate_all(experiment, sources, folder, trained)
         result = report.outcome(experiment, sources, trained, evaluated, warnings)
 
@@ -99,13 +122,28 @@ def _lead(
         return result
 
 
-def _follow(experiment: Experiment, state: PartialState, *, resume: bool) -> dict[str, Any]:
+def _manifest(experiment: Experiment, sources: Sources, processes: int) -> dict[str, Any]:
+    """What the run is made on and from, before anything is trained; JSON-able."""
+    about = {
+        **manifest(),
+        "processes": processes,
+        **inputs.describe(experiment, sources),
+        "projections": sources.projections(),
+    }
+    if experiment.source_choice is not None:
+        about["source_choice"] = experiment.source_choice
+    return about
+
+
+def _follow(
+    experiment: Experiment, state: PartialState, *, resume: bool, reuse: bool
+) -> dict[str, Any]:
     """The part of every other process: it trains with the main one, when that has the data."""
     if _agreed(None) is None:
         state.wait_for_everyone()
         sources = Sources(experiment.config, experiment.task)
         preflight(experiment, sources)
-        execute(experiment, sources, resume=resume, quiet=True)
+        execute(experiment, sources, resume=resume, reuse=reuse, quiet=True)
     return {}
 
 

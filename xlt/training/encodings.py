@@ -26,7 +26,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from xlt.data.store import MAX_HELD, building, cache_dir, sources
+from xlt.data.code import code_hashes
+from xlt.data.store import MAX_HELD, building, cache_dir
 from xlt.document import Document
 from xlt.errors import XltError
 from xlt.inference.predictor import in_windows
@@ -273,7 +274,7 @@ _dataclasses: dict[str, type] = {}
 def _key(task: Task, data: Sequence[Data], backbone: Backbone, labels: Labels | None) -> str:
     """Of everything that encodings depend on."""
     value = {
-        "sources": sources(task, "data/*.py", "document/*.py", "model/*.py", "*.py"),
+        "code": code_hashes(type(task), "data", "document", "model", "languages", "scripts"),
         "versions": {name: version(name) for name in ("numpy", "tokenizers", "transformers")},
         "task": [task.name, task.options.model_dump(mode="json")],
         "data": [one.fingerprint for one in data],

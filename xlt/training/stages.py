@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,50 +15,33 @@ from filelock import FileLock, Timeout
 from xlt.config.schema import Config
 from xlt.escape import without_folders
 from xlt.evaluation.counts import score
-from xlt.files import DamagedFile, disk_error, read_sealed, sweep, write_sealed, writing
+from xlt.files import DamagedFile, disk_error, sweep, write_sealed, writing
 from xlt.inference.device import best_device, choose_precision
 from xlt.inference.predictor import Predictor, SubwordTable, subword_table, subwords_in
-from xlt.model import named
 from xlt.model.backbone import Backbone
-from xlt.model.folder import ModelInfo, check_model, fingerprint_folder, load_model
+from xlt.model.folder import ModelInfo, load_model
 from xlt.model.lora import add_lora
 from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import Trimmed, stored_weights
-from xlt.task import Example, Labels, Task, extend_labels
+from xlt.task import Example, Task, extend_labels
 from xlt.training import checkpoint as ckpt
 from xlt.training.callbacks import Scores
 from xlt.training.data import Data, groups, weights
 from xlt.training.encodings import encode
+from xlt.training.finished import DONE, StageResult, find, read_done
+from xlt.training.identity import Identity, differences, environment, made_otherwise
 from xlt.training.labels import check_overlap
 from xlt.training.optim import freeze
 from xlt.training.rehearsal import check_precision
 from xlt.training.scoring import distributed_counts
-from xlt.training.selected import save_selected, selected_folder
+from xlt.training.selected import save_selected
 from xlt.training.trainer import TransferTrainer
 from xlt.transfer.stage import DataSplit, Stage
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
-"""Part of every stage's key: raise it when the same config would train a different model."""
-
-DONE = "done.json"
 LAST = "last"
-
-
-@dataclass(frozen=True)
-class StageResult:
-    """A stage that has run. `selected`: selector → {"step", "score"}; each step has a folder."""
-
-    key: str
-    folder: Path
-    labels: Labels
-    selected: Mapping[str, Mapping[str, float]]
-    primary: str
-    reused: bool = False
-
-    def model_folder(self, selector: str | None = None) -> Path:
-        return selected_folder(self.folder, int(self.selected[selector or self.primary]["step"]))
+"""The selector that keeps the last checkpoint."""
 
 
 class StageRunner:
@@ -68,6 +49,8 @@ class StageRunner:
 
     root: where stages live; equal stages of any run there are trained once.
     load: gives the records of a data_split.
+    reuse: also take a finished stage that was trained with other code, other libraries, in another
+        precision or on another kind of device, where the same was asked for.
     """
 
     def __init__(
@@ -79,10 +62,11 @@ class StageRunner:
         seed: int,
         *,
         resume: bool = False,
+        reuse: bool = False,
         quiet: bool = True,
     ) -> None:
         self.config, self.task, self.root, self.load, self.seed = config, task, root, load, seed
-        self.resume, self.quiet = resume, quiet
+        self.resume, self.reuse, self.quiet = resume, reuse, quiet
 
     def run(
         self,
@@ -102,8 +86,8 @@ class StageRunner:
         state = PartialState()
         train = [self.load(data_split) for data_split in stage.train]
         dev = [self.load(data_split) for data_split in stage.dev]
-        key = self.key(stage, parent, train, dev)
-        folder = self.root / f"{stage.name}-{key[:12]}"
+        wanted = self.identity(stage, parent, train, dev)
+        folder = self.root / f"{stage.name}-{wanted.key[:12]}"
         needed = {selector(data_splits) for data_splits in observers}
         lock = FileLock(f"{folder}.lock")
         if state.is_main_process:
@@ -117,34 +101,36 @@ class StageRunner:
                 raise disk_error(error, self.root) from error
         try:
             state.wait_for_everyone()
-            finished = self._finished(folder, key, needed)
+            finished = find(folder, wanted.key, needed)
             if finished is not None:
                 if state.is_main_process:
                     shutil.rmtree(folder / "work", ignore_errors=True)  # of a kill at the very end
                 return finished
+            other = self._made_otherwise(stage, wanted, needed)
+            if other is not None:
+                return other
             watched = [
                 [self.load(data_split) for data_split in data_splits] for data_splits in observers
             ]
-            self._train(stage, parent, train, dev, watched, folder, key)
+            self._train(stage, parent, train, dev, watched, folder, wanted)
             state.wait_for_everyone()
-            finished = self._finished(folder, key, needed, reused=False)
+            finished = find(folder, wanted.key, needed, reused=False)
             assert finished is not None, f"{folder} did not finish"
             return finished
         finally:
             if lock.is_locked:
                 lock.release()
 
-    def key(
+    def identity(
         self, stage: Stage, parent: StageResult | None, train: Sequence[Data], dev: Sequence[Data]
-    ) -> str:
-        """What decides the stage's weights, hashed."""
+    ) -> Identity:
+        """What decides the stage's weights."""
+        model_settings = self.config.model
         same = {"attention"} if self.task.generates else {"attention", "trim_vocabulary"}
-        model = self.config.model.model_dump(exclude=same, mode="json")
-        source = Path(named.located(self.config.model.encoder))
-        if parent is None and source.is_dir():
-            model["encoder"] = fingerprint_folder(source)
-        value = {
-            "format": FORMAT,
+        model = model_settings.model_dump(exclude={*same, "encoder", "revision"}, mode="json")
+        if parent is None:
+            model["encoder"] = Backbone(model_settings.encoder, model_settings).content
+        settings = {
             "task": self.task.name,
             "options": self.task.options.model_dump(mode="json"),
             "model": model,
@@ -158,32 +144,26 @@ class StageRunner:
             "selection": self.config.selection.model_dump(mode="json"),
             "seed": self.seed,
         }
-        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+        device = best_device()
+        precision = choose_precision(stage.training.precision, device)
+        lora = model_settings.lora is not None
+        return Identity(settings, environment(self.task, precision, device, lora=lora))
 
-    def _finished(
-        self, folder: Path, key: str, needed: set[str], *, reused: bool = True
+    def _made_otherwise(
+        self, stage: Stage, wanted: Identity, needed: set[str]
     ) -> StageResult | None:
-        """The stage in a folder, if it is finished and as it was written.
-
-        reused: False for what this process has just written.
-        """
-        try:
-            done = _done(folder)
-        except DamagedFile as error:
-            log.warning("%s: %s: the stage is trained again", error.where, error.what)
-            return None
-        if done is None:
-            return None
-        if not needed <= set(done["selected"]):
-            log.warning("%s lacks scores for %s: it is trained again", folder.name, sorted(needed))
-            return None
-        for step in {int(best["step"]) for best in done["selected"].values()} if reused else ():
-            problem = check_model(selected_folder(folder, step))
-            if problem is not None:
-                log.warning("%s: %s: the stage is trained again", folder.name, problem)
+        """With `reuse`, a finished stage of which the same was asked; else say what it is not."""
+        for folder, found in made_otherwise(self.root, stage.name, wanted):
+            differs = differences(found.environment, wanted.environment)
+            told = f"{folder.name} was trained with {', '.join(differs)}"
+            if not self.reuse:
+                log.warning("%s: it is trained again (--reuse takes it as it is)", told)
                 return None
-        labels = {layer: tuple(values) for layer, values in done["labels"].items()}
-        return StageResult(key, folder, labels, done["selected"], done["primary"], reused)
+            finished = find(folder, found.key, needed)
+            if finished is not None:
+                log.warning("%s: it is used all the same (--reuse)", told)
+                return replace(finished, differs=tuple(differs))
+        return None
 
     # Training ------------------------------------------------------------------------------
 
@@ -195,13 +175,13 @@ class StageRunner:
         dev: list[Data],
         watched: list[list[Data]],
         folder: Path,
-        key: str,
+        wanted: Identity,
     ) -> None:
         from transformers import set_seed
 
         set_seed(self.seed)
         work = folder / "work"
-        self._prepare_folder(folder, work)
+        self._prepare_folder(folder, work, wanted)
         backbone, model = self._model(stage, parent, train)
         examples = encode(self.task, train, backbone, model.labels)
         evaluations = self._evaluations([dev, *watched], backbone)
@@ -243,7 +223,7 @@ class StageRunner:
             selected[LAST] = {"step": last, "score": float("nan")}
         with writing(folder):
             try:
-                earlier = _done(folder)
+                earlier = read_done(folder)
             except DamagedFile:  # said when it was not used
                 earlier = None
             known = earlier["selected"] if earlier else {}
@@ -253,7 +233,7 @@ class StageRunner:
             write_sealed(
                 folder / DONE,
                 {
-                    "key": key,
+                    "key": wanted.key,
                     "stage": stage.name,
                     "parent": parent.folder.name if parent else None,
                     "primary": primary,
@@ -273,7 +253,7 @@ class StageRunner:
             )
             shutil.rmtree(work)
 
-    def _prepare_folder(self, folder: Path, work: Path) -> None:
+    def _prepare_folder(self, folder: Path, work: Path, wanted: Identity) -> None:
         """Forget what an earlier process left unfinished, unless it is to be resumed.
 
         A finished stage stays: another run may be reading it.
@@ -290,6 +270,7 @@ class StageRunner:
                 work.mkdir(parents=True, exist_ok=True)
                 for place in (folder, work):
                     sweep(place)
+                wanted.write(folder)
         PartialState().wait_for_everyone()
 
     def _checkpoint(self, work: Path) -> str | None:
@@ -387,17 +368,6 @@ class StageRunner:
 def selector(dev: Sequence[DataSplit]) -> str:
     """What weights are selected on, as results name it: "dev:eng", "dev:eng+swa" or "last"."""
     return f"dev:{'+'.join(data_split.name for data_split in dev)}" if dev else LAST
-
-
-def _done(folder: Path) -> dict[str, Any] | None:
-    """What a finished stage says of itself; None for one that is not finished.
-
-    Raises DamagedFile.
-    """
-    try:
-        return read_sealed(folder / DONE, fix="the stage has to be trained again")
-    except FileNotFoundError:
-        return None
 
 
 def _finite(value: float) -> float | None:

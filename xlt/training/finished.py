@@ -1,0 +1,80 @@
+"""Finished stages: what is left of one, and whether it is still as it was written."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xlt.files import DamagedFile, read_sealed
+from xlt.model.folder import check_model
+from xlt.task import Labels
+from xlt.training.selected import selected_folder
+
+log = logging.getLogger(__name__)
+
+DONE = "done.json"
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """A stage that has run.
+
+    selected: selector → {"step", "score"}; each step has a folder.
+    reused:   it had run before.
+    differs:  what it was trained with that is otherwise now (`identity.differences`); the user
+        said that it may be used all the same.
+    """
+
+    key: str
+    folder: Path
+    labels: Labels
+    selected: Mapping[str, Mapping[str, float]]
+    primary: str
+    reused: bool = False
+    differs: tuple[str, ...] = ()
+
+    def model_folder(self, selector: str | None = None) -> Path:
+        return selected_folder(self.folder, int(self.selected[selector or self.primary]["step"]))
+
+
+def find(
+    folder: Path, key: str, needed: Collection[str], *, reused: bool = True
+) -> StageResult | None:
+    """The stage in a folder, if it is finished and all of it is as it was written.
+
+    What is not is said in a warning.
+
+    needed: selectors that it has to have scores of.
+    reused: False for what this process has just written.
+    """
+    try:
+        done = read_done(folder)
+    except DamagedFile as error:
+        log.warning("%s: %s: the stage is trained again", error.where, error.what)
+        return None
+    if done is None:
+        return None
+    if not set(needed) <= set(done["selected"]):
+        log.warning("%s lacks scores for %s: it is trained again", folder.name, sorted(needed))
+        return None
+    for step in {int(best["step"]) for best in done["selected"].values()} if reused else ():
+        problem = check_model(selected_folder(folder, step))
+        if problem is not None:
+            log.warning("%s: %s: the stage is trained again", folder.name, problem)
+            return None
+    labels = {layer: tuple(values) for layer, values in done["labels"].items()}
+    return StageResult(key, folder, labels, done["selected"], done["primary"], reused)
+
+
+def read_done(folder: Path) -> dict[str, Any] | None:
+    """What a finished stage says of itself; None for one that is not finished.
+
+    Raises DamagedFile.
+    """
+    try:
+        return read_sealed(folder / DONE, fix="the stage has to be trained again")
+    except FileNotFoundError:
+        return None
