@@ -163,7 +163,7 @@ def _is_intact(path: Path) -> bool:
     """Whether an Arrow file of records is there as it was written."""
     try:
         size, digest = read_sealed(_list(path), fix="")[path.name]
-        return path.stat().st_size == size and sha256(path) == digest
+        return bool(path.stat().st_size == size and sha256(path) == digest)
     except (FileNotFoundError, DamagedFile, KeyError):
         return False
 
