@@ -111,8 +111,11 @@ class XltComponent:
         """The predicted sentences of each document, with their tokens."""
         task, backbone, predictor = self._loaded
         sentences = [list(_sentences(doc)) for doc in docs]
-        every = [tokens for of_doc in sentences for tokens in of_doc]
-        records = [_document(task, str(n), tokens) for n, tokens in enumerate(every, 1)]
+        surfaces = [doc.text for doc in docs]  # put together at every call
+        every = [
+            (tokens, s) for s, of_doc in zip(surfaces, sentences, strict=True) for tokens in of_doc
+        ]
+        records = [_document(task, str(n), *one) for n, one in enumerate(every, 1)]
         predicted = iter(predictor(records, task.encode(records, backbone, None)))
         return [[(next(predicted), tokens) for tokens in of_doc] for of_doc in sentences]
 
@@ -183,7 +186,8 @@ def make_component(
 
 def _blocked(doc: Doc) -> list[Span]:
     """Tokens that may be in no entity (`Doc.set_ents`)."""
-    return [doc[t.i : t.i + 1] for t in doc if t.ent_iob == _BEGINS and not t.ent_type]
+    iob, kind = doc.to_array(["ENT_IOB", "ENT_TYPE"]).T
+    return [doc[i : i + 1] for i in ((iob == _BEGINS) & (kind == 0)).nonzero()[0].tolist()]
 
 
 _BEGINS = 3
@@ -192,12 +196,13 @@ _BEGINS = 3
 
 def _sentences(doc: Doc) -> Iterator[list[Token]]:
     """The words of each sentence: its tokens without white space."""
+    every = list(doc)
     if doc.has_annotation("SENT_START"):
-        starts = [token.is_sent_start is True for token in doc]
+        starts = [token.is_sent_start is True for token in every]
     else:
         (starts,) = _sentencizer().predict([doc])
     sentence: list[Token] = []
-    for token, begins in zip(doc, starts, strict=True):
+    for token, begins in zip(every, starts, strict=True):
         if begins and sentence:
             yield sentence
             sentence = []
@@ -214,9 +219,11 @@ def _sentencizer() -> Any:
     return Sentencizer()
 
 
-def _document(task: Task, id: str, tokens: list[Token]) -> Document:
-    start = tokens[0].idx
-    end = tokens[-1].idx + len(tokens[-1])
-    offsets = tuple((token.idx - start, token.idx + len(token) - start) for token in tokens)
-    surface = tokens[0].doc.text[start:end]
-    return task.from_text(id, Text(surface, tuple(token.text for token in tokens), offsets))
+def _document(task: Task, id: str, tokens: list[Token], text: str) -> Document:
+    """The record of a sentence. text: of its whole document."""
+    places = [(token.idx, token.idx + len(token)) for token in tokens]
+    start, end = places[0][0], places[-1][1]
+    words = tuple(text[a:b] for a, b in places)
+    return task.from_text(
+        id, Text(text[start:end], words, tuple((a - start, b - start) for a, b in places))
+    )

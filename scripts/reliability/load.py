@@ -6,13 +6,13 @@ and runs xlt's own commands on them, one process each:
     python -m scripts.reliability.load --records 100000
     python -m scripts.reliability.load --records 1000000 --task ner --folder /tmp/load
     python -m scripts.reliability.load --records 100000 --task dependency_parsing
-    python -m scripts.reliability.load --spacy 10000
+    python -m scripts.reliability.load --records 10000 --spacy
 
-Of each process: seconds of processor time (one thread; others may use the machine), the peak of its
-resident set (VmHWM), and the peak of the part of it that is its own ("anonymous", from
-/proc/PID/smaps_rollup, looked at ten times a second). The rest are pages of files, above all of the
-Arrow files that are mapped: the kernel takes them back when somebody else needs the memory, so what
-a machine must have is the second number.
+Of each process: seconds of processor time (one thread; others may use the machine), the peak of
+its resident set (VmHWM), and the peak of the part of it that is its own ("anonymous", from
+/proc/PID/smaps_rollup, looked at five times a second). The rest are pages of files, above all of
+the Arrow files that are mapped: the kernel takes them back when somebody else needs the memory, so
+what a machine must have is the second number.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import IO, Any
 
 TASKS = {"ner": "bio", "dependency_parsing": "conllu"}
@@ -56,7 +57,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="to keep what is made; by default temporary")
     parser.add_argument("--steps", nargs="+", default=list(COMMANDS), choices=list(COMMANDS))
-    parser.add_argument("--spacy", type=int, metavar="TEXTS", help="only spaCy against xlt predict")
+    parser.add_argument("--spacy", action="store_true", help="only spaCy against xlt predict")
+    parser.add_argument("--repeat", type=int, default=3, help="of --spacy, in turn")
     parser.add_argument("--worker", choices=list(WORKERS), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -74,6 +76,9 @@ def run(options: argparse.Namespace) -> None:
     if not (folder / "config.yaml").exists():
         measure(worker("make", options), folder)
     print(f"{options.records:,} records, {options.task}, seed {options.seed}")
+    if options.spacy:
+        compare(options)
+        return
     print(f"{'':32}{'seconds':>9}{'peak MiB':>10}{'own MiB':>10}")
     for name in options.steps:
         command, stdin = COMMANDS[name](options)
@@ -107,7 +112,7 @@ def measure(
         while not ended:
             peak = max(peak, _kib(process.pid, "status", "VmHWM") / 1024)
             own = max(own, _kib(process.pid, "smaps_rollup", "Anonymous") / 1024)
-            time.sleep(0.1)
+            time.sleep(0.2)
             ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -142,6 +147,10 @@ def _read(options: argparse.Namespace) -> Command:
     return worker("read", options), None
 
 
+def _encode(options: argparse.Namespace) -> Command:
+    return worker("encode", options), None
+
+
 def _train(options: argparse.Namespace, seed: int = 1) -> Command:
     name = f"name=seed{seed}"
     return xlt(
@@ -173,6 +182,7 @@ def _predict_stdin(options: argparse.Namespace) -> Command:
 
 COMMANDS = {
     "read into Arrow": _read,
+    "encode": _encode,
     f"train {STEPS} steps, evaluate": _train,
     "the same, another seed": _train_again,
     "evaluate": _evaluate,
@@ -234,6 +244,67 @@ def read(options: argparse.Namespace) -> None:
     assert found == options.records, f"{found} records are stored"
 
 
+def encode(options: argparse.Namespace) -> None:
+    """The encodings of the training data, as the first stage makes them."""
+    from xlt.config.load import load_config
+    from xlt.model.backbone import Backbone
+    from xlt.runs.experiment import prepare
+    from xlt.runs.sources import Sources
+    from xlt.training.encodings import encode
+    from xlt.transfer.stage import DataSplit
+
+    experiment = prepare(load_config(options.folder / "config.yaml"))
+    config, task = experiment.config, experiment.task
+    data = Sources(config, task).load(DataSplit("eng", "train"))
+    backbone = Backbone(config.model.encoder, config.model)
+    found = encode(task, [data], backbone, task.labels(data.inventory))
+    assert len(found) == options.records
+
+
+def texts(options: argparse.Namespace) -> None:
+    """The training data as running text, one record a line."""
+    pool, draw = realised(options.seed), random.Random(options.seed)
+    with (options.folder / "train.txt").open("w", encoding="utf-8") as stream:
+        for _ in range(options.records):
+            words = " ".join(word for word, *_ in record(pool, draw))
+            stream.write(words.replace(" .", ".").replace(" ,", ",") + "\n")
+
+
+def with_spacy(options: argparse.Namespace) -> None:
+    import spacy
+
+    start = time.process_time()
+    nlp = spacy.blank("en")
+    nlp.add_pipe("xlt", config={"model": str(model(options))})
+    with (options.folder / "train.txt").open(encoding="utf-8") as stream:
+        found = sum(len(doc.ents) >= 0 for doc in nlp.pipe(line.rstrip("\n") for line in stream))
+    assert found == options.records
+    print(json.dumps(time.process_time() - start))
+
+
+def with_xlt(options: argparse.Namespace) -> None:
+    from xlt.runs.predict import predict
+
+    start = time.process_time()
+    source, output = options.folder / "train.txt", options.folder / "predicted.out"
+    predict(model(options), str(source), str(output), language="eng", quiet=True)
+    print(json.dumps(time.process_time() - start))
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Seconds of processor time of `nlp.pipe` and of `xlt predict` for the same texts, in turn."""
+    if not model(options).exists():
+        measure(_train(options)[0], options.folder)
+    measure(worker("texts", options), options.folder)
+    seconds: dict[str, list[float]] = {"with_spacy": [], "with_xlt": []}
+    for _ in range(options.repeat):
+        for name, taken in seconds.items():
+            measure(worker(name, options), options.folder)
+            taken.append(json.loads((options.folder / "log").read_text().splitlines()[-1]))
+    spacy, xlt = (median(taken) for taken in seconds.values())
+    print(f"nlp.pipe {spacy:.1f} s, xlt predict {xlt:.1f} s: {spacy / xlt:.2f} times as long")
+
+
 def realised(seed: int) -> list[list[Row]]:
     """English sentences of the sample corpus's grammar, with all their annotation."""
     from scripts.make_sample.corpus import GRAMMARS
@@ -272,7 +343,9 @@ def _written(rows: list[Row], task: str) -> str:
     return "".join("\t".join(map(str, row)) + "\n" for row in cells) + "\n"
 
 
-WORKERS: dict[str, Any] = {"make": make, "read": read}
+WORKERS: dict[str, Any] = {
+    one.__name__: one for one in (make, read, encode, texts, with_spacy, with_xlt)
+}
 
 if __name__ == "__main__":
     main()
