@@ -18,10 +18,10 @@ from xlt.options import Beams, Section, Width
 from xlt.reader_options import ReaderOptions
 from xlt.task import Example, Labels, Task, TaskOptions
 
-from .inventory import TAGGED, Frames, inventory, kinds, tag_ids
+from .inventory import TAGGED, Frames, inventory, kinds
 from .metrics import COUNT_NAMES, GIVEN, METRICS, event_counts, event_metrics
 from .options import AceOptions, EventLineOptions, EventOptions, PropositionOptions
-from .records import Checker, WordRange, nested, place_of, to_row, trigger_places
+from .records import Checker, place_of, to_row
 
 if TYPE_CHECKING:
     import torch
@@ -271,49 +271,9 @@ class EventExtraction(Task):
             from . import templates
 
             return templates.encode(documents, backbone, labels)
-        from xlt.data.batch import IGNORED
+        from . import encoding
 
-        from .marking import Frame, mark, owners_of
-
-        frame = Frame.of(backbone.words, backbone.pad_id)
-        ids = {k: {tag: i for i, tag in enumerate(labels[k])} for k in TAGGED} if labels else {}
-        learnt = {"entity": "entities", "trigger": "triggers", "role": "arguments"}
-        examples = []
-        encoded = backbone.words([document.text for document in documents])
-        for index, (document, words) in enumerate(zip(documents, encoded, strict=True)):
-            arguments = "arguments" in self.options.parts
-            # What a model annotated, with no trigger given, can be learnt from as well.
-            events = document.layer(Structures, "events" if labels else "given").structures
-            triggers = trigger_places(events) if arguments else []
-            subwords, owners = words.subwords, owners_of(words)
-            marked = [
-                mark(subwords, owners, words.n_words, place, frame)
-                for place in triggers
-                if self.options.model == "pipeline"
-            ]
-            inputs: dict[str, Any] = {
-                "words": words, "marked": marked, "triggers": triggers, "frame": frame
-            }  # fmt: skip
-            if labels:
-                entities = document.layer(Spans, "entities").spans
-                levels = nested(entities, self.options.levels)
-                items: list[tuple[str, Sequence[Span]]] = [
-                    *(("entity", level) for level in levels),
-                    ("trigger", [event.head for event in events]),
-                    *(("role", _arguments(events, place)) for place in triggers),
-                ]
-                inputs["tags"] = [
-                    tag_ids(spans, words.n_words, ids[layer])
-                    # A layer without kinds has nothing to learn, and must not dilute the loss.
-                    if learnt[layer] in self.options.parts and len(ids[layer]) > 1
-                    else np.full(words.n_words, IGNORED, np.int64)
-                    for layer, spans in items
-                ]
-                for unknown in document.layer(Spans, "unknown").spans:
-                    inputs["tags"][len(levels)][unknown.start : unknown.end] = IGNORED
-            length = words.length + sum(one.length for one in marked)
-            examples.append(Example(index, length, inputs))
-        return examples
+        return encoding.encode(documents, backbone, labels, self.options)
 
     def collate(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         """Pad the examples to a batch for `model.Extractor.forward` or `templates`."""
@@ -321,29 +281,9 @@ class EventExtraction(Task):
             from . import templates
 
             return templates.collate(examples)
-        import torch
+        from . import encoding
 
-        from xlt.data.batch import IGNORED
-        from xlt.data.encode import collate_words
-
-        frame = examples[0].inputs["frame"]
-        sentences = [e.inputs["words"] for e in examples]
-        marked = [one for e in examples for one in e.inputs["marked"]]
-        batch = collate_words([*sentences, *marked], frame.pad)
-        batch["word_mask"] = batch["word_mask"][: len(examples)]
-        places = [(n, *span) for n, e in enumerate(examples) for span in e.inputs["triggers"]]
-        batch["triggers"] = torch.tensor(places, dtype=torch.long).view(-1, 3)
-        ids, layout = frame.packed()
-        batch["frame_input_ids"], batch["frame"] = torch.from_numpy(ids), torch.from_numpy(layout)
-        if "tags" in examples[0].inputs:
-            layers = range(self.options.levels + 1)
-            rows = [e.inputs["tags"][layer] for layer in layers for e in examples]
-            rows += [tags for e in examples for tags in e.inputs["tags"][len(layers) :]]
-            gold = np.full((len(rows), batch["word_mask"].shape[1]), IGNORED, np.int64)
-            for row, tags in enumerate(rows):
-                gold[row, : len(tags)] = tags
-            batch["labels"] = torch.from_numpy(gold)
-        return batch
+        return encoding.collate(examples, self.options.levels)
 
     def decode(
         self,
@@ -428,8 +368,3 @@ class EventExtraction(Task):
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """Compute F1 in percent from counts of shape (..., len(COUNT_NAMES))."""
         return event_metrics(counts, self.options.parts)
-
-
-def _arguments(events: Iterable[Structure], trigger: WordRange) -> list[Span]:
-    """The arguments of all events with this trigger."""
-    return [part for event in events if place_of(event.head) == trigger for part in event.parts]
