@@ -225,6 +225,39 @@ def test_last_looks_at_no_dev_data(config, world):
     assert stage.selected["last"]["step"] == steps
 
 
+def test_few_shot_keeps_the_last_checkpoint(config, caplog):
+    """Source dev data would choose the one that has learnt least of the target's examples."""
+    few = {"name": "few_shot", "k": 4}
+    first, second = Stages(config(strategy=few, **SLOW)).run()
+    assert (first.primary, second.primary) == ("dev:eng", "last")
+    assert set(second.selected) == {"last", "dev:jav"}  # what target dev data would have given
+    done = json.loads((second.folder / "done.json").read_text(encoding="utf-8"))
+    assert second.selected["last"]["step"] == done["steps"]
+    assert len(done["history"]) == done["steps"]
+    assert not caplog.records
+    (_, second) = Stages(config(strategy=few, selection__on="target_dev", **SLOW)).run()
+    assert second.primary == "dev:jav"
+    (_, second) = Stages(config(strategy=few, selection__on="last", **SLOW)).run()
+    assert list(second.selected) == ["last"]
+    (_, second) = Stages(config(strategy={**few, "select": "source"}, **SLOW)).run()
+    assert second.primary == "dev:eng"
+    assert "favours what has learnt least" in caplog.text
+
+
+def test_more_examples_than_there_are(config):
+    from xlt.config.load import load_config
+    from xlt.runs.plan import plan
+    from xlt.runs.train import train
+
+    loaded = load_config(config(strategy={"name": "few_shot", "k": 9}))
+    with pytest.raises(XltError, match="9 records are wanted, and there are 8") as error:
+        train(loaded, quiet=True)
+    assert "ask for 8 at most (`strategy.k`)" in error.value.fix
+    assert "data.jav.train" in str(error.value.where)
+    (problem,) = plan(loaded)["missing"]
+    assert problem["what"] == error.value.what
+
+
 def test_patience_stops(config):
     (stage,) = Stages(config(selection__patience=1, **SLOW | {"training__epochs": 40})).run()
     seen = history(stage)

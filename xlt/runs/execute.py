@@ -53,9 +53,9 @@ def observers(config: Config, target: str, plan: Sequence[Stage]) -> list[tuple[
 
     Targets that may share the last stage are watched together, so that it is trained once.
     """
-    last = plan[-1]
-    if not last.dev:
+    if config.selection.on == "last":
         return []
+    last = plan[-1]
     gold = dict.fromkeys(p.language for p in last.train if p.projected_from is None)
     own = tuple(p for lang in gold for p in data_splits(config, lang, "dev", required=False))
     reached = {data_split.language for data_split in last.train}

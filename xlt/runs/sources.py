@@ -64,7 +64,8 @@ class Sources:
         ]
 
     def load(self, data_split: DataSplit) -> Data:
-        """The records of a data_split. Raises XltError for missing, malformed or empty data."""
+        """The records of a data_split. Raises XltError for missing, malformed or empty data, and
+        where there are fewer records than are wanted."""
         if data_split not in self._loaded:
             self._loaded[data_split] = (
                 self._project(data_split) if data_split.projected_from else (self._read(data_split))
@@ -80,6 +81,12 @@ class Sources:
             if resolved.limit:
                 digest.update(str(self.config.data_seed).encode())
         documents = Documents.joined(parts)
+        if data_split.limit is not None and data_split.limit > len(documents):
+            raise XltError(
+                f"{data_split.limit} records are wanted, and there are {len(documents)}",
+                where=f"data.{data_split.language}.{data_split.split}",
+                fix=f"ask for {len(documents)} at most (`strategy.k`), or add data",
+            )
         if data_split.limit is not None and data_split.limit < len(documents):
             documents = documents.select(
                 sample(len(documents), data_split.limit, data_split.seed or 0)

@@ -1,7 +1,13 @@
-"""Zero-shot plus a few labelled target examples, mixed in or afterwards."""
+"""Zero-shot plus a few labelled target examples, mixed in or afterwards.
+
+The stage on the target's examples alone keeps its last checkpoint: dev data of the source would
+keep the one that has learnt least of the target, and dev data of the target are more labels than
+the k (Perez et al. 2021, "True Few-Shot Learning with Language Models").
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -21,11 +27,20 @@ from xlt.transfer.stage import (
 )
 
 
+log = logging.getLogger(__name__)
+
+
 class FewShot(Strategy):
     class Options(StrategyOptions):
         k: Count = Field(description="target examples, drawn with `sample_seed`")
         mode: Literal["afterwards", "mixed"] = "afterwards"
         sample_seed: Seed = 1
+        select: Literal["last", "source"] = Field(
+            "last",
+            description="for `afterwards`: what `selection.on: source_dev` means for the stage on "
+            "the target's examples: its last checkpoint; or the best on the source's dev data, "
+            "which tends to be the one that has learnt least of the target",
+        )
         temperature: Temperature = Field(1.0, description="for `mixed`")
         target_stage: StageOverrides | None = Field(
             None, description="what the stage on target examples does differently"
@@ -53,6 +68,14 @@ class FewShot(Strategy):
                     temperature=options.temperature,
                 )
             ]
+        if config.selection.on == "source_dev" and options.select == "last":
+            dev = ()
+        elif config.selection.on == "source_dev":
+            log.warning(
+                "%s: source dev data select the stage on target examples, which favours what has "
+                "learnt least of them",
+                target,
+            )
         first = Stage(
             name,
             source,
