@@ -26,7 +26,6 @@ from xlt.transfer.stage import (
     selection_data,
 )
 
-
 log = logging.getLogger(__name__)
 
 
