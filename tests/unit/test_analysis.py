@@ -81,7 +81,9 @@ def test_every_pair_is_counted(eusie):
     for effects in eusie.values():
         for effect in effects.values():
             assert effect.alike + effect.different + effect.unknown == 64
-            assert 0 < effect.p <= 1
+            assert 0 < effect.p <= effect.p_adjusted <= 1
+        first = min(effects.values(), key=lambda effect: effect.p)
+        assert first.p_adjusted == pytest.approx(min(1, len(effects) * first.p))
 
 
 def test_no_effect_in_noise(tmp_path):

@@ -200,7 +200,7 @@ def _explanation(source: dict[str, Any], target: str) -> list[str]:
 
 def analysis(analyses: dict[str, Any]) -> list[str]:
     """What `xlt analyse-typology` prints: name of a matrix → its effects and its regression."""
-    header = ("alike in", "alike", "different", "unknown", "difference", "p")
+    header = ("alike in", "alike", "different", "unknown", "difference", "p", "adjusted")
     said = []
     for name, about in analyses.items():
         rows = tuple(
@@ -209,10 +209,11 @@ def analysis(analyses: dict[str, Any]) -> list[str]:
                 *(str(e[count]) for count in ("alike", "different", "unknown")),
                 f"{e['difference']:+z.1f}",
                 f"{e['p']:.3f}",
+                f"{e['p_adjusted']:.3f}",
             )
             for e in about["alike"]
         )
-        said += [name, Table(header, rows, frozenset(range(1, 6))).text(), ""]
+        said += [name, Table(header, rows, frozenset(range(1, 7))).text(), ""]
         said += _regression(about["regression"])
     return said[:-1]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from xlt import languages
 from xlt.data.numbers import decimal
 from xlt.data.table import read_csv
 from xlt.errors import XltError, choose
+from xlt.evaluation.statistics import holm
 from xlt.typology.distances import KINDS, matrix
 from xlt.typology.scores import Matrix, matrices
 from xlt.typology.table import UNKNOWN, table
@@ -46,6 +47,7 @@ class Effect:
 
     difference: of mean scores, in the matrix's unit, source and target means taken out.
     p: of a difference as large, either way, where languages swap their traits; two-sided.
+    p_adjusted: after Holm, over all traits of the matrix.
     unknown: pairs left out, because the trait is not recorded of both.
     """
 
@@ -55,6 +57,7 @@ class Effect:
     unknown: int
     difference: float
     p: float
+    p_adjusted: float
 
 
 Traits = Mapping[str, Mapping[str, str]]
@@ -76,7 +79,7 @@ def analyse(
     columns = np.array([place[code] for code in scores.targets])
     draw = np.random.default_rng(seed)
     orders = [draw.permutation(len(codes)) for _ in range(permutations)]
-    effects = []
+    effects: list[Effect] = []
     given = {name: _same(values, codes) for name, values in (traits or {}).items()}
     for trait, alike in (given | _traits(codes, rows, columns, residual)).items():
         observed = _difference(residual, alike[np.ix_(rows, columns)])
@@ -94,8 +97,11 @@ def analyse(
                 int(np.isnan(own).sum()),
                 observed,
                 (extreme + 1) / (len(drawn) + 1),
+                float("nan"),  # not before all are known
             )
         )
+    adjusted = holm([effect.p for effect in effects])
+    effects = [replace(e, p_adjusted=p) for e, p in zip(effects, adjusted, strict=True)]
     return sorted(effects, key=lambda effect: -effect.difference)
 
 
