@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test test-avx2 check lowest docs env clean
+.PHONY: demo test test-avx2 check lowest docs env lock sbom clean
 
 demo: env
 	$(BIN)/python -m scripts.demo
@@ -53,11 +53,40 @@ docs: env
 
 env: $(VENV)/.installed
 
-# Made again when what is to be installed has changed.
-$(VENV)/.installed: pyproject.toml setup.py constraints.txt
+# Made again when what is to be installed has changed. Every package by its hash, but for PyTorch:
+# requirements/README.md says why. The last line finds what the lock lacks.
+$(VENV)/.installed: pyproject.toml setup.py constraints.txt requirements/dev.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check
 	touch $@
 
+# What locks and lists packages is no part of the environment.
+TOOLS := $(VENV)-tools
+
+$(TOOLS)/.installed: requirements/tools.txt
+	test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --require-hashes --requirement requirements/tools.txt
+	touch $@
+
+GPU := triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti \
+	cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 \
+	nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+
+lock: $(TOOLS)/.installed
+	$(TOOLS)/bin/uv pip compile $(LOCK) $(LOCK_FLAGS) --extra dev --constraint constraints.txt \
+		$(addprefix --no-emit-package ,torch $(GPU)) \
+		--output-file requirements/dev.txt pyproject.toml requirements/build.in
+	$(TOOLS)/bin/uv pip compile $(LOCK) $(LOCK_FLAGS) \
+		--output-file requirements/tools.txt requirements/tools.in
+
+# The bill of materials of a release: every package of the environment with version and licence.
+sbom: env $(TOOLS)/.installed
+	$(BIN)/python -m scripts.bill_of_materials $(TOOLS)/bin/cyclonedx-py \
+		dist/xlt-$$($(BIN)/python -c 'import xlt; print(xlt.__version__)').cdx.json
+
 clean:
-	rm -rf $(VENV) $(VENV)-lowest build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-lowest $(TOOLS) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache
