@@ -126,7 +126,8 @@ def test_a_plan_lists_what_is_asked_for(world):
     with allowing(REPORT):
         planned = plan(greedy(world, "output.push_to_hub=me/ner", **GREEDY))
     assert [one["permission"] for one in planned["allowed"]] == [PUSH, REPORT]
-    (missing,) = planned["missing"]
+    # What the machine lacks (wandb, which is not installed here) stands there, too.
+    (missing,) = (one for one in planned["missing"] if "consent" in one["what"])
     assert "runs the Python code" in missing["what"]
     assert missing["fix"].startswith("if you trust where it comes from, add `--allow remote-code`")
 
