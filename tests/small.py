@@ -367,6 +367,7 @@ class Stages:
         from xlt.training.stages import StageRunner
 
         experiment = prepare(load_config(path))
+        self.experiment = experiment
         self.config, self.task = experiment.config, experiment.task
         self.plan = experiment.plans[self.config.target[0]]
         self.sources = Sources(self.config, self.task)
@@ -376,10 +377,9 @@ class Stages:
         )
 
     def run(self) -> list[Any]:
-        from xlt.runs.execute import observers, run_plan
+        from xlt.runs.execute import observed, run_plan
 
-        watched = observers(self.config, self.config.target[0], self.plan)
-        return run_plan(self.runner, self.plan, watched)
+        return run_plan(self.runner, self.plan, list(observed(self.experiment)))
 
     def records(self, language: str, split: str = "test") -> list[dict[str, Any]]:
         from xlt.transfer.stage import DataSplit

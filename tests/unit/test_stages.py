@@ -279,6 +279,39 @@ def test_more_observers_add_to_a_finished_stage(config):
     assert third.reused
 
 
+def test_dev_data_of_the_same_name_are_not_the_same(world, config, tmp_path, caplog):
+    (first,) = Stages(config(**SLOW)).run()
+    path = tmp_path / "jav.bio"
+    path.write_text(bio(sentences("jav", 8, seed=9)), encoding="utf-8")
+    run = Stages(config("second", data__jav__dev=str(path), **SLOW))
+    (second,) = run.run()
+    assert second.folder == first.folder
+    assert f"{first.folder.name} lacks scores of dev:jav" in caplog.text
+    best = second.selected["dev:jav"]["score"]
+    assert dev_score(run, second.model_folder("dev:jav"), "jav") == pytest.approx(best)
+    assert Stages(config("second", data__jav__dev=str(path), **SLOW)).run()[0].reused
+
+
+def test_what_another_run_left_unfinished_lacks_scores(config, monkeypatch, caplog):
+    """Its checkpoints have no scores of this run's dev set, so the best would be that of a few."""
+    from xlt.training import stages as module
+
+    whole = Stages(
+        config(target=["ind"], output__root=str(config().parent / "whole"), **SLOW)
+    ).run()
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "save_selected", stop)
+    with pytest.raises(KeyboardInterrupt):
+        Stages(config(**SLOW)).run()
+    monkeypatch.undo()
+    (stage,) = Stages(config(target=["ind"], **SLOW), resume=True).run()
+    assert "has no scores of dev:ind: the stage starts again" in caplog.text
+    assert stage.selected == whole[0].selected
+
+
 def test_max_length_is_kept_for_prediction(config):
     (stage,) = Stages(config(model__max_length=16, training__max_steps=1)).run()
     _, backbone, _ = load_model(stage.model_folder())

@@ -16,6 +16,7 @@ from xlt.files import write_sealed
 from xlt.results import read_result
 from xlt.runs import train
 from xlt.runs.study import study, table
+from xlt.training import stages
 
 BASE = """\
 name: toy
@@ -188,6 +189,38 @@ def test_a_damaged_cell_is_left_out_of_the_table(tmp_path, caplog):
     assert table(load_study(path))["cells"] == {"eng": True, "ind": False}
     assert "ind is not compared" in caplog.text
     assert "the cell is left out" in caplog.text
+
+
+def test_common_stages_are_trained_once_whatever_their_targets(tmp_path, caplog):
+    """Though they are scored on the dev sets of different targets, and end one plan and begin
+    another."""
+    through = {"name": "hierarchical", "through": ["ind"], "target_stage": False}
+    path = make_world(tmp_path, size=6).config(
+        training__max_steps=2,
+        source="eng",
+        study={
+            "cells": {
+                "through": {"strategy": through},
+                "jav": {"strategy": "zero_shot"},
+                "ind": {"strategy": "zero_shot", "target": "ind"},
+            }
+        },
+    )
+    trained = []
+    real = stages.TransferTrainer.train
+
+    def train(trainer, *rest, **more):
+        trained.append(trainer.folder.parent.name.partition("-")[0])
+        return real(trainer, *rest, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages.TransferTrainer, "train", train)
+        study(load_study(path), quiet=True)
+    assert trained == ["eng", "ind"]
+    assert "lacks scores" not in caplog.text
+    for cell, selectors in {"jav": {"dev:eng", "dev:jav"}, "ind": {"dev:eng", "dev:ind"}}.items():
+        rows = read_result(tmp_path / "runs" / f"run-{cell}")["rows"]
+        assert {row["selected_on"] for row in rows} == selectors
 
 
 def test_seeds_can_be_added(tmp_path):

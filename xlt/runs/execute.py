@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from xlt.config.schema import STAGES, Config
 from xlt.runs.experiment import Experiment
@@ -14,12 +14,16 @@ from xlt.transfer.stage import DataSplit, Stage, data_splits
 Trained = Mapping[tuple[int, str], Sequence[StageResult]]
 """Seed, target → its stages in order."""
 
+Watched = tuple[Sequence[Stage], Sequence[tuple[DataSplit, ...]]]
+"""A plan, and the dev sets that its last stage is scored on beside its own."""
+
 
 def execute(
     experiment: Experiment, sources: Sources, *, resume: bool, reuse: bool, quiet: bool
 ) -> Trained:
     """Train what is not trained already. All processes of a distributed run do it together."""
     config = experiment.config
+    watched = list(observed(experiment))
     trained = {}
     for seed in config.seeds:
         runner = StageRunner(
@@ -33,32 +37,52 @@ def execute(
             quiet=quiet,
         )
         for target, plan in experiment.plans.items():
-            trained[seed, target] = run_plan(runner, plan, observers(config, target, plan))
+            trained[seed, target] = run_plan(runner, plan, watched)
     return trained
 
 
 def run_plan(
-    runner: StageRunner, plan: Sequence[Stage], watched: Sequence[Sequence[DataSplit]]
+    runner: StageRunner, plan: Sequence[Stage], watched: Sequence[Watched]
 ) -> list[StageResult]:
     """The plan's stages one after the other, each from the weights of the one before."""
     done: list[StageResult] = []
     for number, stage in enumerate(plan):
-        last = number == len(plan) - 1
-        done.append(runner.run(stage, done[-1] if done else None, watched if last else ()))
+        so_far = plan[: number + 1]
+        dev = dict.fromkeys(d for other, sets in watched if other == so_far for d in sets)
+        done.append(runner.run(stage, done[-1] if done else None, list(dev)))
     return done
 
 
-def observers(config: Config, target: str, plan: Sequence[Stage]) -> list[tuple[DataSplit, ...]]:
+def observed(experiment: Experiment) -> Iterator[Watched]:
+    """Every plan of the experiment and of its companions, with what its last stage is scored on.
+
+    A stage that ends one plan may begin another: it is trained once if it is scored, whenever it
+    is trained, on all that any of them asks for.
+    """
+    for other in (experiment, *experiment.companions):
+        for target, plan in other.plans.items():
+            yield plan, observers(experiment.config, target, plan, other.config.target)
+
+
+def observers(
+    config: Config, target: str, plan: Sequence[Stage], targets: Sequence[str]
+) -> list[tuple[DataSplit, ...]]:
     """Dev sets to report beside the one selected on: of the sources, and of the target.
 
-    Targets that may share the last stage are watched together, so that it is trained once.
+    targets: which may share the last stage, unless it is trained on the target; they are watched
+        together, so that it is trained once.
     """
     if config.selection.on == "last":
         return []
     last = plan[-1]
     gold = dict.fromkeys(p.language for p in last.train if p.projected_from is None)
-    own = tuple(p for lang in gold for p in data_splits(config, lang, "dev", required=False))
     reached = {data_split.language for data_split in last.train}
-    targets = [target] if target in reached else config.target
-    sets = [own, *(data_splits(config, language, "dev", required=False) for language in targets)]
+    sets = [
+        tuple(d for language in languages for d in _dev(config, language))
+        for languages in (gold, *([one] for one in ([target] if target in reached else targets)))
+    ]
     return [dev for dev in dict.fromkeys(sets) if dev and dev != last.dev]
+
+
+def _dev(config: Config, language: str) -> tuple[DataSplit, ...]:
+    return data_splits(config, language, "dev", required=False)

@@ -28,6 +28,7 @@ class Experiment:
     plans:  target → the stages of its training.
     source_choice: why `source: auto` became what `config.source` says, JSON-able; None where the
         file names a source.
+    companions: others that may begin with the same stages, as the cells of a study do.
     """
 
     loaded: LoadedConfig
@@ -35,6 +36,7 @@ class Experiment:
     strategy: Strategy
     plans: Mapping[str, list[Stage]]
     source_choice: dict[str, Any] | None = None
+    companions: tuple[Experiment, ...] = ()
 
     @property
     def config(self) -> Config:
@@ -110,7 +112,8 @@ def prepare_cells(study: Study) -> dict[str, Experiment]:
         except XltError as error:
             problems |= {problem.render(): problem for problem in flat(error)}
     raise_all(list(problems.values()))
-    return experiments
+    together = tuple(experiments.values())
+    return {name: replace(one, companions=together) for name, one in experiments.items()}
 
 
 def resolve_source(loaded: LoadedConfig) -> tuple[LoadedConfig, dict[str, Any] | None]:

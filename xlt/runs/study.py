@@ -85,8 +85,8 @@ def table(definition: Study) -> dict[str, Any]:
                     (row["target"], row["split"]): Comparison.of(row)
                     for row in compare(folders[name], folders[baseline], metric=metric)["rows"]
                 }
-            except DamagedFile as error:
-                log.warning("%s is not compared: %s", name, error)
+            except XltError as error:  # another target, say, or damaged counts
+                log.warning("%s is not compared: %s", name, error.what)
         for line in result["summary"]:
             if line["primary"]:
                 row = {

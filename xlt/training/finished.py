@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from xlt.training.selected import selected_folder
 log = logging.getLogger(__name__)
 
 DONE = "done.json"
+
+Observed = Mapping[str, list[str]]
+"""Selector → fingerprints of the dev sets that it is the mean score of."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,12 @@ class StageResult:
         return selected_folder(self.folder, int(self.selected[selector or self.primary]["step"]))
 
 
-def find(
-    folder: Path, key: str, needed: Collection[str], *, reused: bool = True
-) -> StageResult | None:
+def find(folder: Path, key: str, needed: Observed, *, reused: bool = True) -> StageResult | None:
     """The stage in a folder, if it is finished and all of it is as it was written.
 
     What is not is said in a warning.
 
-    needed: selectors that it has to have scores of.
+    needed: dev sets that it has to have scores of.
     reused: False for what this process has just written.
     """
     try:
@@ -57,8 +58,9 @@ def find(
         return None
     if done is None:
         return None
-    if not set(needed) <= set(done["selected"]):
-        log.warning("%s lacks scores for %s: it is trained again", folder.name, sorted(needed))
+    lacking = [name for name, content in needed.items() if done["observed"].get(name) != content]
+    if lacking:
+        log.warning("%s lacks scores of %s: it is trained again", folder.name, ", ".join(lacking))
         return None
     for step in {int(best["step"]) for best in done["selected"].values()} if reused else ():
         problem = check_model(selected_folder(folder, step))

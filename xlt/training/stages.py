@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from xlt.config.schema import Config
 from xlt.escape import without_folders
 from xlt.evaluation.counts import score
-from xlt.files import DamagedFile, disk_error, sweep, write_sealed, writing
+from xlt.files import DamagedFile, disk_error, read_sealed, sweep, write_sealed, writing
 from xlt.inference.device import best_device, choose_precision
 from xlt.inference.predictor import Predictor, SubwordTable, subword_table, subwords_in
 from xlt.model.backbone import Backbone
@@ -28,7 +28,7 @@ from xlt.training import checkpoint as ckpt
 from xlt.training.callbacks import Scores
 from xlt.training.data import Data, groups, weights
 from xlt.training.encodings import encode
-from xlt.training.finished import DONE, StageResult, find, read_done
+from xlt.training.finished import DONE, Observed, StageResult, find, read_done
 from xlt.training.identity import Identity, differences, environment, made_otherwise
 from xlt.training.labels import check_overlap
 from xlt.training.optim import freeze
@@ -42,6 +42,9 @@ log = logging.getLogger(__name__)
 
 LAST = "last"
 """The selector that keeps the last checkpoint."""
+
+OBSERVED = "observed.json"
+"""In the folder of an unfinished stage: what its checkpoints have scores of."""
 
 
 class StageRunner:
@@ -88,7 +91,10 @@ class StageRunner:
         dev = [self.load(data_split) for data_split in stage.dev]
         wanted = self.identity(stage, parent, train, dev)
         folder = self.root / f"{stage.name}-{wanted.key[:12]}"
-        needed = {selector(data_splits) for data_splits in observers}
+        watched = [
+            [self.load(data_split) for data_split in data_splits] for data_splits in observers
+        ]
+        needed = _contents(watched)
         lock = FileLock(f"{folder}.lock")
         if state.is_main_process:
             try:
@@ -109,9 +115,6 @@ class StageRunner:
             other = self._made_otherwise(stage, wanted, needed)
             if other is not None:
                 return other
-            watched = [
-                [self.load(data_split) for data_split in data_splits] for data_splits in observers
-            ]
             self._train(stage, parent, train, dev, watched, folder, wanted)
             state.wait_for_everyone()
             finished = find(folder, wanted.key, needed, reused=False)
@@ -150,7 +153,7 @@ class StageRunner:
         return Identity(settings, environment(self.task, precision, device, lora=lora))
 
     def _made_otherwise(
-        self, stage: Stage, wanted: Identity, needed: set[str]
+        self, stage: Stage, wanted: Identity, needed: Observed
     ) -> StageResult | None:
         """With `reuse`, a finished stage of which the same was asked; else say what it is not."""
         for folder, found in made_otherwise(self.root, stage.name, wanted):
@@ -181,7 +184,7 @@ class StageRunner:
 
         set_seed(self.seed)
         work = folder / "work"
-        self._prepare_folder(folder, work, wanted)
+        self._prepare_folder(folder, work, wanted, _contents(watched))
         backbone, model = self._model(stage, parent, train)
         examples = encode(self.task, train, backbone, model.labels)
         evaluations = self._evaluations([dev, *watched], backbone)
@@ -226,7 +229,7 @@ class StageRunner:
                 earlier = read_done(folder)
             except DamagedFile:  # said when it was not used
                 earlier = None
-            known = earlier["selected"] if earlier else {}
+            known = earlier or {"selected": {}, "observed": {}}
             about = self._about(model, backbone)
             steps = [int(best["step"]) for best in selected.values()]
             save_selected(trainer, model, about, backbone.tokenizer, vocabulary, steps, folder)
@@ -238,11 +241,12 @@ class StageRunner:
                     "parent": parent.folder.name if parent else None,
                     "primary": primary,
                     # Trained again for more observers: the weights are the same, so is the rest.
-                    "selected": known
+                    "selected": known["selected"]
                     | {
                         n: {"step": b["step"], "score": _finite(b["score"])}
                         for n, b in selected.items()
                     },
+                    "observed": known["observed"] | _contents(watched),
                     "labels": {layer: list(values) for layer, values in model.labels.items()},
                     "history": trainer.selector.history,
                     "log": trainer.state.log_history,
@@ -253,7 +257,9 @@ class StageRunner:
             )
             shutil.rmtree(work)
 
-    def _prepare_folder(self, folder: Path, work: Path, wanted: Identity) -> None:
+    def _prepare_folder(
+        self, folder: Path, work: Path, wanted: Identity, observed: Observed
+    ) -> None:
         """Forget what an earlier process left unfinished, unless it is to be resumed.
 
         A finished stage stays: another run may be reading it.
@@ -262,7 +268,7 @@ class StageRunner:
 
         if PartialState().is_main_process:
             with writing(folder):
-                if not self.resume and work.exists():
+                if work.exists() and not (self.resume and _has_observed(work, observed)):
                     shutil.rmtree(work)
                 half_written = [*work.glob("writing-*"), *folder.glob("selecting-*")]
                 for remains in half_written:
@@ -271,6 +277,7 @@ class StageRunner:
                 for place in (folder, work):
                     sweep(place)
                 wanted.write(folder)
+                write_sealed(work / OBSERVED, {"observed": observed})
         PartialState().wait_for_everyone()
 
     def _checkpoint(self, work: Path) -> str | None:
@@ -363,6 +370,29 @@ class StageRunner:
             stored=stored_weights(backbone.source, self.config.model.revision),
         )
         return vocabulary, subword_table(vocabulary)
+
+
+def _contents(watched: Sequence[Sequence[Data]]) -> Observed:
+    """Selector → what its data hold: dev sets of one name may differ."""
+    return {
+        selector([d.data_split for d in data]): [d.fingerprint for d in data] for data in watched
+    }
+
+
+def _has_observed(work: Path, wanted: Observed) -> bool:
+    """Whether the checkpoints of an unfinished stage have scores of what is wanted.
+
+    Without those of its first steps, the best of all could not be known.
+    """
+    try:
+        observed = read_sealed(work / OBSERVED, fix="the stage starts again")["observed"]
+    except (FileNotFoundError, DamagedFile):
+        observed = None
+    if observed == wanted:
+        return True
+    if ckpt.checkpoints(work):
+        log.warning("%s has no scores of %s: the stage starts again", work, ", ".join(wanted))
+    return False
 
 
 def selector(dev: Sequence[DataSplit]) -> str:
