@@ -48,7 +48,8 @@ class Page:
 
     def __enter__(self) -> Page:
         try:
-            self._stream = self._part.open("w", encoding="utf-8", newline="\n")
+            self._part.unlink(missing_ok=True)  # which may be a link to anything
+            self._stream = self._part.open("x", encoding="utf-8", newline="\n")
             self._stream.write(macros("display").opening(self.path.stem))
         except OSError as error:
             raise disk_error(error, self.path) from error

@@ -47,6 +47,8 @@ def publishing(path: Path, *, cache: bool = False) -> Iterator[Path]:
     if cache and path.parent not in _swept:
         sweep(path.parent, older=_ABANDONED)
         _swept.add(path.parent)
+    if part.is_symlink() or part.is_file():
+        part.unlink()  # it may be a link to anything, and somebody else's
     try:
         yield part
         _share(part)

@@ -16,6 +16,7 @@ from xlt.console import Console
 from xlt.errors import XltError
 from xlt.evaluation.report import Table
 from xlt.runs.card import model_card
+from xlt.runs.folder import RunFolder
 from xlt.runs.manifest import command
 
 ATTACK = "\x1b]0;pwned\x07\x1b[2J\x9b31mred\u202egnp.exe\x7f"
@@ -57,6 +58,14 @@ def test_nor_is_what_is_logged():
         assert not obeyed(handler.stream.getvalue())
     finally:
         logger.removeHandler(handler)
+
+
+def test_nor_is_what_stands_in_the_log_of_a_run(tmp_path):
+    with RunFolder(tmp_path / "run"):
+        logging.getLogger("xlt.data").warning("read %s", ATTACK)
+    text = (tmp_path / "run" / "log.txt").read_text(encoding="utf-8")
+    assert "pwned" in text
+    assert not obeyed(text)
 
 
 def test_a_cell_of_a_table_stays_one():

@@ -16,6 +16,7 @@ import pytest
 from xlt.config.schema import LanguageData, Reference
 from xlt.data import cards, references
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
+from xlt.data.hub import _named_files, open_hub
 from xlt.data.references import cache_path, for_split, resolve
 from xlt.data.resolved import ResolvedData
 from xlt.data.store import load_documents, read_documents, sample
@@ -407,3 +408,34 @@ def test_class_numbers_become_names() -> None:
     columns = {"words": "tokens", "tags": "ner_tags"}
     (record,) = hub_rows(rows, Tags(), columns)  # type: ignore[arg-type]
     assert record == {"id": "0", "words": ["a", "b"], "tags": ["B-PER", "O"]}
+
+
+@pytest.mark.parametrize("name", ["README.md", ".huggingface.yaml"])
+@pytest.mark.parametrize(
+    "file",
+    ["{tmp}/secret.jsonl", "../secret.jsonl", "https://127.0.0.1:9/a.jsonl", "zip://a::/etc/x"],
+)
+def test_a_data_set_takes_nothing_but_its_own_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, name: str
+) -> None:
+    """The library reads and fetches them, offline or not."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    (tmp_path / "secret.jsonl").write_text('{"text": "a secret"}\n')
+    folder = tmp_path / "stranger"
+    folder.mkdir()
+    where = file.format(tmp=tmp_path)
+    card = f"configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: {where}\n"
+    (folder / name).write_text(f"---\n{card}---\n" if name == "README.md" else card)
+    with pytest.raises(XltError, match="which is no part of it") as caught:
+        open_hub((str(folder), None, "train"))
+    assert caught.value.where == str(folder / name)
+    (folder / "a.jsonl").write_text('{"text": "its own"}\n')
+    (folder / name).write_text((folder / name).read_text().replace(where, "a.jsonl"))
+    assert open_hub((str(folder), None, "train"))[0]["text"] == "its own"
+
+
+def test_a_card_of_aliases_of_aliases_takes_no_time() -> None:
+    value: Any = ["a.jsonl"]
+    for _ in range(200):
+        value = [value, value]
+    assert list(_named_files({"data_files": value})) == ["a.jsonl"]

@@ -73,14 +73,22 @@ def resolve_hub(
 def open_hub(
     hub: tuple[str, str | None, str], *, allow_network: bool = False, where: object = None
 ) -> Dataset:
-    """The data set itself. Raises XltError if it is not cached and the network not allowed."""
+    """The data set itself.
+
+    Raises XltError if it is not cached and the network not allowed, and for a data set whose files
+    are elsewhere than itself.
+    """
     import datasets
 
     path, configuration, split = hub
     shown = path if configuration is None else f"{path}/{configuration}"
     network = allow_network or os.environ.get("XLT_ALLOW_NETWORK") == "1"
+    if Path(path).is_dir():
+        _check_folder(Path(path))
     try:
         with _quiet(), _offline(not network):
+            if network and not Path(path).exists():
+                _check_files(datasets.load_dataset_builder(path, configuration), path)
             return datasets.load_dataset(path, configuration, split=split, streaming=False)
     except (OSError, ValueError, RuntimeError) as error:
         if network or Path(path).exists():
@@ -89,6 +97,65 @@ def open_hub(
             what = f"the data set {shown} (split {split}) is not in the local cache"
             fix = "set XLT_ALLOW_NETWORK=1 to fetch it, or fetch it on a machine with network"
         raise XltError(what, where=where, fix=fix) from error
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder whose card names files outside it, or on the network: the library looks for
+    them as soon as it sees them, whatever it is told of being offline."""
+    import yaml
+    from huggingface_hub import DatasetCard
+
+    for name in ("README.md", ".huggingface.yaml"):
+        path = folder / name
+        if not path.is_file():
+            continue
+        try:  # read as the library does, so that nothing has two meanings
+            if name == "README.md":
+                stated = DatasetCard.load(path).data.to_dict()
+            else:
+                stated = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (ValueError, OSError, yaml.YAMLError) as error:
+            raise XltError(
+                f"the card of the data set cannot be read: {str(error).splitlines()[0]}",
+                where=path,
+                fix="mend it, or remove it: the data are read without it",
+            ) from error
+        for text in _named_files(stated):
+            inside = not Path(text).is_absolute() and ".." not in Path(text).parts
+            if not inside or ":" in text or text.startswith("~"):
+                raise XltError(
+                    f"the data set takes {text} for its data, which is no part of it",
+                    where=path,
+                    fix="copy the data into the folder and name them there",
+                )
+
+
+def _named_files(stated: Any) -> Iterator[str]:
+    """What stands under `data_files` and `data_dir`, at whatever depth."""
+    todo, seen = [(stated, False)], set()
+    while todo:
+        value, named = todo.pop()
+        if isinstance(value, str) and named:
+            yield value
+        if not isinstance(value, dict | list) or (id(value), named) in seen:
+            continue  # aliases can make a short file expand without bounds
+        seen.add((id(value), named))
+        if isinstance(value, dict):
+            todo += [(v, named or key in ("data_files", "data_dir")) for key, v in value.items()]
+        else:
+            todo += [(one, named) for one in value]
+
+
+def _check_files(builder: Any, path: str) -> None:
+    """Refuse a data set of the hub that takes other files for its own."""
+    for files in (builder.config.data_files or {}).values():
+        for file in files:
+            if not str(file).startswith((f"hf://datasets/{path}@", f"hf://datasets/{path}/")):
+                raise XltError(
+                    f"the data set takes {file} for its data, which is no part of it",
+                    where=f"hf:{path}",
+                    fix="name another data set",
+                )
 
 
 def hub_rows(dataset: Dataset, task: Task, columns: dict[str, str]) -> Iterator[Row]:

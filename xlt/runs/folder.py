@@ -30,6 +30,7 @@ from typing import Any, TextIO
 from filelock import FileLock, Timeout
 
 from xlt.errors import XltError
+from xlt.escape import for_terminal
 from xlt.files import (
     PART,
     DamagedFile,
@@ -80,6 +81,12 @@ class _LogFile(logging.FileHandler):
         """A full disk is reported where it matters, not once more for every line of the log."""
 
 
+class _LogFormat(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """Text of data in it does nothing to the terminal in which the file is looked at."""
+        return for_terminal(super().format(record))
+
+
 class RunFolder:
     """The folder of one run, locked while in use as a context manager."""
 
@@ -104,7 +111,7 @@ class RunFolder:
             ) from error
         except OSError as error:
             raise disk_error(error, self.path) from error
-        self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self._handler.setFormatter(_LogFormat("%(asctime)s %(levelname)s %(message)s"))
         logging.getLogger("xlt").addHandler(self._handler)
         return self
 

@@ -255,7 +255,8 @@ def open_output(output: str) -> Iterator[TextIO]:
     path = Path(output)
     part = path.with_name(path.name + ".part")
     try:
-        with part.open("w", encoding="utf-8", newline="\n") as stream:
+        part.unlink(missing_ok=True)  # which may be a link to anything
+        with part.open("x", encoding="utf-8", newline="\n") as stream:
             yield stream
         part.replace(path)
     except XltError:
