@@ -88,7 +88,10 @@ def judge(
 ) -> str:
     """The verdict: "right", "said" or "refused", or what is wrong."""
     said = ended.err + (ended.out if command.lists else "")
-    named = path.name in said or str(path.parent) in said
+    # A list cannot know the name of what is gone.
+    named = path.name in said or str(path.parent) in said or (command.lists and damage == "gone")
+    if ended.code == 2 and command.lists and not ended.err:  # it tells of problems by itself
+        return "refused" if named else "unnamed"
     if ended.code != 0:
         verdict = refusal(ended)
         return "unnamed" if verdict == "refused" and not named else verdict
@@ -96,8 +99,7 @@ def judge(
         return "bug"
     if results(stored, command, ended) == expected:
         return "right"
-    # A list cannot know of what is gone.
-    return "said" if command.lists and (named or damage == "gone") else "wrong"
+    return "said" if command.lists and named else "wrong"
 
 
 def damage(plan: Plan, stored: Stored) -> None:

@@ -92,7 +92,7 @@ class Stored:
             Command("train --resume interrupted", ("train", self.interrupted, "--resume")),
             Command("compare", ("compare", first, second)),
             Command("evaluate on the card", ("evaluate", first, f"{CARD}:{TARGET}:test")),
-            Command("data check", ("data", "check", CARD)),
+            Command("data check", ("data", "check", CARD), lists=True),
             Command("project", ("project", self.configs[1])),
             Command("study", ("study", self.study.config)),
             Command("study --table", ("study", self.study.config, "--table"), lists=True),
