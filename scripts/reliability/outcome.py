@@ -11,6 +11,8 @@ from typing import Any
 BUG = re.compile(r"this is a bug|Traceback \(most recent call last\)")
 LEFT_OVER = re.compile(r"(\.part|\.tmp)$|^work$|^writing-|^selecting-")
 """Names of what is only there while something is being written."""
+OF_A_PROCESS = re.compile(r"\.\d+\.part$")
+"""Of a file of the cache, which any process may write: remains stay for a day, for it may still."""
 
 _KEPT = ("stages/*/selected", "*/seed-*", "*/projection")
 _SAME = ("rows", "summary", "metrics", "languages", "projections", "predictions")
@@ -41,7 +43,11 @@ def outcome(runs: Path) -> dict[str, Any]:
 
 def left_over(folder: Path) -> list[Path]:
     """What should have gone when its writer ended, or when it was resumed."""
-    return [path for path in sorted(folder.rglob("*")) if LEFT_OVER.search(path.name)]
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if LEFT_OVER.search(path.name) and not OF_A_PROCESS.search(path.name)
+    ]
 
 
 def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:

@@ -25,6 +25,7 @@ from xlt.data import cards
 from xlt.data.checksums import CHUNK, git_blob_sha1, sha256
 from xlt.data.references import cache_path
 from xlt.errors import XltError
+from xlt.files import sync
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the file's name, the bytes there are, and the bytes there will be, if known."""
@@ -140,7 +141,9 @@ def fetch(
                     fix="the publisher changed the file or something on the way did; "
                     "compare with the publisher, then correct the card",
                 )
+            sync(part)
             part.replace(path)
+            sync(path.parent)
     except OSError as error:
         raise XltError(
             f"the download cannot be written: {error.strerror or error}",

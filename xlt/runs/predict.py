@@ -250,7 +250,7 @@ def open_output(output: str) -> Iterator[TextIO]:
     if output == "-":
         yield sys.stdout
         return
-    from xlt.files import disk_error
+    from xlt.files import disk_error, sync
 
     path = Path(output)
     part = path.with_name(path.name + ".part")
@@ -258,6 +258,7 @@ def open_output(output: str) -> Iterator[TextIO]:
         part.unlink(missing_ok=True)  # which may be a link to anything
         with part.open("x", encoding="utf-8", newline="\n") as stream:
             yield stream
+        sync(part)
         part.replace(path)
     except XltError:
         log.warning("what was predicted before the error is in %s", part)
