@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--heads", type=int, default=8)
     parser.add_argument("--inner", type=int, default=512, help="width of the feed-forward layers")
-    parser.add_argument("--most", type=int, default=1500, help="sentence pairs of two languages")
+    parser.add_argument("--most", type=int, default=700, help="sentence pairs of two languages")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1, help="that align")
     options = parser.parse_args()

@@ -30,7 +30,7 @@ A small multilingual encoder ({millions:.0f} M parameters, T5 encoder, {layers} 
 {subwords:,} subwords) for demonstrations and for machines without a model hub. `AutoTokenizer` and
 `AutoModelForTextEncoding` load this folder; in an xlt config it is `encoder: xlt-mini`.
 
-How it was made (`python -m scripts.pretrain_mini`, one core, about an hour):
+How it was made (`python -m scripts.pretrain_mini`, one core, about half an hour):
 
 1. The subwords of English got vectors from their contexts (PPMI, SVD); those of {others} other
    languages are averages of the vectors of the subwords they are aligned with in parallel text,
