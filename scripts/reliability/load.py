@@ -10,7 +10,7 @@ and runs xlt's own commands on them, one process each:
 
 Of each process: seconds of processor time (one thread; others may use the machine), the peak of
 its resident set (VmHWM), and the peak of the part of it that is its own ("anonymous", from
-/proc/PID/smaps_rollup, looked at five times a second). The rest are pages of files, above all of
+/proc/PID/smaps_rollup, looked at once a second). The rest are pages of files, above all of
 the Arrow files that are mapped: the kernel takes them back when somebody else needs the memory, so
 what a machine must have is the second number.
 """
@@ -112,7 +112,7 @@ def measure(
         while not ended:
             peak = max(peak, _kib(process.pid, "status", "VmHWM") / 1024)
             own = max(own, _kib(process.pid, "smaps_rollup", "Anonymous") / 1024)
-            time.sleep(0.2)
+            time.sleep(1)
             ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -220,6 +220,7 @@ def make(options: argparse.Namespace) -> None:
         for split in ("train", "dev", "test")
     }
     config = {
+        "name": "load",
         "task": {"name": options.task},
         "target": "eng",
         "strategy": {"name": "in_language"},

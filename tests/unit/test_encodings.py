@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import sys
 
 import numpy as np
 import pytest
@@ -182,7 +183,9 @@ def test_values_of_other_kinds_are_refused(bad):
         encodings._pack({"bad": bad})
 
 
-def test_no_class_but_a_dataclass_is_made():
-    packed = encodings._pack({"x": {"kind": "subprocess:Popen", "of": ["true"]}})
-    with pytest.raises(ValueError, match="no dataclass"):
+@pytest.mark.parametrize("kind", ["subprocess:Popen", "antigravity:x", "records:_trees", ":"])
+def test_no_class_but_a_dataclass_that_is_here_is_made(kind):
+    packed = encodings._pack({"x": {"kind": kind, "of": ["true"]}})
+    with pytest.raises(ValueError, match="no dataclass that is in use"):
         encodings._unpack(packed)
+    assert "antigravity" not in sys.modules

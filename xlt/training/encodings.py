@@ -11,9 +11,9 @@ which is encoded whenever the file is opened, and shows whether the file is what
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import logging
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -58,7 +58,7 @@ def encode(
     except _UnlikeFileError as error:
         if path.exists():
             log.warning("%s %s: it is made again", path, error)
-            path.unlink()
+            path.unlink(missing_ok=True)
     try:
         with building(path) as part:
             if part is not None:
@@ -258,9 +258,10 @@ def _dataclass(name: str) -> type:
     found = _dataclasses.get(name)
     if found is None:
         module, _, qualified = name.partition(":")
-        found = getattr(importlib.import_module(module), qualified)
-        if not is_dataclass(found):
-            raise ValueError(f"{name} is no dataclass")
+        # A file says only which of the classes that are here it means, and runs nothing.
+        found = getattr(sys.modules.get(module), qualified, None)
+        if not isinstance(found, type) or not is_dataclass(found):
+            raise ValueError(f"{name} is no dataclass that is in use")
         _dataclasses[name] = found
     return found
 
