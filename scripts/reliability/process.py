@@ -48,7 +48,8 @@ def settle() -> None:
 
 
 def warm_up() -> None:
-    """Import once what every process needs, and register a translator that needs nothing."""
+    """Import once what every process needs; register a translator that needs nothing; have more
+    kept in files than of so few records would be."""
     import datasets  # noqa: F401
     import transformers  # noqa: F401
     from transformers.models.bert import modeling_bert  # noqa: F401
@@ -61,7 +62,10 @@ def warm_up() -> None:
     import xlt.runs.train  # noqa: F401
     from xlt.registry import aligners, translators
     from xlt.testing import translation
+    from xlt.training import encodings
 
+    # As of large data, they lie in files.
+    encodings.MAX_HELD = 4  # type: ignore[attr-defined]
     translators.register(translation.SETTINGS["translator"], translation.Backwards)
     aligners.register(translation.SETTINGS["aligner"], translation.SameWords)
 

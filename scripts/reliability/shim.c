@@ -32,7 +32,7 @@ enum kind {
 };
 
 struct head {
-    uint32_t kind, path_length, other_length, padding;
+    uint32_t kind, path_length, other_length, number;  /* number: as counted for `shim_start` */
     uint64_t inode;  /* of the file; of the folder for SYNC_FOLDER; of what RENAME replaces */
     uint64_t folder, other_folder;  /* inodes of the folders in which path and other stand */
     uint64_t offset, length;        /* WRITE: what was written; TRUNCATE: the new size */
@@ -170,6 +170,7 @@ static void record(struct head head, const struct place *path, const struct plac
                    const void *before)
 {
     int error = errno;
+    head.number = (uint32_t)state.count;
     if (path) head.path_length = strlen(path->path), head.folder = path->folder;
     if (other) head.other_length = strlen(other->path), head.other_folder = other->folder;
     put(&head, sizeof head);

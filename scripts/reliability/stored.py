@@ -142,8 +142,8 @@ class Stored:
         begin(0, 0)  # its data are cached then, so that the next one does the same as the last
         begin(0, 0)
         published = [
-            number
-            for number, one in enumerate(trace.read_record(self.study.record()), 1)
+            one.number
+            for one in trace.read_record(self.study.record())
             if one.kind is Kind.RENAME and one.path.name.startswith("checkpoint-")
         ]
         begin(published[1] + 1, -9)

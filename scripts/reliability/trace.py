@@ -39,6 +39,8 @@ class Kind(enum.IntEnum):
 class Operation:
     """One operation that was done.
 
+    number: as `start` counts them. What fails is counted and not recorded; what only reads has the
+        number of the one before.
     inode:  of the file; of the folder, of SYNC_FOLDER; of the file that RENAME replaced, or 0.
     path:   the name that came or went; RENAME: the new name, and `other` the old one.
     folder, other_folder: inodes of the folders in which these names stand.
@@ -48,6 +50,7 @@ class Operation:
         TRUNCATE from the new size on.
     """
 
+    number: int
     kind: Kind
     inode: int
     path: Path
@@ -76,15 +79,15 @@ def read_record(path: Path) -> list[Operation]:
 
     while at < len(data):
         head = _HEAD.unpack(take(_HEAD.size))
-        kind, path_length, other_length, _, inode, folder, other_folder, offset = head[:8]
+        kind, path_length, other_length, number, inode, folder, other_folder, offset = head[:8]
         length, size, before_length = head[8:11]
         name, other = (Path(os.fsdecode(take(n))) for n in (path_length, other_length))
         before = take(before_length)
-        operations.append(
-            Operation(
-                Kind(kind), inode, name, other, folder, other_folder, offset, length, size, before
-            )
+        numbers = offset, length, size
+        done = Operation(
+            number, Kind(kind), inode, name, other, folder, other_folder, *numbers, before
         )
+        operations.append(done)
     return operations
 
 
@@ -145,8 +148,3 @@ def start(
     paths = [os.fsencode(path) for path in (root.resolve(), graveyard.resolve(), record)]
     if begin(*paths, int(reads), at, part) != 0:
         raise OSError(f"{record} cannot be opened")
-
-
-def changes(operations: list[Operation]) -> int:
-    """How many of the operations are counted by `at`, about: READ is not."""
-    return sum(one.kind is not Kind.READ for one in operations)
