@@ -276,6 +276,23 @@ def test_states_of_a_folder(tmp_path):
         assert not (folder.path / "result.json").exists()
 
 
+def test_a_config_writes_over_no_folder_of_other_things(tmp_path):
+    home = tmp_path / "Downloads"
+    (home / "seed-1" / "eng").mkdir(parents=True)
+    files = [home / "film.mkv.part", home / "README.md", home / "seed-1" / "eng" / "a.part"]
+    for path in files:
+        path.write_text("precious")
+    with pytest.raises(XltError, match=r"something else than a run \(README.md\)"), RunFolder(home):
+        pass
+    assert [path.read_text() for path in files] == ["precious"] * 3
+    assert sorted(path.name for path in home.iterdir()) == ["README.md", "film.mkv.part", "seed-1"]
+    # A config of others has their names, too: nothing is swept before it is known to be the run's.
+    (home / "config.yaml").write_text("theme: dark\n")
+    with pytest.raises(XltError, match="different config"), RunFolder(home) as folder:
+        folder.start("task: {name: a}\n", resume=True, overwrite=False)
+    assert [path.read_text() for path in files] == ["precious"] * 3
+
+
 def test_errors_are_in_the_log(tmp_path):
     with pytest.raises(XltError), RunFolder(tmp_path / "run"):
         raise XltError("something broke", where="here", fix="mend it")

@@ -76,6 +76,10 @@ def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 log = logging.getLogger(__name__)
 
 
+_WITHOUT_RUN = {".lock", LOG, MANIFEST, "projection"}
+"""What may lie in a run's folder before the run has begun."""
+
+
 class _LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
         """A full disk is reported where it matters, not once more for every line of the log."""
@@ -99,9 +103,8 @@ class RunFolder:
     def __enter__(self) -> RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self.check_own()
             self._lock.acquire(blocking=False)
-            for place in (self.path, *self.path.glob("*/*/")):
-                sweep(place)
             self._handler = _LogFile(self.path / LOG, encoding="utf-8")
         except Timeout as error:
             raise XltError(
@@ -131,6 +134,19 @@ class RunFolder:
             logging.getLogger("xlt").removeHandler(self._handler)
             self._handler.close()
         self._lock.release()
+
+    def check_own(self) -> None:
+        """Raise XltError for a folder of other things: what they are called is no reason to write
+        over them, whatever the config that names it says."""
+        if not self.path.is_dir() or (self.path / CONFIG).is_file():
+            return
+        for path in sorted(self.path.iterdir()):
+            if path.name not in _WITHOUT_RUN and path.suffix != PART:
+                raise XltError(
+                    f"this folder holds something else than a run ({path.name})",
+                    where=self.path,
+                    fix="give the run another `name` or `output.root`, or move what is there",
+                )
 
     def start(self, config: str, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
         """Make sure that the folder is free for this config; the result if it is finished already.
@@ -181,6 +197,8 @@ class RunFolder:
     def claim(self, config: str, manifest: dict[str, Any]) -> None:
         """The run begins: what the folder held of an earlier one is no longer its result."""
         with writing(self.path):
+            for place in (self.path, *self.path.glob("*/*/")):
+                sweep(place)
             (self.path / RESULT).unlink(missing_ok=True)
         # Before the config, so that there is none whose manifest is of another run.
         self.write_json(MANIFEST, manifest)

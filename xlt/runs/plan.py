@@ -139,6 +139,7 @@ def _other_run(config: Config) -> list[XltError]:
     """Why the run's folder is not free for this config."""
     folder = RunFolder(config.output.root / config.name)
     try:
+        folder.check_own()
         folder.start(dump(config), resume=False, overwrite=False)
     except XltError as error:
         return flat(error)
