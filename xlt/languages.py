@@ -57,7 +57,9 @@ def code(text: str, *, where: object = None) -> str:
         code and a name ("Ga") is a code.
     Raises XltError, with the nearest names, for anything else.
     """
-    language = _code(text.strip().casefold().replace("_", "-"))
+    # The tables' search fails on what no name has: NUL, half of a surrogate pair.
+    given = text.strip()
+    language = _code(given.casefold().replace("_", "-")) if given.isprintable() else None
     if language is None:
         close = _nearest(text)
         raise XltError(

@@ -60,6 +60,8 @@ class WordLabelTask(Task):
         for number, row in read_jsonl(path, required=required, **options):
             where = f"{path}:{number}"
             row["id"] = identifier(row.get("id"), number, where=where)
+            if labelled:
+                texts(row["tags"], "`tags`", where=where)
             yield self.validate_row(row, where=where)
 
     def validate_row(self, row: Row, *, where: object) -> Document:

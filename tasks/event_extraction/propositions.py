@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,11 @@ def read_propositions(path: Path, *, word: int = 1, predicate: int = 10) -> Iter
     The text is kept as in a treebank: multiword tokens, SpaceAfter and the comment ``text``.
     """
     names: list[str] | None = None
-    for sentence in _sentences(path):
+    sentences = _sentences(path)
+    first = next(sentences, None)
+    if first is None:
+        raise XltError("there is no sentence in it", where=path, fix="check where it came from")
+    for sentence in chain([first], sentences):
         for comment in sentence.comments:
             key, _, value = comment[1:].partition("=")
             if key.strip() == "global.columns":
@@ -213,10 +218,17 @@ def _table(
 def _numbered(rows: Sequence[Sequence[str]], word: int) -> bool:
     """Whether the first column holds IDs as in CoNLL-U, and not words or something else."""
     first = [row[0] for row in rows]
-    if word == 0 or not all(map(_ID.fullmatch, first)):
+    if word == 0:
         return False
+    if not all(map(_ID.fullmatch, first)):
+        return len(first) > 2 and _right(first) > len(first) / 2  # but for some that are wrong
     plain = [cell for cell in first if cell.isdecimal()]
-    return len(plain) < len(first) or plain == [str(i) for i in range(1, len(plain) + 1)]
+    return len(plain) < len(first) or 2 * _right(first) > len(first)
+
+
+def _right(first: Sequence[str]) -> int:
+    """How many cells of the first column are the number of their row."""
+    return sum(cell == str(number) for number, cell in enumerate(first, 1))
 
 
 def _bracketed(cells: Sequence[str], sentence: _Sentence, path: Path) -> list[Any]:

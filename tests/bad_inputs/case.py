@@ -59,20 +59,25 @@ class Case:
     """One input.
 
     command: arguments of `xlt`, with `FOLDER` where the case's folder stands.
+    given:   what else is to be filled in, in arguments and text: placeholder → its maker, which is
+        called when the case is run.
     files:   name → content, written into the folder first. `FOLDER` is replaced in text, not in
         bytes.
     stdin:   what is piped in.
+    environment: variables that are set for it, with `FOLDER`.
     prepare: makes, in the folder, what is no regular file.
-    seconds: after which the command counts as hanging.
+    seconds: of computing, after which the command counts as hanging.
     """
 
     name: str
     command: tuple[str, ...]
     expected: Expected
     files: Mapping[str, str | bytes] = field(default_factory=dict)
+    given: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     stdin: bytes = b""
     prepare: Callable[[Path], None] | None = None
     seconds: float = 10.0
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.name

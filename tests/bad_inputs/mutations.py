@@ -62,8 +62,8 @@ Path = tuple[str | int, ...]
 def json_paths(value: Any, path: Path = ()) -> Iterator[Path]:
     """The place of every value in a JSON value, itself first: keys and positions."""
     yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value)
     if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
         for key, inner in items:
             yield from json_paths(inner, (*path, key))
 
@@ -115,8 +115,8 @@ def encodings(text: str) -> Iterator[tuple[str, bytes]]:
     yield "UTF-16", text.encode("utf-16")
     yield "UTF-16 without a mark", text.encode("utf-16-le")
     yield "UTF-32", text.encode("utf-32")
-    yield "Latin-1", text.replace("a", "é").encode("latin-1")
-    yield "a surrogate in UTF-8", text.replace("a", "\ud800", 1).encode("utf-8", "surrogatepass")
+    yield "Latin-1", "é".encode("latin-1") + plain
+    yield "a surrogate in UTF-8", "\ud800".encode("utf-8", "surrogatepass") + plain
     yield "an overlong slash", b"\xc0\xaf" + plain
     yield "a cut character", plain.rstrip(b"\n") + "€".encode()[:2]
     yield "nothing", b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from unittest.mock import patch
 
 from bad_inputs.case import FOLDER, Accepted, Case, Either, Outcome, Refused
 
@@ -35,16 +37,24 @@ def check(case: Case, folder: Path) -> None:
 def run(case: Case, folder: Path) -> Outcome:
     """What the command does with the case's files, which are written into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    filled = {FOLDER: str(folder), **{key: str(make()) for key, make in case.given.items()}}
+
+    def fill(text: str) -> str:
+        for key, value in filled.items():
+            text = text.replace(key, value)
+        return text
+
     for name, content in case.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, str):
-            content = content.replace(FOLDER, str(folder)).encode("utf-8", "surrogatepass")
+            content = fill(content).encode("utf-8", "surrogatepass")
         path.write_bytes(content)
     if case.prepare is not None:
         case.prepare(folder)
-    arguments = [text.replace(FOLDER, str(folder)) for text in case.command]
-    return xlt(arguments, stdin=case.stdin, seconds=case.seconds)
+    environment = {name: fill(value) for name, value in case.environment.items()}
+    with patch.dict(os.environ, environment):
+        return xlt([fill(text) for text in case.command], stdin=case.stdin, seconds=case.seconds)
 
 
 def judge(case: Case, outcome: Outcome, folder: Path) -> str | None:
@@ -78,7 +88,7 @@ def _unclear(outcome: Outcome, expected: Refused | Either, folder: Path) -> str 
             return f"an error without advice: {error['what']}"
     if isinstance(expected, Refused):
         place = expected.place.replace(FOLDER, str(folder))
-        if not any(place in error["where"] for error in outcome.errors):
+        if not any(place in f"{error['where']} {error['what']}" for error in outcome.errors):
             return f"no error says where {place!r} is"
     return None
 
@@ -99,13 +109,15 @@ def xlt(arguments: Sequence[str], *, stdin: bytes = b"", seconds: float = 10.0) 
         stream.flush()
         texts.append(stream.buffer.getvalue().decode("utf-8"))  # type: ignore[attr-defined]
     out, said = texts
-    return Outcome(code, out, said, _errors(said))
+    return Outcome(code, out, said, _errors(out, said) if code == 2 else ())
 
 
-def _errors(said: str) -> tuple[dict[str, Any], ...]:
-    """The errors that ``--json`` puts at the end of standard error."""
+def _errors(out: str, said: str) -> tuple[dict[str, Any], ...]:
+    """The errors that ``--json`` puts at the end of standard error, or `plan` into its result."""
     start = said.rfind(_ERRORS)
-    return tuple(json.loads(said[start:])["errors"]) if start >= 0 else ()
+    if start >= 0:
+        return tuple(json.loads(said[start:])["errors"])
+    return tuple(json.loads(out).get("missing", ())) if out.startswith("{") else ()
 
 
 @contextmanager
@@ -135,15 +147,22 @@ def _logging() -> Iterator[None]:
 
 @contextmanager
 def _limited(seconds: float, arguments: Sequence[str]) -> Iterator[None]:
+    """Stops what computes for so long; or waits ten times as long, for what may never come. A busy
+    machine makes nothing a hang."""
+
     def stop(number: int, frame: FrameType | None) -> None:
         raise Hang
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timers = {signal.SIGPROF: (signal.ITIMER_PROF, 1), signal.SIGALRM: (signal.ITIMER_REAL, 10)}
+    before = {number: signal.signal(number, stop) for number in timers}
+    for timer, factor in timers.values():
+        signal.setitimer(timer, factor * seconds)
     try:
         yield
     except Hang:
         raise AssertionError(f"no end after {seconds:g} s: xlt {' '.join(arguments)}") from None
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for timer, _ in timers.values():
+            signal.setitimer(timer, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,38 +1,44 @@
-"""What commands need beside a bad file: models, a config, translations."""
+"""What commands need beside a bad file: models whose weights are random, made once a process."""
 
 from __future__ import annotations
 
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from records import OPTIONS
 
+from bad_inputs.formats import Format
 from xlt.registry import tasks
 from xlt.testing.subject import Subject
 
 
-@cache
-def folder() -> Path:
-    """Where the models of this process are; the system's temporary folder is emptied by others."""
-    return Path(tempfile.mkdtemp(prefix="bad-inputs-"))
+def options(task: str) -> dict[str, Any]:
+    """Options with which a small model of the task is made."""
+    return OPTIONS.get(task, [{}])[0]
+
+
+def encoder(format: Format) -> Path:
+    """An encoder that knows the words of the format's valid file."""
+    return model(format).parent / "encoder"
 
 
 @cache
-def model(task: str, data: str, suffix: str, format: str) -> Path:
-    """A model folder for the task with the labels of the data; its weights are random."""
+def model(format: Format) -> Path:
+    """A model folder with the labels of the format's valid file."""
     from xlt.model.folder import ModelInfo, save_model
 
-    place = folder() / f"{task}-{format}"
-    place.mkdir()
-    path = place / f"data{suffix}"
-    path.write_text(data, encoding="utf-8")
-    options = OPTIONS.get(task, [{}])[0]
-    kind = tasks.get(task)
-    records = list(kind(kind.Options(**options)).read(path, format))
-    subject = Subject(kind, records, place, options)
+    place = Path(tempfile.mkdtemp(prefix="bad-inputs-"))
+    path = place / format.file
+    path.write_text(format.text, encoding="utf-8")
+    kind = tasks.get(format.task)
+    given = options(format.task)
+    records = list(kind(kind.Options(**given)).read(path, format.name))
+    assert len(records) == format.records, f"{format.label} has {len(records)} records"
+    subject = Subject(kind, records, place, given)
     info = ModelInfo(
-        task=task,
+        task=format.task,
         options=subject.task.options.model_dump(mode="json"),
         labels=subject.labels,
         encoder=str(subject.encoder),

@@ -444,3 +444,14 @@ def test_sizes_are_what_a_limit_counts():
     assert EventExtraction().sizes(document) == {
         "words": 7, "entities": 2, "triggers": 1, "arguments": 2,
     }  # fmt: skip
+
+
+def test_a_wrong_number_makes_a_table_no_table_without_numbers(tmp_path):
+    path = tmp_path / "data.conllu"
+    rows = [f"{n}\tw\t_\t_\t_\t_\t0\t_\t_\t_\t_" for n in (1, "٢", 3)]
+    path.write_text("\n".join(rows), encoding="utf-8")
+    with pytest.raises(XltError, match=r"data\.conllu:2: ID"):
+        list(EventExtraction().read(path, "conllup"))
+    path.write_text("# no sentence\n", encoding="utf-8")
+    with pytest.raises(XltError, match="there is no sentence in it"):
+        list(EventExtraction().read(path, "conllup"))

@@ -123,3 +123,10 @@ def test_match_prefers_the_exact_code() -> None:
 def test_import_reads_no_table() -> None:
     source = "import sys, xlt.languages; sys.exit('langcodes' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", source], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("text", ["en\0", "\0", "iw\0ÿ", "en\ud800", "e\x01n", ""])
+def test_characters_of_no_name(text):
+    """The tables' own search fails on them in ways of its own."""
+    with pytest.raises(XltError, match=r"here: unknown language"):
+        languages.code(text, where="here")

@@ -175,6 +175,7 @@ def test_the_same_pair_twice_is_their_mean(write):
         ("source;target;score\nind;jav;50\n", "dep", "separated by semicolons", ":1"),
         ("source,target,score,score\nind,jav,5,6\n", "dep", "two columns are called", ":1"),
         ('source,target,score\nind,jav,"5\n', "dep", "quotation mark that does not fit", ":2"),
+        ('source,target,score,encoder\nind,jav,5,"a\rb"\n', "dep", "cannot be shown", ":2"),
         ("", "dep", "is empty", ""),
     ],
 )
@@ -232,6 +233,20 @@ def test_scores_that_were_changed_are_not_used_until_they_are_added_again(write)
     remove("mine")
     assert stored() == {}
     assert not list(done.path.parent.iterdir())
+
+
+def test_the_weakest_scores_of_a_run_disable_no_ranking(write, tmp_path, monkeypatch):
+    """A first run that has learnt nothing: what is kept of it is read as it was kept."""
+    weak = own_scores.OwnScore("ner", "ind", "jav", "f1", 0.6, "enc", "a run")
+    monkeypatch.setattr(own_scores, "_from_runs", lambda _: ([weak], []))
+    done = add(tmp_path)
+    assert stored() == {done.name: [weak]}
+    assert rank("jav", ["ind", "spa"], task="ner", measured_as=("ner",)).own is not None
+
+
+def test_columns_that_are_not_read_are_named(write):
+    done = add(write("source,target,score,scroe\nind,jav,50,60\n"), task="dep")
+    assert done.skipped == ["the column 'scroe'"]
 
 
 def test_a_damaged_store_is_said(write):

@@ -181,3 +181,10 @@ def test_text_that_ends_like_columns_is_text(tmp_path: Path, text: str) -> None:
     (tmp_path / "in.txt").write_text(text)
     words = [word for one in read("ner", tmp_path / "in.txt", language="deu") for word in one.words]
     assert "".join(words) == "".join(text.split())
+
+
+@pytest.mark.parametrize("format", ["text", "words"])
+def test_a_file_of_empty_lines_is_no_text(tmp_path: Path, format: str) -> None:
+    (tmp_path / "in.txt").write_text("\n \n")
+    with pytest.raises(XltError, match=r"in\.txt: there is no text in it"):
+        read("ner", tmp_path / "in.txt", format, language="eng")

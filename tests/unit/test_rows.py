@@ -87,3 +87,11 @@ def test_any_white_space_stands_between_words(space: str) -> None:
     row = ROWS["ner"] | {"text": f"{space}An{space}a{space}"}
     text = tasks.get("ner")().validate_row(row, where="hub").text
     assert [text.surface[slice(*place)] for place in text.offsets] == ["An", "a"]
+
+
+def test_null_is_no_annotation_to_learn_from(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"words": ["a"], "tags": null}\n')
+    with pytest.raises(XltError, match=r"a\.jsonl:1: `tags` is null"):
+        list(tasks.get("ner")().read(path, "jsonl"))
+    assert len(list(tasks.get("ner")().read(path, "jsonl", labelled=False))) == 1

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from xlt.config.schema import LanguageData, Reference
 from xlt.data import cards
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
+from xlt.data.files import check_regular
 from xlt.data.hub import resolve_hub
 from xlt.data.resolved import ResolvedData
 from xlt.errors import XltError, choose
@@ -272,8 +273,7 @@ def _missing(card: cards.Card, file: cards.File, reference: str, where: object) 
 
 
 def _from_path(reference: Reference, path: Path, language: str, split: str) -> ResolvedData:
-    if path.is_dir():
-        raise XltError("this is a folder, not a file", where=path, fix="name a file in it")
+    check_regular(path)
     return ResolvedData(
         reference=reference.ref,
         language=language,

@@ -169,6 +169,10 @@ def _sentences(source: str, format: str, language: str) -> Iterator[tuple[str, T
         for text in texts:
             number += 1
             yield str(number), text
+    if not number:
+        raise XltError(
+            "there is no text in it", where=label(source), fix="check where it came from"
+        )
 
 
 def _words(line: str, where: str) -> list[Text]:

@@ -177,6 +177,10 @@ def read_traits(path: Path) -> dict[str, dict[str, str]]:
         for name, values in traits.items():
             if row[name]:
                 values[code] = row[name]
+    if not any(traits.values()):
+        raise XltError(
+            "no language has a trait", where=path, fix="write a language and its traits a line"
+        )
     return traits
 
 

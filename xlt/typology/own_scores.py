@@ -19,7 +19,7 @@ from xlt import escape, languages
 from xlt.data.checksums import cache_dir
 from xlt.data.numbers import decimal
 from xlt.data.table import read_csv
-from xlt.errors import XltError, choose, raise_all
+from xlt.errors import XltError, choose, flat, raise_all
 from xlt.files import publishing, sha256, write_text, writing
 from xlt.results import CONFIG, finished_runs, measured, read_result
 from xlt.typology.scores import measured_as
@@ -80,8 +80,20 @@ def add(
         scores, skipped = _from_runs(results)
     else:
         scores, skipped = _from_csv(results, task, encoder)
-    for called in dict.fromkeys([*([] if task is None else [task]), *(s.task for s in scores)]):
-        measured_as(called)
+        # Of what is kept here the unit is known, and the scores of a run may be that weak.
+        kept = results.parent == folder()
+        if scores and not kept and max(row.score for row in scores) <= 1:
+            raise XltError(
+                "no score is larger than 1: these look like shares of one",
+                where=results,
+                fix="write them in per cent (0.83 is 83)",
+            )
+    named = {} if task is None else {task: "--task"}
+    for called, where in ({s.task: s.origin for s in reversed(scores)} | named).items():
+        try:
+            measured_as(called)
+        except XltError as error:
+            raise XltError(error.what, where=where, fix=error.fix) from error
     if not scores:
         raise XltError(
             "there is no transfer score here" + "".join(f"; {why}" for why in skipped),
@@ -124,10 +136,14 @@ def stored() -> dict[str, list[OwnScore]]:
 
     A task whose plugin is no longer installed is no error: its scores are only of no use.
     """
-    scores = {}
+    scores: dict[str, list[OwnScore]] = {}
     for path in _files():
         _check(path)
-        scores[path.stem] = _from_csv(path, None, None)[0]
+        try:
+            scores[path.stem] = _from_csv(path, None, None)[0]
+        except XltError as error:
+            fix = f"mend the file, or forget it: xlt scores remove {path.stem}"
+            raise_all([XltError(one.what, where=one.where, fix=fix) for one in flat(error)])
     return scores
 
 
@@ -262,7 +278,7 @@ def _from_csv(
         )
     given = {"task": task or "", "encoder": encoder or "", "metric": "score"}
     scores: list[OwnScore] = []
-    skipped: list[str] = []
+    skipped = [f"the column {name!r}" for name in header if name not in COLUMNS]
     problems: list[XltError] = []
     for line, row in rows:
         try:
@@ -276,12 +292,6 @@ def _from_csv(
         else:
             scores.append(one)
     raise_all(problems)
-    if scores and max(row.score for row in scores) <= 1:
-        raise XltError(
-            "no score is larger than 1: these look like shares of one",
-            where=path,
-            fix="write them in per cent (0.83 is 83)",
-        )
     return scores, skipped
 
 
@@ -301,6 +311,13 @@ def _row(row: dict[str, str], where: str) -> OwnScore:
             where=where,
             fix="write it in per cent, or leave the line out",
         )
+    for name in ("task", "metric", "encoder", "origin"):
+        if not row.get(name, "").isprintable():
+            raise XltError(
+                f"the {name} {row[name]!r:.60} has a character that cannot be shown",
+                where=where,
+                fix="remove it",
+            )
     source, target = codes
     origin = row.get("origin") or where
     return OwnScore(row["task"], source, target, row["metric"], score, row["encoder"], origin)

@@ -157,6 +157,7 @@ def _target(text: str) -> str:
     if not placed and not (related and known.coverage(code, "syntax")):
         raise XltError(
             f"nothing is known about {text!r} ({code}): no place and no feature",
+            where="target",
             fix="give a related language instead, or pass --sources and decide by hand",
         )
     return code

@@ -164,7 +164,8 @@ def from_cards(
     else:
         able = [name for name in data_cards() if not name.startswith("sample-")]
     known = [cards.get(name) for name in able]
-    known = [card for card in known if card.task in tasks.names()]
+    installed = set(tasks.names())
+    known = [card for card in known if card.task in installed]
     known.sort(key=lambda card: (card.task != task, card.identifier))
     texts: dict[str, list[str]] = {}
     origins: dict[str, str] = {}

@@ -33,13 +33,21 @@ def read(references: list[str], source: str, target: str) -> Iterator[WordPair]:
     from xlt.data.segment import text_words
 
     for reference in references:
+        found = False
         for pair in _texts(reference, source, target):
+            found = True
             words = tuple(
                 text_words(text, language)
                 for text, language in zip(pair, (source, target), strict=True)
             )
             if all(0 < len(side) <= MAX_WORDS for side in words):
                 yield words[0], words[1]
+        if not found:
+            raise XltError(
+                "there is no pair of sentences in it",
+                where=reference,
+                fix="check where it came from",
+            )
 
 
 def fingerprint(references: list[str], source: str, target: str) -> str:

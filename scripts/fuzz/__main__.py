@@ -1,0 +1,83 @@
+"""python -m scripts.fuzz TARGET|all [--runs N | --seconds S]: see the package."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from scripts.fuzz import targets
+
+TIMEOUT = 10
+"""Seconds after which one input counts as a hang."""
+MAX_BYTES = 4096
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m scripts.fuzz", description=__doc__)
+    parser.add_argument("target", choices=["all", *targets.MAKERS])
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--runs", type=int, default=1_000_000, help="executions of each target")
+    amount.add_argument("--seconds", type=int, help="for all targets together, instead of runs")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--corpus", type=Path, help="folder to keep what is found in, a folder a target"
+    )
+    given = parser.parse_args()
+    try:
+        import atheris  # noqa: F401
+    except ImportError:
+        print("atheris is not installed: pip install 'xlt[fuzz]'", file=sys.stderr)
+        return 2
+    names = list(targets.MAKERS) if given.target == "all" else [given.target]
+    failed = []
+    for name in names:
+        limit = (
+            f"-max_total_time={max(1, round(given.seconds / len(names)))}"
+            if given.seconds
+            else f"-atheris_runs={given.runs}"
+        )
+        started = time.monotonic()
+        code = _fuzz(name, limit, given.seed, given.corpus)
+        print(f"{name}: {'ok' if not code else 'FAILED'} ({time.monotonic() - started:.0f} s)")
+        failed += [name] if code else []
+    if failed:
+        print(f"failed: {', '.join(failed)}; the input that did it is in crash-*", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _fuzz(name: str, limit: str, seed: int, corpus: Path | None) -> int:
+    """Fuzz one target in a process of its own: libFuzzer ends the one it runs in."""
+    pid = os.fork()
+    if pid == 0:
+        _run(name, limit, seed, corpus)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def _run(name: str, limit: str, seed: int, corpus: Path | None) -> None:
+    import atheris
+
+    with atheris.instrument_imports(include=["xlt"], enable_loader_override=False):
+        target = targets.make(name)
+    found = Path(tempfile.mkdtemp(prefix="fuzz-")) if corpus is None else corpus / name
+    found.mkdir(parents=True, exist_ok=True)
+    # New inputs go into the first folder; the kept seeds are only read.
+    options = [limit, f"-seed={seed}", f"-timeout={TIMEOUT}", f"-max_len={MAX_BYTES}"]
+    quiet = ["-print_final_stats=1", "-verbosity=0", f"-artifact_prefix=crash-{name}-"]
+    kept = targets.CORPUS / name
+    atheris.Setup([sys.argv[0], *options, *quiet, str(found), str(kept)], target)
+    try:
+        atheris.Fuzz()
+    finally:
+        if corpus is None:
+            shutil.rmtree(found, ignore_errors=True)
+        shutil.rmtree(targets.folder(), ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

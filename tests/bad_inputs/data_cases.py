@@ -1,0 +1,248 @@
+"""Data files: every format, with every family of mistakes, by every command that reads it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from bad_inputs import mutations, world
+from bad_inputs.case import FOLDER, Accepted, Case, Either, Expected, Outcome, Refused
+from bad_inputs.families import cells, whole_file
+from bad_inputs.formats import ALL, ANY, LINES, TABLES, Format
+
+GOOD = "good"
+MODEL, ENCODER = "{model}", "{encoder}"
+SENTENCES = "Ann ndelok Roma.\n"
+
+
+# Commands ----------------------------------------------------------------------------------------
+
+
+def plan(format: Format) -> tuple[tuple[str, ...], dict[str, str]]:
+    """As `xlt train` reads its training data."""
+    good = {"ref": f"{FOLDER}/{GOOD}{format.suffix}", "format": format.name}
+    config = {
+        "name": "run",
+        "task": {"name": format.task, **world.options(format.task)},
+        "model": {"encoder": ENCODER},
+        "data": {
+            "eng": {"train": {**good, "ref": f"{FOLDER}/{format.file}"}, "dev": good},
+            "jav": {"test": good},
+        },
+        "source": ["eng"],
+        "target": ["jav"],
+        "seeds": [1],
+        "output": {"root": f"{FOLDER}/runs"},
+    }
+    files = {"run.yaml": json.dumps(config), f"{GOOD}{format.suffix}": format.text}
+    return ("plan", f"{FOLDER}/run.yaml"), files
+
+
+def evaluate(format: Format) -> tuple[tuple[str, ...], dict[str, str]]:
+    given = ("--format", format.name, "--language", "eng")
+    return ("evaluate", MODEL, f"{FOLDER}/{format.file}", *given), {}
+
+
+def predict(format: Format) -> tuple[tuple[str, ...], dict[str, str]]:
+    given = ("--input-format", format.name, "--language", "eng")
+    return ("predict", MODEL, f"{FOLDER}/{format.file}", "-o", f"{FOLDER}/out", *given), {}
+
+
+def project(format: Format) -> tuple[tuple[str, ...], dict[str, str]]:
+    out = f"{FOLDER}/out{'.jsonl' if format.task == 'event_extraction' else format.suffix}"
+    languages = ("--from", "eng", "--to", "jav", "--input-format", format.name)
+    translator = ("--translator", "given", f"projection.translator.file={FOLDER}/out.txt")
+    asked = ("project", f"{FOLDER}/{format.file}", out, "--task", format.task)
+    return (*asked, *languages, *translator), {"out.txt": SENTENCES * 100}
+
+
+def probe(format: Format) -> tuple[tuple[str, ...], dict[str, str]]:
+    given = ("--input-format", format.name, "--language", "eng")
+    return ("probe", MODEL, f"{FOLDER}/{format.file}", *given), {}
+
+
+Command = Callable[[Format], tuple[tuple[str, ...], dict[str, str]]]
+LABELLED: tuple[Command, ...] = (plan, evaluate, project, probe)
+"""Commands that look at the annotation."""
+ALL_COMMANDS: tuple[Command, ...] = (plan, predict, evaluate, project, probe)
+
+
+def records(number: int) -> Callable[[Outcome], None]:
+    """Checks that so many records were read, where the command says how many."""
+
+    def check(outcome: Outcome) -> None:
+        result = json.loads(outcome.out)
+        if "stages" in result:  # of `plan`
+            (row,) = [r for r in result["data"] if (r["language"], r["split"]) == ("eng", "train")]
+            assert row["records"] == number
+        else:
+            assert result["records"] == number
+
+    return check
+
+
+class Maker:
+    """Makes the cases of a format, each with the next of the commands."""
+
+    def __init__(self, format: Format) -> None:
+        self.format = format
+        self._turn = {ALL_COMMANDS: count(), LABELLED: count()}
+
+    def __call__(
+        self,
+        what: str,
+        content: str | bytes,
+        expected: Expected,
+        *,
+        commands: tuple[Command, ...] = ALL_COMMANDS,
+        prepare: Callable[[Path], None] | None = None,
+    ) -> Case:
+        """One case. What a command refuses for another reason than the file is not accepted."""
+        if isinstance(expected, Accepted):
+            # The others want more of a file than that it can be read.
+            commands = tuple(c for c in commands if c in (plan, evaluate))
+        turn = self._turn.setdefault(commands, count())
+        command = commands[next(turn) % len(commands)]
+        arguments, files = command(self.format)
+        if isinstance(expected, Refused):
+            expected = Refused(f"{FOLDER}/{expected.place}")
+        name = f"{self.format.label}: {what} ({command.__name__})"
+        given = {} if prepare else {self.format.file: content}
+        models = {
+            MODEL: lambda: world.model(self.format),
+            ENCODER: lambda: world.encoder(self.format),
+        }
+        return Case(name, arguments, expected, files | given, models, prepare=prepare)
+
+
+# Families ----------------------------------------------------------------------------------------
+
+
+def whole_file_cases(format: Format) -> Iterator[Case]:
+    return whole_file(Maker(format), format.file, format.text, read=records(format.records))
+
+
+def cell_cases(format: Format) -> Iterator[Case]:
+    """Each cell of the first and the last record: words with any characters, numbers and tags
+    replaced by what they must not be."""
+    make = Maker(format)
+    header = 1 if format.name == "tsv" else 0
+    lines = format.text.split("\n")
+    rows = [n for n, line in enumerate(lines) if "\t" in line and n >= header]
+    for row in (rows[0], rows[-1]):
+        place = Refused(f"{format.file}:{row + 1}")
+        for column, cell, changed in cells(format.text, "\t", row):
+            where = f"line {row + 1} column {column}"
+            for what, mark in mutations.CHARACTERS.items():
+                bad = what in ("NUL", "a lone surrogate")
+                expected: Expected = place if bad else Either()
+                yield make(f"{where} with {what}", changed(f"a{mark}b"), expected)
+            yield make(f"{where} with a tab", changed("a\tb"), Either())
+            if column in format.words | format.free:
+                continue
+            if parts := re.fullmatch(r"(.*?)[0-9]+(\D*)", cell):
+                for what, text in mutations.NUMBERS.items():
+                    yield make(f"{where} is {what}", changed(f"{parts[1]}{text}{parts[2]}"), place)
+            else:
+                for text in ("", " ", "B-", "-", "٣"):
+                    yield make(f"{where} is {text!r}", changed(text), Either())
+
+
+def pattern(path: mutations.Path) -> str:
+    return ".".join("*" if isinstance(key, int) else key for key in path)
+
+
+def json_records(format: Format) -> list[Any]:
+    if format in LINES:
+        return [json.loads(line) for line in format.text.splitlines()]
+    return [json.loads(format.text)]
+
+
+def json_cases(format: Format) -> Iterator[Case]:
+    """Each place of the last record replaced by each JSON value, and each left out."""
+    make = Maker(format)
+    given = json_records(format)
+    number = len(given)
+    array = isinstance(given[-1], list)
+    place = f"{format.file}:{number}" if format in LINES else format.file
+    for path in mutations.json_paths(given[-1]):
+        if array and len(path) > 1 and path[0] != 0:
+            continue  # like the first
+        rule = pattern(path[1:] if array and path else path)
+        allowed = format.allowed.get(rule, frozenset())
+        for what, value in mutations.JSON_VALUES.items():
+            if json.dumps(value) == json.dumps(at(given[-1], path)):
+                continue
+            text = written(format, [*given[:-1], mutations.replaced(given[-1], path, value)])
+            fine = allowed is ANY or what in allowed
+            expected = Either() if rule in format.unsure else Accepted() if fine else Refused(place)
+            yield make(f"{mutations.shown(path)} is {what}", text, expected, commands=LABELLED)
+        if path:
+            text = written(format, [*given[:-1], mutations.without(given[-1], path)])
+            fine = rule in format.optional or (array and len(path) == 1)
+            expected = Either() if rule in format.unsure else Accepted() if fine else Refused(place)
+            yield make(f"{mutations.shown(path)} is missing", text, expected, commands=LABELLED)
+
+
+def json_text_cases(format: Format) -> Iterator[Case]:
+    """What a JSON text may have that a value cannot say."""
+    make = Maker(format)
+    given = json_records(format)
+    place = f"{format.file}:{len(given)}" if format in LINES else format.file
+    for path in mutations.json_paths(given[-1]):
+        names = path and isinstance(path[-1], str)  # else nothing in its place is an empty list
+        marked = written(format, [*given[:-1], mutations.replaced(given[-1], path, "@HERE@")])
+        for what, text in {
+            "deeply nested": "[" * mutations.DEPTH,
+            "closed and deeply nested": '{"a":' * 500 + "1" + "}" * 500,
+            "nested in 101 levels": "[" * 101 + "]" * 101,
+            "a number of 5,000 digits": "9" * 5000,
+            "a number of 4,000 digits": "9" * 4000,
+            "an Arabic digit": "٣",
+            "a number with an underscore": "6_0",
+            "NaN": "NaN",
+            "minus infinity": "-Infinity",
+            "beyond all floats": "1e999",
+            "a lone surrogate": '"\\ud800"',
+            "NUL": '"a\\u0000b"',
+            "a raw NUL": '"a\0b"',
+            "a raw tab": '"a\tb"',
+            "a key twice": '{"a": 1, "a": 2}',
+            "a comment": '/* "" */ 1',
+            "single quotes": "'a'",
+            "nothing": "",
+        }.items():
+            wide = what in ("a number of 4,000 digits", "beyond all floats")
+            rule = format.allowed.get(pattern(path), frozenset())
+            yield make(
+                f"{mutations.shown(path)} is {what}",
+                marked.replace('"@HERE@"', text),
+                Either() if (wide and rule) or not (text or names) else Refused(place),
+                commands=LABELLED,
+            )
+
+
+def at(value: Any, path: mutations.Path) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def written(format: Format, values: list[Any]) -> str:
+    if format in LINES:
+        return "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values)
+    return json.dumps(values[0], ensure_ascii=False, indent=0)
+
+
+def data_cases() -> Iterator[Case]:
+    for format in ALL:
+        yield from whole_file_cases(format)
+        if format in TABLES:
+            yield from cell_cases(format)
+        else:
+            yield from json_cases(format)
+            yield from json_text_cases(format)
