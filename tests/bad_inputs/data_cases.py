@@ -152,8 +152,10 @@ def cell_cases(format: Format) -> Iterator[Case]:
                     yield make(f"{where} is {text!r}", changed(text), Either())
 
 
-def pattern(path: mutations.Path) -> str:
-    return ".".join("*" if isinstance(key, int) else key for key in path)
+def pattern(path: mutations.Path, given: Any) -> str:
+    """A place within a record, as the formats name it: positions as ``*``."""
+    inside = path[1:] if isinstance(given, list) else path
+    return ".".join("*" if isinstance(key, int) else key for key in inside)
 
 
 def json_records(format: Format) -> list[Any]:
@@ -172,7 +174,7 @@ def json_cases(format: Format) -> Iterator[Case]:
     for path in mutations.json_paths(given[-1]):
         if array and len(path) > 1 and path[0] != 0:
             continue  # like the first
-        rule = pattern(path[1:] if array and path else path)
+        rule = pattern(path, given[-1])
         allowed = format.allowed.get(rule, frozenset())
         for what, value in mutations.JSON_VALUES.items():
             if json.dumps(value) == json.dumps(at(given[-1], path)):
@@ -217,7 +219,7 @@ def json_text_cases(format: Format) -> Iterator[Case]:
             "nothing": "",
         }.items():
             wide = what in ("a number of 4,000 digits", "beyond all floats")
-            rule = format.allowed.get(pattern(path), frozenset())
+            rule = format.allowed.get(pattern(path, given[-1]), frozenset())
             yield make(
                 f"{mutations.shown(path)} is {what}",
                 marked.replace('"@HERE@"', text),

@@ -244,6 +244,12 @@ def test_the_weakest_scores_of_a_run_disable_no_ranking(write, tmp_path, monkeyp
     assert rank("jav", ["ind", "spa"], task="ner", measured_as=("ner",)).own is not None
 
 
+def test_too_many_languages(write, monkeypatch):
+    monkeypatch.setattr(own_scores, "MAX_LANGUAGES", 3)
+    with pytest.raises(XltError, match="4 languages, more than the 3"):
+        add(write(GOOD), task="dep")
+
+
 def test_columns_that_are_not_read_are_named(write):
     done = add(write("source,target,score,scroe\nind,jav,50,60\n"), task="dep")
     assert done.skipped == ["the column 'scroe'"]

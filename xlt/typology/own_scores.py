@@ -29,6 +29,9 @@ REQUIRED = ("source", "target", "score")
 MIN_SCORE, MAX_SCORE = 0.0, 100.0
 """Bounds of a score, in per cent."""
 
+MAX_LANGUAGES = 1000
+"""Most languages of what is added at once: each target's sources are predicted in every ranking."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -88,6 +91,12 @@ def add(
                 where=results,
                 fix="write them in per cent (0.83 is 83)",
             )
+    if (number := len({code for s in scores for code in (s.source, s.target)})) > MAX_LANGUAGES:
+        raise XltError(
+            f"{number} languages, more than the {MAX_LANGUAGES} whose pairs a ranking can weigh",
+            where=results,
+            fix="leave some out",
+        )
     named = {} if task is None else {task: "--task"}
     for called, where in ({s.task: s.origin for s in reversed(scores)} | named).items():
         try:
