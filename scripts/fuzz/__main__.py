@@ -43,7 +43,9 @@ def main() -> int:
         )
         started = time.monotonic()
         code = _fuzz(name, limit, given.seed, given.corpus)
-        print(f"{name}: {'ok' if not code else 'FAILED'} ({time.monotonic() - started:.0f} s)")
+        print(
+            f"{name}: {'ok' if not code else f'FAILED ({code})'} ({time.monotonic() - started:.0f} s)"
+        )
         failed += [name] if code else []
     if failed:
         print(f"failed: {', '.join(failed)}; the input that did it is in crash-*", file=sys.stderr)
