@@ -43,9 +43,8 @@ def main() -> int:
         )
         started = time.monotonic()
         code = _fuzz(name, limit, given.seed, given.corpus)
-        print(
-            f"{name}: {'ok' if not code else f'FAILED ({code})'} ({time.monotonic() - started:.0f} s)"
-        )
+        outcome = f"FAILED ({code})" if code else "ok"
+        print(f"{name}: {outcome} ({time.monotonic() - started:.0f} s)", flush=True)
         failed += [name] if code else []
     if failed:
         print(f"failed: {', '.join(failed)}; the input that did it is in crash-*", file=sys.stderr)
