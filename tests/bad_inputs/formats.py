@@ -329,9 +329,7 @@ MEE = Format(
     allowed={
         "id": IDS,
         "entities.T1.type": TEXT,
-        "entities.T1.text": ANY,
         "triggers.T2.type": TEXT,
-        "triggers.T2.text": ANY,
         "arguments": NONE,
         "arguments.*.role": TEXT,
     },
@@ -341,7 +339,7 @@ MEE = Format(
             *(
                 f"{mention}.{key}"
                 for mention in ("entities.T1", "triggers.T2")
-                for key in ("start", "end")
+                for key in ("start", "end", "text")
             ),
         }
     ),
