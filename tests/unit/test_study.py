@@ -9,12 +9,15 @@ import pytest
 from small import make_world, xlt
 
 from xlt.commands.study import _table
+from xlt.commands.work import compare as run_compare
 from xlt.config.load import load_config
 from xlt.config.study import load_study, outline
 from xlt.errors import XltError
+from xlt.evaluation.statistics import holm
 from xlt.files import write_sealed
 from xlt.results import read_result
 from xlt.runs import train
+from xlt.runs.compare import compare
 from xlt.runs.study import study, table
 from xlt.training import stages
 
@@ -275,3 +278,80 @@ def test_one_seed_recommends_nothing():
     assert "over records alone" in text
     assert "take" not in text
     assert "*" not in text
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    """A study of three cells and two seeds, with the second as its baseline."""
+    world = make_world(tmp_path_factory.mktemp("cells"))
+    path = world.config(
+        strategy="zero_shot",
+        target=["jav", "ind"],
+        training__max_steps=3,
+        seeds=[1, 2],
+        study={
+            "cells": {
+                "eng": {"source": "eng"},
+                "longer": {"source": "eng", "training": {"max_steps": 30}},
+                "rare": {"source": "eng", "training": {"learning_rate": 1e-9}},
+            },
+            "baseline": "longer",
+        },
+    )
+    return path, study(load_study(path), quiet=True)
+
+
+def test_every_cell_is_compared_with_the_baseline(cells):
+    path, found = cells
+    assert found["baseline"] == "longer"
+    rows = {(row["cell"], row["target"]): row for row in found["rows"]}
+    assert len(rows) == 6
+    assert [rows["longer", target]["against"] for target in ("jav", "ind")] == [None, None]
+    compared = [row["against"] for row in rows.values() if row["against"]]
+    assert {(row["over"], row["conclusive"]) for row in compared} == {("seeds and records", True)}
+    assert [row["p_adjusted"] for row in compared] == holm([row["p"] for row in compared])
+    for (_, target), row in rows.items():
+        if row["against"]:
+            difference = row["against"]["difference"]
+            means = row["metrics"]["f1"]["mean"], rows["longer", target]["metrics"]["f1"]["mean"]
+            assert difference == pytest.approx(means[0] - means[1])
+    root = path.parent / "runs"
+    same = compare(root / "run-eng", root / "run-longer", metric="f1")["rows"]
+    for row in same:
+        kept = rows["eng", row["target"]]["against"]
+        assert {k: kept[k] for k in ("difference", "low", "high", "p")} == {
+            k: row[k] for k in ("difference", "low", "high", "p")
+        }
+
+
+def test_what_is_printed_of_it(cells, capsys):
+    path, found = cells
+    text = "\n".join(_table(found))
+    assert "against longer" in text
+    assert "95 % intervals over seeds and records; * differs from longer for sure" in text
+    assert "after Holm (4 comparisons)" in text
+    stars = sum(row["against"]["sure"] for row in found["rows"] if row["against"])
+    assert text.count(" *\n") == stars
+    root = path.parent / "runs"
+    run_compare(root / "run-eng", root / "run-longer")
+    printed = capsys.readouterr().out
+    assert "A = run-eng, B = run-longer" in printed
+    assert "after Holm (6 comparisons)" in printed  # two targets, three metrics
+    assert "adjusted p" in printed
+    run_compare(root / "run-eng", root / "run-longer", metric="recall")
+    assert "after Holm (2 comparisons)" in capsys.readouterr().out
+
+
+def test_two_runs_of_the_same_models_pair_their_seeds(cells, tmp_path):
+    """The same stages: what seeds differ by is the same in both, and nothing is left to chance."""
+    path, _ = cells
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content |= {"name": "twin", **{"training": content["training"] | {"max_steps": 30}}}
+    del content["study"]
+    twin = path.parent / "twin.yaml"
+    twin.write_text(json.dumps(content), encoding="utf-8")
+    train.train(load_config(twin), quiet=True)
+    rows = compare(path.parent / "runs/twin", path.parent / "runs/run-longer")["rows"]
+    assert {(row["difference"], row["low"], row["high"], row["p"]) for row in rows} == {
+        (0.0, 0.0, 0.0, 1.0)
+    }
