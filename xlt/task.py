@@ -256,8 +256,9 @@ class Task(ABC):
     def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
         """One set of outputs from those of several models on the same batch, for `decode`.
 
-        The mean of each tensor: right for log-probabilities, whatever they are conditioned on. A
-        task whose outputs are something else combines them itself.
+        The mean of each tensor: of log-probabilities, which makes the geometric mean of
+        probabilities (`docs/strategies.md` has what it is worth beside the arithmetic one). A task
+        whose outputs are something else combines them itself.
         """
         import torch
 

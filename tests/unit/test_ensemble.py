@@ -6,6 +6,7 @@ import pytest
 import torch
 from records import OPTIONS, RECORDS
 
+from scripts.experiments.averaging import arithmetic, geometric
 from xlt.config.schema import Model
 from xlt.inference.ensemble import Ensemble
 from xlt.inference.predictor import Predictor
@@ -51,3 +52,14 @@ def test_models_with_other_labels_are_refused(made):
     second.model.labels = {}
     with pytest.raises(ValueError, match="different labels"):
         Ensemble.of([first, second])
+
+
+def test_two_means_of_probabilities():
+    """Those that scripts.experiments.averaging compares; the geometric one is a task's own."""
+    one, other = (torch.tensor([[p, 1 - p]]).log() for p in (0.9, 0.2))
+    outputs = [{"scores": one}, {"scores": other}]
+    assert torch.allclose(arithmetic(outputs)["scores"].exp(), torch.tensor([[0.55, 0.45]]))
+    mean = geometric(outputs)["scores"].exp()
+    assert torch.allclose(mean, torch.tensor([[(0.9 * 0.2) ** 0.5, (0.1 * 0.8) ** 0.5]]))
+    combined = tasks.get("ner")().combine(outputs)
+    assert torch.equal(combined["scores"], geometric(outputs)["scores"])

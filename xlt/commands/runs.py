@@ -105,5 +105,5 @@ def _verdict(target: dict[str, Any]) -> str:
     if regret is None:
         return f"only {first} was run: run another source to know what the choice was worth"
     if first == best:
-        return f"regret 0: {first} was predicted to be the best, and is"
-    return f"regret {regret:.1f}: {first} was predicted to be the best, {best} is"
+        return f"regret 0: {first} was predicted to be the best, and has the highest mean"
+    return f"regret {regret:.1f}: {first} was predicted to be the best, {best} has the highest mean"

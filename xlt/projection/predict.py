@@ -1,7 +1,7 @@
 """A model that predicts on translations of its input, alone or beside the input itself.
 
 What it predicts on the translation is projected back (`strategy: translate_test`), or its
-probabilities are carried back and averaged with those on the input (`translate_ensemble`).
+log-probabilities are carried back and averaged with those on the input (`translate_ensemble`).
 """
 
 from __future__ import annotations

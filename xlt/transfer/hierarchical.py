@@ -66,7 +66,7 @@ class Hierarchical(Strategy):
         predict: Literal["direct", "translate", "ensemble"] = Field(
             "direct",
             description="on the text; on its translation into the (first) source language, "
-            "projected back; or on both, with averaged probabilities",
+            "projected back; or on both, with averaged log-probabilities",
         )
 
     options: Options

@@ -69,7 +69,7 @@ class Projection(Strategy):
 
 class TranslateEnsemble(Projection):
     """Translate-train and translate-test together: one model, trained on the source and its
-    projection, predicts on the text and on its translation, and the probabilities are averaged
+    projection, predicts on the text and on its translation, and the log-probabilities are averaged
     (after Ebing and Glavaš 2025, arXiv 2505.10507, whose two predictions come from two models)."""
 
     class Options(Projection.Options):

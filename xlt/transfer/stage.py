@@ -70,7 +70,7 @@ class Prediction:
     direct:    on the text itself.
     translate: on its translation into `through`; what it predicts there is projected back, and
         what it predicts directly fills what is missing then.
-    ensemble:  on both, and its probabilities are averaged.
+    ensemble:  on both, and its log-probabilities are averaged.
     """
 
     mode: Literal["direct", "translate", "ensemble"] = "direct"

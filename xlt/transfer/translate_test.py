@@ -17,7 +17,7 @@ class TranslateTest(ZeroShot):
     class Options(StrategyOptions):
         average: bool = Field(
             False,
-            description="average the probabilities on the translation and on the text itself; "
+            description="average the log-probabilities on the translation and on the text itself; "
             "without, only what the translation leaves open is predicted on the text",
         )
 
