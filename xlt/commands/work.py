@@ -248,7 +248,7 @@ def _evaluation(evaluation: dict[str, Any]) -> list[str]:
     ]
     subwords = evaluation["pieces"]
     return [
-        Table(("metric", "score", "95 % interval"), tuple(rows), frozenset((1, 2))).text(),
+        Table(("metric", "score", "95 % over records"), tuple(rows), frozenset((1, 2))).text(),
         f"{evaluation['records']} records of {evaluation['data']}; "
         f"{subwords['fertility']:.2f} subwords a word, "
         f"{subwords['unknown_pieces']:.2%} unknown, {subwords['truncated_words']} words truncated",
