@@ -16,7 +16,7 @@ import typer
 from xlt import __version__
 from xlt.commands import config, data, probe, project, runs, scores, sources, study, work
 from xlt.console import console
-from xlt.errors import XltError
+from xlt.errors import XltError, XltErrors
 from xlt.extras import missing_package
 
 app = typer.Typer(
@@ -105,7 +105,7 @@ def _run(arguments: Sequence[str]) -> int:
         if known is None:
             console.bug(error)
             return 1
-        console.error(known)
+        console.error(_placed(known, _command(command, arguments)))
         return 2
     return 0
 
@@ -116,6 +116,25 @@ def _flags_first(arguments: Sequence[str]) -> list[str]:
     global_flags = [text for text in arguments[:end] if text in _GLOBAL_FLAGS]
     rest = [text for text in arguments[:end] if text not in _GLOBAL_FLAGS]
     return [*global_flags, *rest, *arguments[end:]]
+
+
+def _command(command: Any, arguments: Sequence[str]) -> str:
+    """The command that was given, as it is called: `xlt data get`; `xlt` if there was none."""
+    path = ["xlt"]
+    for text in _flags_first(arguments):
+        if text in getattr(command, "commands", {}):
+            command = command.commands[text]
+            path.append(text)
+    return " ".join(path)
+
+
+def _placed(error: XltError, command: str) -> XltError:
+    """The error with the command as its place, where it has no better one."""
+    if isinstance(error, XltErrors):
+        return XltErrors(_placed(one, command) for one in error.problems)
+    if error.where is not None:
+        return error
+    return type(error)(error.what, where=command, fix=error.fix).with_traceback(error.__traceback__)
 
 
 def _to_mend(error: Exception) -> XltError | None:

@@ -29,6 +29,21 @@ if TYPE_CHECKING:
 
 _PICKLE = "pytorch_model.bin"
 
+MIN_LENGTH = 8
+"""Subwords in the smallest window that holds special tokens and something between them."""
+
+_SIZES = {
+    "num_hidden_layers": 1000,
+    "num_attention_heads": 10_000,
+    "hidden_size": 1_000_000,
+    "intermediate_size": 10_000_000,
+    "vocab_size": 100_000_000,
+}
+"""Numbers of an architecture, and beyond which nobody's memory reaches."""
+
+_PROBE = "Aa 1 \u4e2d \U0001f600"
+"""Text that every tokenizer splits, if only into unknown subwords."""
+
 DEFAULT_MAX_LENGTH = 512
 """Window length for encoders with relative positions and no stated maximum (T5)."""
 
@@ -104,6 +119,40 @@ class Backbone:
             if "Metaspace" in repr(backend.pre_tokenizer):
                 backend.decoder = decoders.Metaspace()
         return tokenizer
+
+    def check_files(self) -> None:
+        """Raise XltError for a config or a tokenizer that loads and cannot be used.
+
+        What is wrong with weights is said by `model`.
+        """
+        for key in _SIZES:
+            value = getattr(self.config, key, 1)
+            if value is not None and not (isinstance(value, int) and 0 < value <= _SIZES[key]):
+                raise self._unusable("config.json", f"{key} is {value!r:.40}")
+        limit = self.tokenizer.model_max_length
+        if not isinstance(limit, int | float) or limit < MIN_LENGTH:
+            raise self._unusable("tokenizer_config.json", f"model_max_length is {limit!r:.40}")
+        rows = getattr(self.config, "vocab_size", None)
+        if isinstance(rows, int) and self.tokenizer.vocab_size > rows:
+            raise self._unusable(
+                "tokenizer.json",
+                f"its tokenizer has {self.tokenizer.vocab_size} subwords, the encoder {rows}",
+            )
+        try:
+            self.tokenizer(_PROBE)
+        except Exception as error:  # of many kinds: its parts are Rust's and Python's
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise self._unusable(
+                "tokenizer.json and tokenizer_config.json",
+                f"its tokenizer cannot split text: {first}",
+            ) from error
+
+    def _unusable(self, file: str, what: str) -> XltError:
+        return XltError(
+            f"{self.source} cannot be used as a model: {what}",
+            where="model.encoder",
+            fix=f"get {file} again from where the model came from; it is damaged, or another",
+        )
 
     @cached_property
     def max_length(self) -> int:

@@ -6,30 +6,50 @@ are checked whenever the model is loaded.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from xlt.config.schema import Model
 from xlt.data.subwords import TOKENISATION, WORD_BY_WORD
-from xlt.errors import XltError
-from xlt.files import DamagedFile, Listing, damage, entry, listing, read_sealed, write_sealed
+from xlt.errors import XltError, flat, raise_all
+from xlt.files import DamagedFile, damage, entry, listing, read_sealed, write_sealed
 from xlt.model.backbone import Backbone
 from xlt.model.outside import References, remember
 from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import SUBWORDS
-from xlt.options import with_places
+from xlt.options import MAX_COUNT, with_places
 from xlt.permissions import REMOTE_CODE, is_granted
 from xlt.registry import tasks
 from xlt.results import CONFIG
 from xlt.task import Labels, Task
+from xlt.yaml.problems import in_one_line
 
 INFO = "xlt.json"
 FORMAT = 2
 """2: with a list of the files. Models of format 1 are read, unchecked."""
+
+
+def _inside(name: str) -> str:
+    """The path of a file in the folder. Raises ValueError for one outside."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"the file {name!r} is outside the folder")
+    return name
+
+
+def _checked_labels(labels: Labels) -> Labels:
+    """An inventory in which every label is one. Raises ValueError for one that stands twice."""
+    for layer, values in labels.items():
+        twice = [value for value in values if values.count(value) > 1]
+        if twice:
+            raise ValueError(f"{layer} has {twice[0]!r} twice")
+    return labels
 
 
 @dataclass(frozen=True)
@@ -40,15 +60,22 @@ class ModelInfo:
     files: all others of the folder; empty for a model of an older xlt.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     task: str
     options: dict[str, Any]
-    labels: Labels
+    labels: Annotated[Labels, AfterValidator(_checked_labels)]
     encoder: str
-    max_length: int
+    max_length: Annotated[int, Field(ge=8, le=MAX_COUNT)]
     languages: list[str] = field(default_factory=list)
     tokenisation: int = TOKENISATION
-    files: Listing = field(default_factory=dict)
-    format: int = FORMAT
+    files: dict[Annotated[str, AfterValidator(_inside)], tuple[int, str]] = field(
+        default_factory=dict
+    )
+    format: Annotated[int, Field(ge=1)] = FORMAT
+
+
+_INFO = TypeAdapter(ModelInfo)
 
 
 def read_info(folder: Path) -> ModelInfo:
@@ -62,26 +89,23 @@ def read_info(folder: Path) -> ModelInfo:
             where=folder,
             fix="name a run folder, or one of its `seed-*/…/model` folders",
         ) from None
+    format = raw.setdefault("format", None)  # without it nobody knows what the rest means
+    if isinstance(format, int) and format > FORMAT:
+        raise XltError(
+            f"the model was written by a newer xlt (format {format}, here {FORMAT})",
+            where=path,
+            fix="upgrade xlt",
+        )
+    if format == 1:
+        raw.pop("files", None)
     try:
-        if raw["format"] > FORMAT:
-            raise XltError(
-                f"the model was written by a newer xlt (format {raw['format']}, here {FORMAT})",
-                where=path,
-                fix="upgrade xlt",
-            )
-        raw["labels"] = {layer: tuple(values) for layer, values in raw["labels"].items()}
-        files = raw["files"].items() if raw["format"] > 1 else ()
-        raw["files"] = {_inside(name): (int(size), str(digest)) for name, (size, digest) in files}
-        return ModelInfo(**{"tokenisation": WORD_BY_WORD, **raw})  # an older xlt did not say
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DamagedFile(f"{INFO} is damaged ({error})", where=path, fix=_again(folder)) from error
-
-
-def _inside(name: str) -> str:
-    """The path of a file in the folder. Raises ValueError for one outside."""
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ValueError(f"the file {name!r} is outside the folder")
-    return name
+        # Lists are what JSON has for tuples; nothing else is taken for what it is not.
+        stated = json.dumps({"tokenisation": WORD_BY_WORD, **raw})  # an older xlt did not say
+        return _INFO.validate_json(stated, strict=True)
+    except ValidationError as error:
+        raise DamagedFile(
+            f"{INFO} is damaged: {in_one_line(error)}", where=path, fix=_again(folder)
+        ) from error
 
 
 def _again(folder: Path) -> str:
@@ -131,7 +155,12 @@ def task_of(info: ModelInfo, folder: Path) -> Task:
     """
     kind = tasks.get(info.task, where=folder / INFO)
     references = References(folder / INFO)
-    options = with_places(kind.Options(**info.options), references.at("options"))
+    try:
+        stated = kind.Options.model_validate_json(json.dumps(info.options), strict=True)
+    except ValidationError as error:
+        where = f"{folder / INFO} (options)"
+        raise DamagedFile(in_one_line(error), where=where, fix=_again(folder)) from error
+    options = with_places(stated, references.at("options"))
     references.finish()
     task: Task = kind(options)
     return task
@@ -159,8 +188,57 @@ def load_model(
         ),
     )
     backbone = Backbone(str(folder), settings, tokenisation=info.tokenisation)
-    with _checked(folder, info):
+    with _checked(folder, info), _of_folder(folder):
+        _check_layers(task, info, folder)
+        backbone.check_files()
+        _check_names(backbone, info, folder)
         return task, backbone, task.load(folder, backbone, info.labels)
+
+
+@contextmanager
+def _of_folder(folder: Path) -> Iterator[None]:
+    """Errors of the backbone say `model.encoder`, a config's key; here there is only the folder."""
+    try:
+        yield
+    except XltError as error:
+        raise_all(
+            [
+                type(one)(one.what, where=folder, fix=one.fix)
+                if (one.where or "").startswith("model.")
+                else one
+                for one in flat(error)
+            ]
+        )
+
+
+def _check_layers(task: Task, info: ModelInfo, folder: Path) -> None:
+    """Refuse labels of other layers than the task's: `xlt.json` is that of another model."""
+    needed, stated = {*task.labels(())}, {*info.labels}
+    if not needed <= stated:
+        raise XltError(
+            f"{INFO} has labels of {_listed(stated)}, and models of {task.name} have labels of "
+            f"{_listed(needed)}",
+            where=folder / INFO,
+            fix=_again(folder),
+        )
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"
+
+
+def _check_names(backbone: Backbone, info: ModelInfo, folder: Path) -> None:
+    """Refuse a classifier whose own names of its labels are others than those of `xlt.json`."""
+    config = backbone.config
+    if not any(name.endswith("Classification") for name in config.architectures or ()):
+        return  # names that an encoder brought along from an earlier life
+    names = tuple(str(config.id2label.get(n)) for n in range(len(config.id2label)))
+    if names not in info.labels.values():
+        raise XltError(
+            f"config.json names the labels {', '.join(names[:6])}, {INFO} others",
+            where=folder,
+            fix=_again(folder),
+        )
 
 
 def save_model(

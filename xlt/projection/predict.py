@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
+from pydantic import TypeAdapter, ValidationError, model_validator
 
 from xlt.config.schema import Model, Plugin, ProjectionSettings
 from xlt.document import Document, Text
@@ -21,7 +22,7 @@ from xlt.inference.loading import make_direct_predictor
 from xlt.inference.predictor import Predictor
 from xlt.model.folder import add_file
 from xlt.model.outside import References
-from xlt.options import with_places
+from xlt.options import LanguageCode, Section, with_places
 from xlt.permissions import ONLINE, Request, require
 from xlt.projection import store
 from xlt.projection.layers import project_document, translated
@@ -32,6 +33,7 @@ from xlt.projection.translate.cache import Cache
 from xlt.registry import aligners, translators
 from xlt.task import Averaging, Example, Generating, Task, generated_texts
 from xlt.transfer.stage import Prediction
+from xlt.yaml.problems import in_one_line
 
 if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
@@ -241,12 +243,28 @@ def load(folder: Path) -> tuple[Prediction, ProjectionSettings, str] | None:
     fix = "restore it or train again"
     try:
         value = read_sealed(path, fix=fix, older=True)
-        settings = ProjectionSettings.model_validate_json(json.dumps(value["projection"]))
-        return Prediction(**value["prediction"]), _allowed(settings, path), value["language"]
+        stated = _Saved.model_validate_json(json.dumps(value), strict=True)
+        return stated.prediction, _allowed(stated.projection, path), stated.language
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedFile(f"the file is damaged ({error})", where=path, fix=fix) from error
+    except ValidationError as error:
+        what = f"the file is damaged: {in_one_line(error)}"
+        raise DamagedFile(what, where=path, fix=fix) from error
+
+
+class _Saved(Section):
+    """What the file may say."""
+
+    language: LanguageCode
+    prediction: Prediction
+    projection: ProjectionSettings
+
+    @model_validator(mode="after")
+    def _goes_through_a_language(self) -> _Saved:
+        if self.prediction.mode == "direct" or self.prediction.through is None:
+            raise ValueError("`prediction` goes through no other language")
+        TypeAdapter(LanguageCode).validate_python(self.prediction.through)
+        return self
 
 
 def _allowed(settings: ProjectionSettings, path: Path) -> ProjectionSettings:

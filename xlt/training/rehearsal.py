@@ -54,7 +54,8 @@ def _backbone(config: Config, stage: Stage, *, local: bool) -> Backbone:
             where="model.revision",
             fix="leave it out, or name the encoder as the hub does",
         )
-    _ = backbone.max_length  # which looks into config and tokenizer
+    backbone.check_files()
+    _ = backbone.max_length  # which the config may ask too much of
     return backbone
 
 

@@ -111,6 +111,14 @@ def explain(errors: Iterable[Any], field: FieldInfo | None) -> tuple[str, str]:
     )
 
 
+def in_one_line(error: ValidationError) -> str:
+    """All that pydantic found, each with its key, for files that no person writes."""
+    return "; ".join(
+        f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {explain([one], None)[0]}"
+        for one in error.errors(include_url=False)
+    )
+
+
 def _expected(error: Any) -> str | None:
     context = error.get("ctx", {})
     if error["type"] == "too_short":
