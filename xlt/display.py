@@ -15,7 +15,7 @@ from markupsafe import escape
 
 from xlt.document import Document, Layer, Spans, Tags, Tree
 from xlt.errors import XltError
-from xlt.files import disk_error
+from xlt.files import beside, disk_error
 from xlt.html import macros
 from xlt.task import Annotating, predicted_layers
 
@@ -43,7 +43,7 @@ class Page:
     def __init__(self, task: Task, output: str | Path) -> None:
         self.task, self.path = task, Path(output)
         self.count = 0
-        self._part = self.path.with_name(self.path.name + ".part")
+        self._part = beside(self.path, ".part")
         self._stream: TextIO | None = None
 
     def __enter__(self) -> Page:

@@ -309,6 +309,13 @@ def read_sealed(path: Path, *, fix: str, older: bool = False) -> dict[str, Any]:
 # Errors ----------------------------------------------------------------------------------------
 
 
+def beside(path: Path, suffix: str) -> Path:
+    """The path with something behind its name. Raises XltError for one that has no name."""
+    if not path.name:
+        raise XltError("this is no name of a file", where=str(path), fix="name a file to write")
+    return path.with_name(path.name + suffix)
+
+
 def disk_error(error: OSError, path: Path) -> XltError:
     """What to tell the user when a write failed."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -60,7 +60,7 @@ OTHERS: dict[str, Any] = {
 
 
 def cases() -> list[Case]:
-    return [*value_cases(), *plugin_cases(), *key_cases(), *file_cases()]
+    return [*value_cases(), *plugin_cases(), *key_cases(), *file_cases(), *study_cases()]
 
 
 def value_cases() -> Iterator[Case]:
@@ -167,6 +167,47 @@ def file_cases() -> Iterator[Case]:
                  "training.epochs=!!int 3", "training.epochs=1\n- 2", "."*2000 + "=1"):  # fmt: skip
         command = ("config", "check", f"{FOLDER}/config.yaml", text)
         yield Case(f"override {text[:24]!r}", command, Refused(), {"config.yaml": json.dumps(BASE)})
+
+
+def study_cases() -> Iterator[Case]:
+    """What `study` may not say."""
+    ten = list(range(1, 11))
+    axes = ("epochs", "batch_tokens", "accumulate", "max_steps", "evaluate_every", "warmup")
+    studies: dict[str, Any] = {
+        "a number": 3,
+        "nothing": None,
+        "no cells": {},
+        "cells in a list": {"cells": ["a"]},
+        "a cell that is a number": {"cells": {"a": 3}},
+        "a cell that is a list": {"cells": {"a": [{"source": "eng"}]}},
+        "a cell that is a text": {"cells": {"a": "eng"}},
+        "a cell with an unknown key": {"cells": {"a": {"no_such_key": 1}}},
+        "a cell with a name": {"cells": {"a": {"name": "b"}}},
+        "a cell with a study": {"cells": {"a": {"study": {}}}},
+        "two cells in one folder": {"cells": {"a+b": None, "a_b": None}},
+        "a cell called as a path": {"cells": {"../a": None}},
+        "a cell with a long name": {"cells": {"a" * 300: None}},
+        "a matrix of a number": {"matrix": {"seeds": 3}},
+        "a matrix of nothing": {"matrix": {"training.epochs": []}},
+        "a matrix of the same twice": {"matrix": {"training.epochs": [1, "1"]}},
+        "a matrix of names": {"matrix": {"name": ["a", "b"]}},
+        "a matrix of an empty key": {"matrix": {"training..epochs": [1]}},
+        "a matrix of a million runs": {"matrix": {f"training.{axis}": ten for axis in axes}},
+        "a matrix of what is out of bounds": {"matrix": {"training.epochs": [-1]}},
+        "a baseline that is not there": {"cells": {"a": None}, "baseline": "b"},
+        "a baseline in a list": {"cells": {"a": None}, "baseline": ["a"]},
+        "an unknown key": {"cells": {"a": None}, "cell": {}},
+    }
+    for name, study in studies.items():
+        for command in (("config", "check"), ("study",)):
+            text = json.dumps({**BASE, "study": study})
+            files = {"config.yaml": text}
+            arguments = (*command, f"{FOLDER}/config.yaml")
+            yield Case(f"{command[0]}: study is {name}", arguments, Refused("config.yaml"), files)
+    text = json.dumps({**BASE, "study": {"cells": {"a": None}}})
+    for command in ("train", "plan"):
+        arguments = (command, f"{FOLDER}/config.yaml")
+        yield Case(f"{command} of a study", arguments, Refused("study"), {"config.yaml": text})
 
 
 def _pipe(folder: Path) -> None:

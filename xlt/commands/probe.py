@@ -25,7 +25,8 @@ def probe(
         Path | None, typer.Option(help="Another model, e.g. one trained on half of the input.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(help="At most so many records of every split.", min=1)
+        int | None,
+        typer.Option(help="At most so many records of every split.", min=1, max=2**31 - 1),
     ] = None,
     input_format: InputFormat = None,
     option: ReaderOptions = None,

@@ -36,7 +36,7 @@ def project(
     html: Annotated[
         Path | None, typer.Option(help="Page of examples; by default OUT.html.")
     ] = None,
-    examples: Annotated[int, typer.Option(help="Records on the page.", min=0)] = 50,
+    examples: Annotated[int, typer.Option(help="Records on the page.", min=0, max=100_000)] = 50,
     allow: Allow = None,
 ) -> None:
     """Translate labelled data and project the labels: a data file, a report, a page to look at.

@@ -40,9 +40,9 @@ def predict_source(
         str | None,
         typer.Option(help="Prefer what was measured with this model; with --text, look into it."),
     ] = None,
-    top: Annotated[int, typer.Option(help="So many lines.", min=1)] = 10,
+    top: Annotated[int, typer.Option(help="So many lines.", min=1, max=100_000)] = 10,
     count: Annotated[
-        int | None, typer.Option(help="Also recommend so many sources together.", min=2)
+        int | None, typer.Option(help="Also recommend so many sources together.", min=2, max=1000)
     ] = None,
     text: Annotated[
         Path | None,
@@ -57,7 +57,9 @@ def predict_source(
     ] = "greedy",
     budget: Annotated[
         int | None,
-        typer.Option(help="Divide so many training examples over --count sources (3).", min=1),
+        typer.Option(
+            help="Divide so many training examples over --count sources (3).", min=1, max=2**31 - 1
+        ),
     ] = None,
     write: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the division as a `joint` config.")
@@ -153,8 +155,10 @@ def analyse_typology(
         str,
         typer.Argument(help="A packaged matrix, a task, or a CSV with source, target, score."),
     ],
-    permutations: Annotated[int, typer.Option(help="Of languages, for p.", min=1)] = 2000,
-    seed: int = 0,
+    permutations: Annotated[
+        int, typer.Option(help="Of languages, for p.", min=1, max=1_000_000)
+    ] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the permutations.", min=0, max=2**32 - 1)] = 0,
     traits: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="More traits: language, one a column.")
     ] = None,

@@ -13,7 +13,7 @@ from xlt.console import console
 Model = Annotated[Path, typer.Argument(help="A run's folder, or a model folder in it.")]
 Run = Annotated[Path, typer.Argument(help="A run's folder.")]
 Language = Annotated[str | None, typer.Option(help="Code or English name.")]
-BatchTokens = Annotated[int, typer.Option(help="Subwords in a batch.", min=1)]
+BatchTokens = Annotated[int, typer.Option(help="Subwords in a batch.", min=1, max=2**31 - 1)]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -130,8 +130,8 @@ def compare(
     metric: Annotated[
         str | None, typer.Option(help="This one alone: p is adjusted for all rows shown.")
     ] = None,
-    resamples: Annotated[int, typer.Option(help="Of the records.", min=2)] = 10_000,
-    seed: Annotated[int, typer.Option(help="Of the resampling.", min=0)] = 0,
+    resamples: Annotated[int, typer.Option(help="Of the records.", min=2, max=1_000_000)] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of the resampling.", min=0, max=2**32 - 1)] = 0,
 ) -> None:
     """Test whether two runs differ by more than chance: other seeds, other records.
 

@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,12 @@ from xlt.config.load import LoadedConfig, load_config
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.options import Section
 from xlt.yaml.nodes import Node
+from xlt.yaml.problems import show
 
 KEY = "study"
+MAX_CELLS = 1000
+"""Runs of a study. Nobody reads the table of more, and a slip of the pen can mean millions."""
+
 _NAME = re.compile(r"[A-Za-z0-9._+-]+")
 
 
@@ -109,10 +114,20 @@ def outline(path: Path) -> tuple[dict[str, Node], str]:
                 fix=choose(key, Outline.model_fields),
             )
     base = root.get("name")
-    title = str(base.value) if base is not None else path.stem
+    if base is not None and not isinstance(base.value, str):
+        raise XltError(
+            f"must be text, not {show(base.plain())}", where=base.at.of("name"), fix="write a name"
+        )
+    title = path.stem if base is None else str(base.value)
     cells = _combined(study.get("cells"), study.get("matrix"), stated, title)
     chosen = study.get("baseline")
-    baseline = next(iter(cells)) if chosen is None else str(chosen.value)
+    if chosen is not None and not isinstance(chosen.value, str | int | float):
+        raise XltError(
+            f"must be the name of a cell, not {show(chosen.plain())}",
+            where=chosen.at.of(f"{KEY}.baseline"),
+            fix=choose("", cells),
+        )
+    baseline = next(iter(cells)) if chosen is None else _label(chosen)
     if baseline not in cells:
         assert chosen is not None
         raise XltError(
@@ -126,7 +141,7 @@ def outline(path: Path) -> tuple[dict[str, Node], str]:
 def _combined(cells: Node | None, matrix: Node | None, study: Node, title: str) -> dict[str, Node]:
     """Every cell with every combination of the matrix."""
     named = _mapping(cells, f"{KEY}.cells") if cells is not None else {"": Node({}, study.at)}
-    axes = []
+    axes: list[list[tuple[str, Node]]] = []
     for key, values in (_mapping(matrix, f"{KEY}.matrix") if matrix is not None else {}).items():
         if not isinstance(values.value, list) or not values.value:
             raise XltError(
@@ -135,26 +150,58 @@ def _combined(cells: Node | None, matrix: Node | None, study: Node, title: str) 
                 fix=f"write `{key}: [..., ...]`",
             )
         axes.append([(_label(value), _nested(key, value)) for value in values.value])
-    layers = {}
+    number = len(named) * prod(len(axis) for axis in axes)
+    if number > MAX_CELLS:
+        raise XltError(
+            f"these are {number:,} runs, and a study has at most {MAX_CELLS:,}",
+            where=study.at.of(KEY),
+            fix="vary less at once, or write several studies",
+        )
+    layers: dict[str, Node] = {}
+    folders: dict[str, str] = {}
     for name, over in named.items():
-        if name and not _NAME.fullmatch(name):
-            raise XltError(
-                f"{name!r} cannot be part of a folder's name",
-                where=over.at.of(f"{KEY}.cells"),
-                fix="use letters, digits, `.`, `_`, `-` and `+`",
-            )
+        _check_cell(name, over)
         for combination in product(*axes):
             parts = [name, *(label for label, _ in combination)]
             cell = "-".join(part for part in parts if part)
             over_all = Node({}, over.at) if over.value is None else over
             layer = reduce(merge, (value for _, value in combination), over_all)
-            folder = Node(f"{title}-{cell}".replace("+", "_"), study.at)
-            layers[cell] = merge(layer, Node({"name": folder}, study.at))
+            if layer.get("name") is not None:
+                raise XltError(
+                    "a cell has no name of its own: its run is called as the study and the cell",
+                    where=over.at.of(f"{KEY}.cells.{name}" if name else f"{KEY}.matrix"),
+                    fix="leave out `name`",
+                )
+            folder = f"{title}-{cell}".replace("+", "_")
+            if folder in folders:
+                raise XltError(
+                    f"the cells {folders[folder]!r} and {cell!r} would have one folder, {folder}",
+                    where=over.at.of(f"{KEY}.cells.{name}" if name else f"{KEY}.matrix"),
+                    fix="name one of them otherwise, or take it out",
+                )
+            folders[folder] = cell
+            layers[cell] = merge(layer, Node({"name": Node(folder, study.at)}, study.at))
     if not any(layers):
         raise XltError(
             "a study needs cells or a matrix", where=study.at.of(KEY), fix="say what differs"
         )
     return layers
+
+
+def _check_cell(name: str, over: Node) -> None:
+    """Refuse what is no mapping, and names that no folder can have."""
+    if name and not _NAME.fullmatch(name):
+        raise XltError(
+            f"{name!r} cannot be part of a folder's name",
+            where=over.at.of(f"{KEY}.cells"),
+            fix="use letters, digits, `.`, `_`, `-` and `+`",
+        )
+    if over.value is not None and not isinstance(over.value, dict):
+        raise XltError(
+            f"must be a mapping of what this run does differently, not {show(over.plain())}",
+            where=over.at.of(f"{KEY}.cells.{name}"),
+            fix=f"write `{name}: {{source: eng}}`, say, or `{name}:` for no difference",
+        )
 
 
 def _mapping(node: Node, shown: str) -> dict[str, Node]:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from xlt.config.schema import LanguageData, Reference
 from xlt.data import cards
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
@@ -23,6 +25,7 @@ from xlt.data.resolved import ResolvedData
 from xlt.errors import XltError, choose
 from xlt.reader_options import Location, check_options, merge_options
 from xlt.registry import data_cards
+from xlt.yaml.problems import explain
 
 if TYPE_CHECKING:
     from xlt.task import Task
@@ -50,6 +53,15 @@ def for_split(
         resolve(reference, language, split, where=where, allow_network=allow_network)
         for reference in listed
     ]
+
+
+def reference_to(ref: str, **settings: Any) -> Reference:
+    """The reference to what a command line names. Raises XltError if it can be none."""
+    try:
+        return Reference(ref=ref, **settings)
+    except ValidationError as error:
+        what, fix = explain(error.errors(include_url=False), Reference.model_fields["ref"])
+        raise XltError(f"the name of the data {what}", where=repr(ref[:80]), fix=fix) from error
 
 
 def has_split(data: LanguageData, language: str, split: str) -> bool:

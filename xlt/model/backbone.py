@@ -104,7 +104,11 @@ class Backbone:
 
         tokenizer = self._load(AutoTokenizer.from_pretrained)
         # Without its files, transformers makes a tokenizer that knows no word.
-        if tokenizer.vocab_size <= len(tokenizer.all_special_ids):
+        try:
+            known = tokenizer.vocab_size - len(tokenizer.all_special_ids)
+        except RecursionError as error:  # transformers looks for a special token in itself
+            raise self._unusable("tokenizer_config.json", "a special token is empty") from error
+        if known <= 0:
             raise XltError(
                 f"{self.source} has no tokenizer",
                 where="model.encoder",
@@ -125,6 +129,11 @@ class Backbone:
 
         What is wrong with weights is said by `model`.
         """
+        named = self.config.architectures
+        if not (
+            named is None or (isinstance(named, list) and all(isinstance(n, str) for n in named))
+        ):
+            raise self._unusable("config.json", f"architectures is {named!r:.40}")
         for key in _SIZES:
             value = getattr(self.config, key, 1)
             if value is not None and not (isinstance(value, int) and 0 < value <= _SIZES[key]):
@@ -137,6 +146,10 @@ class Backbone:
             raise self._unusable(
                 "tokenizer.json",
                 f"its tokenizer has {self.tokenizer.vocab_size} subwords, the encoder {rows}",
+            )
+        if isinstance(rows, int) and max(self.tokenizer.all_special_ids) >= rows:
+            raise self._unusable(
+                "tokenizer_config.json", "a special token is none of the encoder's subwords"
             )
         try:
             self.tokenizer(_PROBE)

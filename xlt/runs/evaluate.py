@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from xlt import languages
-from xlt.config.schema import Reference
 
 
 def evaluate(
@@ -27,7 +26,7 @@ def evaluate(
     format, options: of its reader, over what a card says.
     Raises XltError as the data and the model loaders do, and for labels the model does not know.
     """
-    from xlt.data.references import check_reference, resolve
+    from xlt.data.references import check_reference, reference_to, resolve
     from xlt.data.store import held, load_documents
     from xlt.inference.loading import find_model
     from xlt.projection.predict import make_predictor
@@ -40,7 +39,7 @@ def evaluate(
     parts = reference.split(":")
     spoken = language or (parts[1] if len(parts) > 1 and not reference.startswith("hf:") else "und")
     code = spoken if spoken == "und" else languages.code(spoken)
-    asked = Reference(ref=reference, format=format, options=dict(options or {}))
+    asked = reference_to(reference, format=format, options=dict(options or {}))
     check_reference(task, asked, code, split, on_command_line)
     resolved = resolve(asked, code, split, where=reference)
     records = held(load_documents(task, resolved, 1))

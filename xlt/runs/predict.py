@@ -254,10 +254,10 @@ def open_output(output: str) -> Iterator[TextIO]:
     if output == "-":
         yield sys.stdout
         return
-    from xlt.files import disk_error, sync
+    from xlt.files import beside, disk_error, sync
 
     path = Path(output)
-    part = path.with_name(path.name + ".part")
+    part = beside(path, ".part")
     try:
         part.unlink(missing_ok=True)  # which may be a link to anything
         with part.open("x", encoding="utf-8", newline="\n") as stream:

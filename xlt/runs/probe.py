@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xlt import languages
-from xlt.config.schema import Reference
 from xlt.document import Document, Label, Text
 from xlt.errors import XltError, choose
 from xlt.evaluation.statistics import (
@@ -205,7 +204,7 @@ def _parts(
     asked: Mapping[str, Any],
 ) -> Iterator[Part]:
     from xlt.data import cards
-    from xlt.data.references import check_reference, resolve
+    from xlt.data.references import check_reference, reference_to, resolve
     from xlt.data.store import load_documents
     from xlt.reader_options import on_command_line
 
@@ -226,7 +225,7 @@ def _parts(
         parts = reference.split(":")
         spoken = parts[1] if name in data_cards() else language or "und"
         code = spoken if spoken == "und" else languages.code(spoken)
-        full = Reference(ref=reference, **asked)
+        full = reference_to(reference, **asked)
         check_reference(reader, full, code, "test", on_command_line)
         data = resolve(full, code, "test", where=suite)
         records = list(load_documents(reader, data, 1))
