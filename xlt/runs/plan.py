@@ -59,7 +59,7 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
     sizes, vocabulary = _sizes(counted, tokenizer)
     stages = _shared_stages(experiment.plans)
     with obeying(allowed):
-        cost = _cost(config, stages, sizes, vocabulary)
+        cost = _cost(config, stages, sizes, vocabulary, usable=tokenizer is not None)
     return {
         "name": config.name,
         "seeds": config.seeds,
@@ -147,9 +147,11 @@ def _other_run(config: Config) -> list[XltError]:
 
 
 def _tokenizer(model: Model) -> Any:
-    """The encoder's tokenizer; None where it is not on this machine."""
+    """The encoder's tokenizer; None where the encoder is not here, or cannot be used."""
     with suppress(XltError):  # `find_problems` has it
-        return Backbone(model.encoder, model, local=True).tokenizer
+        backbone = Backbone(model.encoder, model, local=True)
+        backbone.check_files()
+        return backbone.tokenizer
     return None
 
 
@@ -201,9 +203,11 @@ def _cost(
     stages: list[tuple[Stage, str | None, list[str]]],
     sizes: Mapping[DataSplit, _SplitSize],
     vocabulary: int | None,
+    *,
+    usable: bool,
 ) -> dict[str, Any]:
     """The estimate for every stage and the total over seeds; None where something is unknown."""
-    shape = encoder_shape(config.model)
+    shape = encoder_shape(config.model) if usable else None
     kept_subwords = vocabulary if config.model.trim_vocabulary else None
     encoder: dict[str, Any] = {"id": config.model.encoder, "parameters": None, "trained": None}
     unknown = {"steps": None, "minutes": None, "memory_gib": None}
