@@ -63,6 +63,7 @@ SAME = {
     "model__trim_vocabulary": False,
     "model__attention": "eager",
     "evaluation__bootstrap": 77,
+    "selection__keep": "all",
     "evaluation__batch_tokens": 99,
     "target": ["ind"],
     "data_seed": 5,
@@ -277,6 +278,28 @@ def test_more_observers_add_to_a_finished_stage(config):
     assert stamps == {p: p.stat().st_mtime_ns for p in first.model_folder().iterdir()}
     (third,) = Stages(config(**SLOW)).run()
     assert third.reused
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_all_weights_that_were_evaluated_can_be_scored_later(config, monkeypatch, lora):
+    settings = SLOW | ({"model__lora": {"rank": 2}} if lora else {})
+    expected = Stages(config(target=["ind"], output__root=str(config().parent / "own"), **settings))
+    (whole,) = expected.run()
+    (first,) = Stages(config(selection__keep="all", **settings)).run()
+    steps = {str(row["step"]) for row in history(first)}
+    assert {path.name for path in (first.folder / "selected").iterdir()} == steps
+
+    def refuse(*_):
+        raise AssertionError("it is trained again")
+
+    monkeypatch.setattr("xlt.training.stages.TransferTrainer.train", refuse)
+    (later,) = Stages(config("second", target=["ind"], **settings)).run()
+    assert later.folder == first.folder
+    assert later.selected["dev:eng"] == first.selected["dev:eng"] == whole.selected["dev:eng"]
+    assert later.selected["dev:ind"]["step"] == whole.selected["dev:ind"]["step"]
+    found = later.selected["dev:ind"]["score"]
+    assert found == pytest.approx(whole.selected["dev:ind"]["score"])
+    assert Stages(config("second", target=["ind"], **settings)).run()[0].reused
 
 
 def test_dev_data_of_the_same_name_are_not_the_same(world, config, tmp_path, caplog):

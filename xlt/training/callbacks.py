@@ -15,23 +15,28 @@ Scores = dict[str, float]
 
 
 class Selector(TrainerCallback, ExportableState):
-    """Remembers the best step by every criterion, and stops when the first stops improving."""
+    """Remembers the best step by every criterion, and stops when the first stops improving.
 
-    def __init__(self, primary: str | None, patience: int | None) -> None:
-        self.primary, self.patience = primary, patience
+    keep_all: the weights of every evaluation are kept, not only of the best by a criterion.
+    """
+
+    def __init__(
+        self, primary: str | None, patience: int | None, *, keep_all: bool = False
+    ) -> None:
+        self.primary, self.patience, self.keep_all = primary, patience, keep_all
         self.best: dict[str, dict[str, float]] = {}
         self.since_best = 0
         self.history: list[dict[str, float]] = []
 
     def update(self, step: int, scores: Scores) -> bool:
-        """Take note of an evaluation; True if any criterion has a new best."""
+        """Take note of an evaluation; True if its weights are to be kept."""
         self.history.append({"step": step, **scores})
         improved = [n for n, v in scores.items() if n not in self.best or v > self.best[n]["score"]]
         for name in improved:
             self.best[name] = {"step": step, "score": scores[name]}
         if self.primary in scores:
             self.since_best = 0 if self.primary in improved else self.since_best + 1
-        return bool(improved)
+        return self.keep_all or bool(improved)
 
     @property
     def exhausted(self) -> bool:
@@ -39,7 +44,9 @@ class Selector(TrainerCallback, ExportableState):
 
     @property
     def steps(self) -> set[int]:
-        return {int(best["step"]) for best in self.best.values()}
+        """Those whose weights are kept."""
+        kept = self.history if self.keep_all else self.best.values()
+        return {int(one["step"]) for one in kept}
 
     def state(self) -> dict[str, Any]:
         return {

@@ -58,7 +58,9 @@ def find(folder: Path, key: str, needed: Observed, *, reused: bool = True) -> St
         return None
     if done is None:
         return None
-    lacking = [name for name, content in needed.items() if done["observed"].get(name) != content]
+    lacking = [
+        name for name, content in needed.items() if done.get("observed", {}).get(name) != content
+    ]
     if lacking:
         log.warning("%s lacks scores of %s: it is trained again", folder.name, ", ".join(lacking))
         return None

@@ -1,8 +1,8 @@
-"""Scores of a model while it trains, computed by all processes together."""
+"""Scores of weights by dev sets, which select among them; computed by all processes together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +11,59 @@ from accelerate.utils import gather_object
 from numpy.typing import NDArray
 
 from xlt.document import Document
-from xlt.evaluation.counts import count_matrix
+from xlt.evaluation.counts import count_matrix, score
 from xlt.inference.predictor import WINDOW, Predictor
-from xlt.task import Example
+from xlt.model.backbone import Backbone
+from xlt.task import Example, Task
+from xlt.training.callbacks import Scores
+from xlt.training.data import Data
+from xlt.training.encodings import encode
+from xlt.training.finished import Observed
+from xlt.transfer.stage import DataSplit
+
+LAST = "last"
+"""The selector that keeps the last checkpoint."""
+
+Encoded = Mapping[str, Sequence[tuple[Data, Sequence[Example]]]]
+"""Selector → the dev sets whose mean score it is, with their examples."""
+
+
+def selector(dev: Sequence[DataSplit]) -> str:
+    """What weights are selected on, as results name it: "dev:eng", "dev:eng+swa" or "last"."""
+    return f"dev:{'+'.join(data_split.name for data_split in dev)}" if dev else LAST
+
+
+def contents(sets: Sequence[Sequence[Data]]) -> Observed:
+    """Selector → what its dev sets hold: two of one name may differ."""
+    return {selector([d.data_split for d in data]): [d.fingerprint for d in data] for data in sets}
+
+
+def encode_sets(task: Task, sets: Sequence[Sequence[Data]], backbone: Backbone) -> Encoded:
+    """Each dev set is encoded once, in however many sets it is; empty ones are left out."""
+    encoded: dict[str, Sequence[Example]] = {}
+    for one in (one for data in sets for one in data):
+        if one.fingerprint not in encoded:
+            encoded[one.fingerprint] = encode(task, [one], backbone, None)
+    return {
+        selector([one.data_split for one in data]): [
+            (one, encoded[one.fingerprint]) for one in data
+        ]
+        for data in sets
+        if data
+    }
+
+
+def mean_scores(predictor: Predictor, sets: Encoded, metric: str) -> Scores:
+    """The scores of the predictor's current weights."""
+    known: dict[int, float] = {}
+    scores = {}
+    for name, evaluated in sets.items():
+        for data, examples in evaluated:
+            if id(examples) not in known:
+                counts = distributed_counts(predictor, data.records, examples)
+                known[id(examples)] = score(predictor.task, counts)[metric]
+        scores[name] = float(np.mean([known[id(examples)] for _, examples in evaluated]))
+    return scores
 
 
 def distributed_counts(

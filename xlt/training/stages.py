@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,17 @@ from filelock import FileLock, Timeout
 
 from xlt.config.schema import Config
 from xlt.escape import without_folders
-from xlt.evaluation.counts import score
 from xlt.files import DamagedFile, disk_error, read_sealed, sweep, write_sealed, writing
 from xlt.inference.device import best_device, choose_precision
+from xlt.inference.loading import make_direct_predictor
 from xlt.inference.predictor import Predictor, SubwordTable, subword_table, subwords_in
 from xlt.model.backbone import Backbone
-from xlt.model.folder import ModelInfo, load_model
+from xlt.model.folder import ModelInfo, check_model, load_model
 from xlt.model.lora import add_lora
 from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import Trimmed, stored_weights
 from xlt.task import Example, Task, extend_labels
 from xlt.training import checkpoint as ckpt
-from xlt.training.callbacks import Scores
 from xlt.training.data import Data, groups, weights
 from xlt.training.encodings import encode
 from xlt.training.finished import DONE, Observed, StageResult, find, read_done
@@ -33,15 +32,12 @@ from xlt.training.identity import Identity, differences, environment, made_other
 from xlt.training.labels import check_overlap
 from xlt.training.optim import freeze
 from xlt.training.rehearsal import check_precision
-from xlt.training.scoring import distributed_counts
-from xlt.training.selected import save_selected
+from xlt.training.scoring import LAST, Encoded, contents, encode_sets, mean_scores, selector
+from xlt.training.selected import save_selected, selected_folder
 from xlt.training.trainer import TransferTrainer
 from xlt.transfer.stage import DataSplit, Stage
 
 log = logging.getLogger(__name__)
-
-LAST = "last"
-"""The selector that keeps the last checkpoint."""
 
 OBSERVED = "observed.json"
 """In the folder of an unfinished stage: what its checkpoints have scores of."""
@@ -94,7 +90,7 @@ class StageRunner:
         watched = [
             [self.load(data_split) for data_split in data_splits] for data_splits in observers
         ]
-        needed = _contents(watched)
+        needed = contents(watched)
         lock = FileLock(f"{folder}.lock")
         if state.is_main_process:
             try:
@@ -107,6 +103,7 @@ class StageRunner:
                 raise disk_error(error, self.root) from error
         try:
             state.wait_for_everyone()
+            self._observe(folder, watched)
             finished = find(folder, wanted.key, needed)
             if finished is not None:
                 if state.is_main_process:
@@ -123,6 +120,51 @@ class StageRunner:
         finally:
             if lock.is_locked:
                 lock.release()
+
+    @property
+    def metric(self) -> str:
+        """What selects."""
+        return self.config.selection.metric or self.task.metrics_reported[0]
+
+    def _observe(self, folder: Path, watched: Sequence[Sequence[Data]]) -> None:
+        """Score a finished stage on what it lacks scores of, if all its weights were kept."""
+        from accelerate import PartialState
+
+        try:
+            done = read_done(folder)
+        except DamagedFile:  # which `find` says
+            return
+        if done is None or done.get("keep") != "all":
+            return
+        lacking = [
+            data
+            for data, (name, content) in zip(watched, contents(watched).items(), strict=True)
+            if done.get("observed", {}).get(name) != content
+        ]
+        steps = [int(row["step"]) for row in done["history"]]
+        folders = {step: selected_folder(folder, step) for step in steps}
+        if not lacking or any(check_model(one) for one in folders.values()):
+            return
+        log.info("%s is scored on %s", folder.name, ", ".join(contents(lacking)))
+        best: dict[str, dict[str, float]] = {}
+        for step, place in folders.items():
+            _, backbone, predictor = make_direct_predictor(
+                place,
+                batch_tokens=self.config.evaluation.batch_tokens,
+                precision=done["precision"],
+                options=self.config.model,
+                task=self.task,
+            )
+            found = mean_scores(predictor, encode_sets(self.task, lacking, backbone), self.metric)
+            for name, value in found.items():
+                if name not in best or value > best[name]["score"]:
+                    best[name] = {"step": step, "score": value}
+        if PartialState().is_main_process:
+            with writing(folder):
+                done["selected"] |= best
+                done["observed"] = {**done.get("observed", {}), **contents(lacking)}
+                write_sealed(folder / DONE, done)
+        PartialState().wait_for_everyone()
 
     def identity(
         self, stage: Stage, parent: StageResult | None, train: Sequence[Data], dev: Sequence[Data]
@@ -144,7 +186,7 @@ class StageRunner:
                 mode="json", exclude={"report_to", "checkpoint_every"}
             ),
             "temperature": stage.temperature,
-            "selection": self.config.selection.model_dump(mode="json"),
+            "selection": self.config.selection.model_dump(mode="json", exclude={"keep"}),
             "seed": self.seed,
         }
         device = best_device()
@@ -184,10 +226,10 @@ class StageRunner:
 
         set_seed(self.seed)
         work = folder / "work"
-        self._prepare_folder(folder, work, wanted, _contents(watched))
+        self._prepare_folder(folder, work, wanted, contents(watched))
         backbone, model = self._model(stage, parent, train)
         examples = encode(self.task, train, backbone, model.labels)
-        evaluations = self._evaluations([dev, *watched], backbone)
+        evaluations = encode_sets(self.task, [dev, *watched], backbone)
         vocabulary, subwords = self._trim(model, backbone, examples, evaluations)
         freeze(model, stage.training.freeze)
         lora = self.config.model.lora
@@ -210,9 +252,12 @@ class StageRunner:
             seed=self.seed,
             weights=weights(train),
             temperature=stage.temperature,
-            evaluator=(lambda: self._scores(predictor, evaluations)) if evaluations else None,
+            evaluator=(lambda: mean_scores(predictor, evaluations, self.metric))
+            if evaluations
+            else None,
             primary=None if primary == LAST else primary,
             patience=self.config.selection.patience,
+            keep_all=self.config.selection.keep == "all",
             subwords=subwords,
             precision=precision,
             quiet=self.quiet,
@@ -231,7 +276,7 @@ class StageRunner:
                 earlier = None
             known = earlier or {"selected": {}, "observed": {}}
             about = self._about(model, backbone)
-            steps = [int(best["step"]) for best in selected.values()]
+            steps = [*(int(best["step"]) for best in selected.values()), *trainer.selector.steps]
             save_selected(trainer, model, about, backbone.tokenizer, vocabulary, steps, folder)
             write_sealed(
                 folder / DONE,
@@ -246,9 +291,10 @@ class StageRunner:
                         n: {"step": b["step"], "score": _finite(b["score"])}
                         for n, b in selected.items()
                     },
-                    "observed": known["observed"] | _contents(watched),
+                    "observed": known.get("observed", {}) | contents(watched),
                     "labels": {layer: list(values) for layer, values in model.labels.items()},
                     "history": trainer.selector.history,
+                    "keep": self.config.selection.keep,
                     "log": trainer.state.log_history,
                     "steps": last,
                     "precision": precision,
@@ -268,7 +314,7 @@ class StageRunner:
 
         if PartialState().is_main_process:
             with writing(folder):
-                if work.exists() and not (self.resume and _has_observed(work, observed)):
+                if work.exists() and not (self.resume and self._goes_on(work, observed)):
                     shutil.rmtree(work)
                 half_written = [*work.glob("writing-*"), *folder.glob("selecting-*")]
                 for remains in half_written:
@@ -277,8 +323,26 @@ class StageRunner:
                 for place in (folder, work):
                     sweep(place)
                 wanted.write(folder)
-                write_sealed(work / OBSERVED, {"observed": observed})
+                write_sealed(work / OBSERVED, self._began(observed))
         PartialState().wait_for_everyone()
+
+    def _began(self, observed: Observed) -> dict[str, Any]:
+        return {"observed": observed, "keep": self.config.selection.keep}
+
+    def _goes_on(self, work: Path, observed: Observed) -> bool:
+        """Whether the checkpoints of an unfinished stage have all that is wanted of it.
+
+        Without scores of its first steps, or the weights, the best of all could not be known.
+        """
+        try:
+            began = read_sealed(work / OBSERVED, fix="the stage starts again")
+        except (FileNotFoundError, DamagedFile):
+            began = {}
+        if began == self._began(observed):
+            return True
+        if ckpt.checkpoints(work):
+            log.warning("%s has no scores of %s: the stage starts again", work, ", ".join(observed))
+        return False
 
     def _checkpoint(self, work: Path) -> str | None:
         """The newest intact checkpoint, where the run is to be resumed; damaged ones go."""
@@ -323,41 +387,12 @@ class StageRunner:
             max_length=backbone.max_length,
         )
 
-    def _evaluations(
-        self, sets: list[list[Data]], backbone: Backbone
-    ) -> dict[str, list[tuple[Data, Sequence[Example]]]]:
-        """Selector → the data sets whose mean score it is."""
-        encoded: dict[str, Sequence[Example]] = {}
-        result = {}
-        for data in sets:
-            for one in data:
-                if one.fingerprint not in encoded:
-                    encoded[one.fingerprint] = encode(self.task, [one], backbone, None)
-            if data:
-                name = selector([one.data_split for one in data])
-                result[name] = [(one, encoded[one.fingerprint]) for one in data]
-        return result
-
-    def _scores(
-        self, predictor: Predictor, evaluations: Mapping[str, list[tuple[Data, Sequence[Example]]]]
-    ) -> Scores:
-        metric = self.config.selection.metric or self.task.metrics_reported[0]
-        known: dict[int, float] = {}
-        scores = {}
-        for name, sets in evaluations.items():
-            for data, examples in sets:
-                if id(examples) not in known:
-                    counts = distributed_counts(predictor, data.records, examples)
-                    known[id(examples)] = score(self.task, counts)[metric]
-            scores[name] = float(np.mean([known[id(examples)] for _, examples in sets]))
-        return scores
-
     def _trim(
         self,
         model: TaskModel,
         backbone: Backbone,
         examples: Sequence[Example],
-        evaluations: Mapping[str, list[tuple[Data, Sequence[Example]]]],
+        evaluations: Encoded,
     ) -> tuple[Any, SubwordTable | None]:
         """Reduce the vocabulary to the subwords in this stage's data; (way back, id table)."""
         if not self.config.model.trim_vocabulary:
@@ -370,34 +405,6 @@ class StageRunner:
             stored=stored_weights(backbone.source, self.config.model.revision),
         )
         return vocabulary, subword_table(vocabulary)
-
-
-def _contents(watched: Sequence[Sequence[Data]]) -> Observed:
-    """Selector → what its data hold: dev sets of one name may differ."""
-    return {
-        selector([d.data_split for d in data]): [d.fingerprint for d in data] for data in watched
-    }
-
-
-def _has_observed(work: Path, wanted: Observed) -> bool:
-    """Whether the checkpoints of an unfinished stage have scores of what is wanted.
-
-    Without those of its first steps, the best of all could not be known.
-    """
-    try:
-        observed = read_sealed(work / OBSERVED, fix="the stage starts again")["observed"]
-    except (FileNotFoundError, DamagedFile):
-        observed = None
-    if observed == wanted:
-        return True
-    if ckpt.checkpoints(work):
-        log.warning("%s has no scores of %s: the stage starts again", work, ", ".join(wanted))
-    return False
-
-
-def selector(dev: Sequence[DataSplit]) -> str:
-    """What weights are selected on, as results name it: "dev:eng", "dev:eng+swa" or "last"."""
-    return f"dev:{'+'.join(data_split.name for data_split in dev)}" if dev else LAST
 
 
 def _finite(value: float) -> float | None:

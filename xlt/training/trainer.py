@@ -82,6 +82,7 @@ class TransferTrainer(Trainer):
         evaluator: Callable[[], Scores] | None = None,
         primary: str | None = None,
         patience: int | None = None,
+        keep_all: bool = False,
         subwords: SubwordTable | None = None,
         precision: str = "fp32",
         quiet: bool = True,
@@ -93,7 +94,7 @@ class TransferTrainer(Trainer):
             subwords,
         )
         self.folder = folder
-        self.selector = Selector(primary, patience)
+        self.selector = Selector(primary, patience, keep_all=keep_all)
         args = TrainingArguments(
             output_dir=str(folder),
             num_train_epochs=1,
@@ -243,7 +244,8 @@ class TransferTrainer(Trainer):
         assert self.evaluator is not None
         with self.average.swapped() if self.average else nullcontext():
             scores = self.evaluator()
-            if self.selector.update(self.state.global_step, scores) and self.args.should_save:
+            is_kept = self.selector.update(self.state.global_step, scores)
+            if is_kept and self.args.should_save:
                 with writing(self.folder):
                     self._save_snapshot()
         metrics = {f"eval_{name}": value for name, value in scores.items()}
