@@ -135,12 +135,17 @@ def _streams(*streams: Any) -> Iterator[None]:
 
 @contextmanager
 def _logging() -> Iterator[None]:
-    """A command adds a handler to xlt's logger, which one process of one command never notices."""
+    """A command adds a handler to xlt's logger and sets the global flags, which one process of one
+    command never notices."""
+    from xlt.console import console
+
     logger = logging.getLogger("xlt")
     handlers, level = [*logger.handlers], logger.level
+    flags = (console.debug, console.quiet, console.json)
     try:
         yield
     finally:
+        console.debug, console.quiet, console.json = flags
         logger.handlers[:] = handlers
         logger.setLevel(level)
 
