@@ -46,7 +46,16 @@ from xlt.files import (
     writing,
 )
 from xlt.model.folder import INFO, check_model
-from xlt.results import CONFIG, LOG, MANIFEST, RESULT, config_damage, listed_files, read_result
+from xlt.results import (
+    CONFIG,
+    LOG,
+    MANIFEST,
+    RESULT,
+    config_damage,
+    listed_files,
+    read_manifest,
+    read_result,
+)
 from xlt.yaml.nodes import parse
 
 
@@ -138,7 +147,7 @@ class RunFolder:
     def check_own(self) -> None:
         """Raise XltError for a folder of other things: what they are called is no reason to write
         over them, whatever the config that names it says."""
-        if not self.path.is_dir() or (self.path / CONFIG).is_file():
+        if not self.path.is_dir() or (self.path / CONFIG).is_file() or self._has_begun():
             return
         for path in sorted(self.path.iterdir()):
             if path.name not in _WITHOUT_RUN and path.suffix != PART:
@@ -147,6 +156,13 @@ class RunFolder:
                     where=self.path,
                     fix="give the run another `name` or `output.root`, or move what is there",
                 )
+
+    def _has_begun(self) -> bool:
+        """Whether a run is here, though its config may be lost."""
+        try:
+            return bool(read_manifest(self.path))
+        except (FileNotFoundError, DamagedFile):
+            return False
 
     def start(self, config: str, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
         """Make sure that the folder is free for this config; the result if it is finished already.
