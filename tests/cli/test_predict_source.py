@@ -56,7 +56,7 @@ def test_text(xlt, tmp_path):
     assert "warning" not in done.stdout
     done = xlt(*asked, "--text", "nowhere.txt", cwd=tmp_path)
     assert done.returncode == 2
-    assert "cannot be read" in done.stderr
+    assert "nowhere.txt: there is no such file" in done.stderr
 
 
 def test_budget(xlt, tmp_path):

@@ -186,7 +186,8 @@ def in_memory(monkeypatch):
         subwords = None if vocabulary is None else subword_table(vocabulary)
         predictor = Predictor(found["task"], model.eval(), 500, subwords=subwords)
         records = found["records"]
-        backbone = Backbone(info.encoder, Model(encoder=info.encoder))
+        # The saved model says its name alone, not where it lies.
+        backbone = Backbone(found["encoder"], Model(encoder=found["encoder"]))
         examples = found["task"].encode(records, backbone, None)
         found["predictions"] = predictor(records, examples)
         found["outputs"] = predictor.forward(examples[:4])
@@ -199,6 +200,7 @@ def in_memory(monkeypatch):
 def train_and_reload(path, found):
     """Train; the saved model says what the one in memory said, to the last bit."""
     run = Stages(path)
+    found["encoder"] = run.config.model.encoder
     # Words that training never saw: only their row of the full vocabulary tells them apart.
     found["task"], found["records"] = run.task, run.records("eng")
     folder = run.run()[-1].model_folder()
@@ -257,6 +259,7 @@ def test_lora_is_saved_merged(families, tmp_path, in_memory, kind, trim):
     changes = {"output__root": str(tmp_path), "model__trim_vocabulary": trim} | ONE_STEP | LORA
     path = World(families).config("lora", model__encoder=str(families / kind), **changes)
     run = Stages(path)
+    in_memory["encoder"] = run.config.model.encoder
     in_memory["task"], in_memory["records"] = run.task, run.records("eng")
     folder = run.run()[-1].model_folder()
     assert not [path.name for path in folder.iterdir() if "adapter" in path.name]

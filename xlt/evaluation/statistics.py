@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
 
 from xlt.errors import XltError
 
@@ -225,6 +224,8 @@ class _Variance:
     def around(self, score: float, confidence: float) -> Interval:
         if not self.value:
             return Interval(score, score)
+        from scipy.special import stdtrit  # slow, and `xlt predict-source` needs no interval
+
         reach = float(stdtrit(self.freedom, (1 + confidence) / 2)) * self.value**0.5
         return Interval(score - reach, score + reach)
 
@@ -232,6 +233,8 @@ class _Variance:
         """Two-sided, of no difference."""
         if not self.value:
             return float(difference == 0)
+        from scipy.special import stdtr
+
         return float(2 * stdtr(self.freedom, -abs(difference) / self.value**0.5))
 
 
