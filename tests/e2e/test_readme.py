@@ -78,6 +78,23 @@ def test_links_lead_somewhere(page):
     assert not missing
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_lies_in_scripts_is_called_by_its_name(page):
+    """Of commands that no test runs, because they take too long."""
+    if page.name == "CHANGELOG.md":
+        return  # says what things were called, too
+    text = page.read_text(encoding="utf-8")
+    files = [ROOT / name for name in re.findall(r"scripts/[\w./-]+\.\w+", text)]
+    modules = [
+        ROOT / name.replace(".", "/") for name in re.findall(r"python -m (scripts[\w.]*\w)", text)
+    ]
+    missing = [path for path in files if not path.exists()]
+    missing += [
+        m for m in modules if not (m / "__main__.py").exists() and not m.with_suffix(".py").exists()
+    ]
+    assert not missing
+
+
 def test_the_docs_show_the_plugin_that_is_tested():
     guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
     shown = {b.rest: b.text for b in blocks(guide)}
