@@ -296,5 +296,5 @@ def test_the_list_of_a_model_s_files_stays_in_its_folder(model, name):
     with pytest.raises(XltError, match="is damaged"):
         read_info(model)
     write_sealed(model / INFO, about)
-    with pytest.raises(XltError, match=f"{INFO} is damaged .*outside"):
+    with pytest.raises(XltError, match=f"{INFO} is damaged: .*outside"):
         read_info(model)
