@@ -81,6 +81,7 @@ def test_training_says_what_to_install(light, command):
     done = light(command, str(DEMO / "ner.yaml"))
     assert done.returncode == 2, done.stderr
     assert re.fullmatch(
-        r"xlt \w+: this needs the package \w+, which is not installed\n  fix: pip install 'xlt\[train\]'\n",
+        rf"xlt {command}: this needs the package \w+, which is not installed\n"
+        r"  fix: pip install 'xlt\[train\]'\n",
         done.stderr,
     )

@@ -11,7 +11,7 @@ from pairs import aligned_pair
 
 from xlt.config.schema import ProjectionSettings
 from xlt.document import Tags, Text, Tree
-from xlt.projection.layers import project_document
+from xlt.projection.layers import project_document, project_layer
 from xlt.projection.pair import AlignedPair
 from xlt.projection.trees import project_tree
 from xlt.projection.words import project_words
@@ -155,3 +155,19 @@ def test_word_labels_follow_the_best_link():
     assert labels == ["N", None, None]
     empty = project_words(["D"], aligned_pair(["a"], [], {}), SETTINGS)
     assert [o.reason for o in empty[1]] == ["empty"]
+
+
+@pytest.mark.parametrize(
+    ("source", "links", "projected"),
+    [
+        (("D", "N"), {(1, 0): 1.0}, Tags(("N", None))),
+        (("D", None), {(1, 0): 1.0}, None),  # it had labels, and has none
+        ((None, None), {(1, 0): 1.0}, Tags((None, None))),  # nothing was lost
+    ],
+)
+def test_a_layer_whose_every_label_was_lost_is_lost(source, links, projected):
+    layer, outcomes = project_layer(Tags(source), pair("a b", "A B", links), SETTINGS, "text")
+    assert layer == projected
+    assert [o.reason for o in outcomes] == [
+        None if (i, 0) in links else "unaligned" for i, tag in enumerate(source) if tag is not None
+    ]

@@ -10,9 +10,15 @@ from pairs import aligned_pair
 from records import documents, row
 
 from xlt.config.schema import Plugin, ProjectionSettings
-from xlt.document import Label, Text
+from xlt.document import FlatSpans, Label, Text
 from xlt.errors import XltError
-from xlt.projection.layers import is_partial, project_document, project_layers
+from xlt.projection.layers import (
+    is_partial,
+    project_document,
+    project_layers,
+    span_layer,
+    spans_of,
+)
 from xlt.projection.project import Projector, filtered
 from xlt.projection.translate.base import Translation
 from xlt.registry import tasks
@@ -45,6 +51,23 @@ def records(sentences=SENTENCES):
 def tags(projection):
     """The tags of a projected sentence."""
     return NER().tags(projection.document)
+
+
+def test_the_layer_of_spans_is_the_only_one_of_a_task():
+    (first, *_) = records()
+    assert [tuple(span) for span in spans_of(NER(), first)] == [
+        ("PER", 0, 1),
+        ("PER", 2, 4),
+    ]
+    parsing = tasks.get("dependency_parsing")()
+    assert span_layer(parsing) is None
+    assert spans_of(parsing, first) == []
+
+    class Two(NER):
+        layers: ClassVar = {"one": FlatSpans, "other": FlatSpans}
+
+    assert span_layer(NER()) in NER.layers
+    assert span_layer(Two()) is None
 
 
 def settings(**changes):
