@@ -426,3 +426,15 @@ def test_files_of_the_projection_are_part_of_a_run(tmp_path: Path) -> None:
     assert sorted(Path(path).name for path in found) == ["eng-ind.txt", "eng-jav.txt", "links.txt"]
     (tmp_path / "links.txt").write_text("other")
     assert dict(_files(settings)) != found
+
+
+def test_a_stage_of_very_many_sources_has_a_folder(tmp_path: Path) -> None:
+    """A file name has 255 bytes; seventy languages joined by `+` have more."""
+    name = "+".join(f"{n:03}" for n in range(70))
+    one, other = (identity.Identity({"seed": 1}, {"device": device}) for device in ("cpu", "gpu"))
+    folder = tmp_path / identity.folder_name(name, one)
+    folder.mkdir()
+    one.write(folder)
+    assert len(folder.name) < 160
+    assert identity.folder_name(name, other) != folder.name
+    assert list(identity.made_otherwise(tmp_path, name, other)) == [(folder, one)]

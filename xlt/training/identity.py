@@ -30,6 +30,9 @@ PACKAGES = (
 
 pyarrow and datasets only store what was read."""
 
+MAX_NAME = 120
+"""Letters of a stage's name that its folder has: sixty sources are more than a file name holds."""
+
 _PARTS = ("document", "data", "model", "inference", "evaluation", "training", "languages")
 """What of xlt reads, encodes, trains and selects.
 
@@ -55,6 +58,11 @@ class Identity:
     def write(self, folder: Path) -> None:
         """Say in a stage's folder what it is."""
         write_sealed(folder / FILE, asdict(self))
+
+
+def folder_name(name: str, identity: Identity) -> str:
+    """Of the stage called `name`."""
+    return f"{name[:MAX_NAME]}-{identity.key[:12]}"
 
 
 def environment(task: Task, precision: str, device: str, *, lora: bool) -> dict[str, Any]:
@@ -96,7 +104,7 @@ def made_otherwise(root: Path, name: str, wanted: Identity) -> Iterator[tuple[Pa
 
     The newest first.
     """
-    stages = [path.parent for path in root.glob(f"{name}-*/{FILE}")]
+    stages = [path.parent for path in root.glob(f"{name[:MAX_NAME]}-*/{FILE}")]
     for folder in sorted(stages, key=lambda path: -path.stat().st_mtime_ns):
         found = read(folder)
         if found is not None and found.settings == wanted.settings and found != wanted:

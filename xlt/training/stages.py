@@ -28,7 +28,13 @@ from xlt.training import checkpoint as ckpt
 from xlt.training.data import Data, groups, weights
 from xlt.training.encodings import encode
 from xlt.training.finished import DONE, Observed, StageResult, find, read_done
-from xlt.training.identity import Identity, differences, environment, made_otherwise
+from xlt.training.identity import (
+    Identity,
+    differences,
+    environment,
+    folder_name,
+    made_otherwise,
+)
 from xlt.training.labels import check_overlap
 from xlt.training.optim import freeze
 from xlt.training.rehearsal import check_precision
@@ -86,7 +92,7 @@ class StageRunner:
         train = [self.load(data_split) for data_split in stage.train]
         dev = [self.load(data_split) for data_split in stage.dev]
         wanted = self.identity(stage, parent, train, dev)
-        folder = self.root / f"{stage.name}-{wanted.key[:12]}"
+        folder = self.root / folder_name(stage.name, wanted)
         watched = [
             [self.load(data_split) for data_split in data_splits] for data_splits in observers
         ]
