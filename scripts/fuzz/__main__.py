@@ -70,10 +70,12 @@ def _run(name: str, limit: str, seed: int, corpus: Path | None) -> None:
     found = Path(tempfile.mkdtemp(prefix="fuzz-")) if corpus is None else corpus / name
     found.mkdir(parents=True, exist_ok=True)
     # New inputs go into the first folder; the kept seeds are only read.
-    # libFuzzer's own alarm may go off when it has ended, and counts a busy machine's time.
-    options = [limit, f"-seed={seed}", "-timeout=0", f"-max_len={MAX_BYTES}"]
+    # libFuzzer's own alarm counts a busy machine's time, and 0 would mean no patience at all.
+    options = [limit, f"-seed={seed}", "-timeout=86400", f"-max_len={MAX_BYTES}"]
     quiet = ["-print_final_stats=1", "-verbosity=0", f"-artifact_prefix=crash-{name}-"]
     kept = targets.CORPUS / name
+    for seed_file in sorted(kept.iterdir()):
+        target(seed_file.read_bytes())  # what is imported on the way is no part of an input's time
     atheris.Setup([sys.argv[0], *options, *quiet, str(found), str(kept)], _limited(target))
     try:
         atheris.Fuzz()
