@@ -90,6 +90,8 @@ class _Sites(ast.NodeTransformer):
     def visit(self, node: ast.AST) -> ast.AST:
         if isinstance(node, ast.Assert | ast.JoinedStr):
             return node
+        if isinstance(node, ast.keyword) and node.arg == "strict":
+            return node
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             return node
         if isinstance(node, ast.stmt):

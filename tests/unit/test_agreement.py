@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlt.projection.align import hmm, lexical
-from xlt.projection.align.agreement import Agreement, AgreementOptions
+from xlt.projection.align.agreement import Agreement, AgreementOptions, _links
 from xlt.projection.align.base import WordPair
 from xlt.projection.align.lexical import Forms, look_alikes, similarity
 
@@ -163,6 +163,12 @@ def test_links_are_those_of_the_model(monkeypatch, stem, weight, null, jump, cel
     assert [set(links) for links in helped.align(PAIRS[:2], "eng", "deu")] == [
         set(links) for links in found[:2]
     ]
+
+
+def test_a_score_that_rounding_leaves_above_one_is_one() -> None:
+    data = hmm.corpus([(np.zeros(1, np.int32), np.zeros(1, np.int32))], 1, 1)
+    table = _links(data.batches[0], *[np.full((1, 1, 1), 1.0001, np.float32)] * 2, 0.5)
+    assert table.links(1) == [{(0, 0): 1.0}]
 
 
 def test_batches_are_of_similar_length_and_bounded(monkeypatch) -> None:

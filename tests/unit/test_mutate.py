@@ -52,6 +52,7 @@ def every(source: str) -> set[str]:
         ("x = True", {"x = False"}),
         ("x: Literal[1] = 'text'", set()),
         ("assert a < b, f'{a + b}'", set()),
+        ("zip(a, b, strict=True)", set()),
         ("@cache(maxsize=4)\ndef f(x: int = y[0]):\n    pass",
          {"@cache(maxsize=4)\ndef f(x: int=y[1]):\n    pass"}),
     ],

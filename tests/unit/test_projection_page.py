@@ -94,3 +94,65 @@ def test_write(tmp_path):
     assert parsed.seen.count("figure") == 2
     with pytest.raises(XltError, match="cannot write"):
         page.write([], tmp_path / "none" / "x.html")
+
+
+def test_a_small_figure_in_full():
+    pair = aligned_pair(["ab", "東", "c"], ["x", "y"], {(0, 1): 0.25, (1, 0): 1.0, (0, 0): 0.5})
+    outcomes = (
+        Outcome("IN", (1, 2), (0, 1), 0.5),
+        Outcome("OUT", (0, 2), (0, 2), 0.75),
+        Outcome("LOST", (2, 3), reason="unaligned"),
+        Outcome("OTHER", (0, 1), (0, 1), 1.0, text="another text"),
+    )
+    document = Document("1", {"text": pair.source})
+    drawn = page.figure(Projected(document, {"text": pair}, Projection(document, outcomes)))
+    assert "not used" not in drawn
+    for line in (
+        # The outer mark opens first and closes last; a title says what a word is linked to.
+        '<mark><span title="y 0.25, x 0.50">ab</span>',
+        '<mark><span title="x 1.00">東</span><b>IN 0.50</b></mark><b>OUT 0.75</b></mark>',
+        '<mark class="lost"><span title="">c</span><b>LOST unaligned</b></mark>',
+        '<mark><mark><span title="東 1.00, ab 0.50">x</span><b>IN 0.50</b></mark>',
+        '<span title="ab 0.25">y</span><b>OUT 0.75</b></mark>',
+        # A letter is 8 wide, an ideograph 16, a space 14; lines go from middle to middle.
+        '<svg width="96" height="100"',
+        '<line x1="22" y1="20" x2="40" y2="70" stroke="#357" stroke-opacity="0.25"/>',
+        '<line x1="52" y1="20" x2="18" y2="70" stroke="#357" stroke-opacity="1.00"/>',
+        '<text x="22" y="14" text-anchor="middle">ab</text>',
+        '<text x="52" y="14" text-anchor="middle">東</text>',
+        '<text x="78" y="14" text-anchor="middle">c</text>',
+        '<text x="18" y="84" text-anchor="middle">x</text>',
+        '<text x="40" y="84" text-anchor="middle">y</text>',
+    ):
+        assert line in drawn
+    assert "OTHER" not in drawn
+
+
+def test_each_record_is_as_likely_to_be_drawn_and_the_last_ones_too():
+    stream = [projected(str(n)) for n in range(40)]
+    drawn = [0] * 40
+    for seed in range(400):
+        sample = page.Sample(10, seed)
+        for one in stream:
+            sample.add(one)
+        for one in sample.records():
+            drawn[int(one.source.id)] += 1
+    assert sum(drawn) == 400 * 10
+    assert min(drawn) > 60  # of 100; with seeds that are given
+    assert max(drawn) < 140
+
+
+def test_a_sample_is_filled_with_what_there_is():
+    def drawn(whole: int, lossy: int) -> list[bool]:
+        sample = page.Sample(5)
+        for n in range(whole):
+            sample.add(projected(str(n)))
+        for n in range(lossy):
+            sample.add(projected(str(n), lost=True))
+        return [one.projection.outcomes[1].reason is not None for one in sample.records()]
+
+    assert drawn(9, 9) == [True] * 2 + [False] * 3
+    assert drawn(9, 1) == [True] + [False] * 4
+    assert drawn(1, 9) == [True] * 4 + [False]
+    assert drawn(0, 9) == [True] * 5
+    assert drawn(0, 0) == []
