@@ -5,7 +5,8 @@
 Each mutant differs from its module in one place: a comparison, an operator, a number, a condition,
 a term of a sum that is left out. Docstrings, messages and other strings stay, so do annotations,
 decorators and assertions (zip's `strict` is one). A mutant lives in memory only, in a forked
-process that runs the tests; no file changes. What tests start as a program of their own (`python -m xlt`) is not mutated.
+process that runs the tests; no file changes. What tests start as a program of their own
+(`python -m xlt`) is not mutated.
 
 The tests of a module are the files of tests/unit and tests/golden that import it by name, or its
 package where none does; `--tests` chooses others. They run once without a fault, and it is recorded

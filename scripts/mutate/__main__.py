@@ -14,7 +14,7 @@ from scripts.mutate.faults import Mutant, count_faults, mutant
 from scripts.mutate.tests import InMemory, Only, Reach, matching_tests, record, run_tests
 
 MIN_SECONDS, TIMES = 30.0, 5.0
-"""A mutant is given so many seconds, and so many times what the tests take without a fault."""
+"""A mutant is given so many seconds of CPU, and so many times what its tests take without a fault."""
 
 
 def examine(
@@ -37,6 +37,12 @@ def examine(
     return len(drawn), survivors
 
 
+AHEAD = ("langcodes", "numpy", "pydantic", "scipy.stats", "torch", "datasets", "hypothesis",
+         "pandas", "peft", "regex", "sentencepiece", "transformers.trainer",
+         "transformers.models.auto.modeling_auto", "transformers.generation.utils")  # fmt: skip
+"""What takes long to import, and many tests do."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=(scripts.mutate.__doc__ or "").partition("\n\n")[2],
@@ -53,10 +59,10 @@ def main() -> None:
         for path in (sorted(one.rglob("*.py")) if one.is_dir() else [one])
         if count_faults(path.read_text(encoding="utf-8"))
     ]
-    _import_ahead()
     tried = caught = 0
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
-        os.environ["TMPDIR"] = folder
+        os.environ |= {"TMPDIR": folder, "HF_HOME": folder}
+        _import_ahead()
         tests = {path: given.tests or matching_tests(path) for path in paths}
         reach = record(
             paths, sorted({test for some in tests.values() for test in some}), Path(folder)
@@ -77,7 +83,7 @@ def main() -> None:
 def _import_ahead() -> None:
     """Import what most tests need, once; nothing of xlt, which is to be imported mutated."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    for name in ("langcodes", "numpy", "pydantic", "scipy.stats", "torch"):
+    for name in AHEAD:
         importlib.import_module(name)
     if "xlt" in sys.modules:
         raise SystemExit("xlt is imported already")

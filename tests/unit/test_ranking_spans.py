@@ -163,3 +163,125 @@ def test_ranking_in_a_projector(tmp_path, translator, monkeypatch):
         assert caught.value.where == "projection.ranking"
     assert NER().tags(found.projection.document) == ["B-LOC", "O", "B-PER"]
     assert all(o.confidence > 0.8 for o in found.projection.outcomes)
+
+
+# What a score is made of ----------------------------------------------------------------------
+
+
+def test_a_score_is_of_the_translation_and_of_the_links():
+    """Quality times weight, and what the candidate shares with the span that the links say."""
+    pair = aligned_pair(list("ab"), list("wxyz"), {(0, 1): 1.0, (1, 2): 1.0})
+    source = Span("T", 0, 2)
+    shared = {(1, 3): 1.0, (1, 2): 2 / 3, (0, 4): 4 / 6, (2, 4): 2 / 4, (3, 4): 0.0, (0, 3): 4 / 5}
+    proposed = [Span("?", *place) for place in shared]
+    (found,) = candidates([source], proposed, pair, SETTINGS)
+    assert {place: found[Span("T", *place)] for place in shared} == pytest.approx(shared)
+    for best, weight in (((0, 4), 0.9), ((3, 4), 0.9), ((2, 4), 0.75), ((0, 4), 0.1)):
+        wanted = ("a b", " ".join("wxyz"[slice(*best)]))
+
+        def quality(texts, wanted=wanted):
+            assert len(set(texts)) == len(texts), "each pair of texts is asked for once"
+            return [0.9 if text == wanted else 0.2 for text in texts]
+
+        ((match,),) = rank([([source], proposed, pair)], SETTINGS, quality, weight)
+        scores = {
+            place: weight * (0.9 if place == best else 0.2) + (1 - weight) * share
+            for place, share in shared.items()
+        }
+        assert match[1][1:] == max(scores, key=scores.__getitem__)
+        assert match[2] == pytest.approx(max(scores.values()))
+
+
+@pytest.mark.parametrize(("value", "found"), [(0.49, False), (0.5, True), (0.9, True)])
+def test_where_nothing_is_linked_the_translation_has_to_be_good(value, found):
+    pair = aligned_pair(SOURCE, TARGET, {})
+    asked = ([YORK], [Span("?", 0, 2)], pair)
+    (matches,) = rank([asked, asked], SETTINGS, lambda texts: [value] * len(texts), 0.9)[:1]
+    assert [m[2] for m in matches] == ([pytest.approx(0.9 * value)] if found else [])
+
+
+def test_several_pairs_are_asked_for_at_once():
+    other = aligned_pair(["Rome"], ["Roma"], {(0, 0): 1.0})
+    asked = []
+
+    def quality(texts):
+        asked.extend(texts)
+        return [0.5] * len(texts)
+
+    first, second = rank(
+        [([ANA], [], PAIR), ([Span("LOC", 0, 1)], [], other)], SETTINGS, quality, 0.5
+    )
+    assert ("Rome", "Roma") in asked
+    assert [(m[0], m[1][1:]) for m in first] == [(ANA, (4, 6))]
+    assert second == [(Span("LOC", 0, 1), Span("LOC", 0, 1), 0.75)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 7), st.integers(1, 6), st.sets(st.integers(0, 11)))
+def test_candidates_about_the_span_that_the_links_say(start, length, marks):
+    """They begin up to one word before and three after it, end likewise, and not at a mark."""
+    from xlt.projection.ranking import _near
+
+    own = Span("T", start, start + length)
+    words = ["." if n in marks else "w" for n in range(13)]
+    expected = {
+        (a, b)
+        for a in range(14)
+        for b in range(a + 1, 14)
+        if own.start - 1 <= a <= own.start + 3
+        and own.end - 3 <= b <= own.end + 1
+        and a < own.end
+        and b > own.start
+        and "." not in (words[a], words[b - 1])
+    }
+    assert {span[1:] for span in _near(own, words)} == expected | {(own.start, own.end)}
+
+
+def test_the_worse_of_two_that_overlap_is_given_up():
+    targets = [Span("T", 0, 2), Span("T", 1, 3), Span("T", 3, 4)]
+    table = np.array([[0.9, 0.0, 0.0], [0.0, 0.8, 0.3]])
+    assert assign_apart(table, targets) == [(0, 0), (1, 2)]
+    assert assign_apart(table[::-1], targets) == [(0, 2), (1, 0)]
+    assert assign_apart(np.array([[0.05, 0.0, 0.0], [0.0, 0.0, 0.049]]), targets) == [(0, 0)]
+
+
+class Model:
+    """Scores translations by a table of log-probabilities; one a batch of texts."""
+
+    class options:
+        batch_tokens = 40
+
+    def __init__(self, known, coded):
+        self.known, self.coded, self.batches = known, coded, []
+
+    def direction(self, source, target):
+        return (source, target) if self.coded else None
+
+    def score_input(self, a, b, direction):
+        return list(a), list(b)
+
+    def score(self, batch, direction):
+        self.batches.append(len(batch))
+        return [self.known["".join(a), "".join(b), direction] for a, b in batch]
+
+
+@pytest.mark.parametrize("coded", [True, False])
+def test_the_score_of_a_translation_is_the_mean_of_both_directions(coded):
+    """Each over what the model says of a text as its own translation, if it can be asked."""
+    there, back = (("e", "s"), ("s", "e")) if coded else (None, None)
+    known = {("a", "b", there): -2.0, ("b", "a", back): -3.0,
+             ("a", "c", there): -0.5, ("c", "a", back): -4.0}  # fmt: skip
+    if coded:
+        known |= {("b", "b", ("s", "s")): -1.0, ("c", "c", ("s", "s")): -1.0,
+                  ("a", "a", ("e", "e")): -0.5}  # fmt: skip
+    score = TranslationScore.__new__(TranslationScore)
+    score.languages = "e", "s"
+    score._forward = score._backward = Model(known, coded)
+    found = score([("a", "b"), ("a", "c")])
+    e = np.exp
+    expected = (
+        [(e(-1.0) + e(-2.5)) / 2, (1.0 + e(-3.5)) / 2]  # -0.5 is better than the text itself
+        if coded
+        else [(e(-2.0) + e(-3.0)) / 2, (e(-0.5) + e(-4.0)) / 2]
+    )
+    assert found == pytest.approx(expected)
