@@ -14,7 +14,7 @@ from scripts.mutate.faults import Mutant, count_faults, mutant
 from scripts.mutate.tests import InMemory, Only, Reach, matching_tests, record, run_tests
 
 MIN_SECONDS, TIMES = 30.0, 5.0
-"""A mutant is given so many seconds of CPU, and so many times what its tests take without a fault."""
+"""CPU seconds that a mutant has at least, and in times what its tests take without a fault."""
 
 
 def examine(
