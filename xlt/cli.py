@@ -16,7 +16,7 @@ import typer
 from xlt import __version__
 from xlt.commands import config, data, probe, project, runs, scores, sources, study, work
 from xlt.console import console
-from xlt.errors import XltError, XltErrors
+from xlt.errors import XltError
 from xlt.extras import missing_package
 
 app = typer.Typer(
@@ -130,11 +130,7 @@ def _command(command: Any, arguments: Sequence[str]) -> str:
 
 def _placed(error: XltError, command: str) -> XltError:
     """The error with the command as its place, where it has no better one."""
-    if isinstance(error, XltErrors):
-        return XltErrors(_placed(one, command) for one in error.problems)
-    if error.where is not None:
-        return error
-    return type(error)(error.what, where=command, fix=error.fix).with_traceback(error.__traceback__)
+    return error.placed(lambda one: command if one.where is None else one.where)
 
 
 def _to_mend(error: Exception) -> XltError | None:

@@ -87,8 +87,12 @@ class Console:
         print(escape.for_terminal(text), file=sys.stderr)
 
     def _traceback(self, error: BaseException) -> None:
-        if self.debug:
-            text = "".join(traceback.format_exception(error))
+        if not self.debug:
+            return
+        # Problems that were found together were each raised, and caused, elsewhere.
+        problems = flat(error) if isinstance(error, XltError) else []
+        for one in dict.fromkeys([error, *problems]):
+            text = "".join(traceback.format_exception(one))
             print(escape.for_terminal(text), end="", file=sys.stderr)
 
 

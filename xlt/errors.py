@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class XltError(Exception):
@@ -28,9 +28,24 @@ class XltError(Exception):
             lines.append(f"  fix: {self.fix}")
         return "\n".join(lines)
 
+    def at(self, where: object) -> XltError:
+        """The same error at another place, with its traceback and what caused it (``--debug``)."""
+        return self.placed(lambda _: where)
+
+    def placed(self, where: Callable[[XltError], object]) -> XltError:
+        """As `at`; of several errors, each is where this says of it."""
+        return _for(self, type(self)(self.what, where=where(self), fix=self.fix))
+
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments need help to cross a process boundary (datasets, accelerate).
         return (_rebuild, (type(self), self.what, self.where, self.fix))
+
+
+def _for(old: XltError, new: XltError) -> XltError:
+    """The new error, as if it had been raised where the old one was."""
+    new.__cause__, new.__context__ = old.__cause__, old.__context__
+    new.__suppress_context__ = old.__suppress_context__
+    return new.with_traceback(old.__traceback__)
 
 
 def _rebuild(kind: type[XltError], what: str, where: str | None, fix: str | None) -> XltError:
@@ -52,6 +67,9 @@ class XltErrors(XltError):
         shown = [problem.render() for problem in self.problems[:MAX_SHOWN]]
         more = len(self.problems) - len(shown)
         return "\n".join([*shown, f"... and {more} more problems"] if more else shown)
+
+    def placed(self, where: Callable[[XltError], object]) -> XltError:
+        return _for(self, XltErrors(problem.placed(where) for problem in self.problems))
 
     def __reduce__(self) -> tuple[object, ...]:
         return (type(self), (self.problems,))

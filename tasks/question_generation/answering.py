@@ -84,7 +84,7 @@ class Answerer:
                 )  # fmt: skip
             return self._backbone.model(AutoModelForQuestionAnswering).eval()
         except XltError as error:
-            raise XltError(error.what, where=where, fix=error.fix) from error
+            raise error.at(where) from error
 
 
 def _best(starts: Any, ends: Any, inside: Any) -> tuple[float, int, int]:

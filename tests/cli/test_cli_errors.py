@@ -102,6 +102,32 @@ def test_our_own_errors_are_called_a_bug_in_one_line():
     assert "Traceback" in run_with(FAIL.format("ValueError()"), "tasks", "--debug").stderr
 
 
+CAUSED = """
+import xlt.commands.tasks as t
+from xlt.errors import XltError, raise_all
+def caused(text):
+    try:
+        raise ValueError(text)
+    except ValueError as cause:
+        error = XltError("no number")
+        error.__cause__ = cause
+        return error
+def fail():
+    raise_all([caused("one"), caused("other")][:{}])
+t.tasks = fail
+"""
+
+
+@pytest.mark.parametrize("problems", [1, 2])
+def test_debug_shows_the_causes_of_every_problem(problems):
+    said = run_with(CAUSED.format(problems), "tasks", "--debug").stderr
+    assert said.count("xlt tasks: no number\n") >= problems
+    assert [cause in said for cause in ("ValueError: one", "ValueError: other")] == [
+        True,
+        problems == 2,
+    ]
+
+
 def test_a_full_disk_is_no_bug():
     done = run_with(FAIL.format("OSError(28, 'No space left on device', '/x')"), "tasks")
     assert "/x: No space left on device" in refused(done)

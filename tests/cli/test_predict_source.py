@@ -7,6 +7,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import make_encoder
 
 AUTO = """\
 name: guessed
@@ -37,6 +40,23 @@ def test_json_and_explain(xlt):
     assert {source["language"] for source in found["sources"]} == {"eng", "spa", "tur"}
     shown = xlt("predict-source", "eus", "--task", "ner", "--sources", "eng", "--explain").stdout
     assert "WALS 81A Order of Subject, Object and Verb: SVO → SOV" in shown
+
+
+def test_an_encoder_that_needs_consent(xlt, tmp_path):
+    encoder = make_encoder(tmp_path / "encoder", ["Ibu maca buku ing omah."])
+    torch.save(load_file(encoder / "model.safetensors"), encoder / "pytorch_model.bin")
+    (encoder / "model.safetensors").unlink()
+    (tmp_path / "jv.txt").write_text("Ibu maca buku ing omah.\n" * 30, encoding="utf-8")
+    asked = ("predict-source", "jav", "--task", "ner", "--available", "sample")
+    asked = (*asked, "--text", "jv.txt", "--encoder", "encoder")
+    refused = xlt(*asked, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "--allow pickle" in refused.stderr
+    done = xlt(*asked, "--allow", "pickle", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "neighbours" in done.stdout
+    unknown = xlt("predict-source", "jav", "--task", "ner", "--allow", "pikle")
+    assert "did you mean 'pickle'" in unknown.stderr
 
 
 def test_set_and_chain(xlt):

@@ -72,6 +72,18 @@ def test_an_ordinary_config_needs_no_permission(world):
     assert requests(greedy(world, training__report_to=["tensorboard"])) == []
 
 
+def test_what_one_stage_reports_is_asked_for_as_well(world):
+    stages = {"source": {"report_to": ["tensorboard"]}, "jav": {"report_to": ["wandb"]}}
+    strategy = {"name": "hierarchical", "stages": stages}
+    (request,) = requests(greedy(world, strategy=strategy))
+    assert request.permission == REPORT
+    assert "greedy.yaml:1 (strategy.stages.jav.report_to)" in request.where
+    typed = greedy(world, "strategy.stages.jav.report_to=[mlflow]", strategy=strategy)
+    assert [(one.what, one.typed) for one in requests(typed)] == [
+        ("gives settings and scores to mlflow", True)
+    ]
+
+
 def test_what_is_asked_for_and_not_allowed_is_refused_before_anything_is_done(world):
     with pytest.raises(XltErrors) as caught, allowing(REPORT):
         train(greedy(world, **GREEDY), quiet=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xlt.commands.arguments import Allow
 from xlt.console import console
 from xlt.errors import XltError, choose
 
@@ -84,6 +85,7 @@ def predict_source(
     runs: Annotated[
         Path, typer.Option(help="The folder of runs that a forecast is fitted to.")
     ] = Path("runs"),
+    allow: Allow = None,
 ) -> None:
     """Rank source languages for a target, from typology and measured transfers."""
     from dataclasses import asdict
@@ -109,16 +111,17 @@ def predict_source(
     ranking = rank(
         target, candidates, task=task, measured_as=names, encoder=encoder, own_scores=own
     )
-    about_text = None
-    if text is not None:
-        from xlt.typology.text import apply
-
-        cards = [name.strip() for name in (available or "").split(",") if name.strip()]
-        ranking, about_text = apply(
-            ranking, text, encoder=encoder, named=cards, files=source_text or ()
-        )
-    elif source_text:
+    if source_text and text is None:
         raise XltError("--source-text is compared with the target's", fix="give --text, too")
+    about_text = None
+    with console.consent(allow):
+        if text is not None:
+            from xlt.typology.text import apply
+
+            cards = [name.strip() for name in (available or "").split(",") if name.strip()]
+            ranking, about_text = apply(
+                ranking, text, encoder=encoder, named=cards, files=source_text or ()
+            )
     result = as_dict(ranking, top) | ({"text": about_text} if about_text else {})
     add_pretraining(result, encoder)
     if held:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from xlt.config.layers import COMMAND_LINE
 from xlt.config.load import LoadedConfig
@@ -10,7 +11,7 @@ from xlt.permissions import ONLINE, PUSH, REMOTE_CODE, REPORT, Request
 from xlt.registry import translators
 
 LOCAL_TRACKERS = {"tensorboard", "none"}
-"""Of `training.report_to`: what writes into the stage's own folder, or nothing."""
+"""Of `report_to`: what writes into the stage's own folder, or nothing."""
 
 
 def requests(loaded: LoadedConfig) -> list[Request]:
@@ -33,14 +34,27 @@ def _asked(loaded: LoadedConfig) -> Iterator[tuple[str, str, str]]:
     if config.output.push_to_hub is not None:
         what = f"uploads the finished model to {config.output.push_to_hub} on the Hugging Face hub"
         yield PUSH, what, "output.push_to_hub"
-    trackers = [name for name in config.training.report_to if name not in LOCAL_TRACKERS]
-    if trackers:
-        what = f"gives settings and scores to {', '.join(trackers)}"
-        yield REPORT, what, "training.report_to"
+    reports = {
+        "training.report_to": config.training.report_to,
+        **dict(_reports(config.strategy.options, "strategy")),
+    }
+    for key, names in reports.items():
+        trackers = [name for name in names if name not in LOCAL_TRACKERS]
+        if trackers:
+            yield REPORT, f"gives settings and scores to {', '.join(trackers)}", key
     translator = config.projection.translator
     if translator is not None and translators.get(translator.name).online:
         what = f"sends texts to the service behind the translator {translator.name}"
         yield ONLINE, what, "projection.translator"
+
+
+def _reports(options: Mapping[str, Any], key: str) -> Iterator[tuple[str, list[str]]]:
+    """Every `report_to` in a strategy's options, by key: of what stages do differently."""
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from _reports(value, f"{key}.{name}")
+        elif name == "report_to":
+            yield f"{key}.{name}", value
 
 
 def _is_typed(loaded: LoadedConfig, key: str) -> bool:

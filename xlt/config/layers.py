@@ -37,8 +37,7 @@ def _read_chain(
         root = parse(read_text(path), str(path), resolved.parent)
     except XltError as error:
         if stated and error.where == str(path):  # the file itself: say who asks for it
-            where = f"{stated.of('extends')}: {path}"
-            error = XltError(error.what, where=where, fix=error.fix)
+            error = error.at(f"{stated.of('extends')}: {path}")
         problems.extend(flat(error))
         return []
     if root is None:

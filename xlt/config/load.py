@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from xlt.config.layers import COMMAND_LINE, merge, read_layers, read_overrides
 from xlt.config.normalise import Normaliser
 from xlt.config.schema import Config, Plugin
-from xlt.errors import XltError, XltErrors, flat, raise_all
+from xlt.errors import XltError, flat, raise_all
 from xlt.registry import Registry, aligners, strategies, tasks, translators
 from xlt.yaml.nodes import Node
 from xlt.yaml.problems import Problems, explain
@@ -57,12 +57,12 @@ class LoadedConfig:
 
     def locate(self, error: XltError) -> XltError:
         """The same error with file and line, where `error.where` is a key of the config."""
-        if isinstance(error, XltErrors):
-            return XltErrors(self.locate(problem) for problem in error.problems)
-        first = (error.where or "").partition(".")[0]
-        if first not in Config.model_fields:
-            return error
-        return type(error)(error.what, where=self.where(error.where or ""), fix=error.fix)
+
+        def place(one: XltError) -> str | None:
+            is_key = (one.where or "").partition(".")[0] in Config.model_fields
+            return self.where(one.where or "") if is_key else one.where
+
+        return error.placed(place)
 
 
 def load_config(

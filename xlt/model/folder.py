@@ -18,7 +18,7 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 
 from xlt.config.schema import Model
 from xlt.data.subwords import TOKENISATION, WORD_BY_WORD
-from xlt.errors import XltError, flat, raise_all
+from xlt.errors import XltError
 from xlt.files import DamagedFile, damage, entry, listing, read_sealed, write_sealed
 from xlt.model.backbone import Backbone
 from xlt.model.outside import References, remember
@@ -201,14 +201,9 @@ def _of_folder(folder: Path) -> Iterator[None]:
     try:
         yield
     except XltError as error:
-        raise_all(
-            [
-                type(one)(one.what, where=folder, fix=one.fix)
-                if (one.where or "").startswith("model.")
-                else one
-                for one in flat(error)
-            ]
-        )
+        raise error.placed(
+            lambda one: folder if (one.where or "").startswith("model.") else one.where
+        ) from error
 
 
 def _check_layers(task: Task, info: ModelInfo, folder: Path) -> None:

@@ -375,4 +375,4 @@ def _plugin(registry: Registry, chosen: Plugin | None, kind: str) -> Any:
     try:
         return plugin(plugin.Options.model_validate(chosen.options))
     except XltError as error:
-        raise XltError(error.what, where=where, fix=error.fix) from error
+        raise error.at(where) from error

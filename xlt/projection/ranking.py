@@ -179,7 +179,7 @@ class TranslationScore:
             try:
                 model.check(*direction)
             except XltError as error:
-                raise XltError(error.what, where="projection.ranking", fix=error.fix) from error
+                raise error.at("projection.ranking") from error
 
     def identity(self) -> str:
         """What the scores depend on."""

@@ -130,7 +130,7 @@ def resolve_source(loaded: LoadedConfig) -> tuple[LoadedConfig, dict[str, Any] |
             config.data, config.target, config.task.name, config.model.encoder
         )
     except XltError as error:
-        raise loaded.locate(XltError(error.what, where="source", fix=error.fix)) from error
+        raise loaded.locate(error.at("source")) from error
     return replace(loaded, config=config.model_copy(update={"source": [code]})), reason
 
 

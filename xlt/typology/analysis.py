@@ -249,7 +249,7 @@ def _shared(text: str, where: str) -> str:
     try:
         return languages.shared(text)
     except XltError as error:
-        raise XltError(error.what, where=where, fix=error.fix) from error
+        raise error.at(where) from error
 
 
 def _as_matrix(path: Path, task: str, cells: dict[tuple[str, str], float]) -> Matrix:

@@ -102,7 +102,7 @@ def add(
         try:
             measured_as(called)
         except XltError as error:
-            raise XltError(error.what, where=where, fix=error.fix) from error
+            raise error.at(where) from error
     if not scores:
         raise XltError(
             "there is no transfer score here" + "".join(f"; {why}" for why in skipped),
@@ -312,7 +312,7 @@ def _row(row: dict[str, str], where: str) -> OwnScore:
         try:
             codes.append(languages.shared(row[side]))
         except XltError as error:
-            raise XltError(error.what, where=where, fix=error.fix) from error
+            raise error.at(where) from error
     score = decimal(row.get("score", ""))
     if score is None or not MIN_SCORE <= score <= MAX_SCORE:
         raise XltError(

@@ -216,7 +216,7 @@ def from_files(given: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, st
         try:
             code = languages.shared(language)
         except XltError as error:
-            raise XltError(error.what, where="--source-text", fix=error.fix) from error
+            raise error.at("--source-text") from error
         sentences, _ = read_target(Path(file), code)
         texts[code] = _evenly(sentences, MAX_SOURCE_SENTENCES)
         origins[code] = file
