@@ -109,7 +109,7 @@ def test_what_is_allowed_is_done_and_nothing_more(world, monkeypatch):
         def upload_file(self, **_): ...
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     settings = {"output__push_to_hub": "me/ner", "output__root": str(world.runs("pushed"))}
     with allowing(PUSH):
         result = train(greedy(world, **settings), quiet=True)

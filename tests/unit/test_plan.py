@@ -19,7 +19,7 @@ WORDS = ["Ani", "lives", "in", "Solo", "and", "Budi", "in", "Yogya"]
 @pytest.fixture
 def config(tmp_path, monkeypatch):
     monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     sentence = "".join(f"{word}\tO\n" for word in WORDS[:-1]) + f"{WORDS[-1]}\tB-LOC\n\n"
     for name, count in (("en", 6), ("en-dev", 2), ("jv", 3), ("su", 1)):
         (tmp_path / f"{name}.bio").write_text(sentence * count, encoding="utf-8")

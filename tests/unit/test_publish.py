@@ -44,7 +44,7 @@ def run(tmp_path):
 def test_every_target_gets_a_repository_with_the_card(run, monkeypatch):
     hub = Hub()
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: hub)
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     assert publish(run, "me/ner", ["hau", "swa"], 7) == {"hau": "me/ner-hau", "swa": "me/ner-swa"}
     assert ("create", "me/ner-hau") in hub.calls
     assert ("me/ner-swa", ["model.safetensors"]) in hub.calls
@@ -55,7 +55,7 @@ def test_every_target_gets_a_repository_with_the_card(run, monkeypatch):
 def test_nothing_is_pushed_that_says_where_files_lie(run, monkeypatch):
     hub = Hub()
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: hub)
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     model = run / "seed-7/hau/model"
     labels = {"tag": ("/", "/home/B-PER")}
     options = {"answerer": "/home/me/qa", "folders": ["/home/me/x"]}
@@ -76,7 +76,7 @@ def test_nothing_is_pushed_that_says_where_files_lie(run, monkeypatch):
 
 def test_a_refusal_is_said(run, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: Hub(refuse=True))
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with pytest.raises(XltError, match=r"me/ner: you may not write to it\n") as caught:
         publish(run, "me/ner", ["hau"], 7)
     assert caught.value.where == "output.push_to_hub"
@@ -84,6 +84,6 @@ def test_a_refusal_is_said(run, monkeypatch):
 
 
 def test_nothing_is_pushed_offline(run, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(XltError, match="HF_HUB_OFFLINE"):
         publish(run, "me/ner", ["hau"], 7)

@@ -117,7 +117,7 @@ class Model(Section):
     initialise: Literal["pretrained", "random"] = "pretrained"
     max_length: int | None = Field(
         default=None,
-        ge=8,  # xlt.model.backbone.MIN_LENGTH
+        ge=8,  # xlt.model.pretrained.MIN_LENGTH
         le=MAX_COUNT,
         description="subwords in a window; by default as many as the encoder takes",
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xlt.data.batch import padded
-from xlt.data.subwords import Ids, subwords_of
+from xlt.data.subwords import Ids, subwords_of, unusable
 from xlt.document.text import Text
 
 if TYPE_CHECKING:
@@ -106,13 +106,13 @@ def _special_tokens(tokenizer: Any) -> tuple[Ids, Ids]:
         if plain:
             break
     else:
-        raise ValueError("the tokenizer has no subwords for any script")
+        raise unusable(tokenizer, "has no subwords for any script")
     if len(full) == len(plain):
         return np.zeros(0, np.int32), np.zeros(0, np.int32)
     for at in range(len(full) - len(plain) + 1):
         if full[at : at + len(plain)] == plain:
             return np.asarray(full[:at], np.int32), np.asarray(full[at + len(plain) :], np.int32)
-    raise ValueError("the tokenizer changes a text's subwords when it adds special tokens")
+    raise unusable(tokenizer, "changes a text's subwords when it adds special tokens")
 
 
 def collate_words(examples: Sequence[EncodedWords], pad_id: int) -> dict[str, torch.Tensor]:

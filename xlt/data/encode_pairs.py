@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from xlt.data.batch import padded
 from xlt.data.encode import window_spans
-from xlt.data.subwords import Ids, subwords_of
+from xlt.data.subwords import Ids, subwords_of, unusable
 
 if TYPE_CHECKING:
     import torch
@@ -107,20 +107,23 @@ def _frame(tokenizer: Any) -> tuple[tuple[Ids, Ids, Ids], Ids]:
         if (ids := tokenizer(text, add_special_tokens=False)["input_ids"])
     ]
     if len(probes) < 2:
-        raise ValueError("the tokenizer has no subwords for any two scripts")
+        raise unusable(tokenizer, "has no subwords for any two scripts")
     (text, first), (other, second) = probes[:2]
     encoding = tokenizer(text, other, return_token_type_ids=True)
     full = encoding["input_ids"]
     begin = _find(full, first, 0)
     end = begin + len(first)
     begin2 = _find(full, second, end)
+    if min(begin, begin2) < 0:
+        raise unusable(tokenizer, "changes a text's subwords when it makes a pair")
     end2 = begin2 + len(second)
     parts = [np.asarray(part, np.int32) for part in (full[:begin], full[end:begin2], full[end2:])]
     # Both texts would be one; T5 has no template for pairs, but its end of sequence separates.
     if not len(parts[1]):
-        separator = next((s for s in (tokenizer.sep_token_id, tokenizer.eos_token_id) if s), None)
+        ends = (tokenizer.sep_token_id, tokenizer.eos_token_id)
+        separator = next((id for id in ends if id is not None), None)
         if separator is None:
-            raise ValueError("the tokenizer puts nothing between two texts")
+            raise unusable(tokenizer, "puts nothing between two texts")
         parts[1] = np.asarray([separator], np.int32)
     types = encoding.get("token_type_ids") or [0] * len(full)
     at = (0, begin, end, begin2, end2)  # where a part is empty, its id does not matter
@@ -132,7 +135,7 @@ def _find(full: list[int], part: list[int], start: int) -> int:
     for at in range(start, len(full) - len(part) + 1):
         if full[at : at + len(part)] == part:
             return at
-    raise ValueError("the tokenizer changes a text's subwords when it makes a pair")
+    return -1
 
 
 def collate_pairs(examples: Sequence[EncodedPair], pad_id: int) -> dict[str, torch.Tensor]:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlt.document.text import Offsets, Text
+from xlt.errors import XltError
 
 Ids = NDArray[np.int32]
 
@@ -57,7 +58,7 @@ class Subwords:
     tokenizer: of Hugging Face, fast or slow.
     unknown:   the id that stands for what the tokenizer has no subword for; never a control token.
 
-    Raises ValueError if the tokenizer knows no character of any script.
+    Raises XltError if the tokenizer knows no character of any script.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -79,7 +80,7 @@ class Subwords:
             usable = ids[~np.isin(ids, self._control)]
             if len(usable):
                 return int(usable[0])
-        raise ValueError("the tokenizer has no subwords for any script")
+        raise unusable(self.tokenizer, "has no subwords for any script")
 
     def __call__(self, texts: Sequence[str]) -> list[Ids]:
         """The subwords of each text, without special tokens; nothing is cut."""
@@ -287,6 +288,15 @@ class Subwords:
 def subwords_of(tokenizer: Any) -> Subwords:
     """The `Subwords` of a tokenizer: the same for the same one, with what it has encoded."""
     return Subwords(tokenizer)
+
+
+def unusable(tokenizer: Any, what: str) -> XltError:
+    """What a user is told of a tokenizer that cannot be used."""
+    return XltError(
+        f"the tokenizer of {tokenizer.name_or_path} {what}",
+        where="model.encoder",
+        fix="name another encoder, or get the tokenizer's files again: they may be another model's",
+    )
 
 
 def _control_ids(tokenizer: Any, unknown: int | None) -> Ids:

@@ -29,6 +29,7 @@ def seq2seq(backbone: Backbone) -> PreTrainedModel:
     """
     from transformers import AutoModelForSeq2SeqLM
 
+    _special(backbone, "fills batches up", "pad")  # what is filled up is known by it alone
     config = backbone.config
     halved = any(name.endswith("EncoderModel") for name in config.architectures or ())
     if getattr(config, "is_encoder_decoder", False) and not halved:
@@ -101,32 +102,34 @@ def _two_stacks(backbone: Backbone) -> PreTrainedModel:
         add_cross_attention=True,
         num_hidden_layers=layers,
     )
-    tokenizer = backbone.tokenizer
     config = EncoderDecoderConfig.from_encoder_decoder_configs(
         copy.deepcopy(encoder.config),
         copy.deepcopy(decoder.config),
         pad_token_id=backbone.pad_id,
         eos_token_id=end_id(backbone),
-        decoder_start_token_id=_first(tokenizer.cls_token_id, tokenizer.bos_token_id),
+        decoder_start_token_id=_special(backbone, "begins a text", "cls", "bos"),
     )
     return EncoderDecoderModel(encoder=encoder, decoder=decoder, config=config)
 
 
 def end_id(backbone: Backbone) -> int:
     """The subword that ends a text. Raises XltError if the tokenizer has none."""
-    tokenizer = backbone.tokenizer
-    end = _first(tokenizer.eos_token_id, tokenizer.sep_token_id)
-    if end is None:
+    return _special(backbone, "ends a text", "eos", "sep")
+
+
+def _special(backbone: Backbone, what: str, *roles: str) -> int:
+    """The id of the tokenizer's first special subword of these. Raises XltError for none."""
+    ids = [getattr(backbone.tokenizer, f"{role}_token_id") for role in roles]
+    found = next((id for id in ids if id is not None), None)
+    if found is None:
+        first, *others = (f"{role}_token" for role in roles)
+        either = f" (or {', '.join(others)})" if others else ""
         raise XltError(
-            f"the tokenizer of {backbone.source} has no subword that ends a text",
+            f"the tokenizer of {backbone.source} has no subword that {what}",
             where="model.encoder",
-            fix="give it an eos_token (or sep_token) in tokenizer_config.json",
+            fix=f"give it a {first}{either} in tokenizer_config.json, or name another encoder",
         )
-    return end
-
-
-def _first(*ids: int | None) -> int | None:
-    return next((id for id in ids if id is not None), None)
+    return int(found)
 
 
 _LANGUAGE = re.compile(r"(?:__)?([a-z]{2,3})(?:__|_[A-Z][a-z]{3}|_[A-Z]{2}|_XX)")

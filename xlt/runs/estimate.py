@@ -23,8 +23,7 @@ from xlt.config.schema import Model, Training
 from xlt.data.checksums import cache_dir
 from xlt.files import DamagedFile, read_sealed, write_sealed
 from xlt.inference.device import autocast
-from xlt.model import named
-from xlt.permissions import REMOTE_CODE, is_granted
+from xlt.model.backbone import Backbone
 from xlt.runs.manifest import hardware
 
 _PROCESS_GIB = {"cpu": 0.7, "cuda": 1.0, "mps": 1.0}
@@ -66,27 +65,14 @@ class Shape:
 
 
 def encoder_shape(model: Model) -> Shape | None:
-    """From the architecture alone, without weights or network; None if it is not here."""
-    import torch
-    from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
-
-    trusted = model.trust_remote_code and is_granted(REMOTE_CODE)
+    """From the architecture alone, without weights or network; None if it is not here, or if
+    something of it may not be used."""
+    backbone = Backbone(model.encoder, model, local=True, random=True, weightless=True)
     try:
-        config = AutoConfig.from_pretrained(
-            named.located(model.encoder),
-            revision=model.revision,
-            local_files_only=True,
-            trust_remote_code=trusted,
-        )
-        half = getattr(config, "is_encoder_decoder", False) or "t5" in config.model_type
-        kind = AutoModelForTextEncoding if half else AutoModel
-        with torch.device("meta"):
-            # With a kernel named here none is fetched that the model's config.json may name.
-            encoder = kind.from_config(
-                config, trust_remote_code=trusted, attn_implementation="eager"
-            )
+        encoder = backbone.encoder()
     except Exception:  # whatever a damaged or unknown architecture raises: the encoder is unknown
         return None
+    config: Any = backbone.config
     table = encoder.get_input_embeddings().weight
     total = sum(parameter.numel() for parameter in encoder.parameters())
     return Shape(

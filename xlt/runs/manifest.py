@@ -15,8 +15,8 @@ from typing import Any
 
 from xlt.config.schema import Model
 from xlt.model import named
-from xlt.model.backbone import cached_commit
 from xlt.model.content import folder_hash
+from xlt.model.pretrained import cached_commit
 
 _SECRET = re.compile(
     r"(^|[._-])(api_?key|access_?key|key|token|secret|password|credentials?)$", re.IGNORECASE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,13 +14,14 @@ from xlt.errors import XltError
 from xlt.escape import without_folders
 from xlt.files import link_or_copy, read_sealed
 from xlt.model.folder import INFO, add_file, read_info, write_info
+from xlt.model.pretrained import offline
 from xlt.projection.predict import FILE
 from xlt.results import CARD
 
 
 def check_reachable() -> None:
     """Raise XltError where nothing can be pushed from this machine; asks nobody."""
-    if os.environ.get("HF_HUB_OFFLINE"):
+    if offline():
         raise XltError(
             "the model cannot be pushed: HF_HUB_OFFLINE is set",
             where="output.push_to_hub",
