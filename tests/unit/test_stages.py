@@ -280,6 +280,30 @@ def test_more_observers_add_to_a_finished_stage(config):
     assert third.reused
 
 
+def test_damaged_weights_of_another_run_are_its_own_business(world, config, caplog):
+    """Trained again without its dev set, the stage would never have them."""
+    (both,) = Stages(config(target=["ind"], **SLOW)).run()
+    assert both.selected["dev:ind"]["step"] != both.selected["dev:eng"]["step"]
+    alone = {"data__jav": {"test": str(world.folder / "jav-test.bio")}, **SLOW}
+    for spoilt in (["dev:ind"], ["dev:ind", "dev:eng"]):
+        for name in spoilt:
+            (both.model_folder(name) / "model.safetensors").write_bytes(b"")
+        caplog.clear()
+        (own,) = Stages(config("own", **alone)).run()
+        assert own.folder == both.folder
+        assert own.reused == (spoilt == ["dev:ind"])
+        assert set(own.selected) == {"dev:eng"}
+        assert ("only runs that select by dev:ind have use for it" in caplog.text) == own.reused
+        assert ("the stage is trained again" in caplog.text) == (not own.reused)
+    caplog.clear()
+    assert Stages(config("own", **alone)).run()[0].reused
+    assert not caplog.records  # what was damaged is forgotten
+    (again,) = Stages(config(target=["ind"], **SLOW)).run()
+    assert not again.reused
+    assert again.selected == both.selected
+    assert Stages(config(target=["ind"], **SLOW)).run()[0].reused
+
+
 @pytest.mark.parametrize("lora", [False, True])
 def test_all_weights_that_were_evaluated_can_be_scored_later(config, monkeypatch, lora):
     settings = SLOW | ({"model__lora": {"rank": 2}} if lora else {})
@@ -333,6 +357,27 @@ def test_what_another_run_left_unfinished_lacks_scores(config, monkeypatch, capl
     (stage,) = Stages(config(target=["ind"], **SLOW), resume=True).run()
     assert "has no scores of dev:ind: the stage starts again" in caplog.text
     assert stage.selected == whole[0].selected
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ({"selection__keep": "all"}, "was begun with `selection.keep: all`"),
+        ({"target": ["ind", "jav"]}, "has scores of dev:ind, which nobody wants now"),
+    ],
+)
+def test_why_an_unfinished_stage_starts_again_is_said(config, monkeypatch, caplog, before, said):
+    from xlt.training import stages as module
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "save_selected", stop)
+    with pytest.raises(KeyboardInterrupt):
+        Stages(config(**SLOW | before)).run()
+    monkeypatch.undo()
+    Stages(config(**SLOW), resume=True).run()
+    assert f"{said}: the stage starts again" in caplog.text
 
 
 def test_max_length_is_kept_for_prediction(config):

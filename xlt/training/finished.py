@@ -20,12 +20,15 @@ DONE = "done.json"
 Observed = Mapping[str, list[str]]
 """Selector → fingerprints of the dev sets that it is the mean score of."""
 
+Selected = Mapping[str, Mapping[str, float]]
+"""Selector → {"step", "score"}; each step has a folder."""
+
 
 @dataclass(frozen=True)
 class StageResult:
     """A stage that has run.
 
-    selected: selector → {"step", "score"}; each step has a folder.
+    selected: those whose weights are intact.
     reused:   it had run before.
     differs:  what it was trained with that is otherwise now (`identity.differences`); the user
         said that it may be used all the same.
@@ -34,7 +37,7 @@ class StageResult:
     key: str
     folder: Path
     labels: Labels
-    selected: Mapping[str, Mapping[str, float]]
+    selected: Selected
     primary: str
     reused: bool = False
     differs: tuple[str, ...] = ()
@@ -44,7 +47,7 @@ class StageResult:
 
 
 def find(folder: Path, key: str, needed: Observed, *, reused: bool = True) -> StageResult | None:
-    """The stage in a folder, if it is finished and all of it is as it was written.
+    """The stage in a folder, if it is finished and what is needed of it is as it was written.
 
     What is not is said in a warning.
 
@@ -64,13 +67,25 @@ def find(folder: Path, key: str, needed: Observed, *, reused: bool = True) -> St
     if lacking:
         log.warning("%s lacks scores of %s: it is trained again", folder.name, ", ".join(lacking))
         return None
-    for step in {int(best["step"]) for best in done["selected"].values()} if reused else ():
-        problem = check_model(selected_folder(folder, step))
-        if problem is not None:
-            log.warning("%s: %s: the stage is trained again", folder.name, problem)
-            return None
+    problems = damaged(folder, done["selected"]) if reused else {}
+    own = next((problems[name] for name in (done["primary"], *needed) if name in problems), None)
+    if own is not None:
+        log.warning("%s: %s: the stage is trained again", folder.name, own)
+        return None
+    for name, problem in problems.items():
+        others = "%s: %s: only runs that select by %s have use for it, and train the stage again"
+        log.warning(others, folder.name, problem, name)
+    selected = {name: best for name, best in done["selected"].items() if name not in problems}
     labels = {layer: tuple(values) for layer, values in done["labels"].items()}
-    return StageResult(key, folder, labels, done["selected"], done["primary"], reused)
+    return StageResult(key, folder, labels, selected, done["primary"], reused)
+
+
+def damaged(folder: Path, selected: Selected) -> dict[str, str]:
+    """Selector → what is wrong with its weights, of those in a stage's folder that are damaged."""
+    steps = {int(best["step"]) for best in selected.values()}
+    problems = {step: check_model(selected_folder(folder, step)) for step in steps}
+    found = {name: problems[int(best["step"])] for name, best in selected.items()}
+    return {name: problem for name, problem in found.items() if problem is not None}
 
 
 def read_done(folder: Path) -> dict[str, Any] | None:
@@ -82,3 +97,15 @@ def read_done(folder: Path) -> dict[str, Any] | None:
         return read_sealed(folder / DONE, fix="the stage has to be trained again")
     except FileNotFoundError:
         return None
+
+
+def intact(folder: Path, done: dict[str, Any]) -> dict[str, Any]:
+    """What a stage that was finished before has of other runs' selectors, but for damaged weights.
+
+    A run that needs those finds that the stage lacks them.
+    """
+    lost = damaged(folder, done["selected"])
+    return {
+        part: {name: value for name, value in done.get(part, {}).items() if name not in lost}
+        for part in ("selected", "observed")
+    }

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from xlt.config.schema import Config
 from xlt.escape import without_folders
-from xlt.files import DamagedFile, disk_error, read_sealed, sweep, write_sealed, writing
+from xlt.files import DamagedFile, disk_error, sweep, write_sealed, writing
 from xlt.inference.device import best_device, choose_precision
 from xlt.inference.loading import make_direct_predictor
 from xlt.inference.predictor import Predictor, SubwordTable, subword_table, subwords_in
@@ -27,7 +27,7 @@ from xlt.task import Example, Task, extend_labels
 from xlt.training import checkpoint as ckpt
 from xlt.training.data import Data, groups, weights
 from xlt.training.encodings import encode
-from xlt.training.finished import DONE, Observed, StageResult, find, read_done
+from xlt.training.finished import DONE, Observed, StageResult, find, intact, read_done
 from xlt.training.identity import (
     Identity,
     differences,
@@ -41,12 +41,10 @@ from xlt.training.rehearsal import check_precision
 from xlt.training.scoring import LAST, Encoded, contents, encode_sets, mean_scores, selector
 from xlt.training.selected import save_selected, selected_folder
 from xlt.training.trainer import TransferTrainer
+from xlt.training.unfinished import begin, goes_on
 from xlt.transfer.stage import DataSplit, Stage
 
 log = logging.getLogger(__name__)
-
-OBSERVED = "observed.json"
-"""In the folder of an unfinished stage: what its checkpoints have scores of."""
 
 
 class StageRunner:
@@ -81,7 +79,8 @@ class StageRunner:
     ) -> StageResult:
         """Train the stage, or return it if it (with all observers) has been trained before.
 
-        A finished stage of which a file is damaged is trained again, with a warning.
+        A finished stage whose weights are damaged that this run needs is trained again, with a
+        warning.
 
         observers: further dev sets to score along the way; the best weights by each of them are
             kept beside those that the stage is selected on.
@@ -280,10 +279,10 @@ class StageRunner:
                 earlier = read_done(folder)
             except DamagedFile:  # said when it was not used
                 earlier = None
-            known = earlier or {"selected": {}, "observed": {}}
             about = self._about(model, backbone)
             steps = [*(int(best["step"]) for best in selected.values()), *trainer.selector.steps]
             save_selected(trainer, model, about, backbone.tokenizer, vocabulary, steps, folder)
+            known = intact(folder, earlier or {"selected": {}})
             write_sealed(
                 folder / DONE,
                 {
@@ -297,7 +296,7 @@ class StageRunner:
                         n: {"step": b["step"], "score": _finite(b["score"])}
                         for n, b in selected.items()
                     },
-                    "observed": known.get("observed", {}) | contents(watched),
+                    "observed": known["observed"] | contents(watched),
                     "labels": {layer: list(values) for layer, values in model.labels.items()},
                     "history": trainer.selector.history,
                     "keep": self.config.selection.keep,
@@ -320,7 +319,8 @@ class StageRunner:
 
         if PartialState().is_main_process:
             with writing(folder):
-                if work.exists() and not (self.resume and self._goes_on(work, observed)):
+                keep = self.config.selection.keep
+                if work.exists() and not (self.resume and goes_on(work, observed, keep)):
                     shutil.rmtree(work)
                 half_written = [*work.glob("writing-*"), *folder.glob("selecting-*")]
                 for remains in half_written:
@@ -329,26 +329,8 @@ class StageRunner:
                 for place in (folder, work):
                     sweep(place)
                 wanted.write(folder)
-                write_sealed(work / OBSERVED, self._began(observed))
+                begin(work, observed, keep)
         PartialState().wait_for_everyone()
-
-    def _began(self, observed: Observed) -> dict[str, Any]:
-        return {"observed": observed, "keep": self.config.selection.keep}
-
-    def _goes_on(self, work: Path, observed: Observed) -> bool:
-        """Whether the checkpoints of an unfinished stage have all that is wanted of it.
-
-        Without scores of its first steps, or the weights, the best of all could not be known.
-        """
-        try:
-            began = read_sealed(work / OBSERVED, fix="the stage starts again")
-        except (FileNotFoundError, DamagedFile):
-            began = {}
-        if began == self._began(observed):
-            return True
-        if ckpt.checkpoints(work):
-            log.warning("%s has no scores of %s: the stage starts again", work, ", ".join(observed))
-        return False
 
     def _checkpoint(self, work: Path) -> str | None:
         """The newest intact checkpoint, where the run is to be resumed; damaged ones go."""
