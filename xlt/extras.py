@@ -27,6 +27,16 @@ def missing_package(error: BaseException, *, where: object = None) -> XltError |
     )
 
 
+def installed(package: str) -> str | None:
+    """The version of a package; None if it is not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
 def extra_with(package: str) -> str | None:
     """The first extra in xlt's metadata that names the package; None if there is none."""
     from importlib.metadata import PackageNotFoundError, requires  # slow, and for errors alone

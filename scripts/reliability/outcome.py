@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 BUG = re.compile(r"this is a bug|Traceback \(most recent call last\)")
-LEFT_OVER = re.compile(r"(\.part|\.tmp)$|^work$|^writing-|^selecting-")
+LEFT_OVER = re.compile(r"(\.part|\.tmp)$|^work$")
 """Names of what is only there while something is being written."""
 OF_A_PROCESS = re.compile(r"\.\d+\.part$")
 """Of a file of the cache, which any process may write: remains stay for a day, for it may still."""

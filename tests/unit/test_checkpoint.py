@@ -15,7 +15,7 @@ from xlt.training import checkpoint as ckpt
 
 
 def write(folder, step):
-    temporary = folder / f"writing-{step}"
+    temporary = folder / f"writing-{step}.part"
     temporary.mkdir(parents=True)
     (temporary / "weights.safetensors").write_bytes(bytes(range(256)) * 20)
     (temporary / "trainer_state.json").write_text("{}")
@@ -41,7 +41,7 @@ def test_newest_is_by_number_not_by_name(folder):
 def test_half_written_is_no_checkpoint(folder):
     (folder / "checkpoint-12").mkdir()
     (folder / "checkpoint-12" / "weights.safetensors").write_bytes(b"half")
-    (folder / "writing-14").mkdir()
+    (folder / "writing-14.part").mkdir()
     (folder / "checkpoint-x").mkdir()
     assert ckpt.last_intact(folder)[0] == folder / "checkpoint-10"
 

@@ -346,8 +346,12 @@ def test_what_killed_processes_left_goes(run: Run) -> None:
         run.folder / "seed-1" / "jav" / "test.counts.json.part",
         run.folder / "seed-1" / "jav" / "model.part" / "config.json",
     ]
+    done = next(run.root.glob("stages/*/done.json"))
+    done.unlink()
+    stage = done.parent
+    left += [stage / "selecting-1.part" / "x", stage / "work" / "writing-1.part" / "x"]
     for path in left:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(exist_ok=True, parents=True)
         path.touch()
     (run.folder / "result.json").unlink()
     train(load_config(run.config), resume=True, quiet=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shutil
 import sys
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from records import OPTIONS, RECORDS
 
 from xlt.errors import XltError
+from xlt.model.backbone import Backbone
 from xlt.registry import tasks
 from xlt.task import Example
 from xlt.testing.subject import Subject
@@ -147,6 +149,55 @@ def test_what_cannot_be_stored_stays_in_memory(tmp_path, caplog, monkeypatch):
     assert [int(e.inputs["own"]) for e in examples] == list(range(len(s.records)))
     assert "Tensor cannot be stored" in caplog.text
     assert not list((tmp_path / "cache" / "encodings").glob("*.arrow"))
+
+
+@dataclasses.dataclass
+class Counted:
+    """A dataclass that is not made anew from its fields as it was."""
+
+    number: int
+
+    def __post_init__(self) -> None:
+        self.number += 1
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"kind": "a name"}, "a name is no dataclass"),
+        ({1: "a"}, "int is not allowed for map key"),
+        (bytearray(b"a"), "'own' would not be the same again"),
+        ([np.ma.masked_array([1, 2], [True, False], "i4")], "'own' would not be the same again"),
+        ((Counted(1),), "'own' would not be the same again"),
+    ],
+)
+def test_what_would_be_another_value_stays_in_memory(value, said, tmp_path, caplog, monkeypatch):
+    s = subject("ner", tmp_path)
+    real = s.task.encode
+
+    def encode_with_value(records, *rest):  # of one record, and not of the first
+        return [
+            Example(e.index, e.length, {**e.inputs, "own": value if r == s.records[2] else None})
+            for e, r in zip(real(records, *rest), records, strict=True)
+        ]
+
+    monkeypatch.setattr(s.task, "encode", encode_with_value)
+    with caplog.at_level(logging.WARNING):
+        examples = stored(s)
+    assert isinstance(examples, list)
+    assert examples[2].inputs["own"] is value
+    assert said in caplog.text
+
+
+@pytest.mark.parametrize("name", ["ner", "question_generation"])
+def test_where_the_encoder_lies_makes_no_difference(name, tmp_path):
+    s = subject(name, tmp_path)
+    first = stored(s)
+    folder = shutil.copytree(s.backbone.source, tmp_path / "moved")
+    moved = Backbone(str(folder), s.backbone.options, labels=s.backbone.labels)
+    assert moved.config.name_or_path != s.backbone.config.name_or_path
+    again = encode(s.task, [data(s.records)], moved, s.labels)
+    assert again.path == first.path
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,12 +13,14 @@ from small import Stages, World, bio, make_world, sentences
 
 from xlt import files
 from xlt.config.load import load_config
-from xlt.data import checksums
+from xlt.data import checksums, code, store
 from xlt.data.checksums import code_sha256, sha256
 from xlt.data.code import code_hashes
+from xlt.data.resolved import ResolvedData
 from xlt.errors import XltError
 from xlt.model.content import folder_hash
 from xlt.results import read_result
+from xlt.runs.plan import plan
 from xlt.runs.train import train
 from xlt.tasks.ner import NER
 from xlt.training import identity, stages
@@ -309,6 +311,23 @@ def test_differences_in_words() -> None:
     assert identity.differences(then, then) == []
 
 
+@pytest.mark.parametrize("name", ["data", "document", "languages", "reader_options", "scripts"])
+def test_whatever_reads_data_is_part_of_what_is_made_of_them(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    task = NER()
+    resolved = ResolvedData("a", "eng", "train", (), format=None, fingerprint="of the files")
+
+    def keys() -> tuple[str, str]:
+        made = identity.environment(task, "fp32", "cpu", lora=False)
+        return str(made), store._cache_path(task, resolved).name
+
+    before = keys()
+    real = code._hash
+    monkeypatch.setattr(code, "_hash", lambda at: "changed" if at.name == name else real(at))
+    assert all(one != other for one, other in zip(before, keys(), strict=True))
+
+
 def test_the_encoder_is_known_by_its_files(world: World, tmp_path: Path) -> None:
     folder = tmp_path / "encoder"
     shutil.copytree(world.folder / "encoder", folder)
@@ -344,7 +363,10 @@ def test_other_data_are_another_run(own_data) -> None:
             train(load_config(config), quiet=True, **flags)
         assert f"eng train ({path}) changed" in told.value.what
         assert "--overwrite" in str(told.value.fix)
+    (problem,) = plan(load_config(config))["missing"]
+    assert problem["what"] == told.value.what
     again = train(load_config(config), quiet=True, overwrite=True)
+    assert plan(load_config(config))["missing"] == []
     assert again["lineage"] != first["lineage"]
     path.write_text(before, encoding="utf-8")
     with pytest.raises(XltError, match="made from other files"):
@@ -424,6 +446,13 @@ def test_files_of_the_projection_are_part_of_a_run(tmp_path: Path) -> None:
     }
     found = dict(_files(settings))
     assert sorted(Path(path).name for path in found) == ["eng-ind.txt", "eng-jav.txt", "links.txt"]
+    (tmp_path / "[1]").mkdir()
+    (tmp_path / "1").mkdir()
+    for folder in ("[1]", "1"):
+        (tmp_path / folder / "engjav.txt").write_text(folder)
+    pattern = tmp_path / "[1]" / "{source}{target}.txt"
+    assert [Path(path).parent.name for path, _ in _files(str(pattern))] == ["[1]"]
+    assert not list(_files([".", "/"]))
     (tmp_path / "links.txt").write_text("other")
     assert dict(_files(settings)) != found
 

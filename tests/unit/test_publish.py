@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import huggingface_hub
 import pytest
 
 from xlt.errors import XltError
+from xlt.files import sweep
 from xlt.model.folder import ModelInfo, add_file, check_model, read_info, write_info
 from xlt.runs.publish import publish
 
@@ -81,6 +84,22 @@ def test_a_refusal_is_said(run, monkeypatch):
         publish(run, "me/ner", ["hau"], 7)
     assert caught.value.where == "output.push_to_hub"
     assert "--resume" in caught.value.fix
+
+
+def test_what_a_kill_leaves_of_a_push_is_swept(run, monkeypatch):
+    places = []
+
+    class Watched(Hub):
+        def upload_folder(self, repo_id, folder_path):
+            places.append(Path(folder_path).parent)
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Watched)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    publish(run, "me/ner", ["hau"], 7)
+    (place,) = places
+    (place / "model").mkdir(parents=True)
+    sweep(run / "seed-7" / "hau")
+    assert [path.name for path in (run / "seed-7" / "hau").iterdir()] == ["model"]
 
 
 def test_nothing_is_pushed_offline(run, monkeypatch):

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from xlt.data.checksums import code_sha256, sha256
 
+READING = ("data", "document", "languages", "reader_options", "scripts")
+"""What of xlt decides what is read from files."""
+
 
 def code_hashes(plugin: type, *names: str) -> dict[str, str]:
     """Package or module → hash, of those parts of xlt, and of all that a plugin's class and the

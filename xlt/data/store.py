@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.data.checksums import cache_dir, sha256
-from xlt.data.code import code_hashes
+from xlt.data.code import READING, code_hashes
 from xlt.data.resolved import ResolvedData
 from xlt.document import Document, Documents
 from xlt.errors import XltError, choose
@@ -121,7 +121,7 @@ def _cache_path(task: Task, resolved: ResolvedData) -> Path:
     from xlt import __version__
 
     # Documents never outlive the code that read them.
-    code = code_hashes(type(task), "data", "document", "reader_options")
+    code = code_hashes(type(task), *READING)
     schema = str(task.schema.features())
     parts = [__version__, code, schema, task.options.model_dump_json(), resolved.language]
     variant = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]

@@ -15,7 +15,6 @@ import json
 import os
 import shutil
 import struct
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ import numpy as np
 
 from xlt.data.checksums import cache_dir, sha256
 from xlt.errors import XltError
+from xlt.extras import installed
 from xlt.registry import E5_SMALL
 
 if TYPE_CHECKING:
@@ -58,10 +58,8 @@ def folder() -> Path:
 
 def about() -> dict[str, str]:
     """Version and origin, for the manifest of a run."""
-    try:
-        package = f"{PACKAGE} {version(PACKAGE)}"
-    except PackageNotFoundError:  # removed since the model was converted
-        package = PACKAGE
+    version = installed(PACKAGE)  # it may have been removed since the model was converted
+    package = PACKAGE if version is None else f"{PACKAGE} {version}"
     return {"version": package, "origin": f"{ORIGINAL}, from 4-bit weights"}
 
 

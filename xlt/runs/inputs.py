@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -52,12 +53,13 @@ def check(folder: Path, experiment: Experiment, sources: Sources, *, finished: b
     """
     try:
         then = read_manifest(folder)
-        now = describe(experiment, sources)
     except FileNotFoundError:  # killed before anything began
         return
     except DamagedFile as error:
         log.warning("%s: %s: nobody can say what the run began with", error.where, error.what)
         return
+    try:
+        now = describe(experiment, sources)
     except XltError as error:
         if not finished:
             raise
@@ -105,7 +107,9 @@ def _files(value: Any) -> Iterator[tuple[str, str]]:
         for one in value:
             yield from _files(one)
     if isinstance(value, str) and value:
-        pattern = Path(re.sub(r"\{\w+\}", "*", value))
+        pattern = Path("*".join(map(glob.escape, re.split(r"(?:\{\w+\})+", value))))
+        if not pattern.name:  # "." or "/": no file
+            return
         root = Path(pattern.anchor)
         for path in sorted(root.glob(str(pattern.relative_to(root)))):
             if path.is_dir():

@@ -9,11 +9,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from xlt.config.schema import Model
+from xlt.extras import installed
 from xlt.model import named
 from xlt.model.content import folder_hash
 from xlt.model.pretrained import cached_commit
@@ -35,7 +35,7 @@ def manifest() -> dict[str, Any]:
         "command": command(sys.argv),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: v for name in PACKAGES if (v := _version(name))},
+        "packages": {name: v for name in PACKAGES if (v := installed(name))},
         "hardware": hardware(),
         "git": git_state(),
     }
@@ -100,13 +100,6 @@ def git_state() -> dict[str, Any] | None:
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.SubprocessError):
         return None  # no git, or no repository: nothing to record
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _cpu_name() -> str:

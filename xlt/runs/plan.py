@@ -18,6 +18,7 @@ from xlt.errors import XltError, flat
 from xlt.inference.device import best_device, choose_precision
 from xlt.model.backbone import Backbone
 from xlt.permissions import Request, is_granted, obeying, refusal
+from xlt.runs import inputs
 from xlt.runs.coverage import warnings
 from xlt.runs.estimate import Load, encoder_shape, estimate, measure
 from xlt.runs.experiment import Experiment, prepare
@@ -42,7 +43,8 @@ class _SplitSize:
 def plan(loaded: LoadedConfig) -> dict[str, Any]:
     """Stages, sizes of the data, everything that is missing, and an estimate of time and memory.
 
-    Reads data files, but neither weights nor the network. Raises XltError only for what is wrong
+    Reads data files, but no network; weights only for their checksum where the run is finished.
+    Raises XltError only for what is wrong
     with the config itself; what the machine lacks stands under ``missing``.
     """
     experiment = prepare(loaded)
@@ -54,7 +56,7 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
     with obeying(allowed):
         problems = find_problems(experiment, sources, local=True)
         tokenizer = _tokenizer(config.model)
-    missing = [*refused, *_other_run(config), *problems]
+    missing = [*refused, *_other_run(experiment, sources), *problems]
     counted = _count_words(experiment, sources)
     sizes, vocabulary = _sizes(counted, tokenizer)
     stages = _shared_stages(experiment.plans)
@@ -135,12 +137,14 @@ def _count_words(
     return counted
 
 
-def _other_run(config: Config) -> list[XltError]:
-    """Why the run's folder is not free for this config."""
+def _other_run(experiment: Experiment, sources: Sources) -> list[XltError]:
+    """Why the run's folder is not free for this config, or not for what its files hold now."""
+    config = experiment.config
     folder = RunFolder(config.output.root / config.name)
     try:
         folder.check_own()
-        folder.start(dump(config), resume=False, overwrite=False)
+        finished = folder.start(dump(config), resume=False, overwrite=False)
+        inputs.check(folder.path, experiment, sources, finished=finished is not None)
     except XltError as error:
         return flat(error)
     return []

@@ -12,7 +12,7 @@ from typing import Any
 
 from xlt.errors import XltError
 from xlt.escape import without_folders
-from xlt.files import link_or_copy, read_sealed
+from xlt.files import PART, link_or_copy, read_sealed
 from xlt.model.folder import INFO, add_file, read_info, write_info
 from xlt.model.pretrained import offline
 from xlt.projection.predict import FILE
@@ -66,7 +66,7 @@ def _shareable(model: Path) -> Iterator[Path]:
 
     Its files are second names of the model's own; those that change are written anew.
     """
-    with tempfile.TemporaryDirectory(dir=model.parent, prefix=".publish-") as temporary:
+    with tempfile.TemporaryDirectory(dir=model.parent, suffix=PART) as temporary:
         folder = Path(temporary) / "model"
         shutil.copytree(model, folder, copy_function=link_or_copy)
         through = folder / FILE

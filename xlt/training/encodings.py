@@ -17,7 +17,6 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,10 +25,11 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from xlt.data.code import code_hashes
+from xlt.data.code import READING, code_hashes
 from xlt.data.store import MAX_HELD, building, cache_dir
 from xlt.document import Document
 from xlt.errors import XltError
+from xlt.extras import installed
 from xlt.inference.predictor import in_windows
 from xlt.model.backbone import Backbone
 from xlt.task import Example, Labels, Task
@@ -148,10 +148,38 @@ def _write(
         for chunk in in_windows(records, _CHUNK):
             examples = task.encode(chunk, backbone, labels)
             common = known.of(examples)
-            packed = [_pack(example.inputs, but=common) for example in examples]
+            packed = [_stored(example.inputs, common) for example in examples]
             lengths = [example.length for example in examples]
             sums = [_checksum(*row) for row in zip(lengths, packed, strict=True)]
             rows.write_batch(pa.record_batch([lengths, sums, packed], schema=schema))
+
+
+def _stored(inputs: Mapping[str, Any], common: set[str]) -> bytes:
+    """The inputs, packed. Raises _UnpackableError if something else would come out again: a task is
+    to find its values as it made them, or it learns from others."""
+    packed = _pack(inputs, but=common)
+    try:
+        again = _unpack(packed)
+    except (ValueError, TypeError, AttributeError) as error:  # e.g. of a mapping of numbers
+        raise _UnpackableError(str(error)) from error
+    for name, value in again.items():
+        if not _same(inputs[name], value):
+            raise _UnpackableError(f"{name!r} would not be the same again")
+    return packed
+
+
+def _same(one: Any, other: Any) -> bool:
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, np.ndarray):
+        return bool(one.dtype == other.dtype) and one.tobytes() == other.tobytes()
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if is_dataclass(one):
+        return all(_same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
+    return bool(one == other or one != one)  # NaN
 
 
 def _checksum(length: int, packed: bytes) -> int:
@@ -272,20 +300,31 @@ _dataclasses: dict[str, type] = {}
 # Identity ----------------------------------------------------------------------------------------
 
 
+_PARTS = (*READING, "model", "training/encodings")
+"""What of xlt encodes and stores."""
+
+
 def _key(task: Task, data: Sequence[Data], backbone: Backbone, labels: Labels | None) -> str:
     """Of everything that encodings depend on."""
     value = {
-        "code": code_hashes(type(task), "data", "document", "model", "languages", "scripts"),
-        "versions": {name: version(name) for name in ("numpy", "tokenizers", "transformers")},
+        "code": code_hashes(type(task), *_PARTS),
+        "versions": {name: installed(name) for name in ("numpy", "tokenizers", "transformers")},
         "task": [task.name, task.options.model_dump(mode="json")],
         "data": [one.fingerprint for one in data],
         "labels": [_lists(labels), _lists(backbone.labels)],
         "tokenizer": _tokenizer(backbone),
-        "config": backbone.config.to_dict(),
+        "config": _anywhere(backbone.config.to_dict()),
         "max_length": backbone.max_length,
     }
     text = json.dumps(value, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _anywhere(config: Any) -> Any:
+    """A model's config, and those in it, without where the model lies."""
+    if not isinstance(config, dict):
+        return config
+    return {key: _anywhere(value) for key, value in config.items() if key != "_name_or_path"}
 
 
 def _lists(labels: Labels | None) -> dict[str, list[str]] | None:

@@ -11,11 +11,11 @@ import json
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from xlt.data.code import code_hashes
+from xlt.data.code import READING, code_hashes
+from xlt.extras import installed
 from xlt.files import DamagedFile, read_sealed, write_sealed
 from xlt.task import Task
 
@@ -33,7 +33,7 @@ pyarrow and datasets only store what was read."""
 MAX_NAME = 120
 """Letters of a stage's name that its folder has: sixty sources are more than a file name holds."""
 
-_PARTS = ("document", "data", "model", "inference", "evaluation", "training", "languages")
+_PARTS = (*READING, "model", "inference", "evaluation", "training")
 """What of xlt reads, encodes, trains and selects.
 
 No strategy is among them: what one plans is a `Stage`, which is all that it has to do with the
@@ -76,18 +76,11 @@ def environment(task: Task, precision: str, device: str, *, lora: bool) -> dict[
         "code": code_hashes(type(task), *_PARTS),
         "versions": {
             "python": ".".join(platform.python_version_tuple()[:2]),
-            **{name: known for name in packages if (known := _version(name))},
+            **{name: known for name in packages if (known := installed(name))},
         },
         "precision": precision,
         "device": device,
     }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def read(folder: Path) -> Identity | None:

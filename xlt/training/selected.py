@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xlt.errors import XltError
-from xlt.files import publish_folder
+from xlt.files import PART, publish_folder
 from xlt.model.folder import ModelInfo, check_model, save_model
 from xlt.model.lora import merged
 from xlt.model.task_model import TaskModel
@@ -47,7 +47,7 @@ def save_selected(
         # Of a kill after it, or of fewer observers.
         if folder.exists() and check_model(folder) is None:
             continue
-        part = stage / f"selecting-{step}"
+        part = stage / f"selecting-{step}{PART}"
         shutil.rmtree(part, ignore_errors=True)
         save_model(plain, info, tokenizer, part, vocabulary)
         folder.parent.mkdir(exist_ok=True)

@@ -322,9 +322,6 @@ class StageRunner:
                 keep = self.config.selection.keep
                 if work.exists() and not (self.resume and goes_on(work, observed, keep)):
                     shutil.rmtree(work)
-                half_written = [*work.glob("writing-*"), *folder.glob("selecting-*")]
-                for remains in half_written:
-                    shutil.rmtree(remains)
                 work.mkdir(parents=True, exist_ok=True)
                 for place in (folder, work):
                     sweep(place)

@@ -30,7 +30,7 @@ from transformers.trainer_callback import ExportableState, TrainerState
 from xlt.config.schema import Training
 from xlt.data.batch import BLANK, IGNORED, StepSampler
 from xlt.errors import XltError
-from xlt.files import link_or_copy, write_json, writing
+from xlt.files import PART, link_or_copy, write_json, writing
 from xlt.inference.device import out_of_memory
 from xlt.inference.predictor import SubwordTable, shape_of, trimmed
 from xlt.model.task_model import TaskModel
@@ -280,7 +280,7 @@ class TransferTrainer(Trainer):
 
         step = self.state.global_step
         final = self.folder / f"checkpoint-{step}"
-        temporary = self.folder / f"writing-{step}"
+        temporary = self.folder / f"writing-{step}{PART}"
         if self.args.should_save:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
