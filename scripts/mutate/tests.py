@@ -80,6 +80,8 @@ def run_tests(
         if finder is not None:
             sys.meta_path.insert(0, finder)
         plain = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0"]
+        # Packages of its plugins are imported already, see `_import_ahead`.
+        plain += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
         code = BROKEN
         try:
             arguments = [*plain, f"--basetemp={folder}/pytest", *map(str, tests)]

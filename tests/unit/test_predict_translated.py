@@ -129,6 +129,56 @@ def test_on_the_text_on_its_translation_and_on_both(through):
     assert tags_of(through("ensemble")) == expected
 
 
+def test_on_the_way_back_everything_is_wanted(monkeypatch, tmp_path):
+    """Whatever the settings ask of training data."""
+
+    class Warning(Dictionary):
+        def translate(self, texts, source, target):
+            made = super().translate(texts, source, target)
+            return [translation.Translation(one.text, "suspicious") for one in made]
+
+    class Doubtful(Mirror):
+        def align(self, pairs, source, target):
+            return [{k: 0.1 for k in links if k[0] < 2} for links in super().align(pairs, "", "")]
+
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path))
+    strict = settings(guard="drop", require=["labels", "words"], min_confidence=0.9)
+    with translation.registered():
+        translation.translators.register("backwards", Warning)
+        translation.aligners.register("same_words", Doubtful)
+        direct = Words(Lookup(), TaskModel(torch.nn.Identity(), {"tag": TAGS}), 1000)
+        through = predict.through_translation(
+            direct, None, Prediction("translate", "eng"), strict, "spa"
+        )
+        assert through.window is None
+        # Rome is the third word, which is linked to nothing.
+        assert tags_of(through) == [["B-PER", "O", "O"], ["O", "B-PER"], ["B-PER", "I-PER", "O"]]
+
+
+def test_averaged_scores_are_the_mean_of_both(through):
+    """Of the words that come back; others, and padding, are as the model has them."""
+    made = through("ensemble")
+    own = torch.tensor([[[1.0, 3.0], [5.0, 7.0], [9.0, 9.0]], [[2.0, 2.0]] * 3])
+    seen = {}
+
+    class Fixed:
+        def batches(self, examples):
+            yield (0, 1), {"scores": own}
+
+        def decode(self, documents, examples, batch, outputs):
+            seen.update(outputs)
+            return [documents[i] for i in batch]
+
+    made.predictor = Fixed()
+    back = {0: predict._Projected(None, {"scores": torch.tensor([[3.0, 0.0], [5.0, -7.0]])})}
+    some = records()[:2]
+    assert made._averaged(some, [None, None], back) == some
+    assert seen["scores"].tolist() == [
+        [[2.0, 1.5], [5.0, 0.0], [9.0, 9.0]], [[2.0, 2.0]] * 3,
+    ]  # fmt: skip
+    assert own[0, 0].tolist() == [1.0, 3.0], "what the model gave is not written to"
+
+
 def test_the_model_folder_says_how_it_predicts(tmp_path):
     write_info(ModelInfo("ner", {}, {}, "", 8), tmp_path)
     assert predict.load(tmp_path) is None
