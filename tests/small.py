@@ -6,22 +6,20 @@ command line's own `main`.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import os
 import random
 import signal
-import sys
 import tempfile
-import traceback
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from tiny import make_encoder
+
+from scripts.reliability.process import fork
 
 NAMES = {
     "eng": (
@@ -171,51 +169,21 @@ class Outcome:
 
 def start(work: Callable[[], None], **environment: str) -> Callable[[], Outcome]:
     """Run `work` in a forked process; the result waits for it."""
-    with tempfile.TemporaryDirectory() as folder:
-        # Unlinked while open: nothing is left behind whatever happens.
-        streams = [(Path(folder) / name).open("w+b") for name in ("out", "err")]
-    sys.stdout.flush()
-    sys.stderr.flush()
-    gc.freeze()  # the trainer collects garbage; what is here already is not its business
-    pid = os.fork()
-    if pid == 0:
-        _child(work, [stream.fileno() for stream in streams], environment)
 
-    def wait() -> Outcome:
-        _, status, used = os.wait4(pid, 0)
-        texts = []
-        for stream in streams:
-            with stream:
-                stream.seek(0)
-                texts.append(stream.read().decode())
-        return Outcome(os.waitstatus_to_exitcode(status), *texts, used.ru_maxrss / 2**20)
-
-    return wait
-
-
-def _child(work: Callable[[], None], streams: list[int], environment: dict[str, str]) -> NoReturn:
-    code = 70
-    try:
-        for number, stream in enumerate(streams, 1):
-            os.dup2(stream, number)
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-        os.environ.update(environment)
-        warnings.resetwarnings()  # pytest's filters are not the users'
+    def alone() -> None:
         from accelerate.state import AcceleratorState, GradientState, PartialState
 
         for state in (PartialState, AcceleratorState, GradientState):
             state._reset_state()
         work()
-        code = 0
-    except SystemExit as exit:
-        code = exit.code if isinstance(exit.code, int) else 0 if exit.code is None else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+
+    pid, texts = fork(alone, environment)
+
+    def wait() -> Outcome:
+        _, status, used = os.wait4(pid, 0)
+        return Outcome(os.waitstatus_to_exitcode(status), *texts(), used.ru_maxrss / 2**20)
+
+    return wait
 
 
 def forked(work: Callable[[], None], **environment: str) -> Outcome:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import random
 import re
 import sys
-import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
@@ -102,7 +101,16 @@ def judge(
     return "said" if command.lists and named else "wrong"
 
 
-def damage(plan: Plan, stored: Stored) -> None:
+def drawn(cases: int, number: int, seed: int) -> list[int]:
+    """The numbers of so many cases; of all, for 0. A case has its number however many are drawn."""
+    if not number:
+        return list(range(cases))
+    return sorted(random.Random(seed).sample(range(cases), min(number, cases)))
+
+
+def damage(plan: Plan) -> None:
+    stored = Stored(plan.folder)
+    stored.make()
     expected: dict[str, object] = {}
     reads: dict[str, set[Path]] = {}
     for command in stored.commands():
@@ -125,14 +133,11 @@ def damage(plan: Plan, stored: Stored) -> None:
         for command in stored.commands()
         if path in reads[command.name]
     ]
-    if plan.number:
-        cases = sorted(
-            random.Random(plan.seed).sample(cases, min(plan.number, len(cases))), key=cases.index
-        )
     done = plan.done()
-    for number, (path, name, command) in enumerate(cases):
+    for number in drawn(len(cases), plan.number, plan.seed):
         if number in done:
             continue
+        path, name, command = cases[number]
         draw = random.Random(f"{plan.seed}-{path}-{name}")
         stored.restore()
         target = stored.world.place / path
@@ -147,15 +152,5 @@ def damage(plan: Plan, stored: Stored) -> None:
         plan.add(Case(number, kind_of(path), f"{name}: {command.name}", verdict, ok, detail))
 
 
-def main() -> int:
-    began = time.monotonic()
-    parser = scenario.arguments((__doc__ or "").partition("\n")[0], 0)
-    with scenario.planned(parser) as plan:
-        stored = Stored(plan.folder)
-        stored.make()
-        damage(plan, stored)
-        return scenario.conclude(plan, began)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(scenario.command("damage", __doc__, damage))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import random
 import sys
-import time
 from typing import Any
 
 from scripts.reliability import scenario
@@ -85,13 +84,5 @@ def kill(plan: Plan) -> None:
         plan.add(examine(number, chosen, references[name], plan.draw(number)))
 
 
-def main() -> int:
-    began = time.monotonic()
-    parser = scenario.arguments((__doc__ or "").partition("\n")[0], 200)
-    with scenario.planned(parser, scenario.names) as plan:
-        kill(plan)
-        return scenario.conclude(plan, began)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(scenario.command("kill", __doc__, kill, number=200, known=scenario.names))

@@ -14,7 +14,6 @@ import json
 import random
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -108,23 +107,21 @@ def _rows(found: str, expected: str) -> bool:
 def resumed(chosen: Scenario, expected: Reference) -> tuple[str, list[str]]:
     """Resume, following advice where there is any: verdict, and what else is to be said."""
     ended = chosen.resume()
-    verdict, said = "equal", []
-    for _ in range(MAX_ADVICE):
-        if ended.code == 0:
-            break
+    followed, said = 0, []
+    while ended.code != 0:
         if refusal(ended) != "refused":
             return refusal(ended), ended.text.splitlines()
-        verdict = "mended"
         said += [f"{one['where']}: {one['what']}; {one['fix']}" for one in errors(ended)]
+        if followed == MAX_ADVICE:
+            return "stuck", said
         ended = follow(chosen, ended)
-    else:
-        return "stuck", said
+        followed += 1
     different = differences(expected.outcome, outcome(chosen.world.runs))
     if different:
         return "different", [*said, *different]
     if remains := left_over(chosen.world.place):
         return "left-over", [*said, *map(str, remains)]
-    return verdict, said
+    return "mended" if followed else "equal", said
 
 
 def follow(chosen: Scenario, ended: process.Ended) -> process.Ended:
@@ -181,13 +178,5 @@ def cut(plan: Plan) -> None:
         plan.add(examine(number, chosen, *known[name], plan.draw(number)))
 
 
-def main() -> int:
-    began = time.monotonic()
-    parser = scenario.arguments((__doc__ or "").partition("\n")[0], 200)
-    with scenario.planned(parser, scenario.names) as plan:
-        cut(plan)
-        return scenario.conclude(plan, began)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(scenario.command("power_cut", __doc__, cut, number=200, known=scenario.names))

@@ -82,25 +82,37 @@ def run(
     kill_after: seconds after which it is killed (SIGKILL), if it has not ended by then.
     timeout: seconds after which it is killed as one that hangs.
     """
+    began = time.monotonic()
+    pid, texts = fork(work, environment)
+    hung = _wait(pid, timeout if kill_after is None else kill_after) and kill_after is None
+    _, status = os.waitpid(pid, 0)
+    seconds = time.monotonic() - began
+    return Ended(os.waitstatus_to_exitcode(status), *texts(), seconds, hung)
+
+
+def fork(
+    work: Callable[[], None], environment: Mapping[str, str] | None = None
+) -> tuple[int, Callable[[], tuple[str, str]]]:
+    """Begin `work` in a forked process; its id, and what it printed: for when it has ended."""
     with tempfile.TemporaryDirectory() as folder:
         # Unlinked while open: nothing is left behind whatever happens.
         streams = [(Path(folder) / name).open("w+b") for name in ("out", "err")]
     sys.stdout.flush()
     sys.stderr.flush()
     gc.freeze()  # what is here already is not the child's to collect
-    began = time.monotonic()
     pid = os.fork()
     if pid == 0:
         _child(work, [stream.fileno() for stream in streams], environment or {})
-    hung = _wait(pid, timeout if kill_after is None else kill_after) and kill_after is None
-    _, status = os.waitpid(pid, 0)
-    seconds = time.monotonic() - began
-    texts = []
-    for stream in streams:
-        with stream:
-            stream.seek(0)
-            texts.append(stream.read().decode(errors="replace"))
-    return Ended(os.waitstatus_to_exitcode(status), texts[0], texts[1], seconds, hung)
+
+    def printed() -> tuple[str, str]:
+        texts = []
+        for stream in streams:
+            with stream:
+                stream.seek(0)
+                texts.append(stream.read().decode(errors="replace"))
+        return texts[0], texts[1]
+
+    return pid, printed
 
 
 def xlt(
@@ -144,7 +156,7 @@ def _child(
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         os.environ.update(environment)
-        warnings.resetwarnings()
+        warnings.resetwarnings()  # filters of tests are not those of users
         work()
         code = 0
     except SystemExit as exit:

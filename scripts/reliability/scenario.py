@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,6 +127,7 @@ class Case:
 class Plan:
     """What a command is asked for: so many cases, drawn by a seed, of these scenarios."""
 
+    command: str
     folder: Path
     number: int
     seed: int
@@ -135,7 +136,9 @@ class Plan:
 
     @property
     def report(self) -> Path:
-        return self.folder / f"cases-{self.seed}.jsonl"
+        # Of other scenarios, a case of this number is another one.
+        chosen = hashlib.sha256(json.dumps(self.scenarios).encode()).hexdigest()[:8]
+        return self.folder / f"{self.command}-{self.seed}-{chosen}.jsonl"
 
     def draw(self, number: int) -> random.Random:
         return random.Random(f"{self.seed}-{number}")
@@ -165,8 +168,22 @@ class Plan:
                 yield number, self.scenarios[number % len(self.scenarios)]
 
 
-def arguments(description: str, number: int) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=description)
+def command(
+    name: str,
+    description: str | None,
+    work: Callable[[Plan], None],
+    *,
+    number: int = 0,
+    known: Callable[[], Sequence[str]] | None = None,
+) -> int:
+    """Do the work that the command line asks for, and print what came of it; the exit status.
+
+    description: its first line is for `--help`.
+    number:      of cases, where the command line does not say it; 0: all.
+    known:       the names of all scenarios; without, `--only` is for `work` to understand.
+    """
+    began = time.monotonic()
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("--number", type=int, default=number, help=f"cases ({number or 'all'})")
     parser.add_argument("--seed", type=int, default=1, help="of what is drawn (default 1)")
     parser.add_argument(
@@ -178,33 +195,24 @@ def arguments(description: str, number: int) -> argparse.ArgumentParser:
         help="where it works and keeps what is done: the same command goes on",
     )
     parser.add_argument("--verbose", action="store_true", help="print every case")
-    return parser
-
-
-@contextmanager
-def planned(
-    parser: argparse.ArgumentParser, known: Callable[[], Sequence[str]] | None = None
-) -> Iterator[Plan]:
-    """The plan that the command line asks for.
-
-    known: the names of all scenarios; without, `--only` is for the command to understand.
-    """
     asked = parser.parse_args()
     process.settle()
     trace.preload()
     process.warm_up()
     wanted: list[str] = asked.only
     if known is not None:
-        wanted = [name for name in known() if any(part in name for part in asked.only)]
+        wanted = [one for one in known() if any(part in one for part in asked.only)]
         if not wanted:
             parser.error(f"there is no such scenario; there are {', '.join(known())}")
     with tempfile.TemporaryDirectory(prefix="xlt-reliability-") as temporary:
         folder = asked.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        yield Plan(folder.resolve(), asked.number, asked.seed, wanted, asked.verbose)
+        plan = Plan(name, folder.resolve(), asked.number, asked.seed, wanted, asked.verbose)
+        work(plan)
+        return conclude(plan, time.monotonic() - began)
 
 
-def conclude(plan: Plan, began: float) -> int:
+def conclude(plan: Plan, seconds: float) -> int:
     """Print a table of what came of all cases; the exit status."""
     cases = [case for _, case in sorted(plan.done().items())]
     verdicts = sorted({case.verdict for case in cases})
@@ -216,5 +224,5 @@ def conclude(plan: Plan, began: float) -> int:
         cells = "  ".join(f"{n:{len(v)}d}" for n, v in zip(counts, verdicts, strict=True))
         print(f"{name or 'all':{width}}  {len(of_it):5d}  {cells}")
     broken = sum(not case.ok for case in cases)
-    print(f"{broken} of {len(cases)} not as promised, {time.monotonic() - began:.0f} s")
+    print(f"{broken} of {len(cases)} not as promised, {seconds:.0f} s")
     return 1 if broken or not cases else 0

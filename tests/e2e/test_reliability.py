@@ -6,14 +6,16 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scripts.reliability import trace
-from scripts.reliability.damage import DAMAGES, kind_of
+from scripts.reliability.damage import DAMAGES, drawn, kind_of
 from scripts.reliability.outcome import differences, left_over
-from scripts.reliability.power_cut import judge, refusal
+from scripts.reliability.power_cut import judge, refusal, resumed
 from scripts.reliability.process import Ended
+from scripts.reliability.scenario import Case, Plan, Reference
 
 needs_compiler = pytest.mark.skipif(not trace.available(), reason="there is no compiler")
 
@@ -43,6 +45,49 @@ def test_scenarios_that_there_are_not_are_refused(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "there is no such scenario; there are ner/few_shot, " in done.stderr
+
+
+def a_plan(folder: Path, **changes: Any) -> Plan:
+    settings = {"command": "kill", "seed": 1, "scenarios": ["ner/joint"]} | changes
+    return Plan(folder=folder, number=3, verbose=False, **settings)
+
+
+def test_only_the_same_command_on_the_same_scenarios_goes_on(tmp_path: Path) -> None:
+    plan = a_plan(tmp_path)
+    plan.add(Case(0, "ner/joint", "killed", "equal", True))
+    assert [number for number, _ in a_plan(tmp_path).numbered()] == [1, 2]
+    for other in ({"command": "power_cut"}, {"seed": 2}, {"scenarios": ["ner/joint", "nli/joint"]}):
+        assert [number for number, _ in a_plan(tmp_path, **other).numbered()] == [0, 1, 2]
+
+
+def test_a_case_has_its_number_however_many_are_drawn() -> None:
+    assert drawn(50, 0, seed=1) == list(range(50))
+    few = drawn(50, 5, seed=1)
+    assert few == sorted(set(few))
+    assert len(few) == 5
+    assert few[-1] > 5
+    assert drawn(3, 5, seed=1) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("refusals", "verdict"), [(0, "equal"), (3, "mended"), (4, "stuck")])
+def test_the_last_advice_counts_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refusals: int, verdict: str
+) -> None:
+    left = [*[refused()] * refusals, Ended(0, "", "", 0.1)]
+
+    class Chosen:
+        class world:
+            runs = place = tmp_path
+
+        def resume(self) -> Ended:
+            return left.pop(0)
+
+        def start(self, option: str) -> Ended:
+            assert option == "--overwrite"
+            return left.pop(0)
+
+    monkeypatch.setattr("scripts.reliability.power_cut.outcome", lambda _: {})
+    assert resumed(Chosen(), Reference({}, 1.0, 1))[0] == verdict
 
 
 def refused(**changes: str | None) -> Ended:
