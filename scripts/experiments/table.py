@@ -4,8 +4,8 @@
 
 The first run is the one the others are compared with, in the last metric: 95 % interval of the
 difference over seeds and records, and * where it is sure (p below 0.05, adjusted for all
-differences printed). With `--mean` one table of the means over targets, and how far they differ
-from seed to seed.
+differences printed). With `--mean` one table of the means over test data of all targets, and how
+far they differ from seed to seed.
 """
 
 from __future__ import annotations
@@ -31,24 +31,29 @@ def main() -> None:
         means(results, metrics)
         return
     differences = compared(root, names[0], names[1:], metrics[-1])
-    targets = list(dict.fromkeys(row["target"] for r in results.values() for row in r["summary"]))
-    for target in targets:
-        print(f"\n| {target} | " + " | ".join(metrics) + f" | {metrics[-1]} against {names[0]} |")
+    every = [row for result in results.values() for row in result["summary"]]
+    for part in dict.fromkeys(map(_part, every)):
+        print(f"\n| {part} | " + " | ".join(metrics) + f" | {metrics[-1]} against {names[0]} |")
         print("|---" * (len(metrics) + 2) + "|")
         for name, result in results.items():
             for row in result["summary"]:
-                if row["target"] != target or not (row["primary"] or "seeds" in row["selected_on"]):
+                if _part(row) != part or not (row["primary"] or "seeds" in row["selected_on"]):
                     continue
                 label = name if row["primary"] else f"{name}, {row['selected_on']}"
                 cells = [score_cell(row["metrics"][metric], interval=False) for metric in metrics]
-                against = differences.get((name, target), "") if row["primary"] else ""
+                against = differences.get((name, part), "") if row["primary"] else ""
                 print(f"| {label} | " + " | ".join(cells) + f" | {against} |")
+
+
+def _part(row: Mapping[str, Any]) -> str:
+    """What a row is about, as tables name it: its target, and the split if it is not the test."""
+    return str(row["target"]) if row["split"] == "test" else f"{row['target']} {row['split']}"
 
 
 def means(results: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> None:
     print("| | " + " | ".join(metrics) + " |\n" + "|---" * (len(metrics) + 1) + "|")
     for name, result in results.items():
-        rows = [row for row in result["rows"] if row["primary"]]
+        rows = [row for row in result["rows"] if row["primary"] and row["split"] == "test"]
         seeds = sorted({row["seed"] for row in rows})
         table = np.array(
             [
@@ -64,9 +69,9 @@ def means(results: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> N
 def compared(
     root: Path, baseline: str, names: Sequence[str], metric: str
 ) -> dict[tuple[str, str], str]:
-    """Run and target → its difference from the baseline; all of them are one family."""
+    """Run and `_part` → its difference from the baseline; all of them are one family."""
     rows = {
-        (name, row["target"]): row
+        (name, _part(row)): row
         for name in names
         for row in compare(root / name, root / baseline, metric=metric)["rows"]
     }

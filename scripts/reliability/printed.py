@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 
-from scipy.special import stdtr, stdtrit
-
-from xlt.evaluation.statistics import Comparison, judge
+from xlt.evaluation.statistics import SEEDS_AND_RECORDS, Comparison, Variance, judge
 
 RECORDS = 1000
 """Degrees of freedom of the part that comes from records; hundreds more or less change nothing."""
@@ -26,16 +26,15 @@ RECORDS = 1000
 def comparison(figures: Sequence[float]) -> Comparison:
     """figures: difference, sd of A, sd of B, seeds, and perhaps low and high."""
     difference, sd_a, sd_b, seeds, *interval = figures
-    parts = [(sd**2 / seeds, seeds - 1) for sd in (sd_a, sd_b)]
+    parts = [Variance.of(sd**2 / seeds, seeds - 1) for sd in (sd_a, sd_b)]
     if interval:
         low, high = interval
-        parts.append((((high - low) / 3.92) ** 2, RECORDS))
-    variance = sum(part for part, _ in parts)
-    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    reach = float(stdtrit(freedom, 0.975)) * variance**0.5
-    p = float(2 * stdtr(freedom, -abs(difference) / variance**0.5))
-    over = "seeds and records" if interval else "seeds"
-    return Comparison(difference, difference - reach, difference + reach, p, over, True)
+        parts.append(Variance.of(((high - low) / 3.92) ** 2, RECORDS))
+    variance = reduce(add, parts)
+    over = SEEDS_AND_RECORDS if interval else "seeds"
+    return Comparison(
+        difference, *variance.around(difference, 0.95), variance.p(difference), over, True
+    )
 
 
 def main() -> None:

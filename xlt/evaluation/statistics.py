@@ -206,15 +206,20 @@ def judge(family: Sequence[Comparison]) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Variance:
+class Variance:
     """An estimate of a part of a score's variance. error: the square of the mean square that it
     was estimated from, by its degrees of freedom; proportional to the estimate's own variance."""
 
     value: float
     error: float
 
-    def __add__(self, other: _Variance) -> _Variance:
-        return _Variance(self.value + other.value, self.error + other.error)
+    @classmethod
+    def of(cls, value: float, freedom: float) -> Variance:
+        """A part that was estimated with so many degrees of freedom."""
+        return cls(value, value**2 / freedom)
+
+    def __add__(self, other: Variance) -> Variance:
+        return Variance(self.value + other.value, self.error + other.error)
 
     @property
     def freedom(self) -> float:
@@ -238,13 +243,13 @@ class _Variance:
         return float(2 * stdtr(self.freedom, -abs(difference) / self.value**0.5))
 
 
-def _of_records(drawn: Counts, records: int) -> _Variance:
+def _of_records(drawn: Counts, records: int) -> Variance:
     """drawn: a score (resamples,) on resampled records, averaged over seeds."""
     value = float(drawn.var(ddof=1)) * _unbiased(records)
-    return _Variance(value, value**2 / max(records - 1, 1))
+    return Variance.of(value, max(records - 1, 1))
 
 
-def _of_seeds(scores: Counts, drawn: Counts, records: int) -> _Variance:
+def _of_seeds(scores: Counts, drawn: Counts, records: int) -> Variance:
     """What seeds add to the variance of their mean, beyond what records make of it.
 
     scores: (seeds,); drawn: (resamples, seeds), the same on resampled records. Seeds differ on
@@ -255,7 +260,7 @@ def _of_seeds(scores: Counts, drawn: Counts, records: int) -> _Variance:
     apart = drawn - drawn.mean(axis=1, keepdims=True)
     by_records = float(apart.var(axis=0, ddof=1).sum()) * _unbiased(records) / (seeds - 1)
     all_of_it = float(scores.var(ddof=1))
-    return _Variance(
+    return Variance(
         max(0.0, all_of_it - by_records) / seeds, (all_of_it / seeds) ** 2 / (seeds - 1)
     )
 

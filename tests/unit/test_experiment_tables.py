@@ -1,0 +1,54 @@
+"""Tables of finished runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.experiments import table
+
+DIFFERENCES = {"test": 3.0, "dev": -7.0}
+
+
+def result() -> dict:
+    rows = [
+        {
+            "target": "jav", "split": split, "seed": 1, "primary": True, "selected_on": "last",
+            "metrics": {"f1": score},
+        }
+        for split, score in (("test", 60.0), ("dev", 80.0))
+    ]  # fmt: skip
+    summary = [
+        row | {"metrics": {"f1": {"mean": row["metrics"]["f1"], "sd": 0.0, "n": 1}}} for row in rows
+    ]
+    return {"rows": rows, "summary": summary}
+
+
+def compared(*_: Path, metric: str) -> dict:
+    about = {"p": 0.5, "over": "records", "conclusive": False, "metric": metric}
+    return {
+        "rows": [
+            {"target": "jav", "split": split, "difference": d, "low": d - 1, "high": d + 1, **about}
+            for split, d in DIFFERENCES.items()
+        ]
+    }
+
+
+def test_dev_and_test_of_a_language_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(table, "read_result", lambda _: result())
+    monkeypatch.setattr(table, "compare", compared)
+    monkeypatch.setattr(table, "score_cell", lambda metric, interval: str(metric["mean"]))
+    monkeypatch.setattr(sys, "argv", ["table", "runs", "f1", "one", "other"])
+    table.main()
+    said = capsys.readouterr().out
+    test, dev = said.split("| jav dev |")
+    assert "| jav |" in test
+    assert "| other | 60.0 | +3.0 [+2.0, +4.0] |" in test
+    assert "| other | 80.0 | -7.0 [-8.0, -6.0] |" in dev
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--mean"])
+    table.main()
+    assert "| other (1 seeds) | 60.0 ± 0.0 |" in capsys.readouterr().out
