@@ -105,6 +105,8 @@ def _run(arguments: Sequence[str]) -> int:
         if known is None:
             console.bug(error)
             return 1
+        if known is not error:
+            known.__cause__ = error
         console.error(_placed(known, _command(command, arguments)))
         return 2
     return 0

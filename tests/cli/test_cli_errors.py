@@ -131,6 +131,8 @@ def test_debug_shows_the_causes_of_every_problem(problems):
 def test_a_full_disk_is_no_bug():
     done = run_with(FAIL.format("OSError(28, 'No space left on device', '/x')"), "tasks")
     assert "/x: No space left on device" in refused(done)
+    shown = run_with(FAIL.format("OSError(28, 'No space left on device')"), "tasks", "--debug")
+    assert "in fail" in shown.stderr
 
 
 def test_interruption_is_one_line():
