@@ -21,6 +21,16 @@ from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples for every mutant, and none is killed because the machine is slow.
+settings.register_profile(
+    "mutants",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 BROKEN = 70
 """Exit status where pytest itself raises."""
@@ -77,9 +87,10 @@ def run_tests(
         with (folder / "output").open("w") as output:
             for stream in (1, 2):
                 os.dup2(output.fileno(), stream)
+        settings.load_profile("mutants")
         if finder is not None:
             sys.meta_path.insert(0, finder)
-        plain = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0"]
+        plain = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
         # Packages of its plugins are imported already, see `_import_ahead`.
         plain += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
         code = BROKEN
