@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from xlt import __version__
-from xlt.commands import config, data, probe, project, runs, scores, sources, study, work
+from xlt.commands import config, data, encoders, probe, project, runs, scores, sources, study, work
 from xlt.console import console
 from xlt.errors import XltError
 from xlt.extras import missing_package
@@ -70,6 +70,7 @@ app.command()(study.study)
 app.command()(probe.probe)
 app.add_typer(runs.app, name="runs")
 sources.add_to(app)
+app.command()(encoders.encoders)
 app.add_typer(scores.app, name="scores")
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")

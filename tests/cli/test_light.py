@@ -60,6 +60,8 @@ def test_the_extras_are_known():
         ("--help", "predict-source"),
         ("predict-source Basque --task dependency_parsing --top 3", "expected"),
         ("predict-source jav --task ner --available sample --count 2 --explain", "together"),
+        ("encoders --target Hausa --source eng --task ner --max-gb 4", "take "),
+        ("encoders mdeberta-v3-base", "MIT"),
         ("data list --task ner", "masakhaner2"),
         ("data check sample-ner", "sample-ner"),
         (f"config check {DEMO / 'ner.yaml'}", "is valid"),

@@ -10,7 +10,8 @@ import tiny
 from xlt.config.load import load_config
 from xlt.config.schema import Lora, Model, Training
 from xlt.errors import XltError
-from xlt.runs.estimate import Load, Machine, Shape, encoder_shape, estimate
+from xlt.runs.cost import Load, Machine, Shape, estimate
+from xlt.runs.estimate import encoder_shape
 from xlt.runs.plan import plan
 
 WORDS = ["Ani", "lives", "in", "Solo", "and", "Budi", "in", "Yogya"]
@@ -81,6 +82,17 @@ def test_everything_that_is_missing_is_listed(config):
     assert all(p["fix"] for p in found["missing"])
     assert found["total"]["minutes"] is None
     assert found["encoder"]["parameters"] is None
+
+
+def test_an_encoder_that_has_not_read_the_target_is_told_of(config):
+    told = plan(load_config(config, ["model.encoder=EuroBERT/EuroBERT-210m"]))["advice"]
+    assert list(told) == ["jav", "sun"]
+    assert told["jav"].startswith("EuroBERT/EuroBERT-210m has never read Javanese; ")
+    assert "has (`encoder: " in told["jav"]
+    for encoder in ("xlm-roberta-base", "./encoder"):  # has read both; of this nothing is known
+        assert plan(load_config(config, [f"model.encoder={encoder}"]))["advice"] == {}
+    random = ["model.encoder=EuroBERT/EuroBERT-210m", "model.initialise=random"]
+    assert plan(load_config(config, random))["advice"] == {}
 
 
 def test_a_malformed_file_is_listed_with_its_line(config, encoder):

@@ -188,6 +188,7 @@ def _plan(planned: dict[str, Any]) -> list[str]:
         *_totals(planned),
         *(f"{target}: predicted {how}" for target, how in planned["predictions"].items()),
         *(f"warning: {'; '.join(told)}" for told in planned["warnings"].values()),
+        *(f"advice: {told}" for told in planned["advice"].values()),
         *(f"allowed: {one['where']}: this {one['what']}" for one in planned["allowed"]),
         *(["", f"missing ({len(planned['missing'])}):"] if planned["missing"] else []),
         *(f"  {p['where']}: {p['what']}\n    fix: {p['fix']}" for p in planned["missing"]),

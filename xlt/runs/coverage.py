@@ -76,21 +76,32 @@ def warnings(
 
 def unknown_subwords(words: Mapping[str, int], tokenizer: Any) -> tuple[float, list[str]]:
     """The share of unknown subwords, and the scripts that most of the unknown words are in."""
-    every = sorted(words)
-    if not every:
-        return 0.0, []
-    subwords = subwords_of(tokenizer)
-    unknown = total = 0
     scripts: Counter[str] = Counter()
+    total, unknown = subword_counts(words, tokenizer, scripts)
+    most = [name(code) for code, n in scripts.most_common(2) if 4 * n > scripts.total()]
+    return unknown / max(1, total), most
+
+
+def subword_counts(
+    words: Mapping[str, int], tokenizer: Any, scripts: Counter[str] | None = None
+) -> tuple[int, int]:
+    """How many subwords the words have, and how many of these are unknown.
+
+    words: each with how often it occurs. scripts: here the words with unknown ones are counted.
+    """
+    every = sorted(words)
+    unknown = total = 0
+    if not every:
+        return total, unknown
+    subwords = subwords_of(tokenizer)
     # A word's subwords hardly depend on its neighbours, so each word is encoded once.
     for word, ids in zip(every, subwords.alone(every), strict=True):
         lost = int(subwords.is_unknown(ids).sum())
         unknown += lost * words[word]
         total += len(ids) * words[word]
-        if lost:
+        if lost and scripts is not None:
             scripts[_script(word)] += words[word]
-    most = [name(code) for code, n in scripts.most_common(2) if 4 * n > scripts.total()]
-    return unknown / total, most
+    return total, unknown
 
 
 def _script(word: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from xlt import languages
 from xlt.config.consent import requests
 from xlt.config.load import LoadedConfig, dump
 from xlt.config.schema import Config, Model
@@ -19,8 +20,10 @@ from xlt.inference.device import best_device, choose_precision
 from xlt.model.backbone import Backbone
 from xlt.permissions import Request, is_granted, obeying, refusal
 from xlt.runs import inputs
+from xlt.runs.cost import Load, estimate
 from xlt.runs.coverage import warnings
-from xlt.runs.estimate import Load, encoder_shape, estimate, measure
+from xlt.runs.encoders import better_encoder
+from xlt.runs.estimate import encoder_shape, measure
 from xlt.runs.experiment import Experiment, prepare
 from xlt.runs.folder import RunFolder
 from xlt.runs.preflight import find_problems
@@ -90,6 +93,7 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
         "machine": cost["machine"],
         "total": cost["total"],
         "warnings": _warnings(config.model, counted, tokenizer),
+        "advice": _advice(experiment),
         "predictions": experiment.indirect_predictions(),
         "allowed": [_as_asked(one) for one in allowed],
         "missing": [
@@ -197,6 +201,22 @@ def _warnings(
         for language, counter in by_language.items()
     }
     return {language: texts for language, texts in messages.items() if texts}
+
+
+def _advice(experiment: Experiment) -> dict[str, str]:
+    """Target → which encoder would do better, where that of the config has not read the target."""
+    model = experiment.config.model
+    said: dict[str, str] = {}
+    for target in experiment.config.target:
+        if model.initialise == "random" or experiment.prediction(target).mode != "direct":
+            continue
+        better = better_encoder(model.encoder, target, experiment.config.task.name)
+        if better is not None:
+            said[target] = (
+                f"{model.encoder} has never read {languages.name(target)}; {better.facts.name} has "
+                f"(`encoder: {better.facts.id}`; `xlt encoders --target {target}` compares)"
+            )
+    return said
 
 
 # Cost ----------------------------------------------------------------------------------------

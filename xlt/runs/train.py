@@ -14,6 +14,7 @@ from accelerate.utils import broadcast_object_list
 
 from xlt.config.consent import requests
 from xlt.config.load import LoadedConfig, dump
+from xlt.config.schema import Config
 from xlt.errors import XltError
 from xlt.files import write_text
 from xlt.inference.device import best_device
@@ -101,6 +102,7 @@ def _lead(
             return finished
         preflight(experiment, sources)
         folder.claim(dump(config), _manifest(experiment, sources, state.num_processes))
+        log.info("%s", _encoder(config))
         if experiment.source_choice is not None:
             log.info("source: auto is %s, see %s", ", ".join(config.source), folder.path / MANIFEST)
         warnings = coverage(config, experiment.task, sources, experiment.data_splits)
@@ -120,6 +122,17 @@ def _lead(
             )
         folder.finish(result)
         return result
+
+
+def _encoder(config: Config) -> str:
+    """Which encoder it is, and why."""
+    encoder = config.model.encoder
+    if "encoder" in config.model.model_fields_set:
+        return f"encoder: {encoder}, as the config says"
+    return (
+        f"encoder: {encoder}, because the config names none: it needs neither network nor much "
+        f"memory; `xlt encoders --target {config.target[0]}` names better ones"
+    )
 
 
 def _manifest(experiment: Experiment, sources: Sources, processes: int) -> dict[str, Any]:

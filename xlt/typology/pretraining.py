@@ -30,18 +30,30 @@ class Pretraining:
 
     languages: code of `languages.shared` → tokens in millions, None where only the language is
         known.
+    adapted: those that an encoder, which was trained on all before, was adapted to in the end.
+    partial: there are more languages than these, which are not known.
     """
 
     name: str
     source: str
     languages: Mapping[str, float | None]
+    adapted: frozenset[str] = frozenset()
+    partial: bool = False
+
+    def has_read(self, code: str) -> bool | None:
+        """Whether it has read the language; None where that is not known."""
+        return True if code in self.languages else None if self.partial else False
 
     def says(self, code: str) -> str:
         """Say in words how much of the language it has read."""
         if code not in self.languages:
-            return "never read"
+            return "not known" if self.partial else "never read"
+        if code in self.adapted:
+            return "adapted to it"
         tokens = self.languages[code]
-        return "read" if tokens is None else f"{tokens:,.10g} million tokens"
+        if tokens is None:
+            return "read"
+        return f"{tokens:,.10g} million tokens" if tokens >= 1 else f"{tokens:.2g} million tokens"
 
 
 def of_encoder(encoder: str | None) -> Pretraining | None:
@@ -82,4 +94,5 @@ def _entries() -> list[dict[str, Any]]:
 
 def _pretraining(entry: dict[str, Any]) -> Pretraining:
     read = entry.get("tokens") or dict.fromkeys(entry["languages"].split())
-    return Pretraining(entry["name"], entry["source"], read)
+    adapted = frozenset(entry.get("adapted", "").split())
+    return Pretraining(entry["name"], entry["source"], read, adapted, entry.get("partial", False))

@@ -73,15 +73,8 @@ class Evidence:
 
 
 def read_target(path: Path, target: str) -> tuple[list[str], list[str]]:
-    """The sentences of a text file, one a line, normalised; and what the user should know.
-
-    Raises XltError for a file that cannot be read or holds no letter.
-    """
-    sentences = [text for _, line in lines(path) if (text := normalise(line))]
-    if not any(c.isalpha() for line in sentences for c in line):
-        raise XltError(
-            "there are no sentences in it", where=path, fix="write sentences, one a line"
-        )
+    """As `read_sentences`, at most `MAX_TARGET_SENTENCES`; and what the user should know."""
+    sentences = read_sentences(path)
     warnings = []
     if len(sentences) < MIN_SENTENCES:
         warnings.append(
@@ -98,6 +91,19 @@ def read_target(path: Path, target: str) -> tuple[list[str], list[str]]:
                 f"script of {table().name(target)}; most are {most}"
             )
     return sentences[:MAX_TARGET_SENTENCES], warnings
+
+
+def read_sentences(path: Path) -> list[str]:
+    """The sentences of a text file, one a line, normalised.
+
+    Raises XltError for a file that cannot be read or holds no letter.
+    """
+    sentences = [text for _, line in lines(path) if (text := normalise(line))]
+    if not any(c.isalpha() for line in sentences for c in line):
+        raise XltError(
+            "there are no sentences in it", where=path, fix="write sentences, one a line"
+        )
+    return sentences
 
 
 def normalise(text: str) -> str:
