@@ -131,7 +131,8 @@ def advise(
     split = _Split(text) if text is not None else None
     limit = memory_gib() if max_gib is None else max_gib
     speed = flops()
-    fitting, larger = [], []
+    fitting: list[Advice] = []
+    larger: list[Advice] = []
     for one in facts.encoders() if among is None else among:
         advice = _advice(one, codes, names, tables, split, speed)
         fits = limit is None or advice.memory_gib <= limit
