@@ -101,3 +101,15 @@ def test_as_a_metric_module(task):
     with pytest.raises(XltError, match="is not the gold record's") as error:
         metric.compute(predictions=other, references=rows)
     assert error.value.where == f"record {records[-1].id!r}"
+
+
+def test_rows_added_one_by_one(task):
+    pytest.importorskip("evaluate")
+    from xlt.evaluation import hub
+
+    rows = [task.to_row(document) for document in RECORDS[task.name]]
+    metric = hub.load(task.name)
+    for row in rows:
+        metric.add(prediction=row, reference=row)
+    found = metric.compute()
+    assert found == hub.load(task.name).compute(predictions=rows, references=rows)
