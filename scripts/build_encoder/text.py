@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from xlt.data import cards
 from xlt.data.conllu import read_conllu
 from xlt.data.files import lines, open_text
+from xlt.data.jsonl import read_json_array, read_jsonl
 from xlt.data.references import locate
 from xlt.errors import XltError
 
@@ -71,10 +71,10 @@ TEXT_KEYS = ("premise", "hypothesis", "hypo", "sentence1", "sentence2", "words",
 
 
 def json_sentences(reference: str) -> Iterator[str]:
-    """The texts of every row of a JSONL file, by the usual names of their keys."""
-    for path, _ in paths(reference):
-        for _, line in lines(path):
-            row = json.loads(line)
+    """The texts of every row of JSON Lines or of a JSON array, by the usual names of their keys."""
+    for path, split in paths(reference):
+        rows = read_json_array(path) if split.format == "json" else read_jsonl(path)
+        for _, row in rows:
             for key in TEXT_KEYS:
                 if text := row.get(key):
                     yield text if isinstance(text, str) else " ".join(text)
