@@ -121,6 +121,13 @@ class Model(Section):
         le=MAX_COUNT,
         description="subwords in a window; by default as many as the encoder takes",
     )
+    layers: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="take only so many of the encoder's layers, the lowest: faster and smaller; "
+        "by default all",
+    )
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = "auto"
     trim_vocabulary: bool = True
     lora: Lora | None = None

@@ -77,7 +77,32 @@ class Pretrained:
     def config(self) -> PreTrainedConfig:
         from transformers import AutoConfig
 
-        return self._load(AutoConfig.from_pretrained)
+        config = self._load(AutoConfig.from_pretrained)
+        for name, value in self._lowest(config).items():
+            setattr(config, name, value)
+        return config
+
+    def _lowest(self, config: PreTrainedConfig) -> dict[str, Any]:
+        """What a config says where only its lowest layers are asked for (`model.layers`).
+
+        Raises XltError where there are fewer.
+        """
+        wanted = self.options.layers
+        if wanted is None:
+            return {}
+        there = getattr(config, "num_hidden_layers", None)
+        if not isinstance(there, int) or wanted > there:
+            raise XltError(
+                f"{self.source} has {there or 'no'} layers, not {wanted}",
+                where="model.layers",
+                fix=f"write {there}, or leave it out" if there else "leave it out",
+            )
+        lowest: dict[str, Any] = {"num_hidden_layers": wanted}
+        if isinstance(kinds := getattr(config, "layer_types", None), list):
+            lowest["layer_types"] = kinds[:wanted]
+        if hasattr(config, "encoder_layers"):  # of BART's family, beside the other
+            lowest["encoder_layers"] = wanted
+        return lowest
 
     @cached_property
     def content(self) -> str:
@@ -177,6 +202,7 @@ class Pretrained:
                 dtype=torch.float32,
                 use_safetensors=None if pickle else True,
                 output_loading_info=True,
+                **self._lowest(self.config),
                 **kwargs,
             )
         self._refuse_random(model, [n for n in info["missing_keys"] if not n.startswith(fresh)])
