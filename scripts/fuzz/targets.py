@@ -176,7 +176,7 @@ def parallel() -> Target:
 def words() -> Target:
     """What `xlt predict` takes for text of no task, by its own guess."""
     from xlt.registry import tasks
-    from xlt.runs.predict import read_input
+    from xlt.runs.reading import read_input
 
     ner = tasks.get("ner")()
 

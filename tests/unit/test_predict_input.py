@@ -11,7 +11,7 @@ import pytest
 
 from xlt.errors import XltError
 from xlt.registry import tasks
-from xlt.runs.predict import input_formats, read_input
+from xlt.runs.reading import input_formats, read_input
 
 CONLLU = """\
 # sent_id = a-1

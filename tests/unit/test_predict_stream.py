@@ -11,18 +11,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from records import RECORDS
+from models import make_model
 
-from xlt.config.schema import Model
 from xlt.data.columns import LOOK_AHEAD
 from xlt.data.files import STDIN_PATH, lines
 from xlt.errors import XltError
-from xlt.model.backbone import Backbone
-from xlt.model.folder import ModelInfo, save_model
 from xlt.registry import tasks
 from xlt.runs import predict
-from xlt.runs.predict import read_input
-from xlt.testing import make_encoder
+from xlt.runs.reading import read_input
 
 
 @pytest.fixture
@@ -42,14 +38,7 @@ def pipe(monkeypatch):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    task = tasks.get("ner")()
-    encoder = make_encoder(folder / "encoder", [d.text.surface for d in RECORDS["ner"]])
-    backbone = Backbone(str(encoder), Model(encoder=str(encoder)))
-    labels = task.labels(RECORDS["ner"])
-    info = ModelInfo("ner", {}, labels, str(encoder), backbone.max_length)
-    save_model(task.build(backbone, labels), info, backbone.tokenizer, folder / "model")
-    return folder / "model"
+    return make_model(tmp_path_factory.mktemp("model"), "ner")
 
 
 def piped(monkeypatch, text: str | bytes) -> None:

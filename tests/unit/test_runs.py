@@ -14,6 +14,7 @@ from xlt.errors import XltError
 from xlt.evaluation.statistics import bootstrap_interval
 from xlt.files import write_sealed
 from xlt.inference.loading import find_model
+from xlt.model.folder import read_info
 from xlt.results import read_counts, read_result
 from xlt.runs.compare import compare, counts_of
 from xlt.runs.evaluate import evaluate
@@ -167,9 +168,27 @@ def test_predict_writes_every_word(folder, world, tmp_path):
     )
 
 
-def test_several_targets_want_one_named(folder):
-    with pytest.raises(XltError, match="several targets: ind, jav"):
-        find_model(folder)
+def test_one_model_of_several_targets_is_found(folder, tmp_path):
+    """Zero-shot, all targets share the model; else one has to be named."""
+    assert find_model(folder) == folder / "seed-1" / "ind" / "model"
+    run = tmp_path / "run"
+    for target, step in (("ind", 1), ("jav", 2)):
+        stage = folder / f"seed-{step}" / target / "model"
+        shutil.copytree(stage, run / "seed-1" / target / "model")
+    with pytest.raises(XltError, match="several targets: ind, jav") as caught:
+        find_model(run)
+    assert "--language" in str(caught.value.fix)
+    assert find_model(run, "jav") == run / "seed-1" / "jav" / "model"
+
+
+def test_a_model_says_which_language_it_is_for(folder, tmp_path):
+    assert read_info(folder / "seed-1" / "jav" / "model").languages == ["jav"]
+    (tmp_path / "in.txt").write_text("Budi lunga menyang Solo.\n", encoding="utf-8")
+    done = predict(folder, str(tmp_path / "in.txt"), str(tmp_path / "o.bio"), language="jv")
+    assert done["model"].endswith("seed-1/jav/model")
+
+
+def test_a_model_folder_is_found(folder):
     assert find_model(folder / "seed-1" / "jav" / "model").name == "model"
     assert find_model(folder, "jav") == folder / "seed-1" / "jav" / "model"
     with pytest.raises(XltError, match="no trained model"):

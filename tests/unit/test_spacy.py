@@ -9,16 +9,12 @@ from pathlib import Path
 
 import pytest
 import spacy
+from models import make_model
 from records import OPTIONS, RECORDS
 
-from xlt.config.schema import Model
 from xlt.document import Text
 from xlt.errors import XltError
-from xlt.model.backbone import Backbone
-from xlt.model.folder import ModelInfo, save_model
-from xlt.registry import tasks
 from xlt.spacy_component import XltComponent
-from xlt.testing import make_encoder
 
 TEXTS = ["Budi tuku buku . Sri lunga menyang Yogyakarta !", "", "   ", "Ya\n\n  wis . "]
 
@@ -29,19 +25,8 @@ def model(tmp_path_factory):
     root = tmp_path_factory.mktemp("models")
 
     def make(name):
-        kind = tasks.get(name)
         folder = root / name
-        if not folder.exists():
-            task = kind(kind.Options(**OPTIONS.get(name, [{}])[0]))
-            texts = [document.text.surface for document in RECORDS[name]]
-            encoder = make_encoder(root / f"{name}-encoder", texts)
-            backbone = Backbone(str(encoder), Model(encoder=str(encoder)))
-            labels = task.labels(RECORDS[name])
-            made = task.build(backbone, labels)
-            options = task.options.model_dump(mode="json")
-            info = ModelInfo(name, options, labels, str(encoder), backbone.max_length)
-            save_model(made, info, backbone.tokenizer, folder)
-        return folder
+        return folder if folder.exists() else make_model(root, name, **OPTIONS.get(name, [{}])[0])
 
     return make
 

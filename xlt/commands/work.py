@@ -87,9 +87,24 @@ def evaluate(
 
 def predict(
     model: Model,
-    source: Annotated[str, typer.Argument(help="A file; - is standard input.")] = "-",
-    output: Annotated[str, typer.Option("--output", "-o", help="- is standard output.")] = "-",
-    language: Language = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE]...", help="Files, or folders of them; by default standard input (-)."
+        ),
+    ] = None,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            help="- is standard output; a folder gets a file for each of the input's.",
+        ),
+    ] = "-",
+    language: Annotated[
+        str | None,
+        typer.Option(help="Code or English name; by default the one that the model is for."),
+    ] = None,
     input_format: Annotated[
         str | None,
         typer.Option(
@@ -98,7 +113,17 @@ def predict(
         ),
     ] = None,
     option: ReaderOptions = None,
-    format: Annotated[str | None, typer.Option(help="What to write: a format of the task.")] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="What to write: a format of the task, or standoff: a JSON object for each line or "
+            "record of the input, with character offsets of it; by default what the output's "
+            "suffix says."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Only so many lines or records of the input.", min=1)
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Also a page to look at (displaCy).")] = None,
     batch_tokens: BatchTokens = 8192,
     allow: Allow = None,
@@ -110,12 +135,13 @@ def predict(
     with console.consent(allow):
         summary = predict(
             model,
-            source,
+            source or "-",
             output,
             language=language,
             input_format=input_format,
             output_format=format,
             options=read_options(option),
+            limit=limit,
             html=html,
             batch_tokens=batch_tokens,
             quiet=console.quiet,

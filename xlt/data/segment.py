@@ -89,10 +89,15 @@ def sentences(text: str, language: str) -> Iterator[Text]:
     The white space before and after a sentence is in none; all other characters are in the words.
     Raises XltError for an unknown language.
     """
+    return (sentence for _, sentence in placed_sentences(text, language))
+
+
+def placed_sentences(text: str, language: str) -> Iterator[tuple[int, Text]]:
+    """`sentences`, each with the character of the text that it begins at."""
     for spans in _sentence_spans(text, language):
         start, end = spans[0][0], spans[-1][1]
         words = tuple(text[a:b] for a, b in spans)
-        yield Text(text[start:end], words, tuple((a - start, b - start) for a, b in spans))
+        yield start, Text(text[start:end], words, tuple((a - start, b - start) for a, b in spans))
 
 
 def tokenised(surface: str, language: str) -> Text:

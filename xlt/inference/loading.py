@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from xlt.config.schema import Model
@@ -9,7 +10,7 @@ from xlt.errors import XltError
 from xlt.inference.device import best_device, cast_for_inference, choose_precision
 from xlt.inference.predictor import Predictor
 from xlt.model.backbone import Backbone
-from xlt.model.folder import INFO, load_model
+from xlt.model.folder import INFO, load_model, read_info
 from xlt.task import Task
 
 
@@ -38,17 +39,20 @@ def find_model(path: Path, target: str | None = None) -> Path:
     """The model folder that the user means: itself, or the first seed's in a run folder.
 
     target: whose model to take where a run has several.
+    Raises XltError where there is none, and where a run has different ones for several targets.
     """
     if (path / INFO).is_file():
         return path
     folders = sorted(path.glob("seed-*/*/model"))
-    own = [p for p in folders if p.parent.name == target]
-    folders = own or folders
-    if len({p.parent.name for p in folders}) > 1:
+    folders = [p for p in folders if p.parent.name == target] or folders
+    first: dict[str, Path] = {}
+    for folder in folders:
+        first.setdefault(folder.parent.name, folder)
+    if len(first) > 1 and len({frozenset(_content(one)) for one in first.values()}) > 1:
         raise XltError(
-            f"this run has models for several targets: {', '.join(p.parent.name for p in folders)}",
+            f"this run has models for several targets: {', '.join(first)}",
             where=path,
-            fix=f"name one of them, e.g. {folders[0]}",
+            fix=f"say for which with --language, or name one of them, e.g. {folders[0]}",
         )
     if folders:
         return folders[0]
@@ -57,3 +61,9 @@ def find_model(path: Path, target: str | None = None) -> Path:
         where=path,
         fix="name a run folder, or a model folder inside it (seed-1/<target>/model)",
     )
+
+
+def _content(folder: Path) -> Iterable[tuple[object, ...]]:
+    """What a model's folder holds: that of two models of one content is equal."""
+    files = read_info(folder).files
+    return [(name, *file) for name, file in files.items()] or [(folder,)]

@@ -7,7 +7,7 @@ are checked whenever the model is loaded.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -56,6 +56,7 @@ def _checked_labels(labels: Labels) -> Labels:
 class ModelInfo:
     """What a folder's model is: enough to predict with it, without the config that made it.
 
+    languages: ISO 639-3, which it was trained for; none where nobody said.
     tokenisation: how words became its subwords; other subwords are not what it has learnt.
     files: all others of the folder; empty for a model of an older xlt.
     """
@@ -269,6 +270,11 @@ def add_file(folder: Path, name: str, value: Mapping[str, Any]) -> None:
     write_sealed(folder / name, value)
     remember(folder / name)
     _write(replace(info, files={**info.files, name: entry(folder / name)}), folder)
+
+
+def say_languages(folder: Path, languages: Sequence[str]) -> None:
+    """Say in a model's folder which languages (ISO 639-3) it was trained for."""
+    _write(replace(read_info(folder), languages=list(languages)), folder)
 
 
 def _write(info: ModelInfo, folder: Path) -> None:

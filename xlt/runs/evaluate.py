@@ -34,7 +34,7 @@ def evaluate(
     from xlt.runs.coverage import MAX_COUNTED_RECORDS, count_words, warnings
     from xlt.runs.score import predict_and_count, scores, subword_statistics
 
-    folder = find_model(model)
+    folder = find_model(model, None if language is None else languages.code(language))
     task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
     parts = reference.split(":")
     spoken = language or (parts[1] if len(parts) > 1 and not reference.startswith("hf:") else "und")

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from xlt import languages
-from xlt.data.columns import is_tagged
-from xlt.data.conllu import read_conllu
-from xlt.data.files import STDIN, STDIN_PATH, label, lines
-from xlt.document import Document, Text
-from xlt.errors import XltError, choose, flat, raise_all
-from xlt.reader_options import Location, on_command_line, read_with
+from xlt.data.files import STDIN, label
+from xlt.data.jsonl import write_jsonl
+from xlt.document import Document
+from xlt.document.standoff import joined
+from xlt.errors import XltError, choose
+from xlt.runs.reading import Unit, files_of, read_units
+from xlt.task import predicted_layers
 
 if TYPE_CHECKING:
     from xlt.display import Page
@@ -27,225 +29,188 @@ log = logging.getLogger(__name__)
 MAX_SENTENCES_HELD = 2048
 """Sentences in memory at once: enough to fill length buckets, little enough for any file."""
 
-TEXT, WORDS, CONLLU = "text", "words", "conllu"
-"""Formats of text without annotation, which every task can read that makes records of words."""
+STANDOFF = "standoff"
+"""What every task writes: a JSON object for each line or record of the input, with what was
+predicted at character offsets of it."""
+
+Annotated = tuple[Unit, Sequence[Document]]
+"""A unit of the input, and its documents as they were predicted."""
 
 
 def predict(
     model: Path,
-    source: str = "-",
+    source: str | Sequence[str] = "-",
     output: str = "-",
     *,
     language: str | None = None,
     input_format: str | None = None,
     output_format: str | None = None,
     options: Mapping[str, Any] | None = None,
+    limit: int | None = None,
     html: str | Path | None = None,
     batch_tokens: int = 8192,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Read `source`, annotate it, write to `output`; "-" is standard input or output.
 
+    source: a file or several; a folder stands for the files in it whose names say what they hold.
+    output: a file; or a folder, which is there or whose name ends with a slash, for a file for each
+        of the input's.
+    language: by default the one that the model was trained for.
     input_format: ``text`` (running text, split into sentences and words by the rules of
         `language`), ``words`` (one sentence a line, words separated by spaces), ``conllu``, or a
         format of the task. By default the file's suffix says it; standard input is text, and so is
         ``.txt`` unless its first lines are plainly tagged words or CoNLL-U.
+    output_format: of the task, or ``standoff``; by default what the output's suffix says, or the
+        task's first.
     options: of the reader.
+    limit: so many lines or records of all the input, empty lines not counted.
     html: a page of displaCy views of the predictions, beside the output.
     Returns how many records were written.
     Raises XltError for a folder that is no model, a missing language, malformed input.
     """
     from xlt.inference.loading import find_model
+    from xlt.model.folder import read_info
     from xlt.projection.predict import make_predictor
     from xlt.runs.coverage import count_words, warnings
 
-    folder = find_model(model)
+    spoken = None if language is None else languages.code(language, where="--language")
+    folder = find_model(model, spoken)
     task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
-    writing = output_format or next(iter(task.formats))
-    if writing not in task.formats:
-        raise XltError(
-            f"{task.name} does not write {writing!r}",
-            where="--format",
-            fix=choose(writing, task.formats),
-        )
-    records = read_input(task, source, input_format, language, options)
-    spoken = "und" if language is None else languages.code(language, where="--language")
-    written = 0
+    own = read_info(folder).languages
+    if spoken is None and len(own) == 1:
+        (spoken,) = own
+        log.info("language: %s, which the model was trained for", languages.name(spoken))
+    files = files_of(task, [source] if isinstance(source, str) else source, input_format)
+    writing = _output_format(task, output_format, output)
+    numbers = count(1)
+    written, told = 0, False
 
-    def predictions(stream: TextIO, page: Page | None) -> Iterator[Document]:
-        nonlocal written
-        told = False
-        for chunk in _progress(_chunks(records, MAX_SENTENCES_HELD), quiet or output == "-"):
+    def units(chosen: Iterable[str]) -> Iterator[Unit]:
+        for file in chosen:
+            yield from read_units(task, file, input_format, spoken, options, numbers)
+
+    def annotated(read: Iterator[Unit], stream: TextIO, page: Page | None) -> Iterator[Annotated]:
+        nonlocal written, told
+        for chunk in _progress(_chunks(read, MAX_SENTENCES_HELD), quiet or output == "-"):
+            documents = [document for unit in chunk for document in unit.documents]
             if not told:  # once, from what a first chunk holds
                 told = True
-                words = count_words(task, chunk)
-                for text in warnings(spoken, words, backbone.tokenizer):
+                words = count_words(task, documents)
+                for text in warnings(spoken or "und", words, backbone.tokenizer):
                     log.warning("warning: %s", text)
-            predicted = predictor(chunk, task.encode(chunk, backbone, None))
-            for before, after in zip(chunk, predicted, strict=True):
+            predicted = predictor(documents, task.encode(documents, backbone, None))
+            for before, after in zip(documents, predicted, strict=True):
                 assert before.words == after.words
-            yield from predicted
+            rest = iter(predicted)
+            for unit in chunk:
+                yield unit, [next(rest) for _ in unit.documents]
             stream.flush()
             if page is not None:
                 page.add(predicted)
-            written += len(chunk)
+            written += len(documents)
 
-    with open_output(output) as stream, _open_page(task, html) as page:
-        # One call for all: a writer may number what it writes.
-        task.write(predictions(stream, page), stream, writing)
+    left = limit
+    with _open_page(task, html) as page:
+        for place, chosen in _outputs(task, files, output, writing).items():
+            if left == 0:
+                break
+            read = _Limited(units(chosen), left)
+            with open_output(place) as stream:
+                # One call for all: a writer may number what it writes.
+                _write(task, annotated(read, stream, page), stream, writing)
+            left = read.left
     return {"records": written, "model": str(folder), "output": output}
 
 
-def read_input(
-    task: Task,
-    source: str,
-    input_format: str | None,
-    language: str | None,
-    options: Mapping[str, Any] | None = None,
-) -> Iterator[Document]:
-    """Documents without annotation from a file or standard input; arguments as of `predict`.
+class _Limited:
+    """Units up to the one that is the last of `left` with text, None: all."""
 
-    Raises XltError for a format that the task cannot take or that the suffix does not say, a
-    missing language, options that the reader lacks, malformed input.
+    def __init__(self, units: Iterator[Unit], left: int | None) -> None:
+        self.units, self.left = units, left
+
+    def __iter__(self) -> Iterator[Unit]:
+        return self
+
+    def __next__(self) -> Unit:
+        if self.left == 0:
+            raise StopIteration
+        unit = next(self.units)
+        if self.left is not None and unit.documents:
+            self.left -= 1
+        return unit
+
+
+def _output_format(task: Task, asked: str | None, output: str) -> str:
+    """The format to write. Raises XltError for one that the task does not write."""
+    if asked is not None:
+        if asked not in (STANDOFF, *task.formats):
+            raise XltError(
+                f"{task.name} does not write {asked!r}",
+                where="--format",
+                fix=choose(asked, (*task.formats, STANDOFF)),
+            )
+        return asked
+    name = output.lower()
+    meant = [format for format, suffixes in task.formats.items() if name.endswith(suffixes)]
+    if not meant and name.endswith(".jsonl"):
+        return STANDOFF
+    return next(iter(meant or task.formats))
+
+
+def _outputs(task: Task, files: Sequence[str], output: str, writing: str) -> dict[str, list[str]]:
+    """Each file to write, with the files of the input that go into it.
+
+    Raises XltError where two would be written to one, or one of the input over itself.
     """
-    format = input_format or _format_of(task, source)
-    if format not in (TEXT, WORDS, CONLLU, *task.readable()):
-        raise XltError(
-            f"there is no input format {format!r}",
-            where="--input-format",
-            fix=choose(format, input_formats(task)),
-        )
-    spoken = "" if language is None else languages.code(language, where="--language")
-
-    def where(location: Location) -> str:
-        return on_command_line(("options", *location))
-
-    if format in task.readable():
-        path, given = STDIN_PATH if source == STDIN else Path(source), options or {}
-        with _told_as_stdin(path):
-            for document in read_with(task, path, format, given, where=where, labelled=False):
-                unknown = spoken and not document.language
-                yield replace(document, language=spoken) if unknown else document
-        return
-    task.from_text("1", Text.from_words(["word"]))  # says so if the task needs more than words
-    if options:
-        raise XltError(
-            f"there are no options for reading {format}",
-            where=where((next(iter(options)),)),
-            fix="remove it, or say with --input-format what the file is",
-        )
-    if format == TEXT and not spoken:
-        raise XltError(
-            "running text needs a language: its words are split by that language's rules",
-            where="--language",
-            fix="pass --language eus (say), or --input-format words for text that is split already",
-        )
-    for id, text in _sentences(source, format, spoken):
-        yield task.from_text(id, text, spoken)
+    if output == "-" or not (output.endswith(("/", os.sep)) or Path(output).is_dir()):
+        return {output: list(files)}
+    suffix = ".jsonl" if writing == STANDOFF else task.formats[writing][0]
+    places: dict[str, list[str]] = {}
+    for file in files:
+        name = "stdin" if file == STDIN else Path(file).name.removesuffix(".gz").removesuffix(".xz")
+        places.setdefault(str(Path(output) / Path(name).with_suffix(suffix)), []).append(file)
+    for place, chosen in places.items():
+        if len(chosen) > 1 or Path(place) in map(Path, chosen):
+            raise XltError(
+                f"{' and '.join(map(label, chosen))} would be written to {place}",
+                where="--output",
+                fix="name another folder, or one file for all",
+            )
+    Path(output).mkdir(parents=True, exist_ok=True)
+    return places
 
 
-def input_formats(task: Task) -> list[str]:
-    """What `read_input` can read for a task."""
-    try:
-        task.from_text("1", Text.from_words(["word"]))
-    except XltError:  # it needs more than words
-        return list(task.readable())
-    return list(dict.fromkeys([TEXT, WORDS, CONLLU, *task.readable()]))
+def _write(task: Task, annotated: Iterator[Annotated], stream: TextIO, format: str) -> None:
+    if format == STANDOFF:
+        write_jsonl((_record(task, *one) for one in annotated), stream)
+    else:
+        task.write((one for _, documents in annotated for one in documents), stream, format)
 
 
-def _sentences(source: str, format: str, language: str) -> Iterator[tuple[str, Text]]:
-    """Id and text of the sentences of text of no task's own."""
-    if format == CONLLU:
-        for number, sentence in enumerate(read_conllu(source, strict_trees=False), 1):
-            yield sentence.comment("sent_id") or str(number), sentence.text()
-        return
-    from xlt.data.segment import sentences
-
-    number = 0
-    for at, line in lines(source):
-        texts = (
-            sentences(line, language) if format == TEXT else _words(line, f"{label(source)}:{at}")
-        )
-        for text in texts:
-            number += 1
-            yield str(number), text
-    if not number:
-        raise XltError(
-            "there is no text in it", where=label(source), fix="check where it came from"
-        )
-
-
-def _words(line: str, where: str) -> list[Text]:
-    """The sentence of a line, none if it is empty. Words are what stands between spaces: other
-    white space, as a no-break space, may be part of one."""
-    if "\t" in line:
-        raise XltError(
-            "there is a tab between or in the words",
-            where=where,
-            fix="separate words by spaces; columns are another format (--input-format)",
-        )
-    words = [word for word in line.split(" ") if word]
-    return [Text.from_words(words, [True] * len(words))] if words else []
-
-
-def _format_of(task: Task, source: str) -> str:
-    """The format that the suffix means; letters of either case."""
-    if source == STDIN:
-        return TEXT
-    path = Path(source)
-    name = path.name.lower().removesuffix(".gz").removesuffix(".xz")
-    if name.endswith(".txt"):
-        return _format_of_text(task, path)
-    own = [format for format, suffixes in task.readable().items() if name.endswith(suffixes)]
-    if name.endswith(".conllu") and CONLLU not in own and (not own or _is_conllu(path)):
-        return CONLLU
-    if own:
-        return own[0]
-    raise XltError(
-        f"the name {path.name!r} does not say what is in the file",
-        where=path,
-        fix=f"pass --input-format, one of {', '.join(input_formats(task))}",
-    )
-
-
-def _format_of_text(task: Task, path: Path) -> str:
-    """Of a file that may hold anything: running text, unless it plainly is something else. Tagged
-    words and trees, too, are published as ``.txt``."""
-    own = [format for format, suffixes in task.readable().items() if ".txt" in suffixes]
-    if own and is_tagged(path):
-        return own[0]
-    return CONLLU if CONLLU in input_formats(task) and _is_conllu(path) else TEXT
-
-
-def _is_conllu(path: Path) -> bool:
-    """Whether a file with that suffix has CoNLL-U's ten columns. Annotations of UD treebanks by
-    others have it too, and more columns or names for them."""
-    for _, line in lines(path):
-        if line.startswith("#"):
-            if line[1:].partition("=")[0].strip() == "global.columns":
-                return False
-        elif line:
-            return line.count("\t") == 9
-    return False
-
-
-@contextmanager
-def _told_as_stdin(path: Path) -> Iterator[None]:
-    """Errors of a task's reader name standard input as all others do."""
-    try:
-        yield
-    except XltError as error:
-        if path != STDIN_PATH:
-            raise
-        raise_all([_of_stdin(one) for one in flat(error)])
-
-
-def _of_stdin(error: XltError) -> XltError:
-    what, where, fix = (
-        text and text.replace(str(STDIN_PATH), label(STDIN))
-        for text in (error.what, error.where, error.fix)
-    )
-    return XltError(what or "", where=where, fix=fix)
+def _record(task: Task, unit: Unit, documents: Sequence[Document]) -> dict[str, Any]:
+    """One JSON object for one unit of the input, whatever sentences it has."""
+    record: dict[str, Any] = {"file": label(unit.source)}
+    if unit.line is not None:
+        record["line"] = unit.line
+    if unit.id is not None:
+        record["id"] = unit.id
+    first, *others = task.texts
+    record[first] = unit.surface
+    for document in documents:
+        record |= {name: document.texts[name].surface for name in others}
+    kinds = set()
+    for name in predicted_layers(task):
+        parts = [
+            (document.layers[name], document.text, start)
+            for document, start in zip(documents, unit.starts, strict=True)
+        ]
+        entries = joined(parts)
+        # A further layer of one kind holds what only gold data say, such as given triggers.
+        if entries or task.layers[name] not in kinds:
+            record[name] = entries
+        kinds.add(task.layers[name])
+    return record
 
 
 @contextmanager
@@ -279,15 +244,17 @@ def _open_page(task: Task, html: str | Path | None) -> AbstractContextManager[Pa
     return Page(task, html)
 
 
-def _chunks(records: Iterator[Document], size: int) -> Iterator[list[Document]]:
-    """So many records at a time, and what there is before an error."""
-    chunk: list[Document] = []
+def _chunks(units: Iterable[Unit], size: int) -> Iterator[list[Unit]]:
+    """So many sentences at a time, and what there is before an error."""
+    chunk: list[Unit] = []
+    held = 0
     try:
-        for record in records:
-            chunk.append(record)
-            if len(chunk) == size:
+        for unit in units:
+            chunk.append(unit)
+            held += max(1, len(unit.documents))
+            if held >= size:
                 yield chunk
-                chunk = []
+                chunk, held = [], 0
     except XltError:
         if chunk:
             yield chunk
@@ -296,7 +263,7 @@ def _chunks(records: Iterator[Document], size: int) -> Iterator[list[Document]]:
         yield chunk
 
 
-def _progress(chunks: Iterator[list[Document]], quiet: bool) -> Iterator[list[Document]]:
+def _progress(chunks: Iterator[list[Unit]], quiet: bool) -> Iterator[list[Unit]]:
     if quiet:
         yield from chunks
         return
@@ -305,4 +272,4 @@ def _progress(chunks: Iterator[list[Document]], quiet: bool) -> Iterator[list[Do
     with tqdm(unit=" sentences", desc="predict") as bar:
         for chunk in chunks:
             yield chunk
-            bar.update(len(chunk))
+            bar.update(sum(len(unit.documents) for unit in chunk))

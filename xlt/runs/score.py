@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xlt.config.schema import Config
 from xlt.document import Document
 from xlt.evaluation.counts import count_matrix, score
 from xlt.evaluation.statistics import (
@@ -24,6 +26,7 @@ from xlt.inference.ensemble import Ensemble
 from xlt.inference.loading import make_direct_predictor
 from xlt.inference.predictor import Predictor, in_windows
 from xlt.model.backbone import Backbone
+from xlt.model.folder import say_languages
 from xlt.projection.predict import ThroughTranslation, through_translation
 from xlt.projection.predict import save as save_prediction
 from xlt.runs.execute import Trained
@@ -33,7 +36,7 @@ from xlt.runs.sources import Sources
 from xlt.task import Task
 from xlt.training.data import Data
 from xlt.training.finished import StageResult
-from xlt.transfer.stage import DataSplit
+from xlt.transfer.stage import DataSplit, Prediction
 
 Group = tuple[str, str, str]
 """Target, split, way of selecting: what is scored once with every seed."""
@@ -110,7 +113,7 @@ def evaluate_target(
                 folder.keep_model(
                     model_folder,
                     f"{base}/model",
-                    lambda model: save_prediction(model, prediction, config.projection, target),
+                    partial(_finish, prediction=prediction, config=config, target=target),
                 )
             by_step[step] = []
             for split in config.evaluation.splits:
@@ -173,6 +176,12 @@ def evaluate_ensemble(
             }
         )
     return rows
+
+
+def _finish(model: Path, *, prediction: Prediction, config: Config, target: str) -> None:
+    """Say in the run's copy of a model what only the run knows."""
+    say_languages(model, [target])
+    save_prediction(model, prediction, config.projection, target)
 
 
 def _load(experiment: Experiment, folder: Path) -> tuple[Backbone, Predictor]:

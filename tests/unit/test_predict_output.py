@@ -1,0 +1,188 @@
+"""What `xlt predict` writes: offsets into the very input, one record out for one in, any files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from models import make_model
+
+from xlt.document import Label, Text, Tree
+from xlt.document.standoff import joined, standoff
+from xlt.errors import XltError
+from xlt.registry import tasks
+from xlt.runs.predict import predict
+
+LINES = [
+    "  Budi bought three books. Sri Mulyani will visit  Yogyakarta!",
+    "",
+    "\u00a0北京的天气很好。  Ya ",
+    "   ",
+    "Dr. Abebe\u0301 ist 👩‍🔬 in Köln",
+]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("models")
+    return {
+        "ner": make_model(root, "ner", ("eng",)),
+        "dependency_parsing": make_model(root, "dependency_parsing"),
+        "nli": make_model(root, "nli"),
+    }
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "in.txt"
+    path.write_text("\n".join(LINES) + "\n", encoding="utf-8", newline="\n")
+    return path
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def standoff_of(model: Path, source: Path | str, output: Path, **more: Any) -> list[dict[str, Any]]:
+    more = {"output_format": "standoff", "quiet": True} | more
+    predict(model, str(source), str(output), **more)
+    return records(output)
+
+
+@pytest.mark.parametrize("format", ["text", "words"])
+def test_a_line_out_for_a_line_in(models, text, tmp_path, format):
+    out = standoff_of(models["ner"], text, tmp_path / "out", input_format=format)
+    assert [one["text"] for one in out] == LINES
+    assert [(one["file"], one["line"]) for one in out] == [(str(text), n) for n in range(1, 6)]
+    assert out[1]["entities"] == out[3]["entities"] == []
+    entities = [(one["text"], entity) for one in out for entity in one["entities"]]
+    assert {entity["label"] for _, entity in entities} <= {"PER", "LOC", "ORG"}
+    assert len(entities) > 3
+    for line, entity in entities:
+        assert line[entity["start"] : entity["end"]] == entity["text"]
+        assert entity["text"].strip()
+
+
+def test_standoff_says_what_the_tasks_format_says(models, text, tmp_path):
+    ner = tasks.get("ner")()
+    predict(models["ner"], str(text), str(tmp_path / "out.bio"), quiet=True)
+    sentences = list(ner.read(tmp_path / "out.bio", "bio"))
+    spans = [list(one.layers["entities"].spans) for one in sentences]
+    found = [
+        [s.kind, " ".join(one.words[s.start : s.end])]
+        for one, of_one in zip(sentences, spans, strict=True)
+        for s in of_one
+    ]
+    out = standoff_of(models["ner"], text, tmp_path / "out")
+    entities = [entity for one in out for entity in one["entities"]]
+    assert [e["label"] for e in entities] == [kind for kind, _ in found]
+    for entity, (_, words) in zip(entities, found, strict=True):
+        assert "".join(entity["text"].split()) == "".join(words.split())
+
+
+def test_trees_of_the_sentences_of_a_line(models, text, tmp_path):
+    first, blank, *_ = standoff_of(
+        models["dependency_parsing"], text, tmp_path / "out", language="eng"
+    )
+    words = first["tree"]
+    assert blank["tree"] == []
+    assert [word["id"] for word in words] == list(range(1, len(words) + 1))
+    assert [word["head"] for word in words].count(0) == 2  # a root a sentence
+    second = next(n for n, word in enumerate(words) if word["text"] == "Sri")
+    for n, word in enumerate(words):
+        assert first["text"][word["start"] : word["end"]] == word["text"]
+        if word["head"]:
+            assert (word["head"] - 1 >= second) == (n >= second)
+
+
+def test_records_of_a_task(models, tmp_path):
+    pair = {"premise": "Ana sleeps.", "hypothesis": "She does."}
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps({"id": "x"} | pair) + "\n\n" + json.dumps(pair) + "\n")
+    first, second = standoff_of(models["nli"], path, tmp_path / "out")
+    assert first["id"] == "x"
+    assert {key: first[key] for key in pair} == {key: second[key] for key in pair} == pair
+    assert len(first["label"]) == 1
+    assert "line" not in first
+
+
+def test_heads_and_offsets_count_on() -> None:
+    a, b = Text.from_words(["Go", "!"], [False, False]), Text.from_words(["du", "le"])
+    b = Text("del", b.words, ((0, 3), (0, 3)))
+    entries = joined([(Tree((0, 1), ("root", "punct")), a, 2), (Tree((2, 0), ("x", "root")), b, 9)])
+    assert [(e["id"], e["head"], e["start"], e["end"], e["text"]) for e in entries] == [
+        (1, 0, 2, 4, "Go"),
+        (2, 1, 4, 5, "!"),
+        (3, 4, 9, 12, "du"),
+        (4, 0, 9, 12, "le"),
+    ]
+    assert standoff(Label("yes"), a, 0, 0) == [{"label": "yes"}]
+    with pytest.raises(XltError, match="nothing says how str is written"):
+        standoff("no layer", a, 0, 0)  # type: ignore[arg-type]
+
+
+def test_the_outputs_suffix_says_the_format(models, text, tmp_path):
+    predict(models["ner"], str(text), str(tmp_path / "out.jsonl"), quiet=True)
+    assert records(tmp_path / "out.jsonl")[0].keys() >= {"id", "words", "tags"}
+    parser = models["dependency_parsing"]
+    predict(parser, str(text), str(tmp_path / "o.jsonl"), language="eng", quiet=True)
+    assert records(tmp_path / "o.jsonl")[0]["tree"]
+    predict(parser, str(text), str(tmp_path / "out"), language="eng", quiet=True)
+    assert (tmp_path / "out").read_text(encoding="utf-8").startswith("# sent_id = 1\n")
+    with pytest.raises(XltError, match="does not write 'bio'") as caught:
+        predict(parser, str(text), output_format="bio", language="eng")
+    assert caught.value.fix == "valid: conllu, standoff"
+
+
+def test_several_files_and_folders(models, text, tmp_path, caplog):
+    folder = tmp_path / "texts"
+    (folder / "b" / ".git").mkdir(parents=True)
+    (folder / "a.txt").write_text("Budi. Sri.\n")
+    (folder / "b" / "c.conllu").write_text("1\tYa\t_\t_\t_\t_\t_\t_\t_\t_\n\n")
+    (folder / "b" / ".git" / "d.txt").write_text("hidden\n")
+    (folder / "e.pdf").write_bytes(b"%PDF")
+    out = tmp_path / "all.jsonl"
+    done = predict(models["ner"], [str(folder), str(text)], str(out), quiet=True)
+    assert done["records"] == 2 + 1 + 5
+    assert "e.pdf is left out" in caplog.text
+    # Sentences without an id of their own are numbered over all files.
+    assert [one["id"] for one in records(out)] == ["1", "2", "1", "3", "4", "5", "6", "7"]
+    many = tmp_path / "many"
+    predict(models["ner"], [str(folder), str(text)], f"{many}/", quiet=True)
+    assert sorted(path.name for path in many.iterdir()) == ["a.bio", "c.bio", "in.bio"]
+    (folder / "empty").mkdir()
+    with pytest.raises(XltError, match="no file in this folder"):
+        predict(models["ner"], str(folder / "empty"))
+
+
+def test_no_output_is_written_over_another(models, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.bio").write_text("Ana O\n")
+    both = [str(tmp_path / name / "x.bio") for name in ("a", "b")]
+    for given in (both, both[:1]):
+        with pytest.raises(XltError, match="would be written to"):
+            predict(models["ner"], given, str(tmp_path / "a"), quiet=True)
+    assert (tmp_path / "a" / "x.bio").read_text() == "Ana O\n"
+
+
+def test_a_limit_counts_lines_of_all_files(models, text, tmp_path):
+    out = standoff_of(models["ner"], text, tmp_path / "out", limit=2)
+    assert [one["line"] for one in out] == [1, 2, 3]
+    (tmp_path / "b.txt").write_text("Ana.\nBudi.\n")
+    predict(
+        models["ner"], [str(text), str(tmp_path / "b.txt")], str(tmp_path / "out"),
+        output_format="standoff", limit=4, quiet=True,
+    )  # fmt: skip
+    assert [(Path(one["file"]).name, one["line"]) for one in records(tmp_path / "out")][-2:] == [
+        ("in.txt", 5),
+        ("b.txt", 1),
+    ]
+
+
+def test_the_language_is_needed_where_it_is_open(models, text, tmp_path):
+    predict(models["ner"], str(text), str(tmp_path / "out"), quiet=True)
+    with pytest.raises(XltError, match="running text needs a language"):
+        predict(models["dependency_parsing"], str(text), str(tmp_path / "out"))

@@ -1,0 +1,273 @@
+"""What `xlt predict` reads: running text, words, CoNLL-U, and the task's own formats.
+
+A file is read in units: a line of text or words, a sentence of CoNLL-U, a record of the task's own
+format. A unit knows where it stood, and where in it the documents are that the model is given.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import regex  # type: ignore[import-untyped]
+
+from xlt import languages
+from xlt.data.columns import is_tagged
+from xlt.data.conllu import read_conllu
+from xlt.data.files import STDIN, STDIN_PATH, label, lines
+from xlt.document import Document, Text
+from xlt.errors import XltError, choose, flat, raise_all
+from xlt.reader_options import Location, on_command_line, read_with
+
+if TYPE_CHECKING:
+    from xlt.task import Task
+
+log = logging.getLogger(__name__)
+
+TEXT, WORDS, CONLLU = "text", "words", "conllu"
+"""Formats of text without annotation, which every task can read that makes records of words."""
+
+_BETWEEN_SPACES = regex.compile("[^ ]+")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A line or record of the input, and what a model is given of it.
+
+    source:    the file, as it was named; "-" for standard input.
+    line:      its first line in the file, from 1; None where the reader does not say.
+    id:        the record's own; None for a line, which has none.
+    surface:   the very text, without its line end.
+    documents: its sentences, in order; none of an empty line.
+    starts:    where in `surface` each document's first text begins, in characters.
+    """
+
+    source: str
+    line: int | None
+    id: str | None
+    surface: str
+    documents: tuple[Document, ...]
+    starts: tuple[int, ...]
+
+
+def files_of(task: Task, sources: Iterable[str], input_format: str | None) -> list[str]:
+    """The files that are meant: a folder stands for those in it, at any depth, in order.
+
+    Hidden files are left out, and so, with a warning, are those whose name says nothing.
+    Raises XltError for a folder without any file to read.
+    """
+    files: list[str] = []
+    for source in sources:
+        if source == STDIN or not Path(source).is_dir():
+            files.append(source)
+            continue
+        found = []
+        for path in sorted(Path(source).rglob("*")):
+            hidden = any(part.startswith(".") for part in path.relative_to(source).parts)
+            if hidden or not path.is_file():
+                continue
+            if input_format is None and not _is_known(task, path):
+                log.warning("%s is left out: its name does not say what is in it", path)
+                continue
+            found.append(str(path))
+        if not found:
+            raise XltError(
+                "there is no file in this folder that can be read",
+                where=source,
+                fix="name files, or say with --input-format what they are",
+            )
+        files += found
+    return files
+
+
+def read_units(
+    task: Task,
+    source: str,
+    input_format: str | None,
+    language: str | None,
+    options: Mapping[str, Any] | None = None,
+    numbers: Iterator[int] | None = None,
+) -> Iterator[Unit]:
+    """The units of a file or standard input, without annotation; arguments as of `predict`.
+
+    numbers: ids for sentences that have none; of several files, they go on.
+
+    Raises XltError for a format that the task cannot take or that the suffix does not say, a
+    missing language, options that the reader lacks, malformed input.
+    """
+    format = input_format or _format_of(task, source)
+    if format not in (TEXT, WORDS, CONLLU, *task.readable()):
+        raise XltError(
+            f"there is no input format {format!r}",
+            where="--input-format",
+            fix=choose(format, input_formats(task)),
+        )
+    spoken = "" if language is None else languages.code(language, where="--language")
+
+    def where(location: Location) -> str:
+        return on_command_line(("options", *location))
+
+    if format in task.readable():
+        path, given = STDIN_PATH if source == STDIN else Path(source), options or {}
+        with _told_as_stdin(path):
+            for document in read_with(task, path, format, given, where=where, labelled=False):
+                if spoken and not document.language:
+                    document = replace(document, language=spoken)
+                yield Unit(source, None, document.id, document.text.surface, (document,), (0,))
+        return
+    task.from_text("1", Text.from_words(["word"]))  # says so if the task needs more than words
+    if options:
+        raise XltError(
+            f"there are no options for reading {format}",
+            where=where((next(iter(options)),)),
+            fix="remove it, or say with --input-format what the file is",
+        )
+    if format == TEXT and not spoken:
+        raise XltError(
+            "running text needs a language: its words are split by that language's rules",
+            where="--language",
+            fix="pass --language eus (say), or --input-format words for text that is split already",
+        )
+    yield from _text_units(task, source, format, spoken, numbers or count(1))
+
+
+def read_input(
+    task: Task,
+    source: str,
+    input_format: str | None,
+    language: str | None,
+    options: Mapping[str, Any] | None = None,
+) -> Iterator[Document]:
+    """The documents of `read_units`."""
+    for unit in read_units(task, source, input_format, language, options):
+        yield from unit.documents
+
+
+def input_formats(task: Task) -> list[str]:
+    """What `read_input` can read for a task."""
+    try:
+        task.from_text("1", Text.from_words(["word"]))
+    except XltError:  # it needs more than words
+        return list(task.readable())
+    return list(dict.fromkeys([TEXT, WORDS, CONLLU, *task.readable()]))
+
+
+def _text_units(
+    task: Task, source: str, format: str, language: str, numbers: Iterator[int]
+) -> Iterator[Unit]:
+    """The units of text of no task's own."""
+    if format == CONLLU:
+        for number, sentence in enumerate(read_conllu(source, strict_trees=False), 1):
+            id, text = sentence.comment("sent_id") or str(number), sentence.text()
+            documents = (task.from_text(id, text, language),)
+            yield Unit(source, sentence.line, id, text.surface, documents, (0,))
+        return
+    from xlt.data.segment import placed_sentences
+
+    some = False
+    for at, line in lines(source):
+        if format == TEXT:
+            placed = list(placed_sentences(line, language))
+        else:
+            placed = _words(line, f"{label(source)}:{at}")
+        some = some or bool(placed)
+        documents = tuple(task.from_text(str(next(numbers)), text, language) for _, text in placed)
+        yield Unit(source, at, None, line, documents, tuple(start for start, _ in placed))
+    if not some:
+        raise XltError(
+            "there is no text in it", where=label(source), fix="check where it came from"
+        )
+
+
+def _words(line: str, where: str) -> list[tuple[int, Text]]:
+    """The sentence of a line with where it begins, none if it is empty. Words are what stands
+    between spaces: other white space, as a no-break space, may be part of one."""
+    if "\t" in line:
+        raise XltError(
+            "there is a tab between or in the words",
+            where=where,
+            fix="separate words by spaces; columns are another format (--input-format)",
+        )
+    spans = [match.span() for match in _BETWEEN_SPACES.finditer(line)]
+    return [_placed(line, spans)] if spans else []
+
+
+def _placed(line: str, spans: Sequence[tuple[int, int]]) -> tuple[int, Text]:
+    """The text of a line from its first word to its last, and where that begins."""
+    start, end = spans[0][0], spans[-1][1]
+    words = tuple(line[a:b] for a, b in spans)
+    return start, Text(line[start:end], words, tuple((a - start, b - start) for a, b in spans))
+
+
+def _is_known(task: Task, path: Path) -> bool:
+    """Whether the file's name says what is in it."""
+    try:
+        _format_of(task, str(path))
+    except XltError:
+        return False
+    return True
+
+
+def _format_of(task: Task, source: str) -> str:
+    """The format that the suffix means; letters of either case."""
+    if source == STDIN:
+        return TEXT
+    path = Path(source)
+    name = path.name.lower().removesuffix(".gz").removesuffix(".xz")
+    if name.endswith(".txt"):
+        return _format_of_text(task, path)
+    own = [format for format, suffixes in task.readable().items() if name.endswith(suffixes)]
+    if name.endswith(".conllu") and CONLLU not in own and (not own or _is_conllu(path)):
+        return CONLLU
+    if own:
+        return own[0]
+    raise XltError(
+        f"the name {path.name!r} does not say what is in the file",
+        where=path,
+        fix=f"pass --input-format, one of {', '.join(input_formats(task))}",
+    )
+
+
+def _format_of_text(task: Task, path: Path) -> str:
+    """Of a file that may hold anything: running text, unless it plainly is something else. Tagged
+    words and trees, too, are published as ``.txt``."""
+    own = [format for format, suffixes in task.readable().items() if ".txt" in suffixes]
+    if own and is_tagged(path):
+        return own[0]
+    return CONLLU if CONLLU in input_formats(task) and _is_conllu(path) else TEXT
+
+
+def _is_conllu(path: Path) -> bool:
+    """Whether a file with that suffix has CoNLL-U's ten columns. Annotations of UD treebanks by
+    others have it too, and more columns or names for them."""
+    for _, line in lines(path):
+        if line.startswith("#"):
+            if line[1:].partition("=")[0].strip() == "global.columns":
+                return False
+        elif line:
+            return line.count("\t") == 9
+    return False
+
+
+@contextmanager
+def _told_as_stdin(path: Path) -> Iterator[None]:
+    """Errors of a task's reader name standard input as all others do."""
+    try:
+        yield
+    except XltError as error:
+        if path != STDIN_PATH:
+            raise
+        raise_all([_of_stdin(one) for one in flat(error)])
+
+
+def _of_stdin(error: XltError) -> XltError:
+    what, where, fix = (
+        text and text.replace(str(STDIN_PATH), label(STDIN))
+        for text in (error.what, error.where, error.fix)
+    )
+    return XltError(what or "", where=where, fix=fix)
