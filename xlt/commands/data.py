@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xlt.commands.arguments import InputFormat, ReaderOptions, read_options
 from xlt.console import console
+from xlt.errors import XltError
 from xlt.escape import for_terminal
 
 if TYPE_CHECKING:
@@ -17,10 +21,6 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Data cards and their files.")
 
 Card = Annotated[str, typer.Argument(help="The identifier of a card.")]
-Cards = Annotated[
-    list[str] | None,
-    typer.Argument(help="Identifiers; by default every card.", metavar="[CARD]..."),
-]
 Languages = Annotated[
     list[str] | None, typer.Option("--language", help="Only this one; may be repeated.")
 ]
@@ -84,15 +84,38 @@ def show(card: Card) -> None:
 
 @app.command()
 def check(
-    cards: Cards = None,
-    language: Annotated[str | None, typer.Option(help="Only this one.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Identifiers of cards, by default every card; or files, with --task.",
+            metavar="[CARD|FILE]...",
+        ),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Only this one of a card; the one that files are in.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Of files: the task to read them for.")] = None,
+    input_format: InputFormat = None,
+    option: ReaderOptions = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Of files: also what this encoder makes of them.")
+    ] = None,
 ) -> None:
-    """Execute cards: files, checksums, licence, labels, malformed records, overlap of splits."""
+    """Execute cards: files, checksums, licence, labels, malformed records, overlap of splits. Or
+    look through files of annotation: labels, repeated texts, scripts, an encoder's subwords."""
     from xlt.data.inspection import check
     from xlt.registry import data_cards
 
+    if task is not None:
+        _check_files(task, names or [], language, input_format, option, encoder)
+        return
+    for name in names or ():
+        if name not in data_cards() and Path(name).is_file():
+            raise XltError(
+                "a file does not say for which task it is", where=name, fix="add --task ner (say)"
+            )
     reports = []
-    for card in cards or data_cards():
+    for card in names or data_cards():
         console.note(f"checking {card}")
         reports.append(check(card, language=language))
     console.result(
@@ -101,6 +124,54 @@ def check(
     )
     if not all(report.ok for report in reports):
         raise typer.Exit(2)
+
+
+def _check_files(
+    task: str,
+    paths: list[str],
+    language: str | None,
+    input_format: str | None,
+    option: list[str] | None,
+    encoder: str | None,
+) -> None:
+    from xlt.registry import tasks
+    from xlt.runs.check_files import check_files
+
+    if not paths:
+        raise XltError("no file is named", where="xlt data check", fix="name one or more")
+    checked = check_files(
+        tasks.get(task, where="--task")(),
+        paths,
+        language=language,
+        input_format=input_format,
+        options=read_options(option),
+        encoder=encoder,
+    )
+    console.result(checked, _file_lines)
+    if checked["problems"]:
+        raise typer.Exit(2)
+
+
+def _file_lines(checked: dict[str, Any]) -> Iterator[str]:
+    from xlt.evaluation.report import Table
+
+    for file in checked["files"]:
+        yield f"{file['path']}: {file['records']:,} records, {file['words']:,} words"
+    rows = [
+        (layer, label, *(f"{count:,}" for count in counts))
+        for layer, labels in checked["labels"].items()
+        for label, counts in labels.items()
+    ]
+    if rows:
+        names = tuple(Path(file["path"]).name for file in checked["files"])
+        yield Table(
+            ("layer", "label", *names), tuple(rows), frozenset(range(2, 2 + len(names)))
+        ).text()
+    for file in checked["files"]:
+        for problem in file["malformed"][:20]:
+            yield f"problem: {problem['where']}: {problem['what']}"
+    yield from (f"problem: {text}" for text in checked["problems"])
+    yield from (f"note: {text}" for text in checked["notes"])
 
 
 @app.command()
