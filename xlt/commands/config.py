@@ -53,6 +53,8 @@ def _stages(checked: dict[str, Any]) -> Iterator[str]:
     yield f"{checked['config']} is valid"
     for target, names in checked["stages"].items():
         yield f"  {target}: {' → '.join(names)}"
+    for note in checked["notes"]:
+        yield f"note: {note}"
 
 
 def _cells(checked: dict[str, Any]) -> Iterator[str]:

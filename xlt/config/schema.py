@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
 )
 
 from xlt.options import (
@@ -93,7 +94,20 @@ class LanguageData(Shorthand):
     all: str | None = None
     train: References = Field(default_factory=list)
     dev: References = Field(default_factory=list)
+    dev_share: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="without `dev`: this share of the training data, drawn with `data_seed`, is "
+        "dev data, from which nothing is learnt; whole documents where the data say what is one",
+    )
     test: References = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _one_dev(self) -> LanguageData:
+        if self.dev and self.dev_share is not None:
+            raise ValueError("`dev` and `dev_share` are both there; remove one")
+        return self
 
 
 class Lora(Section):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from xlt.errors import XltError
 
 _SPACE = " \t\r"
+_NEW_DOCUMENT = re.compile(r"#[ \t]*newdoc\b|-DOCSTART-")
+
+DOCUMENT = "document"
+"""In `Document.meta`: which document of its file a sentence is of, where the file says."""
 
 
 def comment_value(comments: Iterable[str], key: str) -> str | None:
@@ -31,3 +36,14 @@ def comment_line(key: str, value: str, *, where: object) -> str:
             fix="write JSON Lines (format jsonl), or change it",
         )
     return f"# {key} = {value}"
+
+
+def begins_document(comments: Iterable[str]) -> bool:
+    """Whether a document begins with the sentence that these lines stand above: ``# newdoc`` of
+    CoNLL-U, ``-DOCSTART-`` of CoNLL-2003."""
+    return any(_NEW_DOCUMENT.match(comment) for comment in comments)
+
+
+def document_meta(number: int) -> dict[str, str]:
+    """`Document.meta` of a sentence of the document with this number; 0: before any began."""
+    return {DOCUMENT: str(number)} if number else {}

@@ -39,6 +39,7 @@ def for_split(
     What is listed under the split comes first; `all` stands in where nothing is listed.
     Raises XltError if there is none.
     """
+    split = read_from(data, split)
     where = f"data.{language}.{split}"
     listed: list[Reference] = getattr(data, split, None) or []
     if not listed and data.all:
@@ -64,11 +65,17 @@ def reference_to(ref: str, **settings: Any) -> Reference:
         raise XltError(f"the name of the data {what}", where=repr(ref[:80]), fix=fix) from error
 
 
+def read_from(data: LanguageData, split: str) -> str:
+    """The split that a split is read from: of dev data that are a share of it, `train`."""
+    return "train" if split == "dev" and data.dev_share is not None else split
+
+
 def has_split(data: LanguageData, language: str, split: str) -> bool:
     """Whether a config names such data, directly or through a card's own splits.
 
     Nothing is read but the card. Raises XltError if there is no such card, or not in `language`.
     """
+    split = read_from(data, split)
     if getattr(data, split) or data.all is None:
         return bool(getattr(data, split))
     where = f"data.{language}.all"

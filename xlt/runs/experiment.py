@@ -5,7 +5,7 @@ Whatever a command does with a config begins with `prepare`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +29,7 @@ class Experiment:
     source_choice: why `source: auto` became what `config.source` says, JSON-able; None where the
         file names a source.
     companions: others that may begin with the same stages, as the cells of a study do.
+    notes: what the config leaves out, and what comes of it.
     """
 
     loaded: LoadedConfig
@@ -37,6 +38,7 @@ class Experiment:
     plans: Mapping[str, list[Stage]]
     source_choice: dict[str, Any] | None = None
     companions: tuple[Experiment, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def config(self) -> Config:
@@ -51,9 +53,14 @@ class Experiment:
 
     @property
     def scored(self) -> list[DataSplit]:
-        """What the models are evaluated on: every split of every target."""
+        """What the models are evaluated on: every split of every target that there is."""
+        return [one for target in self.plans for one in self.scored_on(target)]
+
+    def scored_on(self, target: str) -> list[DataSplit]:
+        """What the target's models are evaluated on."""
         splits = self.config.evaluation.splits
-        return [DataSplit(target, split) for target in self.plans for split in splits]
+        found = (data_splits(self.config, target, one, required=False) for one in splits)
+        return [data_split for some in found for data_split in some]
 
     def prediction(self, target: str) -> Prediction:
         """How the target's model predicts on it."""
@@ -93,13 +100,39 @@ def prepare(loaded: LoadedConfig) -> Experiment:
     for target in config.target:
         try:
             plans[target] = strategy.plan(config, target)
-            for split in config.evaluation.splits:
-                data_splits(config, target, split, required=True)
         except XltError as error:
             problems.append(error)
     located = [loaded.locate(problem) for problem in problems]
     raise_all(list({problem.render(): problem for problem in located}.values()))
-    return Experiment(loaded, task, strategy, plans, source_choice)
+    experiment = Experiment(loaded, task, strategy, plans, source_choice)
+    return replace(experiment, notes=tuple(_notes(experiment)))
+
+
+def _notes(experiment: Experiment) -> Iterator[str]:
+    """What is not there of the data, and what comes of it."""
+    config = experiment.config
+    told: dict[str, None] = {}
+    for plan in experiment.plans.values():
+        for stage in plan if config.selection.on == "source_dev" else ():
+            origins = dict.fromkeys(one.origin.language for one in stage.train)
+            lacking = [c for c in origins if not data_splits(config, c, "dev", required=False)]
+            if lacking and stage.dev:
+                on = ", ".join(dict.fromkeys(one.origin.language for one in stage.dev))
+                told[
+                    f"no dev data for {', '.join(lacking)}: stage {stage.name} is selected on {on}"
+                ] = None
+            elif lacking:
+                told[
+                    f"no dev data for {', '.join(lacking)}: stage {stage.name} keeps its last "
+                    "checkpoint, and its confidences are not calibrated "
+                    "(`dev_share` holds a part of the training data out)"
+                ] = None
+    yield from told
+    for target in experiment.plans:
+        there = {one.split for one in experiment.scored_on(target)}
+        lacking = [split for split in config.evaluation.splits if split not in there]
+        if lacking:
+            yield f"no {' and '.join(lacking)} data for {target}: there are no scores on it"
 
 
 def prepare_cells(study: Study) -> dict[str, Experiment]:
@@ -148,10 +181,12 @@ def make_strategy(config: Config) -> Strategy:
 
 def check(loaded: LoadedConfig) -> dict[str, Any]:
     """`xlt config check`: the stages of a valid config by target, JSON-able."""
+    experiment = prepare(loaded)
     return {
         "config": str(loaded.path),
         "extends": [str(path) for path in loaded.files[:-1]],
-        "stages": prepare(loaded).stage_names(),
+        "stages": experiment.stage_names(),
+        "notes": list(experiment.notes),
     }
 
 

@@ -95,6 +95,7 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
         "warnings": _warnings(config.model, counted, tokenizer),
         "advice": _advice(experiment),
         "predictions": experiment.indirect_predictions(),
+        "notes": list(experiment.notes),
         "allowed": [_as_asked(one) for one in allowed],
         "missing": [
             {"what": problem.what, "where": problem.where, "fix": problem.fix}

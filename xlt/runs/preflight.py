@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from xlt.config.schema import STAGES, Config, Reference
-from xlt.data.references import resolve
+from xlt.data.references import read_from, resolve
 from xlt.errors import XltError, flat, raise_all
 from xlt.projection.predict import projector_of
 from xlt.runs.experiment import Experiment
@@ -91,14 +91,15 @@ def _check_data(experiment: Experiment, sources: Sources) -> Iterator[XltError]:
 def _unresolved(config: Config, data_split: DataSplit) -> Iterator[XltError]:
     """One error for each reference of a split that is not on this machine."""
     data = config.data[data_split.language]
-    key = f"data.{data_split.language}.{data_split.split}"
+    split = read_from(data, data_split.split)
+    key = f"data.{data_split.language}.{split}"
     references: list[tuple[str, Reference]] = [
-        (f"{key}.{n}", reference) for n, reference in enumerate(getattr(data, data_split.split))
+        (f"{key}.{n}", reference) for n, reference in enumerate(getattr(data, split))
     ]
     if not references and data.all:
         references = [(f"data.{data_split.language}.all", Reference(ref=data.all))]
     for where, reference in references:
-        yield from _raised(resolve, reference, data_split.language, data_split.split, where=where)
+        yield from _raised(resolve, reference, data_split.language, split, where=where)
 
 
 def check_predictions(experiment: Experiment) -> Iterator[XltError]:

@@ -41,6 +41,7 @@ def outcome(
             for target, splits in evaluated.subwords.items()
         },
         "warnings": {language: told for language, told in warnings.items() if told},
+        "notes": list(experiment.notes),
         "lineage": {
             f"seed-{seed}/{target}": _lineage(experiment.plans[target], stages)
             for (seed, target), stages in trained.items()

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import Config
+from xlt.data.held_out import hold_out
 from xlt.data.references import for_split
 from xlt.data.resolved import ResolvedData
 from xlt.data.store import MAX_HELD, held, load_documents, sample
@@ -81,6 +82,12 @@ class Sources:
             if resolved.limit:
                 digest.update(str(self.config.data_seed).encode())
         documents = Documents.joined(parts)
+        share = self.config.data[data_split.language].dev_share
+        if share is not None and data_split.split != "test":
+            where = f"data.{data_split.language}.dev_share"
+            train, dev = hold_out(parts, share, self.config.data_seed, where=where)
+            documents = documents.select(dev if data_split.split == "dev" else train)
+            digest.update(repr((data_split.split, share, self.config.data_seed)).encode())
         if data_split.limit is not None and data_split.limit > len(documents):
             raise XltError(
                 f"{data_split.limit} records are wanted, and there are {len(documents)}",

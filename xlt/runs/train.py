@@ -108,6 +108,8 @@ def _lead(
         warnings = coverage(config, experiment.task, sources, experiment.data_splits)
         for told in filter(None, warnings.values()):
             log.warning("warning: %s", "; ".join(told))
+        for note in experiment.notes:
+            log.info("note: %s", note)
         state.wait_for_everyone()
 
         trained = execute(experiment, sources, resume=resume, reuse=reuse, quiet=quiet)

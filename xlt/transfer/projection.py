@@ -63,7 +63,7 @@ class Projection(Strategy):
         return tuple(
             p
             for source in config.source
-            for p in projected(config, source, target, split, required=True)
+            for p in projected(config, source, target, split, required=split == "train")
         )
 
 

@@ -196,16 +196,17 @@ def projected(
 
 
 def selection_data(config: Config, trained: list[str], target: str | None) -> tuple[DataSplit, ...]:
-    """The dev data that selects a stage's checkpoint.
+    """The dev data that selects a stage's checkpoint; without any, the last one is kept.
 
     trained: what the stage trains on, as `DataSplit.name` has it.
-    target:  given for the last stage, where `selection.on: target_dev` may apply.
+    target:  given for the last stage, where `selection.on: target_dev` may apply, which has to be
+        there.
     """
     if config.selection.on == "last":
         return ()
     if config.selection.on == "target_dev" and target is not None:
         return data_splits(config, target, "dev", required=True)
-    return tuple(p for name in trained for p in step_data(config, name, "", "dev", required=True))
+    return tuple(p for name in trained for p in step_data(config, name, "", "dev", required=False))
 
 
 def override(training: Training, overrides: StageOverrides | None) -> Training:
