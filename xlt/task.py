@@ -12,7 +12,7 @@ entry-point group ``xlt.tasks``; `xlt.testing.check_task` is the contract test. 
 word, `xlt.word_task.WordLabelTask` has written most of it already.
 
 What only some tasks can do is a `Protocol` below: `Projecting`, `Averaging`, `Annotating`,
-`Generating`. A task that has the methods has the ability.
+`Generating`, `Confident`. A task that has the methods has the ability.
 """
 
 from __future__ import annotations
@@ -345,6 +345,25 @@ class Generating(Protocol):
 
         own:     what the model predicts on the document itself; its other texts are kept.
         written: the generated texts, and what else was predicted with them.
+        """
+
+
+@runtime_checkable
+class Confident(Protocol):
+    """A task that says how probable what its model predicts is."""
+
+    def confidence(
+        self,
+        predicted: Sequence[Document],
+        examples: Sequence[Example],
+        outputs: Mapping[str, torch.Tensor],
+        labels: Labels,
+        temperatures: Mapping[str, float],
+    ) -> list[Mapping[str, Sequence[float]]]:
+        """`Document.confidence` of each document that `decode` made of these outputs.
+
+        temperatures: what the log-probabilities behind a key of it are divided by; 1 where there
+            is none (Guo et al. 2017, arXiv 1706.04599).
         """
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 import numpy as np
 
 from xlt.data.fields import identifier, texts
-from xlt.data.rows import OPTIONAL, text_columns, text_from_columns
+from xlt.data.rows import OPTIONAL, text_columns, text_from_columns, with_confidence
 from xlt.document import Document, Layer, Tags, Text
 from xlt.document.document import Row
 from xlt.errors import XltError
@@ -87,7 +87,7 @@ class WordLabelTask(Task):
     def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
         from xlt.data.jsonl import write_jsonl
 
-        write_jsonl(map(self.to_row, documents), stream)
+        write_jsonl((with_confidence(self.to_row(one), one) for one in documents), stream)
 
     def tags(self, document: Document) -> list[str]:
         """The tag of every word; `untagged` where there is none."""
@@ -178,16 +178,30 @@ class WordLabelTask(Task):
         labels: Labels,
     ) -> list[Document]:
         tags = labels["tag"]
-        mask = np.zeros(outputs["scores"].shape[:2], bool)
-        for row, example in enumerate(examples):
-            mask[row, : example.inputs["words"].n_words] = True
-        chosen = self.best(outputs["scores"].numpy(), mask, tags)
+        scores = outputs["scores"].numpy()
+        chosen = self.best(scores, word_mask(examples, scores.shape[1]), tags)
         decoded = []
         for document, ids in zip(documents, chosen, strict=True):
             if len(ids) != len(document.words):
                 raise AssertionError(f"{len(document.words)} words in, {len(ids)} tags out")
             decoded.append(self.with_tags(document, [tags[i] for i in ids]))
         return decoded
+
+    def confidence(
+        self,
+        predicted: Sequence[Document],
+        examples: Sequence[Example],
+        outputs: Mapping[str, torch.Tensor],
+        labels: Labels,
+        temperatures: Mapping[str, float],
+    ) -> list[Mapping[str, Sequence[float]]]:
+        """The probability of each word's tag."""
+        ids = {tag: number for number, tag in enumerate(labels["tag"])}
+        scores = (outputs["scores"] / temperatures.get("tags", 1.0)).softmax(-1).numpy()
+        return [
+            {"tags": [float(row[n, ids[tag]]) for n, tag in enumerate(self.tags(document))]}
+            for document, row in zip(predicted, scores, strict=True)
+        ]
 
     # Evaluation ----------------------------------------------------------------------------
 
@@ -201,3 +215,10 @@ class WordLabelTask(Task):
 
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         return {"accuracy": 100 * counts[..., 0] / np.maximum(counts[..., 1], 1)}
+
+
+def word_mask(examples: Sequence[Example], width: int) -> NDArray[np.bool_]:
+    """Which words there are in a batch, (examples, width)."""
+    lengths = np.array([example.inputs["words"].n_words for example in examples])
+    mask: NDArray[np.bool_] = np.arange(width) < lengths[:, None]
+    return mask

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 import numpy as np
 from pydantic import Field
 
-from xlt.data.comments import comment_line
+from xlt.data.comments import begins_document, comment_line, document_meta
 from xlt.data.fields import identifier
 from xlt.data.rows import OPTIONAL, text_columns, text_from_columns
 from xlt.document import Document, Layer, Tags, Text, Tree
@@ -107,7 +107,9 @@ class DependencyParsing(Task):
 
         others: Counter[str] = Counter()
         first: dict[str, int] = {}
+        document = 0
         for number, sentence in enumerate(read_conllu(path, strict_trees=labelled), 1):
+            document += begins_document(sentence.comments)
             if labelled:
                 for relation in set(map(universal, sentence.deprels)) - {*RELATIONS, "_"}:
                     others[relation] += 1
@@ -121,7 +123,7 @@ class DependencyParsing(Task):
                     "upos": Tags(tuple(upos)),
                     "tree": Tree(tuple(sentence.heads), tuple(sentence.deprels)),
                 },
-                meta={"lines": lines},
+                meta={"lines": lines, **document_meta(document)},
             )
         for relation, count in others.items():
             log.warning(
@@ -373,6 +375,39 @@ class DependencyParsing(Task):
             tree = Tree(tuple(heads[:length].tolist()), tuple(names[i] for i in relations[:length]))
             decoded.append(document.with_layers(tree=tree))
         return decoded
+
+    def confidence(
+        self,
+        predicted: Sequence[Document],
+        examples: Sequence[Example],
+        outputs: Mapping[str, torch.Tensor],
+        labels: Labels,
+        temperatures: Mapping[str, float],
+    ) -> list[Mapping[str, Sequence[float]]]:
+        """Return the probability of each word's arc: of its head, over all trees with one root,
+        times that of the relation to this head."""
+        from xlt.model.marginals import arc_marginals
+
+        from .model import relation_scores
+
+        temperature = temperatures.get("tree", 1.0)
+        names = {relation: number for number, relation in enumerate(labels["relation"])}
+        lengths = [len(document.words) for document in predicted]
+        arcs = arc_marginals(outputs["arcs"].numpy(), lengths, temperature)
+        trees = np.full((len(predicted), arcs.shape[1] - 1), -1)
+        for row, (document, length) in enumerate(zip(predicted, lengths, strict=True)):
+            trees[row, :length] = document.layer(Tree, "tree").heads
+        scores = relation_scores(trees, outputs, names["root"]) / temperature
+        relations = scores.softmax(-1).detach().numpy()
+        found: list[Mapping[str, Sequence[float]]] = []
+        for row, document in enumerate(predicted):
+            tree = document.layer(Tree, "tree")
+            chances = [
+                arcs[row, word + 1, head] * (relations[row, word, names[name]] if head else 1.0)
+                for word, (head, name) in enumerate(zip(tree.heads, tree.relations, strict=True))
+            ]
+            found.append({"tree": [float(chance) for chance in chances]})
+        return found
 
     def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
         """Average the arcs and keep the rest apart: every model scores the tree's relations."""

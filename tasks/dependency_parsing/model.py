@@ -150,6 +150,17 @@ def relations_of(
         which the root's dependent always has and no other word may have.
     Returns ids, (sentences, words).
     """
+    return np.where(trees == 0, root, relation_scores(trees, outputs, root).argmax(-1).numpy())
+
+
+def relation_scores(
+    trees: NDArray[Any], outputs: Mapping[str, torch.Tensor], root: int
+) -> torch.Tensor:
+    """Score the relations of every word to its head, but that of the root.
+
+    Arguments as of `relations_of`. Returns (sentences, words, relations): log-probabilities, of an
+    ensemble their sum.
+    """
     heads = torch.from_numpy(np.maximum(trees, 0).astype(np.int64))
     vectors = [outputs[k] for k in ("dependents", "heads", "relation_weight")]
     members = [vectors] if vectors[0].ndim == 3 else zip(*vectors, strict=True)
@@ -159,4 +170,4 @@ def relations_of(
         total = total + paired_scores(dependents, of_head, weight).log_softmax(-1)
     assert isinstance(total, torch.Tensor)
     total[..., root] = -torch.inf
-    return np.where(trees == 0, root, total.argmax(-1).numpy())
+    return total

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 import numpy as np
 from pydantic import Field
 
-from xlt.data.rows import OPTIONAL
+from xlt.data.rows import OPTIONAL, with_confidence
 from xlt.document import Document, Layer, Span, Spans, Structure, Structures, in_order
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
 from xlt.options import Beams, Section, Width
 from xlt.reader_options import ReaderOptions
 from xlt.task import Example, Labels, Task, TaskOptions
+from xlt.word_task import word_mask
 
 from .inventory import TAGGED, Frames, inventory, kinds
 from .metrics import COUNT_NAMES, GIVEN, METRICS, event_counts, event_metrics
@@ -189,7 +190,8 @@ class EventExtraction(Task):
             usual = {"given": row["events"], "unknown": []}
             return {k: v for k, v in row.items() if k not in usual or v != usual[k]}
 
-        write_jsonl((plain(to_row(document)) for document in documents), stream)
+        rows = (with_confidence(plain(to_row(document)), document) for document in documents)
+        write_jsonl(rows, stream)
 
     def sizes(self, document: Document) -> dict[str, int]:
         """Count words, entities, triggers and arguments."""
@@ -296,9 +298,7 @@ class EventExtraction(Task):
         from .decoding import decode_roles, decode_spans
 
         scores = {layer: outputs[layer].numpy() for layer in TAGGED}
-        mask = np.zeros(scores["trigger"].shape[:2], bool)
-        for row, example in enumerate(examples):
-            mask[row, : example.inputs["words"].n_words] = True
+        mask = word_mask(examples, scores["trigger"].shape[1])
         triggers: list[list[Span]] = [[] for _ in documents]
         if "triggers" in self.options.parts:
             triggers = decode_spans(scores["trigger"], mask, labels["trigger"])
@@ -341,6 +341,24 @@ class EventExtraction(Task):
             )
             for n, document in enumerate(documents)
         ]
+
+    def confidence(
+        self,
+        predicted: Sequence[Document],
+        examples: Sequence[Example],
+        outputs: Mapping[str, torch.Tensor],
+        labels: Labels,
+        temperatures: Mapping[str, float],
+    ) -> list[Mapping[str, Sequence[float]]]:
+        """Return the probability of each entity, trigger and argument (`decoding`); of a model
+        that writes templates, nothing."""
+        if self.generates:
+            return [{} for _ in predicted]
+        from .decoding import confidence
+
+        scores = {name: outputs[name].numpy() for name in (*TAGGED, "events")}
+        mask = word_mask(examples, scores["trigger"].shape[1])
+        return confidence(predicted, scores, mask, labels, temperatures)
 
     def combine(self, outputs: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
         """Average the scores, those of roles over the models that found the trigger."""

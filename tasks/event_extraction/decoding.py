@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xlt.document import Span
+from xlt.document import Document, Span, Spans, Structures
 from xlt.model.bio import decode_bio
+from xlt.model.marginals import span_marginals
+from xlt.task import Labels
 
 from .inventory import Frames, tagged_spans
+from .records import place_of
 
 _NEVER = -1e5  # above decode_bio's own floor, below any log-probability
 
@@ -79,3 +83,51 @@ def _keep_best(
         for tag in (begin, inside):
             scores[outside, tag] = _NEVER
     return bool(repeated)
+
+
+def confidence(
+    predicted: Sequence[Document],
+    scores: Mapping[str, NDArray[Any]],
+    mask: Mask,
+    labels: Labels,
+    temperatures: Mapping[str, float],
+) -> list[Mapping[str, Sequence[float]]]:
+    """Return `Document.confidence` of each document: of its entities, of its events' triggers and,
+    times that of the trigger, of their arguments.
+
+    scores: the model's outputs, as `model.Extractor.forward` names them; mask: which words there
+        are. Of levels of entities, the one that is surest counts.
+    """
+    entities = [document.layer(Spans, "entities").spans for document in predicted]
+    events = [document.layer(Structures, "events").structures for document in predicted]
+    cooled = temperatures.get("entities", 1.0)
+    of_levels = [
+        span_marginals(level, mask, labels["entity"], entities, cooled)
+        for level in scores["entity"]
+    ]
+    heads = [[event.head for event in of_one] for of_one in events]
+    triggers = span_marginals(
+        scores["trigger"], mask, labels["trigger"], heads, temperatures.get("events", 1.0)
+    )
+    row_of = {tuple(place): row for row, place in enumerate(scores["events"].tolist())}
+    every = [(n, k, event) for n, of_one in enumerate(events) for k, event in enumerate(of_one)]
+    scored = [one for one in every if one[2].parts]
+    rows = [row_of[n, *place_of(event.head)] for n, _, event in scored]
+    arguments = span_marginals(
+        scores["role"][rows],
+        mask[[n for n, *_ in scored]],
+        labels["role"],
+        [event.parts for *_, event in scored],
+        temperatures.get("events.parts", 1.0),
+    )
+    parts: list[list[float]] = [[] for _ in predicted]
+    for (n, k, _), chances in zip(scored, arguments, strict=True):
+        parts[n] += (triggers[n][k] * chances).tolist()
+    return [
+        {
+            "entities": np.max([level[n] for level in of_levels], axis=0).tolist(),
+            "events": triggers[n].tolist(),
+            "events.parts": parts[n],
+        }
+        for n in range(len(predicted))
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
@@ -13,7 +14,7 @@ from xlt.errors import XltError, choose
 from xlt.options import Beams
 from xlt.reader_options import ColumnOptions, ReaderOptions
 from xlt.task import Example, Labels, TaskOptions
-from xlt.word_task import WordLabelTask
+from xlt.word_task import WordLabelTask, word_mask
 
 from .spans import COUNT_NAMES, check_iob2, iob2, span_counts, span_metrics, spans
 
@@ -95,12 +96,15 @@ class NER(WordLabelTask):
             yield from super().read(path, format, labelled=labelled, **options)
             return
         from xlt.data.columns import read_columns
+        from xlt.data.comments import begins_document, document_meta
 
+        of_document = 0
         for number, sentence in enumerate(read_columns(path, **options), 1):
             id = sentence.comment("sent_id") or str(number)
             where = f"{path}:{sentence.lines[0]}"
-            text = sentence.text()
-            yield self.document(id, text, sentence.tags, where=where)
+            of_document += begins_document(sentence.comments)
+            document = self.document(id, sentence.text(), sentence.tags, where=where)
+            yield replace(document, meta=document_meta(of_document))
 
     def document(self, id: object, text: Text, tags: Sequence[str], *, where: object) -> Document:
         """Return the document of a sentence, its types renamed and chosen by the options.
@@ -240,6 +244,28 @@ class NER(WordLabelTask):
         from xlt.model.bio import decode_bio
 
         return decode_bio(scores, mask, tags)
+
+    def confidence(
+        self,
+        predicted: Sequence[Document],
+        examples: Sequence[Example],
+        outputs: Mapping[str, torch.Tensor],
+        labels: Labels,
+        temperatures: Mapping[str, float],
+    ) -> list[Mapping[str, Sequence[float]]]:
+        """Return the probability of each entity, over all valid tags of the sentence; of a model
+        that writes text, nothing."""
+        if self.generates:
+            return [{} for _ in predicted]
+        from xlt.model.marginals import span_marginals
+
+        scores = outputs["scores"].numpy()
+        mask = word_mask(examples, scores.shape[1])
+        entities = [document.layer(FlatSpans, "entities").spans for document in predicted]
+        chances = span_marginals(
+            scores, mask, labels["tag"], entities, temperatures.get("entities", 1.0)
+        )
+        return [{"entities": one.tolist()} for one in chances]
 
     # Evaluation ----------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from xlt.data.fields import identifier, texts
+from xlt.data.rows import with_confidence
 from xlt.document import Document, Label, Layer, Text
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
@@ -218,7 +219,7 @@ class NLI(Task):
         from xlt.data.jsonl import write_json_array, write_jsonl
         from xlt.data.table import write_tsv
 
-        rows = map(self.to_row, documents)
+        rows = (with_confidence(self.to_row(document), document) for document in documents)
         if format == "tsv":
             joined = ({**row, "phenomena": _joined(row)} for row in rows)
             write_tsv(joined, stream, self.columns)
@@ -321,6 +322,18 @@ class NLI(Task):
             document.with_layers(label=Label(labels["label"][best]))
             for document, best in zip(documents, chosen, strict=True)
         ]
+
+    def confidence(
+        self,
+        predicted: Sequence[Document],
+        examples: Sequence[Example],
+        outputs: Mapping[str, torch.Tensor],
+        labels: Labels,
+        temperatures: Mapping[str, float],
+    ) -> list[Mapping[str, Sequence[float]]]:
+        """Return the probability of each pair's label."""
+        chances = (outputs["scores"] / temperatures.get("label", 1.0)).softmax(-1)
+        return [{"label": [chance]} for chance in chances.amax(-1).tolist()]
 
     # Evaluation ----------------------------------------------------------------------------
 

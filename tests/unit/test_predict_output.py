@@ -10,10 +10,10 @@ import pytest
 from models import make_model
 
 from xlt.document import Label, Text, Tree
-from xlt.document.standoff import joined, standoff
 from xlt.errors import XltError
 from xlt.registry import tasks
 from xlt.runs.predict import predict
+from xlt.standoff import joined, standoff
 
 LINES = [
     "  Budi bought three books. Sri Mulyani will visit  Yogyakarta!",

@@ -14,6 +14,7 @@ from xlt.errors import XltError
 from xlt.evaluation.statistics import bootstrap_interval
 from xlt.files import write_sealed
 from xlt.inference.loading import find_model
+from xlt.model import calibration
 from xlt.model.folder import read_info
 from xlt.results import read_counts, read_result
 from xlt.runs.compare import compare, counts_of
@@ -186,6 +187,18 @@ def test_a_model_says_which_language_it_is_for(folder, tmp_path):
     (tmp_path / "in.txt").write_text("Budi lunga menyang Solo.\n", encoding="utf-8")
     done = predict(folder, str(tmp_path / "in.txt"), str(tmp_path / "o.bio"), language="jv")
     assert done["model"].endswith("seed-1/jav/model")
+
+
+def test_confidence_is_calibrated_on_the_dev_data_that_selected(folder, finished):
+    fitted = calibration.load(folder / "seed-1" / "jav" / "model")
+    assert fitted.fitted_on == "dev:eng"
+    assert fitted.temperatures.keys() == {"entities"}
+    for row in finished["rows"]:
+        found = row["reliability"].get("entities")
+        if found is not None:
+            assert found["things"] == sum(one["things"] for one in found["bins"])
+            assert 0 <= found["ece"] <= 100
+    assert "## Confidence" in (folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_model_folder_is_found(folder):

@@ -215,6 +215,7 @@ def _plan(planned: dict[str, Any]) -> list[str]:
         *(f"{target}: predicted {how}" for target, how in planned["predictions"].items()),
         *(f"warning: {'; '.join(told)}" for told in planned["warnings"].values()),
         *(f"advice: {told}" for told in planned["advice"].values()),
+        *(f"note: {note}" for note in planned["notes"]),
         *(f"allowed: {one['where']}: this {one['what']}" for one in planned["allowed"]),
         *(["", f"missing ({len(planned['missing'])}):"] if planned["missing"] else []),
         *(f"  {p['where']}: {p['what']}\n    fix: {p['fix']}" for p in planned["missing"]),
@@ -263,12 +264,16 @@ def _result(result: dict[str, Any]) -> list[str]:
 
     shown = [row["metrics"][result["metrics"][0]] for row in result["summary"]]
     table = score_table(result["summary"], result["languages"], result["metrics"])
-    return [table.text(), score_scope(shown)]
+    scores = (
+        [table.text(), score_scope(shown)] if shown else ["trained; there is nothing to score on"]
+    )
+    return [*scores, *(f"note: {note}" for note in result.get("notes", ()))]
 
 
 def _evaluation(evaluation: dict[str, Any]) -> list[str]:
-    from xlt.evaluation.report import Table
+    from xlt.evaluation.report import Table, confidence_table
 
+    confidence = confidence_table([{"target": "", "split": "", **evaluation}])
     rows = [
         (name, f"{value:.2f}", "[{:.2f}, {:.2f}]".format(*evaluation["interval"][name]))
         for name, value in evaluation["metrics"].items()
@@ -279,6 +284,7 @@ def _evaluation(evaluation: dict[str, Any]) -> list[str]:
         f"{evaluation['records']} records of {evaluation['data']}; "
         f"{subwords['fertility']:.2f} subwords a word, "
         f"{subwords['unknown_pieces']:.2%} unknown, {subwords['truncated_words']} words truncated",
+        *([confidence.part(2).text()] if confidence.rows else []),
         *(f"note: {caveat}" for caveat in evaluation["caveats"]),
         *(f"warning: {text}" for text in subwords["warnings"]),
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xlt.document import Offsets, Text
+from xlt.document import Document, Offsets, Text
 from xlt.errors import XltError
 
 OPTIONAL = ("text", "offsets", "space_after")
@@ -76,3 +76,17 @@ def text_columns(text: Text) -> dict[str, Any]:
     except ValueError:
         located = False
     return columns if located else {**columns, "offsets": [list(place) for place in text.offsets]}
+
+
+def with_confidence(row: Mapping[str, Any], document: Document) -> dict[str, Any]:
+    """The row of a prediction with how sure a model was of it, in a column that readers ignore:
+    `Document.confidence`."""
+    if not document.confidence:
+        return dict(row)
+    shown = {key: [rounded(one) for one in sure] for key, sure in document.confidence.items()}
+    return {**row, "confidence": shown}
+
+
+def rounded(confidence: float) -> float:
+    """A confidence as files have it."""
+    return round(confidence, 4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -28,6 +28,9 @@ class Document:
     language: ISO 639-3; "" where it is not known.
     groups:   what comparisons by group count it under, e.g. the phenomena that it tests.
     meta:     JSON-able: what a writer needs to give the file back, such as comments.
+    confidence: of a prediction: layer → how probable each of its things is, in their order (each
+        span, word, structure, the label); "<layer>.parts" → the same of the parts of structures,
+        one structure after the other. Rows do not hold it.
     """
 
     id: str
@@ -36,10 +39,11 @@ class Document:
     language: str = ""
     groups: tuple[str, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    confidence: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # Documents are shared between stages and processes: nobody changes one by accident.
-        for name in ("texts", "layers", "meta"):
+        for name in ("texts", "layers", "meta", "confidence"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     @property
@@ -60,8 +64,21 @@ class Document:
         return layer
 
     def with_layers(self, **layers: Layer) -> Document:
-        """A copy with these layers in place of its own of the same names."""
-        return replace(self, layers={**self.layers, **layers})
+        """A copy with these layers in place of its own of the same names.
+
+        How sure a model was of a layer is forgotten with the layer.
+        """
+        kept = {
+            name: values
+            for name, values in self.confidence.items()
+            if (layer := name.partition(".")[0]) not in layers
+            or layers[layer] == self.layers[layer]
+        }
+        return replace(self, layers={**self.layers, **layers}, confidence=kept)
+
+    def with_confidence(self, confidence: Mapping[str, Iterable[float]]) -> Document:
+        """A copy of which a model is so sure."""
+        return replace(self, confidence={key: tuple(one) for key, one in confidence.items()})
 
     def with_texts(self, **texts: Text) -> Document:
         """A copy with these texts in place of its own of the same names."""
@@ -70,7 +87,7 @@ class Document:
     def __reduce__(self) -> tuple[Any, ...]:
         # Mapping proxies cannot be pickled, and data loaders have processes of their own.
         values = self.id, dict(self.texts), dict(self.layers), self.language, self.groups
-        return Document, (*values, dict(self.meta))
+        return Document, (*values, dict(self.meta), dict(self.confidence))
 
 
 @dataclass(frozen=True)

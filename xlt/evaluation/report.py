@@ -38,6 +38,11 @@ class Table:
         )
         return "\n".join(lines)
 
+    def part(self, first: int) -> Table:
+        """The columns from this one on."""
+        numeric = frozenset(index - first for index in self.numeric if index >= first)
+        return Table(self.header[first:], tuple(row[first:] for row in self.rows), numeric)
+
     def markdown(self) -> str:
         """A GitHub table; in a cell nothing is the end of one, HTML or a link."""
         rule = tuple("---:" if i in self.numeric else "---" for i in range(len(self.header)))
@@ -75,6 +80,27 @@ def score_table(
             row += _subwords(subwords.get(line["target"], {}).get(line["split"]))
         rows.append(tuple(row))
     return Table(tuple(header), tuple(rows), frozenset(range(first_number, len(header))))
+
+
+def confidence_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """How reliable the confidences of predictions are: one line a target, split and kind of thing,
+    the means over seeds.
+
+    rows: {"target", "split", "reliability": as `xlt.evaluation.reliability.reliability` has it}.
+    """
+    found: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        for kind, one in row["reliability"].items():
+            found.setdefault((row["target"], row["split"], kind), []).append(one)
+    lines = []
+    for place, same in found.items():
+        means = [
+            sum(one[name] for one in same) / len(same) for name in ("confidence", "right", "ece")
+        ]
+        things = sum(one["things"] for one in same) / len(same)
+        lines.append((*place, f"{things:.0f}", *(f"{mean:.1f}" for mean in means)))
+    header = ("target", "split", "predicted", "number", "confidence", "right", "ECE")
+    return Table(header, tuple(lines), frozenset(range(3, len(header))))
 
 
 def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> Table:

@@ -10,6 +10,7 @@ from xlt.errors import XltError
 from xlt.inference.device import best_device, cast_for_inference, choose_precision
 from xlt.inference.predictor import Predictor
 from xlt.model.backbone import Backbone
+from xlt.model.calibration import load as load_calibration
 from xlt.model.folder import INFO, load_model, read_info
 from xlt.task import Task
 
@@ -21,10 +22,12 @@ def make_direct_predictor(
     precision: str = "auto",
     options: Model | None = None,
     task: Task | None = None,
+    confident: bool = False,
 ) -> tuple[Task, Backbone, Predictor]:
     """A saved model, ready to predict on the text itself on the best device here.
 
     task: the one that the model was trained for; by default as its folder says.
+    confident: its predictions say how sure it is of them, if the task can.
     Raises XltError for a folder that is no model.
     """
     task, backbone, model = load_model(folder, options, task)
@@ -32,7 +35,11 @@ def make_direct_predictor(
     model.to(device).eval()
     chosen = choose_precision(precision, device)
     cast_for_inference(model, chosen)
-    return task, backbone, Predictor(task, model, batch_tokens, chosen, device)
+    predictor = Predictor(task, model, batch_tokens, chosen, device)
+    if confident:
+        calibration = load_calibration(folder)
+        predictor.temperatures = {} if calibration is None else calibration.temperatures
+    return task, backbone, predictor
 
 
 def find_model(path: Path, target: str | None = None) -> Path:

@@ -14,7 +14,7 @@ import torch
 from xlt.data.batch import prediction_batches
 from xlt.document import Document
 from xlt.inference.device import autocast, out_of_memory
-from xlt.task import Example, Task
+from xlt.task import Confident, Example, Task
 
 if TYPE_CHECKING:
     from xlt.model.task_model import TaskModel
@@ -37,6 +37,7 @@ class Predictor:
 
     budget: subwords in a batch, padding included.
     subwords: between the tokenizer and a trimmed vocabulary, or None.
+    temperatures: for the confidences of what is predicted (`xlt.task.Confident`); None: without.
     """
 
     window: ClassVar[int | None] = WINDOW
@@ -48,6 +49,7 @@ class Predictor:
     precision: str = "fp32"
     device: str = "cpu"
     subwords: SubwordTable | None = None
+    temperatures: Mapping[str, float] | None = None
 
     def __call__(self, records: Sequence[Document], examples: Sequence[Example]) -> list[Document]:
         """Copies of the records with predicted annotation, in their order."""
@@ -97,7 +99,12 @@ class Predictor:
         """What the outputs for a batch (of `batches`) mean."""
         chosen = [examples[i] for i in batch]
         documents = [records[example.index] for example in chosen]
-        return self.task.decode(documents, chosen, outputs, self.model.labels)
+        task, labels = self.task, self.model.labels
+        decoded = task.decode(documents, chosen, outputs, labels)
+        if self.temperatures is None or not isinstance(task, Confident):
+            return decoded
+        found = task.confidence(decoded, chosen, outputs, labels, self.temperatures)
+        return [one.with_confidence(sure) for one, sure in zip(decoded, found, strict=True)]
 
     def each(
         self,

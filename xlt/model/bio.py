@@ -55,22 +55,22 @@ def decode_bio(
     if not scores.shape[1]:
         return [[] for _ in lengths]
 
-    opening = _opening(labels)
+    opened_by = opening(labels)
     tags = scores.argmax(axis=2)
     follows = np.zeros((len(labels), len(labels)), bool)
     follows[:, ~inside] = True
     for label in np.flatnonzero(inside):
-        follows[[label, opening[label]], label] = True
+        follows[[label, opened_by[label]], label] = True
     valid = ~inside[tags[:, 0]] | (lengths == 0)
     valid &= (follows[tags[:, :-1], tags[:, 1:]] | ~mask[:, 1:]).all(axis=1)
     rest = np.flatnonzero(~valid)
     if len(rest):
         longest = int(lengths[rest].max())
-        tags[rest, :longest] = _viterbi(scores[rest, :longest], lengths[rest], inside, opening)
+        tags[rest, :longest] = _viterbi(scores[rest, :longest], lengths[rest], inside, opened_by)
     return [row[:length].tolist() for row, length in zip(tags, lengths, strict=True)]
 
 
-def _opening(labels: Sequence[str]) -> NDArray[np.int64]:
+def opening(labels: Sequence[str]) -> NDArray[np.int64]:
     """For each I-X the id of B-X, or its own where the labels have none; else its own."""
     ids = {label: index for index, label in enumerate(labels)}
     return np.array(
@@ -86,7 +86,7 @@ def _viterbi(
     scores: NDArray[np.float64],
     lengths: NDArray[np.int64],
     inside: NDArray[np.bool_],
-    opening: NDArray[np.int64],
+    opened_by: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """Best valid tags (sentences, words); arbitrary beyond a sentence's length."""
     sentences, words, n_labels = scores.shape
@@ -97,8 +97,8 @@ def _viterbi(
     final = total.copy()
     for word in range(1, words):
         anything = total.argmax(axis=1)[:, None]
-        opened = total[:, opening]
-        own = np.where(opened > total, opening, ids)
+        opened = total[:, opened_by]
+        own = np.where(opened > total, opened_by, ids)
         before[:, word] = np.where(inside, own, anything)
         total = np.take_along_axis(total, before[:, word], axis=1) + scores[:, word]
         final = np.where((lengths > word)[:, None], total, final)

@@ -202,11 +202,23 @@ def through_translation(
 
 
 def make_predictor(
-    folder: Path, *, batch_tokens: int, precision: str = "auto", options: Model | None = None
+    folder: Path,
+    *,
+    batch_tokens: int,
+    precision: str = "auto",
+    options: Model | None = None,
+    confident: bool = False,
 ) -> tuple[Task, Backbone, Predictor | ThroughTranslation]:
-    """A saved model, ready to predict on the best device here, as its folder says."""
+    """A saved model, ready to predict on the best device here, as its folder says.
+
+    Arguments as of `make_direct_predictor`. What comes back from a translation has no confidence.
+    """
     task, backbone, predictor = make_direct_predictor(
-        folder, batch_tokens=batch_tokens, precision=precision, options=options
+        folder,
+        batch_tokens=batch_tokens,
+        precision=precision,
+        options=options,
+        confident=confident,
     )
     saved = load(folder)
     if saved is None:

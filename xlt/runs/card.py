@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlt import languages
 from xlt.escape import for_code, for_markdown, one_line, without_folders
-from xlt.evaluation.report import score_scope, score_table
+from xlt.evaluation.report import confidence_table, score_scope, score_table
 
 if TYPE_CHECKING:
     from xlt.config.schema import Config
@@ -58,6 +58,7 @@ def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]
             for target, how in result["predictions"].items()
         ),
         "",
+        *_confidence(result),
         "## Data",
         "",
         *(f"- {_describe(dataset)}" for dataset in data),
@@ -100,6 +101,28 @@ def _scores(result: dict[str, Any]) -> str:
         for row in result["summary"]
     ]
     return score_table(rows, result["languages"], result["metrics"]).markdown()
+
+
+def _confidence(result: dict[str, Any]) -> list[str]:
+    """How far one may trust the probabilities beside predictions; nothing where there are none."""
+    rows = [row for row in result["rows"] if row["primary"] and row.get("reliability")]
+    if not rows:
+        return []
+    fitted = sorted({row["calibrated_on"] for row in rows if row["calibrated_on"]})
+    how = (
+        f"their temperatures were fitted on {', '.join(fitted)}"
+        if fitted
+        else "they are not calibrated: there were no dev data"
+    )
+    return [
+        "## Confidence",
+        "",
+        confidence_table(rows).markdown(),
+        "",
+        "Percent: the mean confidence of what is predicted, how much of it is right, and the "
+        f"expected calibration error, in ten bins. Confidences are the model's; {how}.",
+        "",
+    ]
 
 
 def _projection(report: dict[str, Any]) -> str:

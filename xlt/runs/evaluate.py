@@ -28,14 +28,17 @@ def evaluate(
     """
     from xlt.data.references import check_reference, reference_to, resolve
     from xlt.data.store import held, load_documents
+    from xlt.evaluation.reliability import reliability
     from xlt.inference.loading import find_model
+    from xlt.model.calibration import load as load_calibration
     from xlt.projection.predict import make_predictor
     from xlt.reader_options import on_command_line
     from xlt.runs.coverage import MAX_COUNTED_RECORDS, count_words, warnings
     from xlt.runs.score import predict_and_count, scores, subword_statistics
 
     folder = find_model(model, None if language is None else languages.code(language))
-    task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
+    task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens, confident=True)
+    calibration = load_calibration(folder)
     parts = reference.split(":")
     spoken = language or (parts[1] if len(parts) > 1 and not reference.startswith("hf:") else "und")
     code = spoken if spoken == "und" else languages.code(spoken)
@@ -44,13 +47,15 @@ def evaluate(
     resolved = resolve(asked, code, split, where=reference)
     records = held(load_documents(task, resolved, 1))
     task.check_labels(predictor.model.labels, task.labels(records), where=reference)
-    counts = predict_and_count(predictor, backbone, records)
+    counts, worth = predict_and_count(predictor, backbone, records)
     return {
         "model": str(folder),
         "data": resolved.reference,
         "caveats": list(resolved.caveats),
         "records": len(records),
         **scores(task, counts, resamples, 1),
+        "reliability": reliability(worth),
+        "calibrated_on": None if calibration is None else calibration.fitted_on,
         "pieces": {
             **subword_statistics(task, records, backbone),
             "warnings": warnings(

@@ -15,9 +15,9 @@ from xlt import languages
 from xlt.data.files import STDIN, label
 from xlt.data.jsonl import write_jsonl
 from xlt.document import Document
-from xlt.document.standoff import joined
 from xlt.errors import XltError, choose
 from xlt.runs.reading import Unit, files_of, read_units
+from xlt.standoff import entries
 from xlt.task import predicted_layers
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def predict(
 
     spoken = None if language is None else languages.code(language, where="--language")
     folder = find_model(model, spoken)
-    task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
+    task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens, confident=True)
     own = read_info(folder).languages
     if spoken is None and len(own) == 1:
         (spoken,) = own
@@ -201,14 +201,10 @@ def _record(task: Task, unit: Unit, documents: Sequence[Document]) -> dict[str, 
         record |= {name: document.texts[name].surface for name in others}
     kinds = set()
     for name in predicted_layers(task):
-        parts = [
-            (document.layers[name], document.text, start)
-            for document, start in zip(documents, unit.starts, strict=True)
-        ]
-        entries = joined(parts)
+        found = entries(name, zip(documents, unit.starts, strict=True))
         # A further layer of one kind holds what only gold data say, such as given triggers.
-        if entries or task.layers[name] not in kinds:
-            record[name] = entries
+        if found or task.layers[name] not in kinds:
+            record[name] = found
         kinds.add(task.layers[name])
     return record
 

@@ -164,8 +164,8 @@ def _text_units(
     if format == CONLLU:
         for number, sentence in enumerate(read_conllu(source, strict_trees=False), 1):
             id, text = sentence.comment("sent_id") or str(number), sentence.text()
-            documents = (task.from_text(id, text, language),)
-            yield Unit(source, sentence.line, id, text.surface, documents, (0,))
+            document = task.from_text(id, text, language)
+            yield Unit(source, sentence.line, id, text.surface, (document,), (0,))
         return
     from xlt.data.segment import placed_sentences
 

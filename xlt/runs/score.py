@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from xlt.config.schema import Config
 from xlt.document import Document
 from xlt.evaluation.counts import count_matrix, score
+from xlt.evaluation.reliability import Judged, joined, judged, reliability
 from xlt.evaluation.statistics import (
     RECORDS,
     SEEDS_AND_RECORDS,
@@ -26,6 +27,7 @@ from xlt.inference.ensemble import Ensemble
 from xlt.inference.loading import make_direct_predictor
 from xlt.inference.predictor import Predictor, in_windows
 from xlt.model.backbone import Backbone
+from xlt.model.calibration import load as load_calibration
 from xlt.model.folder import say_languages
 from xlt.projection.predict import ThroughTranslation, through_translation
 from xlt.projection.predict import save as save_prediction
@@ -36,7 +38,7 @@ from xlt.runs.sources import Sources
 from xlt.task import Task
 from xlt.training.data import Data
 from xlt.training.finished import StageResult
-from xlt.transfer.stage import DataSplit, Prediction
+from xlt.transfer.stage import Prediction
 
 Group = tuple[str, str, str]
 """Target, split, way of selecting: what is scored once with every seed."""
@@ -109,6 +111,7 @@ def evaluate_target(
         if step not in by_step:
             model_folder = finished.model_folder(selector)
             backbone, direct = _load(experiment, model_folder)
+            calibration = load_calibration(model_folder)
             if selector == finished.primary:
                 folder.keep_model(
                     model_folder,
@@ -116,14 +119,14 @@ def evaluate_target(
                     partial(_finish, prediction=prediction, config=config, target=target),
                 )
             by_step[step] = []
-            for split in config.evaluation.splits:
-                data = sources.load(DataSplit(target, split))
+            for data_split in experiment.scored_on(target):
+                split, data = data_split.split, sources.load(data_split)
                 statistics.setdefault(split, subword_statistics(task, data.records, backbone))
                 predictor = through_translation(
                     direct, backbone, prediction, config.projection, target, split
                 )
                 outcome = f"{base}/{split}" if selector == finished.primary else None
-                counts = _scored(folder, predictor, backbone, data, outcome)
+                counts, worth = _scored(folder, predictor, backbone, data, outcome)
                 row = {
                     "target": target,
                     "split": split,
@@ -132,6 +135,8 @@ def evaluate_target(
                     "records": len(data.records),
                     "data": data.fingerprint,
                     **scores(task, counts, config.evaluation.bootstrap, seed),
+                    "reliability": reliability(worth),
+                    "calibrated_on": None if calibration is None else calibration.fitted_on,
                 }
                 by_step[step].append((row, counts))
         rows += [
@@ -156,12 +161,12 @@ def evaluate_ensemble(
     backbone, _ = loaded[0]
     together = Ensemble.of([predictor for _, predictor in loaded])
     rows = []
-    for split in config.evaluation.splits:
-        data = sources.load(DataSplit(target, split))
+    for data_split in experiment.scored_on(target):
+        split, data = data_split.split, sources.load(data_split)
         predictor = through_translation(
             together, backbone, prediction, config.projection, target, split
         )
-        counts = _scored(folder, predictor, backbone, data, f"ensemble/{target}/{split}")
+        counts, _ = _scored(folder, predictor, backbone, data, f"ensemble/{target}/{split}")
         rows.append(
             {
                 "target": target,
@@ -192,6 +197,7 @@ def _load(experiment: Experiment, folder: Path) -> tuple[Backbone, Predictor]:
         precision=config.training.precision,
         options=config.model,
         task=experiment.task,
+        confident=True,
     )
     return backbone, predictor
 
@@ -202,8 +208,8 @@ def _scored(
     backbone: Backbone,
     data: Data,
     outcome: str | None,
-) -> NDArray[np.float64]:
-    """Counts (records, columns).
+) -> tuple[NDArray[np.float64], Judged]:
+    """As `predict_and_count`.
 
     outcome: below it go the predictions, in the task's first format, and the counts that
         `xlt compare` resamples; None: nowhere.
@@ -212,7 +218,7 @@ def _scored(
     if outcome is None:
         return predict_and_count(predictor, backbone, data.records)
     name = outcome + task.formats[next(iter(task.formats))][0]
-    counts = predict_and_count(
+    counts, worth = predict_and_count(
         predictor,
         backbone,
         data.records,
@@ -222,7 +228,7 @@ def _scored(
         f"{outcome}.counts.json",
         {"names": list(task.count_names), "data": data.fingerprint, "counts": counts.tolist()},
     )
-    return counts
+    return counts, worth
 
 
 def relevant(finished: StageResult, target: str) -> list[str]:
@@ -243,25 +249,27 @@ def predict_and_count(
     backbone: Backbone,
     records: Iterable[Document],
     write: Callable[[Iterator[Document]], None] | None = None,
-) -> NDArray[np.float64]:
-    """Counts (records, columns).
+) -> tuple[NDArray[np.float64], Judged]:
+    """Counts (records, columns), and what the confidences of the predictions are worth.
 
     write: takes the predicted records, in order, as they are made. A window of them is in memory.
     """
     task = predictor.task
     counts = [np.zeros((0, len(task.count_names)))]
+    worth: list[Judged] = []
 
     def predictions() -> Iterator[Document]:
         for window in in_windows(records, predictor.window):
             predicted = predictor(window, task.encode(window, backbone, None))
             counts.append(count_matrix(task, window, predicted))
+            worth.append(judged(zip(window, predicted, strict=True)))
             yield from predicted
 
     if write is None:
         deque(predictions(), maxlen=0)
     else:
         write(predictions())
-    return np.concatenate(counts)
+    return np.concatenate(counts), joined(worth)
 
 
 def scores(task: Task, counts: NDArray[np.float64], resamples: int, seed: int) -> dict[str, Any]:

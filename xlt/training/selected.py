@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from xlt.errors import XltError
 from xlt.files import PART, publish_folder
+from xlt.model.calibration import Calibration
+from xlt.model.calibration import save as save_calibration
 from xlt.model.folder import ModelInfo, check_model, save_model
 from xlt.model.lora import merged
 from xlt.model.task_model import TaskModel
@@ -28,10 +30,12 @@ def save_selected(
     vocabulary: Any,
     steps: Iterable[int],
     stage: Path,
+    calibrate: Callable[[], Calibration | None],
 ) -> None:
     """Save the model of every selected step, plain: LoRA merged, the vocabulary whole again.
 
     model: what the trainer trained. vocabulary: of a trimmed model, else None.
+    calibrate: gives the temperatures of the model as it is when it is called, if it has any.
     Raises XltError if weights are not finite.
     """
     from safetensors.torch import load_file
@@ -49,7 +53,10 @@ def save_selected(
             continue
         part = stage / f"selecting-{step}{PART}"
         shutil.rmtree(part, ignore_errors=True)
+        calibration = calibrate()
         save_model(plain, info, tokenizer, part, vocabulary)
+        if calibration is not None:
+            save_calibration(part, calibration)
         folder.parent.mkdir(exist_ok=True)
         publish_folder(part, folder)
 

@@ -25,6 +25,7 @@ from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import Trimmed, stored_weights
 from xlt.task import Example, Task, extend_labels
 from xlt.training import checkpoint as ckpt
+from xlt.training.calibrate import calibrate
 from xlt.training.data import Data, groups, weights
 from xlt.training.encodings import encode
 from xlt.training.finished import DONE, Observed, StageResult, find, intact, read_done
@@ -281,7 +282,18 @@ class StageRunner:
                 earlier = None
             about = self._about(model, backbone)
             steps = [*(int(best["step"]) for best in selected.values()), *trainer.selector.steps]
-            save_selected(trainer, model, about, backbone.tokenizer, vocabulary, steps, folder)
+            save_selected(
+                trainer,
+                model,
+                about,
+                backbone.tokenizer,
+                vocabulary,
+                steps,
+                folder,
+                lambda: (
+                    None if primary == LAST else calibrate(predictor, primary, evaluations[primary])
+                ),
+            )
             known = intact(folder, earlier or {"selected": {}})
             write_sealed(
                 folder / DONE,

@@ -5,12 +5,12 @@ Offsets count Unicode characters from 0; an end is the character after the last.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import singledispatch
 from typing import Any
 
-from xlt.document.layers import Answers, Label, Layer, Span, Spans, Structures, Tags, Tree
-from xlt.document.text import Text
+from xlt.data.rows import rounded
+from xlt.document import Answers, Document, Label, Layer, Span, Spans, Structures, Tags, Text, Tree
 from xlt.errors import XltError
 
 Entry = dict[str, Any]
@@ -94,12 +94,21 @@ def _place(written: str, begins: int, ends: int) -> Entry:
     return {"start": begins, "end": ends, "text": written}
 
 
-def joined(parts: Sequence[tuple[Layer, Text, int]]) -> list[Entry]:
-    """The entries of a layer over the sentences of one text, in order.
+def entries(name: str, sentences: Iterable[tuple[Document, int]]) -> list[Entry]:
+    """The entries of the layer `name` over the sentences of one text, in order, each with its
+    `confidence` if it has one.
 
-    parts: each sentence's layer and text, and where it begins in the whole.
+    sentences: each with where it begins in the text.
     """
-    entries: list[Entry] = []
-    for layer, text, start in parts:
-        entries += standoff(layer, text, start, len(entries))
-    return entries
+    found: list[Entry] = []
+    for document, start in sentences:
+        own = standoff(document.layers[name], document.text, start, len(found))
+        for key, of_key in (
+            (name, own),
+            (f"{name}.parts", [p for e in own for p in e.get("parts", ())]),
+        ):
+            if key in document.confidence:
+                for entry, sure in zip(of_key, document.confidence[key], strict=True):
+                    entry["confidence"] = rounded(sure)
+        found += own
+    return found

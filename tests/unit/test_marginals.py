@@ -1,0 +1,123 @@
+"""Marginals of spans and arcs, against sums over all structures one by one."""
+
+from __future__ import annotations
+
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+
+from xlt.document import Span
+from xlt.model.bio import decode_bio
+from xlt.model.marginals import arc_marginals, span_marginals
+from xlt.model.mst import decode_trees
+
+LABELS = ["O", "B-A", "I-A", "B-B", "I-B"]
+
+
+def log_softmax(scores: np.ndarray) -> np.ndarray:
+    return scores - np.logaddexp.reduce(scores, axis=-1, keepdims=True)
+
+
+def valid(tags: tuple[str, ...]) -> bool:
+    return all(
+        tag[0] != "I" or (before[0] in "BI" and before[2:] == tag[2:])
+        for before, tag in pairwise(("O", *tags))
+    )
+
+
+def spans_of(tags: tuple[str, ...]) -> set[Span]:
+    found, start = set(), None
+    for n, tag in enumerate((*tags, "O")):
+        if start is not None and tag[0] != "I":
+            found.add(Span(tags[start][2:], start, n))
+            start = None
+        if tag[0] == "B":
+            start = n
+    return found
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.4, 2.5])
+@pytest.mark.parametrize("labels", [LABELS, ["I-A", "O", "B-A", "B-B"]])
+def test_spans(temperature, labels):
+    """I-B may be missing: then a span of that kind has one word."""
+    rng = np.random.default_rng(3)
+    lengths = [4, 1, 3]
+    scores = log_softmax(rng.normal(0, 2, (3, 4, len(labels))))
+    mask = np.arange(4) < np.array(lengths)[:, None]
+    wanted = []
+    for row, length in enumerate(lengths):
+        masses: dict[Span, float] = {}
+        total = 0.0
+        for ids in product(range(len(labels)), repeat=length):
+            tags = tuple(labels[i] for i in ids)
+            if not valid(tags):
+                continue
+            mass = np.exp(sum(scores[row, n, i] for n, i in enumerate(ids)) / temperature)
+            total += mass
+            for span in spans_of(tags):
+                masses[span] = masses.get(span, 0.0) + mass
+        wanted.append({span: mass / total for span, mass in masses.items()})
+    found = span_marginals(scores, mask, labels, [list(one) for one in wanted], temperature)
+    for chances, of_sentence in zip(found, wanted, strict=True):
+        assert chances == pytest.approx(list(of_sentence.values()), abs=1e-12)
+
+
+def test_a_sure_model_is_sure_and_extremes_are_no_nan():
+    scores = np.full((2, 3, 5), -np.inf)
+    scores[0, [0, 1, 2], [1, 2, 0]] = 0.0
+    scores[1] = -1e9
+    mask = np.array([[True] * 3, [True] * 3])
+    tags = decode_bio(scores, mask, LABELS)
+    assert tags[0] == [1, 2, 0]
+    one, other = span_marginals(scores, mask, LABELS, [[Span("A", 0, 2)], [Span("B", 1, 2)]], 0.05)
+    assert one == pytest.approx([1.0])
+    assert 0 <= other[0] <= 1
+    assert span_marginals(scores, mask, LABELS, [[], []])[0].shape == (0,)
+    assert span_marginals(np.zeros((0, 3, 5)), np.zeros((0, 3)), LABELS, []) == []
+
+
+def is_tree(heads: tuple[int, ...]) -> bool:
+    if heads.count(0) != 1:
+        return False
+    for word in range(1, len(heads) + 1):
+        seen = set()
+        while word:
+            if word in seen:
+                return False
+            seen.add(word)
+            word = heads[word - 1]
+    return True
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.3, 4.0])
+def test_arcs(temperature):
+    rng = np.random.default_rng(5)
+    lengths = [4, 1, 0, 3]
+    scores = rng.normal(0, 2, (4, 5, 5))
+    scores[:, np.arange(5), np.arange(5)] = -1e9
+    found = arc_marginals(scores, lengths, temperature)
+    for row, length in enumerate(lengths):
+        wanted = np.zeros((5, 5))
+        total = 0.0
+        for heads in product(range(length + 1), repeat=length):
+            if length and is_tree(heads):
+                mass = np.exp(sum(scores[row, d, h] for d, h in enumerate(heads, 1)) / temperature)
+                total += mass
+                for d, h in enumerate(heads, 1):
+                    wanted[d, h] += mass
+        assert found[row] == pytest.approx(wanted / max(total, 1e-300), abs=1e-9)
+
+
+def test_arcs_of_a_long_sure_sentence():
+    """Where the sums are too uneven, the head's own probability stands in; never a NaN."""
+    rng = np.random.default_rng(1)
+    scores = log_softmax(rng.normal(0, 40, (3, 61, 61)))
+    lengths = [60, 45, 60]
+    heads = decode_trees(scores, lengths)
+    for temperature in (0.05, 1.0, 20.0):
+        found = arc_marginals(scores, lengths, temperature)
+        assert np.isfinite(found).all()
+        for row, length in enumerate(lengths):
+            assert found[row, 1 : length + 1].sum(axis=1) == pytest.approx(np.ones(length))
+            assert (found[row, np.arange(1, length + 1), heads[row, :length]] >= 0).all()
