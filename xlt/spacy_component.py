@@ -1,8 +1,10 @@
 """A trained model as a component of a spaCy pipeline::
 
-    nlp = spacy.blank("jv")  # or "xx", or any other language
-    nlp.add_pipe("xlt", config={"model": "runs/javanese/seed-1/jav/model"})
+    nlp = xlt.spacy_component.pipeline("runs/javanese")  # words and sentences are xlt's
     doc = nlp("Budi tuku buku ing Yogyakarta.")
+
+    nlp = spacy.blank("id")  # or "xx", or any other language that spaCy has: its own words
+    nlp.add_pipe("xlt", config={"model": "runs/javanese/seed-1/jav/model"})
 
 What is set on the document is up to the task (`Task.annotate`): entities on ``doc.ents``, trees
 as heads and labels. A document whose sentences are not known yet is split by spaCy's rules for
@@ -26,12 +28,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacy.language import Language
-from spacy.util import raise_error
+from spacy.util import raise_error, registry
 
 from xlt.document import Document, Text
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span, Token
+    from spacy.vocab import Vocab
 
     from xlt.inference.predictor import Predictor
     from xlt.model.backbone import Backbone
@@ -182,6 +185,89 @@ def make_component(
 ) -> XltComponent:
     """The spaCy factory ``xlt``."""
     return XltComponent(model, batch_tokens, overwrite_ents=overwrite_ents, name=name)
+
+
+def pipeline(model: str | Path, language: str | None = None, **settings: Any) -> Language:
+    """A pipeline with the component alone, whose words and sentences are those of `xlt predict`; so
+    what it finds is the same.
+
+    model:    a run's folder, or a model folder in it.
+    language: of the text; by default the one that the model is for.
+    settings: of the component.
+
+    Raises XltError where there is no model, and where the language is open.
+    """
+    import spacy
+
+    from xlt import languages
+    from xlt.errors import XltError
+    from xlt.inference.loading import find_model
+    from xlt.model.folder import read_info
+
+    code = None if language is None else languages.code(language, where="language")
+    folder = find_model(Path(model), code)
+    own = read_info(folder).languages
+    if code is None:
+        if len(own) != 1:
+            raise XltError(
+                "the text needs a language: its words are split by that language's rules",
+                where="language",
+                fix='pass language="hau" (say)',
+            )
+        (code,) = own
+    tokenizer = {"@tokenizers": TOKENIZER, "language": code}
+    nlp = spacy.blank("xx", config={"nlp": {"tokenizer": tokenizer}})
+    nlp.add_pipe("xlt", config={"model": str(folder), **settings})
+    return nlp
+
+
+TOKENIZER = "xlt.Tokenizer.v1"
+"""In spaCy's registry of tokenizers."""
+
+
+class Tokenizer:
+    """Splits text as `xlt predict` does, into words by the rules of a language and sentences."""
+
+    def __init__(self, vocab: Vocab, language: str) -> None:
+        self.vocab, self.language = vocab, language
+
+    def __call__(self, text: str) -> Doc:
+        from spacy.tokens import Doc
+        from spacy.util import get_words_and_spaces
+
+        from xlt.data.segment import placed_sentences
+
+        placed = list(placed_sentences(text, self.language))
+        words = [word for _, sentence in placed for word in sentence.words]
+        tokens, spaces = get_words_and_spaces(words, text)
+        begins = {start for start, _ in placed}
+        starts, at = [], 0
+        for token, space in zip(tokens, spaces, strict=True):
+            starts.append(at in begins)
+            at += len(token) + space
+        return Doc(self.vocab, words=tokens, spaces=spaces, sent_starts=starts)
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        return json.dumps({"language": self.language}).encode()
+
+    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> Tokenizer:
+        self.language = json.loads(data)["language"]
+        return self
+
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        Path(path).write_bytes(self.to_bytes())
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> Tokenizer:
+        return self.from_bytes(Path(path).read_bytes())
+
+
+@registry.tokenizers(TOKENIZER)  # type: ignore[untyped-decorator]
+def make_tokenizer(language: str) -> Callable[[Language], Tokenizer]:
+    """What spaCy makes the tokenizer of a pipeline with.
+
+    language: in any form that `xlt.languages.code` knows.
+    """
+    return lambda nlp: Tokenizer(nlp.vocab, language)
 
 
 def _blocked(doc: Doc) -> list[Span]:

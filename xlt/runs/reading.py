@@ -167,21 +167,38 @@ def _text_units(
             document = task.from_text(id, text, language)
             yield Unit(source, sentence.line, id, text.surface, (document,), (0,))
         return
-    from xlt.data.segment import placed_sentences
-
     some = False
     for at, line in lines(source):
         if format == TEXT:
-            placed = list(placed_sentences(line, language))
+            documents, starts = sentences_of(task, line, language, numbers)
         else:
             placed = _words(line, f"{label(source)}:{at}")
-        some = some or bool(placed)
-        documents = tuple(task.from_text(str(next(numbers)), text, language) for _, text in placed)
-        yield Unit(source, at, None, line, documents, tuple(start for start, _ in placed))
+            documents, starts = _documents(task, placed, language, numbers)
+        some = some or bool(documents)
+        yield Unit(source, at, None, line, documents, starts)
     if not some:
         raise XltError(
             "there is no text in it", where=label(source), fix="check where it came from"
         )
+
+
+def sentences_of(
+    task: Task, text: str, language: str, numbers: Iterator[int]
+) -> tuple[tuple[Document, ...], tuple[int, ...]]:
+    """The sentences of running text without annotation, and where in it each begins.
+
+    numbers: their ids.
+    """
+    from xlt.data.segment import placed_sentences
+
+    return _documents(task, list(placed_sentences(text, language)), language, numbers)
+
+
+def _documents(
+    task: Task, placed: Sequence[tuple[int, Text]], language: str, numbers: Iterator[int]
+) -> tuple[tuple[Document, ...], tuple[int, ...]]:
+    documents = tuple(task.from_text(str(next(numbers)), text, language) for _, text in placed)
+    return documents, tuple(start for start, _ in placed)
 
 
 def _words(line: str, where: str) -> list[tuple[int, Text]]:
