@@ -214,5 +214,5 @@ def test_a_model_keeps_it_and_it_is_checked(tmp_path):
     write_sealed(folder / calibration.FILE, value)
     assert "calibration.json" in str(check_model(folder))
     write_info(read_info(folder), folder)
-    with pytest.raises(XltError, match="must be at least 0.05"):
+    with pytest.raises(XltError, match=r"must be at least 0\.05"):
         calibration.load(folder)

@@ -112,7 +112,7 @@ def test_dev_is_one_of_both(world):
     path = str(world.folder / "eng-train.bio")
     with pytest.raises(XltError, match="`dev` and `dev_share` are both there"):
         config(world, "both", {"eng": {"train": path, "dev": path, "dev_share": 0.1}})
-    with pytest.raises(XltError, match="dev_share.*less than 1"):
+    with pytest.raises(XltError, match=r"dev_share.*less than 1"):
         config(world, "all", {"eng": {"train": path, "dev_share": 1.5}})
 
 

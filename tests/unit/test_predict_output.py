@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from models import make_model
 
-from xlt.document import Label, Text, Tree
+from xlt.document import Document, Label, Text, Tree
 from xlt.errors import XltError
 from xlt.registry import tasks
 from xlt.runs.predict import predict
-from xlt.standoff import joined, standoff
+from xlt.standoff import entries, standoff
 
 LINES = [
     "  Budi bought three books. Sri Mulyani will visit  Yogyakarta!",
@@ -111,8 +111,12 @@ def test_records_of_a_task(models, tmp_path):
 def test_heads_and_offsets_count_on() -> None:
     a, b = Text.from_words(["Go", "!"], [False, False]), Text.from_words(["du", "le"])
     b = Text("del", b.words, ((0, 3), (0, 3)))
-    entries = joined([(Tree((0, 1), ("root", "punct")), a, 2), (Tree((2, 0), ("x", "root")), b, 9)])
-    assert [(e["id"], e["head"], e["start"], e["end"], e["text"]) for e in entries] == [
+    trees = Tree((0, 1), ("root", "punct")), Tree((2, 0), ("x", "root"))
+    sentences = [
+        Document("", {"text": t}, {"tree": tree}) for t, tree in zip((a, b), trees, strict=True)
+    ]
+    found = entries("tree", zip(sentences, (2, 9), strict=True))
+    assert [(e["id"], e["head"], e["start"], e["end"], e["text"]) for e in found] == [
         (1, 0, 2, 4, "Go"),
         (2, 1, 4, 5, "!"),
         (3, 4, 9, 12, "du"),
