@@ -78,7 +78,7 @@ def _check_predictions(task: Task, data: Path, folder: Path) -> None:
     read = [task.words(record) for record in task.read(path, format, labelled=False)]
     assert read == [task.words(record) for record in records], "predictions lack words"
     loaded, backbone, predictor = make_predictor(
-        folder / "model", batch_tokens=1024, precision="fp32"
+        folder / "model", batch_tokens=1024, precision="fp32", confident=True
     )
     stream = io.StringIO()
     loaded.write(predictor(records, loaded.encode(records, backbone, None)), stream, format)
