@@ -396,7 +396,7 @@ QUESTIONS = Format(
         "answers.answer_start.*": _names("null", "a negative number", "a number"),
         "answers.*.answer_start": _names("null", "a negative number", "a number"),
         "question_type": _names("null", "an empty text"),
-        "is_impossible": _names("null", "true", "an empty text"),
+        "is_impossible": _names("null", "true"),
     },
     optional=frozenset(
         {"id", "language", "title", "answers.answer_start", "answers.*.answer_start",

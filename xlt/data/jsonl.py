@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
@@ -157,21 +158,21 @@ def _value(text: str, name: str, line: int, fix: str) -> Any:
 
 def _check_escapes(text: str, name: str, line: int) -> None:
     """Raises XltError for an escape, or a character, that no text may have."""
-    for match in _ESCAPES.finditer(text):
-        where = f"{name}:{line + text.count(chr(10), 0, match.start())}"
-        if match["half"] or match["raw"]:
-            code = int(match["half"], 16) if match["half"] else ord(match["raw"])
-            raise half_a_pair(code, where=where)
-        if match["nul"]:
-            raise nul(where=where)
+    bad = next((m for m in _ESCAPES.finditer(text) if m["half"] or m["raw"] or m["nul"]), None)
+    if bad is None:
+        return
+    where = f"{name}:{line + text.count(chr(10), 0, bad.start())}"
+    if bad["nul"]:
+        raise nul(where=where)
+    raise half_a_pair(int(bad["half"], 16) if bad["half"] else ord(bad["raw"]), where=where)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Raises ValueError for a key that is there twice: Python would take the last."""
     value = dict(pairs)
     if len(value) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} is there twice")
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key {twice!r} is there twice")
     return value
 
 

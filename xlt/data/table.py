@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TextIO
 
@@ -46,9 +47,9 @@ def read_tsv(
                     fix=f"{choose(absent[0], names)}; check `columns`",
                 )
             header = [renamed.get(cell.strip(), cell.strip()) for cell in cells]
-            if twice := {column for column in header if header.count(column) > 1}:
+            if twice := _named_twice(header):
                 raise XltError(
-                    f"two columns are called {sorted(twice)[0]!r}",
+                    f"two columns are called {twice[0]!r}",
                     where=f"{name}:{number}",
                     fix="rename one of them",
                 )
@@ -88,13 +89,13 @@ def read_csv(source: Source) -> tuple[list[str], Iterator[tuple[int, dict[str, s
                 where=where,
                 fix="save it as CSV with commas, and with points in its numbers",
             )
-    for column in header:
-        if not column or header.count(column) > 1:
-            raise XltError(
-                f"two columns are called {column!r}" if column else "a column without a name",
-                where=where,
-                fix="name each column in the first row, each differently",
-            )
+    unnamed, twice = "" in header, _named_twice(header)
+    if unnamed or twice:
+        raise XltError(
+            "a column without a name" if unnamed else f"two columns are called {twice[0]!r}",
+            where=where,
+            fix="name each column in the first row, each differently",
+        )
 
     def records() -> Iterator[tuple[int, dict[str, str]]]:
         for number, cells in rows:
@@ -108,6 +109,11 @@ def read_csv(source: Source) -> tuple[list[str], Iterator[tuple[int, dict[str, s
             yield number, dict(zip(header, cells, strict=True))
 
     return header, records()
+
+
+def _named_twice(header: Sequence[str]) -> list[str]:
+    """The names of more than one column."""
+    return [column for column, count in Counter(header).items() if count > 1]
 
 
 def _quoted(

@@ -7,6 +7,7 @@ are checked whenever the model is loaded.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -46,9 +47,9 @@ def _inside(name: str) -> str:
 def _checked_labels(labels: Labels) -> Labels:
     """An inventory in which every label is one. Raises ValueError for one that stands twice."""
     for layer, values in labels.items():
-        twice = [value for value in values if values.count(value) > 1]
-        if twice:
-            raise ValueError(f"{layer} has {twice[0]!r} twice")
+        if len(set(values)) < len(values):
+            ((twice, _),) = Counter(values).most_common(1)
+            raise ValueError(f"{layer} has {twice!r} twice")
     return labels
 
 
