@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from xlt.data.batch import IGNORED
-from xlt.tasks.dependency_parsing import RELATIONS, UPOS, DependencyParsing
+from xlt.tasks.dependency_parsing import DependencyParsing
+from xlt.tasks.dependency_parsing.inventory import RELATIONS, UPOS
 from xlt.tasks.dependency_parsing.model import Parser
 
 SCALE = 0.3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
@@ -11,38 +10,24 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 import numpy as np
 from pydantic import Field
 
-from xlt.data.comments import begins_document, comment_line, document_meta
-from xlt.data.fields import identifier
-from xlt.data.rows import OPTIONAL, text_columns, text_from_columns
+from xlt.data.rows import OPTIONAL
 from xlt.document import Document, Layer, Tags, Text, Tree
 from xlt.document.document import Row
 from xlt.errors import XltError
 from xlt.options import Width
 from xlt.task import Example, Labels, Task, TaskOptions
 
+from . import records
+from .inventory import RELATIONS, UPOS
 from .metrics import COUNT_NAMES, METRICS, punctuation, tree_counts, tree_metrics, universal
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from xlt.data.conllu import Sentence
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
-
-UPOS = (
-    *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON"),
-    *("PROPN", "PUNCT", "SCONJ", "SYM", "VERB", "X"),
-)
-RELATIONS = (
-    *("acl", "advcl", "advmod", "amod", "appos", "aux", "case", "cc", "ccomp", "clf"),
-    *("compound", "conj", "cop", "csubj", "dep", "det", "discourse", "dislocated", "expl"),
-    *("fixed", "flat", "goeswith", "iobj", "list", "mark", "nmod", "nsubj", "nummod", "obj"),
-    *("obl", "orphan", "parataxis", "punct", "reparandum", "root", "vocative", "xcomp"),
-)
-"""The universal relations of UD v2; the model knows all of them, whatever the training data, and
-beside them those that a treebank of another scheme has."""
 
 log = logging.getLogger(f"xlt.{__name__}")
 
@@ -102,114 +87,24 @@ class DependencyParsing(Task):
         Relations that are not universal are taken as they are, and a log names them.
         Raises XltError with ``path:line`` for anything malformed.
         """
-        from xlt.data.conllu import UPOS as UPOS_COLUMN
-        from xlt.data.conllu import read_conllu
-
-        others: Counter[str] = Counter()
-        first: dict[str, int] = {}
-        document = 0
-        for number, sentence in enumerate(read_conllu(path, strict_trees=labelled), 1):
-            document += begins_document(sentence.comments)
-            if labelled:
-                for relation in set(map(universal, sentence.deprels)) - {*RELATIONS, "_"}:
-                    others[relation] += 1
-                    first.setdefault(relation, sentence.line)
-            upos = (_known(row[UPOS_COLUMN]) for row in sentence.words)
-            lines = [*sentence.comments, *("\t".join(row) for row in sentence.rows)]
-            yield Document(
-                sentence.comment("sent_id") or str(number),
-                {"text": sentence.text()},
-                {
-                    "upos": Tags(tuple(upos)),
-                    "tree": Tree(tuple(sentence.heads), tuple(sentence.deprels)),
-                },
-                meta={"lines": lines, **document_meta(document)},
-            )
-        for relation, count in others.items():
-            log.warning(
-                "%s:%d: the relation %r, in %d sentences, is none of Universal Dependencies'; it "
-                "is learnt as one of its own",
-                path,
-                first[relation],
-                relation,
-                count,
-            )
+        return records.read(path, labelled=labelled)
 
     def validate_row(self, row: Row, *, where: object) -> Document:
         """Check that tags, heads and relations are one for each word, and the heads a tree.
 
         Heads count words from 1; 0 is the root, -1 a head that is not known. Raises XltError.
         """
-        text = text_from_columns(row, where=where)
-        size = len(text.words)
-        upos = row.get("upos") or ["_"] * size
-        for name, values, kind in (
-            ("upos", upos, str),
-            ("heads", row["heads"], object),
-            ("relations", row["relations"], str),
-        ):
-            if (
-                not isinstance(values, list)
-                or len(values) != size
-                or not all(isinstance(value, kind) for value in values)
-            ):
-                raise XltError(
-                    f"`{name}` is not a list of one {'text' if kind is str else 'value'} for each "
-                    f"of the {size} words",
-                    where=where,
-                    fix="give each word one",
-                )
-        heads = _heads(row["heads"], where)
-        for head, relation in zip(heads, row["relations"], strict=True):
-            if head >= 0 and universal(relation) in ("", "_"):
-                raise XltError(
-                    f"the relation of a word that has a head is {relation!r}",
-                    where=where,
-                    fix="write it, or -1 as the head, too",
-                )
-        layers = {
-            "upos": Tags(tuple(map(_known, upos))),
-            "tree": Tree(heads, tuple(row["relations"])),
-        }
-        return Document(identifier(row["id"], "", where=where), {"text": text}, layers)
+        return records.from_row(row, where=where)
 
     def to_row(self, document: Document) -> Row:
         """Return the row of a document, heads as in `validate_row`; ``_`` is written for no tag."""
-        tree = document.layer(Tree, "tree")
-        return {
-            "id": document.id,
-            **text_columns(document.text),
-            "upos": [tag or "_" for tag in document.layer(Tags, "upos").tags],
-            "heads": list(tree.heads),
-            "relations": list(tree.relations),
-        }
+        return records.to_row(document)
 
     def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
         """Write CoNLL-U; comments, multiword tokens and empty nodes come out as they went in."""
         from xlt.data.conllu import write_conllu
 
-        write_conllu(map(self._sentence, documents), stream)
-
-    def _sentence(self, document: Document) -> Sentence:
-        from xlt.data.conllu import DEPREL, HEAD, PARTIAL, Sentence
-
-        tree = document.layer(Tree, "tree")
-        if "lines" in document.meta:
-            sentence = Sentence.from_lines(document.meta["lines"])
-            for row, head, relation in zip(sentence.words, tree.heads, tree.relations, strict=True):
-                row[HEAD], row[DEPREL] = "_" if head < 0 else str(head), relation
-            return sentence
-        heads = tree.heads
-        where = f"record {document.id!r}"
-        comments = [
-            comment_line("sent_id", document.id, where=where),
-            comment_line("text", _one_line(document.text.surface), where=where),
-        ]
-        partial = [PARTIAL] if min(heads, default=0) < 0 <= max(heads, default=-1) else []
-        upos = [tag or "_" for tag in document.layer(Tags, "upos").tags]
-        return Sentence.from_text(
-            document.text, heads, tree.relations, upos=upos, comments=[*comments, *partial]
-        )
+        write_conllu(map(records.to_sentence, documents), stream)
 
     def from_text(self, id: str, text: Text, language: str = "") -> Document:
         """Return a document without tags and heads.
@@ -295,11 +190,9 @@ class DependencyParsing(Task):
     ) -> list[Example]:
         """Encode the words, and UPOS and characters where the options ask for them.
 
-        With labels: heads, counted from 1, and relation ids, each (words,); -1 for no head, and
-        IGNORED for a relation that the labels lack.
+        With labels: heads, counted from 1, and relation ids, each (words,); -1 for no head. The
+        labels have every relation of the documents (`labels`).
         """
-        from xlt.data.batch import IGNORED
-
         encoded = backbone.words([document.text for document in documents])
         ids = {relation: i for i, relation in enumerate(labels["relation"])} if labels else {}
         tags: dict[str | None, int] = {tag: i + 1 for i, tag in enumerate(UPOS)}
@@ -316,7 +209,7 @@ class DependencyParsing(Task):
                 inputs["heads"] = np.array(tree.heads, np.int64)
                 pairs = zip(tree.heads, tree.relations, strict=True)
                 inputs["relations"] = np.array(
-                    [ids.get(self._relation(r), IGNORED) if h >= 0 else 0 for h, r in pairs],
+                    [ids[self._relation(r)] if h >= 0 else 0 for h, r in pairs],
                     np.int64,
                 )
             examples.append(Example(index, words.length, inputs))
@@ -433,36 +326,3 @@ class DependencyParsing(Task):
     def metrics(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """Compute LAS, UAS and CLAS in percent from counts of shape (..., 9)."""
         return tree_metrics(counts)
-
-
-def _heads(given: Sequence[object], where: object) -> tuple[int, ...]:
-    """The heads of a row, -1 for one that is not known. Raises XltError for what is no tree."""
-    from xlt.data.conllu import tree_problem
-    from xlt.data.numbers import integer
-
-    heads = [
-        integer(head, f"the head of word {number}", where=where)
-        for number, head in enumerate(given, 1)
-    ]
-    size = len(heads)
-    if min(heads) >= 0:
-        problem = tree_problem(heads)
-    else:  # a part of a tree
-        outside = (n for n, head in enumerate(heads) if not -1 <= head <= size)
-        problem = next(((n, f"head {heads[n]} is out of range") for n in outside), None)
-    if problem:
-        word, reason = problem
-        raise XltError(
-            f"the heads are no tree: word {word + 1}: {reason}",
-            where=where,
-            fix="give the number of each word's head, from 1; 0 for the one root; -1 if not known",
-        )
-    return tuple(heads)
-
-
-def _known(tag: str) -> str | None:
-    return None if tag == "_" else tag
-
-
-def _one_line(surface: str) -> str:
-    return " ".join(surface.splitlines())

@@ -14,7 +14,7 @@ from scripts.pretrain_mini.network import Network, make_encoder, without_dropout
 from scripts.pretrain_mini.translations import pool, translation_losses
 from scripts.pretrain_mini.trees import Tree, Words, carried
 from xlt.data.batch import StepSampler
-from xlt.tasks.dependency_parsing import RELATIONS
+from xlt.tasks.dependency_parsing.inventory import RELATIONS
 
 WORDS = [
     *("the", "a", "cat", "dog", "house", "river", "sees", "finds", "old", "small", "red", "in"),
