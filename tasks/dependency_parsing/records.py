@@ -122,8 +122,8 @@ def to_row(document: Document) -> Row:
 
 def _heads(given: Sequence[object], where: object) -> tuple[int, ...]:
     """The heads of a row, -1 for one that is not known. Raises XltError for what is no tree."""
-    from xlt.data.conllu import tree_problem
     from xlt.data.numbers import integer
+    from xlt.data.trees import tree_problem
 
     heads = [
         integer(head, f"the head of word {number}", where=where)

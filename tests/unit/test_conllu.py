@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlt.data.conllu import FORM, HEAD, Sentence, read_conllu, tree_problem, write_conllu
+from xlt.data.conllu import FORM, HEAD, Sentence, read_conllu, write_conllu
+from xlt.data.trees import tree_problem
 from xlt.document import Text
 from xlt.errors import XltError
 

@@ -6,7 +6,7 @@ import random
 import sys
 
 from scripts.reliability import load
-from xlt.data.conllu import tree_problem
+from xlt.data.trees import tree_problem
 
 
 def test_memory_of_its_own_is_told_from_mapped_files(tmp_path):

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Literal, TextIO
 
+from xlt.data.column_layout import NO_WORD, Block, Layout, Row, layout_of
 from xlt.data.comments import comment_value
 from xlt.data.files import Source, check_characters, label, lines
 from xlt.data.malformed import malformed
-from xlt.data.numbers import MAX_DIGITS
 from xlt.data.tag_schemes import TAG, Scheme, TagRules
 from xlt.document import Text
 from xlt.errors import XltError
@@ -32,11 +32,6 @@ _EDGES = " \r"
 """What is dropped around a cell. Other kinds of space may belong to a word."""
 _COMMENT = re.compile(r"#\s*[\w.:-]+\s*=|#\s*(newdoc|newpar)\b")
 _DOCUMENT = re.compile(r"-DOCSTART-(?=[ \t]|$)")
-_NUMBER = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
-_NO_WORD = re.compile(rf"({_NUMBER.pattern})([-.])({_NUMBER.pattern})")
-"""The number of a multiword token (``3-4``) or of an empty node (``3.1``)."""
-_NUMERAL = re.compile(r"CD|NUM|CARD|MC|LS|QC|M|Z|_+|-|-?X-?", re.IGNORECASE)
-"""What corpora write beside a word that is a number: its part of speech, or that it has none."""
 
 
 @dataclass(slots=True)
@@ -119,7 +114,7 @@ def read_columns(
         raise XltError(
             "there is no sentence in it", where=rules.name, fix="check where it came from"
         )
-    layout = _layout(first, word, tag, rules)
+    layout = layout_of(first, word, tag, rules)
     for block in chain(first, blocks):
         try:
             sentence = _sentence(block, layout, rules)
@@ -168,50 +163,22 @@ class _Rules(TagRules):
     drop_empty: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """What the rows of a file have in common.
-
-    width:    so many columns.
-    numbered: the first column counts words; rows in which it is a range or a fraction are none.
-    checked:  it must count them right.
-    """
-
-    width: int
-    word: int
-    tag: int
-    numbered: bool
-    checked: bool
-
-
-_Row = tuple[int, list[str]]
-"""The number of a line, and its cells."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """The lines of one sentence."""
-
-    comments: list[str]
-    rows: list[_Row]
-
-
 # Lines -------------------------------------------------------------------------------------------
 
 
 def _blocks(
     source: Source, tag: int, separator: Separator, outside: frozenset[str]
-) -> Iterator[_Block]:
+) -> Iterator[Block]:
     decided = {"tab": "\t", "space": " ", "auto": ""}[separator]
     width = 0
     comments: list[str] = []
-    rows: list[_Row] = []
+    rows: list[Row] = []
     for number, line in lines(source):
         mark = decided or _separator(line)
         empty = not line.strip(" " if mark == "\t" else " \t")
         document = line[:1] == "-" and _DOCUMENT.match(line) is not None
         if rows and (empty or document):
-            yield _Block(comments, rows)
+            yield Block(comments, rows)
             comments, rows = [], []
         if document or (not rows and _is_comment(line, tag, mark, outside)):
             comments.append(line)
@@ -222,7 +189,7 @@ def _blocks(
                 cells.pop()
             rows.append((number, cells))
     if rows:
-        yield _Block(comments, rows)
+        yield Block(comments, rows)
 
 
 def _separator(line: str) -> str:
@@ -248,69 +215,10 @@ def _is_comment(line: str, tag: int, separator: str, outside: frozenset[str]) ->
     return separator == " " and _COMMENT.match(line) is not None
 
 
-# Layout ------------------------------------------------------------------------------------------
-
-
-def _layout(blocks: Sequence[_Block], word: int | None, tag: int, rules: _Rules) -> _Layout:
-    """How the file is laid out that begins with these sentences."""
-    number, cells = blocks[0].rows[0]
-    width = len(cells)
-    rows = [row for block in blocks for _, row in block.rows if len(row) == width]
-    numbered = word in (None, 1) and width > 2 and tag % width != 1 and _has_numbers(blocks, rows)
-    if numbered and word is None:
-        numbered = not _numbers_are_words(blocks, rows)
-    column = int(numbered) if word is None else word
-    if not (-width <= column < width and -width <= tag < width) or column % width == tag % width:
-        raise rules.error(
-            number,
-            f"{width} column{'s' * (width > 1)}: no word and tag in columns {column} and {tag}",
-            "separate word and tag by a tab or a space; or say which columns they are, from 0: "
-            + advise("word: COLUMN", "tag: COLUMN"),
-        )
-    if numbered and tag == -1 and width > 3 and all(TAG.fullmatch(row[2]) for row in rows):
-        raise rules.error(
-            number,
-            f"the tags may be in column 2 or {width - 1} (the word is in column 1)",
-            "the first is of the outer of nested entities, as in GermEval, the last of the inner; "
-            + advise("tag: 2", f"tag: {width - 1}"),
-        )
-    return _Layout(width, column, tag, numbered, checked=numbered and word is None)
-
-
-def _has_numbers(blocks: Sequence[_Block], rows: Sequence[list[str]]) -> bool:
-    """Whether the first column is for numbers, though some may be wrong: nearly all are numbers,
-    or most, and in a sentence of at least three words most are right."""
-    words = [row for row in rows if not _NO_WORD.fullmatch(row[0])]
-    share = sum(bool(_NUMBER.fullmatch(row[0])) for row in words) / max(len(words), 1)
-    if share < 0.9:
-        return share > 0.5 and any(map(_counts, blocks))
-    return True
-
-
-def _counts(block: _Block) -> bool:
-    """Whether most rows of three or more begin with their number."""
-    cells = [row[0] for _, row in block.rows if not _NO_WORD.fullmatch(row[0])]
-    right = sum(cell == str(number) for number, cell in enumerate(cells, 1))
-    return len(cells) > 2 and right > len(cells) / 2
-
-
-def _numbers_are_words(blocks: Sequence[_Block], rows: Sequence[list[str]]) -> bool:
-    """Whether the numbers in the first column are not counted words but words: that is what the
-    text says, or the column beside them calls them numerals."""
-    for block in blocks:
-        text = "".join((comment_value(block.comments, "text") or "").split())
-        first, second = ("".join(row[i] for _, row in block.rows if i < len(row)) for i in (0, 1))
-        if text and first != second and text in (first, second):
-            return text == first
-    beside = [row[1] for row in rows if _NUMBER.fullmatch(row[0])]
-    marks = sum(bool(_NUMERAL.fullmatch(cell) or TAG.fullmatch(cell)) for cell in beside)
-    return marks > len(beside) / 2
-
-
 # Sentences ---------------------------------------------------------------------------------------
 
 
-def _sentence(block: _Block, layout: _Layout, rules: _Rules) -> TaggedSentence:
+def _sentence(block: Block, layout: Layout, rules: _Rules) -> TaggedSentence:
     words: list[str] = []
     tags: list[str] = []
     numbers: list[int] = []
@@ -326,7 +234,7 @@ def _sentence(block: _Block, layout: _Layout, rules: _Rules) -> TaggedSentence:
                 "give every line the same columns; where a word has a space in it, separate the "
                 "columns of every line by tabs",
             )
-        if layout.numbered and (match := _NO_WORD.fullmatch(row[0])):
+        if layout.numbered and (match := NO_WORD.fullmatch(row[0])):
             if match[2] == "-":
                 first, last = int(match[1]), int(match[3])
                 if wanted or last < first or (layout.checked and first != expected):

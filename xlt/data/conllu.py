@@ -17,6 +17,7 @@ from xlt.data.comments import comment_value
 from xlt.data.files import Source, check_characters, label, lines
 from xlt.data.malformed import malformed
 from xlt.data.numbers import whole
+from xlt.data.trees import tree_problem
 from xlt.document import Text
 from xlt.errors import XltError
 
@@ -161,8 +162,11 @@ def read_conllu(
 def write_conllu(sentences: Iterable[Sentence], stream: TextIO) -> None:
     """Write sentences, each followed by an empty line; "\\n" ends every line.
 
-    Raises XltError for what `read_conllu` could not give back: no words, cells that are empty or
-    have tabs or line breaks, comments with line breaks.
+    Nothing is escaped: CoNLL-U has no way to. Raises XltError, which names the sentence by its
+    `sent_id` or number, for what `read_conllu` could not give back: no words, rows of other than
+    ten columns, cells that are empty or have tabs or line breaks, words of nothing but spaces,
+    heads without a relation, comments with line breaks or without ``#``, NUL, and halves of
+    surrogate pairs. Sentences before it are written by then.
     """
     for number, sentence in enumerate(sentences, 1):
         where = f"sentence {sentence.comment('sent_id') or number}"
@@ -231,44 +235,6 @@ def written_text(rows: Iterable[tuple[str, str, str | None]], stated: str | None
         with suppress(ValueError):  # of another sentence, or edited by hand
             written = Text.locate(stated, forms)
     return written.with_multiword(words, ranges)
-
-
-def tree_problem(heads: Sequence[int]) -> tuple[int, str] | None:
-    """Why `heads` (0 is the root) is no tree with one root: the word's index and the reason."""
-    size = len(heads)
-    root = -1
-    for i, head in enumerate(heads):
-        if not 0 <= head <= size:
-            return i, f"head {head} is out of range: the sentence has {size} words"
-        if head == 0:
-            if root >= 0:
-                return i, f"a second root: word {root + 1} is a root already"
-            root = i
-    if root < 0:
-        return 0, "no word is the root (HEAD 0)"
-    settled = [0] * size  # 0 unseen, otherwise the number of the walk that came here
-    settled[root] = -1
-    for start in range(size):
-        i = start
-        while not settled[i]:
-            settled[i] = start + 1
-            i = heads[i] - 1
-        if settled[i] == start + 1:
-            return i, "a cycle: " + _cycle(heads, i)
-        i = start
-        while settled[i] == start + 1:
-            settled[i] = -1
-            i = heads[i] - 1
-    return None
-
-
-def _cycle(heads: Sequence[int], start: int) -> str:
-    path = [start + 1]
-    i = heads[start] - 1
-    while i != start:
-        path.append(i + 1)
-        i = heads[i] - 1
-    return " → ".join(map(str, [*path, start + 1]))
 
 
 def _parse(
