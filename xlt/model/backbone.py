@@ -129,8 +129,8 @@ class Backbone(Pretrained):
 
         fresh: what names of weights begin with that need not be there: they stay random.
 
-        Raises XltError when the weights cannot be found, read or matched, and where they are only
-        there as pickle or elsewhere, which needs a permission.
+        Raises XltError when the weights cannot be found, read or matched, when they hold NaN or
+        infinity, and where they are only there as pickle or elsewhere, which needs a permission.
         """
         import torch
 

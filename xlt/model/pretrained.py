@@ -206,6 +206,8 @@ class Pretrained:
                 **kwargs,
             )
         self._refuse_random(model, [n for n in info["missing_keys"] if not n.startswith(fresh)])
+        if model.device.type != "meta":
+            self._refuse_broken(model)
         return model
 
     def _needs_pickle(self) -> bool:
@@ -265,6 +267,17 @@ class Pretrained:
                 where="model.encoder",
                 fix="the files belong to another architecture or are incomplete; get them again, "
                 "or say `model.initialise: random` to start without them",
+            )
+
+    def _refuse_broken(self, model: PreTrainedModel) -> None:
+        from xlt.model.finite import first_broken
+
+        broken = first_broken(model.named_parameters())
+        if broken is not None:
+            raise XltError(
+                f"the weights of {self.source} hold NaN or infinite values, e.g. in {broken}",
+                where="model.encoder",
+                fix="copy the model again from where it came, or train it again",
             )
 
     def _load(self, loader: Any, **kwargs: Any) -> Any:

@@ -20,6 +20,7 @@ from torch import nn
 
 from xlt.data.batch import IGNORED
 from xlt.errors import XltError
+from xlt.model.finite import first_broken
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -114,6 +115,13 @@ class TaskModel(nn.Module):
                 "the task layers do not fit the model's configuration",
                 where=path,
                 fix="the folder mixes files of two models; train again or restore it",
+            )
+        broken = first_broken(state.items())
+        if broken is not None:
+            raise XltError(
+                f"the task layers hold NaN or infinite values, e.g. in {broken}",
+                where=path,
+                fix="copy the model again from where it came, or train it again",
             )
         self.load_state_dict(state, strict=False)
 

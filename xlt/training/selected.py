@@ -11,6 +11,7 @@ from xlt.errors import XltError
 from xlt.files import PART, publish_folder
 from xlt.model.calibration import Calibration
 from xlt.model.calibration import save as save_calibration
+from xlt.model.finite import first_broken
 from xlt.model.folder import ModelInfo, check_model, save_model
 from xlt.model.lora import merged
 from xlt.model.task_model import TaskModel
@@ -62,7 +63,7 @@ def save_selected(
 
 
 def _refuse_broken(model: TaskModel, step: int) -> None:
-    broken = next((n for n, p in model.named_parameters() if not p.isfinite().all()), None)
+    broken = first_broken(model.named_parameters())
     if broken is not None:  # in the very last step, which no loss has seen
         raise XltError(
             f"the weights after step {step} hold NaN or infinite values, e.g. in {broken}",
