@@ -49,6 +49,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def flags(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only results.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Results and errors as JSON.")] = False,
@@ -62,6 +63,7 @@ def flags(
     The options below may stand anywhere on the line.
     """
     console.debug, console.quiet, console.json = debug, quiet, json
+    _check(context.obj or ())
 
 
 work.add_to(app)
@@ -90,7 +92,7 @@ def _run(arguments: Sequence[str]) -> int:
     # Not the framework's own main(): it words errors and picks exit codes by itself.
     command = typer.main.get_command(app)
     try:
-        with command.make_context("xlt", _flags_first(arguments)) as context:
+        with command.make_context("xlt", _flags_first(arguments), obj=arguments) as context:
             command.invoke(context)
         sys.stdout.flush()
     except typer.Exit as request:
@@ -111,6 +113,28 @@ def _run(arguments: Sequence[str]) -> int:
         console.error(_placed(known, _command(command, arguments)))
         return 2
     return 0
+
+
+def _check(arguments: Sequence[str]) -> None:
+    """Raises XltError for an argument that says nothing, or that no file can be called.
+
+    What is empty comes of a variable that is not set (`--language "$LANGUAGE"`), and would count as
+    an option that was not given.
+    """
+    for before, text in zip(["", *arguments], arguments, strict=False):
+        if not text or (text.startswith("--") and text.endswith("=")):
+            option = text.rstrip("=") or (before if before.startswith("-") else "")
+            raise XltError(
+                f"{option or 'an argument'} is empty", fix="give it a value, or leave it out"
+            )
+        try:
+            whole = "\0" not in os.fsdecode(os.fsencode(text))
+        except UnicodeEncodeError:
+            whole = False
+        if not whole:
+            raise XltError(
+                f"an argument holds NUL or half of a character: {text!r:.60}", fix="write it anew"
+            )
 
 
 def _flags_first(arguments: Sequence[str]) -> list[str]:

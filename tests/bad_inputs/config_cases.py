@@ -159,7 +159,7 @@ def file_cases() -> Iterator[Case]:
     for command in commands:
         for path in ("/dev/zero", "/dev/stdin", "{folder}", "{folder}/no", "x" * 300, ""):
             shown = path.replace(FOLDER, "a folder")[:12]
-            yield Case(f"{command[-1]} {shown!r}", (*command, path), Refused(path or "."))
+            yield Case(f"{command[-1]} {shown!r}", (*command, path), Refused(path or "empty"))
         pipe = (*command, f"{FOLDER}/pipe")
         yield Case(f"{command[-1]} a pipe", pipe, Refused("pipe"), prepare=_pipe)
     for text in ("", "=", "=1", "a", "a=1", ".=1", "training=1", "training..epochs=1", "epochs=[",

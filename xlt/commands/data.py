@@ -180,7 +180,8 @@ def get(
     language: Languages = None,
     split: Splits = None,
     max_gib: Annotated[
-        float, typer.Option(help="Of a file whose size the card does not say.", min=0)
+        float,
+        typer.Option(help="Of a file whose size the card does not say.", min=0, max=1_000_000),
     ] = 4.0,
 ) -> None:
     """Download a card's files into the cache; resumes, and verifies checksums."""

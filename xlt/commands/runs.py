@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from xlt.console import console
+from xlt.errors import XltError
 
 
 class _ListByDefault(typer.core.TyperGroup):
@@ -26,18 +27,27 @@ app = typer.Typer(
 )
 
 Root = Annotated[Path, typer.Argument(help="The folder of runs.")]
+RUNS = Path("runs")
+"""The default of `output.root`. It need not be there yet."""
+
+
+def check_root(root: Path) -> None:
+    """Raises XltError for a folder of runs that is none; an empty list would hide a slip."""
+    if root != RUNS and not root.is_dir():
+        raise XltError("there is no such folder", where=root, fix="name the `output.root` of runs")
 
 
 @app.command("list")
-def list_(root: Root = Path("runs")) -> None:
+def list_(root: Root = RUNS) -> None:
     """List the runs in a folder and how they stand."""
     from xlt.runs.listing import list_runs
 
+    check_root(root)
     console.result(list_runs(root), lambda runs: _runs(runs) if runs else f"no runs in {root}")
 
 
 @app.command()
-def regret(root: Root = Path("runs")) -> None:
+def regret(root: Root = RUNS) -> None:
     """Compare what was predicted of source languages with what their runs measured.
 
     Zero-shot runs of one task and encoder on the same target are set side by side. The regret is

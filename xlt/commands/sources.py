@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xlt.commands.arguments import Allow
+from xlt.commands.runs import RUNS, check_root
 from xlt.console import console
 from xlt.errors import XltError, choose
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from xlt.typology.ranking import Ranking
 
 
+WAYS = ("greedy", "tower")
+"""How a set of sources is chosen."""
 DEFAULT_SOURCES = 3
 """Sources that a budget is divided over where --count does not say how many."""
 
@@ -84,7 +87,7 @@ def predict_source(
     ] = None,
     runs: Annotated[
         Path, typer.Option(help="The folder of runs that a forecast is fitted to.")
-    ] = Path("runs"),
+    ] = RUNS,
     allow: Allow = None,
 ) -> None:
     """Rank source languages for a target, from typology and measured transfers."""
@@ -97,6 +100,14 @@ def predict_source(
     from xlt.typology.scores import measured_as
     from xlt.typology.sets import chains
 
+    if set_by not in WAYS:
+        raise XltError(
+            f"there is no way to choose a set called {set_by!r:.60}",
+            where="--set-by",
+            fix=choose(set_by, WAYS),
+        )
+    if few_shot or reach is not None:
+        check_root(runs)
     if sources is not None and available is not None:
         raise XltError("--sources and --available exclude one another", fix="give one of the two")
     named = sources.split(",") if sources is not None else None
@@ -219,12 +230,6 @@ def _together(
 
     if set_by == "greedy":
         return {"set": choose_set(ranking, count)}
-    if set_by != "tower":
-        raise XltError(
-            f"there is no way to choose a set called {set_by!r}",
-            where="--set-by",
-            fix=choose(set_by, ("greedy", "tower")),
-        )
     climbed = climb(
         ranking.target,
         [source.language for source in ranking.sources],

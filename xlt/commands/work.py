@@ -61,7 +61,9 @@ def evaluate(
     model: Model,
     data: Annotated[str, typer.Argument(help="card:language:split, a path, or hf:...")],
     language: Language = None,
-    split: str = "test",
+    split: Annotated[
+        str | None, typer.Option(help="Of a card or a data set; by default test.")
+    ] = None,
     format: Annotated[
         str | None, typer.Option("--format", "--input-format", help="A format of the task.")
     ] = None,

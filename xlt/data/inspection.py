@@ -17,7 +17,7 @@ from xlt.data import cards
 from xlt.data.malformed import collect_malformed
 from xlt.data.references import difference, locate, resolve
 from xlt.data.resolved import ResolvedData
-from xlt.errors import XltError, flat
+from xlt.errors import XltError, choose, flat
 from xlt.registry import data_cards
 
 if TYPE_CHECKING:
@@ -100,12 +100,17 @@ class CheckReport:
 
 
 def list_cards(*, task: str | None = None, language: str | None = None) -> list[Listing]:
-    """All cards, or those of a task and with a language. Raises XltError for a broken card."""
+    """All cards, or those of a task and with a language.
+
+    Raises XltError for a broken card, and for a task that no card is for.
+    """
     from xlt import languages
 
     listings = []
-    for identifier in data_cards():
-        card = cards.get(identifier)
+    known = [cards.get(identifier) for identifier in data_cards()]
+    if task is not None and task not in (tasks := {card.task for card in known}):
+        raise XltError(f"no data card is for {task!r:.60}", where="--task", fix=choose(task, tasks))
+    for card in known:
         if task is not None and card.task != task:
             continue
         if language is not None and languages.match(language, card.languages) is None:
@@ -113,7 +118,7 @@ def list_cards(*, task: str | None = None, language: str | None = None) -> list[
         files = [file for _, _, split in card.splits() for file in split.files]
         listings.append(
             Listing(
-                identifier=identifier,
+                identifier=card.identifier,
                 name=card.name,
                 task=card.task,
                 languages=tuple(card.languages),

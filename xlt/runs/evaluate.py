@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from xlt import languages
+from xlt.errors import XltError
+from xlt.registry import data_cards
 
 
 def evaluate(
@@ -14,7 +16,7 @@ def evaluate(
     reference: str,
     *,
     language: str | None = None,
-    split: str = "test",
+    split: str | None = None,
     format: str | None = None,
     options: Mapping[str, Any] | None = None,
     batch_tokens: int = 8192,
@@ -23,6 +25,7 @@ def evaluate(
     """Metrics with bootstrap intervals, and subword statistics, of a model on a data reference.
 
     reference: ``card:language:split``, a path, or ``hf:…``.
+    split: of a card or a hub's data set, where the reference does not say it; by default test.
     format, options: of its reader, over what a card says.
     Raises XltError as the data and the model loaders do, and for labels the model does not know.
     """
@@ -40,6 +43,14 @@ def evaluate(
     task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens, confident=True)
     calibration = load_calibration(folder)
     parts = reference.split(":")
+    open_to_splits = parts[0] in data_cards() or parts[0] == "hf"
+    if split is not None and (len(parts) > 2 or not open_to_splits):
+        raise XltError(
+            f"{reference} is {'of one split' if open_to_splits else 'one file'} already",
+            where="--split",
+            fix="leave --split out",
+        )
+    split = split or "test"
     spoken = language or (parts[1] if len(parts) > 1 and not reference.startswith("hf:") else "und")
     code = spoken if spoken == "und" else languages.code(spoken)
     asked = reference_to(reference, format=format, options=dict(options or {}))

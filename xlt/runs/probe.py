@@ -138,6 +138,12 @@ def probe(
     folders = model_folders(model)
     others = [] if control is None else model_folders(control)
     task, labels = _task_of([*folders, *others])
+    known = {label for layer in labels.values() for label in layer}
+    for ours in answers or {}:
+        if ours not in known:
+            raise XltError(
+                f"the model has no label {ours!r:.60}", where="--answer", fix=choose(ours, known)
+            )
     asked = {"limit": limit, "format": format, "options": dict(options or {})}
     parts = [p for s in suites for p in _parts(task, labels, s, language, answers or {}, asked)]
     outcomes = [_outcomes(folder, parts, batch_tokens) for folder in folders]
