@@ -282,9 +282,10 @@ def test_more_observers_add_to_a_finished_stage(config):
 
 def test_damaged_weights_of_another_run_are_its_own_business(world, config, caplog):
     """Trained again without its dev set, the stage would never have them."""
-    (both,) = Stages(config(target=["ind"], **SLOW)).run()
+    settings = SLOW | {"selection__keep": "best"}
+    (both,) = Stages(config(target=["ind"], **settings)).run()
     assert both.selected["dev:ind"]["step"] != both.selected["dev:eng"]["step"]
-    alone = {"data__jav": {"test": str(world.folder / "jav-test.bio")}, **SLOW}
+    alone = {"data__jav": {"test": str(world.folder / "jav-test.bio")}, **settings}
     for spoilt in (["dev:ind"], ["dev:ind", "dev:eng"]):
         for name in spoilt:
             (both.model_folder(name) / "model.safetensors").write_bytes(b"")
@@ -298,45 +299,86 @@ def test_damaged_weights_of_another_run_are_its_own_business(world, config, capl
     caplog.clear()
     assert Stages(config("own", **alone)).run()[0].reused
     assert not caplog.records  # what was damaged is forgotten
-    (again,) = Stages(config(target=["ind"], **SLOW)).run()
+    (again,) = Stages(config(target=["ind"], **settings)).run()
     assert not again.reused
     assert again.selected == both.selected
-    assert Stages(config(target=["ind"], **SLOW)).run()[0].reused
+    assert Stages(config(target=["ind"], **settings)).run()[0].reused
 
 
-@pytest.mark.parametrize("lora", [False, True])
-def test_all_weights_that_were_evaluated_can_be_scored_later(config, monkeypatch, lora):
-    settings = SLOW | ({"model__lora": {"rank": 2}} if lora else {})
-    expected = Stages(config(target=["ind"], output__root=str(config().parent / "own"), **settings))
-    (whole,) = expected.run()
-    (first,) = Stages(config(selection__keep="all", **settings)).run()
-    steps = {str(row["step"]) for row in history(first)}
-    assert {path.name for path in (first.folder / "selected").iterdir()} == steps
+@pytest.fixture
+def untrained(monkeypatch):
+    """Stages that are trained fail."""
 
     def refuse(*_):
         raise AssertionError("it is trained again")
 
     monkeypatch.setattr("xlt.training.stages.TransferTrainer.train", refuse)
+
+
+def names(folder):
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_a_target_that_comes_later_selects_among_all_weights(config, request, lora):
+    settings = SLOW | ({"model__lora": {"rank": 2}} if lora else {})
+    expected = Stages(config(target=["ind"], output__root=str(config().parent / "own"), **settings))
+    (whole,) = expected.run()
+    (first,) = Stages(config(**settings)).run()
+    best = {str(first.selected[name]["step"]) for name in first.selected}
+    assert names(first.folder / "selected") == best
+    assert names(first.folder / "evaluated") == {str(r["step"]) for r in history(first)} - best
+    request.getfixturevalue("untrained")
     (later,) = Stages(config("second", target=["ind"], **settings)).run()
     assert later.folder == first.folder
     assert later.selected["dev:eng"] == first.selected["dev:eng"] == whole.selected["dev:eng"]
     assert later.selected["dev:ind"]["step"] == whole.selected["dev:ind"]["step"]
     found = later.selected["dev:ind"]["score"]
     assert found == pytest.approx(whole.selected["dev:ind"]["score"])
+    weights, there = (one.model_folder("dev:ind") / "model.safetensors" for one in (whole, later))
+    assert there.read_bytes() == weights.read_bytes()
+    assert not list(first.folder.glob("*.part"))
     assert Stages(config("second", target=["ind"], **settings)).run()[0].reused
 
 
-def test_dev_data_of_the_same_name_are_not_the_same(world, config, tmp_path, caplog):
+def test_too_large_weights_are_not_kept_unless_asked_for(config, monkeypatch, caplog):
+    monkeypatch.setattr("xlt.training.trainer.KEPT", 1000)
     (first,) = Stages(config(**SLOW)).run()
+    assert not (first.folder / "evaluated").exists()
+    (second,) = Stages(config("second", target=["ind"], **SLOW)).run()
+    assert second.folder == first.folder
+    assert not second.reused
+    assert "lacks scores of dev:ind: it is trained again" in caplog.text
+    (other,) = Stages(config(seeds=[2], selection__keep="all", **SLOW)).run()
+    assert (other.folder / "evaluated").exists()
+
+
+def test_damaged_weights_are_not_scored(config, caplog):
+    (first,) = Stages(config(**SLOW)).run()
+    (path, *_) = (first.folder / "evaluated").glob("*/model.safetensors")
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    (second,) = Stages(config("second", target=["ind"], **SLOW)).run()
+    assert "model.safetensors is damaged" in caplog.text
+    assert not second.reused
+    assert second.folder == first.folder
+    caplog.clear()
+    (third,) = Stages(config("third", target=["ind", "jav"], **SLOW)).run()
+    assert third.reused  # what was damaged has been made again
+    assert not caplog.records
+
+
+def test_dev_data_of_the_same_name_are_not_the_same(world, config, tmp_path, caplog):
+    settings = SLOW | {"selection__keep": "best"}
+    (first,) = Stages(config(**settings)).run()
     path = tmp_path / "jav.bio"
     path.write_text(bio(sentences("jav", 8, seed=9)), encoding="utf-8")
-    run = Stages(config("second", data__jav__dev=str(path), **SLOW))
+    run = Stages(config("second", data__jav__dev=str(path), **settings))
     (second,) = run.run()
     assert second.folder == first.folder
     assert f"{first.folder.name} lacks scores of dev:jav" in caplog.text
     best = second.selected["dev:jav"]["score"]
     assert dev_score(run, second.model_folder("dev:jav"), "jav") == pytest.approx(best)
-    assert Stages(config("second", data__jav__dev=str(path), **SLOW)).run()[0].reused
+    assert Stages(config("second", data__jav__dev=str(path), **settings)).run()[0].reused
 
 
 def test_what_another_run_left_unfinished_lacks_scores(config, monkeypatch, caplog):

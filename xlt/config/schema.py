@@ -301,11 +301,11 @@ class Selection(Section):
 
     on: Literal["source_dev", "target_dev", "last"] = "source_dev"
     metric: str | None = Field(default=None, description="by default the first metric of the task")
-    keep: Literal["best", "all"] = Field(
-        default="best",
-        description="which of the weights that were evaluated stay with a finished stage; with "
-        "`all`, targets that come later are scored without training again, and each takes the "
-        "space of a model",
+    keep: Literal["auto", "all", "best"] = Field(
+        default="auto",
+        description="which of the weights that were evaluated stay with a finished stage, so that "
+        "targets that come later are scored without training again; `auto`: all, as long as they "
+        "take at most 2 GiB",
     )
     patience: Count | None = Field(
         default=None, description="evaluations without a better score before the stage stops"

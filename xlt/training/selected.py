@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from xlt.model.finite import first_broken
 from xlt.model.folder import ModelInfo, check_model, save_model
 from xlt.model.lora import merged
 from xlt.model.task_model import TaskModel
+from xlt.training.differences import check_difference, write_difference
 from xlt.training.trainer import TransferTrainer
 
 
@@ -23,43 +24,82 @@ def selected_folder(stage: Path, step: int) -> Path:
     return stage / "selected" / str(step)
 
 
+def evaluated_folder(stage: Path, step: int) -> Path:
+    """Where a stage keeps what is to know of weights that were evaluated and not selected."""
+    return stage / "evaluated" / str(step)
+
+
+def part_folder(stage: Path, step: int) -> Path:
+    """Where the model of a step is until it is whole; `sweep` removes what is left."""
+    return stage / f"selecting-{step}{PART}"
+
+
 def save_selected(
     trainer: TransferTrainer,
     model: TaskModel,
     info: ModelInfo,
     tokenizer: Any,
     vocabulary: Any,
-    steps: Iterable[int],
+    selected: Sequence[int],
     stage: Path,
     calibrate: Callable[[], Calibration | None],
 ) -> None:
-    """Save the model of every selected step, plain: LoRA merged, the vocabulary whole again.
+    """Save the model of every selected step, plain: LoRA merged, the vocabulary whole again; and of
+    other steps whose weights were kept the difference to it.
 
     model: what the trainer trained. vocabulary: of a trimmed model, else None.
+    selected: steps; the first is that of the primary selector.
     calibrate: gives the temperatures of the model as it is when it is called, if it has any.
     Raises XltError if weights are not finite.
     """
     from safetensors.torch import load_file
 
     last = trainer.state.global_step
+    base = selected_folder(stage, selected[0])
+    ready, waiting = False, list[int]()  # for the base, which the last step's may come before
     # The last step's weights are the ones in memory, so they go first.
-    for step in sorted(set(steps), reverse=True):
+    for step in sorted(
+        {*selected, *trainer.selector.steps}, key=lambda n: (n != last, n not in selected, -n)
+    ):
         if step != last:
             trainer.model.load_state_dict(load_file(trainer.snapshot(step)), strict=False)
         plain = merged(model)
         _refuse_broken(plain, step)
+        if not _is_there(stage, step, whole=step in selected):
+            part = part_folder(stage, step)
+            shutil.rmtree(part, ignore_errors=True)
+            calibration = calibrate()
+            save_model(plain, info, tokenizer, part, vocabulary)
+            if calibration is not None:
+                save_calibration(part, calibration)
+            if step in selected:
+                _publish(part, selected_folder(stage, step))
+            else:
+                waiting.append(step)
+        ready = ready or step == selected[0]
+        while ready and waiting:
+            _keep_difference(stage, waiting.pop(), base)
+
+
+def _is_there(stage: Path, step: int, *, whole: bool) -> bool:
+    """Whether it was saved before: by a process that was killed later, or for fewer observers."""
+    if whole:
         folder = selected_folder(stage, step)
-        # Of a kill after it, or of fewer observers.
-        if folder.exists() and check_model(folder) is None:
-            continue
-        part = stage / f"selecting-{step}{PART}"
-        shutil.rmtree(part, ignore_errors=True)
-        calibration = calibrate()
-        save_model(plain, info, tokenizer, part, vocabulary)
-        if calibration is not None:
-            save_calibration(part, calibration)
-        folder.parent.mkdir(exist_ok=True)
-        publish_folder(part, folder)
+        return folder.exists() and check_model(folder) is None
+    return check_difference(evaluated_folder(stage, step), stage / "selected") is None
+
+
+def _keep_difference(stage: Path, step: int, base: Path) -> None:
+    model, part = part_folder(stage, step), stage / f"evaluating-{step}{PART}"
+    shutil.rmtree(part, ignore_errors=True)
+    write_difference(model, base, part)
+    _publish(part, evaluated_folder(stage, step))
+    shutil.rmtree(model)
+
+
+def _publish(part: Path, final: Path) -> None:
+    final.parent.mkdir(exist_ok=True)
+    publish_folder(part, final)
 
 
 def _refuse_broken(model: TaskModel, step: int) -> None:

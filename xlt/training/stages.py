@@ -16,10 +16,9 @@ from xlt.config.schema import Config
 from xlt.escape import without_folders
 from xlt.files import DamagedFile, disk_error, sweep, write_sealed, writing
 from xlt.inference.device import best_device, choose_precision
-from xlt.inference.loading import make_direct_predictor
 from xlt.inference.predictor import Predictor, SubwordTable, subword_table, subwords_in
 from xlt.model.backbone import Backbone
-from xlt.model.folder import ModelInfo, check_model, load_model
+from xlt.model.folder import ModelInfo, load_model
 from xlt.model.lora import add_lora
 from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import Trimmed, stored_weights
@@ -37,10 +36,11 @@ from xlt.training.identity import (
     made_otherwise,
 )
 from xlt.training.labels import check_overlap
+from xlt.training.observing import observe
 from xlt.training.optim import freeze
 from xlt.training.rehearsal import check_precision
 from xlt.training.scoring import LAST, Encoded, contents, encode_sets, mean_scores, selector
-from xlt.training.selected import save_selected, selected_folder
+from xlt.training.selected import save_selected
 from xlt.training.trainer import TransferTrainer
 from xlt.training.unfinished import begin, goes_on
 from xlt.transfer.stage import DataSplit, Stage
@@ -83,8 +83,8 @@ class StageRunner:
         A finished stage whose weights are damaged that this run needs is trained again, with a
         warning.
 
-        observers: further dev sets to score along the way; the best weights by each of them are
-            kept beside those that the stage is selected on.
+        observers: further dev sets to score along the way, or afterwards (`observing`); the best
+            weights by each of them are kept beside those that the stage is selected on.
         """
         from accelerate import PartialState
 
@@ -109,7 +109,7 @@ class StageRunner:
                 raise disk_error(error, self.root) from error
         try:
             state.wait_for_everyone()
-            self._observe(folder, watched)
+            observe(folder, watched, task=self.task, config=self.config, metric=self.metric)
             finished = find(folder, wanted.key, needed)
             if finished is not None:
                 if state.is_main_process:
@@ -131,46 +131,6 @@ class StageRunner:
     def metric(self) -> str:
         """What selects."""
         return self.config.selection.metric or self.task.metrics_reported[0]
-
-    def _observe(self, folder: Path, watched: Sequence[Sequence[Data]]) -> None:
-        """Score a finished stage on what it lacks scores of, if all its weights were kept."""
-        from accelerate import PartialState
-
-        try:
-            done = read_done(folder)
-        except DamagedFile:  # which `find` says
-            return
-        if done is None or done.get("keep") != "all":
-            return
-        lacking = [
-            data
-            for data, (name, content) in zip(watched, contents(watched).items(), strict=True)
-            if done.get("observed", {}).get(name) != content
-        ]
-        steps = [int(row["step"]) for row in done["history"]]
-        folders = {step: selected_folder(folder, step) for step in steps}
-        if not lacking or any(check_model(one) for one in folders.values()):
-            return
-        log.info("%s is scored on %s", folder.name, ", ".join(contents(lacking)))
-        best: dict[str, dict[str, float]] = {}
-        for step, place in folders.items():
-            _, backbone, predictor = make_direct_predictor(
-                place,
-                batch_tokens=self.config.evaluation.batch_tokens,
-                precision=done["precision"],
-                options=self.config.model,
-                task=self.task,
-            )
-            found = mean_scores(predictor, encode_sets(self.task, lacking, backbone), self.metric)
-            for name, value in found.items():
-                if name not in best or value > best[name]["score"]:
-                    best[name] = {"step": step, "score": value}
-        if PartialState().is_main_process:
-            with writing(folder):
-                done["selected"] |= best
-                done["observed"] = {**done.get("observed", {}), **contents(lacking)}
-                write_sealed(folder / DONE, done)
-        PartialState().wait_for_everyone()
 
     def identity(
         self, stage: Stage, parent: StageResult | None, train: Sequence[Data], dev: Sequence[Data]
@@ -263,7 +223,7 @@ class StageRunner:
             else None,
             primary=None if primary == LAST else primary,
             patience=self.config.selection.patience,
-            keep_all=self.config.selection.keep == "all",
+            keep=self.config.selection.keep,
             subwords=subwords,
             precision=precision,
             quiet=self.quiet,
@@ -281,7 +241,7 @@ class StageRunner:
             except DamagedFile:  # said when it was not used
                 earlier = None
             about = self._about(model, backbone)
-            steps = [*(int(best["step"]) for best in selected.values()), *trainer.selector.steps]
+            steps = [int(selected[n]["step"]) for n in (primary, *(selected.keys() - {primary}))]
             save_selected(
                 trainer,
                 model,
@@ -311,7 +271,7 @@ class StageRunner:
                     "observed": known["observed"] | contents(watched),
                     "labels": {layer: list(values) for layer, values in model.labels.items()},
                     "history": trainer.selector.history,
-                    "keep": self.config.selection.keep,
+                    "keep": "all" if trainer.selector.keep_all else "best",
                     "log": trainer.state.log_history,
                     "steps": last,
                     "precision": precision,

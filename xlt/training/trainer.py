@@ -41,6 +41,9 @@ from xlt.training.callbacks import ProgressBar, SaveCallback, Scores, Selector
 from xlt.training.encodings import lengths
 from xlt.training.optim import parameter_groups
 
+KEPT = 2 << 30
+"""Bytes that the weights of all evaluations of a stage may take with `selection.keep: auto`."""
+
 
 class _Examples(Dataset[tuple[Example, bool]]):
     """Examples by index; a blank one (see StepSampler) comes with True."""
@@ -60,6 +63,7 @@ class TransferTrainer(Trainer):
 
     weights: of the losses of the examples, by their index.
     evaluator: returns the scores of the current weights; None keeps the last weights.
+    keep:      of the weights that were evaluated, as `selection.keep` has it.
     subwords:    see `xlt.inference.predictor.Predictor`.
     Raises XltError for a loss that is not finite (naming step and batch) and for lack of memory.
     """
@@ -82,7 +86,7 @@ class TransferTrainer(Trainer):
         evaluator: Callable[[], Scores] | None = None,
         primary: str | None = None,
         patience: int | None = None,
-        keep_all: bool = False,
+        keep: str = "best",
         subwords: SubwordTable | None = None,
         precision: str = "fp32",
         quiet: bool = True,
@@ -94,7 +98,7 @@ class TransferTrainer(Trainer):
             subwords,
         )
         self.folder = folder
-        self.selector = Selector(primary, patience, keep_all=keep_all)
+        self.selector = Selector(primary, patience, keep_all=keep == "all")
         args = TrainingArguments(
             output_dir=str(folder),
             num_train_epochs=1,
@@ -147,6 +151,8 @@ class TransferTrainer(Trainer):
             processes=args.world_size,
         )
         self.boundaries = set(self.sampler.boundaries)
+        if keep == "auto":
+            self.selector.keep_all = self._evaluations() * _size(model) <= KEPT
         self.average = (
             WeightAverage(model, training.average, round(BEGIN * len(self.sampler.steps)))
             if training.average
@@ -182,6 +188,11 @@ class TransferTrainer(Trainer):
                 self.state = state
                 return None
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+
+    def _evaluations(self) -> int:
+        """How many there are, unless training stops earlier."""
+        steps, every = len(self.sampler.steps), self.training.evaluate_every
+        return len({*range(every, steps, every), steps} if every else {*self.boundaries, steps})
 
     # Data ----------------------------------------------------------------------------------
 
@@ -354,6 +365,12 @@ class TransferTrainer(Trainer):
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             ckpt.load_random_state(Path(checkpoint) / f"random-{self.args.process_index}")
+
+
+def _size(model: torch.nn.Module) -> int:
+    """Bytes of the weights, tied ones counted once."""
+    tensors = {tensor.data_ptr(): tensor for tensor in model.state_dict().values()}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
 def _state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
