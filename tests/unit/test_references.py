@@ -393,6 +393,32 @@ def test_hub_data_in_a_local_folder(data: Path, monkeypatch: pytest.MonkeyPatch)
     assert "columns:" in str(caught.value.fix)
 
 
+def test_a_local_folder_is_known_by_its_content(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data / "hub").mkdir()
+    path = data / "hub/train.jsonl"
+    path.write_text('{"text": "s0"}\n')
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", data / "hf")
+
+    def read() -> tuple[str, list[str]]:
+        resolved = get(f"hf:{data}/hub:train")
+        return resolved.fingerprint, texts(load_documents(Lines(), resolved, 1))  # type: ignore[arg-type]
+
+    first, said = read()
+    assert said == ["s0"]
+    time = path.stat().st_mtime_ns
+    os.utime(path, ns=(0, 0))
+    assert read() == (first, ["s0"])
+    path.write_text('{"text": "s1"}\n')
+    os.utime(path, ns=(time, time))  # as `cp -p` and `rsync -t` leave it
+    second, said = read()
+    assert said == ["s1"]
+    assert second != first
+    (data / "hub").rename(data / "moved")
+    assert get(f"hf:{data}/moved:train").fingerprint == second
+
+
 def test_class_numbers_become_names() -> None:
     from datasets import ClassLabel, Dataset, Features, List, Value
 

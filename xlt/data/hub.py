@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import Reference
+from xlt.data.checksums import sha256
 from xlt.data.resolved import ResolvedData
 from xlt.errors import XltError, choose
 from xlt.reader_options import advise
@@ -54,7 +55,9 @@ def resolve_hub(
             fix="remove `format`; `columns: {ours: theirs}` names the columns",
         )
     dataset = open_hub(hub, allow_network=allow_network, where=where)
-    content = json.dumps([hub[1:], dataset._fingerprint, reference.options], sort_keys=True)
+    folder = Path(hub[0])
+    known = _content(folder) if folder.is_dir() else dataset._fingerprint
+    content = json.dumps([hub[1:], known, reference.options], sort_keys=True)
     return ResolvedData(
         reference=reference.ref,
         language=language,
@@ -83,13 +86,18 @@ def open_hub(
     path, configuration, split = hub
     shown = path if configuration is None else f"{path}/{configuration}"
     network = allow_network or os.environ.get("XLT_ALLOW_NETWORK") == "1"
+    cache: str | None = None
     if Path(path).is_dir():
         _check_folder(Path(path))
+        # The library knows files by name and time, and would give back what they held before.
+        cache = f"{datasets.config.HF_DATASETS_CACHE}/folder-{_content(Path(path))[:16]}"
     try:
         with _quiet(), _offline(not network):
             if network and not Path(path).exists():
                 _check_files(datasets.load_dataset_builder(path, configuration), path)
-            return datasets.load_dataset(path, configuration, split=split, streaming=False)
+            return datasets.load_dataset(
+                path, configuration, split=split, cache_dir=cache, streaming=False
+            )
     except (OSError, ValueError, RuntimeError) as error:
         if network or Path(path).exists():
             what, fix = f"the data set {shown} cannot be loaded: {error}", "check name and split"
@@ -97,6 +105,13 @@ def open_hub(
             what = f"the data set {shown} (split {split}) is not in the local cache"
             fix = "set XLT_ALLOW_NETWORK=1 to fetch it, or fetch it on a machine with network"
         raise XltError(what, where=where, fix=fix) from error
+
+
+def _content(folder: Path) -> str:
+    """SHA-256 of the files of a folder, by their names in it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    named = [(path.relative_to(folder).as_posix(), sha256(path)) for path in files]
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
 def _check_folder(folder: Path) -> None:
