@@ -33,7 +33,7 @@ class Parser(TaskModel):
         self, encoder: PreTrainedModel, labels: Labels, options: DependencyParsing.Options
     ) -> None:
         super().__init__(encoder, labels)
-        from . import UPOS
+        from .inventory import UPOS
         from .layers import Characters
 
         size = encoder.config.hidden_size
