@@ -37,6 +37,7 @@ def test_a_bad_file(xlt, tmp_path):
 
 
 def test_runs_lists_by_default(xlt, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
     for arguments in (("runs",), ("runs", "list"), ("runs", "elsewhere")):
         done = xlt(*arguments, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
