@@ -47,6 +47,7 @@ CALLS: dict[str, Parameters] = {
         **{"--task": "ner", "--from": "eng", "--to": "jav", "--translator": "given"},
     },
     "predict-source": {"target": "jav", "--task": "ner", "--count": "2", "--reach": "50"},
+    "encoders": {"--target": "jav", "--source": "eng", "--task": "ner"},
     "analyse-typology": {"matrix": f"{FOLDER}/{MATRIX.file}", "--permutations": "20"},
     "runs list": {"root": f"{RUN}/.."},
     "runs regret": {"root": f"{RUN}/.."},
