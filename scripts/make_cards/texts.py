@@ -52,7 +52,7 @@ def inference(tables: Tables) -> Iterator[dict[str, Any]]:
         origin="machine-translated", labels=NLI,
         options={"columns": {"hypothesis": "hypo"},
                  "label_names": {"contradictory": "contradiction"}},
-        caveats=["rows are parallel over languages"],
+        parallel=True,
     )  # fmt: skip
     yield card(
         tables, "esxnli", "esXNLI", "nli", "tsv",

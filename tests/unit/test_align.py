@@ -296,6 +296,60 @@ def test_parallel_text_of_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         list(parallel.read(["ntrex:test"], "eng", "deu"))
 
 
+def stored(folder: Path, card: str, language: str, text: str) -> Path:
+    """The training file of a card, where XLT_DATA is `folder`."""
+    (name,) = cards.get(card).languages[language]["train"].files[0].local
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    return Path(write(folder / name, text))
+
+
+ROWS = "A cat sleeps .\tUn gato duerme .\t0-0 1-1 2-2 3-3\n"
+
+
+def test_parallel_text_with_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both directions; the links beside the sentences are not read."""
+    stored(tmp_path, "xl-wa", "spa", ROWS)
+    monkeypatch.setenv("XLT_DATA", str(tmp_path))
+    one, other = ["A", "cat", "sleeps", "."], ["Un", "gato", "duerme", "."]
+    assert list(parallel.read(["xl-wa:train"], "eng", "spa")) == [(one, other)]
+    assert list(parallel.read(["xl-wa:train"], "spa", "eng")) == [(other, one)]
+    before = parallel.fingerprint(["xl-wa:train"], "eng", "spa")
+    stored(tmp_path, "xl-wa", "spa", ROWS * 2)
+    assert parallel.fingerprint(["xl-wa:train"], "eng", "spa") != before
+    with pytest.raises(XltError, match="xl-wa pairs eng with other languages"):
+        list(parallel.read(["xl-wa"], "deu", "spa"))
+    with pytest.raises(XltError, match="not on this machine"):
+        list(parallel.read(["xl-wa"], "eng", "spa"))  # dev and test
+
+
+def test_parallel_text_of_labelled_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {
+        "eng": ["A cat .\tAn animal .\tentailment", "It rains .\tIt is dry .\tcontradictory"],
+        "spa": ["Un gato .\tUn animal .\tentailment", "Llueve .\tEstá seco .\tcontradictory"],
+    }
+    for language, texts in rows.items():
+        table = "\n".join(["premise\thypo\tlabel", *texts, ""])
+        stored(tmp_path, "multinli-mt", language, table)
+    monkeypatch.setenv("XLT_DATA", str(tmp_path))
+    assert list(parallel.read(["multinli-mt"], "eng", "spa")) == [
+        (["A", "cat", "."], ["Un", "gato", "."]),
+        (["An", "animal", "."], ["Un", "animal", "."]),
+        (["It", "rains", "."], ["Llueve", "."]),
+        (["It", "is", "dry", "."], ["Está", "seco", "."]),
+    ]
+    assert parallel.fingerprint(["multinli-mt"], "eng", "spa")
+    stored(tmp_path, "multinli-mt", "spa", "premise\thypo\tlabel\n" + rows["spa"][0] + "\n")
+    with pytest.raises(XltError, match="eng:train has more records than multinli-mt:spa:train"):
+        list(parallel.read(["multinli-mt:train"], "eng", "spa"))
+
+
+def test_pairs_with_bars_between_them(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.txt", "A house . ||| Una casa .\n")
+    assert list(parallel.read([path], "eng", "spa")) == [
+        (["A", "house", "."], ["Una", "casa", "."])
+    ]
+
+
 # The encoder ----------------------------------------------------------------------------------
 
 

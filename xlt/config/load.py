@@ -1,6 +1,7 @@
 """Read a config: YAML 1.2, `extends`, overrides; every problem at once, each with its line.
 
-Precedence: the command line, over the file, over what it extends, over the schema's defaults.
+Precedence: the command line, over the file, over what it extends, over the defaults for the kind of
+encoder (`xlt.config.families`), over the schema's.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from xlt.config.families import Family, family
 from xlt.config.layers import COMMAND_LINE, merge, read_layers, read_overrides
 from xlt.config.normalise import Normaliser
-from xlt.config.schema import Config, Plugin
+from xlt.config.schema import Config, Model, Plugin
 from xlt.errors import XltError, flat, raise_all
 from xlt.registry import Registry, aligners, strategies, tasks, translators
-from xlt.yaml.nodes import Node
+from xlt.yaml.nodes import Node, SourceLocation
 from xlt.yaml.problems import Problems, explain
 from xlt.yaml.write import to_yaml
 
@@ -38,12 +40,14 @@ class LoadedConfig:
     """A config, and where each of its values was written.
 
     files: the file that was asked for and everything it extends, the most basic first.
+    family: the kind of encoder whose defaults lie below them.
     """
 
     config: Config
     path: Path
     files: tuple[Path, ...]
     sources: Node
+    family: Family | None = None
 
     def where(self, key: str) -> str:
         """``file.yaml:7 (training.epochs)`` for a dotted key; the nearest parent's line.
@@ -54,6 +58,18 @@ class LoadedConfig:
         path = tuple(int(part) if part.isdigit() else part for part in key.split("."))
         node, _, _ = self.sources.find(path)
         return node.at.of(self.sources.as_written(path))
+
+    @property
+    def family_defaults(self) -> dict[str, Any]:
+        """Dotted key → value of what the family decided."""
+        if self.family is None:
+            return {}
+        source = _source(self.family)
+        keys = [
+            f"{section}.{key}" for section, values in self.family.sections.items() for key in values
+        ]
+        found = {key: self.sources.get(key) for key in keys}
+        return {k: node.value for k, node in found.items() if node and node.at.source == source}
 
     def locate(self, error: XltError) -> XltError:
         """The same error with file and line, where `error.where` is a key of the config."""
@@ -92,6 +108,9 @@ def load_config(
     options = {section: plugin and plugin.Options for section, plugin in plugins.items()}
     normaliser = Normaliser(options, _reader_options(plugins["task"]), problems)
     root = reduce(merge, [normaliser.layer(layer) for layer in layers])
+    kind = _family(root)
+    if kind is not None:
+        root = _over_defaults(root, kind)
     config = _validate(root, options, normaliser, problems)
     try:
         problems.raise_all()
@@ -99,7 +118,7 @@ def load_config(
         raise_all([*unread, *flat(error)])
     raise_all(unread)
     assert config is not None
-    return LoadedConfig(config, Path(path or COMMAND_LINE), files, root)
+    return LoadedConfig(config, Path(path or COMMAND_LINE), files, root, kind)
 
 
 def _take_study(layers: list[Node], cell: Node | None, problems: Problems) -> None:
@@ -111,6 +130,38 @@ def _take_study(layers: list[Node], cell: Node | None, problems: Problems) -> No
             problems.add(node.at, "study", "this is a study of several runs", "use `xlt study`")
     if cell is not None:
         layers.append(cell)
+
+
+def _family(root: Node) -> Family | None:
+    """The family of the encoder that the layers name, or that is the schema's default."""
+    named, start = (
+        Model.model_fields[key].get_default() if node is None else node.value
+        for key in ("encoder", "initialise")
+        for node in [root.get(f"model.{key}")]
+    )
+    return family(named, str(start)) if isinstance(named, str) else None
+
+
+def _source(found: Family) -> str:
+    return f"the defaults for {found.name}"
+
+
+def _over_defaults(root: Node, found: Family) -> Node:
+    """`root` over what is good for its kind of encoder."""
+    at = SourceLocation(_source(found), None, root.at.folder)
+    own_rate = root.get("training.learning_rate") is not None
+    below = {
+        section: Node(
+            {
+                key: Node(value, at)
+                for key, value in values.items()
+                if not (own_rate and key.endswith("learning_rate"))
+            },
+            root.at,
+        )
+        for section, values in found.sections.items()
+    }
+    return merge(Node(below, root.at), root)
 
 
 def _plugin(section: str, layers: list[Node], problems: Problems) -> Any:

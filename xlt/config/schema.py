@@ -1,4 +1,5 @@
-"""Everything a config may say, with every default. Nothing else in xlt holds a default.
+"""Everything a config may say, with every default. Nothing else in xlt holds a default, but for
+what differs between kinds of encoders (`xlt.config.families`).
 
 Languages are written in any form (`id`, `ind`, `Indonesian`) and come out as ISO 639-3. `task`
 and `strategy` carry the options of a plugin: a name, plus whatever that plugin's own `Options`
@@ -129,6 +130,13 @@ class Model(Section):
     )
     revision: str | None = None
     initialise: Literal["pretrained", "random"] = "pretrained"
+    standardise: bool = Field(
+        default=False,
+        description="before the first stage, give the encoder's vectors mean 0 and variance 1 in "
+        "every dimension (by its last layer norm, from some of the training data), but not for a "
+        "decoder: encoders of sentences give all words nearly one vector, from which a new head "
+        "learns slowly or not",
+    )
     max_length: int | None = Field(
         default=None,
         ge=8,  # xlt.model.pretrained.MIN_LENGTH
@@ -174,10 +182,18 @@ class Training(Section):
         description="each layer's rate is this times that of the layer above",
     )
     schedule: Literal["linear", "cosine", "constant"] = "linear"
-    warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps")
+    warmup: float = Field(
+        default=0.1, ge=0, lt=1, description="share of the steps, in which the rates rise from 0"
+    )
     weight_decay: float = Field(default=0.01, ge=0, le=10)
     adam_betas: tuple[Beta, Beta] = (0.9, 0.999)
     max_grad_norm: float = Field(default=1.0, ge=1e-6, le=1e9)
+    on_divergence: Literal["warn", "halve"] = Field(
+        default="warn",
+        description="where the loss stays at, or returns to, that of an untrained model, or the "
+        "dev score falls to 0: say so; `halve`: begin the stage again at half the learning rates, "
+        "at most three times",
+    )
     average: float | None = Field(
         default=None,
         gt=0,

@@ -122,6 +122,9 @@ class Card(Section):
         default_factory=dict,
         description="for `xlt probe`: a model's label → the label here, where there are fewer",
     )
+    parallel: bool = Field(
+        False, description="whether record n of a split is the same in every language that has it"
+    )
     caveats: list[str] = Field(default_factory=list)
     languages: dict[str, dict[str, Split]] = Field(
         min_length=1, description="language → split → files"

@@ -6,6 +6,7 @@ The steps, in order: `prepare` (the config as a whole), `preflight` (data and la
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -103,6 +104,7 @@ def _lead(
         preflight(experiment, sources)
         folder.claim(dump(config), _manifest(experiment, sources, state.num_processes))
         log.info("%s", _encoder(config))
+        say_defaults(experiment.loaded)
         if experiment.source_choice is not None:
             log.info("source: auto is %s, see %s", ", ".join(config.source), folder.path / MANIFEST)
         warnings = coverage(config, experiment.task, sources, experiment.data_splits)
@@ -135,6 +137,18 @@ def _encoder(config: Config) -> str:
         f"encoder: {encoder}, because the config names none: it needs neither network nor much "
         f"memory; `xlt encoders --target {config.target[0]}` names better ones"
     )
+
+
+def say_defaults(loaded: LoadedConfig) -> None:
+    """Say what was decided by the kind of encoder, and why."""
+    decided = loaded.family_defaults
+    if loaded.family is not None and decided:
+        log.info(
+            "for %s: %s (%s)",
+            loaded.family.name,
+            ", ".join(f"{key} {json.dumps(value)}" for key, value in decided.items()),
+            loaded.family.why,
+        )
 
 
 def _manifest(experiment: Experiment, sources: Sources, processes: int) -> dict[str, Any]:

@@ -7,12 +7,11 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 
-from xlt.config.schema import Config
+from xlt.config.schema import Config, Training
 from xlt.escape import without_folders
 from xlt.files import DamagedFile, disk_error, sweep, write_sealed, writing
 from xlt.inference.device import best_device, choose_precision
@@ -26,6 +25,7 @@ from xlt.task import Example, Task, extend_labels
 from xlt.training import checkpoint as ckpt
 from xlt.training.calibrate import calibrate
 from xlt.training.data import Data, groups, weights
+from xlt.training.divergence import Attempts, Diverged
 from xlt.training.encodings import encode
 from xlt.training.finished import DONE, Observed, StageResult, find, intact, read_done
 from xlt.training.identity import (
@@ -41,6 +41,7 @@ from xlt.training.optim import freeze
 from xlt.training.rehearsal import check_precision
 from xlt.training.scoring import LAST, Encoded, contents, encode_sets, mean_scores, selector
 from xlt.training.selected import save_selected
+from xlt.training.standardise import standardise
 from xlt.training.trainer import TransferTrainer
 from xlt.training.unfinished import begin, goes_on
 from xlt.transfer.stage import DataSplit, Stage
@@ -188,49 +189,20 @@ class StageRunner:
         folder: Path,
         wanted: Identity,
     ) -> None:
-        from transformers import set_seed
-
-        set_seed(self.seed)
         work = folder / "work"
         self._prepare_folder(folder, work, wanted, contents(watched))
-        backbone, model = self._model(stage, parent, train)
-        examples = encode(self.task, train, backbone, model.labels)
-        evaluations = encode_sets(self.task, [dev, *watched], backbone)
-        vocabulary, subwords = self._trim(model, backbone, examples, evaluations)
-        freeze(model, stage.training.freeze)
-        lora = self.config.model.lora
-        if lora is not None:
-            add_lora(model, lora)
-        device = best_device()
-        precision = choose_precision(stage.training.precision, device)
-        check_precision(precision, backbone)
-        predictor = Predictor(
-            self.task, model, self.config.evaluation.batch_tokens, precision, device, subwords
-        )
-        primary = selector(stage.dev)
-        trainer = TransferTrainer(
-            model,
-            self.task,
-            examples,
-            groups(train),
-            stage.training,
-            folder=work,
-            seed=self.seed,
-            weights=weights(train),
-            temperature=stage.temperature,
-            evaluator=(lambda: mean_scores(predictor, evaluations, self.metric))
-            if evaluations
-            else None,
-            primary=None if primary == LAST else primary,
-            patience=self.config.selection.patience,
-            keep=self.config.selection.keep,
-            subwords=subwords,
-            precision=precision,
-            quiet=self.quiet,
-        )
-        trainer.train(resume_from_checkpoint=self._checkpoint(work))
+        attempts = Attempts(work)
+        while True:
+            try:
+                trainer, backbone, vocabulary = self._trained(
+                    stage, attempts.training(stage.training), parent, train, [dev, *watched], work
+                )
+                break
+            except Diverged as error:
+                attempts.again(stage.training, error)
         if not trainer.args.should_save:
             return
+        primary = selector(stage.dev)
         last = trainer.state.global_step
         selected = {name: dict(best) for name, best in trainer.selector.best.items()}
         if primary == LAST:
@@ -240,6 +212,7 @@ class StageRunner:
                 earlier = read_done(folder)
             except DamagedFile:  # said when it was not used
                 earlier = None
+            model, subwords = trainer.model, trainer.subwords
             about = self._about(model, backbone)
             steps = [int(selected[n]["step"]) for n in (primary, *(selected.keys() - {primary}))]
             save_selected(
@@ -274,11 +247,68 @@ class StageRunner:
                     "keep": "all" if trainer.selector.keep_all else "best",
                     "log": trainer.state.log_history,
                     "steps": last,
-                    "precision": precision,
+                    "precision": trainer.precision,
+                    "halved": attempts.halved,
                     "pieces_trained": None if subwords is None else len(subwords.to_full),
                 },
             )
             shutil.rmtree(work)
+
+    def _trained(
+        self,
+        stage: Stage,
+        training: Training,
+        parent: StageResult | None,
+        train: list[Data],
+        evaluated: list[list[Data]],
+        work: Path,
+    ) -> tuple[TransferTrainer, Backbone, Trimmed | None]:
+        """The stage's trainer after training, the encoder, and the way back to its vocabulary.
+
+        training: the stage's, or that at lower rates. Raises Diverged where they are too high.
+        """
+        from transformers import set_seed
+
+        set_seed(self.seed)
+        backbone, model = self._model(stage, parent, train)
+        examples = encode(self.task, train, backbone, model.labels)
+        evaluations = encode_sets(self.task, evaluated, backbone)
+        vocabulary, subwords = self._trim(model, backbone, examples, evaluations)
+        if parent is None and self._standardises(backbone):
+            standardise(model, self.task, examples, subwords, self.seed)
+        freeze(model, training.freeze)
+        lora = self.config.model.lora
+        if lora is not None:
+            add_lora(model, lora)
+        device = best_device()
+        precision = choose_precision(training.precision, device)
+        check_precision(precision, backbone)
+        predictor = Predictor(
+            self.task, model, self.config.evaluation.batch_tokens, precision, device, subwords
+        )
+        primary = selector(stage.dev)
+        trainer = TransferTrainer(
+            model,
+            self.task,
+            examples,
+            groups(train),
+            training,
+            folder=work,
+            seed=self.seed,
+            weights=weights(train),
+            temperature=stage.temperature,
+            evaluator=(lambda: mean_scores(predictor, evaluations, self.metric))
+            if evaluations
+            else None,
+            primary=None if primary == LAST else primary,
+            patience=self.config.selection.patience,
+            keep=self.config.selection.keep,
+            subwords=subwords,
+            precision=precision,
+            quiet=self.quiet,
+        )
+        trainer.train(resume_from_checkpoint=self._checkpoint(work))
+        return trainer, backbone, vocabulary
 
     def _prepare_folder(
         self, folder: Path, work: Path, wanted: Identity, observed: Observed
@@ -335,6 +365,10 @@ class StageRunner:
         model.grow(extend_labels(parent.labels, new))
         return backbone, model
 
+    def _standardises(self, backbone: Backbone) -> bool:
+        # A decoder was trained to read the vectors as they are.
+        return self.config.model.standardise and not (backbone.random or self.task.generates)
+
     def _about(self, model: TaskModel, backbone: Backbone) -> ModelInfo:
         return ModelInfo(
             task=self.task.name,
@@ -350,7 +384,7 @@ class StageRunner:
         backbone: Backbone,
         examples: Sequence[Example],
         evaluations: Encoded,
-    ) -> tuple[Any, SubwordTable | None]:
+    ) -> tuple[Trimmed | None, SubwordTable | None]:
         """Reduce the vocabulary to the subwords in this stage's data; (way back, id table)."""
         if not self.config.model.trim_vocabulary:
             return None, None

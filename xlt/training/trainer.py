@@ -38,6 +38,7 @@ from xlt.task import Example, Task
 from xlt.training import checkpoint as ckpt
 from xlt.training.average import BEGIN, WeightAverage
 from xlt.training.callbacks import ProgressBar, SaveCallback, Scores, Selector
+from xlt.training.divergence import Diverged, Watch, advice
 from xlt.training.encodings import lengths
 from xlt.training.optim import parameter_groups
 
@@ -65,7 +66,8 @@ class TransferTrainer(Trainer):
     evaluator: returns the scores of the current weights; None keeps the last weights.
     keep:      of the weights that were evaluated, as `selection.keep` has it.
     subwords:    see `xlt.inference.predictor.Predictor`.
-    Raises XltError for a loss that is not finite (naming step and batch) and for lack of memory.
+    Raises Diverged for a loss that is not finite (naming step and batch) and, where the stage is to
+    begin again then, for one that has risen to where it began; XltError for lack of memory.
     """
 
     optimizer: Any
@@ -91,12 +93,8 @@ class TransferTrainer(Trainer):
         precision: str = "fp32",
         quiet: bool = True,
     ) -> None:
-        self.task, self.training, self.evaluator, self.subwords = (
-            task,
-            training,
-            evaluator,
-            subwords,
-        )
+        self.task, self.training, self.evaluator = task, training, evaluator
+        self.subwords, self.precision = subwords, precision
         self.folder = folder
         self.selector = Selector(primary, patience, keep_all=keep == "all")
         args = TrainingArguments(
@@ -163,6 +161,7 @@ class TransferTrainer(Trainer):
         if not quiet and args.should_save:
             self.add_callback(ProgressBar(folder.parent.name))
         self.add_callback(SaveCallback(self))
+        self.add_callback(Watch(training, primary, len(self.sampler.steps)))
         # Our losses are sums over targets divided by the number in the whole step.
         self.model_accepts_loss_kwargs = True
         self._loss_shifts_labels = False
@@ -237,11 +236,13 @@ class TransferTrainer(Trainer):
         if not torch.isfinite(loss):
             step = self.state.global_step
             batch = self.sampler.steps[step]
-            raise XltError(
+            # One process of several that stopped would leave the others waiting.
+            kind = Diverged if self.args.world_size == 1 else XltError
+            raise kind(
                 f"the loss is {loss.item()} at step {step + 1} (epoch "
                 f"{self.sampler.epoch_of(step):.2f}), with records {batch[:8].tolist()} …",
                 where="training.learning_rate",
-                fix="lower the learning rate or raise warmup; with precision fp16 use bf16 or fp32",
+                fix=f"{advice(self.training)}; with precision fp16 use bf16 or fp32",
             )
         return loss
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from xlt import languages
+from xlt.config.schema import Reference
 from xlt.data import cards
 from xlt.data.checksums import sha256
 from xlt.data.files import lines
-from xlt.data.references import locate
+from xlt.data.references import locate, resolve
+from xlt.data.resolved import ResolvedData
+from xlt.data.store import read_documents
 from xlt.data.table import read_csv
 from xlt.errors import XltError, choose
 from xlt.projection.align.base import WordPair
+from xlt.registry import tasks
 
 WHERE = "aligner: parallel"
 MAX_WORDS = 120
@@ -24,9 +29,11 @@ MAX_WORDS = 120
 def read(references: list[str], source: str, target: str) -> Iterator[WordPair]:
     """The sentence pairs of all references, as words.
 
-    A reference is a file with a source and a target sentence a line, separated by a tab; a path
-    with `{language}` in it, for two files that are parallel line by line; or a card of parallel
-    text, `card` or `card:split`. Pairs with an empty or very long side are left out.
+    A reference is a file with a source and a target sentence a line, separated by a tab or `|||`; a
+    path with `{language}` in it, for two files that are parallel line by line; or a card with two
+    sides, `card` or `card:split`: of parallel text, of word alignments (whose links are not read),
+    or of records that are the same in every language. Pairs with an empty or very long side are
+    left out.
 
     Raises XltError: no such file or card, not parallel, not in these languages.
     """
@@ -59,8 +66,7 @@ def fingerprint(references: list[str], source: str, target: str) -> str:
         elif _is_file(reference):
             paths = [Path(reference).expanduser()]
         else:
-            sides = _card(reference, source, target)
-            paths = [path for side in sides for one in side for path in one.paths]
+            paths = _paths(reference, source, target)
         for path in paths:
             if not path.is_file():
                 raise XltError("there is no such file", where=path, fix="check the path")
@@ -76,7 +82,28 @@ def _texts(reference: str, source: str, target: str) -> Iterator[tuple[str, str]
     if _is_file(reference):
         yield from _columns(Path(reference).expanduser())
         return
-    for one, other in zip(*_card(reference, source, target), strict=True):
+    card, split = _card(reference)
+    if card.task == _ALIGNED:
+        yield from _aligned(card, split, source, target)
+    elif card.parallel:
+        yield from _records(card, split, source, target)
+    else:
+        yield from _sentences(card, split, source, target)
+
+
+def _paths(reference: str, source: str, target: str) -> list[Path]:
+    """The files of a card that `read` would read."""
+    card, split = _card(reference)
+    if card.task == _ALIGNED:
+        return _aligned_files(card, split, source, target)[0]
+    if card.parallel:
+        return [path for pair in _resolved(card, split, source, target) for path in pair[2]]
+    sides = _sides(card, split, source, target)
+    return [path for side in sides for one in side for path in one.paths]
+
+
+def _sentences(card: cards.Card, split: str, source: str, target: str) -> Iterator[tuple[str, str]]:
+    for one, other in zip(*_sides(card, split, source, target), strict=True):
         if one.column is None or other.column is None:
             yield from _line_by_line(one.paths, other.paths)
         else:
@@ -104,14 +131,14 @@ def _path(reference: str, language: str) -> Path:
 
 def _columns(path: Path) -> Iterator[tuple[str, str]]:
     for number, line in lines(path):
-        columns = line.split("\t")
+        columns = line.split("\t" if "\t" in line else "|||")
         if len(columns) < 2:
             raise XltError(
                 "no tab between a source and a target sentence",
                 where=f"{path}:{number}",
                 fix="write both on one line, or two files and `{language}` in their name",
             )
-        yield columns[0], columns[1]
+        yield columns[0].strip(), columns[1].strip()
 
 
 def _line_by_line(ones: list[Path], others: list[Path]) -> Iterator[tuple[str, str]]:
@@ -142,33 +169,114 @@ class _Split:
     column: str | None
 
 
-def _card(reference: str, source: str, target: str) -> tuple[list[_Split], list[_Split]]:
-    """The splits of a card that both languages have (or the one that the reference names)."""
-    name, _, wanted = reference.partition(":")
+def _card(reference: str) -> tuple[cards.Card, str]:
+    """The card that a reference names, and its split; "" for all. Raises XltError if the card has
+    no two sides."""
+    name, _, split = reference.partition(":")
     card = cards.get(name, where=WHERE)
-    if card.format not in ("lines", "csv"):
+    aligned = card.task == _ALIGNED and card.format == "tsv"
+    if not (aligned or card.parallel or card.format in ("lines", "csv")):
         raise XltError(
             f"the card {name} is not parallel text (its format is {card.format})",
             where=WHERE,
-            fix="name a card whose task is parallel_text, or files of your own",
+            fix="name a card whose task is parallel_text, one that says `parallel: true`, or files "
+            "of your own",
         )
+    return card, split
+
+
+_ALIGNED = "word_alignment"
+"""The task of cards whose rows are a source sentence, a target sentence and links."""
+
+
+def _aligned_files(
+    card: cards.Card, split: str, source: str, target: str
+) -> tuple[list[Path], bool]:
+    """The files, and whether their first column is the target's."""
+    first = str(card.options["source"])
+    turned = languages.match(target, [first]) is not None
+    if not turned and languages.match(source, [first]) is None:
+        raise XltError(
+            f"{card.identifier} pairs {first} with other languages, not {source} with {target}",
+            where=WHERE,
+            fix=f"leave it out; it is of use where one side is {first}",
+        )
+    code = card.language(source if turned else target, where=WHERE)
+    splits = [split] if split else list(card.languages[code])
+    return [path for one in splits for path in _located(card, code, one)], turned
+
+
+def _aligned(card: cards.Card, split: str, source: str, target: str) -> Iterator[tuple[str, str]]:
+    paths, turned = _aligned_files(card, split, source, target)
+    for path in paths:
+        for one, other in _columns(path):
+            yield (other, one) if turned else (one, other)
+
+
+def _resolved(
+    card: cards.Card, split: str, source: str, target: str
+) -> Iterator[tuple[ResolvedData, ResolvedData, list[Path]]]:
+    """The data of each split in both languages, and their files."""
     codes = [card.language(language, where=WHERE) for language in (source, target)]
-    splits = [s for s in card.languages[codes[0]] if s in card.languages[codes[1]]]
+    for name in _common(card, codes, split):
+        for code in codes:
+            card.split(code, name, where=WHERE)
+        one, other = (
+            resolve(Reference(ref=f"{card.identifier}:{code}:{name}"), code, name, where=WHERE)
+            for code in codes
+        )
+        yield one, other, [*one.files, *other.files]
+
+
+def _records(card: cards.Card, split: str, source: str, target: str) -> Iterator[tuple[str, str]]:
+    """The texts of records, of which number n is the same in both languages."""
+    task = tasks.get(card.task)()
+    for one, other, _ in _resolved(card, split, source, target):
+        documents = zip_longest(read_documents(task, one), read_documents(task, other))
+        for number, (ours, theirs) in enumerate(documents, 1):
+            if ours is None or theirs is None:
+                raise XltError(
+                    f"{one.reference} has {'less' if ours is None else 'more'} records than "
+                    f"{other.reference}: {number - 1} are in both",
+                    where=WHERE,
+                    fix="name a part that is the same in both languages",
+                )
+            for name in ours.texts:
+                yield ours.texts[name].surface, theirs.texts[name].surface
+
+
+def _common(card: cards.Card, codes: list[str], split: str) -> list[str]:
+    """The splits that both languages have, or the one that is wanted."""
+    return (
+        [split] if split else [s for s in card.languages[codes[0]] if s in card.languages[codes[1]]]
+    )
+
+
+def _located(card: cards.Card, code: str, split: str) -> list[Path]:
+    paths = []
+    for file in card.split(code, split, where=WHERE).files:
+        path = locate(card, file)
+        if path is None:
+            raise XltError(
+                f"{card.identifier}:{code}:{split} is not on this machine",
+                where=WHERE,
+                fix=f"xlt data get {card.identifier}, or set XLT_DATA",
+            )
+        paths.append(path)
+    return paths
+
+
+def _sides(
+    card: cards.Card, split: str, source: str, target: str
+) -> tuple[list[_Split], list[_Split]]:
+    """The splits of a card of sentences that both languages have (or the one that is wanted)."""
+    codes = [card.language(language, where=WHERE) for language in (source, target)]
     sides: tuple[list[_Split], list[_Split]] = ([], [])
-    for split in [wanted] if wanted else splits:
+    for name in _common(card, codes, split):
         for side, code in zip(sides, codes, strict=True):
-            chosen = card.split(code, split, where=WHERE)
-            paths = []
-            for file in chosen.files:
-                path = locate(card, file)
-                if path is None:
-                    raise XltError(
-                        f"{name}:{code}:{split} is not on this machine",
-                        where=WHERE,
-                        fix=f"xlt data get {name}, or set XLT_DATA",
-                    )
-                paths.append(path)
-            side.append(_Split(paths, {**card.options, **chosen.options}.get("column")))
+            paths = _located(card, code, name)
+            options = {**card.options, **card.split(code, name, where=WHERE).options}
+            side.append(_Split(paths, options.get("column")))
     return sides
 
 

@@ -1,0 +1,149 @@
+"""Training that goes wrong: when it is noticed, what is said, and what is tried again."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from small import Stages, World, make_world
+
+from xlt.training import trainer as trainers
+from xlt.training.divergence import Diverged, Watch, diverged, learns_nothing
+
+
+@pytest.mark.parametrize(
+    ("losses", "scores", "said"),
+    [
+        ([1.1, 0.5, 0.4], [40.0, 50.0], None),
+        ([1.1, 0.5, 0.4], [40.0, 0.0], "once 40.0, has fallen to 0"),
+        ([1.1, 0.5, 0.4], [0.0, 0.0], None),  # it has not learnt yet, and has lost nothing
+        ([1.1, 0.5, 1.2], [], None),  # one bad stretch
+        ([1.1, 0.5, 1.2, 1.1], [], "the loss, once 0.5, is 1.1 again"),
+        ([1.1, 1.1, 1.1, 1.1], [], None),
+        ([0.0, 0.0, 0.0], [], None),
+        ([], [], None),
+    ],
+)
+def test_what_had_been_learnt_is_lost(losses, scores, said):
+    found = diverged(losses, scores)
+    assert (found is None) if said is None else said in found
+
+
+@pytest.mark.parametrize(
+    ("losses", "scores", "over", "said"),
+    [
+        ([1.1, 1.1, 1.09], [], False, "the loss is 1.09, as at the start (1.1)"),
+        ([1.1, 1.1], [], False, None),
+        ([1.1, 1.0, 0.9], [0.0], False, None),
+        ([1.1, 1.0, 0.9], [0.0, 0.0], True, "the dev score is 0 after the last step"),
+        ([1.1, 1.0, 0.9], [0.0, 3.0], True, None),
+    ],
+)
+def test_a_model_that_learns_nothing(losses, scores, over, said):
+    found = learns_nothing(losses, scores, over=over)
+    assert (found is None) if said is None else said in found
+
+
+def test_losses_of_the_warm_up_do_not_count(caplog):
+    from transformers.trainer_callback import TrainerState
+
+    from xlt.config.schema import Training
+
+    rows = [{"step": step, "loss": 1.1} for step in (50, 100, 150)]
+    for warmup, said in ((0.9, 0), (0.05, 1)):
+        watch = Watch(Training(warmup=warmup), None, 1000)
+        for _ in range(2):  # once is enough
+            watch.on_log(None, TrainerState(log_history=rows, global_step=150), None)
+        assert len(caplog.records) == said
+    assert "fix: give it more steps" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> World:
+    return make_world(tmp_path_factory.mktemp("world"), size=8)
+
+
+@pytest.fixture
+def config(world, tmp_path):
+    def config(name: str = "run", **changes):
+        settings = {
+            "output__root": str(tmp_path / name),
+            "strategy": {"name": "zero_shot"},
+            "training__batch_tokens": 100,
+            "training__checkpoint_every": 1,
+            "training__head_learning_rate": 1e-2,
+            "training__warmup": 0.0,
+        }
+        return world.config(name, **settings | changes)
+
+    return config
+
+
+@pytest.fixture
+def explosive(monkeypatch):
+    """The weights burst at learning rates above `explosive`'s value."""
+    real = trainers.parameter_groups
+
+    def groups(model, training):
+        bursts = training.learning_rate > 6e-4
+        return [{**g, "lr": 1e30 if bursts else g["lr"]} for g in real(model, training)]
+
+    monkeypatch.setattr(trainers, "parameter_groups", groups)
+
+
+def weights(stage):
+    return load_file(stage.model_folder() / "model.safetensors")
+
+
+def test_the_stage_begins_again_at_half_the_rates(config, explosive, caplog):
+    (stage,) = Stages(config(training__on_divergence="halve")).run()
+    done = json.loads((stage.folder / "done.json").read_text(encoding="utf-8"))
+    assert done["halved"] == 2
+    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [text.rpartition(" ")[2] for text in said] == ["0.001", "0.0005"]
+    asked = {"training__learning_rate": 5e-4, "training__head_learning_rate": 2.5e-3}
+    (direct,) = Stages(config("direct", **asked)).run()
+    for name, tensor in weights(direct).items():
+        assert torch.equal(tensor, weights(stage)[name]), name
+
+
+def test_a_resumed_stage_goes_on_at_the_halved_rates(config, explosive, monkeypatch):
+    (whole,) = Stages(config("whole", training__on_divergence="halve")).run()
+    real = trainers.TransferTrainer.training_step
+
+    def step(self, *args, **kwargs):
+        if self.training.learning_rate == 5e-4 and self.state.global_step == 2:
+            raise KeyboardInterrupt
+        return real(self, *args, **kwargs)
+
+    path = config(training__on_divergence="halve")
+    run = Stages(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(trainers.TransferTrainer, "training_step", step)
+        with pytest.raises(KeyboardInterrupt):
+            run.run()
+    seen = []
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            trainers.TransferTrainer,
+            "training_step",
+            lambda self, *a, **k: (seen.append(self.state.global_step), real(self, *a, **k))[1],
+        )
+        (stage,) = Stages(path, resume=True).run()
+    assert seen[0] == 2  # and not the first attempt's first step
+    for name, tensor in weights(whole).items():
+        assert torch.equal(tensor, weights(stage)[name]), name
+
+
+def test_no_rate_is_low_enough(config, explosive):
+    path = config(training__on_divergence="halve", training__learning_rate=1e-2)
+    with pytest.raises(Diverged, match="the loss is nan"):
+        Stages(path).run()
+
+
+def test_it_is_not_asked_for(config, explosive):
+    with pytest.raises(Diverged, match=r"on_divergence: halve"):
+        Stages(config()).run()
