@@ -1,12 +1,14 @@
 """Measured transfer, source × target: one encoder, trained on each source, tested on all targets.
 
-    python -m scripts.experiments.transfer_table CONFIG.yaml OUT.csv [KEY=VALUE …] [--only CODE …]
+    python -m scripts.experiments.transfer_table CONFIG.yaml OUT.csv [KEY=VALUE …]
+        [--metric NAME] [--only CODE …]
 
 CONFIG is as for `xlt train`, but each language of `source` trains a model of its own, with the
 first seed, and is tested on every `target`. The encoder is read once and every test set is encoded
 once, which for a small encoder is much of the time; nothing is saved but the scores. Those of a
 source are added to OUT when it is done, and sources that OUT has are left out: what was stopped
-goes on. The column `test` says in which metric; a source's score on itself is there, too.
+goes on. The columns are those that scripts.build_scores reads; a source's score on itself is there,
+too.
 """
 
 from __future__ import annotations
@@ -39,15 +41,19 @@ from xlt.training.standardise import standardise
 from xlt.training.trainer import TransferTrainer
 from xlt.transfer.stage import DataSplit
 
-COLUMNS = ("source", "target", "metric", "score")
+COLUMNS = ("task", "model", "source_iso639_3", "target_iso639_3", "metric", "score")
 
 
 class Table:
-    """One encoder and one set of targets for all sources."""
+    """One encoder and one set of targets for all sources.
 
-    def __init__(self, path: Path, overrides: Sequence[str]) -> None:
+    metric: by default the first of the task.
+    """
+
+    def __init__(self, path: Path, overrides: Sequence[str], metric: str | None = None) -> None:
         self.config = load_config(path, overrides).config
         self.task = make_task(self.config)
+        self.metric = metric or self.task.metrics_reported[0]
         self.data = Sources(self.config, self.task)
         self.backbone = Backbone(self.config.model.encoder, self.config.model)
         self.tests: dict[str, tuple[Sequence[Document], Sequence[Example]]] = {}
@@ -55,14 +61,14 @@ class Table:
             records = self.data.load(DataSplit(target, "test")).records
             self.tests[target] = records, self.task.encode(records, self.backbone, None)
 
-    def rows(self, source: str) -> Iterator[tuple[str, str, str, float]]:
-        """The scores of a model of this source."""
+    def rows(self, source: str) -> Iterator[tuple[str, str, str, str, str, float]]:
+        """The scores of a model of this source, as `COLUMNS` has them."""
         predictor = self._trained(self.data.load(DataSplit(source, "train")))
+        about = next(iter(self.task.measured_as), self.task.name), self.config.model.encoder
         for target, (records, examples) in self.tests.items():
             counts = count_matrix(self.task, records, predictor(records, examples))
-            scores = score(self.task, counts)
-            for metric in self.task.metrics_reported:
-                yield source, target, metric, round(scores[metric], 2)
+            value = score(self.task, counts)[self.metric]
+            yield *about, source, target, self.metric, round(value, 2)
 
     def _trained(self, data: Data) -> Predictor:
         config, seed = self.config, self.config.seeds[0]
@@ -104,10 +110,11 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE")
+    parser.add_argument("--metric", help="by default the first of the task")
     parser.add_argument("--only", nargs="*", metavar="CODE", help="of the sources")
     options = parser.parse_args()
     done = _sources(options.out)
-    table = Table(options.config, options.settings)
+    table = Table(options.config, options.settings, options.metric)
     for source in options.only or table.config.source:
         if source in done:
             continue
@@ -121,7 +128,7 @@ def _sources(out: Path) -> set[str]:
     if not out.exists():
         return set()
     with out.open(encoding="utf-8", newline="") as stream:
-        return {row["source"] for row in csv.DictReader(stream)}
+        return {row["source_iso639_3"] for row in csv.DictReader(stream)}
 
 
 def _append(out: Path, rows: Sequence[tuple[Any, ...]]) -> None:

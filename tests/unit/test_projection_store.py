@@ -132,6 +132,17 @@ def test_what_comes_from_files_in_order_is_never_kept(monkeypatch, tmp_path):
     assert not (tmp_path / "cache" / "projections").exists()
 
 
+@pytest.mark.parametrize(("in_order", "said"), [(True, [1, 2, 3, 4]), (False, [1, 2, 2, 3, 4, 4])])
+def test_how_far_it_is(monkeypatch, caplog, in_order, said):
+    """Now and then, here every time, and at the end of each part."""
+    monkeypatch.setattr(store, "MIN_LOG_INTERVAL", 0)
+    monkeypatch.setattr(translation.SameWords, "in_order", in_order)
+    with caplog.at_level("INFO", logger="xlt.projection.store"):
+        list(store.project(projector(), records(), size=2))
+    told = [r.getMessage() for r in caplog.records if r.name == "xlt.projection.store"]
+    assert told == [f"eng → spa: {n} records" for n in said]
+
+
 def test_encoded_and_decoded():
     schema = NER().schema
     for one in projector().stream(records()):

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import json
 import logging
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -25,6 +26,7 @@ from xlt.files import disk_error, publishing, sweep
 from xlt.projection.pair import AlignedPair, Outcome, Projection
 from xlt.projection.project import Projected, Projector
 from xlt.projection.translate.cache import Cache
+from xlt.projection.translate.run import MIN_LOG_INTERVAL
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +48,9 @@ def project(
     Raises XltError if the disk is full; finished parts are kept.
     """
     with Cache() as cache:
+        said = _Progress(projector)
         if projector.in_order:  # what the files hold may have changed: nothing can be kept
-            yield from projector.stream(documents, part=part, cache=cache)
+            yield from said.watch(projector.stream(documents, part=part, cache=cache))
             return
         folder = folder or cache_dir() / "projections"
         identity = projector.identity()
@@ -59,7 +62,7 @@ def project(
             projected = _read(path, schema, len(chunk))
             failed = [one.source for one in projected or () if one.failed]
             if projected is None or (failed and projector.translates_any(failed, cache=cache)):
-                projected = list(projector.stream(chunk, part=part, cache=cache))
+                projected = list(said.watch(projector.stream(chunk, part=part, cache=cache)))
                 _write(path, projected, schema)
             if number := sum(one.failed for one in projected):
                 log.warning(
@@ -67,7 +70,26 @@ def project(
                 )
             yield from projected
             done += len(chunk)
-            log.info("%s → %s: %d records", projector.source, projector.target, done)
+            said.done = done
+            said.say()
+
+
+class _Progress:
+    """Says how many records are projected, now and then."""
+
+    def __init__(self, projector: Projector) -> None:
+        self.projector, self.done, self.said = projector, 0, time.monotonic()
+
+    def watch(self, projected: Iterable[Projected]) -> Iterator[Projected]:
+        for one in projected:
+            self.done += 1
+            if time.monotonic() - self.said >= MIN_LOG_INTERVAL:
+                self.say()
+            yield one
+
+    def say(self) -> None:
+        self.said = time.monotonic()
+        log.info("%s → %s: %d records", self.projector.source, self.projector.target, self.done)
 
 
 def _key(identity: str, documents: list[Document], schema: Schema) -> str:
