@@ -85,7 +85,11 @@ def test_only_where_training_begins(world, tmp_path, monkeypatch):
     settings["model__initialise"] = "random"
     Stages(world.config("random", **settings)).run()
     assert seen == [40]
-    settings |= {"model__initialise": "pretrained", "strategy": {"name": "zero_shot"}}
-    settings |= {"task": {"name": "ner", "model": "text_to_text"}, "training__max_steps": 1}
-    Stages(world.config("generates", **settings)).run()
-    assert seen == [40]
+
+
+def test_a_decoder_reads_the_vectors_as_they_are(world):
+    for model, wanted in (("tagger", True), ("text_to_text", False)):
+        task = {"name": "ner", "model": model}
+        run = Stages(world.config(model, model__standardise=True, task=task))
+        backbone = Backbone(run.config.model.encoder, run.config.model)
+        assert run.runner._standardises(backbone) is wanted

@@ -17,6 +17,7 @@ from xlt.files import DamagedFile, disk_error, sweep, write_sealed, writing
 from xlt.inference.device import best_device, choose_precision
 from xlt.inference.predictor import Predictor, SubwordTable, subword_table, subwords_in
 from xlt.model.backbone import Backbone
+from xlt.model.calibration import Calibration
 from xlt.model.folder import ModelInfo, load_model
 from xlt.model.lora import add_lora
 from xlt.model.task_model import TaskModel
@@ -194,7 +195,7 @@ class StageRunner:
         attempts = Attempts(work)
         while True:
             try:
-                trainer, backbone, vocabulary = self._trained(
+                trainer, backbone, vocabulary, temperatures = self._trained(
                     stage, attempts.training(stage.training), parent, train, [dev, *watched], work
                 )
                 break
@@ -223,9 +224,7 @@ class StageRunner:
                 vocabulary,
                 steps,
                 folder,
-                lambda: (
-                    None if primary == LAST else calibrate(predictor, primary, evaluations[primary])
-                ),
+                temperatures,
             )
             known = intact(folder, earlier or {"selected": {}})
             write_sealed(
@@ -262,8 +261,9 @@ class StageRunner:
         train: list[Data],
         evaluated: list[list[Data]],
         work: Path,
-    ) -> tuple[TransferTrainer, Backbone, Trimmed | None]:
-        """The stage's trainer after training, the encoder, and the way back to its vocabulary.
+    ) -> tuple[TransferTrainer, Backbone, Trimmed | None, Callable[[], Calibration | None]]:
+        """The stage's trainer after training, the encoder, the way back to its vocabulary, and what
+        gives the temperatures of the weights in memory.
 
         training: the stage's, or that at lower rates. Raises Diverged where they are too high.
         """
@@ -308,7 +308,11 @@ class StageRunner:
             quiet=self.quiet,
         )
         trainer.train(resume_from_checkpoint=self._checkpoint(work))
-        return trainer, backbone, vocabulary
+
+        def temperatures() -> Calibration | None:
+            return None if primary == LAST else calibrate(predictor, primary, evaluations[primary])
+
+        return trainer, backbone, vocabulary, temperatures
 
     def _prepare_folder(
         self, folder: Path, work: Path, wanted: Identity, observed: Observed
