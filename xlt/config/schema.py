@@ -190,9 +190,9 @@ class Training(Section):
     max_grad_norm: float = Field(default=1.0, ge=1e-6, le=1e9)
     on_divergence: Literal["warn", "halve"] = Field(
         default="warn",
-        description="where the loss stays at, or returns to, that of an untrained model, or the "
-        "dev score falls to 0: say so; `halve`: begin the stage again at half the learning rates, "
-        "at most three times",
+        description="where the loss returns to that of an untrained model, or is no number, or the "
+        "dev score falls to 0, twice: say so; `halve`: begin the stage again at half the learning "
+        "rates, at most three times",
     )
     average: float | None = Field(
         default=None,

@@ -42,7 +42,8 @@ def diverged(losses: Sequence[float], scores: Sequence[float]) -> str | None:
     losses: as they were logged after the warm-up, with the first of all before them.
     scores: of the evaluations by what selects.
     """
-    if scores and scores[-1] == 0 and max(scores) > 0:
+    # Twice: on a handful of records a score may touch 0.
+    if len(scores) > 2 and max(scores[-2:]) == 0 < max(scores):
         return f"the dev score, once {max(scores):.1f}, has fallen to 0"
     if _as_at_start(losses) and min(losses) < LEARNT * losses[0]:
         return f"the loss, once {min(losses):.3g}, is {losses[-1]:.3g} again, as at the start"
