@@ -19,7 +19,8 @@ from xlt.training.divergence import Diverged, Watch, diverged, learns_nothing
     [
         ([1.1, 0.5, 0.4], [40.0, 50.0], None),
         ([1.1, 0.5, 0.4], [40.0, 0.0, 0.0], "once 40.0, has fallen to 0"),
-        ([1.1, 0.5, 0.4], [40.0, 0.0], None),  # of few records, perhaps
+        ([1.1, 0.5, 0.4], [40.0, 0.0], None),
+        ([1.1, 0.5, 0.4], [8.0, 0.0, 0.0], None),  # of few records
         ([1.1, 0.5, 0.4], [0.0, 0.0], None),  # it has not learnt yet, and has lost nothing
         ([1.1, 0.5, 1.2], [], None),  # one bad stretch
         ([1.1, 0.5, 1.2, 1.1], [], "the loss, once 0.5, is 1.1 again"),

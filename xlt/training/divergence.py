@@ -31,6 +31,9 @@ HALVED = "halved.json"
 AT_START, LEARNT = 0.97, 0.8
 """Shares of the first logged loss: from here on it is as at the start, and below it had fallen."""
 
+HAD_LEARNT = 20.0
+"""A dev score below it may be 0 at times where the dev set is small."""
+
 
 class Diverged(XltError):
     """Training went wrong in a way that lower learning rates mend."""
@@ -42,8 +45,7 @@ def diverged(losses: Sequence[float], scores: Sequence[float]) -> str | None:
     losses: as they were logged after the warm-up, with the first of all before them.
     scores: of the evaluations by what selects.
     """
-    # Twice: on a handful of records a score may touch 0.
-    if len(scores) > 2 and max(scores[-2:]) == 0 < max(scores):
+    if len(scores) > 2 and max(scores[-2:]) == 0 and max(scores) >= HAD_LEARNT:
         return f"the dev score, once {max(scores):.1f}, has fallen to 0"
     if _as_at_start(losses) and min(losses) < LEARNT * losses[0]:
         return f"the loss, once {min(losses):.3g}, is {losses[-1]:.3g} again, as at the start"
