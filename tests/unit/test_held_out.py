@@ -131,6 +131,8 @@ def test_a_run_without_dev_and_test_data(world, capsys):
     assert (result["rows"], result["summary"]) == ([], [])
     model = find_model(world.runs() / "bare")
     assert calibration.load(model) is None
+    card = (world.runs() / "bare" / "README.md").read_text(encoding="utf-8")
+    assert "## Confidence" not in card  # nothing was scored
     assert train(loaded, quiet=True)["notes"] == planned["notes"]
     for arguments, shown in (
         (["train", str(world.folder / "bare.yaml")], "there is nothing to score on"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from models import make_model
 
 from xlt.document import Document, Label, Text, Tree
 from xlt.errors import XltError
+from xlt.model import calibration
 from xlt.registry import tasks
 from xlt.runs.predict import predict
 from xlt.standoff import entries, standoff
@@ -190,3 +193,16 @@ def test_the_language_is_needed_where_it_is_open(models, text, tmp_path):
     predict(models["ner"], str(text), str(tmp_path / "out"), quiet=True)
     with pytest.raises(XltError, match="running text needs a language"):
         predict(models["dependency_parsing"], str(text), str(tmp_path / "out"))
+
+
+def test_it_is_said_that_confidences_are_not_calibrated(models, text, tmp_path, caplog):
+    told = "confidences are not calibrated"
+    with caplog.at_level(logging.INFO):
+        predict(models["ner"], str(text), str(tmp_path / "out"), quiet=True)
+    assert told in caplog.text
+    caplog.clear()
+    shutil.copytree(models["ner"], tmp_path / "model")
+    calibration.save(tmp_path / "model", calibration.Calibration({}, "dev:eng", {}))
+    with caplog.at_level(logging.INFO):
+        predict(tmp_path / "model", str(text), str(tmp_path / "out"), quiet=True)
+    assert told not in caplog.text

@@ -90,6 +90,8 @@ def test_other_ways_of_selecting_are_named(world, on, name):
     assert rows == ({"dev:jav": True, "dev:eng": False} if on == "target_dev" else {"last": True})
     text = (world.runs() / on / "README.md").read_text(encoding="utf-8")
     assert f"| {name} * |" in text
+    fitted = {row["calibrated_on"] for row in result["rows"] if row["primary"]}
+    assert fitted == {None if on == "last" else name}
 
 
 def test_mean_and_standard_deviation_over_seeds(finished):

@@ -112,7 +112,7 @@ def _confidence(result: dict[str, Any]) -> list[str]:
     how = (
         f"their temperatures were fitted on {', '.join(fitted)}"
         if fitted
-        else "they are not calibrated: there were no dev data"
+        else "they are not calibrated, since no dev data selected the checkpoint"
     )
     return [
         "## Confidence",

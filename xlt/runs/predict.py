@@ -18,7 +18,7 @@ from xlt.document import Document
 from xlt.errors import XltError, choose
 from xlt.runs.reading import Unit, files_of, read_units
 from xlt.standoff import entries
-from xlt.task import predicted_layers
+from xlt.task import Confident, predicted_layers
 
 if TYPE_CHECKING:
     from xlt.display import Page
@@ -70,6 +70,7 @@ def predict(
     Raises XltError for a folder that is no model, a missing language, malformed input.
     """
     from xlt.inference.loading import find_model
+    from xlt.model.calibration import load as load_calibration
     from xlt.model.folder import read_info
     from xlt.projection.predict import make_predictor
     from xlt.runs.coverage import count_words, warnings
@@ -81,6 +82,8 @@ def predict(
     if spoken is None and len(own) == 1:
         (spoken,) = own
         log.info("language: %s, which the model was trained for", languages.name(spoken))
+    if isinstance(task, Confident) and not task.generates and load_calibration(folder) is None:
+        log.info("note: confidences are not calibrated: no dev data selected this model")
     files = files_of(task, [source] if isinstance(source, str) else source, input_format)
     writing = _output_format(task, output_format, output)
     numbers = count(1)
