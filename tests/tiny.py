@@ -6,9 +6,16 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from xlt.testing import SHAPES, make_encoder, make_tokenizer
+from xlt.testing import OTHER_SHAPES, SHAPES, make_encoder, make_tokenizer
 
-__all__ = ["MINI_LANGUAGES", "SHAPES", "make_encoder", "make_mini", "make_tokenizer"]
+__all__ = [
+    "MINI_LANGUAGES",
+    "OTHER_SHAPES",
+    "SHAPES",
+    "make_encoder",
+    "make_mini",
+    "make_tokenizer",
+]
 
 MINI_LANGUAGES = ("eng", "ind", "jav", "swa")
 

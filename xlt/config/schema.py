@@ -151,6 +151,11 @@ class Model(Section):
         "by default all",
     )
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = "auto"
+    bidirectional: bool | None = Field(
+        default=None,
+        description="of a decoder-only model (Llama, Qwen, …): `true`: subwords attend to those "
+        "that follow them, too; by default as it was pretrained",
+    )
     trim_vocabulary: bool = True
     lora: Lora | None = None
     decoder_layers: int | None = Field(

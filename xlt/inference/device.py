@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from xlt.errors import XltError
+from xlt.model.vocabulary_tensors import embedding_table
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
     from xlt.model.task_model import TaskModel
 
 
@@ -36,6 +39,21 @@ def choose_precision(wanted: str, device: str) -> str:
     if device == "cpu":
         return "bf16" if _cpu_has_bf16() else "fp32"
     return "fp32"
+
+
+_OVERFLOWING = {"t5": "T5", "gemma": "Gemma"}
+"""Part of a `model_type` → family. Pretrained in bf16, their activations exceed fp16's 65,504."""
+
+
+def refuse_fp16(precision: str, config: PreTrainedConfig, *, where: str) -> None:
+    """Raise XltError for fp16 with an architecture of which it makes NaN."""
+    for part, family in _OVERFLOWING.items():
+        if precision == "fp16" and part in config.model_type:
+            raise XltError(
+                f"the {family} family overflows in fp16 (NaN)",
+                where=where,
+                fix="use `bf16`, `fp32` or `auto`",
+            )
 
 
 _ISA_WITHOUT_BF16 = frozenset(
@@ -75,11 +93,13 @@ def cast_for_inference(model: TaskModel, precision: str) -> None:
     dtype = DTYPES.get(precision)
     if dtype is None:
         return
-    table = model.encoder.get_input_embeddings().weight
+    embedding = embedding_table(model.encoder)
+    table = None if embedding is None else embedding.weight
     for module in model.encoder.modules():
         if type(module) is not torch.nn.Linear:
             continue
-        if module.weight is table:  # an output layer that is tied to the embedding
+        # An output layer that is tied to the embedding.
+        if table is not None and module.weight is table:
             module.weight = torch.nn.Parameter(table.to(dtype), requires_grad=False)
         module.to(dtype)
 

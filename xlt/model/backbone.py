@@ -132,6 +132,15 @@ class Backbone(Pretrained):
         Raises XltError when the weights cannot be found, read or matched, when they hold NaN or
         infinity, and where they are only there as pickle or elsewhere, which needs a permission.
         """
+        from xlt.model.bidirectional import set_direction
+
+        model = self._model(auto_class, fresh, kwargs)
+        set_direction(model, self.options.bidirectional)
+        return model
+
+    def _model(
+        self, auto_class: Any, fresh: tuple[str, ...], kwargs: dict[str, Any]
+    ) -> PreTrainedModel:
         import torch
 
         kwargs = {"attn_implementation": self._attention(auto_class), **kwargs}

@@ -89,9 +89,12 @@ class StandardClassifier(Classifier):
         from transformers import AutoModelForSequenceClassification
 
         (values,) = labels.values()
-        names = name_labels(values)
+        changes = name_labels(values)
+        if backbone.config.pad_token_id is None:
+            # A decoder's classifier reads the last subword, and has to know what is padding.
+            changes["pad_token_id"] = backbone.pad_id
         encoder = backbone.model(
-            AutoModelForSequenceClassification, num_labels=len(values), **names
+            AutoModelForSequenceClassification, num_labels=len(values), **changes
         )
         return cls(encoder, labels)
 

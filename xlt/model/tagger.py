@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from xlt.data.encode import pool_words
@@ -13,6 +15,9 @@ from xlt.model.task_model import (
     summed_cross_entropy,
 )
 from xlt.task import Labels
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 
 class Tagger(TaskModel):
@@ -26,6 +31,7 @@ class Tagger(TaskModel):
     def build(cls, backbone: Backbone, labels: Labels) -> Tagger:
         from transformers import AutoModelForTokenClassification
 
+        _know_token_classifier(backbone.config)
         tags = labels["tag"]
         encoder = backbone.model(
             AutoModelForTokenClassification,
@@ -57,3 +63,25 @@ class Tagger(TaskModel):
     def grow(self, labels: Labels) -> None:
         grow_classifier(self.encoder, self.labels["tag"], labels["tag"])
         self.labels = dict(labels)
+
+
+def _know_token_classifier(config: PreTrainedConfig) -> None:
+    """Have AutoModelForTokenClassification know the architecture of a decoder-only model.
+
+    transformers has one for many (Llama, Qwen, …), not for all (Gemma 3): the same there.
+    """
+    from transformers import (
+        MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING,
+        MODEL_MAPPING,
+        AutoModelForTokenClassification,
+        PreTrainedModel,
+    )
+    from transformers.modeling_layers import GenericForTokenClassification
+
+    model = MODEL_MAPPING.get(type(config), None)
+    if type(config) in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING or not isinstance(model, type):
+        return
+    family = next(c for c in model.__mro__[1:] if issubclass(c, PreTrainedModel))
+    name = f"{model.__name__}ForTokenClassification"
+    made = type(name, (GenericForTokenClassification, family), {"config_class": type(config)})
+    AutoModelForTokenClassification.register(type(config), made)

@@ -22,6 +22,15 @@ class VocabularyTensor:
     buffer: bool = False
 
 
+def embedding_table(model: PreTrainedModel) -> nn.Embedding | None:
+    """The subword embeddings; None of a model of characters that has none (CANINE hashes them)."""
+    try:
+        table: Any = model.get_input_embeddings()
+    except NotImplementedError:
+        return None
+    return table
+
+
 def vocabulary_tensors(model: PreTrainedModel, size: int) -> list[VocabularyTensor]:
     """The tensors with one row for each of `size` subwords: embeddings, output layer, biases."""
     inputs: Any = model.get_input_embeddings()

@@ -19,6 +19,7 @@ from xlt.data.checksums import cache_dir
 from xlt.files import DamagedFile, read_sealed, write_sealed
 from xlt.inference.device import autocast
 from xlt.model.backbone import Backbone
+from xlt.model.vocabulary_tensors import embedding_table
 from xlt.runs.cost import Machine, Shape
 from xlt.runs.manifest import hardware
 
@@ -38,12 +39,13 @@ def encoder_shape(model: Model) -> Shape | None:
     except Exception:  # whatever a damaged or unknown architecture raises: the encoder is unknown
         return None
     config: Any = backbone.config
-    table = encoder.get_input_embeddings().weight
+    table = embedding_table(encoder)
+    rows, embeddings = (1, 0) if table is None else (len(table.weight), table.weight.numel())
     total = sum(parameter.numel() for parameter in encoder.parameters())
     return Shape(
-        embeddings=table.numel(),
-        vocabulary=table.shape[0],
-        rest=total - table.numel(),
+        embeddings=embeddings,
+        vocabulary=rows,
+        rest=total - embeddings,
         layers=config.num_hidden_layers,
         width=config.hidden_size,
         heads=config.num_attention_heads,

@@ -10,6 +10,6 @@
 
 from xlt.testing.clauses import CLAUSES
 from xlt.testing.contract import check_task
-from xlt.testing.encoder import SHAPES, make_encoder, make_tokenizer
+from xlt.testing.encoder import OTHER_SHAPES, SHAPES, make_encoder, make_tokenizer
 
-__all__ = ["CLAUSES", "SHAPES", "check_task", "make_encoder", "make_tokenizer"]
+__all__ = ["CLAUSES", "OTHER_SHAPES", "SHAPES", "check_task", "make_encoder", "make_tokenizer"]

@@ -45,6 +45,34 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 """One small shape for each family of encoders that users have."""
 
+_DECODER = {"num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 64}
+
+OTHER_SHAPES: dict[str, dict[str, Any]] = {
+    "xlm-roberta-xl": {"max_position_embeddings": 66},
+    "mt5": SHAPES["umt5"],
+    "byt5": SHAPES["umt5"],
+    "canine": {
+        "max_position_embeddings": 256,
+        "downsampling_rate": 4,
+        "num_hash_buckets": 256,
+        "num_hash_functions": 2,
+        "local_transformer_stride": 16,
+        "upsampling_kernel_size": 4,
+    },
+    "eurobert": {**_DECODER, "mask_token_id": 4},
+    "llama": _DECODER,
+    "qwen3": _DECODER,
+    "mistral": {**_DECODER, "sliding_window": 16},
+    "gemma3_text": {
+        **_DECODER,
+        "query_pre_attn_scalar": 16,
+        "sliding_window": 16,
+        "layer_types": ["sliding_attention", "full_attention"],
+        "use_bidirectional_attention": True,
+    },
+}
+"""Architectures of other kinds: of characters, and decoders. Gemma's is EmbeddingGemma's."""
+
 
 def make_tokenizer(texts: Iterable[str], size: int = 600) -> PreTrainedTokenizerFast:
     """A Unigram tokenizer with ▁ for spaces, as XLM-R's."""
@@ -84,15 +112,27 @@ def make_tokenizer(texts: Iterable[str], size: int = 600) -> PreTrainedTokenizer
 def make_encoder(folder: Path, texts: Iterable[str], kind: str = "bert", **changes: Any) -> Path:
     """Write a random encoder of the given family, with a tokenizer for `texts`, to `folder`.
 
-    kind:    a key of `SHAPES`.
+    kind:    a key of `SHAPES` or `OTHER_SHAPES`.
     changes: values of the encoder's config, e.g. ``num_hidden_layers=1``.
     """
     import torch
-    from transformers import AutoConfig, AutoModel, UMT5EncoderModel
+    from transformers import (
+        AutoConfig,
+        AutoModel,
+        AutoModelForTextEncoding,
+        ByT5Tokenizer,
+        CanineTokenizer,
+    )
 
-    tokenizer = make_tokenizer(texts)
+    tokenizer: Any = (
+        ByT5Tokenizer()
+        if kind == "byt5"
+        else CanineTokenizer(model_max_length=128)
+        if kind == "canine"
+        else make_tokenizer(texts)
+    )
     config = AutoConfig.for_model(
-        kind,
+        "t5" if kind == "byt5" else kind,
         **{
             "vocab_size": len(tokenizer),
             "hidden_size": 32,
@@ -101,16 +141,19 @@ def make_encoder(folder: Path, texts: Iterable[str], kind: str = "bert", **chang
             "intermediate_size": 64,
             "pad_token_id": tokenizer.pad_token_id,
             "bos_token_id": tokenizer.cls_token_id,
-            "eos_token_id": tokenizer.sep_token_id,
+            "eos_token_id": tokenizer.eos_token_id
+            if tokenizer.sep_token_id is None
+            else tokenizer.sep_token_id,
             "cls_token_id": tokenizer.cls_token_id,
             "sep_token_id": tokenizer.sep_token_id,
-            **SHAPES[kind],
+            **{**SHAPES, **OTHER_SHAPES}[kind],
             **changes,
         },
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = UMT5EncoderModel(config) if kind == "umt5" else AutoModel.from_config(config)
+        half = "t5" in config.model_type
+        model = (AutoModelForTextEncoding if half else AutoModel).from_config(config)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

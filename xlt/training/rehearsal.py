@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from xlt.config.schema import Config, Training
 from xlt.errors import XltError, choose
-from xlt.inference.device import best_device, choose_precision
+from xlt.inference.device import best_device, choose_precision, refuse_fp16
 from xlt.model.backbone import Backbone
 from xlt.model.lora import add_lora
 from xlt.task import Labels, Task
@@ -61,12 +61,7 @@ def _backbone(config: Config, stage: Stage, *, local: bool) -> Backbone:
 
 def check_precision(precision: str, backbone: Backbone) -> None:
     """Raise XltError for a precision (not `auto`) in which this encoder computes nonsense."""
-    if precision == "fp16" and "t5" in backbone.config.model_type:
-        raise XltError(
-            "the T5 family overflows in fp16 (NaN)",
-            where="training.precision",
-            fix="use `bf16`, `fp32` or `auto`",
-        )
+    refuse_fp16(precision, backbone.config, where="training.precision")
 
 
 def check_reports(training: Training) -> Iterator[XltError]:

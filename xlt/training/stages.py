@@ -22,6 +22,7 @@ from xlt.model.folder import ModelInfo, load_model
 from xlt.model.lora import add_lora
 from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import Trimmed, stored_weights
+from xlt.model.vocabulary_tensors import embedding_table
 from xlt.task import Example, Task, extend_labels
 from xlt.training import checkpoint as ckpt
 from xlt.training.calibrate import calibrate
@@ -390,7 +391,7 @@ class StageRunner:
         evaluations: Encoded,
     ) -> tuple[Trimmed | None, SubwordTable | None]:
         """Reduce the vocabulary to the subwords in this stage's data; (way back, id table)."""
-        if not self.config.model.trim_vocabulary:
+        if not self.config.model.trim_vocabulary or embedding_table(model.encoder) is None:
             return None, None
         every = [examples, *(encoded for sets in evaluations.values() for _, encoded in sets)]
         vocabulary = Trimmed(

@@ -81,6 +81,12 @@ class Encoder(Aligner):
                 where="aligner encoder: layer",
                 fix=f"choose 0 to {layers}",
             )
+        if self._downsamples and self._layer < layers:
+            raise XltError(
+                "the vectors of this encoder's layers stand for several characters each",
+                where="aligner encoder: layer",
+                fix=f"leave it out, or write {layers}",
+            )
 
     def align(self, pairs: Sequence[WordPair], source: str, target: str) -> list[Links]:
         from xlt.data.batch import prediction_batches
@@ -213,7 +219,14 @@ class Encoder(Aligner):
             return self.options.layer
         # The embeddings of xlt-mini are aligned, its layers learn word classes: XL-WA's Spanish
         # dev part gives F1 56 for layer 0, 49 above.
+        if self._downsamples:
+            return self._layers
         return 0 if self.options.encoder == EMBEDDED else round(2 * self._layers / 3)
+
+    @property
+    def _downsamples(self) -> bool:
+        """Whether the layers between read several characters at once (CANINE)."""
+        return getattr(self._backbone.config, "downsampling_rate", 1) > 1
 
 
 class _Reached(Exception):

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from xlt.errors import XltError
+from xlt.inference.device import refuse_fp16
 from xlt.model.decoder import end_id
 from xlt.projection.translate.base import TranslatorOptions
 from xlt.projection.translate.neural import Direction, Neural, NeuralOptions
@@ -23,12 +24,8 @@ class Transformers(Neural):
     options: TransformersOptions
 
     def check(self, source: str, target: str) -> None:
-        if self.options.precision == "fp16" and "t5" in self.backbone.config.model_type:
-            raise XltError(
-                "the T5 family overflows in fp16",
-                where="translator transformers: precision",
-                fix="use `bf16`, `fp32` or `auto`",
-            )
+        where = "translator transformers: precision"
+        refuse_fp16(self.options.precision, self.backbone.config, where=where)
         super().check(source, target)
 
     def generate(self, batch: Sequence[Sequence[int]], direction: Direction) -> list[Sequence[int]]:
