@@ -84,4 +84,4 @@ def _know_token_classifier(config: PreTrainedConfig) -> None:
     family = next(c for c in model.__mro__[1:] if issubclass(c, PreTrainedModel))
     name = f"{model.__name__}ForTokenClassification"
     made = type(name, (GenericForTokenClassification, family), {"config_class": type(config)})
-    AutoModelForTokenClassification.register(type(config), made)
+    AutoModelForTokenClassification.register(type(config), made, exist_ok=True)

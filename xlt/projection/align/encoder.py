@@ -259,7 +259,7 @@ def _layers(model: Any) -> Any:
     raise XltError(
         f"no stack of {number} layers found in a {type(model).__name__}",
         where="aligner encoder: encoder",
-        fix="choose another encoder (BERT, XLM-R, mDeBERTa, ModernBERT and T5 are known to work)",
+        fix="choose another encoder; docs/encoders.md lists those that are tested",
     )
 
 
