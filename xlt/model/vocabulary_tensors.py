@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -25,10 +25,9 @@ class VocabularyTensor:
 def embedding_table(model: PreTrainedModel) -> nn.Embedding | None:
     """The subword embeddings; None of a model of characters that has none (CANINE hashes them)."""
     try:
-        table: Any = model.get_input_embeddings()
+        return cast("nn.Embedding", model.get_input_embeddings())
     except NotImplementedError:
         return None
-    return table
 
 
 def vocabulary_tensors(model: PreTrainedModel, size: int) -> list[VocabularyTensor]:
