@@ -3,9 +3,10 @@
     python -m scripts.build_scores MATRICES [OUTPUT]
 
 MATRICES is a folder with INDEX.csv (name, source, licence) and one CSV a matrix with the columns
-task, model, source_iso639_3, target_iso639_3, metric, score. Only matrices with one source a score
-are taken. Scores that are a share of one become per cent; all are rounded to 0.01 per cent, others
-(perplexities) to 0.001. Equal inputs give an equal file, byte for byte.
+task, model, source_iso639_3, target_iso639_3, metric, score; beside it `scripts/experiments/scores`
+is read, which has the project's own. Only matrices with one source a score are taken. Scores that
+are a share of one become per cent; all are rounded to 0.01 per cent, others (perplexities) to
+0.001. Equal inputs give an equal file, byte for byte.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ from xlt import languages
 from xlt.errors import XltError
 
 COLUMNS = ("task", "model", "source_iso639_3", "target_iso639_3", "metric", "score")
-PERCENT = ("F1", "macroF1", "accuracy", "LAS_or_acc", "BLEU(0-1)")
+PERCENT = ("F1", "f1", "macroF1", "accuracy", "LAS_or_acc", "las_no_punct", "BLEU(0-1)")
+OWN = Path(__file__).parent / "experiments" / "scores"
 REFERENCES = {
+    "e5": "xlt",
     "bloodbank": "Malkin et al. 2022",
     "eusie": "Zubillaga et al. 2024",
     "jerbarnes": "typology_of_crosslingual (jerbarnes)",
@@ -45,9 +48,10 @@ REFERENCES = {
 def main(folder: Path, output: Path) -> None:
     cells: dict[tuple[str, str], dict[tuple[str, str], list[float]]] = {}
     about: dict[tuple[str, str], dict[str, Any]] = {}
-    for entry in _rows(folder / "INDEX.csv"):
+    entries = [(place, entry) for place in (folder, OWN) for entry in _rows(place / "INDEX.csv")]
+    for place, entry in entries:
         name = entry["name"]
-        paths = [path for end in (".csv", ".csv.gz") if (path := folder / (name + end)).is_file()]
+        paths = [path for end in (".csv", ".csv.gz") if (path := place / (name + end)).is_file()]
         rows = _rows(paths[0]) if paths else []
         if not rows or not set(COLUMNS) <= set(rows[0]):
             continue  # several sources a score, or a treebank-level duplicate

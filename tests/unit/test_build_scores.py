@@ -1,0 +1,44 @@
+"""scores.npz from a folder of tables and from the project's own."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scripts import build_scores
+from xlt.typology.scores import matrices
+
+ROW = ("ner", "some-encoder", "eng", "deu", "F1", "0.5")
+
+
+def test_both_folders_are_read(tmp_path: Path) -> None:
+    (tmp_path / "INDEX.csv").write_text("name,source,licence\ntaxi1500,a repository,MIT\n")
+    (tmp_path / "taxi1500.csv").write_text(f"{','.join(build_scores.COLUMNS)}\n{','.join(ROW)}\n")
+    out = tmp_path / "scores.npz"
+    build_scores.main(tmp_path, out)
+    found = {matrix.name: matrix for matrix in matrices(out)}
+    assert found.keys() == {"taxi1500", *own()}
+    assert found["taxi1500"].scores == pytest.approx(50)  # of a share, per cent
+    table = found["e5_ner"]
+    assert (table.metric, table.percent, table.about["paper"]) == ("f1", True, "xlt")
+    best = np.nanargmax(table.scores[:, table.targets.index("xho")])
+    assert table.sources[best] == "zul"
+
+
+def own() -> list[str]:
+    with (build_scores.OWN / "INDEX.csv").open(encoding="utf-8") as stream:
+        return [row["name"] for row in csv.DictReader(stream)]
+
+
+@pytest.mark.parametrize("name", own())
+def test_our_own_tables_are_complete(name: str) -> None:
+    with (build_scores.OWN / f"{name}.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    sources, targets = ({row[f"{side}_iso639_3"] for row in rows} for side in ("source", "target"))
+    assert len(rows) == len(sources) * len(targets)
+    assert len(sources) >= 12
+    assert len(targets) >= 20
+    assert all(0 <= float(row["score"]) <= 100 for row in rows)
