@@ -85,13 +85,17 @@ class ColumnOptions(ReaderOptions):
 
 def options_model(task: Task | type[Task], format: str | None) -> type[Section]:
     """The model of the options of a task's format; None is the hub's."""
-    return HubOptions if format is None else task.reader_options.get(format, ReaderOptions)
+    return HubOptions if format is None else task.options_of(format)
+
+
+def option_models(task: type[Task]) -> list[type[Section]]:
+    """The models of the options of all readers of a task, and of the hub's."""
+    return [ReaderOptions, HubOptions, *(task.options_of(name) for name in task.readable())]
 
 
 def option_names(task: type[Task]) -> set[str]:
     """The options of all readers of a task, and of the hub's."""
-    models: list[type[Section]] = [ReaderOptions, HubOptions, *task.reader_options.values()]
-    return {name for model in models for name in model.model_fields}
+    return {name for model in option_models(task) for name in model.model_fields}
 
 
 def check_options(
@@ -161,12 +165,18 @@ def read_with(
     *,
     where: Callable[[Location], object],
     labelled: bool = True,
+    language: str = "",
 ) -> Iterator[Document]:
-    """The records of a file, read with checked options; `labelled` and `where` as elsewhere."""
+    """The records of a file, read with checked options; `labelled` and `where` as elsewhere.
+
+    language: of the data, for readers that split text into words; "" where nobody knows it.
+    """
     given = check_options(task, format, options, where)
     if not labelled:
         given["labelled"] = False
-    return task.read(path, format, **given)
+    if language and "language" in options_model(task, format).model_fields:
+        given.setdefault("language", language)
+    return task.documents(path, format, **given)
 
 
 def advise(*options: str) -> str:

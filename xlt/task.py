@@ -24,10 +24,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TextIO, runtime_checkable
 
 from xlt.config.schema import ProjectionSettings
+from xlt.data.standoff import formats as tools
 from xlt.document import Document, Label, Layer, Schema, Text
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
 from xlt.options import Section
+from xlt.reader_options import ReaderOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
-    from xlt.reader_options import ReaderOptions
 
 Labels = Mapping[str, tuple[str, ...]]
 """Label layer → its labels in the order of the model's outputs, e.g. {"tag": ("O", "B-PER")}."""
@@ -73,6 +74,9 @@ class Task(ABC):
     """The annotation of a document: name → kind."""
     reads: ClassVar[tuple[str, ...]] = ()
     """Those layers that the model may be given; the others it predicts."""
+    annotated: ClassVar[tuple[str, ...] | None] = None
+    """The layers that people annotate: what annotation tools' spans, relations and classes become
+    (`xlt.data.standoff`); by default all. Of the others a row says nothing then."""
     counted: ClassVar[tuple[str, ...] | None] = None
     """The layers whose labels a projection counts; by default those that the model predicts."""
     controls: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -121,7 +125,9 @@ class Task(ABC):
     def read(
         self, path: Path, format: str, *, labelled: bool = True, **options: Any
     ) -> Iterator[Document]:
-        """The documents of a file. Raises XltError with ``path:line`` for anything malformed.
+        """The documents of a file in one of the task's own formats.
+
+        Raises XltError with ``path:line`` for anything malformed.
 
         labelled: False where the annotation may be missing, because it is to be predicted.
         options:  those of the format's `reader_options` that were set, in a data reference, a
@@ -131,6 +137,24 @@ class Task(ABC):
     @abstractmethod
     def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
         """Write documents so that `read` gives them back."""
+
+    def documents(
+        self, path: Path, format: str, *, labelled: bool = True, **options: Any
+    ) -> Iterator[Document]:
+        """The documents of a file in any format of `readable`; otherwise as `read`."""
+        if format in (*self.formats, *self.formats_read):
+            return self.read(path, format, labelled=labelled, **options)
+        return tools.read_documents(self, path, format, labelled=labelled, **options)
+
+    def write_any(self, documents: Iterable[Document], target: TextIO | Path, format: str) -> None:
+        """Write documents in any format of `writable`.
+
+        target: a stream; a path, which is not there yet, for `tools.needs_path`.
+        """
+        if isinstance(target, Path) or format not in self.formats:
+            tools.write_documents(self, documents, target, format)
+        else:
+            self.write(documents, target, format)
 
     @abstractmethod
     def validate_row(self, row: Row, *, where: object) -> Document:
@@ -174,8 +198,20 @@ class Task(ABC):
 
     @classmethod
     def readable(cls) -> dict[str, tuple[str, ...]]:
-        """All formats that `read` knows."""
-        return {**cls.formats, **cls.formats_read}
+        """All formats that can be read: those of `read`, and the annotation tools' that can say
+        what its layers do."""
+        return {**cls.formats, **cls.formats_read, **tools.tools_of(cls)}
+
+    @classmethod
+    def writable(cls) -> dict[str, tuple[str, ...]]:
+        """All formats that can be written."""
+        return {**cls.formats, **tools.tools_of(cls)}
+
+    @classmethod
+    def options_of(cls, format: str) -> type[Section]:
+        """The model of what the reader of a format may be told."""
+        own = format in (*cls.formats, *cls.formats_read)
+        return cls.reader_options.get(format, ReaderOptions) if own else tools.tool(format).Options
 
     def format_of(self, path: Path, declared: str | None = None) -> str:
         """The declared format, or the one that the file's suffix (before .gz/.xz) means, in

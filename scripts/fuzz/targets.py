@@ -61,20 +61,23 @@ def of_file(name: str, read: Callable[[Path], Iterable[object]]) -> Target:
 
 def of_task(task: str, format: str, suffix: str, **options: Any) -> Target:
     """A task's reader, with and without labels; what is read is also stored and written."""
+    from xlt.data.standoff.formats import needs_path
     from xlt.registry import tasks
 
     plugin = tasks.get(task)()
 
     def read(path: Path) -> Iterator[object]:
-        documents = list(plugin.read(path, format, **options))
+        documents = list(plugin.documents(path, format, **options))
         yield plugin.labels(documents)
         for document in documents:
             yield plugin.schema.from_row(plugin.schema.to_row(document))
         plugin.write(documents, io.StringIO(), next(iter(plugin.formats)))
+        if format not in plugin.formats and format in plugin.writable() and not needs_path(format):
+            checked(lambda: plugin.write_any(documents, io.StringIO(), format))
 
     labelled = of_file(f"data{suffix}", read)
     unlabelled = of_file(
-        f"data{suffix}", lambda path: plugin.read(path, format, labelled=False, **options)
+        f"data{suffix}", lambda path: plugin.documents(path, format, labelled=False, **options)
     )
 
     def target(data: bytes) -> None:
@@ -315,6 +318,9 @@ MAKERS: dict[str, Callable[[], Target]] = {
     "propositions": lambda: of_task("event_extraction", "conllup", ".conllup"),
     "squad": lambda: of_task("question_generation", "squad", ".json"),
     "questions": lambda: of_task("question_generation", "jsonl", ".jsonl"),
+    "doccano": lambda: of_task("event_extraction", "doccano", ".jsonl"),
+    "label-studio": lambda: of_task("event_extraction", "label-studio", ".json"),
+    "prodigy": lambda: of_task("event_extraction", "prodigy", ".jsonl"),
     "pharaoh": pharaoh,
     "translations": translations,
     "parallel": parallel,

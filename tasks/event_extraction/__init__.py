@@ -69,6 +69,7 @@ class EventExtraction(Task):
         "given": Structures,
         "unknown": Spans,
     }
+    annotated = ("entities", "events")
     columns = ("id", "words", "entities", "events", "given", "unknown", *OPTIONAL)
     optional_columns = ("id", "entities", "given", "unknown", *OPTIONAL)
     metrics_reported = METRICS

@@ -9,10 +9,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bad_inputs import mutations, world
+from bad_inputs import formats, mutations, tool_formats, world
 from bad_inputs.case import FOLDER, Accepted, Case, Either, Expected, Outcome, Refused
 from bad_inputs.families import cells, whole_file
-from bad_inputs.formats import ALL, ANY, LINES, TABLES, Format
+from bad_inputs.formats import ANY, Format
+
+TABLES = (*formats.TABLES, *tool_formats.TABLES)
+LINES = (*formats.LINES, *tool_formats.LINES)
+ALL = (*formats.ALL, *tool_formats.ALL)
 
 MODEL, ENCODER = "{model}", "{encoder}"
 SENTENCES = "Ann ndelok Roma.\n"
@@ -52,7 +56,8 @@ def predict(format: Format) -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 def project(format: Format) -> tuple[tuple[str, ...], dict[str, str]]:
-    out = f"{FOLDER}/out{'.jsonl' if format.task == 'event_extraction' else format.suffix}"
+    lines = format.task == "event_extraction" or format in tool_formats.ALL
+    out = f"{FOLDER}/out{'.jsonl' if lines else format.suffix}"
     languages = ("--from", "eng", "--to", "jav", "--input-format", format.name)
     translator = ("--translator", "given", f"projection.translator.file={FOLDER}/out.txt")
     asked = ("project", f"{FOLDER}/{format.file}", out, "--task", format.task)

@@ -34,7 +34,7 @@ def model(format: Format) -> Path:
     path.write_text(format.text, encoding="utf-8")
     kind = tasks.get(format.task)
     given = options(format.task)
-    records = list(kind(kind.Options(**given)).read(path, format.name))
+    records = list(kind(kind.Options(**given)).documents(path, format.name))
     assert len(records) == format.records, f"{format.label} has {len(records)} records"
     subject = Subject(kind, records, place, given)
     info = ModelInfo(

@@ -118,9 +118,11 @@ def predict(
     format: Annotated[
         str | None,
         typer.Option(
-            help="What to write: a format of the task, or standoff: a JSON object for each line or "
-            "record of the input, with character offsets of it; by default what the output's "
-            "suffix says."
+            "--format",
+            "--output-format",
+            help="What to write: a format of the task or of an annotation tool, or standoff: a JSON "
+            "object for each line or record of the input, with character offsets of it; by default "
+            "what the output's suffix says.",
         ),
     ] = None,
     limit: Annotated[

@@ -50,12 +50,12 @@ def schema() -> dict[str, Any]:
 def _describe_reader_options(reference: dict[str, Any]) -> None:
     """Put what the readers of any task may be told into the schema of a reference: which one reads
     is not known before the file is."""
-    from xlt.reader_options import HubOptions, ReaderOptions
+    from xlt.reader_options import HubOptions, ReaderOptions, option_models
 
     models: list[type[BaseModel]] = [HubOptions, ReaderOptions]
     for name in tasks.names():
         with suppress(XltError):  # a broken plugin is described where the task is chosen
-            models += tasks.get(name).reader_options.values()
+            models += option_models(tasks.get(name))
     schemas: dict[str, list[Any]] = {}
     for model in models:
         properties = model.model_json_schema(schema_generator=_WithoutTitles)["properties"]

@@ -19,9 +19,9 @@ from pydantic import ValidationError
 from xlt.config.schema import LanguageData, Reference
 from xlt.data import cards
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
-from xlt.data.files import check_regular
 from xlt.data.hub import resolve_hub
 from xlt.data.resolved import ResolvedData
+from xlt.data.standoff.formats import files_of
 from xlt.errors import XltError, choose
 from xlt.reader_options import Location, check_options, merge_options
 from xlt.registry import data_cards
@@ -292,7 +292,7 @@ def _missing(card: cards.Card, file: cards.File, reference: str, where: object) 
 
 
 def _from_path(reference: Reference, path: Path, language: str, split: str) -> ResolvedData:
-    check_regular(path)
+    files = files_of(path, reference.format)
     return ResolvedData(
         reference=reference.ref,
         language=language,
@@ -302,7 +302,7 @@ def _from_path(reference: Reference, path: Path, language: str, split: str) -> R
         options=reference.options,
         limit=reference.limit,
         # Without a format the suffix decides, so the name is part of what the records depend on.
-        fingerprint=_fingerprint([path], reference.format or path.name, reference.options, None),
+        fingerprint=_fingerprint(files, reference.format or path.name, reference.options, None),
     )
 
 

@@ -113,7 +113,12 @@ def _all_documents(task: Task, resolved: ResolvedData) -> Iterator[Document]:
     for path in resolved.files:
         format = task.format_of(path, resolved.format)
         yield from read_with(
-            task, path, format, resolved.options, where=lambda _: resolved.reference
+            task,
+            path,
+            format,
+            resolved.options,
+            where=lambda _: resolved.reference,
+            language=resolved.language,
         )
 
 

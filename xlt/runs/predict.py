@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from xlt import languages
 from xlt.data.files import STDIN, label
 from xlt.data.jsonl import write_jsonl
+from xlt.data.standoff.formats import needs_path
 from xlt.document import Document
 from xlt.errors import XltError, choose
 from xlt.runs.reading import Unit, files_of, read_units
@@ -93,7 +94,9 @@ def predict(
         for file in chosen:
             yield from read_units(task, file, input_format, spoken, options, numbers)
 
-    def annotated(read: Iterator[Unit], stream: TextIO, page: Page | None) -> Iterator[Annotated]:
+    def annotated(
+        read: Iterator[Unit], target: TextIO | Path, page: Page | None
+    ) -> Iterator[Annotated]:
         nonlocal written, told
         for chunk in _progress(_chunks(read, MAX_SENTENCES_HELD), quiet or output == "-"):
             documents = [document for unit in chunk for document in unit.documents]
@@ -108,7 +111,8 @@ def predict(
             rest = iter(predicted)
             for unit in chunk:
                 yield unit, [next(rest) for _ in unit.documents]
-            stream.flush()
+            if not isinstance(target, Path):
+                target.flush()
             if page is not None:
                 page.add(predicted)
             written += len(documents)
@@ -119,9 +123,9 @@ def predict(
             if left == 0:
                 break
             read = _Limited(units(chosen), left)
-            with open_output(place) as stream:
+            with open_target(place, writing) as target:
                 # One call for all: a writer may number what it writes.
-                _write(task, annotated(read, stream, page), stream, writing)
+                _write(task, annotated(read, target, page), target, writing)
             left = read.left
     return {"records": written, "model": str(folder), "output": output}
 
@@ -147,15 +151,15 @@ class _Limited:
 def _output_format(task: Task, asked: str | None, output: str) -> str:
     """The format to write. Raises XltError for one that the task does not write."""
     if asked is not None:
-        if asked not in (STANDOFF, *task.formats):
+        if asked not in (STANDOFF, *task.writable()):
             raise XltError(
                 f"{task.name} does not write {asked!r}",
                 where="--format",
-                fix=choose(asked, (*task.formats, STANDOFF)),
+                fix=choose(asked, (*task.writable(), STANDOFF)),
             )
         return asked
     name = output.lower()
-    meant = [format for format, suffixes in task.formats.items() if name.endswith(suffixes)]
+    meant = [format for format, suffixes in task.writable().items() if name.endswith(suffixes)]
     if not meant and name.endswith(".jsonl"):
         return STANDOFF
     return next(iter(meant or task.formats))
@@ -168,7 +172,9 @@ def _outputs(task: Task, files: Sequence[str], output: str, writing: str) -> dic
     """
     if output == "-" or not (output.endswith(("/", os.sep)) or Path(output).is_dir()):
         return {output: list(files)}
-    suffix = ".jsonl" if writing == STANDOFF else task.formats[writing][0]
+    if needs_path(writing):
+        return {str(Path(output)): list(files)}
+    suffix = ".jsonl" if writing == STANDOFF else task.suffix(writing)
     places: dict[str, list[str]] = {}
     for file in files:
         name = "stdin" if file == STDIN else Path(file).name.removesuffix(".gz").removesuffix(".xz")
@@ -184,11 +190,13 @@ def _outputs(task: Task, files: Sequence[str], output: str, writing: str) -> dic
     return places
 
 
-def _write(task: Task, annotated: Iterator[Annotated], stream: TextIO, format: str) -> None:
-    if format == STANDOFF:
-        write_jsonl((_record(task, *one) for one in annotated), stream)
+def _write(
+    task: Task, annotated: Iterator[Annotated], target: TextIO | Path, format: str
+) -> None:
+    if format == STANDOFF and not isinstance(target, Path):
+        write_jsonl((_record(task, *one) for one in annotated), target)
     else:
-        task.write((one for _, documents in annotated for one in documents), stream, format)
+        task.write_any((one for _, documents in annotated for one in documents), target, format)
 
 
 def _record(task: Task, unit: Unit, documents: Sequence[Document]) -> dict[str, Any]:
@@ -210,6 +218,36 @@ def _record(task: Task, unit: Unit, documents: Sequence[Document]) -> dict[str, 
             record[name] = found
         kinds.add(task.layers[name])
     return record
+
+
+@contextmanager
+def open_target(output: str, format: str) -> Iterator[TextIO | Path]:
+    """What `Task.write_any` writes a format to: the stream of `open_output`; or, where the format
+    is a folder or a binary file, a path that gets the output's name when all is there.
+
+    Raises XltError for such a format on standard output, and where something is there already.
+    """
+    if not needs_path(format):
+        with open_output(output) as stream:
+            yield stream
+        return
+    from xlt.files import beside, disk_error
+
+    path = Path(output)
+    if output == "-" or path.is_file() or (path.is_dir() and any(path.iterdir())):
+        raise XltError(
+            f"{format} is more than one text"
+            if output == "-"
+            else "there is something of this name already",
+            where="--output" if output == "-" else path,
+            fix="name a file or folder that is not there yet with --output",
+        )
+    part = beside(path, ".part")
+    try:
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise disk_error(error, path) from error
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from xlt.projection import page, store
 from xlt.projection.project import Projected, Projector
 from xlt.projection.report import ProjectionStatistics
 from xlt.runs.experiment import make_task, prepare
-from xlt.runs.predict import open_output
+from xlt.runs.predict import open_target
 from xlt.runs.sources import Sources
 from xlt.transfer.stage import DataSplit
 
@@ -135,9 +135,9 @@ def _project(
             if one.projection.document is not None:
                 yield one.projection.document
 
-    with open_output(str(output)) as stream:
+    with open_target(str(output), format) as target:
         # One call for all: a writer may number what it writes.
-        task.write(used(store.project(projector, records, part=part)), stream, format)
+        task.write_any(used(store.project(projector, records, part=part)), target, format)
     if page_at is not None:
         page.write(sample.records(), page_at)
     return {

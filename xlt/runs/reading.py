@@ -20,6 +20,7 @@ from xlt import languages
 from xlt.data.columns import is_tagged
 from xlt.data.conllu import read_conllu
 from xlt.data.files import STDIN, STDIN_PATH, label, lines
+from xlt.data.standoff.formats import is_folder
 from xlt.document import Document, Text
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.reader_options import Location, on_command_line, read_with
@@ -63,7 +64,7 @@ def files_of(task: Task, sources: Iterable[str], input_format: str | None) -> li
     """
     files: list[str] = []
     for source in sources:
-        if source == STDIN or not Path(source).is_dir():
+        if source == STDIN or not Path(source).is_dir() or is_folder(input_format):
             files.append(source)
             continue
         found = []
@@ -115,7 +116,10 @@ def read_units(
     if format in task.readable():
         path, given = STDIN_PATH if source == STDIN else Path(source), options or {}
         with _told_as_stdin(path):
-            for document in read_with(task, path, format, given, where=where, labelled=False):
+            documents = read_with(
+                task, path, format, given, where=where, labelled=False, language=spoken
+            )
+            for document in documents:
                 if spoken and not document.language:
                     document = replace(document, language=spoken)
                 yield Unit(source, None, document.id, document.text.surface, (document,), (0,))

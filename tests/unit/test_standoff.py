@@ -1,0 +1,381 @@
+"""Formats of annotation tools: golden files of each documented format, read, written, read."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from xlt.data.references import reference_to, resolve
+from xlt.data.standoff.formats import needs_path
+from xlt.document import Document, Spans, Structures
+from xlt.errors import XltError
+from xlt.registry import tasks
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "tools"
+
+
+def read(task: str, path: Path, format: str, **options) -> list[Document]:
+    return list(tasks.get(task)().documents(path, format, **options))
+
+
+def named(document: Document, layer: str = "entities") -> list[tuple[str, str]]:
+    """Kind and text of each span."""
+    text = document.text
+    return [(s.kind, text.between(s.start, s.end)) for s in document.layer(Spans, layer).spans]
+
+
+def events(document: Document) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    text = document.text
+    return [
+        (
+            head.kind,
+            text.between(head.start, head.end),
+            [(part.kind, text.between(part.start, part.end)) for part in parts],
+        )
+        for head, parts in document.layer(Structures, "events").structures
+    ]
+
+
+def again(task: str, documents: list[Document], format: str, folder: Path, **options):
+    """What is read of what is written."""
+    plugin = tasks.get(task)()
+    path = folder / "written"
+    if needs_path(format):
+        plugin.write_any(documents, path, format)
+    else:
+        with path.open("w", encoding="utf-8") as stream:
+            plugin.write_any(documents, stream, format)
+    return list(plugin.documents(path, format, **options))
+
+
+FIRST = [("PER", "Amina Bello"), ("LOC", "Kano")]
+MOTION = [("Motion", "tafi", [("Agent", "Amina Bello"), ("Goal", "Kano")])]
+NER_FILES = [("doccano", "doccano.jsonl")]
+EVENT_FILES = [
+    ("doccano", "doccano-relations.jsonl"),
+    ("label-studio", "label-studio.json"),
+    ("prodigy", "prodigy.jsonl"),
+    ("brat", "brat"),
+    ("brat", "brat/news/a.ann"),
+]
+AGAIN = {"label-studio": {"predictions": True}}
+"""What is written there is a prediction."""
+
+
+@pytest.mark.parametrize(("format", "file"), NER_FILES)
+def test_entities(format, file, tmp_path):
+    documents = read("ner", GOLDEN / file, format)
+    assert documents[0].text.surface == "Amina Bello ta tafi Kano jiya."
+    assert named(documents[0]) == FIRST
+    assert named(documents[1]) == []
+    assert again("ner", documents, format, tmp_path, **AGAIN.get(format, {})) == documents
+
+
+@pytest.mark.parametrize(("format", "file"), EVENT_FILES)
+def test_events(format, file, tmp_path):
+    documents = read("event_extraction", GOLDEN / file, format)
+    assert named(documents[0]) == FIRST
+    assert events(documents[0]) == MOTION
+    assert (
+        again("event_extraction", documents, format, tmp_path, **AGAIN.get(format, {})) == documents
+    )
+
+
+@pytest.mark.parametrize("format", ["doccano", "label-studio", "prodigy"])
+def test_classes(format, tmp_path):
+    documents = read("nli", GOLDEN / "doccano-classes.jsonl", "doccano")
+    assert [d.layers["label"].label for d in documents] == ["entailment", "contradiction"]
+    assert again("nli", documents, format, tmp_path, **AGAIN.get(format, {})) == documents
+
+
+def test_what_stands_beside_a_text_is_written_back(tmp_path):
+    documents = read("ner", GOLDEN / "doccano.jsonl", "doccano")
+    stream = io.StringIO()
+    tasks.get("ner")().write_any(documents, stream, "doccano")
+    first = json.loads(stream.getvalue().splitlines()[0])
+    assert first["source"] == "made up"
+    stream = io.StringIO()
+    documents = read("ner", GOLDEN / "label-studio.json", "label-studio")
+    tasks.get("ner")().write_any(documents, stream, "label-studio")
+    assert json.loads(stream.getvalue())[0]["data"]["source"] == "made up"
+
+
+# From characters to words -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def of_spans(tmp_path):
+    """Reads a text with these spans by doccano's format."""
+
+    def make(text, *spans, task="ner", **options):
+        path = tmp_path / "data.jsonl"
+        path.write_text(json.dumps({"text": text, "label": [list(s) for s in spans]}))
+        return read(task, path, "doccano", **options)
+
+    return make
+
+
+def test_a_span_that_ends_within_a_word_is_widened_and_counted(of_spans, caplog):
+    (document,) = of_spans("Ya je Istanbul'da.", (6, 14, "LOC"))
+    assert named(document) == [("LOC", "Istanbul'da")]
+    assert "spans that ended within a word now have all of it: 1 (first in 1)" in caplog.text
+
+
+def test_or_the_word_is_split(of_spans, caplog):
+    (document,) = of_spans("Ya je Istanbul'da.", (6, 14, "LOC"), cut="split")
+    assert named(document) == [("LOC", "Istanbul")]
+    assert document.words == ("Ya", "je", "Istanbul", "'da", ".")
+    assert "words were split where a span ends within them: 1" in caplog.text
+
+
+def test_white_space_at_the_ends_of_a_span_is_no_change(of_spans, caplog):
+    (document,) = of_spans("Ya je Kano jiya", (5, 11, "LOC"))
+    assert named(document) == [("LOC", "Kano")]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(("nested", "kept"), [("outer", "Jami'ar Bayero Kano"), ("inner", "Kano")])
+def test_of_overlapping_spans_a_flat_task_keeps_one(of_spans, caplog, nested, kept):
+    spans = (0, 19, "ORG"), (15, 19, "LOC")
+    (document,) = of_spans("Jami'ar Bayero Kano", *spans, nested=nested)
+    assert [text for _, text in named(document)] == [kept]
+    assert "spans that overlap others are left out, which this task cannot have: 1" in caplog.text
+
+
+def test_a_task_of_nested_spans_keeps_both(of_spans, caplog):
+    spans = (0, 19, "ORG"), (15, 19, "LOC")
+    (document,) = of_spans("Jami'ar Bayero Kano", *spans, task="event_extraction")
+    assert len(named(document)) == 2
+    assert not caplog.records
+
+
+def test_relations_that_a_task_cannot_have_are_counted(caplog):
+    (document,) = read("ner", GOLDEN / "doccano-relations.jsonl", "doccano")
+    assert len(named(document)) == 3
+    assert "relations are left out, which this task cannot have: 2" in caplog.text
+
+
+def test_triggers_may_be_named(of_spans):
+    (document,) = of_spans("Ta tafi.", (3, 7, "Motion"), task="event_extraction", triggers=["Mo*"])
+    assert events(document) == [("Motion", "tafi", [])]
+    assert named(document) == []
+
+
+def test_words_are_those_of_the_language(of_spans):
+    (document,) = of_spans("Ann's", (0, 3, "PER"), language="English")
+    assert document.words == ("Ann", "'s")
+    assert document.language == "eng"
+
+
+@pytest.mark.parametrize("split", ["sentences", "lines"])
+def test_texts_may_be_split(of_spans, split):
+    text = "Amina ta zo.\nBello\nya tafi. Kano."
+    spans = (0, 5, "PER"), (13, 21, "PER"), (28, 32, "LOC")
+    documents = of_spans(text, *spans, split=split, language="hau")
+    surfaces = {
+        "sentences": ["Amina ta zo.", "Bello\nya tafi.", "Kano."],
+        "lines": ["Amina ta zo.", "Bello\nya tafi. Kano."],
+    }
+    assert [d.text.surface for d in documents] == surfaces[split]
+    assert [s for d in documents for s in named(d)] == [
+        ("PER", "Amina"),
+        ("PER", "Bello\nya"),
+        ("LOC", "Kano"),
+    ]
+    assert [d.id for d in documents] == [f"1.{n}" for n in range(1, len(documents) + 1)]
+
+
+def test_sentences_need_a_language(of_spans):
+    with pytest.raises(XltError, match="rules of a language"):
+        of_spans("Ta zo. Ya tafi.", split="sentences")
+
+
+# What tools have that others have not -------------------------------------------------------------
+
+
+def test_label_studio_counts_what_it_leaves_out(caplog):
+    documents = read("ner", GOLDEN / "label-studio.json", "label-studio")
+    assert [d.id for d in documents] == ["3", "4"]
+    assert named(documents[1]) == [("LOC", "nan")]
+    for said in (
+        "tasks without an annotation are left out: 1 (first in [3])",
+        "annotations that were skipped are left out: 1",
+        "results of type 'textarea' are left out: 1",
+        "tasks have several annotations, of which one is read: 1",
+    ):
+        assert said in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("told", "ids", "spans"),
+    [
+        ({"several": "first"}, ["3", "4"], 3),
+        ({"several": "all"}, ["3#9", "4#11", "4#12"], 4),
+        ({"annotator": "2"}, ["4"], 1),
+        ({"annotator": "a@example.org"}, ["3"], 3),
+        ({"labelled": False}, ["3", "4", "5"], 4),
+    ],
+)
+def test_label_studio_has_several_annotators(told, ids, spans):
+    documents = read("ner", GOLDEN / "label-studio.json", "label-studio", **told)
+    assert [d.id for d in documents] == ids
+    assert sum(len(named(d)) for d in documents) == spans
+
+
+def test_label_studio_of_old_counted_utf_16(tmp_path, caplog):
+    value = {"start": 5, "end": 9, "text": "Kano", "labels": ["LOC"]}
+    result = {"id": "a", "type": "labels", "value": value}
+    task = {"data": {"text": "😀 je Kano"}, "annotations": [{"result": [result]}]}
+    task["data"]["text"] = "😀 a Kano"
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps([task]))
+    (document,) = read("ner", path, "label-studio")
+    assert named(document) == [("LOC", "Kano")]
+    assert "1 of 1 span moved: 1 counted in UTF-16 code units" in caplog.text
+
+
+def test_prodigy_counts_what_was_not_accepted(caplog):
+    documents = read("ner", GOLDEN / "prodigy.jsonl", "prodigy")
+    assert [d.id for d in documents] == ["h1", "h2"]
+    assert "examples whose answer is 'reject' are left out: 1 (first in 3)" in caplog.text
+    assert "examples whose answer is 'ignore' are left out: 1 (first in 4)" in caplog.text
+    assert len(read("ner", GOLDEN / "prodigy.jsonl", "prodigy", labelled=False)) == 4
+
+
+def test_prodigy_gets_the_tokens_of_its_spans():
+    documents = read("ner", GOLDEN / "prodigy.jsonl", "prodigy")
+    stream = io.StringIO()
+    tasks.get("ner")().write_any(documents, stream, "prodigy")
+    row = json.loads(stream.getvalue().splitlines()[0])
+    for span in row["spans"]:
+        first, last = row["tokens"][span["token_start"]], row["tokens"][span["token_end"]]
+        assert (first["start"], last["end"]) == (span["start"], span["end"])
+
+
+@pytest.fixture
+def of_brat(tmp_path):
+    """Reads a text with these lines of brat's annotation."""
+
+    def make(text, *lines, task="ner", **options):
+        (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+        (tmp_path / "a.ann").write_text("\n".join(lines), encoding="utf-8")
+        return read(task, tmp_path / "a.ann", "brat", **options)
+
+    return make
+
+
+def test_brat_counts_what_it_leaves_out(caplog):
+    assert [d.id for d in read("ner", GOLDEN / "brat", "brat")] == ["news/a", "news/b"]
+    assert "attributes are left out: 1 (first in" in caplog.text
+    assert "notes are left out: 1" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("told", "kept", "said"),
+    [
+        ({}, [("X", "ido na hagu da")], "spans with gaps now cover them: 1"),
+        ({"discontinuous": "drop"}, [], "spans with gaps are left out: 1"),
+    ],
+)
+def test_a_span_with_a_gap_is_counted(of_brat, caplog, told, kept, said):
+    (document,) = of_brat("ido na hagu da dama", "T1\tX 0 3;12 14\tido da", **told)
+    assert named(document) == kept
+    assert said in caplog.text
+
+
+def test_a_span_over_a_line_end_has_no_gap(of_brat, caplog):
+    (document,) = of_brat("Amina\nBello ta zo", "T1\tPER 0 5;6 11\tAmina Bello")
+    assert named(document) == [("PER", "Amina\nBello")]
+    assert not caplog.records
+
+
+def test_relations_of_brat_are_no_events(of_brat, caplog):
+    lines = "T1\tPER 0 5\tAmina", "T2\tPER 6 11\tBello", "R1\tFamily Arg1:T1 Arg2:T2"
+    (document,) = of_brat("Amina Bello", *lines)
+    assert len(named(document)) == 2
+    assert "relations are left out, which this task cannot have: 1" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("T1\tPER 0 5\tBello", "but at its offsets is 'Amina'"),
+        ("T1\tPER 0 50\tAmina", "in a text of 11"),
+        ("T1\tPER 5 0\tAmina", "in a text of 11"),
+        ("T1\tPER 5 6\t ", "nothing but white space"),
+        ("T1 PER 0 5 Amina", "no line of brat's"),
+        ("T1\tPER 0\tAmina", "is not TYPE START END"),
+        ("E1\tMotion:T7", "there is no 'T7'"),
+        ("E1\tMotion", "is not NAME:ID"),
+        ("R1\tFamily Arg1:T7", "has not two arguments"),
+        ("R1\tFamily Arg1:T7 Arg2:T8", "there is no 'T7'"),
+    ],
+)
+def test_wrong_lines_of_brat(of_brat, tmp_path, line, what):
+    with pytest.raises(XltError, match=re.escape(what)) as error:
+        of_brat("Amina Bello", line)
+    assert error.value.where == f"{tmp_path}/a.ann:1"
+    assert error.value.fix
+
+
+def test_brat_needs_text_and_annotation(tmp_path):
+    (tmp_path / "a.ann").write_text("")
+    for path in (tmp_path, tmp_path / "a.ann"):
+        with pytest.raises(XltError, match=r"no \.txt"):
+            read("ner", path, "brat")
+    (tmp_path / "b.txt").write_text("Ta zo.")
+    (tmp_path / "a.ann").unlink()
+    with pytest.raises(XltError, match=r"no \.ann file"):
+        read("ner", tmp_path, "brat")
+    (document,) = read("ner", tmp_path, "brat", labelled=False)
+    assert document.words == ("Ta", "zo", ".")
+
+
+@pytest.mark.parametrize("id", ["..", "a//b", "", "x" * 300, "a\nb"])
+def test_brat_writes_to_no_other_place(id, tmp_path):
+    document = replace(read("ner", GOLDEN / "brat/news/a.ann", "brat")[0], id=id)
+    with pytest.raises(XltError, match="cannot name a file"):
+        tasks.get("ner")().write_any([document], tmp_path / "out", "brat")
+    assert [*tmp_path.rglob("*.txt")] == []
+
+
+def test_data_of_brat_are_known_by_their_texts_too(tmp_path):
+    (tmp_path / "a.txt").write_text("Amina")
+    (tmp_path / "a.ann").write_text("T1\tPER 0 5\tAmina")
+    prints = set()
+    for text in ("Amina", "Amina Bello"):
+        (tmp_path / "a.txt").write_text(text)
+        for path in (tmp_path, tmp_path / "a.ann"):
+            data = resolve(reference_to(str(path), format="brat"), "hau", "train")
+            prints.add(data.fingerprint)
+    assert len(prints) == 2
+    with pytest.raises(XltError, match="this is a folder"):
+        resolve(reference_to(str(tmp_path), format="doccano"), "hau", "train")
+
+
+def test_several_classes_are_counted(tmp_path, caplog):
+    caplog.set_level(logging.WARNING)
+    path = tmp_path / "classes.jsonl"
+    pair = {"premise": "a", "hypothesis": "b"}
+    rows = [pair | {"label": ["neutral", "entailment"]}, pair | {"label": []}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert read("nli", path, "doccano") == []
+    assert "texts of several classes are left out" in caplog.text
+    assert "texts without a class are left out: 1 (first in 2)" in caplog.text
+
+
+def test_options_of_the_task_hold(tmp_path):
+    task = tasks.get("ner")
+    (first, _) = task(task.Options(types=["LOC"])).documents(GOLDEN / "doccano.jsonl", "doccano")
+    assert named(first) == [("LOC", "Kano")]
+
+
+def test_a_task_that_cannot_say_it_has_no_such_format():
+    assert "doccano" not in tasks.get("dependency_parsing").readable()
+    assert "doccano" in tasks.get("ner").writable()

@@ -1,0 +1,68 @@
+"""What a module says of the format that it reads and writes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, TextIO
+
+from xlt.data.files import check_regular
+from xlt.data.offsets import SpanLocator
+from xlt.data.standoff.options import StandoffOptions
+from xlt.data.standoff.record import Record
+from xlt.data.standoff.tally import Tally
+
+
+class Tool(ABC):
+    """A format of an annotation tool. One object reads one file.
+
+    texts: names of the texts that are wanted of each record, the annotated one first.
+    told:  the options.
+    tally: counts what is left out.
+    locate: finds spans whose text is known, where offsets may count something else.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """Which mean this format; none where a suffix may mean others, too."""
+    Options: ClassVar[type[StandoffOptions]] = StandoffOptions
+    pairs: ClassVar[bool] = False
+    """Whether a record may have several texts."""
+
+    def __init__(
+        self, texts: tuple[str, ...], told: Any, tally: Tally, locate: SpanLocator
+    ) -> None:
+        self.texts, self.told, self.tally, self.locate = texts, told, tally, locate
+
+    @classmethod
+    def files(cls, path: Path) -> list[Path]:
+        """The files that are read for this one, or for this folder. Raises XltError for a folder,
+        unless the format is one."""
+        check_regular(path)
+        return [path]
+
+    @abstractmethod
+    def raw(self, path: Path) -> Iterator[tuple[str, Any]]:
+        """Place and content of every record of a file. Raises XltError for what has none."""
+
+    @abstractmethod
+    def records(self, where: str, content: Any) -> Iterator[Record]:
+        """What a record says; nothing if it is left out. Raises XltError if it is malformed."""
+
+
+class TextTool(Tool):
+    """A format that is one text, so that it can be written to standard output."""
+
+    @classmethod
+    @abstractmethod
+    def write(cls, records: Iterable[Record], stream: TextIO) -> None:
+        """Write records, which `records` gives back."""
+
+
+class FileTool(Tool):
+    """A format that is a folder or a binary file."""
+
+    @classmethod
+    @abstractmethod
+    def write(cls, records: Iterable[Record], path: Path) -> None:
+        """Write records to what is not there yet."""
