@@ -144,6 +144,17 @@ def table() -> Target:
     return of_file("data.tsv", read)
 
 
+def brat() -> Target:
+    """Annotation, of a text that is known."""
+    annotation = of_task("event_extraction", "brat", ".ann")
+
+    def target(data: bytes) -> None:
+        (folder() / "data.txt").write_text("Amina Bello ta tafi Kano jiya.", encoding="utf-8")
+        annotation(data)
+
+    return target
+
+
 # What commands read ------------------------------------------------------------------------------
 
 
@@ -321,6 +332,7 @@ MAKERS: dict[str, Callable[[], Target]] = {
     "doccano": lambda: of_task("event_extraction", "doccano", ".jsonl"),
     "label-studio": lambda: of_task("event_extraction", "label-studio", ".json"),
     "prodigy": lambda: of_task("event_extraction", "prodigy", ".jsonl"),
+    "brat": brat,
     "pharaoh": pharaoh,
     "translations": translations,
     "parallel": parallel,

@@ -117,6 +117,7 @@ class Maker:
             expected = Refused(f"{FOLDER}/{expected.place}")
         name = f"{self.format.label}: {what} ({command.__name__})"
         given = {} if prepare else {self.format.file: content}
+        given |= self.format.beside
         models = {
             MODEL: lambda: world.model(self.format),
             ENCODER: lambda: world.encoder(self.format),
@@ -129,6 +130,27 @@ class Maker:
 
 def whole_file_cases(format: Format) -> Iterator[Case]:
     return whole_file(Maker(format), format.file, format.text, read=records(format.records))
+
+
+def standoff_cases(format: Format) -> Iterator[Case]:
+    """As `whole_file`, of annotation beside its text: nothing in it says that nothing is marked."""
+    make = Maker(format)
+    for what, data in mutations.encodings(format.text):
+        empty = what in ("nothing", "only a byte order mark", "only line ends")
+        yield make(what, data, Either() if empty else Refused(format.file))
+    for what, data in mutations.line_ends(format.text):
+        yield make(what, data, Accepted(check=records(format.records)))
+    for what, changed in mutations.broken_lines(format.text):
+        yield make(what, changed, Either())
+    for what, data in mutations.noise(format.text.encode(), 10, len(format.text)):
+        yield make(what, data, Either())
+    for what, path in (("a device", "/dev/zero"), ("a loop", format.file)):
+        yield make(
+            what,
+            b"",
+            Refused(format.file),
+            prepare=lambda folder, path=path: (folder / format.file).symlink_to(path),  # type: ignore[misc]
+        )
 
 
 def cell_cases(format: Format) -> Iterator[Case]:
@@ -247,7 +269,7 @@ def written(format: Format, values: list[Any]) -> str:
 
 def data_cases() -> Iterator[Case]:
     for format in ALL:
-        yield from whole_file_cases(format)
+        yield from (standoff_cases if format.beside else whole_file_cases)(format)
         if format in TABLES:
             yield from cell_cases(format)
         else:

@@ -25,6 +25,7 @@ class Format:
     allowed:  place in a record (positions as ``*``) → names of `JSON_VALUES` that may stand there.
     optional: places that may be missing.
     unsure:   places where a bad value may go with the rest of the record, or not.
+    beside:   further files that belong to it, by name.
     """
 
     task: str
@@ -37,6 +38,7 @@ class Format:
     allowed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
     unsure: frozenset[str] = frozenset()
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:

@@ -216,7 +216,17 @@ LABEL_STUDIO = Format(
     ),
 )
 
-TABLES: tuple[Format, ...] = ()
+BRAT = Format(
+    "event_extraction",
+    "brat",
+    ".ann",
+    "T1\tPER 0 3\tAnn\nT2\tMotion 4 8\tgoes\nE1\tMotion:T2 Agent:T1\nT3\tLOC 12 16\tRome\n",
+    1,
+    words=frozenset({2}),
+    beside={"data.txt": "Ann goes to Rome."},
+)
+
+TABLES = (BRAT,)
 LINES = (DOCCANO, DOCCANO_RELATIONS, PRODIGY)
 ARRAYS = (LABEL_STUDIO,)
 ALL = (*TABLES, *LINES, *ARRAYS)

@@ -31,7 +31,8 @@ def model(format: Format) -> Path:
 
     place = Path(tempfile.mkdtemp(prefix="bad-inputs-"))
     path = place / format.file
-    path.write_text(format.text, encoding="utf-8")
+    for name, text in {format.file: format.text, **format.beside}.items():
+        (place / name).write_text(text, encoding="utf-8")
     kind = tasks.get(format.task)
     given = options(format.task)
     records = list(kind(kind.Options(**given)).documents(path, format.name))

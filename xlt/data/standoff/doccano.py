@@ -97,7 +97,7 @@ def _span(item: list[Any], surface: str, where: str) -> Mark:
 
 def _entities(row: Mapping[str, Any], surface: str, where: str) -> tuple[list[Mark], list[Link]]:
     numbers: dict[Any, int] = {}
-    marks = []
+    marks: list[Mark] = []
     for item in objects(row.get("entities"), "`entities`", where=where):
         start, end = (
             integer(required(item, key, where=where), f"`{key}` of an entity", where=where)
