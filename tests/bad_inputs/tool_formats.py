@@ -200,7 +200,6 @@ LABEL_STUDIO = Format(
         "annotations.*.was_cancelled",
         "annotations.*.result.*",
         "annotations.*.result.*.id",
-        "annotations.*.result.*.from_id",
         "annotations.*.result.*.direction",
         "annotations.*.result.*.labels",
         "annotations.*.result.*.labels.*",

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-TESTED = ("python", "yaml", "console", "toml", "bash", "sh")
+TESTED = ("python", "yaml", "json", "console", "toml", "bash", "sh")
 _FENCE = re.compile(
     r"^(?P<ticks>`{3,})(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=ticks)\s*$", re.M | re.S
 )

@@ -112,3 +112,29 @@ def test_standard_input_is_not_kept(monkeypatch):
 
     assert sum(1 for _ in found) == 99_999
     assert _pipe(sys.stdin.buffer).kept is None
+
+
+@pytest.mark.parametrize("format", ["doccano", "label-studio", "prodigy", "brat"])
+def test_texts_go_back_to_the_tool_that_they_came_from(model, tmp_path, format):
+    (tmp_path / "in.jsonl").write_text(json.dumps({"id": 7, "text": "Ana  sleeps.", "by": "me"}))
+    out = tmp_path / "out"
+    given = {"input_format": "doccano", "output_format": format, "language": "eng"}
+    predict.predict(model, str(tmp_path / "in.jsonl"), str(out), quiet=True, **given)
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
+    (document,) = tasks.get("ner")().documents(out, format, labelled=False)
+    assert document.text.surface == "Ana  sleeps."
+    assert document.id == "7"
+    if format != "brat":
+        assert document.meta["fields"]["by"] == "me"
+
+
+def test_a_folder_is_not_written_over_another_nor_to_standard_output(model, tmp_path):
+    (tmp_path / "in.txt").write_text("Ana sleeps.")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("")
+    for output in ("-", str(tmp_path / "out")):
+        with pytest.raises(XltError, match="more than one text|something of this name"):
+            predict.predict(
+                model, str(tmp_path / "in.txt"), output, language="eng", output_format="brat"
+            )
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
