@@ -333,6 +333,8 @@ MAKERS: dict[str, Callable[[], Target]] = {
     "label-studio": lambda: of_task("event_extraction", "label-studio", ".json"),
     "prodigy": lambda: of_task("event_extraction", "prodigy", ".jsonl"),
     "brat": brat,
+    "docbin": lambda: of_task("ner", "docbin", ".spacy"),
+    "webanno": lambda: of_task("ner", "webanno", ".tsv"),
     "pharaoh": pharaoh,
     "translations": translations,
     "parallel": parallel,

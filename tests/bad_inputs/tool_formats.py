@@ -225,7 +225,23 @@ BRAT = Format(
     beside={"data.txt": "Ann goes to Rome."},
 )
 
-TABLES = (BRAT,)
+WEBANNO = Format(
+    "ner",
+    "webanno",
+    ".tsv",
+    "#FORMAT=WebAnno TSV 3.3\n"
+    "#T_SP=de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity|identifier|value\n\n"
+    "#Text=Ann Lee sees Rome\n"
+    "1-1\t0-3\tAnn\t*[1]\tPER[1]\n1-2\t4-7\tLee\t*[1]\tPER[1]\n"
+    "1-3\t8-12\tsees\t_\t_\n1-4\t13-17\tRome\t*\tLOC\n\n"
+    "#Text=Bob likes it\n"
+    "2-1\t18-21\tBob\t*\tPER\n2-2\t22-27\tlikes\t_\t_\n2-3\t28-30\tit\t_\t_\n\n",
+    2,
+    words=frozenset({2, 4}),
+    free=frozenset({3}),
+)
+
+TABLES = (BRAT, WEBANNO)
 LINES = (DOCCANO, DOCCANO_RELATIONS, PRODIGY)
 ARRAYS = (LABEL_STUDIO,)
 ALL = (*TABLES, *LINES, *ARRAYS)

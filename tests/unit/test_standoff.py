@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import random
 import re
+import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +45,15 @@ def events(document: Document) -> list[tuple[str, str, list[tuple[str, str]]]]:
     ]
 
 
+def errors(action: Callable[[], object]) -> list[XltError]:
+    """What it raises of what a user may see."""
+    try:
+        action()
+    except XltError as error:
+        return [error]
+    return []
+
+
 def again(task: str, documents: list[Document], format: str, folder: Path, **options):
     """What is read of what is written."""
     plugin = tasks.get(task)()
@@ -56,7 +68,7 @@ def again(task: str, documents: list[Document], format: str, folder: Path, **opt
 
 FIRST = [("PER", "Amina Bello"), ("LOC", "Kano")]
 MOTION = [("Motion", "tafi", [("Agent", "Amina Bello"), ("Goal", "Kano")])]
-NER_FILES = [("doccano", "doccano.jsonl")]
+NER_FILES = [("doccano", "doccano.jsonl"), ("webanno", "webanno.tsv")]
 EVENT_FILES = [
     ("doccano", "doccano-relations.jsonl"),
     ("label-studio", "label-studio.json"),
@@ -357,6 +369,104 @@ def test_data_of_brat_are_known_by_their_texts_too(tmp_path):
     assert len(prints) == 2
     with pytest.raises(XltError, match="this is a folder"):
         resolve(reference_to(str(tmp_path), format="doccano"), "hau", "train")
+
+
+# spaCy's DocBin -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def docbin(tmp_path):
+    """A file that spaCy itself has written."""
+    spacy = pytest.importorskip("spacy")
+    from spacy.tokens import DocBin, Span
+
+    nlp = spacy.blank("en")
+    first = nlp("Amina Bello  went to\nKano.")
+    first.ents = [Span(first, 0, 2, "PER"), Span(first, 6, 7, "LOC")]
+    first.spans["sc"] = [Span(first, 0, 2, "PER"), Span(first, 1, 2, "SURNAME")]
+    second = nlp("Nobody here.")
+    for doc, label in ((first, "neutral"), (second, "entailment")):
+        doc.cats = {label: 1.0, "contradiction": 0.0}
+    DocBin(docs=[first, second]).to_disk(tmp_path / "a.spacy")
+    return tmp_path / "a.spacy"
+
+
+def test_docbin(docbin, tmp_path):
+    assert tasks.get("ner")().format_of(docbin) == "docbin"
+    documents = read("ner", docbin, "docbin")
+    assert [d.text.surface for d in documents] == ["Amina Bello  went to\nKano.", "Nobody here."]
+    assert [named(d) for d in documents] == [FIRST, []]
+    assert again("ner", documents, "docbin", tmp_path) == documents
+    from spacy.tokens import DocBin
+    from spacy.vocab import Vocab
+
+    first, _ = DocBin().from_disk(tmp_path / "written").get_docs(Vocab())
+    assert [(e.label_, e.text) for e in first.ents] == FIRST
+
+
+def test_a_group_of_spans_of_docbin(docbin):
+    (first, _) = read("ner", docbin, "docbin", group="sc", nested="inner")
+    assert named(first) == [("SURNAME", "Bello")]
+
+
+def test_docbin_has_no_relations():
+    assert "docbin" not in tasks.get("event_extraction").readable()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_damaged_docbins_are_refused_or_read(docbin, seed):
+    draw = random.Random(seed)
+    content = bytearray(docbin.read_bytes())
+    inside = bytearray(zlib.decompress(content))
+    changed = inside if seed % 3 else content
+    for _ in range(draw.randint(1, 3)):
+        changed[draw.randrange(len(changed))] = draw.randrange(256)
+    docbin.write_bytes(zlib.compress(inside) if seed % 3 else content)
+    for group in (None, "sc"):
+        for error in errors(lambda group=group: read("ner", docbin, "docbin", group=group)):
+            assert error.fix
+            assert str(error.where).startswith(str(docbin))
+
+
+# WebAnno's TSV ------------------------------------------------------------------------------------
+
+
+def test_webanno_chooses_a_layer(tmp_path, caplog):
+    (first, _) = read("ner", GOLDEN / "webanno.tsv", "webanno", layer="Topic")
+    assert named(first) == [("travel", "Kano")]
+    assert "annotations of layer webanno.custom.Family are left out: 1 (first in 12)" in caplog.text
+    with pytest.raises(XltError, match="no layer of spans is called 'Place'"):
+        read("ner", GOLDEN / "webanno.tsv", "webanno", layer="Place")
+    with pytest.raises(XltError, match="has the features identifier, value"):
+        read("ner", GOLDEN / "webanno.tsv", "webanno", feature="kind")
+
+
+def test_webanno_holds_any_text_and_label(of_spans, tmp_path):
+    text = "😀 Ann's\tb\\c_d [x] Rome\nNew York 😀."
+    spans = (2, 7, "A_b|c"), (19, 23, "*"), (24, 32, "P[1]"), (33, 34, "E;x")
+    documents = of_spans(text, *spans) * 2
+    written = again("ner", documents, "webanno", tmp_path)
+    assert [(d.text, d.layers) for d in written] == [(d.text, d.layers) for d in documents]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what", "line"),
+    [
+        ("1-2\t6-11", "1-2\t6-12", "does not stand at 6-12", 9),
+        ("1-2\t6-11", "1-2\tx", "is no number and place of a token", 9),
+        ("\tta\t_\t_", "\tta\t_", "columns where the header makes 8", 10),
+        ("#T_RL=", "#T_XX=", "names no layer", 4),
+        ("#Text=Ba kowa a nan.\n", "", "the sentence has no text", 17),
+    ],
+)
+def test_wrong_lines_of_webanno(tmp_path, old, new, what, line):
+    text = (GOLDEN / "webanno.tsv").read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "a.tsv"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(XltError, match=re.escape(what)) as error:
+        read("ner", path, "webanno")
+    assert error.value.where == f"{path}:{line}"
 
 
 def test_several_classes_are_counted(tmp_path, caplog):

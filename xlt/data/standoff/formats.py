@@ -19,7 +19,7 @@ from xlt.data.offsets import SpanLocator
 from xlt.data.standoff.layers import KINDS, documents_of, record_of
 from xlt.data.standoff.tally import Tally
 from xlt.data.standoff.tool import FileTool, TextTool, Tool
-from xlt.document import Document, Label, Layer
+from xlt.document import Document, Label, Layer, Structures
 from xlt.errors import XltError
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ TOOLS = {
     "label-studio": "LabelStudio",
     "prodigy": "Prodigy",
     "brat": "Brat",
+    "docbin": "DocBin",
+    "webanno": "WebAnno",
 }
 """Format → the class for it, in the module of the format's name."""
 
@@ -56,9 +58,15 @@ def layers_of(task: type[Task] | Task) -> dict[str, type[Layer]]:
 
 def tools_of(task: type[Task] | Task) -> dict[str, tuple[str, ...]]:
     """The formats of tools that a task can read and write: format → suffixes that mean it."""
-    if not layers_of(task):
-        return {}
-    return {name: tool(name).suffixes for name in TOOLS if len(task.texts) == 1 or tool(name).pairs}
+    layers = layers_of(task)
+    structured = any(issubclass(kind, Structures) for kind in layers.values())
+    return {
+        name: tool(name).suffixes
+        for name in TOOLS
+        if layers
+        and (tool(name).pairs or len(task.texts) == 1)
+        and (tool(name).relations or not structured)
+    }
 
 
 def read_documents(

@@ -62,3 +62,26 @@ class LabelStudioOptions(FieldOptions):
     predictions: bool = Field(
         default=False, description="read the predictions instead of the annotations"
     )
+
+
+class DocBinOptions(StandoffOptions):
+    """Of spaCy's DocBin."""
+
+    group: str | None = Field(
+        default=None,
+        description="a group of spans (`sc`, as of the span categoriser) instead of the entities",
+    )
+
+
+class WebAnnoOptions(StandoffOptions):
+    """Of WebAnno's TSV 3."""
+
+    layer: str | None = Field(
+        default=None,
+        description="the layer of spans, by the end of its name; by default NamedEntity, or the "
+        "only one",
+    )
+    feature: str | None = Field(
+        default=None,
+        description="the feature that is the label; by default `value`, or the only one",
+    )

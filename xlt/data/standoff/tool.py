@@ -28,6 +28,8 @@ class Tool(ABC):
     Options: ClassVar[type[StandoffOptions]] = StandoffOptions
     pairs: ClassVar[bool] = False
     """Whether a record may have several texts."""
+    relations: ClassVar[bool] = True
+    """Whether it can say that one span has to do with another."""
 
     def __init__(
         self, texts: tuple[str, ...], told: Any, tally: Tally, locate: SpanLocator
