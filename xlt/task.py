@@ -208,6 +208,11 @@ class Task(ABC):
         return {**cls.formats, **tools.tools_of(cls)}
 
     @classmethod
+    def suffix(cls, format: str) -> str:
+        """With what the names of files end that are written in a format."""
+        return cls.formats[format][0] if format in cls.formats else tools.tool(format).written
+
+    @classmethod
     def options_of(cls, format: str) -> type[Section]:
         """The model of what the reader of a format may be told."""
         own = format in (*cls.formats, *cls.formats_read)

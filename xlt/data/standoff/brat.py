@@ -45,6 +45,8 @@ class _Pair(NamedTuple):
 class Brat(FileTool):
     """Reads one pair of files or a folder of them, and writes a folder."""
 
+    written = ""
+    folder = True
     suffixes = (".ann",)
 
     @classmethod

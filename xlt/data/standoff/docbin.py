@@ -53,6 +53,7 @@ class _Doc(NamedTuple):
 class DocBin(FileTool):
     """Reads a file of documents, and writes entities, or the group of spans ``sc`` if they nest."""
 
+    written = ".spacy"
     suffixes = (".spacy",)
     relations = False
     Options = DocBinOptions
@@ -243,7 +244,9 @@ def _doc(record: Record, vocab: Any) -> Doc:
     from spacy.tokens import Doc, Span
     from spacy.util import filter_spans
 
-    words, spaces, at = [], [], 0
+    words: list[str] = []
+    spaces: list[bool] = []
+    at = 0
     for start, end in (*record.words, (len(record.text), len(record.text))):
         gap = record.text[at:start]
         if gap.startswith(" ") and words:

@@ -27,6 +27,7 @@ LABELS = ("label", "labels")
 class Doccano(TextTool):
     """Reads and writes what doccano exports and imports."""
 
+    written = ".jsonl"
     pairs = True
     Options = FieldOptions
 

@@ -144,6 +144,11 @@ def files_of(path: Path, format: str | None) -> list[Path]:
     return [path]
 
 
+def is_folder(format: str | None) -> bool:
+    """Whether the files of a format are read together, where a folder is named."""
+    return format in TOOLS and tool(format).folder
+
+
 def needs_path(format: str) -> bool:
     """Whether a format is written to a path, as a folder or binary file, not to a stream."""
     return format in TOOLS and issubclass(tool(format), FileTool)

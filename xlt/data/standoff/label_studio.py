@@ -38,6 +38,7 @@ OTHER = "results of type {} are left out"
 class LabelStudio(TextTool):
     """Reads an export in format JSON, and writes tasks with predictions."""
 
+    written = ".json"
     pairs = True
     Options = LabelStudioOptions
 

@@ -27,6 +27,7 @@ OWN = ("tokens", "spans", "relations", "answer", "accept", "options", "label", "
 class Prodigy(TextTool):
     """Reads what `prodigy db-out` writes, and writes what it loads."""
 
+    written = ".jsonl"
     pairs = True
     Options = FieldOptions
 

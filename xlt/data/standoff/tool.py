@@ -25,6 +25,10 @@ class Tool(ABC):
 
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Which mean this format; none where a suffix may mean others, too."""
+    written: ClassVar[str]
+    """With what the name of a file ends that is written."""
+    folder: ClassVar[bool] = False
+    """Whether a folder is read as one."""
     Options: ClassVar[type[StandoffOptions]] = StandoffOptions
     pairs: ClassVar[bool] = False
     """Whether a record may have several texts."""

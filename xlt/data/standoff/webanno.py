@@ -59,6 +59,7 @@ class _Sentence:
 class WebAnno(TextTool):
     """Reads one layer of spans, and writes entities."""
 
+    written = ".tsv"
     relations = False
     Options = WebAnnoOptions
 
