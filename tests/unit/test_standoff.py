@@ -456,7 +456,7 @@ def test_webanno_holds_any_text_and_label(of_spans, tmp_path):
         ("1-2\t6-11", "1-2\tx", "is no number and place of a token", 9),
         ("\tta\t_\t_", "\tta\t_", "columns where the header makes 8", 10),
         ("#T_RL=", "#T_XX=", "names no layer", 4),
-        ("#Text=Ba kowa a nan.\n", "", "the sentence has no text", 17),
+        ("#Text=Ba kowa a nan.\n", "", "the sentence has no text", 16),
     ],
 )
 def test_wrong_lines_of_webanno(tmp_path, old, new, what, line):
