@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TextIO, runtime_checkable
 
 from xlt.config.schema import ProjectionSettings
-from xlt.data.standoff import formats as tools
+from xlt.data.tools import formats as tools
 from xlt.document import Document, Label, Layer, Schema, Text
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
@@ -76,7 +76,7 @@ class Task(ABC):
     """Those layers that the model may be given; the others it predicts."""
     annotated: ClassVar[tuple[str, ...] | None] = None
     """The layers that people annotate: what annotation tools' spans, relations and classes become
-    (`xlt.data.standoff`); by default all. Of the others a row says nothing then."""
+    (`xlt.data.tools`); by default all. Of the others a row says nothing then."""
     counted: ClassVar[tuple[str, ...] | None] = None
     """The layers whose labels a projection counts; by default those that the model predicts."""
     controls: ClassVar[Mapping[str, tuple[str, ...]]] = {}

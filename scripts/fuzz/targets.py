@@ -61,7 +61,7 @@ def of_file(name: str, read: Callable[[Path], Iterable[object]]) -> Target:
 
 def of_task(task: str, format: str, suffix: str, **options: Any) -> Target:
     """A task's reader, with and without labels; what is read is also stored and written."""
-    from xlt.data.standoff.formats import needs_path
+    from xlt.data.tools.formats import needs_path
     from xlt.registry import tasks
 
     plugin = tasks.get(task)()

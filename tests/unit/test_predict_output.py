@@ -68,7 +68,7 @@ def test_a_line_out_for_a_line_in(models, text, tmp_path, format):
         assert entity["text"].strip()
 
 
-def test_standoff_says_what_the_tasks_format_says(models, text, tmp_path):
+def test_annotation_tools_says_what_the_tasks_format_says(models, text, tmp_path):
     ner = tasks.get("ner")()
     predict(models["ner"], str(text), str(tmp_path / "out.bio"), quiet=True)
     sentences = list(ner.read(tmp_path / "out.bio", "bio"))

@@ -120,9 +120,9 @@ def predict(
         typer.Option(
             "--format",
             "--output-format",
-            help="What to write: a format of the task or of an annotation tool, or standoff: a JSON "
-            "object for each line or record of the input, with character offsets of it; by default "
-            "what the output's suffix says.",
+            help="What to write: a format of the task or of an annotation tool, or standoff: a "
+            "JSON object for each line or record of the input, with character offsets of it; by "
+            "default what the output's suffix says.",
         ),
     ] = None,
     limit: Annotated[

@@ -21,7 +21,7 @@ from xlt.data import cards
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
 from xlt.data.hub import resolve_hub
 from xlt.data.resolved import ResolvedData
-from xlt.data.standoff.formats import files_of
+from xlt.data.tools.formats import files_of
 from xlt.errors import XltError, choose
 from xlt.reader_options import Location, check_options, merge_options
 from xlt.registry import data_cards

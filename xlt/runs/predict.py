@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from xlt import languages
 from xlt.data.files import STDIN, label
 from xlt.data.jsonl import write_jsonl
-from xlt.data.standoff.formats import needs_path
+from xlt.data.tools.formats import needs_path
 from xlt.document import Document
 from xlt.errors import XltError, choose
 from xlt.runs.reading import Unit, files_of, read_units
@@ -190,9 +190,7 @@ def _outputs(task: Task, files: Sequence[str], output: str, writing: str) -> dic
     return places
 
 
-def _write(
-    task: Task, annotated: Iterator[Annotated], target: TextIO | Path, format: str
-) -> None:
+def _write(task: Task, annotated: Iterator[Annotated], target: TextIO | Path, format: str) -> None:
     if format == STANDOFF and not isinstance(target, Path):
         write_jsonl((_record(task, *one) for one in annotated), target)
     else:

@@ -20,7 +20,7 @@ from xlt import languages
 from xlt.data.columns import is_tagged
 from xlt.data.conllu import read_conllu
 from xlt.data.files import STDIN, STDIN_PATH, label, lines
-from xlt.data.standoff.formats import is_folder
+from xlt.data.tools.formats import is_folder
 from xlt.document import Document, Text
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.reader_options import Location, on_command_line, read_with

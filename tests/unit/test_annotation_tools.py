@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from xlt.data.references import reference_to, resolve
-from xlt.data.standoff.formats import needs_path
+from xlt.data.tools.formats import needs_path
 from xlt.document import Document, Spans, Structures
 from xlt.errors import XltError
 from xlt.registry import tasks

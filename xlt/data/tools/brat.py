@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 from xlt.data.files import check_characters, lines, open_text
 from xlt.data.numbers import MAX_DIGITS, whole
-from xlt.data.standoff.record import Link, Mark, Record, check_offsets
-from xlt.data.standoff.tool import FileTool
+from xlt.data.tools.record import Link, Mark, Record, check_offsets
+from xlt.data.tools.tool import FileTool
 from xlt.document import Offsets
 from xlt.errors import XltError, choose
 

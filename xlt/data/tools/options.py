@@ -9,7 +9,7 @@ from pydantic import Field
 from xlt.reader_options import ReaderOptions
 
 
-class StandoffOptions(ReaderOptions):
+class ToolOptions(ReaderOptions):
     """Of all of them: how characters become words."""
 
     language: str | None = Field(
@@ -39,7 +39,7 @@ class StandoffOptions(ReaderOptions):
     )
 
 
-class FieldOptions(StandoffOptions):
+class FieldOptions(ToolOptions):
     """Of files of JSON objects."""
 
     columns: dict[str, str] = Field(
@@ -64,7 +64,7 @@ class LabelStudioOptions(FieldOptions):
     )
 
 
-class DocBinOptions(StandoffOptions):
+class DocBinOptions(ToolOptions):
     """Of spaCy's DocBin."""
 
     group: str | None = Field(
@@ -73,7 +73,7 @@ class DocBinOptions(StandoffOptions):
     )
 
 
-class WebAnnoOptions(StandoffOptions):
+class WebAnnoOptions(ToolOptions):
     """Of WebAnno's TSV 3."""
 
     layer: str | None = Field(

@@ -18,9 +18,9 @@ from typing import Any, TextIO
 
 from xlt.data.files import check_characters, lines
 from xlt.data.numbers import MAX_DIGITS
-from xlt.data.standoff.options import WebAnnoOptions
-from xlt.data.standoff.record import Mark, Record, check_offsets
-from xlt.data.standoff.tool import TextTool
+from xlt.data.tools.options import WebAnnoOptions
+from xlt.data.tools.record import Mark, Record, check_offsets
+from xlt.data.tools.tool import TextTool
 from xlt.errors import XltError, choose
 from xlt.reader_options import advise
 

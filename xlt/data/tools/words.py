@@ -8,9 +8,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 from xlt.data.segment import sentences, tokenised, with_words
-from xlt.data.standoff.options import StandoffOptions
-from xlt.data.standoff.record import Link, Mark, Record
-from xlt.data.standoff.tally import Tally
+from xlt.data.tools.options import ToolOptions
+from xlt.data.tools.record import Link, Mark, Record
+from xlt.data.tools.tally import Tally
 from xlt.document import Offsets, Span, Text
 from xlt.errors import XltError
 from xlt.reader_options import advise
@@ -23,7 +23,7 @@ OVERLAPPING = "spans that overlap others are left out, which this task cannot ha
 ACROSS = "relations between records are left out"
 
 
-def words_of(record: Record, told: StandoffOptions, tally: Tally) -> Text:
+def words_of(record: Record, told: ToolOptions, tally: Tally) -> Text:
     """The first text of a record with its words, split at the ends of marks if that is wanted."""
     surface = record.text
     text = tokenised(surface, told.language) if told.language else with_words(surface)
@@ -39,14 +39,12 @@ def words_of(record: Record, told: StandoffOptions, tally: Tally) -> Text:
     return Text(surface, tuple(surface[a:b] for a, b in offsets), tuple(offsets))
 
 
-def spans_of(record: Record, text: Text, told: StandoffOptions, tally: Tally) -> list[Span | None]:
+def spans_of(record: Record, text: Text, told: ToolOptions, tally: Tally) -> list[Span | None]:
     """The words of each mark; None of those that are left out."""
     return [_span(mark, record, text, told, tally) for mark in record.marks]
 
 
-def _span(
-    mark: Mark, record: Record, text: Text, told: StandoffOptions, tally: Tally
-) -> Span | None:
+def _span(mark: Mark, record: Record, text: Text, told: ToolOptions, tally: Tally) -> Span | None:
     if len(mark.parts) > 1:
         tally(DROPPED if told.discontinuous == "drop" else COVERED, record.where)
         if told.discontinuous == "drop":
@@ -67,7 +65,7 @@ def edges(surface: str, part: Offsets) -> Offsets:
 
 
 def apart(
-    spans: Sequence[Span], told: StandoffOptions, tally: Tally, where: object
+    spans: Sequence[Span], told: ToolOptions, tally: Tally, where: object
 ) -> tuple[Span, ...]:
     """Spans of which no two share a word: of those that do the longest stay, or the shortest."""
     sign = -1 if told.nested == "outer" else 1
@@ -80,7 +78,7 @@ def apart(
     return tuple(sorted(kept, key=lambda span: span.start))
 
 
-def parts_of(record: Record, told: StandoffOptions, tally: Tally) -> Iterator[Record]:
+def parts_of(record: Record, told: ToolOptions, tally: Tally) -> Iterator[Record]:
     """The record, or one of each of its sentences or lines; no mark is cut, they are rather joined.
 
     Their ids are the record's with a number: ``7.1``. Classes of the whole text are in all.
@@ -126,7 +124,7 @@ def _moved(mark: Mark, by: int) -> Mark:
     return Mark(mark.kind, tuple((start + by, end + by) for start, end in mark.parts))
 
 
-def _pieces(record: Record, told: StandoffOptions) -> Iterator[Offsets]:
+def _pieces(record: Record, told: ToolOptions) -> Iterator[Offsets]:
     """From where to where sentences or lines go; those that share a mark are one."""
     text = record.text
     if told.split == "lines":

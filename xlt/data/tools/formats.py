@@ -16,9 +16,9 @@ from xlt import languages
 from xlt.data.files import check_regular
 from xlt.data.malformed import malformed
 from xlt.data.offsets import SpanLocator
-from xlt.data.standoff.layers import KINDS, documents_of, record_of
-from xlt.data.standoff.tally import Tally
-from xlt.data.standoff.tool import FileTool, TextTool, Tool
+from xlt.data.tools.layers import KINDS, documents_of, record_of
+from xlt.data.tools.tally import Tally
+from xlt.data.tools.tool import FileTool, TextTool, Tool
 from xlt.document import Document, Label, Layer, Structures
 from xlt.errors import XltError
 

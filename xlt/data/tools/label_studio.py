@@ -19,9 +19,9 @@ from typing import Any, TextIO
 from xlt import __version__
 from xlt.data.fields import identifier, mapping, objects, required, text, texts
 from xlt.data.numbers import integer
-from xlt.data.standoff.options import LabelStudioOptions
-from xlt.data.standoff.record import Link, Mark, Record, check_offsets
-from xlt.data.standoff.tool import TextTool
+from xlt.data.tools.options import LabelStudioOptions
+from xlt.data.tools.record import Link, Mark, Record, check_offsets
+from xlt.data.tools.tool import TextTool
 from xlt.errors import XltError, choose
 from xlt.reader_options import advise
 

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, TextIO
 
 from xlt.data.files import check_regular
 from xlt.data.offsets import SpanLocator
-from xlt.data.standoff.options import StandoffOptions
-from xlt.data.standoff.record import Record
-from xlt.data.standoff.tally import Tally
+from xlt.data.tools.options import ToolOptions
+from xlt.data.tools.record import Record
+from xlt.data.tools.tally import Tally
 
 
 class Tool(ABC):
@@ -29,7 +29,7 @@ class Tool(ABC):
     """With what the name of a file ends that is written."""
     folder: ClassVar[bool] = False
     """Whether a folder is read as one."""
-    Options: ClassVar[type[StandoffOptions]] = StandoffOptions
+    Options: ClassVar[type[ToolOptions]] = ToolOptions
     pairs: ClassVar[bool] = False
     """Whether a record may have several texts."""
     relations: ClassVar[bool] = True

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from xlt.data.standoff.options import StandoffOptions
-from xlt.data.standoff.record import Link, Mark, Record
-from xlt.data.standoff.tally import Tally
-from xlt.data.standoff.words import apart, parts_of, spans_of, words_of
+from xlt.data.tools.options import ToolOptions
+from xlt.data.tools.record import Link, Mark, Record
+from xlt.data.tools.tally import Tally
+from xlt.data.tools.words import apart, parts_of, spans_of, words_of
 from xlt.document import (
     Document,
     Label,
@@ -43,7 +43,7 @@ NO_WORDS = "texts without words are left out"
 def documents_of(
     record: Record,
     layers: Mapping[str, type[Layer]],
-    told: StandoffOptions,
+    told: ToolOptions,
     tally: Tally,
 ) -> Iterator[Document]:
     """The documents of a record, with the language of `told`.
@@ -94,7 +94,7 @@ def documents_of(
 
 
 def _classified(
-    record: Record, layers: Mapping[str, type[Layer]], told: StandoffOptions, tally: Tally
+    record: Record, layers: Mapping[str, type[Layer]], told: ToolOptions, tally: Tally
 ) -> Document | None:
     """A document of classes alone. Its texts have no words if there are several."""
     classes = record.classes
@@ -107,7 +107,7 @@ def _classified(
 
 
 def _document(
-    record: Record, text: Text, layers: Mapping[str, Layer], told: StandoffOptions
+    record: Record, text: Text, layers: Mapping[str, Layer], told: ToolOptions
 ) -> Document:
     first, *others = record.texts
     return Document(
@@ -119,7 +119,7 @@ def _document(
     )
 
 
-def _triggers(record: Record, told: StandoffOptions) -> frozenset[int]:
+def _triggers(record: Record, told: ToolOptions) -> frozenset[int]:
     """Which marks are triggers."""
     if record.triggers is not None:
         return record.triggers

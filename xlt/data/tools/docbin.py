@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xlt.data.fields import mapping
 from xlt.data.files import check_regular
-from xlt.data.standoff.options import DocBinOptions
-from xlt.data.standoff.record import Mark, Record, check_offsets
-from xlt.data.standoff.tool import FileTool
+from xlt.data.tools.options import DocBinOptions
+from xlt.data.tools.record import Mark, Record, check_offsets
+from xlt.data.tools.tool import FileTool
 from xlt.errors import XltError
 
 if TYPE_CHECKING:

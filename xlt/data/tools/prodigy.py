@@ -15,9 +15,9 @@ from typing import Any, TextIO
 
 from xlt.data.fields import identifier, mapping, objects, required, sequence, text
 from xlt.data.numbers import integer
-from xlt.data.standoff.options import FieldOptions
-from xlt.data.standoff.record import Link, Mark, Record, check_offsets
-from xlt.data.standoff.tool import TextTool
+from xlt.data.tools.options import FieldOptions
+from xlt.data.tools.record import Link, Mark, Record, check_offsets
+from xlt.data.tools.tool import TextTool
 
 ANSWER = "accept"
 OWN = ("tokens", "spans", "relations", "answer", "accept", "options", "label", "meta")
