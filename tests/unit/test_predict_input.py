@@ -89,7 +89,9 @@ def test_an_unknown_suffix_is_no_text(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("Ana B-PER\n")
     with pytest.raises(XltError, match="does not say what is in the file") as caught:
         read("ner", tmp_path / name, language="eng")
-    assert caught.value.fix == "pass --input-format, one of text, words, conllu, bio, jsonl"
+    assert caught.value.fix.startswith(
+        "pass --input-format, one of text, words, conllu, bio, jsonl, doccano, "
+    )
     assert read("ner", tmp_path / name, "bio")[0].words == ("Ana",)
 
 

@@ -332,7 +332,7 @@ def test_advice_can_be_followed_as_it_stands(tmp_path: Path, name: str) -> None:
     advice = str(caught.value.fix)
     if name == "suffix":
         assert (
-            "say `format:` beside `ref:` in the config, or `--input-format` (bio, jsonl)" in advice
+            "say `format:` beside `ref:` in the config, or `--input-format` (bio, jsonl," in advice
         )
         assert of_config(config(tmp_path, f"ref: {file}\nformat: bio"))
         return
