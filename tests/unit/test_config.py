@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -241,7 +240,9 @@ def test_problems_of_plugin_validators_keep_their_own_words(write):
             raise XltError("sizes are out of stock", fix="order some")
 
     class Stub:
-        reader_options: ClassVar = {}
+        @staticmethod
+        def readable() -> dict[str, tuple[str, ...]]:
+            return {}
 
     Stub.Options = Options
     tasks.register("stub", Stub)

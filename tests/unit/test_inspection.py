@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -21,13 +21,15 @@ class Tagging:
 
     name = "tagging"
     options = TaskOptions()
-    reader_options: ClassVar[dict[str, Any]] = {"bio": ColumnOptions}
+
+    def options_of(self, format: str) -> type[ColumnOptions]:
+        return ColumnOptions
 
     @property
     def schema(self) -> Any:
         raise AssertionError("check must not need Arrow")
 
-    def read(
+    def documents(
         self, path: Path, format: str, *, labelled: bool = True, **options: Any
     ) -> Iterator[Document]:
         from xlt.data.columns import read_columns

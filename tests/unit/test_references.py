@@ -53,10 +53,12 @@ class Lines:
     optional_columns = ("id",)
     schema = Schema(("text",), {"label": Label})
     options = TaskOptions()
-    reader_options: ClassVar[dict[str, Any]] = {"lines": LineOptions}
     reads = 0
 
-    def read(
+    def options_of(self, format: str) -> type[LineOptions]:
+        return LineOptions
+
+    def documents(
         self, path: Path, format: str, *, labelled: bool = True, upper: bool = False
     ) -> Iterator[Document]:
         type(self).reads += 1
