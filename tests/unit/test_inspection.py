@@ -180,4 +180,4 @@ def test_malformed_records_are_errors_again_after_a_check(data: Path) -> None:
     (data / "train.txt").write_text("d X\n")
     assert check("toy", task=TASK).splits[0].malformed_total == 1
     with pytest.raises(XltError, match="'X' is not a tag"):
-        list(TASK.read(data / "train.txt", "bio"))
+        list(TASK.documents(data / "train.txt", "bio"))
