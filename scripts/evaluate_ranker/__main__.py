@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 import scripts.evaluate_ranker
-from scripts.evaluate_ranker.methods import METHODS, OURS, lang_rank
+from scripts.evaluate_ranker.methods import METHODS, OURS, WITHIN, lang_rank
 from scripts.evaluate_ranker.report import expected_scores, noise, report, sample, write
 from scripts.evaluate_ranker.world import leave_one_out, world
 
@@ -13,14 +13,17 @@ def main() -> None:
     about = scripts.evaluate_ranker.__doc__ or ""
     parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--langrank", type=int, metavar="N")
-    for flag in ("--per-matrix", "--noise", "--write"):
+    for flag in ("--within", "--encoder", "--no-sizes", "--per-matrix", "--noise", "--write"):
         parser.add_argument(flag, action="store_true")
     asked = parser.parse_args()
     over = world()
-    rows = list(leave_one_out(over))
-    predicted = {name: [method(over, row) for row in rows] for name, method in METHODS.items()}
+    known = {"own": asked.within, "encoder": asked.encoder, "sizes": not asked.no_sizes}
+    rows = list(leave_one_out(over, **known))
+    methods = METHODS | (WITHIN if asked.within else {})
+    predicted = {name: [method(over, row) for row in rows] for name, method in methods.items()}
     report(rows, predicted, asked.per_matrix)
-    expected_scores(rows)
+    if not asked.within:
+        expected_scores(rows)
     if asked.noise:
         noise(over, rows, predicted[OURS])
     if asked.write:

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.evaluate_ranker.methods import OURS, second_experiments
-from scripts.evaluate_ranker.world import Row, World, unmeasured
+from scripts.evaluate_ranker.world import Row, World
 from xlt.files import write_json
 
 Values = NDArray[np.float64]
@@ -61,11 +62,14 @@ def sample(rows: Sequence[Row], most: int) -> list[int]:
     )
 
 
-def difference(ours: Values, theirs: Values, languages: Sequence[str], seed: int = 0) -> str:
-    """Mean difference with its 95 % interval; languages are drawn, with all their rows."""
+def difference(ours: Values, theirs: Values, drawn_by: Sequence[str], seed: int = 0) -> str:
+    """Mean difference with its 95 % interval; languages (or papers) are drawn, with all their rows.
+
+    drawn_by: the language (or paper) of each row.
+    """
     apart = ours - theirs
-    names = sorted(set(languages))
-    groups = [np.flatnonzero(np.array(languages) == name) for name in names]
+    names = sorted(set(drawn_by))
+    groups = [np.flatnonzero(np.array(drawn_by) == name) for name in names]
     sums = np.array([np.nansum(apart[g]) for g in groups])
     counts = np.array([(~np.isnan(apart[g])).sum() for g in groups])
     drawn = np.random.default_rng(seed).integers(0, len(names), (10_000, len(names)))
@@ -97,6 +101,14 @@ def report(rows: Sequence[Row], predicted: dict[str, list[Values]], per_matrix: 
             },
             DIGITS,
         )
+        for name, by in (("task", "task"), ("paper", "paper")):
+            for n in (0, 1):
+                means = {
+                    f"{group} ({len(g)})": np.array([np.nanmean(v[g, n]) for v in judged.values()])
+                    for group, g in _groups(rows, by).items()
+                }
+                title = f"{METRICS[n]}, by {name}"
+                _table(title, tuple(judged), means, (DIGITS[n],) * len(judged))
         if per_matrix:
             for n, metric in enumerate(METRICS):
                 means = {
@@ -104,18 +116,19 @@ def report(rows: Sequence[Row], predicted: dict[str, list[Values]], per_matrix: 
                     for name, g in groups.items()
                 }
                 _table(metric, tuple(judged), means, (DIGITS[n],) * len(judged))
-    print(
-        "\n| xlt against (mean over targets) | " + " | ".join(METRICS) + " |" + "\n|---" * 1,
-        end="",
-    )
-    print("|---" * len(METRICS) + "|")
-    held = [row.target for row in rows]
-    for method, values in judged.items():
-        if method != OURS:
-            cells = [
-                difference(judged[OURS][:, i], values[:, i], held) for i in range(len(METRICS))
-            ]
-            print(f"| {method} | " + " | ".join(cells) + " |")
+    for what, drawn_by in (
+        ("languages", [row.target for row in rows]),
+        ("papers", [row.paper for row in rows]),
+    ):
+        print(f"\n| xlt against (mean over targets; {what} drawn) | " + " | ".join(METRICS) + " |")
+        print("|---" * (len(METRICS) + 1) + "|")
+        for method, values in judged.items():
+            if method != OURS:
+                cells = [
+                    difference(judged[OURS][:, i], values[:, i], drawn_by)
+                    for i in range(len(METRICS))
+                ]
+                print(f"| {method} | " + " | ".join(cells) + " |")
 
 
 def _table(title: str, columns: Sequence[str], rows: dict[str, Values], digits: Any) -> None:
@@ -125,34 +138,90 @@ def _table(title: str, columns: Sequence[str], rows: dict[str, Values], digits: 
         print(f"| {name} | " + " | ".join(cells) + " |")
 
 
-def _groups(rows: Sequence[Row]) -> dict[str, list[int]]:
+def _groups(rows: Sequence[Row], by: str = "key") -> dict[str, list[int]]:
     groups: dict[str, list[int]] = defaultdict(list)
     for n, row in enumerate(rows):
-        groups[row.key].append(n)
+        groups[getattr(row, by)].append(n)
     return groups
 
 
-def expected_scores(rows: Sequence[Row]) -> None:
-    """How far off the expected scores are, and how many scores the intervals hold, each language's
-    from the errors on the others."""
-    summaries = {}
-    for name, group in _groups(rows).items():
-        if not rows[group[0]].matrix.percent:
+@dataclass(frozen=True)
+class Intervals:
+    """variance: of `Answer.deviation`. ends: task → how many deviations the interval goes down and
+    up; "" for a task that has fewer than two papers."""
+
+    variance: list[float]
+    ends: dict[str, list[float]]
+
+    def deviation(self, row: Row) -> Values:
+        level, source, left = self.variance
+        return np.asarray(np.sqrt(level + row.unit**2 * (source + left * row.open)))
+
+    def bounds(self, row: Row) -> tuple[Values, Values]:
+        wide = self.deviation(row)
+        low, high = self.ends.get(row.task, self.ends[""])
+        return np.clip(row.expected + low * wide, 0, 100), np.clip(row.expected + high * wide, 0, 100)
+
+
+def intervals(rows: Sequence[Row]) -> Intervals:
+    """From errors on papers left out; every target counts the same.
+
+    The level's variance is that of the mean error of a target; the others' of what is beside it.
+    """
+    from scipy.optimize import nnls
+
+    errors = [row.scores - row.expected for row in rows]
+    level = np.mean([e.mean() ** 2 for e in errors])
+    given, seen = [], []
+    for row, error in zip(rows, errors, strict=True):
+        root = 1 / np.sqrt(len(error))
+        apart = (error - error.mean()) ** 2
+        squares = row.unit**2 * np.stack([np.ones(len(error)), row.open], 1)
+        given.append(root * squares)
+        seen.append(root * apart)
+    variance = [float(level), *map(float, nnls(np.concatenate(given), np.concatenate(seen))[0])]
+    made = Intervals(variance, {})
+    standard = [e / made.deviation(row) for e, row in zip(errors, rows, strict=True)]
+    for task, group in ({"": list(range(len(rows)))} | _groups(rows, "task")).items():
+        if task and len({rows[n].paper for n in group}) < 2:
             continue
-        errors = [rows[n].scores - rows[n].expected for n in group]
-        said = []
-        for n, own in enumerate(errors):
-            others = np.concatenate(errors[:n] + errors[n + 1 :])
-            middle, low, high = np.percentile(others, [50, *ENDS])
-            inside = (own >= low) & (own <= high)
-            said.append((np.abs(own - middle).mean(), 100 * inside.mean(), high - low))
-        summaries[name] = np.mean(said, 0)
-    _table(
-        "expected score",
-        ("mean error", "inside the interval, %", "its width"),
-        summaries,
-        (1, 0, 0),
-    )
+        values = np.concatenate([standard[n] for n in group])
+        weights = np.concatenate([np.full(len(standard[n]), 1 / len(standard[n])) for n in group])
+        order = np.argsort(values)
+        reached = np.cumsum(weights[order]) / weights.sum()
+        made.ends[task] = [
+            float(values[order][np.searchsorted(reached, end / 100)]) for end in ENDS
+        ]
+    return made
+
+
+def expected_scores(rows: Sequence[Row]) -> None:
+    """How far off the expected scores are, and how many scores the intervals hold: made of all
+    papers, and, for a paper, of the others."""
+    known = [row for row in rows if row.matrix.percent and np.isfinite(row.expected).all()]
+    together = intervals(known)
+    by_paper = {
+        paper: intervals([row for row in known if row.paper != paper])
+        for paper in _groups(known, "paper")
+    }
+    for by in ("task", "key"):
+        summaries = {}
+        for name, group in _groups(known, by).items():
+            said = []
+            for row in (known[n] for n in group):
+                cells = [float(np.abs(row.scores - row.expected).mean())]
+                for made in (together, by_paper[row.paper]):
+                    low, high = made.bounds(row)
+                    inside = (row.scores >= low) & (row.scores <= high)
+                    cells += [100 * inside.mean(), float((high - low).mean())]
+                said.append(cells)
+            summaries[f"{name} ({len(group)})"] = np.mean(said, 0)
+        _table(
+            f"expected score, by {by}",
+            ("mean error", "inside, %", "width", "inside, of other papers, %", "width"),
+            summaries,
+            (1, 0, 0, 0, 0),
+        )
 
 
 def noise(over: World, rows: Sequence[Row], judged: Sequence[Values]) -> None:
@@ -177,29 +246,14 @@ def noise(over: World, rows: Sequence[Row], judged: Sequence[Values]) -> None:
 
 
 def write(over: World, rows: Sequence[Row], path: Path) -> None:
-    """Weights from everything; median, 10th and 90th percentile of the errors on languages left
-    out, from which an expected score has its interval; and how much wider it is for a source that
-    was never measured."""
-    errors = {
-        name: np.concatenate([rows[n].scores - rows[n].expected for n in group])
-        for name, group in _groups(rows).items()
-    }
-    wider = {}
-    for name, group in _groups(rows).items():
-        # Beside a source that was measured: the same level, and an error of its own.
-        levels = np.array([np.mean(rows[n].scores - rows[n].expected) for n in group])
-        never = np.var(levels) + np.mean(unmeasured(over, rows[group[0]].matrix) ** 2)
-        wider[name] = max(1.0, float(np.sqrt(never / np.var(errors[name]))))
+    """The weights that all matrices share, and what intervals are made of."""
+    known = [row for row in rows if row.matrix.percent and np.isfinite(row.expected).all()]
+    found = intervals(known)
     value: dict[str, Any] = {
         "usual": {kind: [round(x, 4) for x in values] for kind, values in over.usual.items()},
-        "weights": {
-            name: [round(float(x), 4) for x in w] for name, w in sorted(over.weights().items())
-        },
-        "intervals": {
-            name: [round(float(x), 2) for x in np.percentile(residuals, [50, *ENDS])]
-            for name, residuals in sorted(errors.items())
-        },
-        "wider": {name: round(value, 2) for name, value in sorted(wider.items())},
+        "weights": [round(float(x), 4) for x in over.weights()],
+        "variance": [round(x, 3) for x in found.variance],
+        "ends": {task: [round(x, 3) for x in ends] for task, ends in found.ends.items()},
     }
     write_json(path, value)
     print(f"wrote {path}", file=sys.stderr)

@@ -11,22 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlt.typology.distances import Points
-from xlt.typology.evidence import TERMS, Geometry, geometry, usual_distances
-from xlt.typology.fitting import key, prior
-from xlt.typology.process import Posterior, fit, some_targets, source_kernel
+from xlt.typology.evidence import Geometry, geometry, usual_distances
+from xlt.typology.features import ENOUGH, features, lacking, training_sizes
+from xlt.typology.fitting import Moments, likeness, moments, shared_weights, shares
+from xlt.typology.measured import Answer, Evidence
+from xlt.typology.process import some_targets
 from xlt.typology.scores import Matrix, matrices
 
 Values = NDArray[np.float64]
 MAX_TARGETS = 100
 """Targets of a matrix that are ranked."""
-NOTHING = np.zeros(len(TERMS))
 
 
 @dataclass
 class Row:
     """One target of one matrix: what is said of its candidates, all of shape (candidates,).
 
-    predicted: the ranker's. expected: in the metric's unit, before the median error is added.
+    predicted: the ranker's. expected: in the metric's unit; NaN where there is no evidence.
+    unit: points that one unit of `predicted` is worth. open: as `Answer.open`.
     """
 
     matrix: Matrix
@@ -35,10 +37,20 @@ class Row:
     scores: Values
     predicted: Values
     expected: Values
+    unit: float = float("nan")
+    open: Values = field(default_factory=lambda: np.zeros(0))
 
     @property
     def key(self) -> str:
-        return key(self.matrix.name, self.matrix.task)
+        return f"{self.matrix.name} {self.matrix.task}"
+
+    @property
+    def task(self) -> str:
+        return self.matrix.task
+
+    @property
+    def paper(self) -> str:
+        return self.matrix.about["paper"]
 
 
 @dataclass
@@ -49,8 +61,7 @@ class World:
     codes: list[str]
     distances: Geometry
     usual: dict[str, list[float]]
-    resources: Values
-    _first: dict[int, Values] = field(default_factory=dict)
+    _moments: dict[tuple[int, str], Moments] = field(default_factory=dict)
 
     @cached_property
     def place(self) -> dict[str, int]:
@@ -62,34 +73,24 @@ class World:
     def between(self, a: Sequence[str], b: Sequence[str]) -> Geometry:
         return self.distances.at(self.rows(a), self.rows(b))
 
-    def posterior(self, matrix: Matrix, first: Values) -> Posterior:
-        """first: mean of β."""
-        return fit(matrix, self.between, self.resources_of, first)
+    def weights(self, without: str = "", paper: str = "") -> Values:
+        """β of all matrices, as if a language and a paper were not there."""
+        chosen = [n for n, matrix in enumerate(self.matrices) if matrix.about["paper"] != paper]
+        kept = [self.matrices[n] for n in chosen]
+        weights = shares(kept) * [likeness(matrix) for matrix in kept]
+        found = [self._moments_of(n, without) for n in chosen]
+        return shared_weights(zip(found, weights, strict=True))
 
-    def resources_of(self, codes: Sequence[str]) -> Values:
-        return self.resources[self.rows(codes)]
-
-    def smooth(self, posterior: Posterior, sources: Sequence[str]) -> Values:
-        """`Posterior.parts`' argument."""
-        same = np.array(sources)[:, None] == np.array(posterior.sources)[None]
-        one, other = self.resources_of(sources), self.resources_of(posterior.sources)
-        near = self.between(sources, posterior.sources)
-        return source_kernel(near, same, one, other) @ posterior.pull
-
-    def weights(self, without: str | None = None) -> dict[str, Values]:
-        """β of every matrix, fitted without a prior, and as if the language had never been
-        measured."""
-        fitted = {}
-        for n, matrix in enumerate(self.matrices):
-            if without in matrix.sources or without in matrix.targets:
-                assert without is not None
-                weights = self.posterior(matrix.without(without), NOTHING).weights
-            else:
-                if n not in self._first:
-                    self._first[n] = self.posterior(matrix, NOTHING).weights
-                weights = self._first[n]
-            fitted[key(matrix.name, matrix.task)] = weights
-        return fitted
+    def _moments_of(self, n: int, without: str) -> Moments:
+        matrix = self.matrices[n]
+        held = without if without in (*matrix.sources, *matrix.targets) else ""
+        if (n, held) not in self._moments:
+            rest = matrix.without(held) if held else matrix
+            columns = some_targets(rest, MAX_TARGETS)
+            pairs = self.between(rest.sources, [rest.targets[k] for k in columns])
+            given = features(pairs, lacking(rest.sources, training_sizes(rest.name)))
+            self._moments[n, held] = moments(rest.standard[:, columns], given)
+        return self._moments[n, held]
 
 
 def world(given: Sequence[Matrix] | None = None) -> World:
@@ -97,63 +98,60 @@ def world(given: Sequence[Matrix] | None = None) -> World:
     codes = sorted({code for m in chosen for code in (*m.sources, *m.targets)})
     usual = usual_distances(codes)
     points = Points(codes)
-    return World(chosen, codes, geometry(points, points, usual), usual, points.resources)
+    return World(chosen, codes, geometry(points, points, usual), usual)
 
 
-def leave_one_out(over: World) -> Iterator[Row]:
-    """Every target of every matrix, ranked without anything measured on it."""
-    asked: dict[str, list[Matrix]] = defaultdict(list)
+def leave_one_out(
+    over: World, *, own: bool = False, encoder: bool = False, sizes: bool = True
+) -> Iterator[Row]:
+    """Every target of every matrix, as if its language and all of its paper were not there.
+
+    own: the rest of the matrix itself is known, as a user's own table.
+    encoder: the matrix's encoder is named. sizes: so are the sizes of its sources' data.
+    """
+    asked: dict[tuple[str, str], list[Matrix]] = defaultdict(list)
     for matrix in over.matrices:
         for n in some_targets(matrix, MAX_TARGETS):
-            asked[matrix.targets[n]].append(matrix)
-    for held, measured_in in sorted(asked.items()):
-        weights = over.weights(without=held)
+            asked[matrix.about["paper"], matrix.targets[n]].append(matrix)
+    for (paper, held), measured_in in sorted(asked.items(), key=lambda group: group[0]):
+        weights = over.weights(held, paper)
+        known: dict[str, Evidence] = {}
         for matrix in measured_in:
-            yield ask(over, matrix, held, weights)
+            model = matrix.about["model"] if encoder else ""
+            name = f"{matrix.task} {model} {matrix.name if own else ''}"
+            if name not in known:
+                mine = [replace(matrix.without(held), own=True)] if own else []
+                rest = tuple([*others(over, matrix, held), *mine])
+                known[name] = Evidence(rest, model, weights, over.between)
+            yield ask(known[name], matrix, held, sizes=sizes)
 
 
-def ask(over: World, matrix: Matrix, held: str, weights: dict[str, Values]) -> Row:
-    """One target of a matrix, from the rest of the matrix and from weights without it."""
-    rest = matrix.without(held)
-    posterior = over.posterior(rest, prior(weights, matrix.name, matrix.task))
-    near = over.between(posterior.targets, [held])
-    smooth = over.smooth(posterior, rest.sources)
-    parts = posterior.parts(over.between(rest.sources, [held]), near, smooth)[:, 0]
-    predicted = (parts - parts.mean(0)).sum(1)
-    resources = over.resources_of([held])
-    level, unit = (t.at(near, resources)[0] for t in (posterior.levels, posterior.units))
-    row = [matrix.sources.index(code) for code in rest.sources]
-    scores = matrix.scores[row, matrix.targets.index(held)]
-    known = ~np.isnan(scores)
+def others(over: World, matrix: Matrix, held: str) -> list[Matrix]:
+    """What the matrices of other papers say of a task without a language; most targets first."""
+    found = [
+        one.without(held)
+        for one in over.matrices
+        if one.task == matrix.task and one.about["paper"] != matrix.about["paper"]
+    ]
+    useful = [one for one in found if some_targets(one)]
+    return sorted(useful, key=lambda one: (not one.percent, -len(one.targets)))
+
+
+def ask(known: Evidence, matrix: Matrix, held: str, *, sizes: bool = True) -> Row:
+    """One target of a matrix."""
+    column = matrix.scores[:, matrix.targets.index(held)]
+    rows = [n for n, code in enumerate(matrix.sources) if code != held and column[n] == column[n]]
+    candidates = tuple(matrix.sources[n] for n in rows)
+    few = training_sizes(matrix.name) if sizes else {}
+    named = {code: few.get(code, ENOUGH) for code in candidates} if few else None
+    answer: Answer = known.ask(held, candidates, named)
     return Row(
         matrix,
         held,
-        tuple(code for code, is_known in zip(rest.sources, known, strict=True) if is_known),
-        scores[known],
-        predicted[known],
-        (level + max(unit, 0.0) * predicted)[known],
+        candidates,
+        column[rows],
+        answer.parts.sum(1),
+        answer.expected,
+        answer.unit,
+        answer.open,
     )
-
-
-def unmeasured(over: World, matrix: Matrix, most: int = 12) -> Values:
-    """Errors of what is expected of sources as if they had never been measured, beside the mean of
-    the others; in the metric's unit, on all targets. Evenly spaced sources are left out in turn.
-    """
-    first = prior(over.weights(), matrix.name, matrix.task)
-    left_out_errors = []
-    count = len(matrix.sources)
-    for n in sorted(set(np.linspace(0, count - 1, min(most, count)).round().astype(int))):
-        kept = [k for k in range(count) if k != n]
-        rest = replace(
-            matrix, sources=tuple(matrix.sources[k] for k in kept), scores=matrix.scores[kept]
-        )
-        posterior = over.posterior(rest, first)
-        near = over.between(posterior.targets, posterior.targets)
-        asked = [matrix.sources[n], *rest.sources]
-        pairs = over.between(asked, posterior.targets)
-        parts = posterior.parts(pairs, near, over.smooth(posterior, asked)).sum(-1)
-        columns = [matrix.targets.index(code) for code in posterior.targets]
-        apart = matrix.scores[n, columns] - rest.means[columns]
-        left_out_errors.append(apart - rest.units[columns] * (parts[0] - parts[1:].mean(0)))
-    errors = np.concatenate(left_out_errors)
-    return np.asarray(errors[~np.isnan(errors)])

@@ -10,19 +10,20 @@ import pytest
 from xlt.typology import process
 from xlt.typology.distances import Points, between
 from xlt.typology.evidence import TERMS, Geometry, geometry, usual_distances
-from xlt.typology.fitting import prior
+from xlt.typology.features import FEATURES, LACK, features, lacking
+from xlt.typology.fitting import SIZE_WEIGHT, likeness, moments, shared_weights, shares
 from xlt.typology.scores import Matrix
 
 NOTHING = dict.fromkeys(("paper", "model", "origin", "licence"), "")
 
 
-def pair(resources: float = 0.3) -> Geometry:
+def pair(read: float = 0.9, target_read: float = 0.6) -> Geometry:
     """One pair of languages. D = 0.1 + 2 · 0.2 + 1.5 · 0.4 + 1 = 2.1"""
-    apart = dict(zip(TERMS, (0.1, 0.2, 0.4, 1.0), strict=True))
+    apart = dict(zip(TERMS, (0.1, 0.2, 0.4, 0.7, 1.0), strict=True))
     return Geometry(
         {kind: np.array([[value]]) for kind, value in apart.items()},
         {kind: np.array([[False]]) for kind in TERMS},
-        np.array([[resources]]),
+        *(np.array([value]) for value in (read, 1.0, target_read)),
     )
 
 
@@ -49,26 +50,44 @@ def test_the_kernel_of_targets_has_a_quality_that_all_share():
 @pytest.mark.parametrize("same", [True, False])
 def test_the_kernel_of_sources(same):
     """Half its own, half of what is like it, and resources about 0.5."""
-    found = process.source_kernel(pair(), np.array([[same]]), np.array([0.9]), np.array([0.2]))
+    found = process.source_kernel(pair(0.9, 0.2), np.array([[same]]))
     assert found == pytest.approx((same + math.exp(-2.1)) / 2 + 0.4 * -0.3)
 
 
-def test_features_are_distances_in_standard_deviations():
-    wanted = [-0.1 / 0.15, -0.2 / 0.2, -0.4 / 0.13, -1 / 0.5]
-    np.testing.assert_allclose(process.features(pair()), [[wanted]])
+def test_features_are_larger_for_what_is_better():
+    found = dict(zip(FEATURES, features(pair(), np.array([2.0]))[0, 0].tolist(), strict=True))
+    assert found == {
+        "genetic": pytest.approx(-0.1 / 0.15),
+        "geographic": pytest.approx(-0.2 / 0.2),
+        "neighbours": pytest.approx(math.exp(-4) / 0.2),
+        "syntactic": pytest.approx(-0.4 / 0.13),
+        "lexical": pytest.approx(-0.7 / 0.1),
+        "script": pytest.approx(-1 / 0.5),
+        "read": pytest.approx(0.9 / 0.3),
+        "covered": pytest.approx(1 / 0.5),
+        "both read": pytest.approx((1 - math.exp(-0.9 / 0.25)) * (0.6 - 0.5) / 0.1),
+        "examples": -2,
+    }
+    assert features(pair())[0, 0, LACK] == 0
+
+
+def test_data_are_lacking_below_3000_examples():
+    sizes = {"aaa": 30, "bbb": 300_000, "ccc": 0}
+    found = lacking(["aaa", "bbb", "ccc", "ddd"], sizes)
+    assert found.tolist() == pytest.approx([2 / 0.3, 0, math.log10(3000) / 0.3, 0])
 
 
 def test_a_trend_at_a_new_target():
-    trend = process.Trend(np.array([2.0]), np.array([0.4]), mean=50.0, scale=10.0)
-    kernel = 0.3 + math.exp(-(2.1 + 0.3) / 2) + 0.4 * (0.8 - 0.5)
-    assert trend.at(pair(), np.array([0.8])) == pytest.approx(50 + 10 * 2 * kernel)
+    trend = process.Trend(np.array([2.0]), mean=50.0, scale=10.0)
+    kernel = 0.3 + math.exp(-(2.1 + 0.3) / 2) + (0.9 - 0.5) * (0.6 - 0.5)
+    assert trend.at(pair()) == pytest.approx(50 + 10 * 2 * kernel)
 
 
 def test_a_trend_is_the_process_s_mean():
     codes = ("ces", "eus", "jpn", "spa")
     near = geometry(codes, codes, usual_distances(codes))
-    values, resources = np.array([3.0, np.nan, 5.0, 10.0]), np.array([0.4, 0.1, -0.2, 0.3])
-    found = process._trend(values, near, resources)
+    values, resources = np.array([3.0, np.nan, 5.0, 10.0]), near.read - 0.5
+    found = process._trend(values, near)
     known = [0, 2, 3]
     standard = (values[known] - 6) / np.std(values[known])
     smooth = 0.3 + np.exp(-(near.together + near.resources) / 2) + np.outer(resources, resources)
@@ -81,10 +100,8 @@ def test_a_trend_is_the_process_s_mean():
 def test_a_trend_of_equal_values_is_their_mean():
     codes = ("ces", "eus")
     near = geometry(codes, codes, usual_distances(codes))
-    flat = process._trend(np.array([4.0, 4.0]), near, np.array([0.1, 0.2]))
-    assert flat.at(near, np.array([0.0, 0.9])).tolist() == [4, 4]
-    nothing = process._trend(np.full(2, np.nan), near, np.array([0.1, 0.2]))
-    assert np.isnan(nothing.at(near, np.array([0.0, 0.9]))).all()
+    assert process._trend(np.array([4.0, 4.0]), near).at(near).tolist() == [4, 4]
+    assert np.isnan(process._trend(np.full(2, np.nan), near).at(near)).all()
 
 
 # The linear system -----------------------------------------------------------------------------
@@ -101,7 +118,7 @@ def system():
     scores = draw.normal(size=(9, 30))
     scores[draw.uniform(size=scores.shape) < 0.4] = np.nan
     scores[:, 7] = np.nan  # a target that nothing is known of
-    return scores, sources, targets, draw.normal(size=(9, 30, 4)), np.array([0.3, 0.1, 0.2, 0.1])
+    return scores, sources, targets, draw.normal(size=(9, 30, len(FEATURES))), np.linspace(0.1, 0.3, len(FEATURES))
 
 
 def dense(scores, sources, targets, given, prior):
@@ -113,6 +130,7 @@ def dense(scores, sources, targets, given, prior):
         if len(rows):
             seen[np.ix_(rows, rows)] = np.eye(len(rows)) - 1 / len(rows)
     columns = seen @ given.reshape(-1, given.shape[-1])
+    columns[:, LACK] = 0  # how much the size of data matters is no table's own
     covariance = seen @ np.kron(sources, targets) @ seen + 0.015 * columns @ columns.T
     wanted = seen @ np.where(known, scores - given @ prior, 0).ravel()
     pull = np.linalg.solve(covariance + np.eye(len(wanted)), wanted)
@@ -173,21 +191,51 @@ def test_a_matrix_without_a_language():
     np.testing.assert_array_equal(less.scores, [[0]])
 
 
-def test_a_prior_is_drawn_to_the_mean_of_all_tasks():
-    """Tasks count the same, however many matrices they have; a matrix says nothing of itself."""
-    weights = {"one ner": [1.0], "two ner": [3.0], "three ner": [8.0], "one dep": [10.0]}
-    together = (4 + 10) / 2
-    assert prior(weights, "one", "ner") == pytest.approx((together + 3 + 8) / 3)
-    assert prior(weights, "one", "dep") == pytest.approx(together)
-    assert prior(weights, "new", "ner") == pytest.approx((together + 1 + 3 + 8) / 4)
-    assert prior(weights, "new", "pos") == pytest.approx(together)
+def test_moments_are_about_the_mean_of_each_target():
+    """As least squares with a constant for each target has it."""
+    draw = np.random.default_rng(0)
+    scores, given = draw.normal(size=(6, 4)), draw.normal(size=(6, 4, len(FEATURES)))
+    scores[2, 1] = scores[5, 3] = np.nan
+    found = moments(scores, given)
+    known = ~np.isnan(scores)
+    constants = np.broadcast_to(np.eye(4), (6, 4, 4))[known]
+    rest = np.eye(known.sum()) - constants @ np.linalg.pinv(constants)
+    np.testing.assert_allclose(found.xx, given[known].T @ rest @ given[known], atol=1e-9)
+    np.testing.assert_allclose(found.xz, given[known].T @ rest @ scores[known], atol=1e-9)
+    assert found.pairs == 22
+
+
+def test_shared_weights_are_a_ridge_regression_and_none_is_negative():
+    draw = np.random.default_rng(1)
+    truth = np.linspace(-0.2, 0.7, len(FEATURES))
+    given = draw.normal(size=(40, 25, len(FEATURES)))
+    table = moments(given @ truth, given)
+    found = shared_weights([(table, 1.0)])
+    assert (found >= 0).all()
+    assert found[0] == found[1] == 0
+    assert found[LACK] == pytest.approx(SIZE_WEIGHT, abs=1e-3)
+    free = [n for n in range(3, len(FEATURES)) if n != LACK]
+    np.testing.assert_allclose(found[free], truth[free], atol=0.12)
+    nothing = shared_weights([])
+    assert nothing[LACK] == pytest.approx(SIZE_WEIGHT)
+    assert nothing.sum() == nothing[LACK]
+
+
+def test_tables_of_a_paper_and_task_count_as_one():
+    def of(paper: str, task: str, model: str = "mbert") -> Matrix:
+        about = NOTHING | {"paper": paper, "model": model}
+        return Matrix("made", task, "F1", True, ("x",), ("y",), np.eye(1), about)
+
+    tables = [of("one", "ner"), of("one", "ner"), of("two", "ner"), of("one", "pos")]
+    assert shares(tables).tolist() == [0.5, 0.5, 1, 1]
+    assert likeness(tables[0]) == 1 > likeness(of("one", "ner", "lin2019-bilstm")) > 0
 
 
 # Distances that are not known ------------------------------------------------------------------
 
 USUAL = {
     "genetic": [0.9, 0, 0], "geographic": [0.3, 0, 0], "syntactic": [0.1, 0.2, 0.5],
-    "script": [0.4, 1.0, 9.0],
+    "script": [0.4, 1.0, 9.0], "lexical": [0.5, 0.1, 0.2],
 }  # fmt: skip
 
 
@@ -242,5 +290,6 @@ def test_geometries_are_cut_and_put_together():
     for kind in TERMS:
         np.testing.assert_array_equal(again.distances[kind], whole.distances[kind])
         np.testing.assert_array_equal(again.imputed[kind], whole.imputed[kind])
-    np.testing.assert_array_equal(again.resources, whole.resources)
+    for name in ("read", "covered", "target_read", "resources"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
     assert whole.at([2], [1]).distances["syntactic"] == whole.distances["syntactic"][2, 1]

@@ -6,22 +6,18 @@ import numpy as np
 import pytest
 
 from xlt.typology import process
-from xlt.typology.distances import Points
-from xlt.typology.evidence import TERMS, Geometry, geometry, usual_distances
+from xlt.typology.evidence import Geometry, geometry, usual_distances
+from xlt.typology.features import FEATURES, LACK, features
 from xlt.typology.scores import Matrix
 
 SOURCES = ("deu", "eng", "fra", "hin", "rus", "tur", "zho")
 TARGETS = ("ces", "eng", "eus", "jpn", "spa", "swa", "tam", "ukr")
 USUAL = usual_distances(sorted({*SOURCES, *TARGETS}))
-PRIOR = np.array([0.3, 0.1, 0.2, 0.1])
+PRIOR = np.linspace(0.1, 0.3, len(FEATURES))
 
 
 def among(a, b) -> Geometry:
     return geometry(list(a), list(b), USUAL)
-
-
-def resources(codes) -> np.ndarray:
-    return Points(codes).resources
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +30,11 @@ def matrix() -> Matrix:
 
 def test_the_solution_is_that_of_the_dense_system(matrix):
     """Column means are free: a large variance for each stands for that in the dense formula."""
-    found = process.fit(matrix, among, resources, PRIOR)
-    same = np.eye(len(SOURCES), dtype=bool)
-    read = resources(SOURCES)
-    sources = process.source_kernel(among(SOURCES, SOURCES), same, read, read)
+    found = process.fit(matrix, among, PRIOR)
+    sources = process.source_kernel(among(SOURCES, SOURCES), np.eye(len(SOURCES), dtype=bool))
     targets = process.target_kernel(among(TARGETS, TARGETS))
-    given = process.features(among(SOURCES, TARGETS)).reshape(-1, len(TERMS))
+    given = features(among(SOURCES, TARGETS)).reshape(-1, len(FEATURES))
+    assert not given[:, LACK].any()
     known = ~np.isnan(matrix.standard).ravel()
     column = np.kron(np.ones((len(SOURCES),) * 2), np.eye(len(TARGETS)))
     prior = np.kron(sources, targets) + process.FREEDOM * given @ given.T
@@ -53,23 +48,13 @@ def test_the_solution_is_that_of_the_dense_system(matrix):
     np.testing.assert_allclose(found.pull, pull.reshape(found.pull.shape), atol=2e-3)
 
 
-def test_a_pair_is_the_sum_of_its_parts(matrix):
-    found = process.fit(matrix, among, resources, PRIOR)
-    near, pairs = among(TARGETS, ["jav"]), among(SOURCES, ["jav"])
-    smooth = np.random.default_rng(2).normal(size=found.pull.shape)
-    parts = found.parts(pairs, near, smooth)
-    assert parts.shape == (7, 1, 1 + len(TERMS))
-    genetic = -pairs.distances["genetic"][:, 0] / process.SCALES[0] * found.weights[0]
-    np.testing.assert_allclose(parts[:, 0, 1], genetic)
-
-
 def test_without_scores_the_prior_is_all(matrix):
     empty = Matrix(
         *(matrix.name, matrix.task, "F1", True, SOURCES, TARGETS),
         np.full(matrix.scores.shape, np.nan),
         matrix.about,
     )
-    found = process.fit(empty, among, resources, PRIOR)
+    found = process.fit(empty, among, PRIOR)
     np.testing.assert_array_equal(found.weights, PRIOR)
     assert found.pull.size == 0
 
@@ -82,9 +67,9 @@ def test_the_level_follows_like_languages_and_their_resources():
     sources = ("eng", "rus", "tur", "hin", "zho", "ara")
     about = dict.fromkeys(("paper", "model", "origin", "licence"), "")
     matrix = Matrix("made", "up", "F1", True, sources, targets, level + draw, about)
-    found = process.fit(matrix, among, resources, np.zeros(4))
+    found = process.fit(matrix, among, np.zeros(len(FEATURES)))
     new = ["por", "xho"]
-    european, african = found.levels.at(among(targets, new), resources(new))
+    european, african = found.levels.at(among(targets, new))
     assert european > 65
     assert african < 45
-    assert (found.units.at(among(targets, new), resources(new)) > 0).all()
+    assert (found.units.at(among(targets, new)) > 0).all()

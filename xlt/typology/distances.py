@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xlt.typology.pretraining import tokens
+from xlt.typology.pretraining import read_by_mbert, tokens
 from xlt.typology.table import UNKNOWN, Table, table
 
 Matrix = NDArray[np.float64]
@@ -72,6 +72,11 @@ class Points:
     def resources(self) -> Matrix:
         """log(1 + million tokens in CC-100), English 1. Shape (languages,)."""
         return np.asarray(np.log1p(tokens(self.codes)) / np.log1p(tokens(["eng"])))
+
+    @cached_property
+    def covered(self) -> Matrix:
+        """1 for a language that multilingual BERT has read, else 0. Shape (languages,)."""
+        return read_by_mbert(self.codes)
 
     @cached_property
     def lexical(self) -> NDArray[np.intp]:

@@ -17,7 +17,7 @@ from xlt.typology.distances import Points, between
 
 Matrix = NDArray[np.float64]
 
-TERMS = ("genetic", "geographic", "syntactic", "script")
+TERMS = ("genetic", "geographic", "syntactic", "lexical", "script")
 WEIGHTS = {"genetic": 1.0, "geographic": 2.0, "syntactic": 1.5, "script": 1.0}
 """Of the kernel's distance; a first guess upstream, and the optimum is flat."""
 WIDTHS = (1.05, 0.4)
@@ -30,21 +30,29 @@ Expectation = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True)
 class Geometry:
-    """Distances between two lists of languages.
+    """Two lists of languages, with the distances between them.
 
     distances: kind → shape (a, b), complete.
     imputed:   kind → shape (a, b), true where nothing was known.
-    resources: shape (a, b): difference of log tokens in CC-100, as a share of the largest.
+    read, target_read: resources (`Points.resources`) of the rows and the columns.
+    covered:   of the rows: 1 for a language that multilingual BERT has read, else 0.
     """
 
     distances: dict[str, Matrix]
     imputed: dict[str, NDArray[np.bool_]]
-    resources: Matrix
+    read: Matrix
+    covered: Matrix
+    target_read: Matrix
+
+    @cached_property
+    def resources(self) -> Matrix:
+        """The difference of the resources. Shape (a, b)."""
+        return np.asarray(np.abs(self.read[:, None] - self.target_read[None]))
 
     @cached_property
     def together(self) -> Matrix:
         """The weighted sum D of the distances. Shape (a, b)."""
-        return np.asarray(sum(WEIGHTS[kind] * self.distances[kind] for kind in TERMS))
+        return np.asarray(sum(weight * self.distances[kind] for kind, weight in WEIGHTS.items()))
 
     def kernel(self, width: float) -> Matrix:
         """The kernel exp(-D / width). Shape (a, b)."""
@@ -55,7 +63,9 @@ class Geometry:
         return Geometry(
             {k: np.vstack([v, below.distances[k]]) for k, v in self.distances.items()},
             {k: np.vstack([v, below.imputed[k]]) for k, v in self.imputed.items()},
-            np.vstack([self.resources, below.resources]),
+            np.concatenate([self.read, below.read]),
+            np.concatenate([self.covered, below.covered]),
+            self.target_read,
         )
 
     def at(self, rows: Sequence[int], columns: Sequence[int]) -> Geometry:
@@ -63,7 +73,9 @@ class Geometry:
         return Geometry(
             {kind: values[place] for kind, values in self.distances.items()},
             {kind: values[place] for kind, values in self.imputed.items()},
-            self.resources[place],
+            self.read[list(rows)],
+            self.covered[list(rows)],
+            self.target_read[list(columns)],
         )
 
 
@@ -71,10 +83,10 @@ def geometry(a: Sequence[str] | Points, b: Sequence[str] | Points, usual: Expect
     """All distances of `TERMS` between languages given by ISO 639-3 code."""
     one, other = (given if isinstance(given, Points) else Points(given) for given in (a, b))
     raw = {kind: between(kind, one, other) for kind in TERMS}
-    resources = np.abs(one.resources[:, None] - other.resources[None])
+    known = (one.resources, one.covered, other.resources)
     imputed = {kind: np.isnan(values) for kind, values in raw.items()}
     if not any(mask.any() for mask in imputed.values()):
-        return Geometry(raw, imputed, resources)
+        return Geometry(raw, imputed, *known)
     near = [
         np.where(imputed[kind], usual[kind][0], raw[kind]) for kind in ("genetic", "geographic")
     ]
@@ -83,7 +95,7 @@ def geometry(a: Sequence[str] | Points, b: Sequence[str] | Points, usual: Expect
         constant, *slopes = usual[kind]
         expected = constant + sum(s * n for s, n in zip(slopes, near, strict=True))
         complete[kind] = np.where(imputed[kind], np.clip(expected, 0, 1), values)
-    return Geometry(complete, imputed, resources)
+    return Geometry(complete, imputed, *known)
 
 
 def usual_distances(codes: Sequence[str]) -> dict[str, list[float]]:

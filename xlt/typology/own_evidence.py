@@ -7,7 +7,8 @@ the spread of sources that was expected for the target, drawn to the spread foun
 seen on `PRIOR` sources).
 
 * On a target that was measured, z replaces the prediction of those sources.
-* For other targets, z is a further column of each packaged matrix, by the ranker's own kernels.
+* For other targets, the z are one more table of the task, which counts `measured.OWN_WEIGHT` times:
+  it is the experiment that is foretold.
 * The level of the expected scores moves by what the predictions were off on languages like the
   target.
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,6 @@ from numpy.typing import NDArray
 from xlt.errors import XltError
 from xlt.typology import own_scores
 from xlt.typology.evidence import SHRINKAGE, WIDTHS, Expectation, geometry
-from xlt.typology.process import MAX_TARGETS, some_targets
 from xlt.typology.scores import MIN_SOURCES, Matrix, measured_as, of_task
 
 if TYPE_CHECKING:
@@ -39,15 +39,15 @@ PRIOR = 4
 TYPICAL_SPREAD = 10.0
 """Points; the median over the packaged targets. Where no matrix of the task says more."""
 
-Predict = Callable[[str, list[str], list[Matrix]], dict[str, "Source"]]
-"""target, sources, evidence → the prediction of each source."""
+Predict = Callable[[str, list[str], list[Matrix], str], dict[str, "Source"]]
+"""target, sources, evidence, encoder → the prediction of each source."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Extended(Matrix):
-    """A matrix with columns of a user's own. `placed` is its `standard`."""
+class _Placed(Matrix):
+    """A table of a user's own. `placed` is its `standard`."""
 
-    placed: NDArray[np.float64]
+    placed: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
     @cached_property
     def standard(self) -> NDArray[np.float64]:
@@ -140,15 +140,11 @@ def _of(
     if not packaged:
         return _with_own_matrix(chosen)
     predicted = {
-        target: predict(target, list(scores), packaged) for target, scores in chosen.scores.items()
+        target: predict(target, list(scores), packaged, encoder)
+        for target, scores in chosen.scores.items()
     }
-    new = _all_sources(chosen) - {code for matrix in packaged for code in matrix.sources}
-    extended = [
-        _extended(
-            matrix, chosen.scores, predicted, new=sorted(new) if matrix is packaged[0] else []
-        )
-        for matrix in packaged
-    ]
+    own = _own_table(chosen, packaged[0], predicted)
+    extended = [*packaged, *([] if own is None else [own])]
     return replace(chosen, evidence=tuple(extended), level=_levels(chosen.scores, predicted))
 
 
@@ -183,39 +179,39 @@ def _also(task: str) -> tuple[str, ...]:
         return ()  # a plugin that is no longer installed
 
 
-def _extended(
-    matrix: Matrix,
-    scores: Mapping[str, Mapping[str, float]],
-    predicted: Mapping[str, Mapping[str, Source]],
-    *,
-    new: Sequence[str],
-) -> Matrix:
-    """The matrix with a column for each target of the user's, and a row for each new source."""
-    sources = (*matrix.sources, *new)
+def _own_table(
+    own: Own, first: Matrix, predicted: Mapping[str, Mapping[str, Source]]
+) -> Matrix | None:
+    """The user's scores as one more table; None if no target has two.
+
+    first: the packaged matrix whose metric the predictions have.
+    """
+    # One source alone differs from nothing.
+    targets = [target for target, scores in own.scores.items() if len(scores) > 1]
+    if not targets:
+        return None
+    sources = tuple(sorted({source for target in targets for source in own.scores[target]}))
     row = {code: n for n, code in enumerate(sources)}
-    columns = {}
-    for target, measured in scores.items():
-        placed = {s: z for s, z in _placed(measured, predicted[target]).items() if s in row}
-        if len(placed) > 1:  # one source alone differs from nothing
-            columns[target] = np.full(len(sources), np.nan)
-            columns[target][[row[source] for source in placed]] = list(placed.values())
-    if not columns:
-        return matrix
-    # The ranker looks at so many targets and no more, and the user's are to be among them.
-    kept = list(range(len(matrix.targets)))
-    if len(kept) + len(columns) > MAX_TARGETS:
-        kept = some_targets(matrix, max(1, MAX_TARGETS - len(columns)))
-    below = np.full((len(new), len(kept)), np.nan)
-    beside = np.full((len(sources), len(columns)), np.nan)
-    values = {known.name: getattr(matrix, known.name) for known in fields(Matrix)} | {
-        "sources": sources,
-        "targets": (*(matrix.targets[n] for n in kept), *columns),
-        "scores": np.hstack([np.vstack([matrix.scores[:, kept], below]), beside]),
-    }
-    own = np.stack(list(columns.values()), 1)
-    return _Extended(
-        **values, placed=np.hstack([np.vstack([matrix.standard[:, kept], below]), own])
+    values, placed = (np.full((len(sources), len(targets)), np.nan) for _ in range(2))
+    for column, target in enumerate(targets):
+        for source, z in _placed(own.scores[target], predicted[target]).items():
+            values[row[source], column] = own.scores[target][source]
+            placed[row[source], column] = z
+    about = _about(own)
+    return _Placed(
+        *("own", first.task, first.metric, first.percent, sources, tuple(targets), values, about),
+        own=True,
+        placed=placed,
     )
+
+
+def _about(own: Own) -> dict[str, str]:
+    return {
+        "paper": "your own runs",
+        "model": own.encoder,
+        "origin": ", ".join(own.names),
+        "licence": "",
+    }
 
 
 def _placed(own: Mapping[str, float], predicted: Mapping[str, Source]) -> dict[str, float]:
@@ -273,13 +269,9 @@ def _with_own_matrix(own: Own) -> Own:
     enough = (~np.isnan(values)).sum(0) >= MIN_SOURCES
     if not enough.any():
         return own
-    about = {
-        "paper": "your own runs",
-        "model": own.encoder,
-        "origin": ", ".join(own.names),
-        "licence": "",
-    }
-    matrix = Matrix("own", own.task, own.metric, True, sources, targets, values, about)
+    matrix = Matrix(
+        "own", own.task, own.metric, True, sources, targets, values, _about(own), own=True
+    )
     return replace(own, evidence=(matrix,))
 
 

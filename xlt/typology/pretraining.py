@@ -81,6 +81,17 @@ def tokens(codes: Sequence[str]) -> NDArray[np.float64]:
     return np.array([known.get(code) or 0.0 for code in codes])
 
 
+def read_by_mbert(codes: Sequence[str]) -> NDArray[np.float64]:
+    """1 for each language that multilingual BERT has read, else 0. Shape (len(codes),)."""
+    known = _languages_of("mBERT")
+    return np.array([float(code in known) for code in codes])
+
+
+@cache
+def _languages_of(name: str) -> frozenset[str]:
+    return frozenset(*(_pretraining(e).languages for e in _entries() if e["name"] == name))
+
+
 @cache
 def _resources() -> Mapping[str, float | None]:
     return _pretraining(_entries()[0]).languages

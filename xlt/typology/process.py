@@ -4,7 +4,7 @@ Within a target t, a source's standardised score is
 
     z(s, t) = β · x(s, t) + g(s, t) + noise
 
-x are minus the distances (`evidence.TERMS`). g is smooth: its covariance is k(s, s') · k(t, t').
+x are `features`. g is smooth: its covariance is k(s, s') · k(t, t').
 Sources have much of their own, and those that encoders have read much of are better,
 
     k(s, s') = ([s = s'] + `ALIKE` exp(-D / `SOURCES`)) / (1 + `ALIKE`) + `READ` r(s) r(s');
@@ -13,8 +13,8 @@ a source that is good for one target is good for others, the more so for languag
 
     k(t, t') = `QUALITY` + exp(-(D + `TEXT` |r(t) - r(t')|) / `TARGETS`);
 
-r are the resources, log tokens in CC-100, English 1. β is drawn to what the other matrices say
-(`prior`). All of it is one linear system a matrix (universal kriging: Rasmussen and Williams 2006,
+r are the resources, log tokens in CC-100, English 1. β is drawn to what holds in all matrices
+(`prior`), but for the size of the training data, which is a matter of the table. All of it is one linear system a matrix (universal kriging: Rasmussen and Williams 2006,
 section 2.7), solved by conjugate gradients with the Kronecker product of the two kernels as
 preconditioner; the matrix need not be complete.
 
@@ -30,15 +30,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xlt.typology.evidence import TERMS, Geometry
+from xlt.typology.evidence import Geometry
+from xlt.typology.features import FEATURES, LACK, features, lacking, training_sizes
 from xlt.typology.scores import Matrix
 
 Values = NDArray[np.float64]
 Among = Callable[[Sequence[str], Sequence[str]], Geometry]
 """Distances between two lists of languages."""
 
-SCALES = np.array([0.15, 0.2, 0.13, 0.5])
-"""Of the distances: their standard deviations over pairs that were measured, rounded."""
 NOISE, QUALITY, ALIKE, FREEDOM = 1.0, 1.0, 1.0, 0.015
 """Variances, that of g's smooth part being 1; FREEDOM is that of β about the prior."""
 TARGETS, SOURCES, TEXT, READ = 1.5, 1.0, 1.0, 1.0
@@ -70,80 +69,54 @@ class Posterior:
     levels: Trend
     units: Trend
 
-    def parts(self, pairs: Geometry, near: Geometry, smooth: Values) -> Values:
-        """What g (the first) and each of `TERMS` add to the standardised scores.
-
-        pairs:  between the sources asked for and the targets asked for, shape (n, m).
-        near:   between the matrix's targets and the targets asked for.
-        smooth: `source_kernel` of the sources asked for and the matrix's, times `pull`.
-        Returns shape (n, m, 1 + len(TERMS)).
-        """
-        smooth_part = (smooth @ target_kernel(near))[..., None]
-        return np.concatenate([smooth_part, features(pairs) * self.weights], -1)
-
 
 @dataclass(frozen=True)
 class Trend:
     """A number that targets have, as a process over targets."""
 
     weights: Values
-    resources: Values
     mean: float
     scale: float
 
-    def at(self, near: Geometry, resources: Values) -> Values:
-        """The expected number of targets with these resources. Shape (m,)."""
-        kernel = _level_kernel(near) + np.outer(self.resources, resources - MIDDLE)
-        return np.asarray(self.mean + self.scale * (self.weights @ kernel))
-
-
-def features(pairs: Geometry) -> Values:
-    """Minus the distances of pairs, over `SCALES`. Shape (a, b, len(TERMS))."""
-    return np.asarray(-np.stack([pairs.distances[kind] for kind in TERMS], -1) / SCALES)
+    def at(self, near: Geometry) -> Values:
+        """The expected number of targets. near: from the matrix's targets. Shape (m,)."""
+        return np.asarray(self.mean + self.scale * (self.weights @ level_kernel(near)))
 
 
 def target_kernel(near: Geometry) -> Values:
     return np.asarray(QUALITY + np.exp(-(near.together + TEXT * near.resources) / TARGETS))
 
 
-def source_kernel(near: Geometry, same: NDArray[np.bool_], one: Values, other: Values) -> Values:
-    """The covariance of two lists of sources. Shape (a, b).
-
-    same: where the two are one language. one, other: resources, shapes (a,) and (b,).
-    """
+def source_kernel(near: Geometry, same: NDArray[np.bool_]) -> Values:
+    """The covariance of two lists of sources. Shape (a, b). same: where two are one language."""
     alike = (same + ALIKE * near.kernel(SOURCES)) / (1 + ALIKE)
-    return np.asarray(alike + READ * np.outer(one - MIDDLE, other - MIDDLE))
+    return np.asarray(alike + READ * np.outer(near.read - MIDDLE, near.target_read - MIDDLE))
 
 
-def fit(
-    matrix: Matrix, among: Among, resources: Callable[[Sequence[str]], Values], prior: Values
-) -> Posterior:
-    """The posterior of one matrix.
-
-    resources: of languages, as `Points.resources`.
-    prior:     mean of β.
-    """
+def fit(matrix: Matrix, among: Among, prior: Values) -> Posterior:
+    """The posterior of one matrix. prior: mean of β."""
     chosen = some_targets(matrix)
     targets = [matrix.targets[n] for n in chosen]
     between = among(targets, targets)
-    read = resources(matrix.sources)
-    same = np.eye(len(read), dtype=bool)
-    apart = source_kernel(among(matrix.sources, matrix.sources), same, read, read)
+    near = among(matrix.sources, matrix.sources)
+    apart = source_kernel(near, np.eye(len(matrix.sources), dtype=bool))
     pull, weights = _solve(
         matrix.standard[:, chosen],
         apart,
         target_kernel(between),
-        features(among(matrix.sources, targets)),
+        features(
+            among(matrix.sources, targets),
+            lacking(matrix.sources, training_sizes(matrix.name)),
+        ),
         prior,
     )
-    text = resources(targets) - MIDDLE
     return Posterior(
         matrix.sources,
         tuple(targets),
         pull,
         weights,
-        _trend(matrix.means[chosen], between, text),
-        _trend(matrix.units[chosen], between, text),
+        _trend(matrix.means[chosen], between),
+        _trend(matrix.units[chosen], between),
     )
 
 
@@ -159,20 +132,22 @@ def _solve(
         kept = np.where(known, values, 0)
         return np.where(known, kept - kept.sum(0) / count, 0)
 
-    columns = np.stack([centred(given[..., n]).ravel() for n in range(given.shape[-1])], 1)
+    free = np.full(len(FEATURES), np.sqrt(FREEDOM))
+    free[LACK] = 0
+    columns = free * np.stack([centred(given[..., n]).ravel() for n in range(len(FEATURES))], 1)
     wanted = centred(scores - given @ prior)
     (a, left), (b, right) = np.linalg.eigh(sources), np.linalg.eigh(targets)
     divisor = np.outer(a, b) + NOISE
 
     def operator(values: Values) -> Values:
         linear = (columns @ (columns.T @ values.ravel())).reshape(values.shape)
-        return centred(sources @ values @ targets) + FREEDOM * linear + NOISE * values
+        return centred(sources @ values @ targets) + linear + NOISE * values
 
     def precondition(values: Values) -> Values:
         return centred(left @ ((left.T @ values @ right) / divisor) @ right.T)
 
     pull = _conjugate_gradients(operator, precondition, wanted)
-    return pull, prior + FREEDOM * (columns.T @ pull.ravel())
+    return pull, prior + free * (columns.T @ pull.ravel())
 
 
 def _conjugate_gradients(
@@ -200,26 +175,28 @@ def _conjugate_gradients(
     raise ArithmeticError(f"conjugate gradients did not converge in {MAX_STEPS} steps")
 
 
-def _level_kernel(near: Geometry) -> Values:
+def level_kernel(near: Geometry) -> Values:
+    """The covariance of the numbers of two lists of targets."""
     together = near.together + TEXT * near.resources
-    return np.asarray(LEVEL_QUALITY + np.exp(-together / LEVELS))
+    trend = np.outer(near.read - MIDDLE, near.target_read - MIDDLE)
+    return np.asarray(LEVEL_QUALITY + np.exp(-together / LEVELS) + trend)
 
 
-def _trend(values: Values, between: Geometry, resources: Values) -> Trend:
-    """Fit a trend to the values known of some targets. resources: centred at 0."""
+def _trend(values: Values, between: Geometry) -> Trend:
+    """Fit a trend to the values known of some targets."""
     known = ~np.isnan(values)
     if not known.any():
-        return Trend(np.zeros(len(values)), resources, float("nan"), 0.0)
+        return Trend(np.zeros(len(values)), float("nan"), 0.0)
     mean, scale = float(values[known].mean()), float(values[known].std())
     if not scale:
-        return Trend(np.zeros(len(values)), resources, mean, 0.0)
-    kernel = _level_kernel(between) + np.outer(resources, resources)
+        return Trend(np.zeros(len(values)), mean, 0.0)
+    kernel = level_kernel(between)
     weights = np.zeros(len(values))
     place = np.ix_(known, known)
     weights[known] = np.linalg.solve(
         kernel[place] + LEVEL_NOISE * np.eye(int(known.sum())), (values[known] - mean) / scale
     )
-    return Trend(weights, resources, mean, scale)
+    return Trend(weights, mean, scale)
 
 
 def some_targets(matrix: Matrix, most: int = MAX_TARGETS) -> list[int]:

@@ -1,15 +1,14 @@
 """Which language to transfer from: a ranking with its reasons, and with what is not known.
 
-The score of a source is what a matrix of measured transfers expects of it (`process`): distances
-from the target, weighted as the matrix and those of other tasks say, and how the source did on
-other targets, above all on those like this one. What follows typology and what follows the quality
-of the source is so a matter of measurement. For a task that nobody has measured only distances
+The score of a source is what all tables of the task expect of it together (`measured`): distances
+from the target and the data there is, weighted as all tasks say, and how the source did on other
+targets, above all on those like this one. For a task that nobody has measured only the former
 count: another task's source qualities mislead (measured: regret 7.3 against 6.2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,24 +18,22 @@ import numpy as np
 from xlt import languages
 from xlt.errors import XltError
 from xlt.typology import own_evidence
-from xlt.typology.evidence import TERMS, geometry
-from xlt.typology.measured import Answer, evidence, fitted
+from xlt.typology.evidence import TERMS
+from xlt.typology.measured import PARTS, Answer, evidence, fitted
 from xlt.typology.scores import Matrix, matrices, of_task
 from xlt.typology.table import table
 
-PARTS = ("prior", *TERMS)
-"""What a score is made of: how the source did elsewhere, and the distances."""
-UNMEASURED = -np.array([1.0, 1, 1, 0])
-"""Of `TERMS`, without measurements: genetic, geographic and syntactic distance alike."""
+WIDTHS = {"high": 20.0, "medium": 40.0}
+"""Most points that the 80 % interval spans, for a word of confidence."""
 
 
 class Source(NamedTuple):
     """A candidate, ranked; `explain` says more about it.
 
     rank:     from 1; 0 for a language that is only there to be compared with.
-    score:    in standard deviations over the sources of a matrix; comparable in one ranking.
+    score:    in standard deviations over the sources of a table; comparable in one ranking.
     expected: the metric's value; None where the task was never measured. low, high: 80 % of the
-        errors on languages left out lie between.
+        scores lie between in tables of papers that were left out.
     parts:    contribution of each of `PARTS` to the score.
     imputed:  the distances that rest on what is usual, because nothing is recorded.
     measured: the published score of this very pair, where there is one; or, if `own`, the user's.
@@ -71,14 +68,15 @@ class Source(NamedTuple):
     def confidence(self) -> str:
         """How far the score can be trusted.
 
-        "own run" or "measured" (both of this very pair); "high", or "medium" where a distance is
-        imputed; "low" where the language was never a source in a matrix of the task.
+        "own run" or "measured" (both of this very pair); else by the width of the interval:
+        "high", "medium" (`WIDTHS`) or "low", and "low" where there is none.
         """
         if self.measured is not None:
             return "own run" if self.own else "measured"
-        if not self.source_measured:
+        if self.low is None or self.high is None:
             return "low"
-        return "medium" if self.imputed else "high"
+        words = (word for word, most in WIDTHS.items() if self.high - self.low <= most)
+        return next(words, "low")
 
 
 @dataclass(frozen=True)
@@ -107,14 +105,16 @@ def rank(
     measured_as: tuple[str, ...] = (),
     encoder: str | None = None,
     own_scores: bool = True,
+    sizes: Mapping[str, int] | None = None,
 ) -> Ranking:
     """Rank source languages for a target.
 
     target, candidates: codes or names. Without candidates: every language that was measured as a
-        source for the task, or for any task where this one was not measured.
+        source for the task, or for any task where this one was not measured; and English.
     measured_as: the names that the packaged matrices give the task; () if nobody measured it.
-    encoder: matrices measured with it come first.
+    encoder: matrices measured with it come first, and count more.
     own_scores: whether what `xlt scores add` has stored takes part.
+    sizes: language (`languages.shared`) → examples there are to train on, where they are known.
     Raises XltError for an unknown language, a target without any feature, no candidate, or a
     candidate that is the target.
     """
@@ -127,7 +127,7 @@ def rank(
     # For the two rows that every ranking is compared with, all sources of the matrix take part.
     sources = list(dict.fromkeys([*considered, "eng", *(measured[0].sources if measured else ())]))
     sources = [code for code in sources if code != wanted]
-    scored = _score(wanted, sources, measured)
+    scored = _score(wanted, sources, measured, encoder or "", sizes)
     if own is not None:
         scored = own.settled(wanted, scored, fitted()["usual"])
     order = sorted(scored, key=lambda code: (-scored[code].score, code))
@@ -142,7 +142,11 @@ def rank(
         task or ", ".join(measured_as),
         tuple(scored[code] for code in chosen),
         references,
-        tuple({"name": m.name, "task": m.task, "metric": m.metric, **m.about} for m in measured),
+        tuple(
+            {"name": m.name, "task": m.task, "metric": m.metric, **m.about}
+            for m in measured
+            if not m.own or len(measured) == 1
+        ),
         _notes(wanted, measured),
         None if own is None else own.about(wanted),
     )
@@ -166,7 +170,8 @@ def _target(text: str) -> str:
 def _candidates(given: Sequence[str] | None, target: str, evidence: list[Matrix]) -> list[str]:
     if given is None:
         measured = evidence or matrices()
-        considered = sorted({code for matrix in measured for code in matrix.sources} - {target})
+        known = {code for matrix in measured for code in matrix.sources}
+        considered = sorted({*known, "eng"} - {target})
     else:
         considered = list(dict.fromkeys(languages.shared(text) for text in given))
         if target in considered:
@@ -179,47 +184,57 @@ def _candidates(given: Sequence[str] | None, target: str, evidence: list[Matrix]
     return considered
 
 
-def _score(target: str, sources: list[str], matrices_of_task: list[Matrix]) -> dict[str, Source]:
-    """Every source, as the matrices have it; by distance alone where there are none."""
+def _score(
+    target: str,
+    sources: list[str],
+    matrices_of_task: list[Matrix],
+    encoder: str = "",
+    sizes: Mapping[str, int] | None = None,
+) -> dict[str, Source]:
+    """Every source, as the matrices have it; by what is known without where there are none."""
+    answer = evidence(tuple(matrices_of_task), encoder).ask(target, sources, sizes)
+    parts = answer.parts
     if not matrices_of_task:
-        pairs = geometry(sources, [target], fitted()["usual"])
-        given = np.stack([pairs.distances[kind][:, 0] for kind in TERMS], 1)
-        parts = np.zeros((len(sources), len(PARTS)))
-        parts[:, 1:] = (given - given.mean(0)) * UNMEASURED
-        nothing = np.full(len(sources), np.nan)
-        never = np.zeros(len(sources), dtype=bool)
-        return _sources(Answer(tuple(sources), parts, (), nothing, never, pairs, np.nan))
-    scored: dict[str, Source] = {}
-    for answer in evidence(tuple(matrices_of_task)).ask(target, sources):
-        scored |= _sources(answer)
-    return scored
-
-
-def _sources(answer: Answer) -> dict[str, Source]:
-    bounds = [values.tolist() for values in answer.bounds]
-    nothing = [np.nan] * len(answer.sources)
-    expected, low, high = (*bounds, nothing, nothing, nothing)[:3]
-    totals, parts = answer.parts.sum(1).tolist(), answer.parts.tolist()
-    own, exact = answer.own.tolist(), answer.exact.tolist()
+        parts = parts - parts.mean(0)
+    rows = parts.tolist()
+    nothing = [np.nan] * len(sources)
+    bounds = _bounds(answer, matrices_of_task) or (nothing,) * 3
     masks = [(kind, answer.distances.imputed[kind][:, 0]) for kind in TERMS]
     lacking = [(kind, mask.tolist()) for kind, mask in masks if mask.any()]
+    exact, measured = answer.exact.tolist(), answer.measured.tolist()
     unit = _known(answer.unit)
     return {
         code: Source(
             0,
             code,
-            totals[n],
-            _known(expected[n]),
-            _known(low[n]),
-            _known(high[n]),
-            tuple(parts[n]),
+            sum(rows[n]),
+            *(_known(values[n]) for values in bounds),
+            tuple(rows[n]),
             tuple(kind for kind, mask in lacking if mask[n]) if lacking else (),
-            own[n],
+            measured[n],
             _known(exact[n]),
             unit,
         )
-        for n, code in enumerate(answer.sources)
+        for n, code in enumerate(sources)
     }
+
+
+def _bounds(
+    answer: Answer, matrices_of_task: list[Matrix]
+) -> tuple[list[float], list[float], list[float]] | None:
+    """Expected scores and the ends of their intervals; None where there is no evidence."""
+    if not matrices_of_task or answer.level != answer.level:
+        return None
+    known = fitted()
+    ends = known["ends"].get(matrices_of_task[0].task) or known["ends"][""]
+    wide = answer.deviation(known["variance"])
+    values = [answer.expected, *(answer.expected + end * wide for end in ends)]
+    if matrices_of_task[0].percent:
+        values = [np.clip(value, 0, 100) for value in values]
+    else:  # the variances are in points of metrics in per cent
+        values[1:] = [np.full(len(wide), np.nan)] * 2
+    expected, low, high = (value.tolist() for value in values)
+    return expected, low, high
 
 
 def _known(value: float) -> float | None:
@@ -244,8 +259,8 @@ def _notes(target: str, evidence: list[Matrix]) -> tuple[str, ...]:
     said = []
     if not evidence:
         said.append(
-            "no transfer scores are known for this task: genetic, geographic and syntactic "
-            "distance alone, and no expected score"
+            "no transfer scores are known for this task: distances and the data there are, weighted "
+            "as other tasks say, and no expected score"
         )
     for domain in ("syntax", "phonology"):
         share = known.coverage(target, domain)

@@ -31,6 +31,7 @@ class Matrix:
     scores:  shape (sources, targets); NaN where not measured. Larger is better.
     percent: whether the metric is one in per cent; else its own unit (a negative perplexity).
     about:   paper, model, origin and licence, as stated upstream.
+    own:     whether it is a user's own: the very experiment that is foretold.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Matrix:
     targets: tuple[str, ...]
     scores: NDArray[np.float64]
     about: dict[str, str]
+    own: bool = False
 
     @cached_property
     def units(self) -> NDArray[np.float64]:
@@ -120,14 +122,18 @@ def measured_tasks() -> tuple[str, ...]:
 def of_task(names: tuple[str, ...], encoder: str | None = None) -> list[Matrix]:
     """The matrices of these tasks, the most telling first: the same encoder, then most targets."""
     suitable = [matrix for matrix in matrices() if matrix.task in names]
-    wanted = (encoder or "").rpartition("/")[2].casefold()
 
     def rank(matrix: Matrix) -> tuple[bool, bool, int]:
-        model = matrix.about["model"].casefold()
-        same = bool(wanted) and (wanted in model or model in wanted)
-        return not same, not matrix.percent, -len(matrix.targets)
+        return not same_encoder(matrix, encoder), not matrix.percent, -len(matrix.targets)
 
     return sorted(suitable, key=rank)
+
+
+def same_encoder(matrix: Matrix, encoder: str | None) -> bool:
+    """Whether the matrix was measured with the encoder, by the names of the two."""
+    wanted = (encoder or "").rpartition("/")[2].casefold()
+    model = matrix.about["model"].casefold()
+    return bool(wanted) and (wanted in model or model in wanted)
 
 
 def measured_as(task: str) -> tuple[str, ...]:
