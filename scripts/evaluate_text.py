@@ -5,9 +5,10 @@
 Text comes from the Universal Dependencies cards whose files are in XLT_DATA (parallel PUD treebanks
 only where a language has nothing else): 100 sentences of each candidate, and others of the target.
 The matrices of part-of-speech tagging, parsing and named entities are ranked as in
-`evaluate_ranker`, one language left out at a time, candidates with text only, targets with at
-least 8 of them; then with the text as a further term. The scores were measured with other encoders
-(mBERT, XLM-R, a biaffine parser) than the one that is asked, which is not NN-Rank's own setting.
+`evaluate_ranker`, one language and its paper left out at a time, candidates with text only, targets
+with at least 8 of them; then with the text as a further term. The scores were measured with other
+encoders (mBERT, XLM-R, a biaffine parser) than the one that is asked, which is not NN-Rank's own
+setting.
 """
 
 from __future__ import annotations
@@ -30,9 +31,8 @@ from xlt.data.store import read_documents
 from xlt.registry import data_cards
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.typology import text
-from xlt.typology.evidence import TERMS
+from xlt.typology.features import features
 from xlt.typology.neighbours import Encoder
-from xlt.typology.ranking import UNMEASURED
 
 TASKS = ("pos", "dep", "ner")
 MIN_SOURCES = 8
@@ -100,10 +100,9 @@ def rows_with_text(
 
 def distances_alone(over: World, row: Row) -> Values:
     """What the ranker says of a task that nobody has measured."""
-    apart = over.between(row.candidates, [row.target]).distances
-    given = np.stack([apart[kind][:, 0] for kind in TERMS], 1)
-    score: Values = (given - given.mean(0)) @ UNMEASURED
-    return score
+    given = features(over.between(row.candidates, [row.target]))[:, 0]
+    score: Values = given @ over.weights(row.target, row.paper)
+    return np.asarray(score - score.mean())
 
 
 def main() -> None:

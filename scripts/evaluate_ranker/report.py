@@ -160,7 +160,9 @@ class Intervals:
     def bounds(self, row: Row) -> tuple[Values, Values]:
         wide = self.deviation(row)
         low, high = self.ends.get(row.task, self.ends[""])
-        return np.clip(row.expected + low * wide, 0, 100), np.clip(row.expected + high * wide, 0, 100)
+        return np.clip(row.expected + low * wide, 0, 100), np.clip(
+            row.expected + high * wide, 0, 100
+        )
 
 
 def intervals(rows: Sequence[Row]) -> Intervals:

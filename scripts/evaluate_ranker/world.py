@@ -121,7 +121,7 @@ def leave_one_out(
             name = f"{matrix.task} {model} {matrix.name if own else ''}"
             if name not in known:
                 mine = [replace(matrix.without(held), own=True)] if own else []
-                rest = tuple([*others(over, matrix, held), *mine])
+                rest = (*others(over, matrix, held), *mine)
                 known[name] = Evidence(rest, model, weights, over.between)
             yield ask(known[name], matrix, held, sizes=sizes)
 

@@ -104,8 +104,39 @@ def test_few_shot(xlt, tmp_path):
     done = xlt(*asked, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "with n labelled target examples" in done.stdout
-    assert "for a score of 80: about" in done.stdout
+    assert "for a score of 80: " in done.stdout
+    assert "(80 %: at best " in done.stdout
+    far = xlt(*asked[:4], "--reach", "99.9", "--top", "1", cwd=tmp_path).stdout
+    assert "for a score of 99.9: out of reach (80 %: " in far
+    assert "at worst never)" in far
     assert "no run of yours" in done.stdout
+
+
+def test_sizes(xlt, tmp_path):
+    asked = ("predict-source", "mwl", "--task", "pos", "--sources", "por,cat,jpn", "--json")
+    (tmp_path / "sizes.csv").write_text("language,examples\nPortuguese,30\n", encoding="utf-8")
+    plain, sized = (
+        json.loads(xlt(*asked, *more, cwd=tmp_path).stdout)["sources"]
+        for more in ((), ("--sizes", "sizes.csv"))
+    )
+    assert plain[0]["language"] == "por"
+    assert sized[0]["language"] == "cat"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("language\npor\n", "sizes.csv:1: there are no columns"),
+        ("language,examples\npor,many\n", "sizes.csv:2: 'many' is no number of examples"),
+        ("language,examples\nKlingonese,5\n", "sizes.csv:2: unknown language"),
+        ("language,examples\npor,5\npt,6\n", "sizes.csv:3: por is there twice"),
+    ],
+)
+def test_bad_sizes(xlt, tmp_path, text, said):
+    (tmp_path / "sizes.csv").write_text(text, encoding="utf-8")
+    done = xlt("predict-source", "mwl", "--task", "pos", "--sizes", "sizes.csv", cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
 
 
 def test_analyse_typology(xlt):

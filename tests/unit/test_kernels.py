@@ -118,7 +118,13 @@ def system():
     scores = draw.normal(size=(9, 30))
     scores[draw.uniform(size=scores.shape) < 0.4] = np.nan
     scores[:, 7] = np.nan  # a target that nothing is known of
-    return scores, sources, targets, draw.normal(size=(9, 30, len(FEATURES))), np.linspace(0.1, 0.3, len(FEATURES))
+    return (
+        scores,
+        sources,
+        targets,
+        draw.normal(size=(9, 30, len(FEATURES))),
+        np.linspace(0.1, 0.3, len(FEATURES)),
+    )
 
 
 def dense(scores, sources, targets, given, prior):

@@ -150,9 +150,9 @@ def of_scores(target: str, scores: dict[str, float]) -> Ranking:
 
 
 @pytest.mark.parametrize(
-    ("rus", "taken"), [(0.51, True), (0.49, False)], ids=["worth it", "not worth it"]
+    ("rus", "taken"), [(0.76, True), (0.74, False)], ids=["worth it", "not worth it"]
 )
-def test_a_step_is_taken_from_half_a_standard_deviation_on(rus, taken):
+def test_a_step_is_taken_from_three_quarters_of_a_standard_deviation_on(rus, taken):
     """z-scores as given: their mean is 0 and their standard deviation 1."""
     rest = -rus / 3
     spread = np.sqrt((1 - (rus**2 + 3 * rest**2) / 4) * 4 / 2)

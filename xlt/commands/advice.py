@@ -9,7 +9,7 @@ from xlt.evaluation.report import Table
 
 def lines(result: dict[str, Any], explain: bool) -> list[str]:
     """The table of sources, what it rests on, and whatever else was asked for."""
-    terms = ("prior", "genetic", "geographic", "syntactic", "script")
+    terms = ("prior", "data", "genetic", "geographic", "syntactic", "lexical", "script")
     shown = [*result["sources"], *result["references"].values()]
     terms = tuple(dict.fromkeys([*terms, *(term for source in shown for term in source["terms"])]))
     # What is reported and is no part of a score.
@@ -85,7 +85,7 @@ def _evidence(matrices: list[dict[str, str]]) -> list[str]:
     if not matrices:
         return []
     first, *others = matrices
-    more = f", and {len(others)} more for what it lacks" if others else ""
+    more = f", and {len(others)} more tables" if others else ""
     return [
         f"measured: {first['name']} ({first['paper']}; {first['model']}, {first['metric']}){more}"
     ]
@@ -166,20 +166,17 @@ def _few_shot(forecast: dict[str, Any]) -> list[str]:
         f"how fast scores grow, before your runs: {forecast['prior']}",
     ]
     for reach in forecast["reach"]:
-        counts = {
-            name: f"more than {forecast['most']:,}" if n is None else f"{_about(n):,}"
-            for name, n in reach["examples"].items()
-        }
-        said.append(
-            f"for a score of {reach['score']:g}: about {counts['expected']} examples "
-            f"(80 %: {counts['best']} to {counts['worst']})"
-        )
+        n = {name: _count(count) for name, count in reach["examples"].items()}
+        middle = f"about {n['expected']} examples" if n["expected"] else "out of reach"
+        best = f"at best {n['best']}" if n["best"] else "out of reach even at best"
+        worst = f"at worst {n['worst']}" if n["worst"] else "at worst never"
+        said.append(f"for a score of {reach['score']:g}: {middle} (80 %: {best}, {worst})")
     return said
 
 
-def _about(n: int) -> int:
-    """Two digits of it: a forecast knows no more."""
-    return round(n, 2 - len(str(n)))
+def _count(n: int | None) -> str:
+    """Two digits of it: a forecast knows no more. Empty where no sum of examples is enough."""
+    return "" if n is None else f"{round(n, 2 - len(str(n))):,}"
 
 
 def _explanation(source: dict[str, Any], target: str) -> list[str]:
@@ -187,12 +184,16 @@ def _explanation(source: dict[str, Any], target: str) -> list[str]:
         f"{kind} {value:.2f}" for kind, value in source["distances"].items() if value is not None
     ]
     measured = source["measured"]
+    recorded = ", ".join(
+        f"{domain} {own:.0%} and {other:.0%}" for domain, (own, other) in source["recorded"].items()
+    )
     count = f"{source['compared']} features of WALS are recorded of both; these differ:"
     return [
         "",
         f"{source['name']} → {target}: distances {', '.join(known)}",
         *([f"  measured: {measured:.1f}"] if measured is not None else []),
         *(f"  {kind}: {why}" for kind, why in source["unknown"].items()),
+        f"  recorded in URIEL of the two: {recorded}",
         f"  {count if source['differences'] else count.replace('these differ:', 'none differs')}",
         *(f"  {d['feature']}: {d['source']} → {d['target']}" for d in source["differences"]),
     ]

@@ -44,6 +44,10 @@ def predict_source(
         str | None,
         typer.Option(help="Prefer what was measured with this model; with --text, look into it."),
     ] = None,
+    sizes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Training examples: columns language, examples."),
+    ] = None,
     top: Annotated[int, typer.Option(help="So many lines.", min=1, max=100_000)] = 10,
     count: Annotated[
         int | None, typer.Option(help="Also recommend so many sources together.", min=2, max=1000)
@@ -119,8 +123,18 @@ def predict_source(
         named = [code for code in held if not languages.same(code, target)]
     candidates = None if named is None else [text.strip() for text in named if text.strip()]
     names = measured_as(task)
+    known = None
+    if sizes is not None:
+        from xlt.typology.holdings import read_sizes
+
+        known = read_sizes(sizes)
     ranking = rank(
-        target, candidates, task=task, measured_as=names, encoder=encoder, own_scores=own
+        *(target, candidates),
+        task=task,
+        measured_as=names,
+        encoder=encoder,
+        own_scores=own,
+        sizes=known,
     )
     if source_text and text is None:
         raise XltError("--source-text is compared with the target's", fix="give --text, too")

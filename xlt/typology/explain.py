@@ -63,7 +63,10 @@ def add_pretraining(result: dict[str, Any], encoder: str | None) -> None:
 
 
 def describe(source: Source, target: str) -> dict[str, Any]:
-    """A source, JSON-able, with its distances (None and a reason where unknown)."""
+    """A source, JSON-able, with its distances (None and a reason where unknown).
+
+    `recorded`: domain → shares of URIEL's features that are recorded of the source and the target.
+    """
     values = {kind: distance(kind, source.language, target) for kind in KINDS}
     unknown = {kind: reason(kind, source.language, target) for kind, v in values.items() if v != v}
     return {
@@ -79,6 +82,10 @@ def describe(source: Source, target: str) -> dict[str, Any]:
         "distances": {kind: None if v != v else round(v, 4) for kind, v in values.items()},
         "unknown": unknown,
         "imputed": list(source.imputed),
+        "recorded": {
+            domain: [round(table().coverage(code, domain), 2) for code in (source.language, target)]
+            for domain in ("syntax", "phonology", "inventory")
+        },
         "confidence": source.confidence,
         "compared": compared(source.language, target),
         "differences": differences(source.language, target),

@@ -40,7 +40,7 @@ SCALES = {"genetic": 0.15, "geographic": 0.2, "syntactic": 0.13, "lexical": 0.1,
 NEIGHBOURS, ENOUGH_READ = 0.05, 0.25
 """Widths: of geographic nearness; of resources, about 50 million tokens."""
 ENOUGH = 3000
-"""Training examples; more of them are worth little (Lin et al. 2019 and our own learning curves)."""
+"""Training examples; what more of them are worth is not counted."""
 
 
 def features(pairs: Geometry, lack: Values | None = None) -> Values:

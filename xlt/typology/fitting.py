@@ -73,10 +73,7 @@ def shares(matrices: Sequence[Matrix]) -> Values:
     """What each table counts: the tables of a task in one paper count as one together."""
     groups = Counter((matrix.about["paper"], matrix.task) for matrix in matrices)
     return np.array(
-        [
-            likeness(matrix) / groups[matrix.about["paper"], matrix.task]
-            for matrix in matrices
-        ]
+        [likeness(matrix) / groups[matrix.about["paper"], matrix.task] for matrix in matrices]
     )
 
 

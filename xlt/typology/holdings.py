@@ -1,6 +1,7 @@
 """How much labelled training data there is of a source, and whether it is on this machine.
 
-Reported, and not part of a score: no public table of single sources says how much it trained on.
+The bytes of data cards are reported only; numbers of examples, which a user knows (`read_sizes`),
+are part of the score.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from xlt import languages
 from xlt.config.schema import LanguageData, Reference
 from xlt.data import cards
 from xlt.data.references import locate
+from xlt.data.table import read_csv
+from xlt.errors import XltError
 from xlt.registry import data_cards
 
 MIN_DATA_SHARE = 0.1
@@ -36,6 +39,36 @@ class CorpusSize:
     def __str__(self) -> str:
         said = "?" if self.bytes is None else f"{self.bytes / 1e6:.1f} MB"
         return said if self.here else f"{said}, not here"
+
+
+def read_sizes(path: Path) -> dict[str, int]:
+    """Language, under the code of `languages.shared` → examples, from a CSV file.
+
+    The file has the columns `language` and `examples`. Raises XltError with ``file:line``.
+    """
+    header, rows = read_csv(path)
+    if not {"language", "examples"} <= set(header):
+        raise XltError(
+            "there are no columns `language` and `examples`",
+            where=f"{path}:1",
+            fix="write a language and the number of its training examples a line",
+        )
+    sizes: dict[str, int] = {}
+    for line, row in rows:
+        where = f"{path}:{line}"
+        text = row["examples"].strip()
+        if not (text.isascii() and text.isdigit()):
+            raise XltError(
+                f"{row['examples']!r} is no number of examples", where=where, fix="write digits"
+            )
+        try:
+            code = languages.shared(row["language"])
+        except XltError as error:
+            raise XltError(error.what, where=where, fix=error.fix) from error
+        if code in sizes:
+            raise XltError(f"{code} is there twice", where=where, fix="keep one of the two lines")
+        sizes[code] = int(text)
+    return sizes
 
 
 def of_cards(names: Sequence[str]) -> dict[str, CorpusSize]:
@@ -104,5 +137,5 @@ def note(held: dict[str, CorpusSize], first: str, name: str) -> list[str]:
         return []
     return [
         f"{name} is ranked first with {own.bytes / 1e6:.1f} MB of training data, where another "
-        f"candidate has {most / 1e6:.1f}; amounts are not part of the score"
+        f"candidate has {most / 1e6:.1f}; numbers of examples become part of the score by --sizes"
     ]

@@ -23,7 +23,7 @@ from xlt.typology.measured import PARTS, Answer, evidence, fitted
 from xlt.typology.scores import Matrix, matrices, of_task
 from xlt.typology.table import table
 
-WIDTHS = {"high": 20.0, "medium": 40.0}
+WIDTHS = {"high": 25.0, "medium": 45.0}
 """Most points that the 80 % interval spans, for a word of confidence."""
 
 
@@ -198,7 +198,7 @@ def _score(
         parts = parts - parts.mean(0)
     rows = parts.tolist()
     nothing = [np.nan] * len(sources)
-    bounds = _bounds(answer, matrices_of_task) or (nothing,) * 3
+    expected, low, high = _bounds(answer, matrices_of_task) or (nothing, nothing, nothing)
     masks = [(kind, answer.distances.imputed[kind][:, 0]) for kind in TERMS]
     lacking = [(kind, mask.tolist()) for kind, mask in masks if mask.any()]
     exact, measured = answer.exact.tolist(), answer.measured.tolist()
@@ -208,7 +208,9 @@ def _score(
             0,
             code,
             sum(rows[n]),
-            *(_known(values[n]) for values in bounds),
+            _known(expected[n]),
+            _known(low[n]),
+            _known(high[n]),
             tuple(rows[n]),
             tuple(kind for kind, mask in lacking if mask[n]) if lacking else (),
             measured[n],
@@ -259,8 +261,8 @@ def _notes(target: str, evidence: list[Matrix]) -> tuple[str, ...]:
     said = []
     if not evidence:
         said.append(
-            "no transfer scores are known for this task: distances and the data there are, weighted "
-            "as other tasks say, and no expected score"
+            "no transfer scores are known for this task: distances and the data there are, as "
+            "other tasks weigh them, and no expected score"
         )
     for domain in ("syntax", "phonology"):
         share = known.coverage(target, domain)
