@@ -184,7 +184,7 @@ def test_a_node_is_worth_the_mean_of_what_it_adds():
         assert gain == pytest.approx(
             np.mean([(scores[code] - rest.mean()) / rest.std() for code in added])
         )
-        assert good == (gain > 0.5)
+        assert good == (gain > 0.75)
     limited = climb("ukr", codes, stub, most=len(found.sources))
     assert limited.sources == found.sources
 
