@@ -168,7 +168,8 @@ def test_pretraining_and_amounts_of_data_are_said(xlt):
     [
         (("xyzzy", "--task", "ner"), "unknown language"),
         (("eus", "--task", "nre"), "did you mean 'ner'"),
-        (("eus", "--task", "ner", "--sources", ""), "no source language"),
+        (("eus", "--task", "ner", "--sources", ""), "--sources is empty"),
+        (("eus", "--task", "ner", "--sources", ","), "no source language"),
         (("eus", "--task", "ner", "--sources", "spa,eus"), "is the target"),
         (("eus", "--task", "ner", "--sources", "spa", "--available", "ud"), "exclude"),
         (("eus", "--task", "ner", "--available", "masakhane"), "no data card"),
