@@ -51,7 +51,7 @@ class TemplateWriter(Seq2Seq):
             raise XltError(
                 "templates are filled for given triggers: they find no triggers and no entities",
                 where="task.parts",
-                fix="say `parts: [arguments]`, or choose `model: pipeline` or `joint`",
+                fix="say `task.parts: [arguments]`, or choose `task.model: pipeline` or `joint`",
             )
         super().__init__(backbone.seq2seq(), labels, backbone, Generation(beams=options.beams))
         self.levels = options.levels

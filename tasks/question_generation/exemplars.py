@@ -98,8 +98,8 @@ def get(language: str, folder: str | None = None) -> Exemplars:
             f"there are no exemplar questions in {languages.name(language)} ({language})",
             where="task.exemplars",
             fix=f"write {language}.yaml, as docs/tasks/question-generation.md shows, into a "
-            "folder that `task.exemplar_folder` names; or say `exemplars: 0` to generate without. "
-            f"There are exemplars in: {', '.join(available(folder))}",
+            "folder that `task.exemplar_folder` names; or say `task.exemplars: 0` to generate "
+            f"without. There are exemplars in: {', '.join(available(folder))}",
         )
     return known
 

@@ -184,7 +184,8 @@ def _check_attention(wanted: str, config: PreTrainedConfig, auto_class: Any) -> 
         raise XltError(
             "FlashAttention 2 is not installed, or there is no GPU for it",
             where="model.attention",
-            fix="`pip install flash-attn` where there is an NVIDIA GPU, or write `attention: auto`",
+            fix="`pip install flash-attn` where there is an NVIDIA GPU, or write "
+            "`model.attention: auto`",
         )
     flag = {"sdpa": "_supports_sdpa", "flash_attention_2": "_supports_flash_attn"}.get(wanted)
     model_class = MODEL_MAPPING.get(type(config), None)
@@ -192,7 +193,7 @@ def _check_attention(wanted: str, config: PreTrainedConfig, auto_class: Any) -> 
         raise XltError(
             f"{config.model_type} encoders cannot compute attention with {wanted}",
             where="model.attention",
-            fix="write `attention: auto`",
+            fix="write `model.attention: auto`",
         )
 
 
