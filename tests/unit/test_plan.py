@@ -88,7 +88,7 @@ def test_an_encoder_that_has_not_read_the_target_is_told_of(config):
     told = plan(load_config(config, ["model.encoder=EuroBERT/EuroBERT-210m"]))["advice"]
     assert list(told) == ["jav", "sun"]
     assert told["jav"].startswith("EuroBERT/EuroBERT-210m has never read Javanese; ")
-    assert "has (`encoder: " in told["jav"]
+    assert "has (`model.encoder: " in told["jav"]
     for encoder in ("xlm-roberta-base", "./encoder"):  # has read both; of this nothing is known
         assert plan(load_config(config, [f"model.encoder={encoder}"]))["advice"] == {}
     random = ["model.encoder=EuroBERT/EuroBERT-210m", "model.initialise=random"]

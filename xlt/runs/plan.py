@@ -215,7 +215,7 @@ def _advice(experiment: Experiment) -> dict[str, str]:
         if better is not None:
             said[target] = (
                 f"{model.encoder} has never read {languages.name(target)}; {better.facts.name} has "
-                f"(`encoder: {better.facts.id}`; `xlt encoders --target {target}` compares)"
+                f"(`model.encoder: {better.facts.id}`; `xlt encoders --target {target}` compares)"
             )
     return said
 
