@@ -18,6 +18,7 @@ from xlt.cli import app
 from xlt.config.load import PLUGINS
 from xlt.config.schema import Config, LanguageData, Reference
 from xlt.data.cards import Card
+from xlt.reader_options import ReaderOptions
 from xlt.registry import tasks
 
 QUOTED = re.compile("`([^`]+)`")
@@ -111,8 +112,14 @@ def _above(key: str) -> Iterator[str]:
 @cache
 def _others() -> set[str]:
     """What may be said of data: by a reference, in a card, of a language."""
-    readers = [model for name in tasks.names() for model in tasks.get(name).reader_options.values()]
-    models = (Reference, LanguageData, Card, *readers)
+    for name in tasks.names():
+        tasks.get(name)  # which loads the models of its readers
+    models = {Reference, LanguageData, Card, ReaderOptions}
+    todo = [ReaderOptions]
+    while todo:
+        new = todo.pop().__subclasses__()
+        models.update(new)
+        todo += new
     return {name for model in models for name in model.model_fields}
 
 
