@@ -70,7 +70,7 @@ def standardise(
             "the vectors of this encoder do not come out of a layer norm with weight and bias, so "
             "they cannot be standardised",
             where="model.standardise",
-            fix="write `training.standardise: false`",
+            fix="write `model.standardise: false`",
         )
     found = torch.cat(vectors)
     with torch.no_grad():
