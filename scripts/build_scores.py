@@ -1,22 +1,23 @@
 """Build xlt/typology/scores.npz: measured transfer scores, source × target, with provenance.
 
-    python -m scripts.build_scores MATRICES [OUTPUT]
+    python -m scripts.build_scores MATRICES [MATRICES …] [--output FILE]
 
 MATRICES is a folder with INDEX.csv (name, source, licence) and one CSV a matrix with the columns
-task, model, source_iso639_3, target_iso639_3, metric, score; beside it `scripts/experiments/scores`
-is read, which has the project's own. Only matrices with one source a score are taken. Scores that
-are a share of one become per cent; all are rounded to 0.01 per cent, others (perplexities) to
-0.001. Equal inputs give an equal file, byte for byte.
+task, model, source_iso639_3, target_iso639_3, metric, score. `scripts/experiments/scores` is one,
+of tables measured with xlt; it is no part of the packaged file, which it checks. Only matrices with
+one source a score are taken. Scores that are a share of one become per cent; all are rounded to
+0.01 per cent, others (perplexities) to 0.001. Equal inputs give an equal file, byte for byte.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import gzip
 import io
 import json
-import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -29,7 +30,7 @@ from xlt.errors import XltError
 
 COLUMNS = ("task", "model", "source_iso639_3", "target_iso639_3", "metric", "score")
 PERCENT = ("F1", "f1", "macroF1", "accuracy", "LAS_or_acc", "las_no_punct", "BLEU(0-1)")
-OWN = Path(__file__).parent / "experiments" / "scores"
+PACKAGED = Path(__file__).parents[1] / "xlt" / "typology" / "scores.npz"
 REFERENCES = {
     "e5": "xlt",
     "bloodbank": "Malkin et al. 2022",
@@ -45,10 +46,10 @@ REFERENCES = {
 }
 
 
-def main(folder: Path, output: Path) -> None:
+def main(folders: Sequence[Path], output: Path) -> None:
     cells: dict[tuple[str, str], dict[tuple[str, str], list[float]]] = {}
     about: dict[tuple[str, str], dict[str, Any]] = {}
-    entries = [(place, entry) for place in (folder, OWN) for entry in _rows(place / "INDEX.csv")]
+    entries = [(place, entry) for place in folders for entry in _rows(place / "INDEX.csv")]
     for place, entry in entries:
         name = entry["name"]
         paths = [path for end in (".csv", ".csv.gz") if (path := place / (name + end)).is_file()]
@@ -123,9 +124,8 @@ def _code(text: str) -> str | None:
 
 
 if __name__ == "__main__":
-    try:
-        place = Path(sys.argv[1])
-    except IndexError:
-        sys.exit(__doc__)
-    default = Path(__file__).parents[1] / "xlt" / "typology" / "scores.npz"
-    main(place, Path(sys.argv[2]) if len(sys.argv) > 2 else default)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("matrices", type=Path, nargs="+")
+    parser.add_argument("--output", type=Path, default=PACKAGED)
+    options = parser.parse_args()
+    main(options.matrices, options.output)

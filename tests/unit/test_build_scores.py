@@ -1,4 +1,4 @@
-"""scores.npz from a folder of tables and from the project's own."""
+"""scores.npz from folders of tables."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from xlt.typology.scores import matrices
 ROW = ("ner", "some-encoder", "eng", "deu", "F1", "0.5")
 
 
-def test_both_folders_are_read(tmp_path: Path) -> None:
+OWN = Path(build_scores.__file__).parent / "experiments" / "scores"
+
+
+def test_all_folders_are_read(tmp_path: Path) -> None:
     (tmp_path / "INDEX.csv").write_text("name,source,licence\ntaxi1500,a repository,MIT\n")
     (tmp_path / "taxi1500.csv").write_text(f"{','.join(build_scores.COLUMNS)}\n{','.join(ROW)}\n")
     out = tmp_path / "scores.npz"
-    build_scores.main(tmp_path, out)
+    build_scores.main([tmp_path, OWN], out)
     found = {matrix.name: matrix for matrix in matrices(out)}
     assert found.keys() == {"taxi1500", *own()}
     assert found["taxi1500"].scores == pytest.approx(50)  # of a share, per cent
@@ -29,13 +32,13 @@ def test_both_folders_are_read(tmp_path: Path) -> None:
 
 
 def own() -> list[str]:
-    with (build_scores.OWN / "INDEX.csv").open(encoding="utf-8") as stream:
+    with (OWN / "INDEX.csv").open(encoding="utf-8") as stream:
         return [row["name"] for row in csv.DictReader(stream)]
 
 
 @pytest.mark.parametrize("name", own())
 def test_our_own_tables_are_complete(name: str) -> None:
-    with (build_scores.OWN / f"{name}.csv").open(encoding="utf-8") as stream:
+    with (OWN / f"{name}.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     sources, targets = ({row[f"{side}_iso639_3"] for row in rows} for side in ("source", "target"))
     assert len(rows) == len(sources) * len(targets)
