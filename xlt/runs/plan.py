@@ -93,7 +93,7 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
         "machine": cost["machine"],
         "total": cost["total"],
         "warnings": _warnings(config.model, counted, tokenizer),
-        "advice": _advice(experiment),
+        "advice": _advice(experiment) if tokenizer is not None else {},
         "predictions": experiment.indirect_predictions(),
         "notes": list(experiment.notes),
         "allowed": [_as_asked(one) for one in allowed],
