@@ -106,7 +106,6 @@ def key_cases() -> Iterator[Case]:
         for path in (("model", "encoder"), ("output", "root"), ("data", "eng", "train")):
             yield _case(f"{'.'.join(path)} {text[:9]!r}", {path: text}, place=path[0])
     yield _case("one language twice", {("target",): ["jav", "jv"]}, place="target")
-    yield _case("a target without data", {("target",): ["sun"]}, place="data.sun")
 
 
 def file_cases() -> Iterator[Case]:

@@ -55,7 +55,7 @@ CALLS: dict[str, Parameters] = {
     "scores remove": {"name": "mine"},
     "data list": {},
     "data show": {"card": "sample-ner"},
-    "data check": {"cards": ["sample-ner"]},
+    "data check": {"names": [DATA], "--task": "ner", "--input-format": "bio"},
     "data get": {"card": "sample-ner"},
 }
 """Of every command with options or arguments, by its name. A new command needs one here."""

@@ -109,6 +109,15 @@ def check(
     if task is not None:
         _check_files(task, names or [], language, input_format, option, encoder)
         return
+    for value, name in (
+        (input_format, "--input-format"), (option, "--option"), (encoder, "--encoder")
+    ):  # fmt: skip
+        if value:
+            raise XltError(
+                "it is for files, and cards say themselves how they are read",
+                where=name,
+                fix="leave it out, or name files and add --task ner (say)",
+            )
     for name in names or ():
         if name not in data_cards() and Path(name).is_file():
             raise XltError(

@@ -17,6 +17,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from xlt import languages
 from xlt.config.schema import Model
 from xlt.data.inspection import normalised
@@ -152,7 +154,15 @@ def check_files(
 def _backbone(encoder: str) -> Backbone:
     from xlt.model.backbone import Backbone  # needs PyTorch, and the rest does not
 
-    backbone = Backbone(encoder, Model(encoder=encoder))
+    try:
+        options = Model(encoder=encoder)
+    except ValidationError as error:
+        raise XltError(
+            f"no encoder is named {encoder[:40]!r}: {error.errors()[0]['msg']}",
+            where="--encoder",
+            fix="give a folder, a Hugging Face model id, or xlt-mini",
+        ) from error
+    backbone = Backbone(encoder, options)
     backbone.check_files()
     return backbone
 
@@ -183,6 +193,8 @@ def _read(
                 if backbone is not None and _is_long(task, document, backbone):
                     report.long.append(document.id)
         except XltError as error:
+            if not report.records and not malformed:
+                raise  # nothing can be read of it: the question is wrong, not the annotation
             malformed += flat(error)
     report.malformed = list(malformed)
     report.words = words.total()
