@@ -246,7 +246,7 @@ def test_predict_and_evaluate_warn_of_unreadable_text(tmp_path, suffix):
     text.write_text("ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ\n", encoding="utf-8")
     done = xlt("predict", world.runs() / "run", text, "--input-format", "words")
     assert done.code == 0, done.text
-    assert done.err.count("no subwords for much of the text in Cherokee letters") == 1
+    assert done.err.count("no subwords for much of the Javanese (jav) in Cherokee letters") == 1
     data = world.folder / f"jav-test.{suffix}"
     words = data.read_text(encoding="utf-8").replace("ndelok", "ᏣᎳᎩ").replace("Joko", "ᎦᏬ")
     for word in ("seneng", "marani", "cedhak", "iku", "tuwa", "abang", "Sri", "Solo", "Tuban"):

@@ -100,6 +100,7 @@ def test_a_score_is_above_nothing_and_at_most_one(monkeypatch) -> None:
 @pytest.mark.parametrize(("layers", "chosen"), [(12, 8), (24, 16), (6, 4), (2, 1), (1, 1)])
 def test_the_layer_two_thirds_up(monkeypatch, layers: int, chosen: int) -> None:
     monkeypatch.setattr(Encoder, "_layers", layers)
+    monkeypatch.setattr(Encoder, "_downsamples", False)
     assert Encoder(EncoderOptions(encoder="some"))._layer == chosen
     assert Encoder(EncoderOptions())._layer == 0
     assert Encoder(EncoderOptions(encoder="some", layer=layers))._layer == layers

@@ -150,6 +150,7 @@ HOSTILE = (
 def card():
     score = {"mean": 1.0, "sd": None, "seeds": 1, "low": None, "high": None}
     result = {
+        "rows": [],
         "task": "ner",
         "strategy": "projection",
         "metrics": ["f1"],
