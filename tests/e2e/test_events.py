@@ -85,7 +85,7 @@ def test_from_config_to_predictions(folder, tmp_path):
     assert outcome.code == 0, outcome.text
     (record,) = map(json.loads, out.read_text(encoding="utf-8").splitlines())
     assert record["words"] == ["Ana", "left", "Lima", "."]
-    assert set(record) <= {"id", "words", "text", "entities", "events", "given"}
+    assert set(record) <= {"id", "words", "text", "entities", "events", "given", "confidence"}
     assert "left" in page.read_text(encoding="utf-8")
 
 

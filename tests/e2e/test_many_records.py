@@ -35,6 +35,22 @@ def files(root):
     return {p.name: p.read_bytes() for p in run.iterdir() if p.is_file()}
 
 
+def assert_alike(value, other):
+    """Equal, but that probabilities may differ by what rounding does in wider batches."""
+    if isinstance(value, dict):
+        assert value.keys() == other.keys()
+        for key in value:
+            assert_alike(value[key], other[key])
+    elif isinstance(value, list):
+        assert len(value) == len(other)
+        for one, two in zip(value, other, strict=True):
+            assert_alike(one, two)
+    elif isinstance(value, float):
+        assert value == pytest.approx(other, abs=1e-6)
+    else:
+        assert value == other
+
+
 def test_many_records_are_as_few(world):
     few, many = world.folder / "few", world.folder / "many"
     outcome = xlt("train", world.config(output__root=str(few), **SETTINGS))
@@ -42,7 +58,7 @@ def test_many_records_are_as_few(world):
     outcome = xlt("train", world.config(output__root=str(many), **SETTINGS), before=few_held)
     assert outcome.code == 0, outcome.text
     assert weights(many) == weights(few)
-    assert scores(many) == scores(few)
+    assert_alike(scores(many), scores(few))
     assert result(many)["languages"] == result(few)["languages"]
     assert files(many) == files(few)
     assert len(files(few)) == 2
@@ -82,5 +98,5 @@ def test_evaluation_of_many(world, monkeypatch):
     few = evaluate(root / "run", str(data), language="ind", resamples=20)
     monkeypatch.setattr("xlt.data.store.held", lambda documents: documents)
     monkeypatch.setattr(Predictor, "window", 5)
-    assert evaluate(root / "run", str(data), language="ind", resamples=20) == few
+    assert_alike(evaluate(root / "run", str(data), language="ind", resamples=20), few)
     assert few["records"] == 12

@@ -121,3 +121,18 @@ def test_arcs_of_a_long_sure_sentence():
         for row, length in enumerate(lengths):
             assert found[row, 1 : length + 1].sum(axis=1) == pytest.approx(np.ones(length))
             assert (found[row, np.arange(1, length + 1), heads[row, :length]] >= 0).all()
+
+
+def test_a_very_long_sentence_has_heads_alone(monkeypatch):
+    """Whose probabilities are the softmax over the heads that a word can have."""
+    monkeypatch.setattr("xlt.model.marginals.MAX_TREE_WORDS", 3)
+    scores = np.random.default_rng(3).normal(size=(2, 6, 6)).astype(np.float32)
+    found = arc_marginals(scores, [5, 3], temperature=2.0)
+    for row, length in enumerate((5, 3)):
+        for word in range(1, length + 1):
+            heads = [head for head in range(length + 1) if head != word]
+            expected = np.exp(log_softmax(scores[row, word, heads].astype(float) / 2))
+            assert found[row, word, heads] == pytest.approx(expected, abs=1e-5)
+            assert found[row, word, word] == 0
+    assert not found[:, 0].any()
+    assert not found[1, 4:].any()

@@ -93,6 +93,10 @@ def _sums(
     return before, after
 
 
+MAX_TREE_WORDS = 1_000
+"""Words of a sentence beyond which the sums over trees, cubic in time, are not made."""
+
+
 def arc_marginals(
     arc_log_probs: ArrayLike, lengths: ArrayLike, temperature: float = 1.0
 ) -> Probabilities:
@@ -101,15 +105,18 @@ def arc_marginals(
     arc_log_probs, lengths: as of `xlt.model.mst.decode_trees`.
 
     Returns (sentences, n+1, n+1), [s, d, h] for head h of word d; 0 where there is no arc. Where
-    the sums are too uneven for double precision, that word's probability of its head alone.
+    the sums are too uneven for double precision, or the sentence is longer than `MAX_TREE_WORDS`,
+    that word's probability of its head alone.
     """
-    scores = np.asarray(arc_log_probs, np.float64) / temperature
     sizes = np.asarray(lengths, np.int64)
-    n = scores.shape[1] - 1
+    n = np.shape(arc_log_probs)[1] - 1
     position = np.arange(n + 1)
     there = position <= sizes[:, None]
     usable = there[:, :, None] & there[:, None, :] & (position[:, None] != position)
     usable[:, 0] = False
+    if n > MAX_TREE_WORDS:
+        return _heads_alone(arc_log_probs, usable, temperature)
+    scores = np.asarray(arc_log_probs, np.float64) / temperature
     # Tree probabilities do not change if all arcs into a word are multiplied by the same.
     best = np.max(scores, axis=2, initial=_MIN_SCORE, where=usable, keepdims=True)
     weights = np.where(usable, np.exp(np.where(usable, scores - best, 0.0)), 0.0)
@@ -141,3 +148,17 @@ def arc_marginals(
     sound &= (np.abs(sums - 1) < 1e-6).all(axis=1, where=there[:, 1:])
     chosen: Probabilities = np.where(sound[:, None, None], marginals, alone)
     return chosen.clip(0.0, 1.0)
+
+
+def _heads_alone(
+    arc_log_probs: ArrayLike, usable: NDArray[np.bool_], temperature: float
+) -> Probabilities:
+    """The softmax over heads, of each word by itself; in the scores' own precision and one copy of
+    them, since there are as many as the square of a sentence's length."""
+    weights: Probabilities = np.array(arc_log_probs)
+    weights /= temperature
+    weights -= np.max(weights, axis=2, initial=_MIN_SCORE, where=usable, keepdims=True)
+    np.exp(weights, out=weights, where=usable)
+    weights[~usable] = 0.0
+    weights /= np.maximum(weights.sum(axis=2, keepdims=True), np.finfo(weights.dtype).tiny)
+    return np.minimum(weights, 1.0, out=weights)

@@ -13,7 +13,7 @@ import numpy as np
 from xlt import languages
 from xlt.config.consent import requests
 from xlt.config.load import LoadedConfig, dump
-from xlt.config.schema import Config, Model
+from xlt.config.schema import EMBEDDED, Config, Model
 from xlt.data.subwords import subwords_of
 from xlt.errors import XltError, flat
 from xlt.inference.device import best_device, choose_precision
@@ -93,7 +93,10 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
         "machine": cost["machine"],
         "total": cost["total"],
         "warnings": _warnings(config.model, counted, tokenizer),
-        "advice": _advice(experiment) if tokenizer is not None else {},
+        # Of xlt-mini, what is not installed cannot be asked what it has read.
+        "advice": {}
+        if tokenizer is None and config.model.encoder == EMBEDDED
+        else _advice(experiment),
         "predictions": experiment.indirect_predictions(),
         "notes": list(experiment.notes),
         "allowed": [_as_asked(one) for one in allowed],
