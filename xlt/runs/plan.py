@@ -13,12 +13,13 @@ import numpy as np
 from xlt import languages
 from xlt.config.consent import requests
 from xlt.config.load import LoadedConfig, dump
-from xlt.config.schema import EMBEDDED, Config, Model
+from xlt.config.schema import Config, Model
 from xlt.data.subwords import subwords_of
 from xlt.errors import XltError, flat
 from xlt.inference.device import best_device, choose_precision
 from xlt.model.backbone import Backbone
 from xlt.permissions import Request, is_granted, obeying, refusal
+from xlt.registry import EMBEDDED
 from xlt.runs import inputs
 from xlt.runs.cost import Load, estimate
 from xlt.runs.coverage import warnings
