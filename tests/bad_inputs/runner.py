@@ -99,7 +99,7 @@ def xlt(arguments: Sequence[str], *, stdin: bytes = b"", seconds: float = 10.0) 
 
     streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", newline="\n") for _ in range(2)]
     given = io.TextIOWrapper(io.BytesIO(stdin), "utf-8")
-    with _streams(given, *streams), _logging(), _limited(seconds, arguments):
+    with _streams(given, *streams), command_of_its_own(), _limited(seconds, arguments):
         try:
             main(["--quiet", "--json", *arguments])
         except SystemExit as exit:
@@ -134,7 +134,7 @@ def _streams(*streams: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _logging() -> Iterator[None]:
+def command_of_its_own() -> Iterator[None]:
     """A command adds a handler to xlt's logger and sets the global flags, which one process of one
     command never notices."""
     from xlt.console import console

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bad_inputs.runner import command_of_its_own
 from records import RECORDS
 
 from xlt.cli import main
@@ -93,7 +94,7 @@ def test_layers_of_other_tasks(tmp_path):
 
 def test_the_command(files, tmp_path, capsys):
     def run(*arguments: str) -> tuple[object, str, str]:
-        with pytest.raises(SystemExit) as ended:
+        with command_of_its_own(), pytest.raises(SystemExit) as ended:
             main(["data", "check", *arguments])
         return ended.value.code, *capsys.readouterr()
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from bad_inputs.runner import command_of_its_own
 from small import World, make_world
 
 from xlt.cli import main
@@ -139,7 +140,7 @@ def test_a_run_without_dev_and_test_data(world, capsys):
         (["plan", str(world.folder / "bare.yaml"), "name=again"], "note: no test data for jav"),
         (["config", "check", str(world.folder / "bare.yaml")], "note: no dev data for eng"),
     ):
-        with pytest.raises(SystemExit) as ended:
+        with command_of_its_own(), pytest.raises(SystemExit) as ended:
             main([*arguments, "--quiet"])
         out = capsys.readouterr().out
         assert ended.value.code == 0, arguments
