@@ -7,8 +7,6 @@ import subprocess
 import sys
 
 import pytest
-import torch
-from safetensors.torch import load_file
 from tiny import make_encoder
 
 AUTO = """\
@@ -43,6 +41,8 @@ def test_json_and_explain(xlt):
 
 
 def test_an_encoder_that_needs_consent(xlt, tmp_path):
+    torch = pytest.importorskip("torch")
+    load_file = pytest.importorskip("safetensors.torch").load_file
     encoder = make_encoder(tmp_path / "encoder", ["Ibu maca buku ing omah."])
     torch.save(load_file(encoder / "model.safetensors"), encoder / "pytorch_model.bin")
     (encoder / "model.safetensors").unlink()
