@@ -1,7 +1,7 @@
 """How good is the ranking of sources? Leave out one language and one paper.
 
     python -m scripts.evaluate_ranker [--within] [--encoder] [--no-sizes] [--per-matrix]
-                                      [--langrank N] [--noise] [--write]
+                                      [--langrank N] [--noise] [--set MODULE.NAME=VALUE …] [--write]
 
 For every target of every paper: all matrices of the paper are left out, and so are all rows of the
 language, as source and as target, in the matrices of other papers; all that is fitted is fitted
@@ -12,7 +12,7 @@ shuffled with seed 7, so that ties do not favour an order. Of a matrix with more
 100 evenly spaced ones are asked for.
 
 --within      with a table of one's own: the matrix itself, without the language, is known besides,
-              and no interval is judged. The former protocol, leave one language out.
+              and no interval is judged: one language alone is left out.
 --encoder     the matrix's encoder is named.
 --no-sizes    nothing is known of how much data a source has.
 --langrank N  also the recipe of Lin et al. 2019: LightGBM's lambdarank on the URIEL distances,
@@ -20,5 +20,6 @@ shuffled with seed 7, so that ties do not favour an order. Of a matrix with more
               on the same targets; 0 means all of them. It sees the rest of the matrix.
 --noise       also what a second experiment is worth: the regret of choosing by another matrix of
               the same task that has measured the very target.
+--set         another value of a constant of xlt.typology: measured.OPEN=1.
 --write       also fit on everything and write xlt/typology/weights.json, intervals included.
 """

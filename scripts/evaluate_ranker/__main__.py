@@ -1,12 +1,26 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import scripts.evaluate_ranker
 from scripts.evaluate_ranker.methods import METHODS, OURS, WITHIN, lang_rank
 from scripts.evaluate_ranker.report import expected_scores, noise, report, sample, write
 from scripts.evaluate_ranker.world import leave_one_out, world
+
+
+def constant(text: str) -> tuple[ModuleType, str, float]:
+    """A module of xlt.typology, a number that it has, and another value for it."""
+    try:
+        where, value = text.split("=")
+        place, name = where.split(".")
+        module = import_module(f"xlt.typology.{place}")
+        float(getattr(module, name))
+        return module, name, float(value)
+    except (ValueError, TypeError, ImportError, AttributeError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no MODULE.NAME=VALUE: {error}") from error
 
 
 def main() -> None:
@@ -15,7 +29,12 @@ def main() -> None:
     parser.add_argument("--langrank", type=int, metavar="N")
     for flag in ("--within", "--encoder", "--no-sizes", "--per-matrix", "--noise", "--write"):
         parser.add_argument(flag, action="store_true")
+    parser.add_argument(
+        "--set", action="append", default=[], type=constant, metavar="MODULE.NAME=VALUE"
+    )
     asked = parser.parse_args()
+    for module, name, value in asked.set:
+        setattr(module, name, value)
     over = world()
     known = {"own": asked.within, "encoder": asked.encoder, "sizes": not asked.no_sizes}
     rows = list(leave_one_out(over, **known))

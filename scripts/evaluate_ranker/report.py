@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scripts.evaluate_ranker.methods import OURS, second_experiments
 from scripts.evaluate_ranker.world import Row, World
 from xlt.files import write_json
+from xlt.typology.measured import deviation
 
 Values = NDArray[np.float64]
 METRICS = ("NDCG@3", "regret@1", "regret@3", "Spearman")
@@ -147,18 +148,17 @@ def _groups(rows: Sequence[Row], by: str = "key") -> dict[str, list[int]]:
 
 @dataclass(frozen=True)
 class Intervals:
-    """variance: of `Answer.deviation`. ends: task → how many deviations the interval goes down and
-    up; "" for a task that has fewer than two papers."""
+    """How wide intervals are.
+
+    variance: as `deviation` takes it. ends: task → how many deviations the interval goes down and
+        up; "" for a task that has fewer than two papers.
+    """
 
     variance: list[float]
     ends: dict[str, list[float]]
 
-    def deviation(self, row: Row) -> Values:
-        level, source, left = self.variance
-        return np.asarray(np.sqrt(level + row.unit**2 * (source + left * row.open)))
-
     def bounds(self, row: Row) -> tuple[Values, Values]:
-        wide = self.deviation(row)
+        wide = deviation(self.variance, row.unit, row.open)
         low, high = self.ends.get(row.task, self.ends[""])
         return np.clip(row.expected + low * wide, 0, 100), np.clip(
             row.expected + high * wide, 0, 100
@@ -183,7 +183,10 @@ def intervals(rows: Sequence[Row]) -> Intervals:
         seen.append(root * apart)
     variance = [float(level), *map(float, nnls(np.concatenate(given), np.concatenate(seen))[0])]
     made = Intervals(variance, {})
-    standard = [e / made.deviation(row) for e, row in zip(errors, rows, strict=True)]
+    standard = [
+        error / deviation(variance, row.unit, row.open)
+        for row, error in zip(rows, errors, strict=True)
+    ]
     for task, group in ({"": list(range(len(rows)))} | _groups(rows, "task")).items():
         if task and len({rows[n].paper for n in group}) < 2:
             continue

@@ -24,6 +24,7 @@ from typing import Any
 
 from transformers import set_seed
 
+from scripts.build_scores import COLUMNS
 from xlt.config.load import load_config
 from xlt.document import Document
 from xlt.errors import XltError
@@ -40,8 +41,6 @@ from xlt.training.optim import freeze
 from xlt.training.standardise import standardise
 from xlt.training.trainer import TransferTrainer
 from xlt.transfer.stage import DataSplit
-
-COLUMNS = ("task", "model", "source_iso639_3", "target_iso639_3", "metric", "score")
 
 
 class Table:
@@ -105,14 +104,19 @@ class Table:
         )
 
 
-def main() -> None:
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """What was asked for; settings may stand on both sides of an option."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE")
     parser.add_argument("--metric", help="by default the first of the task")
     parser.add_argument("--only", nargs="*", metavar="CODE", help="of the sources")
-    options = parser.parse_args()
+    return parser.parse_intermixed_args(given)
+
+
+def main() -> None:
+    options = arguments()
     done = _sources(options.out)
     table = Table(options.config, options.settings, options.metric)
     for source in options.only or table.config.source:

@@ -113,30 +113,18 @@ def test_few_shot(xlt, tmp_path):
 
 
 def test_sizes(xlt, tmp_path):
-    asked = ("predict-source", "mwl", "--task", "pos", "--sources", "por,cat,jpn", "--json")
+    """With little of it Portuguese goes down, and leaves the set and the chain into Catalan."""
+    asked = ("predict-source", "mwl", "--task", "pos", "--sources", "por,cat,jpn,eng", "--json")
+    asked = (*asked, "--count", "2", "--set-by", "tower", "--via")
     (tmp_path / "sizes.csv").write_text("language,examples\nPortuguese,30\n", encoding="utf-8")
-    plain, sized = (
-        json.loads(xlt(*asked, *more, cwd=tmp_path).stdout)["sources"]
+    found = [
+        json.loads(xlt(*asked, *more, cwd=tmp_path).stdout)
         for more in ((), ("--sizes", "sizes.csv"))
-    )
-    assert plain[0]["language"] == "por"
-    assert sized[0]["language"] == "cat"
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("language\npor\n", "sizes.csv:1: there are no columns"),
-        ("language,examples\npor,many\n", "sizes.csv:2: 'many' is no number of examples"),
-        ("language,examples\nKlingonese,5\n", "sizes.csv:2: unknown language"),
-        ("language,examples\npor,5\npt,6\n", "sizes.csv:3: por is there twice"),
-    ],
-)
-def test_bad_sizes(xlt, tmp_path, text, said):
-    (tmp_path / "sizes.csv").write_text(text, encoding="utf-8")
-    done = xlt("predict-source", "mwl", "--task", "pos", "--sizes", "sizes.csv", cwd=tmp_path)
-    assert done.returncode == 2
-    assert said in done.stderr
+    ]
+    assert [one["sources"][0]["language"] for one in found] == ["por", "cat"]
+    assert [one["set"] for one in found] == [["cat", "por"], ["cat"]]
+    into = [{chain["via"]: chain["source"] for chain in one["chains"]} for one in found]
+    assert [chains["cat"] for chains in into] == ["por", "eng"]
 
 
 def test_analyse_typology(xlt):

@@ -265,6 +265,7 @@ def test_prodigy_gets_the_tokens_of_its_spans():
     stream = io.StringIO()
     tasks.get("ner")().write_any(documents, stream, "prodigy")
     row = json.loads(stream.getvalue().splitlines()[0])
+    assert [(span["start"], span["end"]) for span in row["spans"]] == [(0, 11), (15, 19), (20, 24)]
     for span in row["spans"]:
         first, last = row["tokens"][span["token_start"]], row["tokens"][span["token_end"]]
         assert (first["start"], last["end"]) == (span["start"], span["end"])

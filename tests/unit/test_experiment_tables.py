@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from scripts.experiments import table
 
+ROOT = Path(__file__).parents[2]
 DIFFERENCES = {"test": 3.0, "dev": -7.0}
 
 
@@ -52,3 +55,17 @@ def test_dev_and_test_of_a_language_are_told_apart(
     monkeypatch.setattr(sys, "argv", [*sys.argv, "--mean"])
     table.main()
     assert "| other (1 seeds) | 60.0 ± 0.0 |" in capsys.readouterr().out
+
+
+def test_the_documented_commands_for_tables_are_understood():
+    """Their settings stand on both sides of an option."""
+    pytest.importorskip("transformers")
+    from scripts.experiments.transfer_table import arguments
+
+    page = (ROOT / "docs" / "results" / "fine-tuning.md").read_text(encoding="utf-8")
+    commands = re.findall(r"-m scripts.experiments.transfer_table ((?:.*\\\n)*.*)", page)
+    found = [arguments(shlex.split(command.replace("\\\n", ""))) for command in commands]
+    assert [asked.out.name for asked in found] == ["entities.csv", "parsing.csv"]
+    assert [asked.metric for asked in found] == [None, "las_no_punct"]
+    assert [len(asked.settings) for asked in found] == [4, 3]
+    assert [asked.only for asked in found] == [["eng"], ["eng"]]

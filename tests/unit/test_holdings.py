@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from xlt.config.schema import LanguageData, Reference
-from xlt.typology.holdings import CorpusSize, describe, note, of_cards, of_config
+from xlt.errors import XltError
+from xlt.typology.holdings import CorpusSize, describe, note, of_cards, of_config, read_sizes
 
 
 def test_a_card_says_what_it_has_and_whether_it_is_here(monkeypatch, tmp_path):
@@ -52,6 +53,24 @@ def test_what_a_config_does_not_say_yet_is_unknown(tmp_path):
     assert of_config("ind", data(path)) == CorpusSize(100, True, (str(path),))
     assert of_config("ind", data("hf:some/thing:train")) is None
     assert of_config("ind", data(path, "elsewhere.conllu")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ("language\npor\n", 1, "there are no columns"),
+        ("language,examples\npor,many\n", 2, "'many' is no number of examples"),
+        ("language,examples\nKlingonese,5\n", 2, "unknown language"),
+        ("language,examples\npor,5\npt,6\n", 3, "por is there twice"),
+    ],
+)
+def test_bad_sizes(tmp_path, text, line, what):
+    path = tmp_path / "sizes.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(XltError, match=what) as caught:
+        read_sizes(path)
+    assert caught.value.where == f"{path}:{line}"
+    assert caught.value.fix
 
 
 def test_little_is_pointed_out():

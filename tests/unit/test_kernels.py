@@ -10,7 +10,7 @@ import pytest
 from xlt.typology import process
 from xlt.typology.distances import Points, between
 from xlt.typology.evidence import TERMS, Geometry, geometry, usual_distances
-from xlt.typology.features import FEATURES, LACK, features, lacking
+from xlt.typology.features import EXAMPLES, FEATURES, features, lacking
 from xlt.typology.fitting import SIZE_WEIGHT, likeness, moments, shared_weights, shares
 from xlt.typology.scores import Matrix
 
@@ -68,7 +68,7 @@ def test_features_are_larger_for_what_is_better():
         "both read": pytest.approx((1 - math.exp(-0.9 / 0.25)) * (0.6 - 0.5) / 0.1),
         "examples": -2,
     }
-    assert features(pair())[0, 0, LACK] == 0
+    assert features(pair())[0, 0, EXAMPLES] == 0
 
 
 def test_data_are_lacking_below_3000_examples():
@@ -80,7 +80,7 @@ def test_data_are_lacking_below_3000_examples():
 def test_a_trend_at_a_new_target():
     trend = process.Trend(np.array([2.0]), mean=50.0, scale=10.0)
     kernel = 0.3 + math.exp(-(2.1 + 0.3) / 2) + (0.9 - 0.5) * (0.6 - 0.5)
-    assert trend.at(pair()) == pytest.approx(50 + 10 * 2 * kernel)
+    assert trend.at(process.level_kernel(pair())) == pytest.approx(50 + 10 * 2 * kernel)
 
 
 def test_a_trend_is_the_process_s_mean():
@@ -100,8 +100,9 @@ def test_a_trend_is_the_process_s_mean():
 def test_a_trend_of_equal_values_is_their_mean():
     codes = ("ces", "eus")
     near = geometry(codes, codes, usual_distances(codes))
-    assert process._trend(np.array([4.0, 4.0]), near).at(near).tolist() == [4, 4]
-    assert np.isnan(process._trend(np.full(2, np.nan), near).at(near)).all()
+    kernel = process.level_kernel(near)
+    assert process._trend(np.array([4.0, 4.0]), near).at(kernel).tolist() == [4, 4]
+    assert np.isnan(process._trend(np.full(2, np.nan), near).at(kernel)).all()
 
 
 # The linear system -----------------------------------------------------------------------------
@@ -136,7 +137,7 @@ def dense(scores, sources, targets, given, prior):
         if len(rows):
             seen[np.ix_(rows, rows)] = np.eye(len(rows)) - 1 / len(rows)
     columns = seen @ given.reshape(-1, given.shape[-1])
-    columns[:, LACK] = 0  # how much the size of data matters is no table's own
+    columns[:, EXAMPLES] = 0  # how much the size of data matters is no table's own
     covariance = seen @ np.kron(sources, targets) @ seen + 0.015 * columns @ columns.T
     wanted = seen @ np.where(known, scores - given @ prior, 0).ravel()
     pull = np.linalg.solve(covariance + np.eye(len(wanted)), wanted)
@@ -219,12 +220,12 @@ def test_shared_weights_are_a_ridge_regression_and_none_is_negative():
     found = shared_weights([(table, 1.0)])
     assert (found >= 0).all()
     assert found[0] == found[1] == 0
-    assert found[LACK] == pytest.approx(SIZE_WEIGHT, abs=1e-3)
-    free = [n for n in range(3, len(FEATURES)) if n != LACK]
+    assert found[EXAMPLES] == pytest.approx(SIZE_WEIGHT, abs=1e-3)
+    free = [n for n in range(3, len(FEATURES)) if n != EXAMPLES]
     np.testing.assert_allclose(found[free], truth[free], atol=0.12)
     nothing = shared_weights([])
-    assert nothing[LACK] == pytest.approx(SIZE_WEIGHT)
-    assert nothing.sum() == nothing[LACK]
+    assert nothing[EXAMPLES] == pytest.approx(SIZE_WEIGHT)
+    assert nothing.sum() == nothing[EXAMPLES]
 
 
 def test_tables_of_a_paper_and_task_count_as_one():

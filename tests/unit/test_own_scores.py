@@ -13,6 +13,7 @@ from scripts.evaluate_ranker.world import Row
 from xlt.errors import XltError
 from xlt.typology import own_scores
 from xlt.typology.explain import as_dict
+from xlt.typology.own_evidence import TYPICAL_SPREAD
 from xlt.typology.own_scores import add, remove, stored
 from xlt.typology.ranking import rank
 from xlt.typology.scores import matrices
@@ -69,7 +70,7 @@ def test_a_measured_target_is_ranked_as_it_was_measured(write):
     assert by_code["spa"].expected == by_code["spa"].measured == 70
     assert by_code["spa"].confidence == "own run"
     assert sum(by_code["spa"].terms.values()) == pytest.approx(by_code["spa"].score)
-    assert by_code["eng"].confidence != "own run"
+    assert {code for code, source in by_code.items() if source.own} == {"ind", "spa"}
     assert after.own == {
         "names": ["mine"], "task": "dependency_parsing", "metric": "score", "encoder": "",
         "on_target": 3, "on_others": 0, "ignored": 0,
@@ -93,7 +94,7 @@ def test_other_targets_learn_from_it_by_likeness(write):
 
 
 def test_they_count_in_the_largest_table_too(write):
-    """Of 799 Bible translations the ranker looks at 100; the user's targets are among them."""
+    """Of 799 Bible translations some are fitted; the user's targets count beside them."""
     asked = {"candidates": ["ind", "spa", "deu"], "task": "topic", "measured_as": ("topic",)}
     before = {s.language: s.score for s in rank("sun", **asked).sources}
     add(
@@ -266,7 +267,8 @@ def test_a_damaged_store_is_said(write):
     assert caught.value.where == f"{path}:5"
 
 
-def test_what_a_measurement_is_worth():
+@pytest.mark.parametrize("unit", [10.0, np.nan])  # NaN: no other paper has the task
+def test_what_a_measurement_is_worth(unit):
     """The first three, once measured, are in the order in which they were measured."""
     matrix = next(m for m in matrices() if m.percent)
     row = Row(
@@ -275,11 +277,17 @@ def test_what_a_measurement_is_worth():
         ("a", "b", "c", "d"),
         scores=np.array([10.0, 30, 20, 25]),
         predicted=np.array([1.0, 0.5, 0.3, -1]),
-        expected=np.array([60.0, 55, 53, 40]),
+        expected=unit * np.array([6.0, 5.5, 5.3, 4]),
+        unit=unit,
     )
     assert regret_after(row, [0]) == 20
     assert regret_after(row, [0, 1]) == 0
     assert regret_after(row, [0, 2]) == 10
+
+
+def test_a_typical_spread_is_the_median_of_the_packaged_targets():
+    units = np.concatenate([matrix.units for matrix in matrices() if matrix.percent])
+    assert round(np.nanmedian(units)) == TYPICAL_SPREAD
 
 
 @pytest.mark.parametrize("name", ["evaluate_sets", "evaluate_text", "build_few_shot"])

@@ -217,16 +217,16 @@ def test_the_next_source_of_a_set_is_the_best_less_what_it_shares():
 def test_a_chain_is_its_last_step_and_half_of_its_first():
     ranking = parsing("jav", ["ind", "tgl", "vie", "hin"])
     sources = ["eng", "ind"]
-    found = chains(ranking, sources, measured_as=("dep",), most=2)
+    found = chains(ranking, sources, parsing, most=2)
     every = []
     for step in ranking.sources:
         firsts = [code for code in sources if code != step.language]
-        best = rank(step.language, firsts, measured_as=("dep",)).sources[0]
+        best = parsing(step.language, firsts).sources[0]
         every.append((step.score + 0.5 * best.score, best.language, step.language))
     every.sort(reverse=True)
     assert [(chain.score, chain.source, chain.via) for chain in found] == every[:2]
-    assert len(chains(ranking, sources, measured_as=("dep",))) == 3
-    assert len(chains(ranking, ["eng", "jav"], measured_as=("dep",), most=9)) == 4
+    assert len(chains(ranking, sources, parsing)) == 3
+    assert len(chains(ranking, ["eng", "jav"], parsing, most=9)) == 4
 
 
 @pytest.mark.parametrize("target", ["ukr", "eus", "jav", "pcm"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from xlt.console import console
 from xlt.errors import XltError, choose
 
 if TYPE_CHECKING:
-    from xlt.typology.ranking import Ranking
+    from xlt.typology.ranking import Rank, Ranking
 
 
 WAYS = ("greedy", "tower")
@@ -128,14 +129,11 @@ def predict_source(
         from xlt.typology.holdings import read_sizes
 
         known = read_sizes(sizes)
-    ranking = rank(
-        *(target, candidates),
-        task=task,
-        measured_as=names,
-        encoder=encoder,
-        own_scores=own,
-        sizes=known,
+    # Sets and chains rank for other targets, by the same evidence.
+    rank_for = partial(
+        rank, task=task, measured_as=names, encoder=encoder, own_scores=own, sizes=known
     )
+    ranking = rank_for(target, candidates)
     if source_text and text is None:
         raise XltError("--source-text is compared with the target's", fix="give --text, too")
     about_text = None
@@ -154,7 +152,7 @@ def predict_source(
             source["data"] = holdings.describe(held, source["language"])
         result["notes"] += holdings.note(held, ranking.sources[0].language, ranking.sources[0].name)
     if count is not None or budget is not None:
-        result |= _together(ranking, names, count or DEFAULT_SOURCES, set_by, encoder, own)
+        result |= _together(ranking, rank_for, count or DEFAULT_SOURCES, set_by)
     if budget is not None:
         result["budget"] = _divided(
             budget, task, ranking.target, result["set"], available, write, encoder
@@ -164,9 +162,7 @@ def predict_source(
     if via:
         # The first step starts where data are plenty: English, or else what was named.
         plenty = ["eng"] if candidates is None else [s.language for s in ranking.sources]
-        result["chains"] = [
-            asdict(chain) for chain in chains(ranking, plenty, measured_as=names, encoder=encoder)
-        ]
+        result["chains"] = [asdict(chain) for chain in chains(ranking, plenty, rank_for)]
     if map_ is not None:
         from xlt.typology.map import write_map
 
@@ -227,36 +223,17 @@ def _cards(names: list[str]) -> list[str]:
     return list(cards)
 
 
-def _together(
-    ranking: Ranking,
-    names: tuple[str, ...],
-    count: int,
-    set_by: str,
-    encoder: str | None,
-    own: bool,
-) -> dict[str, Any]:
-    """A set of sources, and how a climb came by it."""
+def _together(ranking: Ranking, rank: Rank, count: int, set_by: str) -> dict[str, Any]:
+    """A set of sources, and how a climb came by it. rank: for the climb."""
     from dataclasses import asdict
 
-    from xlt.typology.ranking import rank
     from xlt.typology.sets import choose_set
     from xlt.typology.tower import climb
 
     if set_by == "greedy":
         return {"set": choose_set(ranking, count)}
-    climbed = climb(
-        ranking.target,
-        [source.language for source in ranking.sources],
-        lambda target, codes: rank(
-            target,
-            codes,
-            task=ranking.task,
-            measured_as=names,
-            encoder=encoder,
-            own_scores=own,
-        ),
-        count,
-    )
+    codes = [source.language for source in ranking.sources]
+    climbed = climb(ranking.target, codes, rank, count)
     return {"set": list(climbed.sources), "climb": asdict(climbed)}
 
 

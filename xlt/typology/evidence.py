@@ -19,7 +19,7 @@ Matrix = NDArray[np.float64]
 
 TERMS = ("genetic", "geographic", "syntactic", "lexical", "script")
 WEIGHTS = {"genetic": 1.0, "geographic": 2.0, "syntactic": 1.5, "script": 1.0}
-"""Of the kernel's distance; a first guess upstream, and the optimum is flat."""
+"""Of the kernel's distance."""
 WIDTHS = (1.05, 0.4)
 SHRINKAGE = 0.3
 """Pseudo-count, in whole targets: with so much evidence a mean over languages alike counts half."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xlt.typology.features import FEATURES, LACK
+from xlt.typology.features import EXAMPLES, FEATURES
 from xlt.typology.scores import Matrix
 
 Values = NDArray[np.float64]
@@ -55,7 +55,7 @@ def shared_weights(tables: Iterable[tuple[Moments, float]]) -> Values:
     """
     size = len(FEATURES)
     left, right = np.eye(size) * RIDGE, np.zeros(size)
-    left[LACK, LACK], right[LACK] = 1e6, 1e6 * SIZE_WEIGHT
+    left[EXAMPLES, EXAMPLES], right[EXAMPLES] = 1e6, 1e6 * SIZE_WEIGHT
     for table, weight in tables:
         share = weight * min(1.0, MAX_PAIRS / max(table.pairs, 1))
         left = left + share * table.xx

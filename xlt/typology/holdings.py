@@ -64,7 +64,7 @@ def read_sizes(path: Path) -> dict[str, int]:
         try:
             code = languages.shared(row["language"])
         except XltError as error:
-            raise XltError(error.what, where=where, fix=error.fix) from error
+            raise error.at(where) from error
         if code in sizes:
             raise XltError(f"{code} is there twice", where=where, fix="keep one of the two lines")
         sizes[code] = int(text)

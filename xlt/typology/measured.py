@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from xlt.typology.distances import Points
 from xlt.typology.evidence import Geometry, geometry
-from xlt.typology.features import FEATURES, features, lacking, training_sizes
+from xlt.typology.features import EXAMPLES, FEATURES, features, lacking, training_sizes
 from xlt.typology.fitting import likeness, shares
 from xlt.typology.process import (
     Among,
@@ -39,8 +39,7 @@ from xlt.typology.scores import Matrix, same_encoder
 Values = NDArray[np.float64]
 WEIGHTS = Path(__file__).with_name("weights.json")
 OPEN = 0.5
-"""What the shared features count, a table of 50 targets being 1. The optimum is flat: with 0.2, 0.5
-and 1 regret@1 is 6.0, 5.9 and 5.8, and NDCG@3 34.3, 34.2 and 33.6, papers left out."""
+"""What the shared features count, a table of 50 targets being 1."""
 UNMEASURED = 0.1
 """What a table counts for a source that it has not measured."""
 SAME_ENCODER = 2.0
@@ -85,14 +84,16 @@ class Answer:
         """In points. Shape (sources,)."""
         return np.asarray(self.level + self.unit * self.parts.sum(1))
 
-    def deviation(self, variance: Sequence[float]) -> Values:
-        """Standard deviation of `expected`, in points. Shape (sources,).
 
-        variance: of the level, in points²; and, in squared units, of every source and of what is
-            left open of it.
-        """
-        level, source, left = variance
-        return np.asarray(np.sqrt(level + self.unit**2 * (source + left * self.open)))
+def deviation(variance: Sequence[float], unit: float, left_open: Values) -> Values:
+    """Standard deviation of `Answer.expected`, in points. Shape (sources,).
+
+    variance: of the level, in points²; and, in squared units, of every source and of what is left
+        open of it.
+    unit, left_open: as `Answer.unit` and `Answer.open`.
+    """
+    level, source, left = variance
+    return np.asarray(np.sqrt(level + unit**2 * (source + left * left_open)))
 
 
 class Evidence:
@@ -213,15 +214,13 @@ class Evidence:
 
         nearby: between the targets of all tables and the target.
         """
-        kernel = level_kernel(nearby)[:, 0]
-        ends = [*self._starts[1:], len(kernel)]
-        found = []
-        for table, start, end in zip(self._tables, self._starts, ends, strict=True):
-            near = kernel[start:end]
-            found.append(
-                [t.mean + t.scale * (t.weights @ near) for t in (table.levels, table.units)]
-            )
-        values = np.array(found)
+        kernels = np.split(level_kernel(nearby)[:, 0], self._starts[1:])
+        values = np.array(
+            [
+                [table.levels.at(kernel), table.units.at(kernel)]
+                for table, kernel in zip(self._tables, kernels, strict=True)
+            ]
+        )
         known = ~np.isnan(values).any(1) & (self._level_shares > 0)
         if not known.any():
             return float("nan"), float("nan")
@@ -261,6 +260,5 @@ def _shares(matrices: Sequence[Matrix], encoder: str) -> Values:
 
 def _data(codes: Sequence[str], sizes: Mapping[str, int], weights: Values) -> Values:
     """What known sizes of the training data add to the groups of `FEATURES`."""
-    column = list(FEATURES).index("examples")
-    lack = -lacking(codes, sizes) * weights[column]
-    return np.outer(lack, _GROUPS[column])
+    lack = -lacking(codes, sizes) * weights[EXAMPLES]
+    return np.outer(lack, _GROUPS[EXAMPLES])

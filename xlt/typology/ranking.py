@@ -3,12 +3,12 @@
 The score of a source is what all tables of the task expect of it together (`measured`): distances
 from the target and the data there is, weighted as all tasks say, and how the source did on other
 targets, above all on those like this one. For a task that nobody has measured only the former
-count: another task's source qualities mislead (measured: regret 7.3 against 6.2).
+count: how good a source is for another task would mislead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from xlt import languages
 from xlt.errors import XltError
 from xlt.typology import own_evidence
 from xlt.typology.evidence import TERMS
-from xlt.typology.measured import PARTS, Answer, evidence, fitted
+from xlt.typology.measured import PARTS, Answer, deviation, evidence, fitted
 from xlt.typology.scores import Matrix, matrices, of_task
 from xlt.typology.table import table
 
@@ -95,6 +95,10 @@ class Ranking:
     evidence: tuple[dict[str, str], ...]
     notes: tuple[str, ...]
     own: dict[str, Any] | None = None
+
+
+Rank = Callable[[str, Sequence[str]], Ranking]
+"""target, candidates → ranking: `rank` with all that was asked for besides."""
 
 
 def rank(
@@ -229,7 +233,7 @@ def _bounds(
         return None
     known = fitted()
     ends = known["ends"].get(matrices_of_task[0].task) or known["ends"][""]
-    wide = answer.deviation(known["variance"])
+    wide = deviation(known["variance"], answer.unit, answer.open)
     values = [answer.expected, *(answer.expected + end * wide for end in ends)]
     if matrices_of_task[0].percent:
         values = [np.clip(value, 0, 100) for value in values]

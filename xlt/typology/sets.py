@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from xlt.typology.evidence import WIDTHS, Matrix, geometry
 from xlt.typology.measured import fitted
-from xlt.typology.ranking import Ranking, rank
+from xlt.typology.ranking import Rank, Ranking
 
 DIVERSITY = 0.5
 """What a source loses, in units of the score, for being the same as one already taken."""
@@ -55,23 +55,17 @@ def _most(alike: Matrix, place: dict[str, int], code: str, taken: Sequence[str])
     return max(values, default=0.0)
 
 
-def chains(
-    ranking: Ranking,
-    sources: Sequence[str],
-    *,
-    measured_as: tuple[str, ...] = (),
-    encoder: str | None = None,
-    most: int = 3,
-) -> list[Chain]:
+def chains(ranking: Ranking, sources: Sequence[str], rank: Rank, most: int = 3) -> list[Chain]:
     """The best intermediates for hierarchical transfer, each with its best source.
 
     sources: where there is plenty of data; the intermediates are the candidates of the ranking.
+    rank: ranks the sources for an intermediate.
     """
     routes = []
     for step in ranking.sources:
         firsts = [code for code in sources if code != step.language and code != ranking.target]
         if not firsts:
             continue
-        best = rank(step.language, firsts, measured_as=measured_as, encoder=encoder).sources[0]
+        best = rank(step.language, firsts).sources[0]
         routes.append(Chain(best.language, step.language, step.score + FIRST_STEP * best.score))
     return sorted(routes, key=lambda chain: -chain.score)[:most]

@@ -44,7 +44,7 @@ TERM = "text"
 WEIGHT = 0.1
 """For a task that was measured: points of the score a standard deviation of the measure."""
 WEIGHT_UNMEASURED = 0.5
-"""For a task that was not: in standard deviations of the score, which rests on distances alone."""
+"""For a task that was not: in standard deviations of the score."""
 SMOOTHING = 1e-3
 """Added to a share before its logarithm: of nothing in common the logarithm is no number."""
 MIN_SENTENCES = 25

@@ -9,21 +9,18 @@ language well, by what has been measured and the ranker expects, so it is an app
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from xlt.typology.evidence import geometry
 from xlt.typology.measured import fitted
-from xlt.typology.ranking import Ranking
+from xlt.typology.ranking import Rank
 
 MIN_GAIN = 0.75
 """What is taken in must on average be so much better a source for the proxy than the average
-candidate, in standard deviations: English, good for everything, is 0.6."""
-
-Rank = Callable[[str, Sequence[str]], Ranking]
-"""target, candidates → ranking."""
+candidate, in standard deviations (`scripts/evaluate_sets`)."""
 
 
 @dataclass(frozen=True)
