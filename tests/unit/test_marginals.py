@@ -123,16 +123,35 @@ def test_arcs_of_a_long_sure_sentence():
             assert (found[row, np.arange(1, length + 1), heads[row, :length]] >= 0).all()
 
 
+def heads_alone(scores: np.ndarray, word: int, length: int) -> np.ndarray:
+    """The softmax over the heads that a word can have; 0 for itself."""
+    heads = [head for head in range(length + 1) if head != word]
+    expected = np.zeros(len(scores))
+    expected[heads] = np.exp(log_softmax(scores[word, heads].astype(float)))
+    return expected
+
+
 def test_a_very_long_sentence_has_heads_alone(monkeypatch):
-    """Whose probabilities are the softmax over the heads that a word can have."""
-    monkeypatch.setattr("xlt.model.marginals.MAX_TREE_WORDS", 3)
+    """And those beside it in the batch do not."""
     scores = np.random.default_rng(3).normal(size=(2, 6, 6)).astype(np.float32)
+    (short,) = arc_marginals(scores[1:, :4, :4], [3], temperature=2.0)
+    monkeypatch.setattr("xlt.model.marginals.MAX_TREE_WORDS", 3)
     found = arc_marginals(scores, [5, 3], temperature=2.0)
-    for row, length in enumerate((5, 3)):
-        for word in range(1, length + 1):
-            heads = [head for head in range(length + 1) if head != word]
-            expected = np.exp(log_softmax(scores[row, word, heads].astype(float) / 2))
-            assert found[row, word, heads] == pytest.approx(expected, abs=1e-5)
-            assert found[row, word, word] == 0
+    for word in range(1, 6):
+        assert found[0, word] == pytest.approx(heads_alone(scores[0] / 2, word, 5), abs=1e-5)
+    assert found[1, :4, :4] == pytest.approx(short, abs=1e-6)
+    assert not np.allclose(short[1], heads_alone(scores[1, :4, :4] / 2, 1, 3), atol=1e-2)
     assert not found[:, 0].any()
     assert not found[1, 4:].any()
+
+
+def test_a_sentence_without_any_tree_leaves_the_others_as_they_are():
+    """Two words that are each other's only head: their sums cannot be inverted."""
+    scores = np.random.default_rng(4).normal(size=(2, 3, 3))
+    (alone,) = arc_marginals(scores[1:], [2])
+    scores[0] = -np.inf
+    scores[0, [1, 2], [2, 1]] = 0.0
+    found = arc_marginals(scores, [2, 2])
+    assert found[0].tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 0]]
+    assert found[1] == pytest.approx(alone)
+    assert not np.allclose(alone[1], heads_alone(scores[1], 1, 2), atol=1e-2)

@@ -104,61 +104,52 @@ def arc_marginals(
 
     arc_log_probs, lengths: as of `xlt.model.mst.decode_trees`.
 
-    Returns (sentences, n+1, n+1), [s, d, h] for head h of word d; 0 where there is no arc. Where
-    the sums are too uneven for double precision, or the sentence is longer than `MAX_TREE_WORDS`,
-    that word's probability of its head alone.
+    Returns (sentences, n+1, n+1), [s, d, h] for head h of word d, in the precision of the
+    log-probabilities; 0 where there is no arc. Where a sentence's sums are too uneven for double
+    precision, or it is longer than `MAX_TREE_WORDS`, each word's probability of its head alone.
     """
-    sizes = np.asarray(lengths, np.int64)
-    n = np.shape(arc_log_probs)[1] - 1
-    position = np.arange(n + 1)
-    there = position <= sizes[:, None]
-    usable = there[:, :, None] & there[:, None, :] & (position[:, None] != position)
-    usable[:, 0] = False
-    if n > MAX_TREE_WORDS:
-        return _heads_alone(arc_log_probs, usable, temperature)
-    scores = np.asarray(arc_log_probs, np.float64) / temperature
+    scores = np.asarray(arc_log_probs)
+    marginals = np.zeros_like(scores)
+    for row, length in enumerate(np.asarray(lengths, np.int64).tolist()):
+        if length:
+            own = (row, slice(length + 1), slice(length + 1))
+            marginals[own] = _arcs_of(scores[own], temperature)
+    return marginals
+
+
+def _arcs_of(scores: Probabilities, temperature: float) -> Probabilities:
+    """The same of one sentence of n words: (n+1, n+1)."""
+    n = len(scores) - 1
+    if n > MAX_TREE_WORDS:  # in one copy: as many scores as the square of the length
+        return _heads_alone(scores, temperature)
     # Tree probabilities do not change if all arcs into a word are multiplied by the same.
-    best = np.max(scores, axis=2, initial=_MIN_SCORE, where=usable, keepdims=True)
-    weights = np.where(usable, np.exp(np.where(usable, scores - best, 0.0)), 0.0)
-    alone: Probabilities = weights / np.maximum(weights.sum(axis=2, keepdims=True), 1e-300)
-    if not n:
-        return np.zeros_like(scores)
-    words = weights[:, 1:, 1:]  # [s, d, h]
-    roots = weights[:, 1:, 0]
-    # Koo et al., equations 5 to 7: the Laplacian, [s, h, d], whose first row the root arcs take.
-    laplacian = -np.swapaxes(words, 1, 2)
-    diagonal = words.sum(axis=2)
-    diagonal[~there[:, 1:]] = 1.0
-    laplacian[:, position[:n], position[:n]] = diagonal
-    laplacian[:, 0] = roots
-    laplacian[:, 0, 0] += ~there[:, 1]
+    weights = _heads_alone(scores.astype(np.float64), temperature)
+    words, roots = weights[1:, 1:], weights[1:, 0]  # [d, h]
+    # Koo et al., equations 5 to 7: the Laplacian, [h, d], whose first row the root arcs take.
+    laplacian = np.diag(words.sum(axis=1)) - words.T
+    laplacian[0] = roots
     try:
         inverse = np.linalg.inv(laplacian)
     except np.linalg.LinAlgError:
-        return alone
-    of_word = np.diagonal(inverse, axis1=1, axis2=2).copy()
-    marginals = np.zeros_like(weights)
-    marginals[:, 1:, 0] = roots * inverse[:, :, 0]
-    into = np.where(position[:n] == 0, 0.0, of_word)[:, :, None]
+        return weights
+    into = np.diagonal(inverse).copy()
+    into[0] = 0.0
     out_of = inverse.copy()
-    out_of[:, :, 0] = 0.0
-    marginals[:, 1:, 1:] = words * (into - out_of)
-    sums = marginals[:, 1:].sum(axis=2)
-    sound = np.isfinite(marginals).all(axis=(1, 2)) & (marginals > -1e-6).all(axis=(1, 2))
-    sound &= (np.abs(sums - 1) < 1e-6).all(axis=1, where=there[:, 1:])
-    chosen: Probabilities = np.where(sound[:, None, None], marginals, alone)
-    return chosen.clip(0.0, 1.0)
+    out_of[:, 0] = 0.0
+    marginals = np.zeros_like(weights)
+    marginals[1:, 0] = roots * inverse[:, 0]
+    marginals[1:, 1:] = words * (into[:, None] - out_of)
+    sums = marginals[1:].sum(axis=1)
+    sound = np.isfinite(marginals).all() and marginals.min() > -1e-6
+    return marginals.clip(0.0, 1.0) if sound and (np.abs(sums - 1) < 1e-6).all() else weights
 
 
-def _heads_alone(
-    arc_log_probs: ArrayLike, usable: NDArray[np.bool_], temperature: float
-) -> Probabilities:
-    """The softmax over heads, of each word by itself; in the scores' own precision and one copy of
-    them, since there are as many as the square of a sentence's length."""
-    weights: Probabilities = np.array(arc_log_probs)
-    weights /= temperature
-    weights -= np.max(weights, axis=2, initial=_MIN_SCORE, where=usable, keepdims=True)
-    np.exp(weights, out=weights, where=usable)
-    weights[~usable] = 0.0
-    weights /= np.maximum(weights.sum(axis=2, keepdims=True), np.finfo(weights.dtype).tiny)
+def _heads_alone(scores: Probabilities, temperature: float) -> Probabilities:
+    """The softmax over heads, of each word of a sentence by itself."""
+    weights = scores / temperature
+    weights[0] = -np.inf
+    np.fill_diagonal(weights, -np.inf)
+    weights -= np.maximum(weights.max(axis=1, keepdims=True), _MIN_SCORE)
+    np.exp(weights, out=weights)
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), np.finfo(weights.dtype).tiny)
     return np.minimum(weights, 1.0, out=weights)
