@@ -10,7 +10,8 @@ from transformers import AutoModel
 
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
-from xlt.training.standardise import standardise
+from xlt.training.rehearsal import rehearse
+from xlt.training.standardise import standardise, standardises
 from xlt.transfer.stage import DataSplit
 
 
@@ -64,10 +65,13 @@ def test_mean_and_variance(world, tmp_path, kind):
 
 def test_an_encoder_without_such_a_norm(world, tmp_path):
     encoder = make_encoder(tmp_path / "umt5", ["Ann sees Paris"], "umt5")
-    run, model, examples = built(world.config("umt5", model__encoder=str(encoder)))
+    path = world.config("umt5", model__encoder=str(encoder), model__standardise=True)
+    run, model, examples = built(path)
     with pytest.raises(XltError, match="cannot be standardised") as error:
         standardise(model, run.task, examples, None, seed=1)
     assert error.value.where == "model.standardise"
+    with pytest.raises(XltError, match="cannot be standardised"):  # before anything is trained
+        rehearse(run.config, run.task, run.plan[0], model.labels, local=True)
 
 
 def test_only_where_training_begins(world, tmp_path, monkeypatch):
@@ -92,4 +96,4 @@ def test_a_decoder_reads_the_vectors_as_they_are(world):
         task = {"name": "ner", "model": model}
         run = Stages(world.config(model, model__standardise=True, task=task))
         backbone = Backbone(run.config.model.encoder, run.config.model)
-        assert run.runner._standardises(backbone) is wanted
+        assert standardises(run.config.model, backbone, run.task) is wanted

@@ -1,7 +1,8 @@
 """Defaults that differ between kinds of encoders: how each learns well without any tuning.
 
-Measured, see docs/results/fine-tuning.md. They are the lowest layer of a config: whatever is
-written anywhere wins. Rates belong together: where a config states `learning_rate`, the family's
+What e5-small and xlt-mini learn well with was measured (docs/results/fine-tuning.md); the other
+sentence encoders are taken to be like e5-small. Defaults are the lowest layer of a config: whatever
+is written anywhere wins. Rates belong together: where a config states `learning_rate`, the family's
 `head_learning_rate` is not used either.
 """
 
@@ -10,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
-from xlt.registry import E5_SMALL, EMBEDDED
+from xlt.registry import EMBEDDED
 
 
 @dataclass(frozen=True)
@@ -44,21 +46,24 @@ MINI = Family(
 )
 
 _SENTENCE_NAMES = re.compile(
-    r"(^|[/_-])(multilingual-)?e5-|labse|sentence-transformers/|paraphrase-multilingual|"
-    r"(^|[/_-])(bge|gte)-",
+    r"(multilingual-)?e5-(small|base|large)\b|labse\b|bge-m3\b|bge-(small|base|large)\b|"
+    r"gte-(small|base|large|multilingual-base)\b|(paraphrase|distiluse|stsb)-.*multilingual\b",
     re.IGNORECASE,
 )
+"""How the names of those begin that end in a layer norm. Others of these makers do not, and cannot
+be standardised: decoders (e5-mistral, bge-multilingual-gemma2, gte-Qwen2), T5, ModernBERT."""
 
 
 def family(encoder: str, initialise: str = "pretrained") -> Family | None:
     """The family of what a config names as `model.encoder`; None: the schema's defaults are good.
 
-    Random weights have no family: they are as any other model's.
+    Of a path it is the last part that counts. Random weights have no family: they are as any other
+    model's.
     """
     if initialise == "random":
         return None
     if encoder == EMBEDDED:
         return MINI
-    if encoder == E5_SMALL or _SENTENCE_NAMES.search(encoder):
+    if _SENTENCE_NAMES.match(PurePath(encoder).name):
         return SENTENCE
     return None

@@ -15,6 +15,7 @@ from xlt.model.backbone import Backbone
 from xlt.model.lora import add_lora
 from xlt.task import Labels, Task
 from xlt.training.optim import freeze, parameter_groups
+from xlt.training.standardise import check_norms, standardises
 from xlt.transfer.stage import Stage
 
 
@@ -33,6 +34,8 @@ def rehearse(
         backbone.encoder()
         return
     model = task.build(backbone, labels)
+    if standardises(config.model, backbone, task):
+        check_norms(model)
     freeze(model, stage.training.freeze)
     if config.model.lora is not None:
         add_lora(model, config.model.lora)

@@ -16,8 +16,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from xlt.config.schema import Model
 from xlt.errors import XltError
 from xlt.inference.predictor import SubwordTable, trimmed
+from xlt.model.backbone import Backbone
 from xlt.model.task_model import TaskModel
 from xlt.task import Example, Task
 
@@ -26,6 +28,18 @@ ENOUGH = 4096
 
 _ROWS = 8  # of a batch
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+def standardises(options: Model, backbone: Backbone, task: Task) -> bool:
+    """Whether the weights that training begins with are standardised: not where they are random,
+    and not for a decoder, which was trained to read the vectors as they are."""
+    return options.standardise and not (backbone.random or task.generates)
+
+
+def check_norms(model: TaskModel) -> None:
+    """Raise XltError for an encoder that cannot be standardised, which has no layer norm with
+    weight and bias at all; weights are not needed."""
+    _norms(model)
 
 
 def standardise(
@@ -42,7 +56,7 @@ def standardise(
     """
     encoder = model.encoder.base_model
     came_from: dict[nn.Module, torch.Tensor] = {}
-    norms = [m for m in encoder.modules() if isinstance(m, nn.LayerNorm) and m.bias is not None]
+    norms = _norms(model)
     hooks = [
         norm.register_forward_hook(lambda norm, _, output: came_from.update({norm: output}))
         for norm in norms
@@ -66,17 +80,30 @@ def standardise(
             hook.remove()
         model.train(was_training)
     if last is None:
-        raise XltError(
-            "the vectors of this encoder do not come out of a layer norm with weight and bias, so "
-            "they cannot be standardised",
-            where="model.standardise",
-            fix="write `model.standardise: false`",
-        )
+        raise _cannot()
     found = torch.cat(vectors)
     with torch.no_grad():
         deviation = found.std(0).clamp(min=1e-6)
         last.weight.div_(deviation)
         last.bias.sub_(found.mean(0)).div_(deviation)
+
+
+def _norms(model: TaskModel) -> list[nn.LayerNorm]:
+    """The encoder's layer norms with weight and bias. Raises XltError if there are none."""
+    modules = model.encoder.base_model.modules()
+    norms = [m for m in modules if isinstance(m, nn.LayerNorm) and m.bias is not None]
+    if not norms:
+        raise _cannot()
+    return norms
+
+
+def _cannot() -> XltError:
+    return XltError(
+        "the vectors of this encoder do not come out of a layer norm with weight and bias, so they "
+        "cannot be standardised",
+        where="model.standardise",
+        fix="write `model.standardise: false`",
+    )
 
 
 def _batches(
