@@ -441,6 +441,16 @@ def test_stage_overrides_change_only_what_they_set():
     assert type(changed) is Training
 
 
+def test_rates_of_a_stage_belong_together():
+    training = Training(learning_rate=2e-4, head_learning_rate=1e-3)
+    assert override(training, StageOverrides(epochs=1)).head_learning_rate == 1e-3
+    assert override(training, StageOverrides(learning_rate=1e-5)).head_learning_rate is None
+    both = StageOverrides(learning_rate=1e-5, head_learning_rate=1e-4)
+    assert override(training, both).head_learning_rate == 1e-4
+    head = override(training, StageOverrides(head_learning_rate=1e-4))
+    assert (head.learning_rate, head.head_learning_rate) == (2e-4, 1e-4)
+
+
 def test_stages_of_a_hierarchy_follow_the_overrides(write):
     config = load_config(write(FULL)).config
     stages = make_strategy(config).plan(config, "jav")

@@ -93,7 +93,10 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 
 
 class StageOverrides(Training):
-    """The part of `training` that one stage does differently."""
+    """The part of `training` that one stage does differently.
+
+    A `learning_rate` is for all layers, the task's own too, unless `head_learning_rate` is there.
+    """
 
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
@@ -210,7 +213,14 @@ def selection_data(config: Config, trained: list[str], target: str | None) -> tu
 
 
 def override(training: Training, overrides: StageOverrides | None) -> Training:
-    """`training` with the fields that a stage's overrides set."""
+    """`training` with the fields that a stage's overrides set.
+
+    Rates belong together: without a head's rate of its own, a stage with a `learning_rate` has that
+    for the head, and not the run's `head_learning_rate`, which was chosen beside another.
+    """
     if overrides is None:
         return training
-    return Training.model_validate({**training.model_dump(), **overrides.model_dump()})
+    own = overrides.model_dump()
+    if "learning_rate" in own:
+        own.setdefault("head_learning_rate", None)
+    return Training.model_validate({**training.model_dump(), **own})
