@@ -26,6 +26,7 @@ import regex
 
 from xlt import languages
 from xlt.errors import XltError, choose
+from xlt.yaml.nodes import parse, read_text
 
 TYPES = ("what", "who", "which", "where", "when", "why", "how-way", "how-num")
 """`how-way` asks for a manner, `how-num` for a quantity or degree (Hwang et al. 2024, QuIST)."""
@@ -136,16 +137,8 @@ def _files(folder: str | None) -> dict[str, Path]:
 
 
 def _read(path: Path, code: str) -> Exemplars:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        first = " ".join(str(error).split())[:200]
-        raise XltError(
-            f"this cannot be read: {first}", where=path, fix="correct the YAML"
-        ) from error
+    root = parse(read_text(path), str(path), path.parent)
+    content = None if root is None else root.plain()
     if not isinstance(content, dict):
         raise _malformed(path, "it is no mapping")
     parts: dict[str, dict[str, tuple[str, ...]]] = {}

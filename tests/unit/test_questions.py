@@ -500,7 +500,8 @@ def test_exemplars_of_ones_own(tmp_path):
         ("exemplars: {who: [a]}", "no exemplars for what, which"),
         ("exemplars: {whence: [a]}", "no type 'whence'"),
         ("exemplars: {who: a}", "`exemplars.who` is no list"),
-        ("exemplars: [", "cannot be read"),
+        ("exemplars: [", "not valid YAML"),
+        ("exemplars: {who: [a]}\nexemplars: {}", "stands here twice"),
     ],
 )
 def test_malformed_exemplars(tmp_path, text, complaint):

@@ -15,6 +15,8 @@ from pydantic import Field, ValidationError
 
 from xlt.errors import XltError, choose
 from xlt.options import Count, Section
+from xlt.yaml.nodes import parse, read_text
+from xlt.yaml.problems import in_one_line
 
 FOLDER = Path(__file__).with_name("encoders")
 
@@ -26,7 +28,8 @@ _HEADS = ("num_attention_heads", "num_heads", "n_heads")
 class Published(Section):
     """A score that was published of a model trained on this encoder.
 
-    task: as `xlt.typology.scores` names it. Scores on the same `data` may be compared.
+    task: as `xlt.typology.scores` names it. Scores on the same `data` may be compared, at a pinch
+        those of dev and test sets, too, of which `source` says which.
     """
 
     task: str
@@ -128,14 +131,13 @@ def _last(name: str) -> str:
 
 
 def _read(path: Path) -> EncoderFacts:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
+    root = parse(read_text(path), str(path), path.parent)
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = None if root is None else root.plain()
         return EncoderFacts.model_validate_json(json.dumps(content), strict=True)
-    except (OSError, UnicodeDecodeError, YAMLError, ValidationError) as error:
-        first = " ".join(str(error).split())[:200]
+    except ValidationError as error:
         raise XltError(
-            f"the file on an encoder cannot be read: {first}", where=path, fix="reinstall xlt"
+            f"the file on an encoder is malformed: {in_one_line(error)}",
+            where=path,
+            fix="reinstall xlt",
         ) from error
