@@ -48,8 +48,8 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
     """Stages, sizes of the data, everything that is missing, and an estimate of time and memory.
 
     Reads data files, but no network; weights only for their checksum where the run is finished.
-    Raises XltError only for what is wrong
-    with the config itself; what the machine lacks stands under ``missing``.
+    Raises XltError only for what is wrong with the config itself; what the machine lacks stands
+    under ``missing``.
     """
     experiment = prepare(loaded)
     config = experiment.config

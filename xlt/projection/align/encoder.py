@@ -217,10 +217,9 @@ class Encoder(Aligner):
     def _layer(self) -> int:
         if self.options.layer is not None:
             return self.options.layer
-        # The embeddings of xlt-mini are aligned, its layers learn word classes: XL-WA's Spanish
-        # dev part gives F1 56 for layer 0, 49 above.
         if self._downsamples:
             return self._layers
+        # The embeddings of xlt-mini are aligned, its layers learn word classes.
         return 0 if self.options.encoder == EMBEDDED else round(2 * self._layers / 3)
 
     @property
