@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import weakref
+from contextlib import nullcontext
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 from small import Stages, World, make_world
+from transformers.trainer_callback import TrainerState
 
+from xlt.config.schema import Training
 from xlt.training import trainer as trainers
 from xlt.training.divergence import Diverged, Watch, diverged, learns_nothing
 
@@ -50,10 +56,6 @@ def test_a_model_that_learns_nothing(losses, scores, over, said):
 
 
 def test_losses_of_the_warm_up_do_not_count(caplog):
-    from transformers.trainer_callback import TrainerState
-
-    from xlt.config.schema import Training
-
     rows = [{"step": step, "loss": 1.1} for step in (50, 100, 150)]
     for warmup, said in ((0.9, 0), (0.05, 1)):
         watch = Watch(Training(warmup=warmup), None, 1000)
@@ -61,6 +63,42 @@ def test_losses_of_the_warm_up_do_not_count(caplog):
             watch.on_log(None, TrainerState(log_history=rows, global_step=150), None)
         assert len(caplog.records) == said
     assert "fix: give it more steps" in caplog.text
+
+
+@pytest.mark.parametrize("logged", [[1.1, 0.5, 1.2, 1.1], [1.1, 1.1, 1.1]])
+def test_what_has_learnt_before_may_keep_its_loss(caplog, logged):
+    """The first loss of a stage that goes on from another is not that of an untrained model."""
+    rows = [{"step": 50 * n, "loss": loss} for n, loss in enumerate(logged, 1)]
+    for fresh in (False, True):
+        watch = Watch(Training(warmup=0.0), None, 1000, fresh=fresh)
+        watch.on_log(None, TrainerState(log_history=rows, global_step=50 * len(logged)), None)
+        assert len(caplog.records) == fresh
+
+
+@pytest.mark.parametrize(
+    ("processes", "on_divergence", "raised"),
+    [(1, "warn", True), (1, "halve", True), (2, "warn", True), (2, "halve", False)],
+)
+def test_no_process_of_several_begins_again_alone(monkeypatch, processes, on_divergence, raised):
+    from transformers import Trainer
+
+    nan = torch.tensor(float("nan"))
+    monkeypatch.setattr(Trainer, "training_step", lambda *_: nan)
+    trainer = object.__new__(trainers.TransferTrainer)
+    trainer.training = Training(on_divergence=on_divergence)
+    trainer.state = SimpleNamespace(global_step=0)
+    trainer.args = SimpleNamespace(world_size=processes)
+    trainer.sampler = SimpleNamespace(steps=[np.arange(3)], epoch_of=lambda step: 0.0)
+    with pytest.raises(Diverged, match="the loss is nan") if raised else nullcontext():
+        assert trainer.training_step(None, {"input_ids": torch.zeros(1, 1)}) is nan
+
+
+def test_all_processes_begin_again_where_a_logged_loss_is_no_number():
+    rows = [{"step": 50, "loss": 1.1}, {"step": 100, "loss": float("nan")}]
+    for fresh in (False, True):
+        watch = Watch(Training(on_divergence="halve"), None, 1000, fresh=fresh)
+        with pytest.raises(Diverged, match="the loss is nan"):
+            watch.on_log(None, TrainerState(log_history=rows, global_step=100), None)
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +138,19 @@ def weights(stage):
     return load_file(stage.model_folder() / "model.safetensors")
 
 
-def test_the_stage_begins_again_at_half_the_rates(config, explosive, caplog):
+def test_the_stage_begins_again_at_half_the_rates(config, explosive, caplog, monkeypatch):
+    models: list[weakref.ref[torch.nn.Module]] = []
+    real = trainers.TransferTrainer.__init__
+
+    def init(self, model, *args, **kwargs):
+        assert all(earlier() is None for earlier in models)  # two would need twice the memory
+        models.append(weakref.ref(model))
+        real(self, model, *args, **kwargs)
+
+    monkeypatch.setattr(trainers.TransferTrainer, "__init__", init)
     (stage,) = Stages(config(training__on_divergence="halve")).run()
+    assert len(models) == 3
+    models.clear()
     done = json.loads((stage.folder / "done.json").read_text(encoding="utf-8"))
     assert done["halved"] == 2
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]

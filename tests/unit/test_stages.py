@@ -12,7 +12,13 @@ from small import Stages, World, bio, make_world, predict_with, sentences
 
 from xlt.errors import XltError
 from xlt.evaluation.counts import count_matrix, score
+from xlt.files import write_sealed
 from xlt.model.folder import load_model, read_info
+from xlt.training import stages
+from xlt.training.data import Data
+from xlt.training.finished import DONE, read_done
+from xlt.training.observing import observe
+from xlt.transfer.stage import DataSplit
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +140,13 @@ def test_weights_are_carried_from_stage_to_stage(config, monkeypatch):
         },
         selection__on="last",
     )
+    fresh = []
+    real = stages.TransferTrainer
+    monkeypatch.setattr(
+        stages, "TransferTrainer", lambda *a, **k: (fresh.append(k["fresh"]), real(*a, **k))[1]
+    )
     first, second = Stages(chain).run()
+    assert fresh == [True, False]
     states = [load_file(stage.model_folder() / "model.safetensors") for stage in (first, second)]
     for name, value in states[0].items():
         torch.testing.assert_close(states[1][name], value, rtol=0, atol=1e-12, msg=name)
@@ -278,6 +290,14 @@ def test_more_observers_add_to_a_finished_stage(config):
     assert stamps == {p: p.stat().st_mtime_ns for p in first.model_folder().iterdir()}
     (third,) = Stages(config(**SLOW)).run()
     assert third.reused
+
+
+def test_a_stage_that_was_never_evaluated_has_seen_no_dev_set(tmp_path):
+    """No weights of it are left that could be scored on another one."""
+    write_sealed(tmp_path / DONE, {"keep": "all", "history": [], "selected": {}, "observed": {}})
+    watched = [[Data(DataSplit("jav", "dev"), "content", [])]]
+    observe(tmp_path, watched, task=None, config=None, metric="f1")
+    assert read_done(tmp_path)["observed"] == {}
 
 
 def test_damaged_weights_of_another_run_are_its_own_business(world, config, caplog):

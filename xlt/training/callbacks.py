@@ -76,7 +76,7 @@ class SaveCallback(TrainerCallback):
         every, save = training.evaluate_every, training.checkpoint_every
         due = step % every == 0 if every else at_boundary
         control.should_evaluate = self.trainer.evaluator is not None and (due or last)
-        control.should_log = control.should_evaluate or control.should_log
+        control.should_log = control.should_evaluate or last or control.should_log
         control.should_save = last or (step % save == 0 if save else at_boundary)
         return control
 

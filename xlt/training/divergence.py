@@ -8,6 +8,7 @@ processes.
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +43,8 @@ class Diverged(XltError):
 def diverged(losses: Sequence[float], scores: Sequence[float]) -> str | None:
     """What is wrong, if what had been learnt is lost; None if nothing is.
 
-    losses: as they were logged after the warm-up, with the first of all before them.
+    losses: as they were logged after the warm-up, with the first of all before them; none where
+        that is not the loss of a model that has learnt nothing.
     scores: of the evaluations by what selects.
     """
     if len(scores) > 2 and max(scores[-2:]) == 0 and max(scores) >= HAD_LEARNT:
@@ -73,21 +75,29 @@ class Watch(TrainerCallback):
 
     selector: what the stage is selected on; None: it is not evaluated.
     steps:    of the stage.
+    fresh:    the model has learnt nothing before. One that has may begin with a loss that it keeps.
     """
 
-    def __init__(self, training: Training, selector: str | None, steps: int) -> None:
-        self.training, self.selector, self.steps = training, selector, steps
+    def __init__(
+        self, training: Training, selector: str | None, steps: int, *, fresh: bool = True
+    ) -> None:
+        self.training, self.selector, self.steps, self.fresh = training, selector, steps, fresh
         self.said: set[str] = set()
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         warmed = self.training.warmup * self.steps
         logged = [row for row in state.log_history if "loss" in row]
-        losses = [row["loss"] for row in logged[:1]] + [
-            row["loss"] for row in logged[1:] if row["step"] > warmed
+        losses = [
+            row["loss"]
+            for n, row in enumerate(logged)
+            if self.fresh and (n == 0 or row["step"] > warmed)
         ]
         name = f"eval_{self.selector}"
         scores = [row[name] for row in state.log_history if name in row]
-        what = diverged(losses, scores)
+        if logged and not math.isfinite(logged[-1]["loss"]):
+            what: str | None = f"the loss is {logged[-1]['loss']}"
+        else:
+            what = diverged(losses, scores)
         if what is not None and self.training.on_divergence == "halve":
             raise Diverged(f"training diverged: {what}", where="training.learning_rate",
                            fix=advice(self.training))  # fmt: skip

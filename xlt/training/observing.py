@@ -38,7 +38,7 @@ def observe(
         done = read_done(folder)
     except DamagedFile:  # which `find` says
         return
-    if done is None or done.get("keep") != "all":
+    if done is None or done.get("keep") != "all" or not done["history"]:  # never evaluated
         return
     lacking = [
         data

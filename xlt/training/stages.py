@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import shutil
 from collections.abc import Callable, Sequence
@@ -43,7 +44,7 @@ from xlt.training.optim import freeze
 from xlt.training.rehearsal import check_precision
 from xlt.training.scoring import LAST, Encoded, contents, encode_sets, mean_scores, selector
 from xlt.training.selected import save_selected
-from xlt.training.standardise import standardise
+from xlt.training.standardise import standardise, standardises
 from xlt.training.trainer import TransferTrainer
 from xlt.training.unfinished import begin, goes_on
 from xlt.transfer.stage import DataSplit, Stage
@@ -202,6 +203,7 @@ class StageRunner:
                 break
             except Diverged as error:
                 attempts.again(stage.training, error)
+            gc.collect()  # trainer and model hold each other; two would not fit everywhere
         if not trainer.args.should_save:
             return
         primary = selector(stage.dev)
@@ -275,7 +277,7 @@ class StageRunner:
         examples = encode(self.task, train, backbone, model.labels)
         evaluations = encode_sets(self.task, evaluated, backbone)
         vocabulary, subwords = self._trim(model, backbone, examples, evaluations)
-        if parent is None and self._standardises(backbone):
+        if parent is None and standardises(self.config.model, backbone, self.task):
             standardise(model, self.task, examples, subwords, self.seed)
         freeze(model, training.freeze)
         lora = self.config.model.lora
@@ -302,6 +304,7 @@ class StageRunner:
             if evaluations
             else None,
             primary=None if primary == LAST else primary,
+            fresh=parent is None,
             patience=self.config.selection.patience,
             keep=self.config.selection.keep,
             subwords=subwords,
@@ -369,10 +372,6 @@ class StageRunner:
         _, backbone, model = load_model(parent.model_folder(), self.config.model, self.task)
         model.grow(extend_labels(parent.labels, new))
         return backbone, model
-
-    def _standardises(self, backbone: Backbone) -> bool:
-        # A decoder was trained to read the vectors as they are.
-        return self.config.model.standardise and not (backbone.random or self.task.generates)
 
     def _about(self, model: TaskModel, backbone: Backbone) -> ModelInfo:
         return ModelInfo(

@@ -29,7 +29,6 @@ from transformers.trainer_callback import ExportableState, TrainerState
 
 from xlt.config.schema import Training
 from xlt.data.batch import BLANK, IGNORED, StepSampler
-from xlt.errors import XltError
 from xlt.files import PART, link_or_copy, write_json, writing
 from xlt.inference.device import out_of_memory
 from xlt.inference.predictor import SubwordTable, shape_of, trimmed
@@ -65,9 +64,11 @@ class TransferTrainer(Trainer):
     weights: of the losses of the examples, by their index.
     evaluator: returns the scores of the current weights; None keeps the last weights.
     keep:      of the weights that were evaluated, as `selection.keep` has it.
-    subwords:    see `xlt.inference.predictor.Predictor`.
-    Raises Diverged for a loss that is not finite (naming step and batch) and, where the stage is to
-    begin again then, for one that has risen to where it began; XltError for lack of memory.
+    fresh:     nothing of the task was learnt before, in a stage that this one goes on from.
+    subwords:  see `xlt.inference.predictor.Predictor`.
+    Raises Diverged for a loss that is not finite (naming step and batch; where several processes
+    are to begin again, in all of them when it is logged) and, where the stage is to begin again
+    then, for one that has risen to where it began; XltError for lack of memory.
     """
 
     optimizer: Any
@@ -89,6 +90,7 @@ class TransferTrainer(Trainer):
         primary: str | None = None,
         patience: int | None = None,
         keep: str = "best",
+        fresh: bool = True,
         subwords: SubwordTable | None = None,
         precision: str = "fp32",
         quiet: bool = True,
@@ -161,7 +163,7 @@ class TransferTrainer(Trainer):
         if not quiet and args.should_save:
             self.add_callback(ProgressBar(folder.parent.name))
         self.add_callback(SaveCallback(self))
-        self.add_callback(Watch(training, primary, len(self.sampler.steps)))
+        self.add_callback(Watch(training, primary, len(self.sampler.steps), fresh=fresh))
         # Our losses are sums over targets divided by the number in the whole step.
         self.model_accepts_loss_kwargs = True
         self._loss_shifts_labels = False
@@ -233,12 +235,13 @@ class TransferTrainer(Trainer):
             "training.accumulate, which changes memory but not the result",
         ):
             loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
-        if not torch.isfinite(loss):
+        # One process of several that began again alone would leave the others waiting. All find it
+        # in the next loss that is logged, their mean.
+        together = self.args.world_size > 1 and self.training.on_divergence == "halve"
+        if not torch.isfinite(loss) and not together:
             step = self.state.global_step
             batch = self.sampler.steps[step]
-            # One process of several that stopped would leave the others waiting.
-            kind = Diverged if self.args.world_size == 1 else XltError
-            raise kind(
+            raise Diverged(
                 f"the loss is {loss.item()} at step {step + 1} (epoch "
                 f"{self.sampler.epoch_of(step):.2f}), with records {batch[:8].tolist()} …",
                 where="training.learning_rate",
