@@ -12,7 +12,13 @@ DOCCANO = Format(
     ".jsonl",
     _lines(
         {"id": 1, "text": "Ann sees Rome", "label": [[0, 3, "PER"], [9, 13, "LOC"]]},
-        {"id": 2, "text": "Bob likes it", "label": [[0, 3, "PER"]]},
+        {
+            "id": 2,
+            "text": "Bob likes it",
+            "label": [[0, 3, "PER"]],
+            "entities": [[10, 12, "ORG"]],
+            "cats": ["x"],
+        },
     ),
     2,
     allowed={
@@ -20,9 +26,12 @@ DOCCANO = Format(
         # One text is a class, which is left out and counted.
         "label": NONE | TEXT,
         "label.*": TEXT,
+        "entities": NONE,
+        "cats": NONE | TEXT,
+        "cats.*": TEXT,
     },
-    optional=_names("id", "label.*"),
-    unsure=_names("label.*.*"),
+    optional=_names("id", "label", "label.*", "entities", "entities.*", "cats", "cats.*"),
+    unsure=_names("label.*.*", "entities.*.*"),
 )
 DOCCANO_RELATIONS = Format(
     "event_extraction",

@@ -11,12 +11,18 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from xlt.data.offsets import SpanLocator
 from xlt.data.references import reference_to, resolve
-from xlt.data.tools.formats import needs_path
-from xlt.document import Document, Spans, Structures
+from xlt.data.tools.formats import needs_path, tool, tools_of
+from xlt.data.tools.layers import NO_CLASS, SEVERAL_CLASSES, documents_of, record_of
+from xlt.data.tools.options import DocBinOptions, ToolOptions
+from xlt.data.tools.record import Mark, Record
+from xlt.data.tools.tally import Tally
+from xlt.document import Document, Label, Span, Spans, Structures, Text
 from xlt.errors import XltError
 from xlt.registry import tasks
 
@@ -149,6 +155,14 @@ def test_or_the_word_is_split(of_spans, caplog):
 def test_white_space_at_the_ends_of_a_span_is_no_change(of_spans, caplog):
     (document,) = of_spans("Ya je Kano jiya", (5, 11, "LOC"))
     assert named(document) == [("LOC", "Kano")]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("split", ["none", "sentences", "lines"])
+def test_nor_is_it_where_a_text_is_split(of_spans, caplog, split):
+    text, spans = " Amina ta zo. \n\n Kano \n", [(0, 7, "PER"), (13, 22, "LOC")]
+    documents = of_spans(text, *spans, split=split, language="hau")
+    assert [one for d in documents for one in named(d)] == [("PER", "Amina"), ("LOC", "Kano")]
     assert not caplog.records
 
 
@@ -308,6 +322,22 @@ def test_a_span_over_a_line_end_has_no_gap(of_brat, caplog):
     assert not caplog.records
 
 
+def test_without_events_of_brat_triggers_may_be_named(of_brat):
+    line = "T1\tMotion 3 7\ttafi"
+    (document,) = of_brat("Ta tafi.", line, task="event_extraction", triggers=["Mo*"])
+    assert events(document) == [("Motion", "tafi", [])]
+    (document,) = of_brat("Ta tafi.", line, task="event_extraction")
+    assert events(document) == []
+
+
+def test_a_line_end_of_brat_has_as_many_characters_as_are_there(of_brat):
+    (document,) = of_brat("Amina\r\nBello", "T1\tPER 7 12\tBello")
+    assert named(document) == [("PER", "Bello")]
+    with pytest.raises(XltError, match="at its offsets is") as error:
+        of_brat("Amina\r\nBello", "T1\tPER 6 11\tBello")
+    assert "\\r\\n as two" in error.value.fix
+
+
 def test_relations_of_brat_are_no_events(of_brat, caplog):
     lines = "T1\tPER 0 5\tAmina", "T2\tPER 6 11\tBello", "R1\tFamily Arg1:T1 Arg2:T2"
     (document,) = of_brat("Amina Bello", *lines)
@@ -410,6 +440,43 @@ def test_a_group_of_spans_of_docbin(docbin):
     assert named(first) == [("SURNAME", "Bello")]
 
 
+def test_groups_that_are_not_read_are_counted(docbin, caplog):
+    read("ner", docbin, "docbin")
+    assert "spans of the group 'sc' are left out: 2 (first in 1)" in caplog.text
+    with pytest.raises(XltError, match="no group of spans is called 'cs'") as error:
+        read("ner", docbin, "docbin", group="cs")
+    assert error.value.fix.startswith("valid: sc; set `group: GROUP`")
+
+
+def test_blocked_tokens_of_docbin_are_in_no_entity(tmp_path):
+    spacy = pytest.importorskip("spacy")
+    from spacy.tokens import DocBin, Span
+
+    doc = spacy.blank("en")("Amina Bello saw Kano")
+    doc.set_ents([Span(doc, 1, 2, "PER")], blocked=[doc[0:1], doc[2:3]])
+    DocBin(docs=[doc]).to_disk(tmp_path / "a.spacy")
+    (document,) = read("ner", tmp_path / "a.spacy", "docbin")
+    assert named(document) == [("PER", "Bello")]
+    DocBin(attrs=["ENT_IOB"], docs=[doc]).to_disk(tmp_path / "a.spacy")
+    with pytest.raises(XltError, match="entities, but not their labels"):
+        read("ner", tmp_path / "a.spacy", "docbin")
+
+
+def test_all_documents_of_docbin_have_groups_or_none(tmp_path):
+    pytest.importorskip("spacy")
+    words = (0, 5), (6, 10)
+    one, other = Mark("PER", ((0, 10),)), Mark("LOC", ((6, 10),))
+    records = [Record(str(n), {"text": "Amina Kano"}, words=words) for n in range(3)]
+    marks = [(one, other), (other,), ()]
+    nested = [replace(record, marks=own) for record, own in zip(records, marks, strict=True)]
+    path = tmp_path / "a.spacy"
+    tool("docbin").write(nested, path)
+    with Tally(path) as tally:
+        reader = tool("docbin")(("text",), DocBinOptions(group="sc"), tally, None)
+        found = [r for where, one in reader.raw(path) for r in reader.records(where, one)]
+    assert [record.marks for record in found] == marks
+
+
 def test_docbin_has_no_relations():
     assert "docbin" not in tasks.get("event_extraction").readable()
 
@@ -444,7 +511,7 @@ def test_webanno_chooses_a_layer(tmp_path, caplog):
 
 def test_webanno_holds_any_text_and_label(of_spans, tmp_path):
     text = "😀 Ann's\tb\\c_d [x] Rome\nNew York 😀."
-    spans = (2, 7, "A_b|c"), (19, 23, "*"), (24, 32, "P[1]"), (33, 34, "E;x")
+    spans = (2, 7, "A_b|c"), (19, 23, "*"), (24, 32, "P[1]\\"), (33, 34, "\\|;x\\")
     documents = of_spans(text, *spans) * 2
     written = again("ner", documents, "webanno", tmp_path)
     assert [(d.text, d.layers) for d in written] == [(d.text, d.layers) for d in documents]
@@ -458,6 +525,8 @@ def test_webanno_holds_any_text_and_label(of_spans, tmp_path):
         ("\tta\t_\t_", "\tta\t_", "columns where the header makes 8", 10),
         ("#T_RL=", "#T_XX=", "names no layer", 4),
         ("#Text=Ba kowa a nan.\n", "", "the sentence has no text", 16),
+        ("#Text=Ba", "#Text=\\u0000Ba", "the character NUL", 16),
+        ("#Text=Ba", "#Text=\\ud83dBa", "half of a surrogate pair (U+D83D)", 16),
     ],
 )
 def test_wrong_lines_of_webanno(tmp_path, old, new, what, line):
@@ -479,6 +548,57 @@ def test_several_classes_are_counted(tmp_path, caplog):
     assert read("nli", path, "doccano") == []
     assert "texts of several classes are left out" in caplog.text
     assert "texts without a class are left out: 1 (first in 2)" in caplog.text
+
+
+BOTH = {"entities": Spans, "label": Label}
+"""Layers of spans and of a class."""
+
+
+@pytest.mark.parametrize("format", ["doccano", "prodigy", "label-studio", "docbin"])
+def test_a_text_may_have_spans_and_a_class(format, tmp_path):
+    text = Text.from_words(["Amina", "Bello"])
+    layers = {"entities": Spans((Span("PER", 0, 2),)), "label": Label("neutral")}
+    documents = [Document("1", {"text": text}, layers)]
+    kind, path = tool(format), tmp_path / "a"
+    records = [record_of(document, BOTH) for document in documents]
+    if needs_path(format):
+        kind.write(records, path)
+    else:
+        with path.open("w", encoding="utf-8") as stream:
+            kind.write(records, stream)
+    told = kind.Options(**AGAIN.get(format, {}))
+    with Tally(path) as tally, SpanLocator(path, "span", "text") as locate:
+        reader = kind(("text",), told, tally, locate)
+        again = [r for where, one in reader.raw(path) for r in reader.records(where, one)]
+        found = [d for record in again for d in documents_of(record, BOTH, told, tally)]
+    assert [d.layers for d in found] == [layers]
+    assert not tally.counts
+
+
+@pytest.mark.parametrize(("classes", "said"), [((), NO_CLASS), (("a", "b"), SEVERAL_CLASSES)])
+def test_spans_of_a_text_that_has_not_one_class_are_left_out(classes, said):
+    record = Record("1", {"text": "Amina"}, "a:1", (Mark("PER", ((0, 5),)),), classes=classes)
+    tally = Tally("a")
+    assert [*documents_of(record, BOTH, ToolOptions(), tally)] == []
+    assert tally.counts == {said: 1}
+    (document,) = documents_of(record, BOTH, ToolOptions(labelled=False), tally)
+    assert document.layers == {"entities": Spans((Span("PER", 0, 1),)), "label": Label(None)}
+
+
+def test_only_formats_that_can_say_it_have_classes():
+    task = SimpleNamespace(annotated=None, layers={"label": Label}, texts=("text",))
+    assert [*tools_of(task)] == ["doccano", "label-studio", "prodigy", "docbin"]
+
+
+def test_doccano_has_spans_beside_classes(tmp_path):
+    path = tmp_path / "intents.jsonl"
+    row = {"text": "Zuwa Kano", "cats": ["flight"], "entities": [[5, 9, "LOC"]]}
+    path.write_text(json.dumps(row))
+    (document,) = read("ner", path, "doccano")
+    assert named(document) == [("LOC", "Kano")]
+    path.write_text(json.dumps(row | {"cats": [[0, 4, "LOC"]]}))
+    with pytest.raises(XltError, match="a label in `cats` is"):
+        read("ner", path, "doccano")
 
 
 def test_options_of_the_task_hold(tmp_path):

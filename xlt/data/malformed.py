@@ -1,4 +1,5 @@
-"""Malformed records: an error that ends the reading, or one of a list.
+"""Malformed records: an error that ends the reading, or one of a list; and what is said of a file
+once it has been read.
 
 Readers pass what is wrong with a record to `malformed` and go on with the next one if it returns.
 So whoever wants to know all that is wrong with a file reads it as anybody does, inside
@@ -7,11 +8,17 @@ So whoever wants to know all that is wrong with a file reads it as anybody does,
 
 from __future__ import annotations
 
+import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import TracebackType
+from typing import Self
 
 from xlt.errors import XltError
+
+log = logging.getLogger(__name__)
 
 _collected: ContextVar[list[XltError] | None] = ContextVar("malformed records", default=None)
 
@@ -38,3 +45,30 @@ def malformed(error: XltError, problems: list[XltError] | None = None) -> None:
     if problems is None:
         raise error
     problems.append(error)
+
+
+class ReportAtEnd(ABC):
+    """Counts what could not be taken from a file as it is. A context manager: the report is a
+    warning, logged when it is left.
+
+    source: the file, for the report.
+    """
+
+    def __init__(self, source: object) -> None:
+        self.source = source
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if report := self.report():
+            log.warning("%s: %s", self.source, report)
+
+    @abstractmethod
+    def report(self) -> str:
+        """What was counted, in one line; empty for nothing."""

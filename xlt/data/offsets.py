@@ -8,14 +8,11 @@ in another way is counted, and said once a file.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from types import TracebackType
 
+from xlt.data.malformed import ReportAtEnd
 from xlt.data.numbers import integer
 from xlt.errors import XltError
-
-log = logging.getLogger(__name__)
 
 _UNITS = (
     ("counted in UTF-16 code units", "utf-16-le", 2),
@@ -29,35 +26,21 @@ TO_NEAREST_OCCURRENCE = "to the nearest occurrence"
 """How a text was moved to where it stands."""
 
 
-class SpanLocator:
+class SpanLocator(ReportAtEnd):
     """Finds the spans of one file in their texts, and says at its end which ones it moved.
 
-    source: the file, for the report.
-    span:   what a span is called: "answer".
-    text:   what it is in: "context".
-
-    A context manager: the report is a warning, logged when it is left.
+    span: what a span is called: "answer".
+    text: what it is in: "context".
     """
 
     def __init__(self, source: object, span: str, text: str) -> None:
-        self.source, self.span, self.text = source, span, text
+        super().__init__(source)
+        self.span, self.text = span, text
         self.total = 0
         self.moved: Counter[str] = Counter()
         """How → the number of spans that were moved so."""
         self.ambiguous = 0
         """Spans of no stated start that occur several times."""
-
-    def __enter__(self) -> SpanLocator:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if report := self.report():
-            log.warning("%s: %s", self.source, report)
 
     def __call__(self, text: str, start: object, surface: str, *, where: object) -> tuple[str, int]:
         """The span's text without white space around it, and its first character in the surface.

@@ -48,6 +48,7 @@ class Brat(FileTool):
     written = ""
     folder = True
     suffixes = (".ann",)
+    classes = False
 
     @classmethod
     def files(cls, path: Path) -> list[Path]:
@@ -152,7 +153,7 @@ class Brat(FileTool):
             str(pair.annotation),
             tuple(marks),
             tuple(links),
-            frozenset(triggers) if triggers or not links else None,
+            frozenset(triggers) or None,
         )
 
     @classmethod
@@ -214,7 +215,7 @@ def _mark(rest: str, surface: str, at: str) -> Mark:
         raise XltError(
             f"the text of the span is {own[:40]!r}, but at its offsets is {marked[:40]!r}",
             where=at,
-            fix="count characters, a line end as one; or annotate the text as it is now",
+            fix="count characters, \\r\\n as two; or annotate the text as it is now",
         )
     return Mark(kind, tuple(parts))
 

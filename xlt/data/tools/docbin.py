@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +21,8 @@ from xlt.data.files import check_regular
 from xlt.data.tools.options import DocBinOptions
 from xlt.data.tools.record import Mark, Record, check_offsets
 from xlt.data.tools.tool import FileTool
-from xlt.errors import XltError
+from xlt.errors import XltError, choose
+from xlt.reader_options import advise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,25 +35,32 @@ GROUP = "sc"
 MAX_BYTES = 1 << 31
 """What may come out of a compressed file."""
 
+GROUPS = "spans of the group {!r} are left out"
+
 _SPAN = struct.Struct(">QQQllll")
-_BEGIN, _INSIDE = 3, 1
+_INSIDE, _OUTSIDE, _BEGIN = 1, 2, 3
 """Codes of ENT_IOB."""
+
+_Span = tuple[int, int, int]
+"""Number of a label's string, first token, and the one after the last."""
 
 
 class _Doc(NamedTuple):
     """What a file has of one document.
 
-    tokens: values of its attributes, shape (tokens, attributes); spaces: whether one follows each.
+    tokens: values of its attributes, shape (tokens, attributes); spaces: whether one follows each;
+    groups: name → spans.
     """
 
     tokens: NDArray[np.uint64]
     spaces: NDArray[np.bool_]
     cats: Any
-    groups: Any
+    groups: dict[str, list[_Span]]
 
 
 class DocBin(FileTool):
-    """Reads a file of documents, and writes entities, or the group of spans ``sc`` if they nest."""
+    """Reads a file of documents, and writes entities; or, if any in the file overlap, the group of
+    spans ``sc``."""
 
     written = ".spacy"
     suffixes = (".spacy",)
@@ -78,6 +87,15 @@ class DocBin(FileTool):
             ) from error
         if not documents:
             raise XltError("there is no document in it", where=path, fix="check where it came from")
+        groups = {name for document in documents for name in document.groups}
+        if self.told.group not in (None, *groups):
+            raise XltError(
+                f"no group of spans is called {self.told.group!r:.60}",
+                where=path,
+                fix=f"{choose(self.told.group, groups)}; {advise('group: GROUP')}"
+                if groups
+                else "leave out `group`: there are entities alone",
+            )
         for number, document in enumerate(documents, 1):
             yield f"{path}:{number}", document
 
@@ -89,14 +107,17 @@ class DocBin(FileTool):
             places.append((len(text), len(text) + len(word)))
             text += word + " " * bool(space)
         if self.told.group is None:
-            marks = self._entities(document, text, places, where)
+            spans = self._entities(document, where)
+            for name, others in document.groups.items():
+                for _ in others:
+                    self.tally(GROUPS.format(name), where)
         else:
-            marks = self._group(document, text, places, where)
+            spans = document.groups.get(self.told.group, [])
         yield Record(
             where.rpartition(":")[2],
             {self.texts[0]: text},
             where,
-            tuple(marks),
+            tuple(self._mark(*span, text, places, where) for span in spans),
             classes=tuple(_classes(document.cats, where)),
         )
 
@@ -104,10 +125,16 @@ class DocBin(FileTool):
         """The values of an attribute; zeros where the file has none such."""
         from spacy.attrs import IDS
 
-        if IDS[name] not in self._attributes:
+        if not self._has(name):
             return [0] * len(document.tokens)
         values: list[int] = document.tokens[:, self._attributes.index(IDS[name])].tolist()
         return values
+
+    def _has(self, name: str) -> bool:
+        """Whether the file has an attribute."""
+        from spacy.attrs import IDS
+
+        return IDS[name] in self._attributes
 
     def _string(self, number: int, where: str) -> str:
         if number not in self._strings:
@@ -118,45 +145,25 @@ class DocBin(FileTool):
             )
         return self._strings[number]
 
-    def _entities(
-        self, document: _Doc, text: str, places: list[tuple[int, int]], where: str
-    ) -> Iterator[Mark]:
-        spans: list[tuple[int, int, int]] = []
-        columns = self._column(document, "ENT_IOB"), self._column(document, "ENT_TYPE")
-        before = 0
-        for n, (code, kind) in enumerate(zip(*columns, strict=True)):
+    def _entities(self, document: _Doc, where: str) -> list[_Span]:
+        spans: list[_Span] = []
+        codes, kinds = self._column(document, "ENT_IOB"), self._column(document, "ENT_TYPE")
+        if _BEGIN in codes and not self._has("ENT_TYPE"):
+            raise XltError(
+                "there are entities, but not their labels",
+                where=where,
+                fix='write it again with DocBin(attrs=["ENT_IOB", "ENT_TYPE"], docs=…).to_disk(…)',
+            )
+        before = _OUTSIDE
+        for n, (code, kind) in enumerate(zip(codes, kinds, strict=True)):
+            if code == _BEGIN and not kind:  # so spaCy marks a token that may be in no entity
+                code = _OUTSIDE
             if code == _INSIDE and before in (_BEGIN, _INSIDE) and spans[-1][0] == kind:
                 spans[-1] = kind, spans[-1][1], n + 1
             elif code in (_BEGIN, _INSIDE):
                 spans.append((kind, n, n + 1))
             before = code
-        for kind, first, last in spans:
-            yield self._mark(kind, first, last, text, places, where)
-
-    def _group(
-        self, document: _Doc, text: str, places: list[tuple[int, int]], where: str
-    ) -> Iterator[Mark]:
-        import srsly
-
-        try:
-            groups = srsly.msgpack_loads(document.groups) if document.groups else {}
-            # Documents of old have a list of groups, each with its name.
-            named = groups.items() if isinstance(groups, dict) else ((one, None) for one in groups)
-            spans = [
-                _SPAN.unpack(span)
-                for packed, names in named
-                for group in [srsly.msgpack_loads(packed)]
-                if self.told.group in (names or [group["name"]])
-                for span in group["spans"]
-            ]
-        except Exception as error:
-            raise XltError(
-                f"its groups of spans cannot be read: {type(error).__name__}: {error!s:.80}",
-                where=where,
-                fix="write it again with DocBin(docs=…).to_disk(…)",
-            ) from error
-        for _, _, kind, first, last, _, _ in spans:
-            yield self._mark(kind, first, last, text, places, where)
+        return spans
 
     def _mark(
         self,
@@ -184,8 +191,15 @@ class DocBin(FileTool):
         from spacy.tokens import DocBin as Bin
         from spacy.vocab import Vocab
 
-        vocab = Vocab()
-        Bin(docs=(_doc(record, vocab) for record in records)).to_disk(path)
+        vocab, every = Vocab(), list(records)
+        grouped = any(_overlap(record.marks) for record in every)
+        Bin(docs=(_doc(record, vocab, grouped) for record in every)).to_disk(path)
+
+
+def _overlap(marks: Iterable[Mark]) -> bool:
+    """Whether any two of them share a character."""
+    places = sorted((mark.start, mark.end) for mark in marks)
+    return any(end > start for (_, end), (start, _) in pairwise(places))
 
 
 def _unpacked(path: Path) -> dict[str, Any]:
@@ -212,7 +226,7 @@ def _strings(given: Any) -> dict[int, str]:
 
 
 def _documents(content: Mapping[str, Any], width: int) -> Iterator[_Doc]:
-    """Raises ValueError where the lengths do not fit."""
+    """Raises ValueError where the lengths do not fit, and what msgpack raises."""
     import numpy as np
 
     lengths = np.frombuffer(content["lengths"], "int32").tolist()
@@ -226,8 +240,24 @@ def _documents(content: Mapping[str, Any], width: int) -> Iterator[_Doc]:
     at = 0
     for number, length in enumerate(lengths):
         end = at + length
-        yield _Doc(tokens[at:end], spaces[at:end], cats[number], groups[number])
+        yield _Doc(tokens[at:end], spaces[at:end], cats[number], _groups(groups[number]))
         at = end
+
+
+def _groups(packed: bytes) -> dict[str, list[_Span]]:
+    """The groups of spans of a document, by their names."""
+    import srsly
+
+    groups = srsly.msgpack_loads(packed) if packed else {}
+    # Documents of old have a list of groups, each with its name.
+    named = groups.items() if isinstance(groups, dict) else ((one, None) for one in groups)
+    found: dict[str, list[_Span]] = {}
+    for own, names in named:
+        group = srsly.msgpack_loads(own)
+        spans = [_SPAN.unpack(span)[2:5] for span in group["spans"]]
+        for name in names or [group["name"]]:
+            found.setdefault(str(name), []).extend(spans)
+    return found
 
 
 def _classes(cats: Any, where: str) -> Iterator[str]:
@@ -239,10 +269,12 @@ def _classes(cats: Any, where: str) -> Iterator[str]:
             yield str(name)
 
 
-def _doc(record: Record, vocab: Any) -> Doc:
-    """A document of spaCy, of the same text. White space that is no single space is a token."""
+def _doc(record: Record, vocab: Any, grouped: bool) -> Doc:
+    """A document of spaCy, of the same text. White space that is no single space is a token.
+
+    grouped: whether spans are a group instead of entities.
+    """
     from spacy.tokens import Doc, Span
-    from spacy.util import filter_spans
 
     words: list[str] = []
     spaces: list[bool] = []
@@ -262,9 +294,9 @@ def _doc(record: Record, vocab: Any) -> Doc:
     assert doc.text == record.text
     spans = [doc.char_span(m.start, m.end, m.kind) for m in record.marks]
     assert all(isinstance(span, Span) for span in spans)
-    if len(filter_spans(spans)) == len(spans):
-        doc.set_ents(spans)
-    else:
+    if grouped:
         doc.spans[GROUP] = spans
+    else:
+        doc.set_ents(spans)
     doc.cats = dict.fromkeys(record.classes, 1.0)
     return doc

@@ -1,41 +1,31 @@
 """doccano's JSON Lines: ``{"id": 1, "text": "…", "label": [[0, 5, "PER"]]}``.
 
 Projects with relations export ``entities`` (id, label, start_offset, end_offset) and ``relations``
-(from_id, to_id, type); those of classification a list of classes, or one, as ``label``. All other
-fields are what doccano calls metadata.
+(from_id, to_id, type); those of classification a list of classes, or one, as ``label``; those of
+intents and slots classes as ``cats`` and spans as ``entities``. All other fields are what doccano
+calls metadata.
 
 https://doccano.github.io/doccano/tutorial/
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Any, TextIO
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from xlt.data.fields import identifier, objects, required, sequence, text
 from xlt.data.numbers import integer
-from xlt.data.tools.options import FieldOptions
 from xlt.data.tools.record import Link, Mark, Record, check_offsets
-from xlt.data.tools.tool import TextTool
+from xlt.data.tools.tool import JsonLinesTool
 from xlt.errors import XltError, choose
 
-LABELS = ("label", "labels")
-"""What doccano calls its annotation; the second is of versions before 1.5 and of classification."""
+LABELS = ("label", "labels", "cats")
+"""What doccano calls its annotation; the second is of versions before 1.5 and of classification,
+the third of classes beside spans."""
 
 
-class Doccano(TextTool):
+class Doccano(JsonLinesTool):
     """Reads and writes what doccano exports and imports."""
-
-    written = ".jsonl"
-    pairs = True
-    Options = FieldOptions
-
-    def raw(self, path: Path) -> Iterator[tuple[str, Any]]:
-        from xlt.data.jsonl import read_jsonl
-
-        for number, row in read_jsonl(path, required=self.texts, columns=self.told.columns):
-            yield f"{path}:{number}", row
 
     def records(self, where: str, content: Any) -> Iterator[Record]:
         row: Mapping[str, Any] = content
@@ -59,7 +49,7 @@ class Doccano(TextTool):
             if isinstance(found, str):
                 found = [found]
             for item in [] if found is None else sequence(found, f"`{name}`", where=where):
-                if isinstance(item, list):
+                if isinstance(item, list) and name != "cats":
                     marks.append(_span(item, surface, where))
                 else:
                     classes.append(text(item, f"a label in `{name}`", where=where))
@@ -74,12 +64,27 @@ class Doccano(TextTool):
             {key: value for key, value in row.items() if key not in known},
         )
 
-    @classmethod
-    def write(cls, records: Iterable[Record], stream: TextIO) -> None:
-        """Write lines; those with relations as doccano's projects with relations have them."""
-        from xlt.data.jsonl import write_jsonl
-
-        write_jsonl(map(_row, records), stream)
+    @staticmethod
+    def row(record: Record) -> dict[str, Any]:
+        """As the kind of project has it that may have such annotation."""
+        row = {**record.extra, "id": record.id, **record.texts}
+        spans = [[mark.start, mark.end, mark.kind] for mark in record.marks]
+        if record.links or record.triggers is not None:
+            row["entities"] = [
+                {"id": n, "label": kind, "start_offset": start, "end_offset": end}
+                for n, (start, end, kind) in enumerate(spans, 1)
+            ]
+            row["relations"] = [
+                {"id": n, "type": link.kind, "from_id": link.head + 1, "to_id": link.dependent + 1}
+                for n, link in enumerate(record.links, 1)
+            ]
+        elif spans and record.classes:
+            row["entities"] = spans
+        if "entities" not in row:
+            row["label"] = list(record.classes) or spans
+        elif record.classes:
+            row["cats"] = list(record.classes)
+        return row
 
 
 def _span(item: list[Any], surface: str, where: str) -> Mark:
@@ -99,7 +104,11 @@ def _span(item: list[Any], surface: str, where: str) -> Mark:
 def _entities(row: Mapping[str, Any], surface: str, where: str) -> tuple[list[Mark], list[Link]]:
     numbers: dict[Any, int] = {}
     marks: list[Mark] = []
-    for item in objects(row.get("entities"), "`entities`", where=where):
+    found = row.get("entities")
+    for item in [] if found is None else sequence(found, "`entities`", where=where):
+        if isinstance(item, list):
+            marks.append(_span(item, surface, where))
+            continue
         start, end = (
             integer(required(item, key, where=where), f"`{key}` of an entity", where=where)
             for key in ("start_offset", "end_offset")
@@ -127,21 +136,3 @@ def _entities(row: Mapping[str, Any], surface: str, where: str) -> tuple[list[Ma
         kind = text(required(item, "type", where=where), "`type` of a relation", where=where)
         links.append(Link(kind, *ends))
     return marks, links
-
-
-def _row(record: Record) -> dict[str, Any]:
-    row = {**record.extra, "id": record.id, **record.texts}
-    if record.links or record.triggers is not None:
-        row["entities"] = [
-            {"id": n, "label": mark.kind, "start_offset": mark.start, "end_offset": mark.end}
-            for n, mark in enumerate(record.marks, 1)
-        ]
-        row["relations"] = [
-            {"id": n, "type": link.kind, "from_id": link.head + 1, "to_id": link.dependent + 1}
-            for n, link in enumerate(record.links, 1)
-        ]
-    elif record.classes:
-        row["label"] = list(record.classes)
-    else:
-        row["label"] = [[mark.start, mark.end, mark.kind] for mark in record.marks]
-    return row

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from xlt import __version__
 from xlt.data.fields import identifier, mapping, objects, required, text, texts
+from xlt.data.jsonl import read_json_array, write_json_array
 from xlt.data.numbers import integer
 from xlt.data.tools.options import LabelStudioOptions
 from xlt.data.tools.record import Link, Mark, Record, check_offsets
@@ -43,8 +44,6 @@ class LabelStudio(TextTool):
     Options = LabelStudioOptions
 
     def raw(self, path: Path) -> Iterator[tuple[str, Any]]:
-        from xlt.data.jsonl import read_json_array
-
         for number, task in read_json_array(path):
             yield f"{path}:[{number}]", task
 
@@ -173,8 +172,6 @@ class LabelStudio(TextTool):
 
     @classmethod
     def write(cls, records: Iterable[Record], stream: TextIO) -> None:
-        from xlt.data.jsonl import write_json_array
-
         write_json_array(map(_task, records), stream)
 
 

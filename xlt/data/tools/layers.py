@@ -51,15 +51,20 @@ def documents_of(
     layers: name → kind, of those that are to be filled; only `KINDS`.
     """
     structured = any(issubclass(kind, Structures) for kind in layers.values())
+    if any(issubclass(kind, Label) for kind in layers.values()):
+        if len(record.classes) != 1 and told.labelled:
+            tally(SEVERAL_CLASSES if record.classes else NO_CLASS, record.where)
+            return
+    elif record.classes:
+        tally(NO_CLASSES, record.where)
+    label = record.classes[0] if len(record.classes) == 1 else None
     if not any(issubclass(kind, Spans | Structures) for kind in layers.values()):
         if record.marks:
             tally(NO_SPANS, record.where)
-        document = _classified(record, layers, told, tally)
-        if document is not None:
-            yield document
+        # One of several texts has no words.
+        text = words_of(record, told, tally) if len(record.texts) == 1 else Text(record.text)
+        yield _document(record, text, {name: Label(label) for name in layers}, told)
         return
-    if record.classes and not any(issubclass(kind, Label) for kind in layers.values()):
-        tally(NO_CLASSES, record.where)
     if record.links and not structured:
         for _ in record.links:
             tally(NO_RELATIONS, record.where)
@@ -89,21 +94,8 @@ def documents_of(
                 chosen = apart(free, told, tally, part.where) if kind.exclusive else in_order(free)
                 filled[name] = kind(chosen)
             elif issubclass(kind, Label):
-                filled[name] = kind(part.classes[0] if part.classes else None)
+                filled[name] = kind(label)
         yield _document(part, text, filled, told)
-
-
-def _classified(
-    record: Record, layers: Mapping[str, type[Layer]], told: ToolOptions, tally: Tally
-) -> Document | None:
-    """A document of classes alone. Its texts have no words if there are several."""
-    classes = record.classes
-    if len(classes) != 1 and told.labelled:
-        tally(SEVERAL_CLASSES if classes else NO_CLASS, record.where)
-        return None
-    text = words_of(record, told, tally) if len(record.texts) == 1 else Text(record.text)
-    known = classes[0] if len(classes) == 1 else None
-    return _document(record, text, {name: Label(known) for name in layers}, told)
 
 
 def _document(

@@ -9,33 +9,21 @@ https://prodi.gy/docs/api-interfaces
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Any, TextIO
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from xlt.data.fields import identifier, mapping, objects, required, sequence, text
 from xlt.data.numbers import integer
-from xlt.data.tools.options import FieldOptions
 from xlt.data.tools.record import Link, Mark, Record, check_offsets
-from xlt.data.tools.tool import TextTool
+from xlt.data.tools.tool import JsonLinesTool
 
 ANSWER = "accept"
 OWN = ("tokens", "spans", "relations", "answer", "accept", "options", "label", "meta")
 """Fields with annotation, or that say how it came about."""
 
 
-class Prodigy(TextTool):
+class Prodigy(JsonLinesTool):
     """Reads what `prodigy db-out` writes, and writes what it loads."""
-
-    written = ".jsonl"
-    pairs = True
-    Options = FieldOptions
-
-    def raw(self, path: Path) -> Iterator[tuple[str, Any]]:
-        from xlt.data.jsonl import read_jsonl
-
-        for number, row in read_jsonl(path, required=self.texts, columns=self.told.columns):
-            yield f"{path}:{number}", row
 
     def records(self, where: str, content: Any) -> Iterator[Record]:
         row: Mapping[str, Any] = content
@@ -85,11 +73,50 @@ class Prodigy(TextTool):
             else:
                 yield Link(kind, *ends)
 
-    @classmethod
-    def write(cls, records: Iterable[Record], stream: TextIO) -> None:
-        from xlt.data.jsonl import write_jsonl
-
-        write_jsonl(map(_row, records), stream)
+    @staticmethod
+    def row(record: Record) -> dict[str, Any]:
+        meta = {**record.extra.get("meta", {}), "id": record.id}
+        row = {**record.extra, **record.texts, "meta": meta}
+        if record.words:
+            row["tokens"] = [
+                {
+                    "text": record.text[start:end],
+                    "start": start,
+                    "end": end,
+                    "id": n,
+                    "ws": record.text[end : end + 1].isspace(),
+                }
+                for n, (start, end) in enumerate(record.words)
+            ]
+        starts = {start: n for n, (start, _) in enumerate(record.words)}
+        ends = {end: n for n, (_, end) in enumerate(record.words)}
+        spans = [
+            {
+                "start": mark.start,
+                "end": mark.end,
+                "token_start": starts[mark.start],
+                "token_end": ends[mark.end],
+                "label": mark.kind,
+            }
+            for mark in record.marks
+        ]
+        if record.classes:
+            row["options"] = [{"id": one, "text": one} for one in record.classes]
+            row["accept"] = list(record.classes)
+        if spans or not record.classes:
+            row["spans"] = spans
+        if record.links:
+            row["relations"] = [
+                {
+                    "head": spans[link.head]["token_end"],
+                    "child": spans[link.dependent]["token_end"],
+                    "head_span": spans[link.head],
+                    "child_span": spans[link.dependent],
+                    "label": link.kind,
+                }
+                for link in record.links
+            ]
+        return row
 
 
 def _mark(item: Mapping[str, Any], surface: str, where: str) -> Mark:
@@ -108,48 +135,3 @@ def _classes(row: Mapping[str, Any], where: str) -> Iterator[str]:
         yield text(str(item) if number else item, "a choice in `accept`", where=where)
     if chosen is None and row.get("label") is not None:
         yield text(row["label"], "`label`", where=where)
-
-
-def _row(record: Record) -> dict[str, Any]:
-    meta = {**record.extra.get("meta", {}), "id": record.id}
-    row = {**record.extra, **record.texts, "meta": meta}
-    if record.words:
-        row["tokens"] = [
-            {
-                "text": record.text[start:end],
-                "start": start,
-                "end": end,
-                "id": n,
-                "ws": record.text[end : end + 1].isspace(),
-            }
-            for n, (start, end) in enumerate(record.words)
-        ]
-    starts = {start: n for n, (start, _) in enumerate(record.words)}
-    ends = {end: n for n, (_, end) in enumerate(record.words)}
-    spans = [
-        {
-            "start": mark.start,
-            "end": mark.end,
-            "token_start": starts[mark.start],
-            "token_end": ends[mark.end],
-            "label": mark.kind,
-        }
-        for mark in record.marks
-    ]
-    if record.classes:
-        row["options"] = [{"id": one, "text": one} for one in record.classes]
-        row["accept"] = list(record.classes)
-    else:
-        row["spans"] = spans
-    if record.links:
-        row["relations"] = [
-            {
-                "head": spans[link.head]["token_end"],
-                "child": spans[link.dependent]["token_end"],
-                "head_span": spans[link.head],
-                "child_span": spans[link.dependent],
-                "label": link.kind,
-            }
-            for link in record.links
-        ]
-    return row

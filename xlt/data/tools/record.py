@@ -13,7 +13,7 @@ from xlt.errors import XltError
 class Mark(NamedTuple):
     """Characters that somebody has marked, and as what.
 
-    parts: in order; several of a discontinuous span.
+    parts: in order, without white space at their ends; several of a discontinuous span.
     """
 
     kind: str
@@ -68,8 +68,8 @@ class Record:
 
 
 def check_offsets(start: int, end: int, text: str, *, where: object) -> Offsets:
-    """The offsets. Raises XltError where they are outside the text, or nothing but white space is
-    between them."""
+    """The offsets, without the white space at their ends. Raises XltError where they are outside
+    the text, or nothing but white space is between them."""
     if not 0 <= start < end <= len(text):
         raise XltError(
             f"a span from character {start} to {end} in a text of {len(text)}",
@@ -82,4 +82,11 @@ def check_offsets(start: int, end: int, text: str, *, where: object) -> Offsets:
             where=where,
             fix="mark words, or remove it",
         )
-    return start, end
+    return edges(text, (start, end))
+
+
+def edges(text: str, part: Offsets) -> Offsets:
+    """A part of a text without the white space at its ends."""
+    start, end = part
+    within = text[start:end]
+    return end - len(within.lstrip()), start + len(within.rstrip())

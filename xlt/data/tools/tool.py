@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
 from xlt.data.files import check_regular
+from xlt.data.jsonl import read_jsonl, write_jsonl
 from xlt.data.offsets import SpanLocator
-from xlt.data.tools.options import ToolOptions
+from xlt.data.tools.options import FieldOptions, ToolOptions
 from xlt.data.tools.record import Record
 from xlt.data.tools.tally import Tally
 
@@ -34,6 +35,8 @@ class Tool(ABC):
     """Whether a record may have several texts."""
     relations: ClassVar[bool] = True
     """Whether it can say that one span has to do with another."""
+    classes: ClassVar[bool] = True
+    """Whether it can say something of a text as a whole."""
 
     def __init__(
         self, texts: tuple[str, ...], told: Any, tally: Tally, locate: SpanLocator
@@ -63,6 +66,27 @@ class TextTool(Tool):
     @abstractmethod
     def write(cls, records: Iterable[Record], stream: TextIO) -> None:
         """Write records, which `records` gives back."""
+
+
+class JsonLinesTool(TextTool):
+    """A format of JSON Lines: an object for each record, with its texts as fields."""
+
+    written = ".jsonl"
+    pairs = True
+    Options = FieldOptions
+
+    def raw(self, path: Path) -> Iterator[tuple[str, Any]]:
+        for number, row in read_jsonl(path, required=self.texts, columns=self.told.columns):
+            yield f"{path}:{number}", row
+
+    @classmethod
+    def write(cls, records: Iterable[Record], stream: TextIO) -> None:
+        write_jsonl(map(cls.row, records), stream)
+
+    @staticmethod
+    @abstractmethod
+    def row(record: Record) -> dict[str, Any]:
+        """What stands in the line of a record, JSON-able."""
 
 
 class FileTool(Tool):

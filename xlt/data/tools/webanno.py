@@ -33,7 +33,8 @@ ACROSS = "spans over several sentences are cut at their ends"
 _NUMBER = rf"[0-9]{{1,{MAX_DIGITS}}}"
 _TOKEN = re.compile(rf"{_NUMBER}-{_NUMBER}(\.{_NUMBER})?")
 _PLACE = re.compile(rf"({_NUMBER})-({_NUMBER})")
-_VALUE = re.compile(rf"(?P<label>.*?)(?:(?<!\\)\[(?P<id>{_NUMBER})\])?", re.S)
+_VALUE = re.compile(rf"\|(?P<label>(?:\\.|[^\\|]|\\\Z)*?)(?:\[(?P<id>{_NUMBER})\])?(?=\||\Z)", re.S)
+"""A value of a cell, behind the mark before it."""
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.S)
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
 
@@ -61,6 +62,7 @@ class WebAnno(TextTool):
 
     written = ".tsv"
     relations = False
+    classes = False
     Options = WebAnnoOptions
 
     def raw(self, path: Path) -> Iterator[tuple[str, Any]]:
@@ -76,7 +78,7 @@ class WebAnno(TextTool):
                 if sentence.rows:
                     yield f"{path}:{sentence.rows[0][0]}", sentence
                     sentence = _Sentence()
-                sentence.texts.append(_unescaped(line.removeprefix("#Text=")))
+                sentence.texts.append(_unescaped(line.removeprefix("#Text="), where))
             elif line.startswith("#T_"):
                 layers.append(_layer(line, layers, where))
             elif not line.strip():
@@ -151,7 +153,7 @@ class WebAnno(TextTool):
                     fix="write SENTENCE-TOKEN, BEGIN-END, the token and a column for each feature "
                     "of the header, separated by tabs",
                 )
-            form = _unescaped(cells[2])
+            form = _unescaped(cells[2], at)
             begin, stop = (int(group) for group in place.groups())
             if base is None:
                 base = begin - units.unit(max(text.find(form), 0))
@@ -166,7 +168,7 @@ class WebAnno(TextTool):
             for other in self._others:
                 if any(cell != "_" for cell in cells[slice(*other.columns)]):
                     self.tally(f"annotations of layer {other.name} are left out", at)
-            for label, id in _values(cells[self._column]):
+            for label, id in _values(cells[self._column], at):
                 if id is not None and id in open_spans:
                     kind, first, _ = open_spans[id]
                     open_spans[id] = kind, first, end
@@ -252,18 +254,18 @@ def _layer(line: str, before: Sequence[_Layer], where: str) -> _Layer:
     return _Layer(kind, name, features, (first, first + max(len(features), 1)))
 
 
-def _values(cell: str) -> Iterator[tuple[str | None, str | None]]:
+def _values(cell: str, where: str) -> Iterator[tuple[str | None, str | None]]:
     """Label and id of each span of a token; None for none."""
     if cell == "_":
         return
-    for value in re.split(r"(?<!\\)\|", cell):
-        match = _VALUE.fullmatch(value)
-        assert match is not None
+    for match in _VALUE.finditer(f"|{cell}"):
         label = match["label"]
-        yield (None if label in ("*", "") else _unescaped(label)), match["id"]
+        yield (None if label in ("*", "") else _unescaped(label, where)), match["id"]
 
 
-def _unescaped(text: str) -> str:
+def _unescaped(text: str, where: str) -> str:
+    """Text without its escapes. Raises XltError where they are of what is no character."""
+
     def character(match: re.Match[str]) -> str:
         code = match[1]
         if len(code) == 5:
@@ -272,9 +274,10 @@ def _unescaped(text: str) -> str:
 
     if "\\" not in text:
         return text
-    # Two code units may be one character.
-    plain = _ESCAPE.sub(character, text)
-    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    units = _ESCAPE.sub(character, text).encode("utf-16", "surrogatepass")
+    plain = units.decode("utf-16", "surrogatepass")  # two code units may be one character
+    check_characters(plain, where=where)
+    return plain
 
 
 def _escaped(text: str, *, controls: bool = False) -> str:

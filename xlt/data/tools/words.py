@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from xlt.data.segment import sentences, tokenised, with_words
+from xlt.data.segment import placed_sentences, tokenised, with_words
 from xlt.data.tools.options import ToolOptions
-from xlt.data.tools.record import Link, Mark, Record
+from xlt.data.tools.record import Link, Mark, Record, edges
 from xlt.data.tools.tally import Tally
 from xlt.document import Offsets, Span, Text
 from xlt.errors import XltError
@@ -29,7 +29,7 @@ def words_of(record: Record, told: ToolOptions, tally: Tally) -> Text:
     text = tokenised(surface, told.language) if told.language else with_words(surface)
     if told.cut == "widen":
         return text
-    ends = {at for mark in record.marks for part in mark.parts for at in edges(surface, part)}
+    ends = {at for mark in record.marks for part in mark.parts for at in part}
     offsets: list[Offsets] = []
     for start, end in text.offsets:
         cuts = sorted(at for at in ends if start < at < end)
@@ -49,19 +49,10 @@ def _span(mark: Mark, record: Record, text: Text, told: ToolOptions, tally: Tall
         tally(DROPPED if told.discontinuous == "drop" else COVERED, record.where)
         if told.discontinuous == "drop":
             return None
-    start, end = mark.start, mark.end
-    first, last = text.words_at(start, end)
-    begin, stop = edges(text.surface, (start, end))
-    if (text.offsets[first][0], text.offsets[last - 1][1]) != (begin, stop):
+    first, last = text.words_at(mark.start, mark.end)
+    if (text.offsets[first][0], text.offsets[last - 1][1]) != (mark.start, mark.end):
         tally(WIDENED, record.where)
     return Span(mark.kind, first, last)
-
-
-def edges(surface: str, part: Offsets) -> Offsets:
-    """A part without the white space at its ends."""
-    start, end = part
-    marked = surface[start:end]
-    return end - len(marked.lstrip()), start + len(marked.rstrip())
 
 
 def apart(
@@ -136,10 +127,6 @@ def _pieces(record: Record, told: ToolOptions) -> Iterator[Offsets]:
             fix=advise("language: LANGUAGE"),
         )
     else:
-        starts, at = [], 0
-        for sentence in sentences(text, told.language):
-            at = text.index(sentence.surface, at)
-            starts.append(at)
-            at += len(sentence.surface)
+        starts = [start for start, _ in placed_sentences(text, told.language)]
     apart = [at for at in starts if not any(mark.start < at < mark.end for mark in record.marks)]
     return pairwise(sorted({0, *apart, len(text)}))
