@@ -401,11 +401,18 @@ class Confident(Protocol):
         labels: Labels,
         temperatures: Mapping[str, float],
     ) -> list[Mapping[str, Sequence[float]]]:
-        """`Document.confidence` of each document that `decode` made of these outputs.
+        """`Document.confidence` of each document that `decode` made of these outputs. Not asked of
+        a model that writes text (`confident`).
 
         temperatures: what the log-probabilities behind a key of it are divided by; 1 where there
             is none (Guo et al. 2017, arXiv 1706.04599).
         """
+
+
+def confident(task: Task) -> Confident | None:
+    """The task, if its model says how probable what it predicts is; one that writes text does
+    not."""
+    return task if isinstance(task, Confident) and not task.generates else None
 
 
 def generated_texts(task: Task) -> tuple[str, ...]:

@@ -351,10 +351,7 @@ class EventExtraction(Task):
         labels: Labels,
         temperatures: Mapping[str, float],
     ) -> list[Mapping[str, Sequence[float]]]:
-        """Return the probability of each entity, trigger and argument (`decoding`); of a model
-        that writes templates, nothing."""
-        if self.generates:
-            return [{} for _ in predicted]
+        """Return the probability of each entity, trigger and argument (`decoding`)."""
         from .decoding import confidence
 
         scores = {name: outputs[name].numpy() for name in (*TAGGED, "events")}

@@ -253,10 +253,7 @@ class NER(WordLabelTask):
         labels: Labels,
         temperatures: Mapping[str, float],
     ) -> list[Mapping[str, Sequence[float]]]:
-        """Return the probability of each entity, over all valid tags of the sentence; of a model
-        that writes text, nothing."""
-        if self.generates:
-            return [{} for _ in predicted]
+        """Return the probability of each entity, over all valid tags of the sentence."""
         from xlt.model.marginals import span_marginals
 
         scores = outputs["scores"].numpy()

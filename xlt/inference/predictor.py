@@ -14,7 +14,7 @@ import torch
 from xlt.data.batch import prediction_batches
 from xlt.document import Document
 from xlt.inference.device import autocast, out_of_memory
-from xlt.task import Confident, Example, Task
+from xlt.task import Example, Task, confident
 
 if TYPE_CHECKING:
     from xlt.model.task_model import TaskModel
@@ -101,10 +101,11 @@ class Predictor:
         documents = [records[example.index] for example in chosen]
         task, labels = self.task, self.model.labels
         decoded = task.decode(documents, chosen, outputs, labels)
-        if self.temperatures is None or not isinstance(task, Confident):
+        sure = confident(task)
+        if self.temperatures is None or sure is None:
             return decoded
-        found = task.confidence(decoded, chosen, outputs, labels, self.temperatures)
-        return [one.with_confidence(sure) for one, sure in zip(decoded, found, strict=True)]
+        found = sure.confidence(decoded, chosen, outputs, labels, self.temperatures)
+        return [one.with_confidence(own) for one, own in zip(decoded, found, strict=True)]
 
     def each(
         self,

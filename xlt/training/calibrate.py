@@ -12,7 +12,7 @@ from xlt.document import Document
 from xlt.evaluation.reliability import Judged, judged
 from xlt.inference.predictor import Predictor
 from xlt.model.calibration import HIGHEST, LOWEST, Calibration
-from xlt.task import Confident, Example
+from xlt.task import Example, confident
 from xlt.training.data import Data
 
 MAX_RECORDS = 1000
@@ -33,8 +33,8 @@ def calibrate(
     """
     from scipy.optimize import minimize_scalar  # slow to import
 
-    task, labels = predictor.task, predictor.model.labels
-    if not isinstance(task, Confident) or task.generates:
+    task, labels = confident(predictor.task), predictor.model.labels
+    if task is None:
         return None
     batches = [batch for data, examples in sets for batch in _predicted(predictor, data, examples)]
 
