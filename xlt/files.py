@@ -115,7 +115,15 @@ def sweep(folder: Path, *, older: float = 0.0) -> None:
     for part in folder.glob(f"*{PART}"):
         with contextlib.suppress(FileNotFoundError):  # its writer has published it
             if part.stat().st_mtime <= latest:
-                shutil.rmtree(part) if part.is_dir() else part.unlink()
+                remove(part)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link, or a folder with all that is in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str, *, cache: bool = False) -> None:
@@ -206,12 +214,19 @@ def sha256(path: Path) -> str:
 def listing(folder: Path, *, without: Iterable[str] = ()) -> dict[str, tuple[int, str]]:
     """Every file below `folder` with its size and SHA-256, by its path there."""
     left_out = set(without)
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    names = [path.relative_to(folder).as_posix() for path in paths]
-    wanted = [(n, p) for n, p in zip(names, paths, strict=True) if n not in left_out]
+    wanted = {name: path for name, path in files_below(folder).items() if name not in left_out}
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # hashing does not hold the interpreter
-        entries = list(threads.map(entry, [path for _, path in wanted]))
-    return dict(zip([name for name, _ in wanted], entries, strict=True))
+        entries = list(threads.map(entry, wanted.values()))
+    return dict(zip(wanted, entries, strict=True))
+
+
+def files_below(folder: Path) -> dict[str, Path]:
+    """Every file below a folder, by its path there, in the order of these."""
+    return {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def entry(path: Path) -> tuple[int, str]:

@@ -11,7 +11,7 @@ import pytest
 
 from xlt.errors import XltError
 from xlt.registry import tasks
-from xlt.runs.reading import input_formats, read_input
+from xlt.runs.reading import files_of, input_formats, read_input
 
 CONLLU = """\
 # sent_id = a-1
@@ -115,6 +115,26 @@ def test_text_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         read("ner", tmp_path / "in.TXT")
     stdin(monkeypatch, "\ufeffAna läuft.\r\n".encode())
     assert read("ner", "-", language="deu")[0].words == ("Ana", "läuft", ".")
+
+
+def test_a_text_beside_its_annotation_is_read_once(tmp_path: Path) -> None:
+    for name in ("a.ann", "a.txt", "b.txt"):
+        (tmp_path / name).write_text("Ta zo.")
+    ner, names = tasks.get("ner")(), [str(tmp_path / name) for name in ("a.ann", "a.txt", "b.txt")]
+    assert files_of(ner, [str(tmp_path)], None) == [names[0], names[2]]
+    assert files_of(ner, names, None) == [names[0], names[2]]
+    assert files_of(ner, [str(tmp_path)], "text") == names
+    assert files_of(tasks.get("dependency_parsing")(), [str(tmp_path)], None) == names[1:]
+
+
+def test_it_is_said_why_a_file_of_a_folder_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, text in (("a.txt", "Ta zo."), ("b.txt", ""), ("c.pdf", "%PDF")):
+        (tmp_path / name).write_text(text)
+    assert files_of(tasks.get("ner")(), [str(tmp_path)], None) == [str(tmp_path / "a.txt")]
+    assert "b.txt is left out: the file is empty" in caplog.text
+    assert "c.pdf is left out: the name 'c.pdf' does not say" in caplog.text
 
 
 def test_columns_in_capitals(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from xlt.document import Document, Label, Text, Tree
 from xlt.errors import XltError
 from xlt.model import calibration
 from xlt.registry import tasks
-from xlt.runs.predict import predict
+from xlt.runs.predict import _outputs, open_target, predict
 from xlt.standoff import entries, standoff
 
 LINES = [
@@ -173,6 +173,50 @@ def test_no_output_is_written_over_another(models, tmp_path):
         with pytest.raises(XltError, match="would be written to"):
             predict(models["ner"], given, str(tmp_path / "a"), quiet=True)
     assert (tmp_path / "a" / "x.bio").read_text() == "Ana O\n"
+
+
+@pytest.mark.parametrize("left", [Path.write_text, Path.mkdir])
+@pytest.mark.parametrize("format", ["docbin", "brat"])
+def test_what_a_stopped_run_has_left_is_no_obstacle(tmp_path, format, left):
+    pytest.importorskip("spacy")
+    left(tmp_path / "out.part", *(["old"] if left is Path.write_text else []))
+    ner = tasks.get("ner")()
+    with open_target(str(tmp_path / "out"), format) as target:
+        ner.write_any([ner.from_text("1", Text.from_words(["Ana"]))], target, format)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert [d.words for d in ner.documents(tmp_path / "out", format)] == [("Ana",)]
+
+
+def test_what_was_written_before_an_error_is_kept(tmp_path, caplog):
+    def fail(format, name):
+        with open_target(str(tmp_path / name), format) as target:
+            if format == "brat":
+                target.mkdir()
+            raise XltError("malformed", where="a:1")
+
+    with pytest.raises(XltError, match="malformed"):
+        fail("brat", "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.part"]
+    assert "before the error is in" in caplog.text
+    caplog.clear()
+    with pytest.raises(XltError, match="malformed"):
+        fail("docbin", "b")
+    assert not caplog.records
+
+
+def test_files_of_a_binary_format_are_files(tmp_path):
+    ner = tasks.get("ner")()
+    assert _outputs(ner, ["a.bio", "b.bio"], f"{tmp_path}/", "docbin") == {
+        f"{tmp_path}/a.spacy": ["a.bio"],
+        f"{tmp_path}/b.spacy": ["b.bio"],
+    }
+    assert _outputs(ner, ["a.bio"], f"{tmp_path}/", "brat") == {str(tmp_path): ["a.bio"]}
+    (tmp_path / "a.spacy").write_text("old")
+    with open_target(f"{tmp_path}/a.spacy", "docbin") as target:
+        target.write_text("new")
+    assert (tmp_path / "a.spacy").read_text() == "new"
+    with pytest.raises(XltError, match="docbin is not text"), open_target("-", "docbin"):
+        pass
 
 
 def test_a_limit_counts_lines_of_all_files(models, text, tmp_path):

@@ -12,7 +12,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from xlt.data import segment
-from xlt.data.segment import describe, sentences, tokenised, word_spans
+from xlt.data.segment import (
+    describe,
+    sentences,
+    sentences_of_lines,
+    tokenised,
+    word_spans,
+)
 from xlt.document.text import Text
 from xlt.errors import XltError
 
@@ -80,6 +86,13 @@ def test_japanese_without_an_analyser() -> None:
     assert words("私はTokyoに行く。", "jpn") == [["私", "は", "Tokyo", "に", "行", "く", "。"]]
     assert words("らーめんとｶﾞｽ", "jpn") == [["らーめんと", "ｶﾞｽ"]]
     assert "sudachipy is not installed" in describe("Japanese")
+
+
+def test_a_line_may_be_a_text_of_its_own() -> None:
+    text = "Ta zo\r\n Kano. Yau\n\nBa kowa"
+    placed = [(start, one.surface) for start, one in sentences_of_lines(text, "hau")]
+    assert placed == [(0, "Ta zo"), (8, "Kano."), (14, "Yau"), (19, "Ba kowa")]
+    assert len([*sentences(text, "hau")]) == 3
 
 
 def test_sentences_are_as_they_are_written() -> None:

@@ -100,6 +100,15 @@ def placed_sentences(text: str, language: str) -> Iterator[tuple[int, Text]]:
         yield start, Text(text[start:end], words, tuple((a - start, b - start) for a, b in spans))
 
 
+def sentences_of_lines(text: str, language: str) -> Iterator[tuple[int, Text]]:
+    """`placed_sentences` of each line of a text: none goes over a line end."""
+    at = 0
+    for line in text.split("\n"):
+        for start, sentence in placed_sentences(line, language):
+            yield at + start, sentence
+        at += len(line) + 1
+
+
 def tokenised(surface: str, language: str) -> Text:
     """A text with its words, whatever its sentences. Raises XltError for an unknown language."""
     spans = [span for some in _paragraphs(surface, languages.code(language)) for span in some]

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 from xlt import languages
 from xlt.data.files import STDIN, label
 from xlt.data.jsonl import write_jsonl
-from xlt.data.tools.formats import needs_path
+from xlt.data.tools.formats import is_folder, needs_path
 from xlt.document import Document
 from xlt.errors import XltError, choose
 from xlt.runs.reading import Unit, files_of, read_units
 from xlt.standoff import entries
-from xlt.task import Confident, predicted_layers
+from xlt.task import confident, predicted_layers
 
 if TYPE_CHECKING:
     from xlt.display import Page
@@ -83,7 +83,7 @@ def predict(
     if spoken is None and len(own) == 1:
         (spoken,) = own
         log.info("language: %s, which the model was trained for", languages.name(spoken))
-    if isinstance(task, Confident) and not task.generates and load_calibration(folder) is None:
+    if confident(task) and load_calibration(folder) is None:
         log.info("note: confidences are not calibrated: no dev data selected this model")
     files = files_of(task, [source] if isinstance(source, str) else source, input_format)
     writing = _output_format(task, output_format, output)
@@ -172,7 +172,7 @@ def _outputs(task: Task, files: Sequence[str], output: str, writing: str) -> dic
     """
     if output == "-" or not (output.endswith(("/", os.sep)) or Path(output).is_dir()):
         return {output: list(files)}
-    if needs_path(writing):
+    if is_folder(writing):
         return {str(Path(output)): list(files)}
     suffix = ".jsonl" if writing == STANDOFF else task.suffix(writing)
     places: dict[str, list[str]] = {}
@@ -223,29 +223,28 @@ def open_target(output: str, format: str) -> Iterator[TextIO | Path]:
     """What `Task.write_any` writes a format to: the stream of `open_output`; or, where the format
     is a folder or a binary file, a path that gets the output's name when all is there.
 
-    Raises XltError for such a format on standard output, and where something is there already.
+    Raises XltError for such a format on standard output, and for a folder that is there already
+    and not empty.
     """
     if not needs_path(format):
         with open_output(output) as stream:
             yield stream
         return
-    from xlt.files import beside, disk_error
-
-    path = Path(output)
-    if output == "-" or path.is_file() or (path.is_dir() and any(path.iterdir())):
+    if output == "-":
         raise XltError(
-            f"{format} is more than one text"
-            if output == "-"
-            else "there is something of this name already",
-            where="--output" if output == "-" else path,
-            fix="name a file or folder that is not there yet with --output",
+            f"{format} is not text",
+            where="--output",
+            fix=f"name a {'folder' if is_folder(format) else 'file'} with --output",
         )
-    part = beside(path, ".part")
-    try:
+    path = Path(output)
+    if is_folder(format) and (any(path.iterdir()) if path.is_dir() else path.exists()):
+        raise XltError(
+            "there is something of this name already",
+            where=path,
+            fix="name a folder that is not there yet with --output",
+        )
+    with _complete(path) as part:
         yield part
-        part.replace(path)
-    except OSError as error:
-        raise disk_error(error, path) from error
 
 
 @contextmanager
@@ -254,18 +253,31 @@ def open_output(output: str) -> Iterator[TextIO]:
     if output == "-":
         yield sys.stdout
         return
-    from xlt.files import beside, disk_error, sync
+    with (
+        _complete(Path(output)) as part,
+        part.open("x", encoding="utf-8", newline="\n") as stream,
+    ):
+        yield stream
 
-    path = Path(output)
-    part = beside(path, ".part")
+
+@contextmanager
+def _complete(path: Path) -> Iterator[Path]:
+    """The name to write a file or folder under, which becomes `path` when all of it is on the
+    disk. What was written before an error of the input is kept there."""
+    from xlt.files import PART, beside, disk_error, publish_folder, remove, sync
+
+    part = beside(path, PART)
     try:
-        part.unlink(missing_ok=True)  # which may be a link to anything
-        with part.open("x", encoding="utf-8", newline="\n") as stream:
-            yield stream
-        sync(part)
-        part.replace(path)
+        remove(part)  # of a run that was stopped; or it is a link to anything
+        yield part
+        if part.is_dir():
+            publish_folder(part, path)
+        else:
+            sync(part)
+            part.replace(path)
     except XltError:
-        log.warning("what was predicted before the error is in %s", part)
+        if part.exists():
+            log.warning("what was predicted before the error is in %s", part)
         raise
     except OSError as error:
         raise disk_error(error, path) from error

@@ -20,7 +20,7 @@ from xlt import languages
 from xlt.data.columns import is_tagged
 from xlt.data.conllu import read_conllu
 from xlt.data.files import STDIN, STDIN_PATH, label, lines
-from xlt.data.tools.formats import is_folder
+from xlt.data.tools import formats
 from xlt.document import Document, Text
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.reader_options import Location, on_command_line, read_with
@@ -59,12 +59,14 @@ class Unit:
 def files_of(task: Task, sources: Iterable[str], input_format: str | None) -> list[str]:
     """The files that are meant: a folder stands for those in it, at any depth, in order.
 
-    Hidden files are left out, and so, with a warning, are those whose name says nothing.
+    Hidden files are left out, and so, with a warning, are those whose name and beginning do not say
+    what is in them. Those that are read with another one, as a text with its annotation, are not
+    meant alone.
     Raises XltError for a folder without any file to read.
     """
     files: list[str] = []
     for source in sources:
-        if source == STDIN or not Path(source).is_dir() or is_folder(input_format):
+        if source == STDIN or not Path(source).is_dir() or formats.is_folder(input_format):
             files.append(source)
             continue
         found = []
@@ -72,10 +74,13 @@ def files_of(task: Task, sources: Iterable[str], input_format: str | None) -> li
             hidden = any(part.startswith(".") for part in path.relative_to(source).parts)
             if hidden or not path.is_file():
                 continue
-            if input_format is None and not _is_known(task, path):
-                log.warning("%s is left out: its name does not say what is in it", path)
-                continue
-            found.append(str(path))
+            try:
+                if input_format is None:
+                    _format_of(task, str(path))
+            except XltError as error:
+                log.warning("%s is left out: %s", path, error.what)
+            else:
+                found.append(str(path))
         if not found:
             raise XltError(
                 "there is no file in this folder that can be read",
@@ -83,7 +88,17 @@ def files_of(task: Task, sources: Iterable[str], input_format: str | None) -> li
                 fix="name files, or say with --input-format what they are",
             )
         files += found
-    return files
+    if input_format is not None:
+        return files
+    beside = {other for file in files for other in _read_with(task, file)}
+    return [file for file in files if Path(file) not in beside]
+
+
+def _read_with(task: Task, file: str) -> set[Path]:
+    """The files that are read when this one is, by what its name says."""
+    path = Path(file)
+    named = _named(task, path) if file != STDIN and path.is_file() else []
+    return {*formats.files_of(path, named[0])} - {path} if named else set()
 
 
 def read_units(
@@ -189,13 +204,14 @@ def _text_units(
 def sentences_of(
     task: Task, text: str, language: str, numbers: Iterator[int]
 ) -> tuple[tuple[Document, ...], tuple[int, ...]]:
-    """The sentences of running text without annotation, and where in it each begins.
+    """The sentences of running text without annotation, and where in it each begins. As a file is
+    read line by line, a line end ends a sentence.
 
     numbers: their ids.
     """
-    from xlt.data.segment import placed_sentences
+    from xlt.data.segment import sentences_of_lines
 
-    return _documents(task, list(placed_sentences(text, language)), language, numbers)
+    return _documents(task, list(sentences_of_lines(text, language)), language, numbers)
 
 
 def _documents(
@@ -225,24 +241,24 @@ def _placed(line: str, spans: Sequence[tuple[int, int]]) -> tuple[int, Text]:
     return start, Text(line[start:end], words, tuple((a - start, b - start) for a, b in spans))
 
 
-def _is_known(task: Task, path: Path) -> bool:
-    """Whether the file's name says what is in it."""
-    try:
-        _format_of(task, str(path))
-    except XltError:
-        return False
-    return True
+def _named(task: Task, path: Path) -> list[str]:
+    """The task's formats that the suffix (before .gz, .xz) may mean; letters of either case."""
+    name = path.name.lower().removesuffix(".gz").removesuffix(".xz")
+    return [format for format, suffixes in task.readable().items() if name.endswith(suffixes)]
 
 
 def _format_of(task: Task, source: str) -> str:
-    """The format that the suffix means; letters of either case."""
+    """The format that the suffix means, or the beginning of the file where it may mean several.
+
+    Raises XltError where neither says it, and for a beginning that cannot be read.
+    """
     if source == STDIN:
         return TEXT
     path = Path(source)
     name = path.name.lower().removesuffix(".gz").removesuffix(".xz")
     if name.endswith(".txt"):
         return _format_of_text(task, path)
-    own = [format for format, suffixes in task.readable().items() if name.endswith(suffixes)]
+    own = _named(task, path)
     if name.endswith(".conllu") and CONLLU not in own and (not own or _is_conllu(path)):
         return CONLLU
     if own:
@@ -257,7 +273,7 @@ def _format_of(task: Task, source: str) -> str:
 def _format_of_text(task: Task, path: Path) -> str:
     """Of a file that may hold anything: running text, unless it plainly is something else. Tagged
     words and trees, too, are published as ``.txt``."""
-    own = [format for format, suffixes in task.readable().items() if ".txt" in suffixes]
+    own = _named(task, path)
     if own and is_tagged(path):
         return own[0]
     return CONLLU if CONLLU in input_formats(task) and _is_conllu(path) else TEXT
