@@ -200,21 +200,12 @@ def pipeline(model: str | Path, language: str | None = None, **settings: Any) ->
     import spacy
 
     from xlt import languages
-    from xlt.errors import XltError
-    from xlt.inference.loading import find_model
+    from xlt.inference.loading import find_model, language_of
     from xlt.model.folder import read_info
 
     code = None if language is None else languages.code(language, where="language")
     folder = find_model(Path(model), code)
-    own = read_info(folder).languages
-    if code is None:
-        if len(own) != 1:
-            raise XltError(
-                "the text needs a language: its words are split by that language's rules",
-                where="language",
-                fix='pass language="hau" (say)',
-            )
-        (code,) = own
+    code = language_of(code, read_info(folder).languages)
     tokenizer = {"@tokenizers": TOKENIZER, "language": code}
     nlp = spacy.blank("xx", config={"nlp": {"tokenizer": tokenizer}})
     nlp.add_pipe("xlt", config={"model": str(folder), **settings})
@@ -235,9 +226,9 @@ class Tokenizer:
         from spacy.tokens import Doc
         from spacy.util import get_words_and_spaces
 
-        from xlt.data.segment import placed_sentences
+        from xlt.data.segment import sentences_of_lines
 
-        placed = list(placed_sentences(text, self.language))
+        placed = list(sentences_of_lines(text, self.language))
         words = [word for _, sentence in placed for word in sentence.words]
         tokens, spaces = get_words_and_spaces(words, text)
         begins = {start for start, _ in placed}

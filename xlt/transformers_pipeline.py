@@ -23,10 +23,9 @@ from typing import Any
 
 from transformers import TokenClassificationPipeline
 
-from xlt import languages
 from xlt.document import Document, Spans
 from xlt.errors import XltError
-from xlt.inference.loading import make_direct_predictor
+from xlt.inference.loading import language_of, make_direct_predictor
 from xlt.model.folder import read_info
 from xlt.model.tagger import Tagger
 from xlt.runs.reading import sentences_of
@@ -61,7 +60,7 @@ class EntityPipeline(TokenClassificationPipeline):  # type: ignore[misc]
     def __call__(
         self, inputs: str | Iterable[str], language: str | None = None, **options: Any
     ) -> list[dict[str, Any]] | list[list[dict[str, Any]]]:
-        """The spans of a text, or of each of several.
+        """The spans of a text, or of each of several. A line end ends a sentence.
 
         language: whose rules split the text into sentences and words; by default the one that the
             model is for.
@@ -69,13 +68,7 @@ class EntityPipeline(TokenClassificationPipeline):  # type: ignore[misc]
         Returns a dict for each span: "entity_group", "score" (its probability), "word" (the very
         text), "start" and "end" (characters).
         """
-        if language is None and len(self._languages) != 1:
-            raise XltError(
-                "the text needs a language: its words are split by that language's rules",
-                where="language",
-                fix='call it with language="hau" (say)',
-            )
-        spoken = languages.code(language or self._languages[0], where="language")
+        spoken = language_of(language, self._languages)
         texts = [inputs] if isinstance(inputs, str) else list(inputs)
         task, numbers = self._predictor.task, count(1)
         placed = [sentences_of(task, text, spoken, numbers) for text in texts]

@@ -18,6 +18,7 @@ from xlt.transformers_pipeline import EntityPipeline
 
 TEXTS = [
     "Budi bought three books in Yogyakarta. Dr. Sri Mulyani will visit the United Nations!!",
+    "Joko visits Sri in Kano",
     "  Ya\u00a0 Budi (Solo),  on Monday… Joko's? ",
     "ዶክተር አበበ ወደ አዲስ አበባ ሄደ። 北京的天气很好。",
     "",
@@ -64,6 +65,8 @@ def test_transformers(models, expected):
     ]
     assert same == expected["ner"]
     assert find(TEXTS[0]) == found[0]
+    lines = find("\n".join(TEXTS))
+    assert [e["word"] for e in lines] == [e["word"] for of_text in found for e in of_text]
     assert find(TEXTS[0], language="eng") is not None
 
 
@@ -80,6 +83,8 @@ def test_spacy(models, expected):
         assert [(e.start_char, e.end_char, e.label_) for e in doc.ents] == [
             (e["start"], e["end"], e["label"]) for e in entities
         ]
+    lines = nlp("\n".join(TEXTS))
+    assert [e.text for e in lines.ents] == [e["text"] for some in expected["ner"] for e in some]
 
 
 def test_trees_of_spacy(models, expected):

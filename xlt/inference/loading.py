@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from xlt import languages
 from xlt.config.schema import Model
 from xlt.errors import XltError
 from xlt.inference.device import best_device, cast_for_inference, choose_precision
@@ -68,6 +69,21 @@ def find_model(path: Path, target: str | None = None) -> Path:
         where=path,
         fix="name a run folder, or a model folder inside it (seed-1/<target>/model)",
     )
+
+
+def language_of(given: str | None, own: Sequence[str]) -> str:
+    """The language of text for a model: the one that is given, in any form that
+    `xlt.languages.code` knows, or else the only one of the model's own.
+
+    Raises XltError where it is open, and for an unknown language.
+    """
+    if given is None and len(own) != 1:
+        raise XltError(
+            "the text needs a language: its words are split by that language's rules",
+            where="language",
+            fix='pass language="hau" (say)',
+        )
+    return languages.code(own[0] if given is None else given, where="language")
 
 
 def _content(folder: Path) -> Iterable[tuple[object, ...]]:
