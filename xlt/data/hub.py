@@ -14,6 +14,7 @@ from xlt.config.schema import Reference
 from xlt.data.checksums import sha256
 from xlt.data.resolved import ResolvedData
 from xlt.errors import XltError, choose
+from xlt.files import files_below
 from xlt.reader_options import advise
 
 if TYPE_CHECKING:
@@ -109,8 +110,7 @@ def open_hub(
 
 def _content(folder: Path) -> str:
     """SHA-256 of the files of a folder, by their names in it."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    named = [(path.relative_to(folder).as_posix(), sha256(path)) for path in files]
+    named = [(name, sha256(path)) for name, path in files_below(folder).items()]
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
