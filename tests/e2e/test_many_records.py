@@ -46,7 +46,7 @@ def assert_alike(value, other):
         for one, two in zip(value, other, strict=True):
             assert_alike(one, two)
     elif isinstance(value, float):
-        assert value == pytest.approx(other, abs=1e-6)
+        assert value == pytest.approx(other, rel=1e-6, abs=1e-6)
     else:
         assert value == other
 

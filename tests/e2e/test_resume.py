@@ -209,10 +209,12 @@ def test_damaged_snapshot_is_noticed(patient):
     """The best weights so far are no part of the current ones, but of what a resume needs."""
 
     def damage(root: Path) -> None:
-        (path,) = root.glob("stages/*/work/snapshot-*.safetensors")
-        content = bytearray(path.read_bytes())
-        content[-1] ^= 64
-        path.write_bytes(content)
+        snapshots = list(root.glob("stages/*/work/snapshot-*.safetensors"))
+        assert snapshots
+        for path in snapshots:
+            content = bytearray(path.read_bytes())
+            content[-1] ^= 64
+            path.write_bytes(content)
 
     patient.interrupted(crash(patient.point("eng", "step", last=True)), then=damage)
 
