@@ -6,13 +6,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test test-avx2 check lowest docs env lock sbom clean
+.PHONY: demo test test-avx2 check static lowest docs fuzz env lock sbom clean
+
+# Tests that stand together share what they set up, so a process takes from the other's list only
+# when its own is done.
+PARALLEL := -n $(shell nproc 2>/dev/null || echo 2) --dist worksteal
 
 demo: env
 	$(BIN)/python -m scripts.demo
 
 test: env
-	$(BIN)/python -m pytest -q -n $(shell nproc 2>/dev/null || echo 2)
+	$(BIN)/python -m pytest -q $(PARALLEL)
 
 # The tests that train or compare numbers, as on a processor with AVX2 and no more: other kernels,
 # and fp32 where bf16 would be chosen.
@@ -22,15 +26,25 @@ NUMERIC := e2e/test_distributed.py $(patsubst %,unit/test_%.py,align classifier 
 
 test-avx2: env
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -q \
-		-n $(shell nproc 2>/dev/null || echo 2) $(addprefix tests/,$(NUMERIC))
+		$(PARALLEL) $(addprefix tests/,$(NUMERIC))
 
+# What CI runs. The first four are mostly of one thread each.
 check: env
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/python -m scripts.check_types
-	$(BIN)/lint-imports
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
+	$(MAKE) --jobs=2 static fuzz docs lowest
 	$(MAKE) test
 	$(MAKE) test-avx2
+
+static: env
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/python -m scripts.check_types
+
+# A second or so for each of what reads, and the same inputs each time, so that a change is tested and
+# not luck; a night gives each a million: `python -m scripts.fuzz all --runs 1000000`.
+fuzz: env
+	$(BIN)/python -m scripts.fuzz all --runs 1000 --jobs 1
 
 # The lower bounds of pyproject.toml hold: what works without extras, at just these versions.
 LIGHT_TESTS := tests/cli/test_light.py tests/cli/test_predict_source.py tests/cli/test_scores.py \
@@ -38,7 +52,7 @@ LIGHT_TESTS := tests/cli/test_light.py tests/cli/test_predict_source.py tests/cl
 	conllu extras holdings languages own_scores pretraining process ranking sets statistics typology)
 
 lowest: $(VENV)-lowest/.installed
-	$(VENV)-lowest/bin/python -m pytest -q -n $(shell nproc 2>/dev/null || echo 2) $(LIGHT_TESTS)
+	$(VENV)-lowest/bin/python -m pytest -q $(PARALLEL) $(LIGHT_TESTS)
 
 $(VENV)-lowest/.installed: pyproject.toml setup.py scripts/lowest_versions.py
 	test -x $(VENV)-lowest/bin/python || $(PYTHON) -m venv $(VENV)-lowest

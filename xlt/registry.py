@@ -15,8 +15,9 @@ folders that the environment variable XLT_CARDS lists; here are their names.
 from __future__ import annotations
 
 import os
+import sys
 from functools import lru_cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,24 @@ E5_SMALL = "e5-small"
 
 NAMED_ENCODERS = frozenset({EMBEDDED, E5_SMALL})
 """Names in `model.encoder` that are never a path and never a hub id (`xlt.model.named`)."""
+
+
+def _points(group: str) -> dict[str, EntryPoint]:
+    """What installed packages register in a group, by name."""
+    stamps = []
+    for folder in sys.path:
+        try:
+            stamps.append((folder, os.stat(folder or ".").st_mtime_ns))
+        except OSError:
+            continue  # there is nothing to be found
+    return _scan(group, tuple(stamps))
+
+
+@lru_cache(maxsize=16)
+def _scan(group: str, stamps: tuple[tuple[str, int], ...]) -> dict[str, EntryPoint]:
+    """Reading every package's metadata takes 15 ms and more, and a config asks a dozen times. A package
+    that is installed meanwhile changes its folder's time."""
+    return {point.name: point for point in entry_points(group=group)}
 
 
 class Registry:
@@ -50,8 +69,7 @@ class Registry:
         self._registered.pop(name, None)
 
     def names(self) -> list[str]:
-        installed = (point.name for point in entry_points(group=self.group))
-        return sorted({*self._registered, *installed})
+        return sorted({*self._registered, *_points(self.group)})
 
     def get(self, name: str, *, where: object = None) -> Any:
         """The plugin called `name`.
@@ -60,7 +78,7 @@ class Registry:
         """
         if name in self._registered:
             return self._registered[name]
-        points = {point.name: point for point in entry_points(group=self.group)}
+        points = _points(self.group)
         if name not in points:
             raise XltError(
                 f"there is no {self.kind} called {name!r}",

@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -26,40 +27,52 @@ def main() -> int:
     amount.add_argument("--runs", type=int, default=1_000_000, help="executions of each target")
     amount.add_argument("--seconds", type=int, help="for all targets together, instead of runs")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="targets at a time")
     parser.add_argument(
         "--corpus", type=Path, help="folder to keep what is found in, a folder a target"
     )
     given = parser.parse_args()
+    if given.jobs < 1:
+        parser.error("--jobs: at least 1")
     try:
         import atheris  # noqa: F401
     except ImportError:
         print("atheris is not installed: pip install 'xlt[fuzz]'", file=sys.stderr)
         return 2
     names = list(targets.MAKERS) if given.target == "all" else [given.target]
+    limit = (
+        f"-max_total_time={max(1, round(given.seconds * given.jobs / len(names)))}"
+        if given.seconds
+        else f"-atheris_runs={given.runs}"
+    )
     failed = []
-    for name in names:
-        limit = (
-            f"-max_total_time={max(1, round(given.seconds / len(names)))}"
-            if given.seconds
-            else f"-atheris_runs={given.runs}"
-        )
-        started = time.monotonic()
-        code = _fuzz(name, limit, given.seed, given.corpus)
-        outcome = f"FAILED ({code})" if code else "ok"
-        print(f"{name}: {outcome} ({time.monotonic() - started:.0f} s)", flush=True)
+    for name, code, seconds in _fuzz(names, given.jobs, limit, given.seed, given.corpus):
+        print(f"{name}: {f'FAILED ({code})' if code else 'ok'} ({seconds:.0f} s)", flush=True)
         failed += [name] if code else []
     if failed:
         print(f"failed: {', '.join(failed)}; the input that did it is in crash-*", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _fuzz(name: str, limit: str, seed: int, corpus: Path | None) -> int:
-    """Fuzz one target in a process of its own: libFuzzer ends the one it runs in."""
-    pid = os.fork()
-    if pid == 0:
-        _run(name, limit, seed, corpus)
-    _, status = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status)
+def _fuzz(
+    names: list[str], jobs: int, limit: str, seed: int, corpus: Path | None
+) -> Iterator[tuple[str, int, float]]:
+    """Fuzz each target in a process of its own: libFuzzer ends the one it runs in.
+
+    Yields the name, exit status and seconds of each as it ends.
+    """
+    waiting = list(reversed(names))
+    running: dict[int, tuple[str, float]] = {}
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            name = waiting.pop()
+            pid = os.fork()
+            if pid == 0:
+                _run(name, limit, seed, corpus)
+            running[pid] = name, time.monotonic()
+        pid, status = os.wait()
+        name, started = running.pop(pid)
+        yield name, os.waitstatus_to_exitcode(status), time.monotonic() - started
 
 
 def _run(name: str, limit: str, seed: int, corpus: Path | None) -> None:

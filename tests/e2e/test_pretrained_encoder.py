@@ -12,7 +12,7 @@ from xlt.model.backbone import Backbone
 CONFIG = """\
 name: e5
 task: {name: ner, types: [PER, LOC]}
-model: {encoder: e5-small}
+model: {encoder: e5-small, layers: 3}
 data:
   eng: sample-ner
   spa: sample-ner

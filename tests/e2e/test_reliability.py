@@ -25,9 +25,9 @@ needs_compiler = pytest.mark.skipif(not trace.available(), reason="there is no c
 @pytest.mark.parametrize(
     ("script", "options"),
     [
-        ("kill", ("--number", "4", "--only", "ner/zero_shot", "ner/study")),
-        ("power_cut", ("--number", "4", "--only", "ner/projection", "ner/study")),
-        ("damage", ("--number", "12", "--only", "result.json", "done.json", "model.safetensors")),
+        ("kill", ("--number", "2", "--only", "ner/study")),
+        ("power_cut", ("--number", "2", "--only", "ner/projection")),
+        ("damage", ("--number", "6", "--only", "result.json", "done.json", "model.safetensors")),
     ],
 )
 def test_a_few_cases_of_each(script: str, options: tuple[str, ...], tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from xlt.errors import XltError
@@ -49,12 +51,26 @@ def test_other_errors_are_left_alone(error):
     assert missing_package(error) is None
 
 
+def install(folder, module):
+    """A package of a user that registers a task."""
+    info = folder / f"{module.replace('_', '-')}-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[xlt.tasks]\n{module} = {module}:Mine\n")
+
+
+def test_a_plugin_that_is_installed_meanwhile_is_found(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    tasks = Registry("task", "xlt.tasks")
+    assert "of_a_user" not in tasks.names()
+    install(tmp_path, "of_a_user")
+    os.utime(tmp_path, ns=(1, 1))  # another time, whatever the file system's clock
+    assert "of_a_user" in tasks.names()
+
+
 def test_a_plugin_that_lacks_a_package(tmp_path, monkeypatch):
     (tmp_path / "of_a_user.py").write_text("raise ModuleNotFoundError('no', name='torch.nn')\n")
-    info = tmp_path / "of_a_user-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: of-a-user\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[xlt.tasks]\nmine = of_a_user:Mine\n")
+    install(tmp_path, "of_a_user")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(XltError, match=r"task: this needs the package torch.*\n.*xlt\[train\]"):
-        Registry("task", "xlt.tasks").get("mine", where="task")
+        Registry("task", "xlt.tasks").get("of_a_user", where="task")
