@@ -39,7 +39,7 @@ def _points(group: str) -> dict[str, EntryPoint]:
     stamps = []
     for folder in sys.path:
         try:
-            stamps.append((folder, os.stat(folder or ".").st_mtime_ns))
+            stamps.append((folder, Path(folder).stat().st_mtime_ns))
         except OSError:
             continue  # there is nothing to be found
     return _scan(group, tuple(stamps))
@@ -47,8 +47,8 @@ def _points(group: str) -> dict[str, EntryPoint]:
 
 @lru_cache(maxsize=16)
 def _scan(group: str, stamps: tuple[tuple[str, int], ...]) -> dict[str, EntryPoint]:
-    """Reading every package's metadata takes 15 ms and more, and a config asks a dozen times. A package
-    that is installed meanwhile changes its folder's time."""
+    """Read once: it takes 15 ms and more, and a config asks a dozen times. A package that is installed
+    meanwhile changes its folder's time."""
     return {point.name: point for point in entry_points(group=group)}
 
 

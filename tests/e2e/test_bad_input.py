@@ -22,7 +22,6 @@ from small import (
     xlt,
 )
 
-
 ALL = os.environ.get("XLT_ALL_BAD_INPUTS")
 
 
@@ -477,7 +476,7 @@ def test_a_sentence_of_ten_thousand_words(ner, config, tmp_path):
     ],
 )
 def test_parsing_a_very_long_sentence(parsing, tmp_path, length, gigabytes):
-    """Every word with every word as its head: of 10,000 words 10⁸ scores, and still within 6 GiB."""
+    """Every word with every word as its head: of 10,000 words 10⁸ scores, within 6 GiB."""
     words = [pair for sentence in sentences("eng", 2500) for pair in sentence][:length]
     path = with_file(parsing, tmp_path, conllu([words, words[:6]]).encode())
     outcome = xlt("train", path)
