@@ -47,8 +47,10 @@ def _points(group: str) -> dict[str, EntryPoint]:
 
 @lru_cache(maxsize=16)
 def _scan(group: str, stamps: tuple[tuple[str, int], ...]) -> dict[str, EntryPoint]:
-    """Read once: it takes 15 ms and more, and a config asks a dozen times. A package that is installed
-    meanwhile changes its folder's time."""
+    """Read once: it takes 15 ms and more, and a config asks a dozen times.
+
+    A package that is installed meanwhile changes its folder's time.
+    """
     return {point.name: point for point in entry_points(group=group)}
 
 
