@@ -20,6 +20,6 @@ shuffled with seed 7, so that ties do not favour an order. Of a matrix with more
               on the same targets; 0 means all of them. It sees the rest of the matrix.
 --noise       also what a second experiment is worth: the regret of choosing by another matrix of
               the same task that has measured the very target.
---set         another value of a constant of xlt.typology: measured.OPEN=1.
+--set         another value of a number that a module of xlt.typology has, and itself reads.
 --write       also fit on everything and write xlt/typology/weights.json, intervals included.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from dataclasses import replace
 from functools import partial
 
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 
 from scripts.evaluate_ranker import report, world
+from scripts.evaluate_ranker.__main__ import constant
 from xlt import languages
 from xlt.config.schema import LanguageData, Reference
 from xlt.errors import XltError
-from xlt.typology import scores
+from xlt.typology import measured, scores
 from xlt.typology.choice import choose_source
 from xlt.typology.evidence import geometry
 from xlt.typology.explain import as_dict, differences
@@ -320,6 +322,13 @@ def test_the_measure_is_that_of_the_protocol():
     discount = 1 / np.log2([2, 3, 4])
     assert ndcg == pytest.approx(100 * (gains[0] @ discount) / (gains[1] @ discount))
     assert (regret, regret3) == (40, 20)
+
+
+def test_another_value_is_for_a_number_that_there_is():
+    assert constant("measured.OPEN=1") == (measured, "OPEN", 1.0)
+    for text in ("measured.OPNE=1", "mesured.OPEN=1", "measured.OPEN=much", "measured.PARTS=1"):
+        with pytest.raises(ArgumentTypeError, match=f"'{text}' is no MODULE.NAME=VALUE"):
+            constant(text)
 
 
 def test_a_set_is_diverse_and_begins_with_the_best():

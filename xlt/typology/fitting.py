@@ -19,7 +19,7 @@ MAX_PAIRS = 500
 RIDGE = 30.0
 SIZE_WEIGHT = 0.3
 """Of the column `examples`, fixed: a standard deviation for a tenth of the data. It cannot be
-learnt where it is needed: of the papers whose sources differ so much one is of no use (next)."""
+learnt where it is needed: of the papers whose sources differ so much, one counts `UNLIKE`."""
 UNLIKE = 0.2
 """What a table counts that was measured without a pretrained encoder, beside one with."""
 TRAINED_FROM_SCRATCH = ("lin2019",)

@@ -14,7 +14,7 @@ a source that is good for one target is good for others, the more so for languag
     k(t, t') = `QUALITY` + exp(-(D + `TEXT` |r(t) - r(t')|) / `TARGETS`);
 
 r are the resources, log tokens in CC-100, English 1. β is drawn to what holds in all matrices
-(`prior`), but for the size of the training data, which is a matter of the table. All of it is one
+(`prior`); what the size of the training data is worth is no table's own. All of it is one
 linear system a matrix (universal kriging: Rasmussen and Williams 2006, section 2.7), solved by
 conjugate gradients with the Kronecker product of the two kernels as preconditioner; the matrix need
 not be complete.
