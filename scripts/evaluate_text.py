@@ -98,7 +98,7 @@ def rows_with_text(
     return rows
 
 
-def distances_alone(over: World, row: Row) -> Values:
+def without_tables(over: World, row: Row) -> Values:
     """What the ranker says of a task that nobody has measured."""
     given = features(over.between(row.candidates, [row.target]))[:, 0]
     score: Values = given @ over.weights(row.target, row.paper)
@@ -133,7 +133,7 @@ def main() -> None:
 
     plain = {
         "ranker": [row.predicted for row in rows],
-        "distances alone": [distances_alone(over, row) for row in rows],
+        "no table of the task": [without_tables(over, row) for row in rows],
     }
     ways = {
         "letters": ("letters",),

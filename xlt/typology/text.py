@@ -10,9 +10,8 @@ a share, standardised over the candidates that there is text of:
                 candidate's (`neighbours`)
 
 `letters` stands alone where no encoder is named; with one, the mean of the other two. It enters
-the score as one more term. The weight is small, because what the ranker knows already says most of
-it: `scripts/evaluate_text.py` finds a gain where nobody has measured the task, and none for sure
-where many have.
+the score as one more term, of little weight where the task has been measured, because what the
+ranker knows already says most of it. `scripts/evaluate_text.py` measures what it is worth.
 """
 
 from __future__ import annotations
