@@ -38,7 +38,7 @@ from xlt.runs.sources import Sources
 from xlt.task import Example
 from xlt.training.data import Data, groups
 from xlt.training.optim import freeze
-from xlt.training.standardise import standardise
+from xlt.training.standardise import standardise, standardises
 from xlt.training.trainer import TransferTrainer
 from xlt.transfer.stage import DataSplit
 
@@ -81,7 +81,7 @@ class Table:
             stored=stored_weights(self.backbone.source, config.model.revision),
         )
         subwords = subword_table(vocabulary)
-        if config.model.standardise:
+        if standardises(config.model, self.backbone, self.task):
             standardise(model, self.task, examples, subwords, seed)
         freeze(model, config.training.freeze)
         device = best_device()
