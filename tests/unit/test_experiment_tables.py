@@ -67,5 +67,5 @@ def test_the_documented_commands_for_tables_are_understood():
     found = [arguments(shlex.split(command.replace("\\\n", ""))) for command in commands]
     assert [asked.out.name for asked in found] == ["entities.csv", "parsing.csv"]
     assert [asked.metric for asked in found] == [None, "las_no_punct"]
-    assert [len(asked.settings) for asked in found] == [4, 3]
+    assert [len(asked.settings) for asked in found] == [4, 7]
     assert [asked.only for asked in found] == [["eng"], ["eng"]]
