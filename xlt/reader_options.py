@@ -69,10 +69,16 @@ class ColumnOptions(ReaderOptions):
     separator: Literal["auto", "tab", "space"] = Field(
         default="auto", description="`auto`: a tab where a line has one, else spaces"
     )
-    scheme: Literal["IOB2", "IOB1", "BIOES"] = Field(
-        default="IOB2", description="what the file uses; it is converted to IOB2"
+    scheme: Literal["auto", "IOB2", "IOB1", "IOE2", "IOE1", "BIOES", "types"] = Field(
+        default="auto",
+        description="what the file uses; it is converted to IOB2. `auto`: the one that the fewest "
+        "sentences contradict; `BIOES`: BILOU, BMES and BMEWO, too; `types`: without prefixes",
     )
-    repair: bool = Field(default=False, description="an I- that continues nothing starts an entity")
+    repair: bool = Field(
+        default=False,
+        description="tags that contradict the scheme are no errors: an I- that continues nothing "
+        "starts an entity",
+    )
     types: dict[str, str | None] = Field(
         default_factory=dict, description="entity type in the file → ours, or null for none"
     )

@@ -101,7 +101,7 @@ def columns() -> Target:
 
     def read(path: Path) -> Iterator[object]:
         yield is_tagged(path)
-        for scheme in ("IOB2", "IOB1", "BIOES"):
+        for scheme in ("IOB2", "IOE1", "BIOES", "types"):
             yield from read_columns(path, scheme=scheme, repair=True, problems=[])  # type: ignore[arg-type]
         yield from read_columns(path)
 

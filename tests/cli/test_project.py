@@ -157,7 +157,7 @@ def test_options_of_the_reader_of_in(xlt, folder):
     settings = ("projection.translator.file=spa.txt", "projection.aligner.name=given",
                 "projection.aligner.file=links.txt")  # fmt: skip
     command = ("project", "iob1.bio", "out.bio", *given, *settings)
-    refused = xlt(*command, cwd=folder)
+    refused = xlt(*command, "--option", "scheme=IOB2", cwd=folder)
     assert refused.returncode == 2
     assert "`--option repair=true`" in refused.stderr
     wrong = xlt(*command, "--option", "shceme=IOB1", cwd=folder)

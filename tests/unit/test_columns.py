@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from xlt.data.columns import LOOK_AHEAD, TaggedSentence, read_columns, write_columns
 from xlt.data.comments import comment_line
-from xlt.data.tag_schemes import to_iob2
+from xlt.data.tag_schemes import Scheme, in_scheme, most_likely, to_iob2
 from xlt.errors import XltError
 
 
@@ -71,13 +71,46 @@ def test_words_keep_odd_spaces() -> None:
     [
         ("I-PER I-PER O I-PER B-PER", "IOB1", "B-PER I-PER O B-PER B-PER"),
         ("I-PER I-LOC", "IOB1", "B-PER B-LOC"),
+        ("I-PER E-PER E-PER O E-LOC", "IOE2", "B-PER I-PER B-PER O B-LOC"),
+        ("I-PER E-PER I-PER O I-LOC", "IOE1", "B-PER I-PER B-PER O B-LOC"),
         ("B-PER E-PER S-LOC B-LOC I-LOC E-LOC", "BIOES", "B-PER I-PER B-LOC B-LOC I-LOC I-LOC"),
         ("U-PER B-LOC L-LOC", "BIOES", "B-PER B-LOC I-LOC"),
+        ("B-PER M-PER E-PER S-LOC W-LOC", "BIOES", "B-PER I-PER I-PER B-LOC B-LOC"),
     ],
 )
 def test_schemes(tags: str, scheme: Any, expected: str) -> None:
-    (sentence,) = read("".join(f"w {tag}\n" for tag in tags.split()), scheme=scheme)
-    assert sentence.tags == expected.split()
+    text = "".join(f"w {tag}\n" for tag in tags.split())
+    for told in (scheme, "auto"):
+        (sentence,) = read(text, scheme=told)
+        assert sentence.tags == expected.split()
+    with pytest.raises(XltError):
+        read(text, scheme="IOB2")
+
+
+def test_types_without_a_prefix() -> None:
+    """Only where that is said: any text may be a type."""
+    text = "a PER\nb PER\nc O\n#\tMISC\n".replace(" ", "\t")
+    (sentence,) = read(f"# text = a\tb\n{text}", scheme="types")
+    assert sentence.words == ["a", "b", "c", "#"]
+    assert sentence.tags == ["B-PER", "I-PER", "O", "B-MISC"]
+    (hash_first,) = read("# MISC\n", scheme="types")
+    assert hash_first.words == ["#"]
+    with pytest.raises(XltError) as caught:
+        read(text)
+    assert "`scheme: types`" in str(caught.value.fix)
+
+
+def test_the_scheme_is_that_of_most_sentences() -> None:
+    """And what contradicts it is no entity of another scheme, but an error."""
+    text = "a B-PER\nb I-PER\n\na I-PER\n\na B-LOC\n"
+    with pytest.raises(XltError) as caught:
+        read(text)
+    assert caught.value.where == "<stream>:4"
+    assert "scheme: auto" not in str(caught.value.fix)
+    assert [one.tags for one in read(text, repair=True)][1] == ["B-PER"]
+    with pytest.raises(XltError, match="'S-PER' is not a tag") as caught:
+        read(f"{text}\na S-PER\n".replace("a I-PER", "a O"))
+    assert "most sentences are in IOB2" in str(caught.value.fix)
 
 
 def test_types_are_renamed_and_dropped() -> None:
@@ -103,12 +136,16 @@ def test_lines_without_a_word_can_be_dropped() -> None:
     [
         ("a O\nb B-\n", {}, 2, "tag 'B-' has no type", "B-PER"),
         ("a B\n", {}, 1, "tag 'B' has no type", "B-PER"),
-        ("a O\nb I-PER\n", {}, 2, "I-PER after O continues no entity", "`repair: true`"),
+        ("a B-X\nb O\nc I-PER\n", {}, 3, "I-PER after O continues no entity", "`repair: true`"),
         ("a B-LOC\nb I-PER\n", {}, 2, "I-PER after B-LOC continues", "B-PER"),
-        ("a E-PER\n", {"scheme": "BIOES"}, 1, "E-PER after O", "B-PER"),
+        ("a I-PER\n", {"scheme": "IOB2"}, 1, "I-PER after O", "`scheme: auto`"),
+        ("a E-PER\n", {"scheme": "BIOES"}, 1, "E-PER between O and O, where BIOES", "write S-PER"),
+        ("a B-X\nb O\n", {"scheme": "BIOES"}, 1, "B-X between O and O, where BIOES", "write S-X"),
+        ("a B-PER\n", {"scheme": "IOB1"}, 1, "B-PER between O and O, where IOB1", "write I-PER"),
+        ("a B-PER\n", {"scheme": "types"}, 1, "a type with a prefix", "`scheme: auto`"),
         ("a X\n", {}, 1, "'X' is not a tag", "B-, I-"),
         ("a B-PER x\n", {}, 1, "'x' is not a tag", "tag: COLUMN"),
-        ("a S-PER\n", {}, 1, "'S-PER' is not a tag", "scheme: BIOES"),
+        ("a S-PER\n", {"scheme": "IOB2"}, 1, "'S-PER' is not a tag", "scheme: auto"),
         ("word\n", {}, 1, "1 column: no word and tag", "tab or a space"),
         ("a O\nword\n", {}, 2, "1 column where the lines before have 2", "same columns"),
         ("a x O\n\nLast Name x O\n", {}, 3, "4 columns where the lines before have 3", "by tabs"),
@@ -145,7 +182,7 @@ def test_malformed(
 
 def test_all_problems_are_collected() -> None:
     problems: list[XltError] = []
-    kept = read("a B\n\nb O\n\nc I-PER\n", problems=problems)
+    kept = read("a B\n\nb O\n\nc I-PER\n", problems=problems, scheme="IOB2")
     assert [s.words for s in kept] == [["b"]]
     assert [str(p.where).rsplit(":")[-1] for p in problems] == ["1", "5"]
 
@@ -358,14 +395,25 @@ _IOB2 = st.lists(st.tuples(st.sampled_from(["", "PER", "B-X"]), st.integers(1, 3
 )
 
 
-def _to_iob1(tags: list[str]) -> list[str]:
-    return [
-        f"B-{t[2:]}" if t[0] == "B" and i and tags[i - 1][2:] == t[2:]
-        else "O" if t == "O" else f"I-{t[2:]}"
-        for i, t in enumerate(tags)
-    ]  # fmt: skip
+SCHEMES: tuple[Scheme, ...] = ("IOB2", "IOB1", "IOE2", "IOE1", "BIOES")
 
 
-@given(_IOB2)
-def test_iob1_is_undone(tags: list[str]) -> None:
-    assert to_iob2(_to_iob1(tags), "IOB1") == tags
+@pytest.mark.parametrize("scheme", SCHEMES)
+@settings(max_examples=40)
+@given(tags=_IOB2)
+def test_every_scheme_is_undone_and_recognised(scheme: Any, tags: list[str]) -> None:
+    written = in_scheme(tags, scheme)
+    assert to_iob2(written) == tags
+    found = most_likely([written])
+    assert in_scheme(tags, found) == written
+
+
+def test_what_the_schemes_write() -> None:
+    tags = ["B-X", "I-X", "I-X", "B-X", "B-Y", "O", "B-X", "I-X"]
+    assert {scheme: " ".join(t[0] for t in in_scheme(tags, scheme)) for scheme in SCHEMES} == {
+        "IOB2": "B I I B B O B I",
+        "IOB1": "I I I B I O I I",
+        "IOE2": "I I E E E O I E",
+        "IOE1": "I I E I I O I I",
+        "BIOES": "B I E S S O B E",
+    }

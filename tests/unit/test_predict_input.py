@@ -188,8 +188,8 @@ def test_columns_that_are_called_text_are_columns(tmp_path: Path) -> None:
     assert ner == [("Ana", "lives"), ("Here",)]
     path.write_text(IOB1)
     with pytest.raises(XltError, match=r"in.txt:3: I-PER after O continues no entity"):
-        read("ner", path, language="eng")
-    (document,) = read("ner", path, language="eng", options={"scheme": "IOB1"})
+        read("ner", path, language="eng", options={"scheme": "IOB2"})
+    (document,) = read("ner", path, language="eng")
     assert document.words == ("Ana", "left")
     # Another task does not read columns: to it they are text.
     path.write_text(TAGGED)

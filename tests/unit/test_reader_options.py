@@ -88,7 +88,7 @@ def test_both_forms_in_a_config(tmp_path: Path, reference: str) -> None:
         ("ref: a.bio\nshceme: IOB1", 7, "unknown key 'shceme'", "data.eng.train.scheme"),
         ("ref: a.bio\nlimt: 3", 7, "unknown key 'limt'", "data.eng.train.limit"),
         ("ref: a.bio\noptions:\n  shceme: IOB1", 8, "has no option 'shceme'", "'scheme'"),
-        ("ref: a.bio\nscheme: IOB", 7, "must be 'IOB2', 'IOB1' or 'BIOES', not 'IOB'", "'IOB2'"),
+        ("ref: a.bio\nscheme: IOB", 7, "'BIOES' or 'types', not 'IOB'", "'IOB2'"),
         ("ref: a.jsonl\nscheme: IOB1", 7, "the format jsonl of ner has no option", "columns"),
         ("ref: a.bio\nword: '1'", 7, "must be a whole number", "remove the quotes"),
         ("ref: sample-ner:eng:dev\ncolumns: {a: b}", 7, "the format bio of ner has", "scheme"),
@@ -286,8 +286,9 @@ def lines(*rows: dict[str, Any]) -> str:
 
 ADVICE: dict[str, tuple[str, str, str, str, dict[str, str]]] = {
     # name: task, file, content, reference's further keys, what stands for a word of the advice
-    "iob1": ("ner", "a.bio", IOB1, "", {}),
-    "bioes": ("ner", "a.bio", "Ana S-PER\n", "", {}),
+    "iob1": ("ner", "a.bio", IOB1, "scheme: IOB2", {}),
+    "bioes": ("ner", "a.bio", "Ana S-PER\n", "scheme: IOB2", {}),
+    "prefixes": ("ner", "a.bio", "Ana B-PER\n", "scheme: types", {}),
     "bioes order": ("ner", "a.bio", "a O\nAna E-PER\n", "scheme: BIOES", {}),
     "column": (
         "ner", "a.bio", "Ana\tB-PER\n", "word: 3",

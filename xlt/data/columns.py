@@ -1,8 +1,8 @@
 """One word a line with a tag beside it: CoNLL-2002/2003, UNER .iob2, MasakhaNER, WikiANN.
 
 Whatever scheme a file uses, IOB2 comes out: every entity starts with ``B-``. How a file is laid
-out (what separates its columns, how many there are, whether the first only counts the words) is
-decided once; a line that does not fit is an error.
+out (what separates its columns, how many there are, whether the first only counts the words) and
+in which scheme its tags are is decided once; a line that does not fit is an error.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Literal, TextIO
 
@@ -18,7 +18,7 @@ from xlt.data.column_layout import NO_WORD, Block, Layout, Row, layout_of
 from xlt.data.comments import comment_value
 from xlt.data.files import Source, check_characters, label, lines
 from xlt.data.malformed import malformed
-from xlt.data.tag_schemes import TAG, Scheme, TagRules
+from xlt.data.tag_schemes import TAG, Scheme, TagRules, most_likely
 from xlt.document import Text
 from xlt.errors import XltError
 from xlt.reader_options import advise
@@ -26,7 +26,8 @@ from xlt.reader_options import advise
 Separator = Literal["auto", "tab", "space"]
 
 LOOK_AHEAD = 1000
-"""Sentences from which it is decided whether the first column counts the words."""
+"""Sentences from which it is decided whether the first column counts the words, and in which
+scheme the tags are."""
 
 _EDGES = " \r"
 """What is dropped around a cell. Other kinds of space may belong to a word."""
@@ -79,7 +80,7 @@ def read_columns(
     word: int | None = None,
     tag: int = -1,
     separator: Separator = "auto",
-    scheme: Scheme = "IOB2",
+    scheme: Scheme | Literal["auto"] = "auto",
     repair: bool = False,
     types: Mapping[str, str | None] | None = None,
     prefix: str = "",
@@ -93,9 +94,10 @@ def read_columns(
         column, or in the second where the first counts the words of each sentence (UNER).
     separator: ``auto`` takes tabs if the first line of words has one, else spaces. Spaces around
         a cell are dropped.
-    scheme:    what the file uses; it is converted to IOB2.
-    repair:    an I- that continues nothing starts an entity (as conlleval reads it); otherwise it
-        is an error under IOB2 and BIOES.
+    scheme:    what the file uses; it is converted to IOB2. ``auto`` is the one with prefixes that
+        the fewest sentences contradict.
+    repair:    tags that contradict the scheme, such as an I- that continues nothing, are read as
+        conlleval reads them; otherwise they are errors.
     types:     entity type in the file → type that comes out; None turns it into ``O``.
     prefix:    text to drop before each word, such as WikiANN's ``en:``.
     outside:   further tags that mean ``O``, such as UNER Norwegian's ``-``.
@@ -106,15 +108,24 @@ def read_columns(
     a wrong number of a word, and a file with tags of two layers of which `tag` chooses none.
     """
     rules = _Rules(
-        label(source), scheme, repair, dict(types or {}), frozenset(outside), prefix, drop_empty
+        label(source),
+        "IOB2" if scheme == "auto" else scheme,
+        scheme == "auto",
+        repair,
+        dict(types or {}),
+        frozenset(outside),
+        prefix,
+        drop_empty,
     )
-    blocks = _blocks(source, tag, separator, rules.outside)
+    blocks = _blocks(source, tag, separator, rules)
     first = list(islice(blocks, LOOK_AHEAD))
     if not first:
         raise XltError(
             "there is no sentence in it", where=rules.name, fix="check where it came from"
         )
     layout = layout_of(first, word, tag, rules)
+    if rules.decided:
+        rules = replace(rules, scheme=most_likely(_tags(first, layout, rules.outside)))
     for block in chain(first, blocks):
         try:
             sentence = _sentence(block, layout, rules)
@@ -126,7 +137,7 @@ def read_columns(
 
 def is_tagged(source: Source) -> bool:
     """Whether a file has a tag at the end of each of its first lines, as no running text has."""
-    blocks = islice(_blocks(source, -1, "auto", frozenset()), 10)
+    blocks = islice(_blocks(source, -1, "auto", TagRules("")), 10)
     rows = [cells for block in blocks for _, cells in block.rows]
     # A text of one line may well end in "U-Bahn".
     return len(rows) > 1 and all(len(row) > 1 and TAG.fullmatch(row[-1]) for row in rows)
@@ -166,9 +177,7 @@ class _Rules(TagRules):
 # Lines -------------------------------------------------------------------------------------------
 
 
-def _blocks(
-    source: Source, tag: int, separator: Separator, outside: frozenset[str]
-) -> Iterator[Block]:
+def _blocks(source: Source, tag: int, separator: Separator, rules: TagRules) -> Iterator[Block]:
     decided = {"tab": "\t", "space": " ", "auto": ""}[separator]
     width = 0
     comments: list[str] = []
@@ -180,7 +189,7 @@ def _blocks(
         if rows and (empty or document):
             yield Block(comments, rows)
             comments, rows = [], []
-        if document or (not rows and _is_comment(line, tag, mark, outside)):
+        if document or (not rows and _is_comment(line, tag, mark, rules)):
             comments.append(line)
         elif not empty:
             cells = _cells(line, mark)
@@ -204,18 +213,34 @@ def _cells(line: str, separator: str) -> list[str]:
     return re.split(" +", line.rstrip(" "))
 
 
-def _is_comment(line: str, tag: int, separator: str, outside: frozenset[str]) -> bool:
+def _is_comment(line: str, tag: int, separator: str, rules: TagRules) -> bool:
     """Not every ``#`` line is one: "# O" is the word "#"."""
     if not line.startswith("#"):
         return False
     cells = _cells(line, separator)
     last = cells[tag] if -len(cells) <= tag < len(cells) else ""
-    if last not in outside and not TAG.fullmatch(last):
+    types = rules.scheme == "types"  # any text may be one
+    tagged = last in rules.outside or TAG.fullmatch(last) or (types and len(cells) > 1 and last)
+    if not tagged:
         return True
-    return separator == " " and _COMMENT.match(line) is not None
+    return (separator == " " or types) and _COMMENT.match(line) is not None
 
 
 # Sentences ---------------------------------------------------------------------------------------
+
+
+def _tags(
+    blocks: Iterable[Block], layout: Layout, outside: frozenset[str]
+) -> Iterator[Sequence[str]]:
+    """The tags of each sentence that has nothing else in their column."""
+    for block in blocks:
+        rows = [row for _, row in block.rows if len(row) == layout.width]
+        if layout.numbered:
+            rows = [row for row in rows if not NO_WORD.fullmatch(row[0])]
+        cells = [row[layout.tag].strip() for row in rows]
+        tags = ["O" if cell in outside else cell for cell in cells]
+        if all(map(TAG.fullmatch, tags)):
+            yield tags
 
 
 def _sentence(block: Block, layout: Layout, rules: _Rules) -> TaggedSentence:
@@ -283,7 +308,7 @@ def _sentence(block: Block, layout: Layout, rules: _Rules) -> TaggedSentence:
 
 def _unwritable(sentence: TaggedSentence) -> str | None:
     """What of a sentence would not be read as it is."""
-    nothing: frozenset[str] = frozenset()
+    rules = TagRules("")
     if not sentence.words:
         return "a sentence without words"
     for line in sentence.comments:
@@ -291,7 +316,7 @@ def _unwritable(sentence: TaggedSentence) -> str | None:
             return f"a comment with a line break ({line[:40]!r})"
         # The first line of words may follow, by which the separator is decided.
         if not _DOCUMENT.match(line) and not all(
-            _is_comment(line, -1, separator, nothing) for separator in ("\t", _separator(line))
+            _is_comment(line, -1, separator, rules) for separator in ("\t", _separator(line))
         ):
             return f"a comment that looks like a word ({line[:40]!r})"
     for word in sentence.words:
@@ -302,7 +327,6 @@ def _unwritable(sentence: TaggedSentence) -> str | None:
         if _DOCUMENT.match(word):
             return f"the word {word}, which begins a document"
     try:
-        rules = TagRules("")
         rules.iob2([0] * len(sentence.tags), [rules.tag(0, tag) for tag in sentence.tags])
     except XltError as error:
         return f"tags that are not IOB2 ({error.what})"
