@@ -14,7 +14,19 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from xlt import __version__
-from xlt.commands import config, data, encoders, probe, project, runs, scores, sources, study, work
+from xlt.commands import (
+    config,
+    data,
+    encoders,
+    init,
+    probe,
+    project,
+    runs,
+    scores,
+    sources,
+    study,
+    work,
+)
 from xlt.console import console
 from xlt.errors import XltError
 from xlt.extras import missing_package
@@ -66,6 +78,7 @@ def flags(
     _check(context.obj or ())
 
 
+app.command()(init.init)
 work.add_to(app)
 project.add_to(app)
 app.command()(study.study)

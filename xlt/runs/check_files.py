@@ -224,12 +224,21 @@ def _add(
     report.texts.add(digest)
     own = scripts(texts)
     report.scripts.update(own)
-    if language is not None and (written := languages.script(language)) is not None:
-        expected = {COMMON, *PARTS.get(written, (written,))}
-        letters = own.total()
-        foreign = sum(count for code, count in own.items() if code not in expected)
-        if letters and foreign / letters > MAX_FOREIGN_SHARE:
-            report.foreign.append(document.id)
+    if language is not None and is_foreign(own, language):
+        report.foreign.append(document.id)
+
+
+def is_foreign(letters: Counter[str], language: str) -> bool:
+    """Whether text is largely in other scripts than a language's.
+
+    letters: script → how many of the text's letters are in it (`scripts`).
+    """
+    written = languages.script(language)
+    if written is None or not letters:
+        return False
+    expected = {COMMON, *PARTS.get(written, (written,))}
+    foreign = sum(count for code, count in letters.items() if code not in expected)
+    return foreign / letters.total() > MAX_FOREIGN_SHARE
 
 
 def _is_long(task: Task, document: Document, backbone: Backbone) -> bool:

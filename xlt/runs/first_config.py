@@ -1,0 +1,374 @@
+"""`xlt init`: from annotated files to a config that runs, with the reason for each choice.
+
+What a file holds is found by reading it in each format that its name may mean, for each task: the
+reading that takes every record counts. What cannot be found is asked for, not guessed.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from xlt import languages
+from xlt.config.families import family
+from xlt.config.schema import Training
+from xlt.data.tools import formats as tools
+from xlt.errors import XltError, flat
+from xlt.reader_options import on_command_line, read_with
+from xlt.registry import tasks
+from xlt.runs.check_files import is_foreign, labels_of
+from xlt.runs.encoders import Advice, advise, reason, recommended
+from xlt.scripts import scripts
+from xlt.task import Task, predicted_layers
+
+SNIFFED = 200
+"""Records that are read to find out what a file holds."""
+
+DEV_SHARE = 0.15
+"""Of the annotated records, where no dev data are given; `MIN_DEV` of them, if there are twice as
+many."""
+MIN_DEV = 100
+
+STEPS = 800
+"""Steps that a new head takes to learn, in which the epochs of a small file add up to."""
+MAX_EPOCHS = 30
+MIN_EPOCHS = 3
+MIN_BATCH = 512
+"""Subwords in a batch."""
+
+MAX_HOURS = 3.0
+"""Of training on a processor without accelerator; a larger encoder is not chosen by itself."""
+
+SUBWORDS = 1.6
+"""A word, where the encoder's tokenizer is not here to count them."""
+
+
+@dataclass
+class Reading:
+    """What a file holds, read in one way.
+
+    labels: layer → label → how often it stands; "ner.parts" are parts of structures.
+    empty: how many of the layers that the task predicts have nothing in them.
+    foreign: share of its records that are largely in another script than the language's.
+    """
+
+    task: str
+    format: str
+    declared: bool
+    records: int = 0
+    words: int = 0
+    labels: dict[str, Counter[str]] = field(default_factory=dict)
+    empty: int = 0
+    foreign: float = 0.0
+
+    @property
+    def annotated(self) -> int:
+        return sum(counts.total() for counts in self.labels.values())
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A config, and why it says what it says.
+
+    readings: by the names of the splits.
+    others: encoders that come next.
+    """
+
+    task: str
+    source: str
+    target: str
+    references: Mapping[str, dict[str, Any]]
+    readings: Mapping[str, Reading]
+    encoder: str
+    advice: Advice | None
+    why: str
+    others: tuple[Advice, ...]
+    dev_share: float | None
+    settings: Mapping[str, Any]
+    training: Mapping[str, Any]
+
+
+def read_files(
+    files: Mapping[str, Path],
+    *,
+    task: str | None,
+    input_format: str | None,
+    options: Mapping[str, Any],
+    source: str,
+    target: str,
+) -> dict[str, Reading]:
+    """What is in the files of a task; all are read in the same way.
+
+    files: by the names of the splits; "train" has to be among them.
+    Raises XltError for files that no task reads, that several read, or that hold no annotation.
+    """
+    names = tasks.names() if task is None else [task]
+    train = files["train"]
+    found = _sniff(train, names, input_format, options, source)
+    if not found:
+        _complain(train, names, input_format, options, source)
+    by_task = {one.task for one in found}
+    if len(by_task) > 1:
+        raise XltError(
+            f"it can be read for several tasks: {', '.join(sorted(by_task))}",
+            where=train,
+            fix=f"add --task {min(by_task)} (say)",
+        )
+    best = found[0]
+    return {
+        split: _read(
+            path,
+            best.task,
+            best.format,
+            best.declared,
+            options,
+            target if split == "test" else source,
+        )
+        for split, path in files.items()
+    }
+
+
+def _sniff(
+    path: Path,
+    names: Sequence[str],
+    input_format: str | None,
+    options: Mapping[str, Any],
+    source: str,
+) -> list[Reading]:
+    """The ways to read a file that find the most annotation in it; of those, where they leave the
+    fewest layers of their task empty; the one that the file's name means first."""
+    found = []
+    for name in names:
+        for format, declared in _formats(tasks.get(name)(), path, input_format):
+            try:
+                reading = _read(path, name, format, declared, options, source, SNIFFED)
+            except XltError:
+                continue  # it is not in this format; `_complain` says why, if it is in none
+            if reading.annotated:
+                found.append(reading)
+    ranks = [(-one.annotated, one.empty) for one in found]
+    best = [one for one, rank in zip(found, ranks, strict=True) if rank == min(ranks)]
+    return sorted(best, key=lambda one: one.declared)
+
+
+def _formats(task: Task, path: Path, declared: str | None) -> list[tuple[str, bool]]:
+    """Formats that a file may be in, and whether that has to be said where the file is named."""
+    if declared is not None:
+        return [(declared, True)] if declared in task.readable() else []
+    name = path.name.lower().removesuffix(".gz").removesuffix(".xz")
+    meant = [f for f, suffixes in task.readable().items() if name.endswith(suffixes)]
+    possible = [f for f in tools.tools_of(task) if name.endswith(task.suffix(f))]
+    rest = dict.fromkeys([*meant[1:], *possible])
+    return [*((f, False) for f in meant[:1]), *((f, True) for f in rest if f not in meant[:1])]
+
+
+def _read(
+    path: Path,
+    name: str,
+    format: str,
+    declared: bool,
+    options: Mapping[str, Any],
+    language: str,
+    limit: int | None = None,
+) -> Reading:
+    task = tasks.get(name)()
+    reading = Reading(name, format, declared)
+    foreign = 0
+    documents = read_with(
+        task,
+        path,
+        format,
+        options,
+        where=lambda at: on_command_line(("options", *at)),
+        language=language,
+    )
+    for document in islice(documents, limit):
+        reading.records += 1
+        words = task.words(document)
+        reading.words += len(words)
+        foreign += is_foreign(scripts(words), language)
+        for layer in predicted_layers(task):
+            for part, label in labels_of(document.layers[layer]):
+                reading.labels.setdefault(layer + part, Counter())[label] += 1
+    filled = {layer.partition(".")[0] for layer in reading.labels}
+    reading.empty = sum(layer not in filled for layer in predicted_layers(task))
+    reading.foreign = foreign / max(1, reading.records)
+    return reading
+
+
+def _complain(
+    path: Path,
+    names: Sequence[str],
+    input_format: str | None,
+    options: Mapping[str, Any],
+    source: str,
+) -> None:
+    """Raise XltError: why a file cannot be read."""
+    tried: list[str] = []
+    for name in names:
+        for format, declared in _formats(tasks.get(name)(), path, input_format):
+            try:
+                _read(path, name, format, declared, options, source, SNIFFED)
+            except XltError as error:
+                first = flat(error)[0]
+                place = "" if first.where is None else f"{first.where}: "
+                tried.append(f"as {format} for {name}: {place}{first.what}")
+            else:
+                tried.append(f"as {format} for {name}: there is no annotation in it")
+    if len(names) == 1 and not tried:
+        task = tasks.get(names[0])()
+        raise XltError(
+            "the name does not say what is in the file",
+            where=path,
+            fix=f"add --input-format, one of {', '.join(task.readable())}",
+        )
+    raise XltError(
+        "\n  ".join(["no task can be learnt from it", *tried]),
+        where=path,
+        fix="say what it is with --task and --input-format; `xlt tasks` lists both",
+    )
+
+
+# The choices -----------------------------------------------------------------------------------
+
+
+def propose(
+    files: Mapping[str, Path],
+    *,
+    target: str,
+    source: str,
+    task: str | None = None,
+    input_format: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    text: Sequence[str] | None = None,
+    encoder: str | None = None,
+    max_gib: float | None = None,
+    folder: Path,
+) -> Proposal:
+    """A config for these files.
+
+    files: split → file, "train" among them. source, target: codes.
+    text: sentences of the target, by which tokenizers are compared.
+    folder: of the config, from which paths are taken.
+    Raises XltError where the files cannot be read, or are in another script than the source's.
+    """
+    given = options or {}
+    readings = read_files(
+        files, task=task, input_format=input_format, options=given, source=source, target=target
+    )
+    train = readings["train"]
+    if train.foreign > 0.5:
+        raise XltError(
+            f"most of its sentences are not in a script of {languages.name(source)}",
+            where=files["train"],
+            fix="say with --source what language they are in",
+        )
+    advice: Advice | None = None
+    others: tuple[Advice, ...] = ()
+    why = "as you say"
+    if encoder is None:
+        advice, others, why = _choose(train, source, target, text, max_gib)
+        encoder = advice.facts.id
+    kind = family(encoder)
+    settings = {} if kind is None else kind.sections
+    dev_share = None
+    if "dev" not in files and train.records > 1:
+        dev_share = min(0.5, max(DEV_SHARE, min(0.3, MIN_DEV / train.records)))
+    return Proposal(
+        train.task,
+        source,
+        target,
+        {split: _reference(path, readings[split], given, folder) for split, path in files.items()},
+        readings,
+        encoder,
+        advice,
+        why,
+        others,
+        None if dev_share is None else round(dev_share, 2),
+        settings,
+        _training(train.words * SUBWORDS, encoder),
+    )
+
+
+def _training(subwords: float, encoder: str) -> dict[str, Any]:
+    """`training` for so much data: a small file is read more often, in smaller steps."""
+    kind = family(encoder)
+    stated = dict({} if kind is None else kind.sections.get("training", {}))
+    usual = stated.get("batch_tokens", Training().batch_tokens)
+    wanted = 2 ** round(math.log2(max(1.0, subwords * MAX_EPOCHS / STEPS)))
+    batch = max(min(MIN_BATCH, usual), min(usual, wanted))
+    if batch != usual:
+        stated["batch_tokens"] = batch
+    epochs = math.ceil(STEPS / max(1.0, subwords / batch))
+    return {**stated, "epochs": max(MIN_EPOCHS, min(MAX_EPOCHS, epochs))}
+
+
+def _reference(
+    path: Path, reading: Reading, options: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """How the config names a file: relative to itself, if it lies below it."""
+    full = path.absolute()  # not resolved: a link is a name that somebody chose
+    base = folder.absolute()
+    named = full.relative_to(base) if full.is_relative_to(base) else full
+    reference: dict[str, Any] = {"ref": named.as_posix()}
+    if reading.declared:
+        reference["format"] = reading.format
+    if options:
+        reference["options"] = dict(options)
+    return reference
+
+
+def _choose(
+    train: Reading,
+    source: str,
+    target: str,
+    text: Sequence[str] | None,
+    max_gib: float | None,
+) -> tuple[Advice, tuple[Advice, ...], str]:
+    """The encoder, those that come next, and why."""
+    ranked, _ = advise(target, source=source, task=train.task, text=text, max_gib=max_gib)
+    usable = [one for one in ranked if one.here] if offline() else ranked
+    if not accelerated():
+        soon = [one for one in usable if hours(train, one) <= MAX_HOURS]
+        usable = soon or sorted(usable, key=lambda one: hours(train, one))[:1]
+    best = recommended(usable)
+    if best is None:
+        raise XltError(
+            "no encoder can be fine-tuned in so little memory",
+            where="--max-gb" if max_gib is not None else None,
+            fix="name one with --encoder; `xlt encoders` lists what each needs",
+        )
+    said = reason(best, usable, target)
+    if offline():
+        said += "; chosen among those on this machine, as the hub is switched off (HF_HUB_OFFLINE)"
+    next_ = tuple(one for one in ranked if one is not best)[:3]
+    return best, next_, said
+
+
+def offline() -> bool:
+    """Whether the user has said that nothing is to be fetched from the hub."""
+    return any(
+        os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")
+        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    )
+
+
+def accelerated() -> bool:
+    """Whether there is a device that is faster than this processor."""
+    try:
+        import torch
+    except ImportError:
+        return False
+    return bool(torch.cuda.is_available() or torch.backends.mps.is_available())
+
+
+def hours(train: Reading, one: Advice) -> float:
+    """To train it on this processor, roughly, one seed."""
+    subwords = train.words * (one.fertility or SUBWORDS)
+    return subwords * _training(subwords, one.facts.id)["epochs"] / one.subwords_per_second / 3600
