@@ -41,6 +41,8 @@ MAX_EPOCHS = 30
 MIN_EPOCHS = 3
 MIN_BATCH = 512
 """Subwords in a batch."""
+MIN_BETWEEN = 20
+"""Steps between evaluations: each stores weights, which takes longer than so few steps."""
 
 MAX_HOURS = 3.0
 """Of training on a processor without accelerator; a larger encoder is not chosen by itself."""
@@ -301,12 +303,15 @@ def _training(subwords: float, encoder: str) -> dict[str, Any]:
     kind = family(encoder)
     stated = dict({} if kind is None else kind.sections.get("training", {}))
     usual = stated.get("batch_tokens", Training().batch_tokens)
-    wanted = 2 ** round(math.log2(max(1.0, subwords * MAX_EPOCHS / STEPS)))
+    wanted = 2 ** int(math.log2(max(1.0, subwords * MAX_EPOCHS / STEPS)))
     batch = max(min(MIN_BATCH, usual), min(usual, wanted))
     if batch != usual:
         stated["batch_tokens"] = batch
-    epochs = math.ceil(STEPS / max(1.0, subwords / batch))
-    return {**stated, "epochs": max(MIN_EPOCHS, min(MAX_EPOCHS, epochs))}
+    steps = max(1, round(subwords / batch))
+    epochs = max(MIN_EPOCHS, min(MAX_EPOCHS, math.ceil(STEPS / steps)))
+    if steps < MIN_BETWEEN:
+        stated |= dict.fromkeys(("evaluate_every", "checkpoint_every"), MIN_BETWEEN)
+    return {**stated, "epochs": epochs}
 
 
 def _reference(

@@ -117,6 +117,8 @@ def _training(proposal: Proposal) -> Iterator[str]:
     if kind is not None:
         yield from _comment(f"For {kind.name}: {kind.why}.")
     for key, value in proposal.training.items():
+        if key == "evaluate_every":
+            yield "  # Steps; an epoch has fewer."
         if key == "epochs":
             yield "  # As many as make the steps that a new head needs of this much data."
         yield f"  {key}: {_number(value)}"
