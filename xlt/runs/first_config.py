@@ -376,4 +376,5 @@ def accelerated() -> bool:
 def hours(train: Reading, one: Advice) -> float:
     """To train it on this processor, roughly, one seed."""
     subwords = train.words * (one.fertility or SUBWORDS)
-    return subwords * _training(subwords, one.facts.id)["epochs"] / one.subwords_per_second / 3600
+    epochs: int = _training(subwords, one.facts.id)["epochs"]
+    return subwords * epochs / one.subwords_per_second / 3600

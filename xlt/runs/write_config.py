@@ -125,8 +125,14 @@ def _training(proposal: Proposal) -> Iterator[str]:
 
 
 def _comment(text: str) -> list[str]:
-    marks = {"initial_indent": "  # ", "subsequent_indent": "  # "}
-    return textwrap.wrap(flat(text), 96, break_long_words=False, break_on_hyphens=False, **marks)
+    return textwrap.wrap(
+        flat(text),
+        96,
+        initial_indent="  # ",
+        subsequent_indent="  # ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _number(value: float) -> str:
