@@ -48,6 +48,10 @@ CALLS: dict[str, Parameters] = {
     },
     "predict-source": {"target": "jav", "--task": "ner", "--count": "2", "--reach": "50"},
     "encoders": {"--target": "jav", "--source": "eng", "--task": "ner"},
+    "init": {
+        "train": DATA,
+        **{"--target": "jav", "--encoder": "xlt-mini", "--output": f"{FOLDER}/new.yaml"},
+    },
     "analyse-typology": {"matrix": f"{FOLDER}/{MATRIX.file}", "--permutations": "20"},
     "runs list": {"root": f"{RUN}/.."},
     "runs regret": {"root": f"{RUN}/.."},
@@ -107,6 +111,7 @@ FREE = {
     ("scores add", "--encoder"),
     ("scores add", "--name"),
     ("predict-source", "--encoder"),
+    ("init", "--encoder"),
 }
 """Any text is a name there."""
 
