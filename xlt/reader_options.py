@@ -47,11 +47,30 @@ class JsonlOptions(ReaderOptions):
     columns: dict[str, str] = Field(default_factory=dict, description="our field name → theirs")
 
 
-class TsvOptions(JsonlOptions):
-    """Of tables whose first line names the columns."""
+class TableOptions(ReaderOptions):
+    """Of tables."""
+
+    columns: dict[str, str | int] = Field(
+        default_factory=dict,
+        description="our field name → the name of the column, or its number, from 0",
+    )
+    header: bool = Field(default=True, description="the first row names the columns")
+
+
+class TsvOptions(TableOptions):
+    """Of tables with tabs between cells."""
 
     quoted: bool = Field(
         default=False, description="cells are quoted as in CSV, so that they may hold tabs"
+    )
+
+
+class CsvOptions(TableOptions):
+    """Of tables whose cells may be quoted (RFC 4180)."""
+
+    delimiter: Literal["auto", "comma", "semicolon", "tab", "bar"] = Field(
+        default="auto",
+        description="what separates cells; `auto`: the one that gives all rows as many cells",
     )
 
 

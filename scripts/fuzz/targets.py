@@ -134,11 +134,11 @@ def jsonl() -> Target:
 
 
 def table() -> Target:
-    from xlt.data.table import read_csv, read_tsv
+    from xlt.data.table import read_csv, read_table
 
     def read(path: Path) -> Iterator[object]:
-        for quoted in (False, True):
-            checked(lambda quoted=quoted: exhaust(read_tsv(path, quoted=quoted)))  # type: ignore[misc]
+        for told in ({}, {"quoted": True}, {"quoted": True, "delimiter": None}):
+            checked(lambda told=told: exhaust(read_table(path, **told)))  # type: ignore[misc]
         yield from read_csv(path)[1]
 
     return of_file("data.tsv", read)
@@ -321,6 +321,7 @@ MAKERS: dict[str, Callable[[], Target]] = {
     "parsing": lambda: of_task("dependency_parsing", "conllu", ".conllu"),
     "nli-jsonl": lambda: of_task("nli", "jsonl", ".jsonl"),
     "nli-tsv": lambda: of_task("nli", "tsv", ".tsv"),
+    "nli-csv": lambda: of_task("nli", "csv", ".csv"),
     "events": lambda: of_task("event_extraction", "jsonl", ".jsonl"),
     "oneie": lambda: of_task("event_extraction", "oneie", ".json"),
     "dygie": lambda: of_task("event_extraction", "dygie", ".json"),

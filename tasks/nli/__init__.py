@@ -16,11 +16,11 @@ from xlt.data.rows import with_confidence
 from xlt.document import Document, Label, Layer, Text
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
-from xlt.reader_options import ReaderOptions, advise
+from xlt.reader_options import ReaderOptions, TableOptions, advise
 from xlt.task import Example, Labels, Task, TaskOptions
 
 from .metrics import class_counts, class_metrics, count_names, metric_names
-from .options import PairOptions, PairTableOptions
+from .options import PairCsvOptions, PairObjectOptions, PairOptions, PairTsvOptions
 
 if TYPE_CHECKING:
     import torch
@@ -58,12 +58,14 @@ class NLI(Task):
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "jsonl": (".jsonl",),
         "tsv": (".tsv",),
+        "csv": (".csv",),
         "json": (".json",),
     }
     reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {
-        "jsonl": PairOptions,
-        "tsv": PairTableOptions,
-        "json": PairOptions,
+        "jsonl": PairObjectOptions,
+        "tsv": PairTsvOptions,
+        "csv": PairCsvOptions,
+        "json": PairObjectOptions,
     }
     count_names = count_names(LABELS)
     measured_as = ("nli",)
@@ -103,7 +105,8 @@ class NLI(Task):
         Raises XltError with the place of a pair that lacks a text or a label, or whose id was used
         before; and if no pair is as `where` says.
         """
-        told = PairTableOptions(**options)
+        told = self.reader_options[format](**options)
+        assert isinstance(told, PairOptions)
         seen: dict[str, str] = {}
         left_out: Counter[str] = Counter()
         unmatched = dict(told.where)
@@ -137,19 +140,30 @@ class NLI(Task):
         for why, count in left_out.items():
             log.warning("%s: %d pairs %s are left out", path, count, why)
 
-    def _rows(self, path: Path, format: str, told: PairTableOptions) -> Iterator[tuple[str, Row]]:
+    def _rows(self, path: Path, format: str, told: PairOptions) -> Iterator[tuple[str, Row]]:
         """The place in the file and the fields of every row."""
         from xlt.data.jsonl import read_json_array, read_jsonl
-        from xlt.data.table import read_tsv
+        from xlt.data.table import DELIMITERS, NO_HEADER, read_table
 
-        if format == "tsv":
-            rows: Iterator[tuple[int, Row]] = read_tsv(
-                path, columns=told.columns, quoted=told.quoted
-            )
-        else:
+        rows: Iterator[tuple[int, Row]]
+        if isinstance(told, PairObjectOptions):
             reader = read_jsonl if format == "jsonl" else read_json_array
             rows = reader(path, columns=told.columns)
+        elif isinstance(told, PairCsvOptions):
+            rows = read_table(
+                path,
+                columns=told.columns,
+                delimiter=DELIMITERS.get(told.delimiter),
+                quoted=True,
+                header=told.header,
+            )
+        else:
+            assert isinstance(told, PairTsvOptions)
+            rows = read_table(path, columns=told.columns, quoted=told.quoted, header=told.header)
         for number, row in rows:
+            if isinstance(told, TableOptions):
+                for name in TEXTS:
+                    _field(row, name, f"{path}:{number}", NO_HEADER * told.header)
             yield f"[{number}]" if format == "json" else str(number), row
 
     def _document(
@@ -217,12 +231,12 @@ class NLI(Task):
     def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
         """Write JSON Lines, one JSON array or a table; a table joins phenomena with ``|``."""
         from xlt.data.jsonl import write_json_array, write_jsonl
-        from xlt.data.table import write_tsv
+        from xlt.data.table import write_table
 
         rows = (with_confidence(self.to_row(document), document) for document in documents)
-        if format == "tsv":
+        if format in ("tsv", "csv"):
             joined = ({**row, "phenomena": _joined(row)} for row in rows)
-            write_tsv(joined, stream, self.columns)
+            write_table(joined, stream, self.columns, quoted=format == "csv")
         else:
             (write_jsonl if format == "jsonl" else write_json_array)(rows, stream)
 
@@ -363,10 +377,10 @@ def _is_blank(text: object) -> bool:
     return text is None or (isinstance(text, str) and not text.strip())
 
 
-def _field(row: Row, name: str, where: object) -> Any:
+def _field(row: Row, name: str, where: object, more: str = "") -> Any:
     """A field by our name or one that known data sets give it.
 
-    Raises XltError if it is missing and `where` is given.
+    Raises XltError, with `more` advice, if it is missing and `where` is given.
     """
     for candidate in (name, *KNOWN_NAMES[name]):
         if candidate in row:
@@ -376,5 +390,5 @@ def _field(row: Row, name: str, where: object) -> Any:
     raise XltError(
         f"the field {name!r} is missing",
         where=where,
-        fix=f"{choose(name, row)}; " + advise(f"columns: {{{name}: THEIRS}}"),
+        fix=f"{choose(name, row)}; " + advise(f"columns: {{{name}: THEIRS}}") + more,
     )

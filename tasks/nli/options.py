@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from xlt.reader_options import JsonlOptions, TsvOptions
+from xlt.reader_options import CsvOptions, JsonlOptions, ReaderOptions, TsvOptions
 
 
-class PairOptions(JsonlOptions):
-    """Holds the options of a file of premises and hypotheses."""
+class PairOptions(ReaderOptions):
+    """Holds the options of any file of premises and hypotheses."""
 
     where: dict[str, str] = Field(
         default_factory=dict, description="field in the file → value: only the pairs that have it"
@@ -19,5 +19,13 @@ class PairOptions(JsonlOptions):
     )
 
 
-class PairTableOptions(PairOptions, TsvOptions):
-    """Holds the options of a table of premises and hypotheses."""
+class PairObjectOptions(PairOptions, JsonlOptions):
+    """Holds the options of JSON objects."""
+
+
+class PairTsvOptions(PairOptions, TsvOptions):
+    """Holds the options of a table with tabs."""
+
+
+class PairCsvOptions(PairOptions, CsvOptions):
+    """Holds the options of a table that quotes cells."""

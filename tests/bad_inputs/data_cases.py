@@ -272,6 +272,6 @@ def data_cases() -> Iterator[Case]:
         yield from (standoff_cases if format.beside else whole_file_cases)(format)
         if format in TABLES:
             yield from cell_cases(format)
-        else:
+        elif format not in formats.QUOTED:
             yield from json_cases(format)
             yield from json_text_cases(format)

@@ -146,6 +146,16 @@ NLI_TABLE = Format(
     words=frozenset({1, 2}),
     free=frozenset({0, 4}),
 )
+NLI_QUOTED = Format(
+    "nli",
+    "csv",
+    ".csv",
+    "id,premise,hypothesis,label,phenomena\n"
+    'a,"Ann, who is here, sees Rome.",Ann sees.,entailment,\n'
+    'b,"Bob said ""no"",\nand left.",Bob left.,contradiction,negation|names\n'
+    "c,Bob eats.,He is old.,neutral,\n",
+    3,
+)
 
 _PLACE = {"trigger": {"start": 1, "end": 2}, "type": "Motion"}
 EVENTS = Format(
@@ -455,4 +465,6 @@ LINES = (NER_LINES, NLI_LINES, EVENTS, ONEIE, DYGIE, MEE, QUESTIONS)
 """A JSON object a line."""
 ARRAYS = (NLI_ARRAY, ACE, SQUAD)
 """One JSON value a file."""
-ALL = (*TABLES, *LINES, *ARRAYS)
+QUOTED = (NLI_QUOTED,)
+"""A row may go over several lines."""
+ALL = (*TABLES, *LINES, *ARRAYS, *QUOTED)

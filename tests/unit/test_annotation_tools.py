@@ -587,7 +587,37 @@ def test_spans_of_a_text_that_has_not_one_class_are_left_out(classes, said):
 
 def test_only_formats_that_can_say_it_have_classes():
     task = SimpleNamespace(annotated=None, layers={"label": Label}, texts=("text",))
-    assert [*tools_of(task)] == ["doccano", "label-studio", "prodigy", "docbin"]
+    assert [*tools_of(task)] == ["doccano", "label-studio", "prodigy", "docbin", "csv"]
+    assert "csv" not in tasks.get("ner").readable()
+
+
+def test_a_table_of_texts_and_classes(tmp_path, caplog):
+    path = tmp_path / "a.csv"
+    path.write_text('label;review\ngood;"Sunny; warm."\n;Cold.\nbad;"Two\nlines."\n')
+
+    def read_table(**options):
+        kind = tool("csv")
+        told = kind.Options(**options)
+        with Tally(path) as tally, SpanLocator(path, "span", "text") as locate:
+            reader = kind(("text",), told, tally, locate)
+            records = [r for where, one in reader.raw(path) for r in reader.records(where, one)]
+            layers = {"label": Label}
+            return [d for one in records for d in documents_of(one, layers, told, tally)]
+
+    documents = read_table(columns={"text": "review"})
+    assert [(d.id, d.text.surface, d.layers["label"].label) for d in documents] == [
+        ("2", "Sunny; warm.", "good"),
+        ("4", "Two\nlines.", "bad"),
+    ]
+    assert "texts without a class are left out: 1 (first in 3)" in caplog.text
+    assert len(read_table(columns={"text": "review"}, labelled=False)) == 3
+    for options in ({}, {"columns": {"text": "review", "id": "label"}}):
+        with pytest.raises(XltError, match="is missing") as caught:
+            read_table(**options)
+        assert "`header: false`" in str(caught.value.fix)
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        tool("csv").write((record_of(d, {"label": Label}) for d in documents), stream)
+    assert read_table() == documents
 
 
 def test_doccano_has_spans_beside_classes(tmp_path):

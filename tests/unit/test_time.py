@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from xlt.data.jsonl import load_json, read_jsonl
-from xlt.data.table import read_csv, read_tsv
+from xlt.data.table import read_csv, read_table
 from xlt.errors import XltError
 
 SIZE = 50_000
@@ -24,12 +24,12 @@ def keys_twice() -> None:
 
 
 def columns() -> None:
-    list(read_tsv(io.StringIO("\t".join(NAMES) + "\n")))
+    list(read_table(io.StringIO("\t".join(NAMES) + "\n")))
     list(read_csv(io.StringIO(",".join(NAMES) + "\n"))[1])
 
 
 def columns_twice() -> None:
-    list(read_tsv(io.StringIO("\t".join([*NAMES, NAMES[-1]]) + "\n")))
+    list(read_table(io.StringIO("\t".join([*NAMES, NAMES[-1]]) + "\n")))
 
 
 def comma_columns_twice() -> None:

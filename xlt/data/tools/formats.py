@@ -32,6 +32,7 @@ TOOLS = {
     "brat": "Brat",
     "docbin": "DocBin",
     "webanno": "WebAnno",
+    "csv": "Csv",
 }
 """Format → the class for it, in the module of the format's name."""
 
@@ -60,12 +61,14 @@ def tools_of(task: type[Task] | Task) -> dict[str, tuple[str, ...]]:
     """The formats of tools that a task can read and write: format → suffixes that mean it."""
     layers = layers_of(task)
     structured = any(issubclass(kind, Structures) for kind in layers.values())
+    only_classes = all(issubclass(kind, Label) for kind in layers.values())
     classified = any(issubclass(kind, Label) for kind in layers.values())
     return {
         name: tool(name).suffixes
         for name in TOOLS
         if layers
         and (tool(name).pairs or len(task.texts) == 1)
+        and (tool(name).spans or only_classes)
         and (tool(name).relations or not structured)
         and (tool(name).classes or not classified)
     }

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from xlt.reader_options import ReaderOptions
+from xlt.reader_options import CsvOptions, ReaderOptions
 
 
 class ToolOptions(ReaderOptions):
@@ -46,6 +46,10 @@ class FieldOptions(ToolOptions):
         default_factory=dict,
         description="our field name → theirs, of the text or texts: `{text: review}`",
     )
+
+
+class TableToolOptions(ToolOptions, CsvOptions):
+    """Of tables."""
 
 
 class LabelStudioOptions(FieldOptions):

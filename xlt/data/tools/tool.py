@@ -33,6 +33,8 @@ class Tool(ABC):
     Options: ClassVar[type[ToolOptions]] = ToolOptions
     pairs: ClassVar[bool] = False
     """Whether a record may have several texts."""
+    spans: ClassVar[bool] = True
+    """Whether it can mark parts of a text."""
     relations: ClassVar[bool] = True
     """Whether it can say that one span has to do with another."""
     classes: ClassVar[bool] = True
