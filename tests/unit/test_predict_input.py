@@ -97,7 +97,7 @@ def test_an_unknown_suffix_is_no_text(tmp_path: Path, name: str) -> None:
 
 def test_formats_are_those_that_the_task_can_take(tmp_path: Path) -> None:
     tools = ["doccano", "label-studio", "prodigy"]
-    assert input_formats(tasks.get("nli")()) == ["jsonl", "tsv", "json", *tools]
+    assert input_formats(tasks.get("nli")()) == ["jsonl", "tsv", "csv", "json", *tools]
     assert input_formats(tasks.get("dependency_parsing")()) == ["text", "words", "conllu"]
     with pytest.raises(XltError, match="no input format 'txt'") as caught:
         read("nli", "-", "txt")
