@@ -101,7 +101,7 @@ def test_formats_are_those_that_the_task_can_take(tmp_path: Path) -> None:
     assert input_formats(tasks.get("dependency_parsing")()) == ["text", "words", "conllu"]
     with pytest.raises(XltError, match="no input format 'txt'") as caught:
         read("nli", "-", "txt")
-    assert caught.value.fix == "valid: doccano, json, jsonl, label-studio, prodigy, tsv"
+    assert caught.value.fix == "valid: csv, doccano, json, jsonl, label-studio, prodigy, tsv"
     (tmp_path / "in.txt").write_text("a b\n")
     for source, format in ((tmp_path / "in.txt", None), (tmp_path / "in.txt", "conllu")):
         with pytest.raises(XltError, match="a premise and a hypothesis are needed"):
