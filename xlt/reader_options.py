@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -84,7 +84,11 @@ class ColumnOptions(ReaderOptions):
         description="the column of the words, from 0 (negative: from the end); by default the "
         "first, or the second where the first only counts the words",
     )
-    tag: int = Field(default=-1, ge=-MAX_COUNT, le=MAX_COUNT, description="the column of the tags")
+    tag: Annotated[int, Field(ge=-MAX_COUNT, le=MAX_COUNT)] | str = Field(
+        default=-1,
+        description="the column of the tags; its name, where the first line of the file names the "
+        "columns (CoNLL-U Plus)",
+    )
     separator: Literal["auto", "tab", "space"] = Field(
         default="auto", description="`auto`: a tab where a line has one, else spaces"
     )
@@ -140,13 +144,28 @@ def check_options(
         # Strict JSON mode: "3" is no number, and nothing is guessed.
         valid = model.model_validate_json(json.dumps(dict(given)), strict=True)
     except ValidationError as error:
-        raise_all(list(_problems(error, model, task.name, format, where)))
+        raise_all(list(_problems(error, given, model, task.name, format, where)))
         raise
     return valid.model_dump(exclude_unset=True)
 
 
+def _within(given: Any, location: Location) -> Location:
+    """A location without what is not in the value: pydantic adds the kinds that were tried."""
+    for depth, key in enumerate(location):
+        there = (
+            isinstance(key, int) and key < len(given)
+            if isinstance(given, list)
+            else isinstance(given, Mapping) and key in given
+        )
+        if not there:
+            return location[:depth]
+        given = given[key]
+    return location
+
+
 def _problems(
     error: ValidationError,
+    given: Mapping[str, Any],
     model: type[Section],
     task: str,
     format: str | None,
@@ -157,7 +176,7 @@ def _problems(
     for detail in error.errors(include_url=False):
         by_option.setdefault(str(detail["loc"][0]), []).append(detail)
     for name, details in by_option.items():
-        place = where(details[0]["loc"])
+        place = where(_within(given, details[0]["loc"]))
         if details[0]["type"] == "extra_forbidden":
             what, fix = f"{reader} has no option {name!r}", choose(name, model.model_fields)
         else:

@@ -44,7 +44,7 @@ class DependencyParsing(Task):
     columns = ("id", "words", "upos", "heads", "relations", *OPTIONAL)
     optional_columns = ("id", "upos", *OPTIONAL)
     metrics_reported = METRICS
-    formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"conllu": (".conllu",)}
+    formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"conllu": (".conllu", ".conllup", ".cupt")}
     count_names = COUNT_NAMES
     measured_as = ("dep",)
 
@@ -82,7 +82,7 @@ class DependencyParsing(Task):
     def read(
         self, path: Path, format: str, *, labelled: bool = True, **options: Any
     ) -> Iterator[Document]:
-        """Read CoNLL-U; a tree may be partial, and without `labelled` need be none at all.
+        """Read CoNLL-U or CoNLL-U Plus; a tree may be partial, and without `labelled` need be none.
 
         Relations that are not universal are taken as they are, and a log names them.
         Raises XltError with ``path:line`` for anything malformed.

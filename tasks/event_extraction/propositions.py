@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from xlt.data.comments import comment_value
-from xlt.data.conllu import FORM, MISC, Numbering, written_text
+from xlt.data.conllu import FORM, MISC, written_text
+from xlt.data.conllu_ids import Numbering
+from xlt.data.conllu_plus import named_columns
 from xlt.data.files import lines
 from xlt.data.numbers import MAX_DIGITS, whole
 from xlt.data.rows import text_columns
@@ -80,10 +82,8 @@ def read_propositions(path: Path, *, word: int = 1, predicate: int = 10) -> Iter
     if first is None:
         raise XltError("there is no sentence in it", where=path, fix="check where it came from")
     for sentence in chain([first], sentences):
-        for comment in sentence.comments:
-            key, _, value = comment[1:].partition("=")
-            if key.strip() == "global.columns":
-                names = [_OTHER_NAMES.get(name, name) for name in value.split()]
+        if (named := named_columns(sentence.comments)) is not None:
+            names = [_OTHER_NAMES.get(name, name) for name in named]
         where = f"{path}:{sentence.lines[0]}"
         if names is not None:
             sentence, words, events = _plus(path, sentence, names)

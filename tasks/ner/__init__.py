@@ -37,7 +37,7 @@ class NER(WordLabelTask):
     layers: ClassVar[Mapping[str, type[Layer]]] = {"entities": FlatSpans}
     metrics_reported = ("f1", "precision", "recall")
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "bio": (".bio", ".iob2", ".ner", ".conll", ".tsv", ".txt"),
+        "bio": (".bio", ".iob2", ".ner", ".conll", ".conllup", ".tsv", ".txt"),
         "jsonl": (".jsonl",),
     }
     reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {

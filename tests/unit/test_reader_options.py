@@ -113,6 +113,7 @@ def test_mistakes_have_their_line(
         ("{ref: a.bio, options: {scheme: IOB}}", "data.eng.train.options.scheme"),
         ("{ref: a.bio, options: {shceme: IOB1}}", "data.eng.train.options.shceme"),
         ("{ref: a.bio, scheme: IOB}", "data.eng.train.scheme"),
+        ("{ref: a.bio, tag: [1]}", "data.eng.train.tag"),
         ("{ref: a.bio, format: xml}", "data.eng.train.format"),
         ("- {ref: a.bio, options: {scheme: IOB}}", "data.eng.train.0.options.scheme"),
         ("- {ref: a.bio}\n- {ref: b.bio, scheme: IOB}", "data.eng.train.1.scheme"),

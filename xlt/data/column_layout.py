@@ -14,6 +14,8 @@ from xlt.reader_options import advise
 _NUMBER = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
 NO_WORD = re.compile(rf"({_NUMBER.pattern})([-.])({_NUMBER.pattern})")
 """The number of a multiword token (``3-4``) or of an empty node (``3.1``)."""
+_ENTITIES = re.compile(r"(?:.*:)?(?:NER?|BIO|IOB[12]?|BIOES)(?::.*)?", re.IGNORECASE)
+"""Names of columns that have tags of entities, such as NE:BIO."""
 _NUMERAL = re.compile(r"CD|NUM|CARD|MC|LS|QC|M|Z|_+|-|-?X-?", re.IGNORECASE)
 """What corpora write beside a word that is a number: its part of speech, or that it has none."""
 
@@ -46,9 +48,15 @@ class Block:
     rows: list[Row]
 
 
-def layout_of(blocks: Sequence[Block], word: int | None, tag: int, rules: TagRules) -> Layout:
+def layout_of(blocks: Sequence[Block], word: int | None, tag: int | str, rules: TagRules) -> Layout:
     """How the file is laid out that begins with these sentences."""
     number, cells = blocks[0].rows[0]
+    if isinstance(tag, str):
+        raise rules.error(
+            number,
+            f"no column is called {tag!r}, as nothing names them",
+            f"number it, from 0: {advise('tag: COLUMN')}",
+        )
     width = len(cells)
     rows = [row for block in blocks for _, row in block.rows if len(row) == width]
     numbered = word in (None, 1) and width > 2 and tag % width != 1 and _has_numbers(blocks, rows)
@@ -70,6 +78,31 @@ def layout_of(blocks: Sequence[Block], word: int | None, tag: int, rules: TagRul
             + advise("tag: 2", f"tag: {width - 1}"),
         )
     return Layout(width, column, tag, numbered, checked=numbered and word is None)
+
+
+def named_layout(names: Sequence[str], word: int | None, tag: int | str, rules: TagRules) -> Layout:
+    """How a file is laid out that names its columns in its first line (CoNLL-U Plus)."""
+    width = len(names)
+    if word is None:
+        words = [n for n, name in enumerate(names) if name == "FORM"]
+    else:
+        words = [word % width] if -width <= word < width else []
+    if isinstance(tag, str):
+        tags = [n for n, name in enumerate(names) if name == tag]
+    elif tag == -1:
+        tags = [n for n, name in enumerate(names) if _ENTITIES.fullmatch(name)]
+    else:
+        tags = [tag % width] if -width <= tag < width else []
+    if len(words) != 1 or len(tags) != 1 or words == tags:
+        raise rules.error(
+            1,
+            f"among the columns {' '.join(names)} there is not one for words (FORM) and another "
+            "one for tags" + f" ({tag})" * (tag != -1),
+            f"name them in that line; {advise('tag: COLUMN')}; text to annotate is read with "
+            "`--input-format conllu`",
+        )
+    numbered = names[0] == "ID"
+    return Layout(width, words[0], tags[0], numbered, checked=numbered)
 
 
 def _has_numbers(blocks: Sequence[Block], rows: Sequence[list[str]]) -> bool:

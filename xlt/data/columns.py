@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Literal, TextIO
 
-from xlt.data.column_layout import NO_WORD, Block, Layout, Row, layout_of
+from xlt.data.column_layout import NO_WORD, Block, Layout, Row, layout_of, named_layout
 from xlt.data.comments import comment_value
+from xlt.data.conllu_plus import named_columns
 from xlt.data.files import Source, check_characters, label, lines
 from xlt.data.malformed import malformed
 from xlt.data.tag_schemes import TAG, Scheme, TagRules, most_likely
@@ -78,7 +79,7 @@ def read_columns(
     source: Source,
     *,
     word: int | None = None,
-    tag: int = -1,
+    tag: int | str = -1,
     separator: Separator = "auto",
     scheme: Scheme | Literal["auto"] = "auto",
     repair: bool = False,
@@ -91,7 +92,9 @@ def read_columns(
     """The sentences of a column file (plain, .gz, .xz) or stream, one at a time.
 
     word, tag: columns, from 0 (negative: from the end). By default the word is in the first
-        column, or in the second where the first counts the words of each sentence (UNER).
+        column, or in the second where the first counts the words of each sentence (UNER). Where
+        the first line of the file names the columns (CoNLL-U Plus), `tag` may be a name, and is by
+        default the one whose name says it (``NE:BIO``).
     separator: ``auto`` takes tabs if the first line of words has one, else spaces. Spaces around
         a cell are dropped.
     scheme:    what the file uses; it is converted to IOB2. ``auto`` is the one with prefixes that
@@ -117,13 +120,18 @@ def read_columns(
         prefix,
         drop_empty,
     )
-    blocks = _blocks(source, tag, separator, rules)
+    blocks = _blocks(source, -1 if isinstance(tag, str) else tag, separator, rules)
     first = list(islice(blocks, LOOK_AHEAD))
     if not first:
         raise XltError(
             "there is no sentence in it", where=rules.name, fix="check where it came from"
         )
-    layout = layout_of(first, word, tag, rules)
+    if (names := named_columns(first[0].comments)) is None:
+        layout = layout_of(first, word, tag, rules)
+    else:
+        first[0].comments[:] = (one for one in first[0].comments if named_columns([one]) is None)
+        layout = named_layout(names, word, tag, rules)
+        rules = replace(rules, outside=rules.outside | {"*"})  # no value
     if rules.decided:
         rules = replace(rules, scheme=most_likely(_tags(first, layout, rules.outside)))
     for block in chain(first, blocks):
@@ -314,6 +322,8 @@ def _unwritable(sentence: TaggedSentence) -> str | None:
     for line in sentence.comments:
         if "\n" in line or line.endswith("\r"):
             return f"a comment with a line break ({line[:40]!r})"
+        if named_columns([line]) is not None:
+            return f"a comment that names columns ({line[:40]!r})"
         # The first line of words may follow, by which the separator is decided.
         if not _DOCUMENT.match(line) and not all(
             _is_comment(line, -1, separator, rules) for separator in ("\t", _separator(line))

@@ -14,6 +14,8 @@ from itertools import groupby
 from typing import TextIO
 
 from xlt.data.comments import comment_value
+from xlt.data.conllu_ids import Numbering
+from xlt.data.conllu_plus import PlusColumns, named_columns
 from xlt.data.files import Source, check_characters, label, lines
 from xlt.data.malformed import malformed
 from xlt.data.numbers import whole
@@ -38,12 +40,14 @@ class Sentence:
     words:    the rows with a plain number as ID, in order; word i has ID i + 1.
     comments: the lines that start with ``#``, complete.
     line:     number of the sentence's first line in its file.
+    spaced:   column MISC says where there is no space; without, nobody does.
     """
 
     rows: list[Row]
     words: list[Row]
     comments: list[str] = field(default_factory=list)
     line: int = 1
+    spaced: bool = True
 
     @property
     def forms(self) -> list[str]:
@@ -65,7 +69,8 @@ class Sentence:
     def text(self) -> Text:
         """The text that is written, as `written_text` has it."""
         return written_text(
-            ((row[ID], row[FORM], row[MISC]) for row in self.rows), self.comment("text")
+            ((row[ID], row[FORM], row[MISC] if self.spaced else None) for row in self.rows),
+            self.comment("text"),
         )
 
     @classmethod
@@ -120,12 +125,16 @@ def read_conllu(
         graph passes whose heads exist.
     problems: malformed sentences are described here and left out, instead of raising.
 
+    A file that names its columns in its first line (CoNLL-U Plus) comes out with CoNLL-U's. Others
+    that it has are not read: at its end a warning counts them.
+
     Raises XltError with ``path:line``.
     """
     name = label(source)
     rows: list[tuple[int, str]] = []
     comments: list[str] = []
     start = n_sentences = 0
+    plus: PlusColumns | None = None
 
     def finish() -> Sentence | None:
         try:
@@ -133,7 +142,7 @@ def read_conllu(
                 raise _error(
                     name, start, "comments without a sentence", "remove the empty line below them"
                 )
-            return _parse(name, rows, comments, start, strict_trees)
+            return _parse(name, rows, comments, start, strict_trees, plus)
         except XltError as error:
             malformed(error, problems)
             return None
@@ -142,7 +151,10 @@ def read_conllu(
         if line:
             if not rows and not comments:
                 start = number
-            if line[0] == "#" and not rows:
+            if not rows and not n_sentences and (named := named_columns([line])) is not None:
+                needed = COLUMNS[:2] + (COLUMNS[HEAD : DEPREL + 1] if strict_trees else ())
+                plus = PlusColumns(name, number, named, COLUMNS, needed)
+            elif line[0] == "#" and not rows:
                 comments.append(line)
             else:
                 rows.append((number, line))
@@ -157,6 +169,8 @@ def read_conllu(
             yield sentence
     if not n_sentences:
         raise XltError("there is no sentence in it", where=name, fix="check where it came from")
+    if plus is not None:
+        plus.warn()
 
 
 def write_conllu(sentences: Iterable[Sentence], stream: TextIO) -> None:
@@ -238,14 +252,19 @@ def written_text(rows: Iterable[tuple[str, str, str | None]], stated: str | None
 
 
 def _parse(
-    name: str, numbered: list[tuple[int, str]], comments: list[str], start: int, strict: bool
+    name: str,
+    numbered: list[tuple[int, str]],
+    comments: list[str],
+    start: int,
+    strict: bool,
+    plus: PlusColumns | None,
 ) -> Sentence:
     rows: list[Row] = []
     words: list[Row] = []
     at: list[int] = []
     numbering = Numbering(name)
     for number, line in numbered:
-        row = line.split("\t")
+        row = line.split("\t") if plus is None else plus.cells(number, line)
         if len(row) != 10:
             raise _columns_error(name, number, line, len(row))
         if "" in row:
@@ -265,69 +284,7 @@ def _parse(
     _check_heads(name, words, at, strict and PARTIAL not in comments)
     if strict:
         _check_relations(name, words, at)
-    return Sentence(rows, words, comments, start)
-
-
-class Numbering:
-    """Checks the IDs of the rows of a sentence that are not the next word: multiword tokens come
-    before their words, empty nodes after the word that they are numbered by."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._end = self._line = 0  # of the last multiword token: its last word, where it stands
-        self._node = (0, 0)
-
-    def check(self, number: int, identifier: str, size: int) -> None:
-        """Raises XltError unless this ID may stand in line `number`, after `size` words."""
-        if "-" in identifier:
-            first, last = self._numbers(number, identifier, "-")
-            if first != size + 1 or last < first or first <= self._end:
-                raise _error(
-                    self.name,
-                    number,
-                    f"multiword token {identifier} after word {size}",
-                    "its range starts with the next word and overlaps no other",
-                )
-            self._end, self._line = last, number
-        elif "." in identifier:
-            node = self._numbers(number, identifier, ".")
-            expected = size, self._node[1] + 1 if self._node[0] == size else 1
-            if node != expected:
-                raise _error(
-                    self.name,
-                    number,
-                    f"empty node {identifier} after word {size}",
-                    "the next one here is {}.{}".format(*expected),
-                )
-            self._node = node
-        else:
-            raise _error(
-                self.name,
-                number,
-                f"ID {identifier!r:.40} where {size + 1} was expected",
-                "number the words of a sentence 1, 2, 3 … and put an empty line between sentences",
-            )
-
-    def finish(self, size: int) -> None:
-        """Raises XltError if a multiword token has more words than the sentence."""
-        if self._end > size:
-            raise _error(
-                self.name,
-                self._line,
-                f"a multiword token up to word {self._end}, but the sentence has {size} words",
-                "correct its range",
-            )
-
-    def _numbers(self, number: int, identifier: str, separator: str) -> tuple[int, int]:
-        first, last = map(whole, identifier.split(separator, 1))
-        if first is None or last is None:
-            raise _error(
-                self.name,
-                number,
-                f"ID {identifier!r:.40} is not a number, range or empty node",
-                "e.g. 3, 3-4",
-            )
-        return first, last
+    return Sentence(rows, words, comments, start, plus is None or "MISC" in plus.named)
 
 
 def _check_heads(name: str, words: list[Row], at: list[int], strict: bool) -> None:

@@ -33,6 +33,8 @@ _LETTERS: Mapping[Scheme, str] = {
 }
 _SAME = {"L": "E", "M": "I", "U": "S", "W": "S"}
 """Letters of BILOU, BMES and BMEWO, and those of BIOES."""
+NOTHING = ("_", "-", "*", "0")
+"""What files have where there is nothing, or where nobody has looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class TagRules:
         if not TAG.fullmatch(text):
             fix += "; if the tags are in another column, or types without such a prefix, "
             fix += advise("tag: COLUMN", "scheme: types")
+            if text in NOTHING:
+                fix += f"; or, if it means O, {advise(f'outside: [{text!r}]')}"
         elif self.decided:
             fix += f"; most sentences are in {self.scheme}: {advise('scheme: SCHEME')} if not"
         else:

@@ -19,6 +19,7 @@ import regex  # type: ignore[import-untyped]
 from xlt import languages
 from xlt.data.columns import is_tagged
 from xlt.data.conllu import read_conllu
+from xlt.data.conllu_plus import named_columns
 from xlt.data.files import STDIN, STDIN_PATH, label, lines
 from xlt.data.tools import formats
 from xlt.document import Document, Text
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 TEXT, WORDS, CONLLU = "text", "words", "conllu"
 """Formats of text without annotation, which every task can read that makes records of words."""
+
+TREEBANKS = (".conllu", ".conllup", ".cupt")
+"""Suffixes of CoNLL-U, and of files that name their columns (CoNLL-U Plus)."""
 
 _BETWEEN_SPACES = regex.compile("[^ ]+")
 
@@ -259,7 +263,7 @@ def _format_of(task: Task, source: str) -> str:
     if name.endswith(".txt"):
         return _format_of_text(task, path)
     own = _named(task, path)
-    if name.endswith(".conllu") and CONLLU not in own and (not own or _is_conllu(path)):
+    if name.endswith(TREEBANKS) and CONLLU not in own and (not own or _is_conllu(path)):
         return CONLLU
     if own:
         return own[0]
@@ -284,7 +288,7 @@ def _is_conllu(path: Path) -> bool:
     others have it too, and more columns or names for them."""
     for _, line in lines(path):
         if line.startswith("#"):
-            if line[1:].partition("=")[0].strip() == "global.columns":
+            if named_columns([line]) is not None:
                 return False
         elif line:
             return line.count("\t") == 9
