@@ -39,6 +39,11 @@ class HubOptions(Section):
     """Of data sets of the Hugging Face hub."""
 
     columns: dict[str, str] = Field(default_factory=dict, description="our field name → theirs")
+    label_names: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="our field name → the names of its numbers, from 0, where the data set does "
+        "not say them: `{tags: [O, B-PER, I-PER]}`",
+    )
 
 
 class JsonlOptions(ReaderOptions):

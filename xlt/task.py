@@ -93,6 +93,8 @@ class Task(ABC):
     """The columns of a row, as `to_row` gives it and `validate_row` takes it."""
     optional_columns: ClassVar[tuple[str, ...]] = ("id",)
     """Columns that `validate_row` can do without."""
+    label_columns: ClassVar[tuple[str, ...]] = ()
+    """Columns of labels: numbers there are classes, whose names have to be known."""
     reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {}
     """Format → model of what its reader may be told beside the path; without, it takes nothing."""
     count_names: ClassVar[tuple[str, ...]]

@@ -43,6 +43,7 @@ class WordLabelTask(Task):
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"jsonl": (".jsonl",)}
     columns: ClassVar[tuple[str, ...]] = ("id", "words", "tags", *OPTIONAL)
     optional_columns: ClassVar[tuple[str, ...]] = ("id", *OPTIONAL)
+    label_columns: ClassVar[tuple[str, ...]] = ("tags",)
     reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {"jsonl": JsonlOptions}
     count_names: ClassVar[tuple[str, ...]] = ("right", "words")
     untagged: ClassVar[str] = "_"

@@ -43,6 +43,7 @@ class DependencyParsing(Task):
     reads = ("upos",)
     columns = ("id", "words", "upos", "heads", "relations", *OPTIONAL)
     optional_columns = ("id", "upos", *OPTIONAL)
+    label_columns = ("upos", "relations")
     metrics_reported = METRICS
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"conllu": (".conllu", ".conllup", ".cupt")}
     count_names = COUNT_NAMES

@@ -70,6 +70,7 @@ class NLI(Task):
     count_names = count_names(LABELS)
     measured_as = ("nli",)
     optional_columns = ("id", "phenomena")
+    label_columns = ("label",)
 
     class Options(TaskOptions):
         """Says which labels there are, and whether the premise is hidden from the model."""

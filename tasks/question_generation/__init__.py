@@ -51,6 +51,7 @@ class QuestionGeneration(Task):
     generated_texts = ("question",)
     columns = ("id", "context", "question", "answers", "language", "title", "question_type", "note")
     optional_columns = ("id", "language", "title", "question_type", "note")
+    label_columns = ("question_type",)
     metrics_reported = metrics.REPORTED
     metrics_below_100 = ("meteor",)
     formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"squad": (".json",), "jsonl": (".jsonl",)}

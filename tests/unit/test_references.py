@@ -51,6 +51,7 @@ class Lines:
     name = "lines"
     columns: ClassVar[tuple[str, ...]] = ("id", "text")
     optional_columns = ("id",)
+    label_columns: ClassVar[tuple[str, ...]] = ()
     schema = Schema(("text",), {"label": Label})
     options = TaskOptions()
     reads = 0
@@ -419,23 +420,6 @@ def test_a_local_folder_is_known_by_its_content(
     assert second != first
     (data / "hub").rename(data / "moved")
     assert get(f"hf:{data}/moved:train").fingerprint == second
-
-
-def test_class_numbers_become_names() -> None:
-    from datasets import ClassLabel, Dataset, Features, List, Value
-
-    from xlt.data.hub import hub_rows
-
-    class Tags(Lines):
-        columns: ClassVar[tuple[str, ...]] = ("id", "words", "tags")
-
-    features = Features(
-        {"tokens": List(Value("string")), "ner_tags": List(ClassLabel(names=["O", "B-PER"]))}
-    )
-    rows = Dataset.from_list([{"tokens": ["a", "b"], "ner_tags": [1, 0]}], features=features)
-    columns = {"words": "tokens", "tags": "ner_tags"}
-    (record,) = hub_rows(rows, Tags(), columns)  # type: ignore[arg-type]
-    assert record == {"id": "0", "words": ["a", "b"], "tags": ["B-PER", "O"]}
 
 
 @pytest.mark.parametrize("name", ["README.md", ".huggingface.yaml"])

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import Reference
 from xlt.data.checksums import sha256
+from xlt.data.fields import mapping, objects, required, sequence, text
+from xlt.data.jsonl import load_json
 from xlt.data.resolved import ResolvedData
 from xlt.errors import XltError, choose
 from xlt.files import files_below
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 def parse_hub(ref: str, split: str, *, where: object = None) -> tuple[str, str | None, str]:
     """Path, configuration and split of ``hf:owner/name[/configuration][:split]``.
 
-    A local folder of data files works too: ``hf:./folder:train``, ``hf:/folder``.
+    A local folder works too, of data files or as `save_to_disk` writes it:
+    ``hf:./folder:train``, ``hf:/folder``.
     """
     body = ref.removeprefix("hf:")
     name, _, given = body.partition(":")
@@ -92,8 +95,11 @@ def open_hub(
         _check_folder(Path(path))
         # The library knows files by name and time, and would give back what they held before.
         cache = f"{datasets.config.HF_DATASETS_CACHE}/folder-{_content(Path(path))[:16]}"
+    saved = _saved(Path(path), split)
     try:
         with _quiet(), _offline(not network):
+            if saved is not None:
+                return datasets.Dataset.load_from_disk(str(saved))
             if network and not Path(path).exists():
                 _check_files(datasets.load_dataset_builder(path, configuration), path)
             return datasets.load_dataset(
@@ -106,6 +112,48 @@ def open_hub(
             what = f"the data set {shown} (split {split}) is not in the local cache"
             fix = "set XLT_ALLOW_NETWORK=1 to fetch it, or fetch it on a machine with network"
         raise XltError(what, where=where, fix=fix) from error
+
+
+def _saved(folder: Path, split: str) -> Path | None:
+    """The folder of a split that the library has written (`save_to_disk`); None for other data.
+
+    Raises XltError if there is no such split, or if its files are no part of the folder.
+    """
+    parts = folder / "dataset_dict.json"
+    saved = folder
+    if parts.is_file():
+        splits = sequence(
+            required(load_json(parts, fix="save it again"), "splits", where=parts),
+            "`splits`",
+            where=parts,
+        )
+        if split not in splits:
+            raise XltError(
+                f"there is no split {split!r}", where=parts, fix=choose(split, map(str, splits))
+            )
+        saved = folder / split
+    state = saved / "state.json"
+    if not state.is_file():
+        return None
+    stated = load_json(state, fix="save it again")
+    if saved is folder and (own := mapping(stated, "it", where=state).get("_split")) not in (
+        None,
+        split,
+    ):
+        raise XltError(
+            f"this is the split {own!r}, not {split!r}",
+            where=state,
+            fix=f"write `:{own}` behind the folder",
+        )
+    for file in objects(required(stated, "_data_files", where=state), "files", where=state):
+        name = text(required(file, "filename", where=state), "`filename`", where=state)
+        if Path(name).name != name or not (saved / name).is_file():
+            raise XltError(
+                f"the data set takes {name} for its data, which is no part of it",
+                where=state,
+                fix="save the data set again",
+            )
+    return saved
 
 
 def _content(folder: Path) -> str:
@@ -135,11 +183,11 @@ def _check_folder(folder: Path) -> None:
                 where=path,
                 fix="mend it, or remove it: the data are read without it",
             ) from error
-        for text in _named_files(stated):
-            inside = not Path(text).is_absolute() and ".." not in Path(text).parts
-            if not inside or ":" in text or text.startswith("~"):
+        for file in _named_files(stated):
+            inside = not Path(file).is_absolute() and ".." not in Path(file).parts
+            if not inside or ":" in file or file.startswith("~"):
                 raise XltError(
-                    f"the data set takes {text} for its data, which is no part of it",
+                    f"the data set takes {file} for its data, which is no part of it",
                     where=path,
                     fix="copy the data into the folder and name them there",
                 )
@@ -173,39 +221,100 @@ def _check_files(builder: Any, path: str) -> None:
                 )
 
 
-def hub_rows(dataset: Dataset, task: Task, columns: dict[str, str]) -> Iterator[Row]:
+def hub_rows(
+    dataset: Dataset,
+    task: Task,
+    columns: Mapping[str, str],
+    label_names: Mapping[str, Sequence[str]] | None = None,
+    *,
+    where: str = "hf:",
+) -> Iterator[Row]:
     """The rows as `Task.validate_row` takes them.
 
-    Columns are renamed, the numbers of classes are turned into their names.
+    Columns are renamed, the numbers of classes are turned into their names: those of the data set
+    (ClassLabel), or of `label_names`, by our name for the column; less than 0 is no class.
+
+    Raises XltError for a column that is lacking, and for numbers without a name.
+    """
+    source = {ours: columns.get(ours, ours) for ours in task.columns}
+    missing = [theirs for ours, theirs in source.items() if theirs not in dataset.column_names]
+    lacking = [name for name in missing if name not in task.optional_columns]
+    if lacking:
+        raise XltError(
+            f"the data set has no column {lacking[0]!r}",
+            where=where,
+            fix=f"{choose(lacking[0], dataset.column_names)}; "
+            + advise(f"columns: {{{lacking[0]}: THEIRS}}"),
+        )
+    there = {ours: theirs for ours, theirs in source.items() if theirs in dataset.column_names}
+    given = label_names or {}
+    for ours in given:
+        if ours not in task.label_columns or ours not in there:
+            raise XltError(
+                f"`label_names` names {ours!r}, which is no column of labels here",
+                where=where,
+                fix=choose(ours, [one for one in task.label_columns if one in there]),
+            )
+    features = {ours: dataset.features[theirs] for ours, theirs in there.items()}
+    for ours in there:
+        if ours in task.label_columns:
+            _check_classes(ours, features[ours], given.get(ours), where)
+    for index, row in enumerate(dataset):
+        renamed = {
+            ours: _named(row[theirs], features[ours], given.get(ours), f"{where}[{index}]: {ours}")
+            for ours, theirs in there.items()
+        }
+        yield {**renamed, "id": str(renamed.get("id", index))}
+
+
+def _check_classes(column: str, feature: Any, given: Sequence[str] | None, where: str) -> None:
+    """Raises XltError for a column of labels that are mere numbers, and for names of what has
+    none."""
+    from datasets import ClassLabel
+
+    while hasattr(feature, "feature"):  # lists
+        feature = feature.feature
+    stated = feature.names if isinstance(feature, ClassLabel) else None
+    numbers = stated is not None or "int" in str(getattr(feature, "dtype", ""))
+    if given is not None and not numbers:
+        raise XltError(
+            f"`label_names` gives names to {column}, which has no numbers",
+            where=where,
+            fix=f"remove `label_names.{column}`",
+        )
+    # The library names classes so of which it knows but how many there are.
+    unnamed = not stated or stated == [str(number) for number in range(len(stated))]
+    if numbers and not given and unnamed:
+        raise XltError(
+            f"the labels in {column} are numbers, and the data set does not say what they mean",
+            where=where,
+            fix="name them in their order, from 0: "
+            + advise(f"label_names: {{{column}: [NAME, NAME]}}"),
+        )
+
+
+def _named(value: Any, feature: Any, given: Sequence[str] | None, where: str) -> Any:
+    """A value whose classes, within lists and objects too, have their names instead of numbers.
+
+    given: the names, over those of the feature. Raises XltError for a number without a name.
     """
     from datasets import ClassLabel
 
-    source = {ours: columns.get(ours, ours) for ours in task.columns}
-    missing = [theirs for ours, theirs in source.items() if theirs not in dataset.column_names]
-    required = [name for name in missing if name not in task.optional_columns]
-    if required:
-        raise XltError(
-            f"the data set has no column {required[0]!r}",
-            where=dataset.info.dataset_name or "hf:",
-            fix=f"{choose(required[0], dataset.column_names)}; "
-            + advise(f"columns: {{{required[0]}: THEIRS}}"),
-        )
-
-    def plain(value: Any, feature: Any) -> Any:
-        if isinstance(feature, ClassLabel):
-            return None if value is None or value < 0 else feature.int2str(value)
-        inner = getattr(feature, "feature", None)
-        if isinstance(value, list) and inner is not None:
-            return [plain(item, inner) for item in value]
+    if isinstance(value, dict) and isinstance(feature, dict):
+        return {key: _named(one, feature[key], given, where) for key, one in value.items()}
+    inner = getattr(feature, "feature", None)
+    if isinstance(value, list) and inner is not None:
+        return [_named(one, inner, given, where) for one in value]
+    names = given or (feature.names if isinstance(feature, ClassLabel) else None)
+    if names is None or value is None:
         return value
-
-    for index, row in enumerate(dataset):
-        renamed = {
-            ours: plain(row[theirs], dataset.features[theirs])
-            for ours, theirs in source.items()
-            if theirs in row
-        }
-        yield {**renamed, "id": str(renamed.get("id", index))}
+    if value >= len(names):
+        raise XltError(
+            f"class {value}, but names of {len(names)} classes alone, from 0",
+            where=where,
+            fix="name all classes in `label_names`",
+        )
+    return names[value] if value >= 0 else None
 
 
 @contextmanager

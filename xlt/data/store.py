@@ -106,7 +106,13 @@ def _all_documents(task: Task, resolved: ResolvedData) -> Iterator[Document]:
         from xlt.data.hub import hub_rows, open_hub
 
         options = check_options(task, None, resolved.options, lambda _: resolved.reference)
-        rows = hub_rows(open_hub(resolved.hub), task, options.get("columns", {}))
+        rows = hub_rows(
+            open_hub(resolved.hub),
+            task,
+            options.get("columns", {}),
+            options.get("label_names"),
+            where=resolved.reference,
+        )
         for number, row in enumerate(rows):
             yield task.validate_row(row, where=f"{resolved.reference}[{number}]")
         return
