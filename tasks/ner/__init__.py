@@ -131,27 +131,27 @@ class NER(WordLabelTask):
         return f"{prefix}-{kind}" if wanted else OUTSIDE
 
     def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
-        """Write JSON Lines, or columns with a comment for each id that is not just a number."""
+        """Write JSON Lines, or columns with a comment for each id that is not just a number, and
+        where a document begins."""
         if format == "jsonl":
             super().write(documents, stream, format)
             return
         from xlt.data.columns import TaggedSentence, write_columns
-        from xlt.data.comments import comment_line
+        from xlt.data.comments import DOCUMENT, NEW_DOCUMENT, comment_line
 
-        write_columns(
-            (
-                # The reader numbers sentences that have no name.
-                TaggedSentence(
-                    list(document.words),
-                    self.tags(document),
-                    []
-                    if document.id == str(number)
-                    else [comment_line("sent_id", document.id, where=f"record {document.id!r}")],
-                )
-                for number, document in enumerate(documents, 1)
-            ),
-            stream,
-        )
+        def sentences() -> Iterator[TaggedSentence]:
+            before = None
+            for number, document in enumerate(documents, 1):
+                comments = []
+                if (begun := document.meta.get(DOCUMENT)) and begun != before:
+                    comments.append(NEW_DOCUMENT)
+                before = begun
+                if document.id != str(number):  # the reader numbers sentences that have no name
+                    where = f"record {document.id!r}"
+                    comments.append(comment_line("sent_id", document.id, where=where))
+                yield TaggedSentence(list(document.words), self.tags(document), comments)
+
+        write_columns(sentences(), stream)
 
     # Projection ----------------------------------------------------------------------------
 

@@ -593,7 +593,7 @@ def test_only_formats_that_can_say_it_have_classes():
 
 def test_a_table_of_texts_and_classes(tmp_path, caplog):
     path = tmp_path / "a.csv"
-    path.write_text('label;review\ngood;"Sunny; warm."\n;Cold.\nbad;"Two\nlines."\n')
+    path.write_text('label;review;by\ngood;"Sunny; warm.";A\n;Cold.;\nbad;"Two\nlines.";B\n')
 
     def read_table(**options):
         kind = tool("csv")
@@ -610,6 +610,7 @@ def test_a_table_of_texts_and_classes(tmp_path, caplog):
         ("4", "Two\nlines.", "bad"),
     ]
     assert "texts without a class are left out: 1 (first in 3)" in caplog.text
+    assert "values in the column 'by' are left out: 2 (first in 2)" in caplog.text
     assert len(read_table(columns={"text": "review"}, labelled=False)) == 3
     for options in ({}, {"columns": {"text": "review", "id": "label"}}):
         with pytest.raises(XltError, match="is missing") as caught:

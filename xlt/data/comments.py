@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from xlt.errors import XltError
 
 _SPACE = " \t\r"
-_NEW_DOCUMENT = re.compile(r"#[ \t]*newdoc\b|-DOCSTART-")
+_BEGINS_DOCUMENT = re.compile(r"#[ \t]*newdoc\b|-DOCSTART-")
 
+NEW_DOCUMENT = "# newdoc"
+"""The comment above the first sentence of a document."""
 DOCUMENT = "document"
 """In `Document.meta`: which document of its file a sentence is of, where the file says."""
 
@@ -41,7 +43,7 @@ def comment_line(key: str, value: str, *, where: object) -> str:
 def begins_document(comments: Iterable[str]) -> bool:
     """Whether a document begins with the sentence that these lines stand above: ``# newdoc`` of
     CoNLL-U, ``-DOCSTART-`` of CoNLL-2003."""
-    return any(_NEW_DOCUMENT.match(comment) for comment in comments)
+    return any(_BEGINS_DOCUMENT.match(comment) for comment in comments)
 
 
 def document_meta(number: int) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Tables of texts with a class each: ``id,text,label``, quoted as in RFC 4180.
 
-A table cannot mark parts of a text: only tasks whose layers are classes have this format. Other
-columns are not read.
+A table cannot mark parts of a text: only tasks whose layers are classes have this format. Values in
+other columns are counted.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ class Csv(TextTool):
                 )
         texts = {name: text(content[name], f"`{name}`", where=where) for name in self.texts}
         label = content.get(LABEL, "").strip()
+        for name, value in content.items():
+            if value and name not in ("id", LABEL, *self.texts):
+                self.tally(f"values in the column {name!r:.40} are left out", where)
         number = where.rpartition(":")[2]
         yield Record(
             identifier(content.get("id"), number, where=where),
