@@ -9,7 +9,6 @@ from tiny import make_encoder
 
 from xlt.errors import XltError
 from xlt.typology import text
-from xlt.typology.neighbours import Encoder
 from xlt.typology.ranking import rank
 from xlt.typology.text import Evidence, apply, evidence, overlap, read_target, trigrams, with_text
 
@@ -110,29 +109,13 @@ def encoder(tmp_path_factory):
     return str(make_encoder(folder, [*JAVANESE, *INDONESIAN, *ENGLISH] * 4))
 
 
-def test_neighbours_are_where_the_same_sentences_are(encoder, monkeypatch):
-    monkeypatch.setattr("xlt.typology.neighbours.MAX_NEIGHBOURS", 1)
-    found = Encoder(encoder).neighbours(ENGLISH, {"ind": INDONESIAN, "eng": ENGLISH})
-    assert found["eng"] > 0.9  # all but the subwords that were left out to make both texts equal
-
-
-def test_the_larger_text_has_no_more_neighbours(encoder):
-    """The same text ten times over says nothing more of a language."""
-    model = Encoder(encoder)
-    one = model.neighbours(JAVANESE, {"ind": INDONESIAN, "eng": ENGLISH})
-    many = model.neighbours(JAVANESE, {"ind": INDONESIAN * 10, "eng": ENGLISH})
-    assert many["ind"] < one["ind"] + 0.25
-
-
 def test_with_an_encoder_subwords_and_neighbours(encoder):
     found = evidence(JAVANESE, TEXTS, {}, encoder)
     assert set(found.measures) == {"pieces", "neighbours"}
     assert found.measures["pieces"]["ind"] > found.measures["pieces"]["eng"]
-    model = Encoder(encoder)
-    vectors = model.vectors(JAVANESE)
-    # No special subword is among them, and all have length one.
-    assert len(vectors) == model.subwords(JAVANESE).total()
-    assert vectors.norm(dim=1).tolist() == pytest.approx([1] * len(vectors), abs=1e-5)
+    standard = [text._standardised(measure) for measure in found.measures.values()]
+    for code, value in found.values.items():
+        assert value == pytest.approx((standard[0][code] + standard[1][code]) / 2)
 
 
 def test_an_encoder_that_is_nowhere():

@@ -107,7 +107,7 @@ class TaskMetric(evaluate.EvaluationModule):
 
 
 def _as_json(rows: Sequence[Row] | None) -> list[str] | None:
-    return None if rows is None else [json.dumps(row, ensure_ascii=False) for row in rows]
+    return None if rows is None else [json.dumps(row) for row in rows]
 
 
 def load(task: str, *, options: Mapping[str, Any] | None = None, **settings: Any) -> TaskMetric:

@@ -90,7 +90,8 @@ def _holding(card: cards.Card, split: cards.Split) -> CorpusSize:
         file.size or (None if path is None else path.stat().st_size)
         for file, path in zip(split.files, places, strict=True)
     ]
-    total = None if None in sizes else sum(size for size in sizes if size is not None)
+    known = [size for size in sizes if size is not None]
+    total = sum(known) if len(known) == len(sizes) else None
     if total is not None and split.select is not None:
         total = total * len(split.select.remainder) // split.select.modulo
     return CorpusSize(total, None not in places, (card.identifier,))
