@@ -300,3 +300,118 @@ def test_geometries_are_cut_and_put_together():
     for name in ("read", "covered", "target_read", "resources"):
         np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
     assert whole.at([2], [1]).distances["syntactic"] == whole.distances["syntactic"][2, 1]
+
+
+# Constants are 1 in many places: with others a formula shows each of its terms ------------------
+
+OTHERS = {
+    "NOISE": 1.7, "QUALITY": 0.6, "ALIKE": 2.5, "FREEDOM": 0.04, "TARGETS": 0.9, "SOURCES": 0.7,
+    "TEXT": 1.4, "READ": 0.3, "MIDDLE": 0.4, "LEVELS": 1.3, "LEVEL_NOISE": 0.8,
+    "LEVEL_QUALITY": 0.2,
+}  # fmt: skip
+
+
+@pytest.fixture
+def others(monkeypatch):
+    for name, value in OTHERS.items():
+        monkeypatch.setattr(process, name, value)
+
+
+@pytest.mark.usefixtures("others")
+@pytest.mark.parametrize("same", [True, False])
+def test_kernels_with_other_constants(same):
+    found = process.source_kernel(pair(0.9, 0.2), np.array([[same]]))
+    alike = (same + 2.5 * math.exp(-2.1 / 0.7)) / (1 + 2.5)
+    assert found == pytest.approx(alike + 0.3 * (0.9 - 0.4) * (0.2 - 0.4))
+    assert process.target_kernel(pair()) == pytest.approx(0.6 + math.exp(-(2.1 + 1.4 * 0.3) / 0.9))
+    level = 0.2 + math.exp(-(2.1 + 1.4 * 0.3) / 1.3) + (0.9 - 0.4) * (0.6 - 0.4)
+    assert process.level_kernel(pair()) == pytest.approx(level)
+
+
+@pytest.mark.usefixtures("others")
+def test_the_system_with_other_constants(system):
+    pull, weights = process._solve(*system)
+    scores, sources, targets, given, prior = system
+    known = ~np.isnan(scores)
+    seen = np.zeros((scores.size,) * 2)
+    for target in range(scores.shape[1]):
+        rows = np.flatnonzero(known[:, target]) * scores.shape[1] + target
+        if len(rows):
+            seen[np.ix_(rows, rows)] = np.eye(len(rows)) - 1 / len(rows)
+    columns = seen @ given.reshape(-1, given.shape[-1])
+    columns[:, EXAMPLES] = 0
+    covariance = seen @ np.kron(sources, targets) @ seen + 0.04 * columns @ columns.T
+    wanted = seen @ np.where(known, scores - given @ prior, 0).ravel()
+    exact = np.linalg.solve(covariance + 1.7 * np.eye(len(wanted)), wanted)
+    np.testing.assert_allclose(pull.ravel(), exact, atol=2e-3)
+    np.testing.assert_allclose(weights, prior + 0.04 * columns.T @ exact, atol=3e-3)
+
+
+@pytest.mark.usefixtures("others")
+def test_a_trend_with_other_constants():
+    codes = ("ces", "eus", "jpn", "spa")
+    near = geometry(codes, codes, USUAL)
+    values = np.array([3.0, 8.0, 5.0, 10.0])
+    found = process._trend(values, near)
+    kernel = process.level_kernel(near) + 0.8 * np.eye(4)
+    np.testing.assert_allclose(kernel @ found.weights, (values - 6.5) / values.std())
+
+
+# Weights that all tables share -------------------------------------------------------------------
+
+
+def made_moments(seed: int, pairs: int, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, object]:
+    given = np.random.default_rng(seed).normal(size=(pairs, 1, len(FEATURES)))
+    return given[:, 0], (given @ truth)[:, 0], moments(given @ truth, given)
+
+
+@pytest.mark.parametrize("pairs", [(40, 60), (40, 2000)])
+def test_a_table_counts_by_its_weight_and_like_500_pairs_at_most(pairs):
+    truth = np.linspace(0.1, 0.8, len(FEATURES))
+    left, right = 30 * np.eye(len(FEATURES)), np.zeros(len(FEATURES))
+    left[EXAMPLES, EXAMPLES], right[EXAMPLES] = 1e6, 1e6 * 0.3
+    given = []
+    for seed, (number, weight) in enumerate(zip(pairs, (0.2, 3.0), strict=True)):
+        x, z, found = made_moments(seed, number, truth + seed)
+        x, z = x - x.mean(0), z - z.mean()
+        share = weight * min(1, 500 / number)
+        left, right = left + share * x.T @ x, right + share * x.T @ z
+        given.append((found, weight))
+    wanted = np.linalg.solve(left, right)
+    assert (wanted > 0).all()
+    np.testing.assert_allclose(shared_weights(given), wanted)
+
+
+def test_a_weight_below_0_is_0_and_the_others_are_as_if_its_column_were_not_there():
+    truth = np.linspace(-0.5, 0.5, len(FEATURES))
+    x, z, table = made_moments(5, 300, truth)
+    found = shared_weights([(table, 1.0)])
+    assert (found >= 0).all()
+    kept = np.flatnonzero(found > 0)
+    assert EXAMPLES in kept
+    assert 3 < len(kept) < len(FEATURES)
+    x, z = (x - x.mean(0))[:, kept], z - z.mean()
+    left, right = x.T @ x + 30 * np.eye(len(kept)), x.T @ z
+    place = kept.tolist().index(EXAMPLES)
+    left[place, place] += 1e6 - 30
+    right[place] += 1e6 * 0.3
+    np.testing.assert_allclose(found[kept], np.linalg.solve(left, right))
+
+
+def test_a_table_without_pairs_says_nothing():
+    nothing = moments(np.full((3, 2), np.nan), np.ones((3, 2, len(FEATURES))))
+    assert nothing.pairs == 0
+    assert not nothing.xx.any()
+    assert not nothing.xz.any()
+    np.testing.assert_array_equal(shared_weights([(nothing, 1.0)]), shared_weights([]))
+
+
+def test_a_table_of_models_trained_from_scratch_counts_a_fifth():
+    def of(paper: str, model: str) -> Matrix:
+        about = NOTHING | {"paper": paper, "model": model}
+        return Matrix("made", "ner", "F1", True, ("x",), ("y",), np.eye(1), about)
+
+    assert likeness(of("one", "lin2019 BiLSTM")) == 0.2
+    assert likeness(of("one", "mbert, as lin2019 did")) == 1
+    tables = [of("one", "lin2019"), of("one", "mbert"), of("two", "lin2019")]
+    assert shares(tables).tolist() == [0.1, 0.5, 0.2]

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from xlt.errors import XltError
 from xlt.typology import own_scores
 from xlt.typology.evidence import SHRINKAGE, WIDTHS, Expectation, geometry
-from xlt.typology.scores import MIN_SOURCES, Matrix, measured_as, of_task
+from xlt.typology.scores import Matrix, measured_as, of_task
 
 if TYPE_CHECKING:
     from xlt.typology.ranking import Source
@@ -266,13 +266,11 @@ def _with_own_matrix(own: Own) -> Own:
     for column, target in enumerate(targets):
         for source, score in own.scores[target].items():
             values[sources.index(source), column] = score
-    enough = (~np.isnan(values)).sum(0) >= MIN_SOURCES
-    if not enough.any():
-        return own
     matrix = Matrix(
         "own", own.task, own.metric, True, sources, targets, values, _about(own), own=True
     )
-    return replace(own, evidence=(matrix,))
+    # Of few sources, or of equal ones, none is better: without a unit nothing is ranked.
+    return own if np.isnan(matrix.units).all() else replace(own, evidence=(matrix,))
 
 
 def _all_sources(own: Own) -> set[str]:
