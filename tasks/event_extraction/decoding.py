@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xlt.document import Document, Span, Spans, Structures
 from xlt.model.bio import decode_bio
-from xlt.model.marginals import span_marginals
+from xlt.model.marginals import rest_marginals, span_marginals
 from xlt.task import Labels
 
 from .inventory import Frames, tagged_spans
@@ -93,7 +93,7 @@ def confidence(
     temperatures: Mapping[str, float],
 ) -> list[Mapping[str, Sequence[float]]]:
     """Return `Document.confidence` of each document: of its entities, of its events' triggers and,
-    times that of the trigger, of their arguments.
+    times that of the trigger, of their arguments; and that there is no other entity or trigger.
 
     scores: the model's outputs, as `model.Extractor.forward` names them; mask: which words there
         are. Of levels of entities, the one that is surest counts.
@@ -105,10 +105,16 @@ def confidence(
         span_marginals(level, mask, labels["entity"], entities, cooled)
         for level in scores["entity"]
     ]
-    heads = [[event.head for event in of_one] for of_one in events]
-    triggers = span_marginals(
-        scores["trigger"], mask, labels["trigger"], heads, temperatures.get("events", 1.0)
+    no_entity = np.prod(
+        [
+            rest_marginals(level, mask, labels["entity"], entities, cooled)
+            for level in scores["entity"]
+        ],
+        axis=0,
     )
+    heads = [[event.head for event in of_one] for of_one in events]
+    found = scores["trigger"], mask, labels["trigger"], heads, temperatures.get("events", 1.0)
+    triggers, no_trigger = span_marginals(*found), rest_marginals(*found)
     row_of = {tuple(place): row for row, place in enumerate(scores["events"].tolist())}
     every = [(n, k, event) for n, of_one in enumerate(events) for k, event in enumerate(of_one)]
     scored = [one for one in every if one[2].parts]
@@ -128,6 +134,8 @@ def confidence(
             "entities": np.max([level[n] for level in of_levels], axis=0).tolist(),
             "events": triggers[n].tolist(),
             "events.parts": parts[n],
+            "entities.rest": [float(no_entity[n])],
+            "events.rest": [float(no_trigger[n])],
         }
         for n in range(len(predicted))
     ]

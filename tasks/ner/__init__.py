@@ -253,16 +253,20 @@ class NER(WordLabelTask):
         labels: Labels,
         temperatures: Mapping[str, float],
     ) -> list[Mapping[str, Sequence[float]]]:
-        """Return the probability of each entity, over all valid tags of the sentence."""
-        from xlt.model.marginals import span_marginals
+        """Return the probability of each entity, and that there is no other one, over all valid
+        tags of the sentence."""
+        from xlt.model.marginals import rest_marginals, span_marginals
 
         scores = outputs["scores"].numpy()
         mask = word_mask(examples, scores.shape[1])
         entities = [document.layer(FlatSpans, "entities").spans for document in predicted]
-        chances = span_marginals(
-            scores, mask, labels["tag"], entities, temperatures.get("entities", 1.0)
-        )
-        return [{"entities": one.tolist()} for one in chances]
+        temperature = temperatures.get("entities", 1.0)
+        chances = span_marginals(scores, mask, labels["tag"], entities, temperature)
+        rest = rest_marginals(scores, mask, labels["tag"], entities, temperature).tolist()
+        return [
+            {"entities": one.tolist(), "entities.rest": [no_other]}
+            for one, no_other in zip(chances, rest, strict=True)
+        ]
 
     # Evaluation ----------------------------------------------------------------------------
 

@@ -40,6 +40,11 @@ CALLS: dict[str, Parameters] = {
     "config check": {"config": CONFIG, "overrides": ["training.epochs=3"]},
     "evaluate": {"model": MODEL, "data": DATA, "--language": "eng"},
     "predict": {"model": MODEL, "source": DATA, "--language": "eng", "--input-format": "bio"},
+    "select": {
+        "model": MODEL,
+        "source": DATA,
+        **{"--count": "2", "--language": "eng", "--input-format": "bio"},
+    },
     "probe": {"model": MODEL, "suites": [DATA], "--language": "eng"},
     "compare": {"a": RUN, "b": RUN, "--resamples": "20"},
     "project": {

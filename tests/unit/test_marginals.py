@@ -9,7 +9,7 @@ import pytest
 
 from xlt.document import Span
 from xlt.model.bio import decode_bio
-from xlt.model.marginals import arc_marginals, span_marginals
+from xlt.model.marginals import arc_marginals, rest_marginals, span_marginals
 from xlt.model.mst import decode_trees
 
 LABELS = ["O", "B-A", "I-A", "B-B", "I-B"]
@@ -63,6 +63,29 @@ def test_spans(temperature, labels):
         assert chances == pytest.approx(list(of_sentence.values()), abs=1e-12)
 
 
+@pytest.mark.parametrize("labels", [LABELS, ["I-A", "O", "B-A", "B-B"]])
+def test_that_there_is_no_other_span(labels):
+    rng = np.random.default_rng(4)
+    lengths, temperature = [4, 1, 3, 4], 0.7
+    spans = [[Span("A", 1, 3)], [], [Span("B", 0, 1), Span("A", 2, 3)], []]
+    scores = log_softmax(rng.normal(0, 2, (4, 4, len(labels))))
+    mask = np.arange(4) < np.array(lengths)[:, None]
+    wanted = []
+    for row, (length, own) in enumerate(zip(lengths, spans, strict=True)):
+        free = [n for n in range(length) if not any(a <= n < b for _, a, b in own)]
+        alone = total = 0.0
+        for ids in product(range(len(labels)), repeat=length):
+            tags = tuple(labels[i] for i in ids)
+            if valid(tags):
+                mass = np.exp(sum(scores[row, n, i] for n, i in enumerate(ids)) / temperature)
+                total += mass
+                alone += mass * all(tags[n] == "O" for n in free)
+        wanted.append(alone / total)
+    found = rest_marginals(scores, mask, labels, spans, temperature)
+    assert found == pytest.approx(wanted, abs=1e-12)
+    assert rest_marginals(scores[:1], mask[:1] & False, labels, [[]]).tolist() == [1.0]
+
+
 def test_a_sure_model_is_sure_and_extremes_are_no_nan():
     scores = np.full((2, 3, 5), -np.inf)
     scores[0, [0, 1, 2], [1, 2, 0]] = 0.0
@@ -73,6 +96,10 @@ def test_a_sure_model_is_sure_and_extremes_are_no_nan():
     one, other = span_marginals(scores, mask, LABELS, [[Span("A", 0, 2)], [Span("B", 1, 2)]], 0.05)
     assert one == pytest.approx([1.0])
     assert 0 <= other[0] <= 1
+    sure, odd = rest_marginals(scores, mask, LABELS, [[Span("A", 0, 2)], []], 0.05)
+    assert sure == pytest.approx(1.0)
+    assert 0 <= odd <= 1
+    assert rest_marginals(scores[:1], mask[:1], LABELS, [[]])[0] == pytest.approx(0.0)
     assert span_marginals(scores, mask, LABELS, [[], []])[0].shape == (0,)
     assert span_marginals(np.zeros((0, 3, 5)), np.zeros((0, 3)), LABELS, []) == []
 

@@ -73,6 +73,7 @@ SAME = {
     "evaluation__batch_tokens": 99,
     "target": ["ind"],
     "data_seed": 5,
+    "strategy": {"name": "few_shot", "k": 2},  # its first stage is that of zero-shot
 }
 
 

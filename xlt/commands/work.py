@@ -1,4 +1,4 @@
-"""xlt plan | train | evaluate | predict | compare | tasks"""
+"""xlt plan | train | evaluate | predict | select | compare | tasks"""
 
 from __future__ import annotations
 
@@ -13,12 +13,29 @@ from xlt.console import console
 Model = Annotated[Path, typer.Argument(help="A run's folder, or a model folder in it.")]
 Run = Annotated[Path, typer.Argument(help="A run's folder.")]
 Language = Annotated[str | None, typer.Option(help="Code or English name.")]
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[FILE]...", help="Files, or folders of them; by default standard input (-)."
+    ),
+]
+TextLanguage = Annotated[
+    str | None, typer.Option(help="Code or English name; by default the one that the model is for.")
+]
+TextFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--input-format",
+        help="text, words, conllu, or a format of the task; by default what the file's suffix "
+        "says (.txt and standard input are text).",
+    ),
+]
 BatchTokens = Annotated[int, typer.Option(help="Subwords in a batch.", min=1, max=2**31 - 1)]
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands; in this order they are listed."""
-    for command in (plan, train, evaluate, predict, compare, tasks):
+    for command in (plan, train, evaluate, predict, select, compare, tasks):
         app.command()(command)
 
 
@@ -89,12 +106,7 @@ def evaluate(
 
 def predict(
     model: Model,
-    source: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[FILE]...", help="Files, or folders of them; by default standard input (-)."
-        ),
-    ] = None,
+    source: Sources = None,
     output: Annotated[
         str,
         typer.Option(
@@ -103,17 +115,8 @@ def predict(
             help="- is standard output; a folder gets a file for each of the input's.",
         ),
     ] = "-",
-    language: Annotated[
-        str | None,
-        typer.Option(help="Code or English name; by default the one that the model is for."),
-    ] = None,
-    input_format: Annotated[
-        str | None,
-        typer.Option(
-            help="text, words, conllu, or a format of the task; by default what the file's suffix "
-            "says (.txt and standard input are text)."
-        ),
-    ] = None,
+    language: TextLanguage = None,
+    input_format: TextFormat = None,
     option: ReaderOptions = None,
     format: Annotated[
         str | None,
@@ -152,6 +155,72 @@ def predict(
         )
     if output != "-":  # standard output belongs to the predictions
         console.result(summary, lambda _: f"{summary['records']} sentences → {summary['output']}")
+
+
+def select(
+    model: Model,
+    source: Sources = None,
+    count: Annotated[
+        int, typer.Option("--count", "-n", help="How many to choose.", min=1, max=1_000_000)
+    ] = 100,
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="A file; - is standard output.")
+    ] = "-",
+    language: TextLanguage = None,
+    input_format: TextFormat = None,
+    option: ReaderOptions = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "--output-format",
+            help="Of an annotation tool or of the task; by default what the output's suffix says, "
+            "or label-studio if that can hold the annotation.",
+        ),
+    ] = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            help="mixed (expected errors a word, less what similar ones teach that are chosen), "
+            "uncertainty, diversity or random."
+        ),
+    ] = "mixed",
+    max_words: Annotated[
+        int | None,
+        typer.Option(help="Of all that are chosen together.", min=1, max=1_000_000_000),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides between equals.", min=0, max=2**32 - 1)] = 1,
+    batch_tokens: BatchTokens = 8192,
+    allow: Allow = None,
+) -> None:
+    """Choose the texts that are worth correcting first, with what the model predicts."""
+    from xlt.runs.select import select
+
+    console.log()
+    with console.consent(allow):
+        summary = select(
+            model,
+            source or "-",
+            output,
+            number=count,
+            by=by,
+            max_words=max_words,
+            language=language,
+            input_format=input_format,
+            output_format=format,
+            options=read_options(option),
+            seed=seed,
+            batch_tokens=batch_tokens,
+            quiet=console.quiet,
+        )
+    if output != "-":  # standard output belongs to the texts
+        console.result(
+            summary,
+            lambda _: (
+                f"{summary['records']} of {summary['of']} texts, {summary['words']} words → "
+                f"{summary['output']}"
+            ),
+        )
 
 
 def compare(

@@ -30,7 +30,8 @@ class Document:
     meta:     JSON-able: what a writer needs to give the file back, such as comments.
     confidence: of a prediction: layer → how probable each of its things is, in their order (each
         span, word, structure, the label); "<layer>.parts" → the same of the parts of structures,
-        one structure after the other. Rows do not hold it.
+        one structure after the other; "<layer>.rest" → of a layer of spans or structures, one: that
+        it lacks none. Rows do not hold it.
     """
 
     id: str

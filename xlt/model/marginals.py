@@ -1,8 +1,9 @@
 """How probable a part of a structure is, over all structures that a model may have given.
 
-Spans under IOB2 by forward and backward sums, arcs under trees with one root by the matrix-tree
-theorem (Koo, Globerson, Carreras and Collins 2007, "Structured Prediction Models via the
-Matrix-Tree Theorem", EMNLP). Log-probabilities are divided by a temperature first.
+Spans under IOB2, and that there is no other, by forward and backward sums; arcs under trees with
+one root by the matrix-tree theorem (Koo, Globerson, Carreras and Collins 2007, "Structured
+Prediction Models via the Matrix-Tree Theorem", EMNLP). Log-probabilities are divided by a
+temperature first.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ def span_marginals(
     Returns the probabilities of each sentence's spans, in their order.
     """
     scores = np.maximum(np.asarray(log_probs, np.float64) / temperature, _MIN_SCORE)
-    mask = np.asarray(word_mask, bool)
-    lengths = mask.sum(axis=1)
+    lengths = np.asarray(word_mask, bool).sum(axis=1)
     ids = {label: number for number, label in enumerate(labels)}
-    inside = np.array([label.startswith("I-") for label in labels], bool)
-    before, after = _sums(scores, lengths, inside, opening(labels))
+    inside, opened_by = _starting(labels, "I-"), opening(labels)
+    before = _forward(scores, inside, opened_by)
+    after = _backward(scores, lengths, inside, opened_by)
     results = []
     for row, (length, of_sentence) in enumerate(zip(lengths, spans, strict=True)):
         chances = np.zeros(len(of_sentence))
@@ -58,26 +59,63 @@ def span_marginals(
     return results
 
 
-def _sums(
-    scores: Probabilities,
-    lengths: NDArray[np.int64],
-    inside: NDArray[np.bool_],
-    opened_by: NDArray[np.int64],
-) -> tuple[Probabilities, Probabilities]:
-    """Logarithms of sums over valid sequences.
+def rest_marginals(
+    log_probs: ArrayLike,
+    word_mask: ArrayLike,
+    labels: Sequence[str],
+    spans: Sequence[Sequence[Span]],
+    temperature: float = 1.0,
+) -> Probabilities:
+    """The probability that there is nothing beside these spans, over all valid tag sequences: that
+    every word of none of them is outside of spans. Without spans, that there is none.
 
-    Returns, (sentences, words, labels), what is summed up to a word that has this label, the word
-    with it; and, (sentences, words), from the next word on, if that continues no span.
+    Arguments as of `span_marginals`. Returns one for each sentence; 1 for one without words.
     """
-    sentences, words, n_labels = scores.shape
-    own = opened_by == np.arange(n_labels)  # an I-X that only an I-X may precede
+    scores = np.maximum(np.asarray(log_probs, np.float64) / temperature, _MIN_SCORE)
+    lengths = np.asarray(word_mask, bool).sum(axis=1)
+    outside = np.ones(scores.shape[:2], bool)
+    for row, of_sentence in enumerate(spans):
+        for _, start, end in of_sentence:
+            outside[row, start:end] = False
+    inside, opened_by = _starting(labels, "I-"), opening(labels)
+    of_spans = inside | _starting(labels, "B-")
+    alone = np.where(outside[..., None] & of_spans, -np.inf, scores)
+    sums = []
+    for one in (alone, scores):
+        before = _forward(one, inside, opened_by)
+        last = before[np.arange(len(lengths)), np.maximum(lengths, 1) - 1]
+        sums.append(np.logaddexp.reduce(last, axis=1))
+    return np.where(lengths > 0, np.exp(np.minimum(sums[0] - sums[1], 0.0)), 1.0)
+
+
+def _starting(labels: Sequence[str], prefix: str) -> NDArray[np.bool_]:
+    return np.array([label.startswith(prefix) for label in labels], bool)
+
+
+def _forward(
+    scores: Probabilities, inside: NDArray[np.bool_], opened_by: NDArray[np.int64]
+) -> Probabilities:
+    """Logarithms of sums over valid sequences, (sentences, words, labels): up to a word that has
+    this label, the word with it."""
     before = np.empty_like(scores)
+    own = opened_by == np.arange(scores.shape[2])  # an I-X that only an I-X may precede
     before[:, 0] = np.where(inside, -np.inf, scores[:, 0])
-    for word in range(1, words):
+    for word in range(1, scores.shape[1]):
         last = before[:, word - 1]
         anything = np.logaddexp.reduce(last, axis=1)[:, None]
         continued = np.where(own, last, np.logaddexp(last, last[:, opened_by]))
         before[:, word] = scores[:, word] + np.where(inside, continued, anything)
+    return before
+
+
+def _backward(
+    scores: Probabilities,
+    lengths: NDArray[np.int64],
+    inside: NDArray[np.bool_],
+    opened_by: NDArray[np.int64],
+) -> Probabilities:
+    """The same, (sentences, words), from the next word on, if that continues no span."""
+    sentences, words, n_labels = scores.shape
     after = np.zeros((sentences, words))
     following = np.zeros((sentences, n_labels))  # from the next word on, given this one's label
     for word in range(words - 2, -1, -1):
@@ -90,7 +128,7 @@ def _sums(
             for source in {int(label), int(opened_by[label])}:
                 following[:, source] = np.logaddexp(following[:, source], rest[:, label])
         following = np.where(there[:, None], following, 0.0)
-    return before, after
+    return after
 
 
 MAX_TREE_WORDS = 1_000

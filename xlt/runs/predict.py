@@ -70,64 +70,119 @@ def predict(
     Returns how many records were written.
     Raises XltError for a folder that is no model, a missing language, malformed input.
     """
-    from xlt.inference.loading import find_model
-    from xlt.model.calibration import load as load_calibration
-    from xlt.model.folder import read_info
-    from xlt.projection.predict import make_predictor
-    from xlt.runs.coverage import count_words, warnings
-
-    spoken = None if language is None else languages.code(language, where="--language")
-    folder = find_model(model, spoken)
-    task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens, confident=True)
-    own = read_info(folder).languages
-    if spoken is None and len(own) == 1:
-        (spoken,) = own
-        log.info("language: %s, which the model was trained for", languages.name(spoken))
-    if confident(task) and load_calibration(folder) is None:
-        log.info("note: confidences are not calibrated: no dev data selected this model")
-    files = files_of(task, [source] if isinstance(source, str) else source, input_format)
-    writing = _output_format(task, output_format, output)
-    numbers = count(1)
-    written, told = 0, False
-
-    def units(chosen: Iterable[str]) -> Iterator[Unit]:
-        for file in chosen:
-            yield from read_units(task, file, input_format, spoken, options, numbers)
+    annotator = Annotator(
+        model,
+        source,
+        language=language,
+        input_format=input_format,
+        options=options,
+        batch_tokens=batch_tokens,
+    )
+    task = annotator.task
+    writing = output_format_of(task, output_format, output, (*task.writable(), STANDOFF))
+    written = 0
 
     def annotated(
         read: Iterator[Unit], target: TextIO | Path, page: Page | None
     ) -> Iterator[Annotated]:
-        nonlocal written, told
-        for chunk in _progress(_chunks(read, MAX_SENTENCES_HELD), quiet or output == "-"):
-            documents = [document for unit in chunk for document in unit.documents]
-            if not told:  # once, from what a first chunk holds
-                told = True
-                words = count_words(task, documents)
-                for text in warnings(spoken or "und", words, backbone.tokenizer):
-                    log.warning("warning: %s", text)
-            predicted = predictor(documents, task.encode(documents, backbone, None))
-            for before, after in zip(documents, predicted, strict=True):
-                assert before.words == after.words
-            rest = iter(predicted)
-            for unit in chunk:
-                yield unit, [next(rest) for _ in unit.documents]
+        nonlocal written
+        for chunk in annotator.annotated(read, quiet=quiet or output == "-"):
+            yield from chunk
             if not isinstance(target, Path):
                 target.flush()
+            documents = [document for _, of_unit in chunk for document in of_unit]
             if page is not None:
-                page.add(predicted)
+                page.add(documents)
             written += len(documents)
 
     left = limit
     with _open_page(task, html) as page:
-        for place, chosen in _outputs(task, files, output, writing).items():
+        for place, chosen in _outputs(task, annotator.files, output, writing).items():
             if left == 0:
                 break
-            read = _Limited(units(chosen), left)
+            read = _Limited(annotator.units(chosen), left)
             with open_target(place, writing) as target:
                 # One call for all: a writer may number what it writes.
                 _write(task, annotated(read, target, page), target, writing)
             left = read.left
-    return {"records": written, "model": str(folder), "output": output}
+    return {"records": written, "model": str(annotator.folder), "output": output}
+
+
+class Annotator:
+    """A trained model and the files that it is to annotate; arguments as of `predict`.
+
+    files: those that are meant (`files_of`).
+    sure:  whether its predictions have confidences.
+
+    Raises XltError for a folder that is no model, and for sources without any file to read.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        source: str | Sequence[str],
+        *,
+        language: str | None,
+        input_format: str | None,
+        options: Mapping[str, Any] | None,
+        batch_tokens: int,
+    ) -> None:
+        from xlt.inference.loading import find_model
+        from xlt.inference.predictor import Predictor
+        from xlt.model.calibration import load as load_calibration
+        from xlt.model.folder import read_info
+        from xlt.projection.predict import make_predictor
+
+        spoken = None if language is None else languages.code(language, where="--language")
+        self.folder = find_model(model, spoken)
+        self.task, self._backbone, self._predictor = make_predictor(
+            self.folder, batch_tokens=batch_tokens, confident=True
+        )
+        own = read_info(self.folder).languages
+        if spoken is None and len(own) == 1:
+            (spoken,) = own
+            log.info("language: %s, which the model was trained for", languages.name(spoken))
+        # What comes back from a translation has none.
+        direct = isinstance(self._predictor, Predictor) or self._predictor.ensemble
+        self.sure = direct and confident(self.task) is not None
+        if confident(self.task) and load_calibration(self.folder) is None:
+            log.info("note: confidences are not calibrated: no dev data selected this model")
+        sources = [source] if isinstance(source, str) else source
+        self.files = files_of(self.task, sources, input_format)
+        self._language, self._input_format, self._options = spoken, input_format, options
+        self._numbers = count(1)
+        self._told = False
+
+    def units(self, files: Iterable[str]) -> Iterator[Unit]:
+        """The units of files, in order. Raises XltError for malformed input, and for running text
+        without a language."""
+        for file in files:
+            yield from read_units(
+                self.task, file, self._input_format, self._language, self._options, self._numbers
+            )
+
+    def annotated(self, units: Iterable[Unit], *, quiet: bool) -> Iterator[list[Annotated]]:
+        """The units with what is predicted, so many at a time; all before an error of the input."""
+        for chunk in _progress(_chunks(units, MAX_SENTENCES_HELD), quiet):
+            documents = [document for unit in chunk for document in unit.documents]
+            self._warn(documents)
+            encoded = self.task.encode(documents, self._backbone, None)
+            predicted = self._predictor(documents, encoded)
+            for before, after in zip(documents, predicted, strict=True):
+                assert before.words == after.words
+            rest = iter(predicted)
+            yield [(unit, [next(rest) for _ in unit.documents]) for unit in chunk]
+
+    def _warn(self, documents: Sequence[Document]) -> None:
+        """Once, from what a first chunk holds."""
+        from xlt.runs.coverage import count_words, warnings
+
+        if self._told:
+            return
+        self._told = True
+        words = count_words(self.task, documents)
+        for text in warnings(self._language or "und", words, self._backbone.tokenizer):
+            log.warning("warning: %s", text)
 
 
 class _Limited:
@@ -148,21 +203,34 @@ class _Limited:
         return unit
 
 
-def _output_format(task: Task, asked: str | None, output: str) -> str:
-    """The format to write. Raises XltError for one that the task does not write."""
+def output_format_of(
+    task: Task,
+    asked: str | None,
+    output: str,
+    formats: Sequence[str],
+    *,
+    otherwise: str | None = None,
+) -> str:
+    """The format to write: the one that is asked for, or what the output's suffix means.
+
+    formats: those that may be asked for.
+    otherwise: where the suffix means none; by default the task's first.
+
+    Raises XltError for one that is asked for and not among `formats`.
+    """
     if asked is not None:
-        if asked not in (STANDOFF, *task.writable()):
+        if asked not in formats:
             raise XltError(
                 f"{task.name} does not write {asked!r}",
                 where="--format",
-                fix=choose(asked, (*task.writable(), STANDOFF)),
+                fix=choose(asked, formats),
             )
         return asked
     name = output.lower()
     meant = [format for format, suffixes in task.writable().items() if name.endswith(suffixes)]
-    if not meant and name.endswith(".jsonl"):
+    if not meant and name.endswith(".jsonl") and STANDOFF in formats:
         return STANDOFF
-    return next(iter(meant or task.formats))
+    return next(iter([*meant, *([otherwise] if otherwise else []), *task.formats]))
 
 
 def _outputs(task: Task, files: Sequence[str], output: str, writing: str) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 Regions of text (``labels``), relations between them and choices of a whole task are read; an answer
 is a list of results, of which each says its type. What is written are tasks with predictions, which
-Label Studio imports as pre-annotations.
+Label Studio imports as pre-annotations; by their scores, means of confidences, it can sort tasks.
 
 Offsets are characters; versions before 1.3 counted UTF-16 code units, which a region's own text
 gives away.
@@ -215,8 +215,8 @@ def _task(record: Record) -> dict[str, Any]:
         results.append(
             {"id": "c", "from_name": CONTROL, "to_name": to, "type": "choices", "value": value}
         )
-    return {
-        "id": record.id,
-        "data": {**record.extra, **record.texts},
-        "predictions": [{"model_version": f"xlt {__version__}", "result": results}],
-    }
+    prediction: dict[str, Any] = {"model_version": f"xlt {__version__}", "result": results}
+    if record.score is not None:
+        prediction["score"] = record.score
+    data = {**record.extra, **record.texts}
+    return {"id": record.id, "data": data, "predictions": [prediction]}

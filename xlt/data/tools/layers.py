@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from xlt.data.rows import rounded
 from xlt.data.tools.options import ToolOptions
 from xlt.data.tools.record import Link, Mark, Record
 from xlt.data.tools.tally import Tally
@@ -184,6 +185,7 @@ def record_of(document: Document, layers: Mapping[str, type[Layer]]) -> Record:
                         marks.places[place] = marks.add(Span(ARGUMENT, start, end))
                     links.append(Link(role, trigger, marks.places[place]))
     structured = any(isinstance(layer, Structures) for layer in present)
+    sure = [one for values in document.confidence.values() for one in values]
     return Record(
         document.id,
         {name: one.surface for name, one in document.texts.items()},
@@ -193,4 +195,5 @@ def record_of(document: Document, layers: Mapping[str, type[Layer]]) -> Record:
         classes=tuple(classes),
         extra=document.meta.get(FIELDS, {}),
         words=tuple(dict.fromkeys(text.offsets)),
+        score=rounded(sum(sure) / len(sure)) if sure else None,
     )

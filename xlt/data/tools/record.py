@@ -47,6 +47,7 @@ class Record:
     where:    ``file:line``, for errors.
     triggers: which marks are triggers of events; None where the format does not say.
     classes:  of the whole text.
+    score:    of a prediction that is to be written: the mean of its confidences.
     words:    where the tokens of the first text are, of a record that is to be written.
     extra:    what else the file has of it, to be written back.
     """
@@ -60,6 +61,7 @@ class Record:
     classes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     words: tuple[Offsets, ...] = ()
+    score: float | None = None
 
     @property
     def text(self) -> str:
