@@ -57,7 +57,7 @@ def read_result(folder: Path) -> dict[str, Any]:
             else "`xlt runs` lists runs",
         ) from None
     if (problem := _config_damage(folder, result)) is not None:
-        raise DamagedFile(problem, where=folder, fix=_AGAIN)
+        raise DamagedFile(problem, where=folder, fix=AGAIN)
     return result
 
 
@@ -87,7 +87,29 @@ def read_counts(path: Path) -> dict[str, Any]:
     try:
         return _read(path, "data", "counts")
     except FileNotFoundError:
-        raise DamagedFile("the file is missing", where=path, fix=_AGAIN) from None
+        raise DamagedFile("the file is missing", where=path, fix=AGAIN) from None
+
+
+def read_confidence(folder: Path, result: dict[str, Any], name: str) -> list[dict[str, Any]] | None:
+    """`Document.confidence` of every prediction in a file of a run; None where it has none.
+
+    Raises DamagedFile, also where the file is missing.
+    """
+    if name not in listed_files(result):
+        return None
+    check_file(folder, result, name)
+    confidence: list[dict[str, Any]] = _read(folder / name, "confidence")["confidence"]
+    return confidence
+
+
+def check_file(folder: Path, result: dict[str, Any], name: str) -> None:
+    """Raise DamagedFile for a file of a run that is missing or not as it was written."""
+    listed = listed_files(result)
+    problem = damage(folder, {name: listed[name]} if name in listed else {})
+    if problem is None and not (folder / name).is_file():
+        problem = f"{name} is missing"
+    if problem is not None:
+        raise DamagedFile(problem, where=folder, fix=AGAIN)
 
 
 def listed_files(result: dict[str, Any]) -> Listing:
@@ -95,15 +117,16 @@ def listed_files(result: dict[str, Any]) -> Listing:
     return {name: (size, digest) for name, (size, digest) in result.get("files", {}).items()}
 
 
-_AGAIN = "restore the folder; or run its config again, which makes anew what is damaged"
+AGAIN = "restore the folder; or run its config again, which makes anew what is damaged"
+"""What to do about a damaged file of a run."""
 
 
 def _read(path: Path, *keys: str) -> dict[str, Any]:
     """A JSON file of a run, which an older xlt did not seal."""
-    value = read_sealed(path, fix=_AGAIN, older=True)
+    value = read_sealed(path, fix=AGAIN, older=True)
     lacking = [key for key in keys if key not in value]
     if lacking:
-        raise DamagedFile(f"the file is damaged (it lacks {lacking[0]!r})", where=path, fix=_AGAIN)
+        raise DamagedFile(f"the file is damaged (it lacks {lacking[0]!r})", where=path, fix=AGAIN)
     return value
 
 

@@ -16,7 +16,7 @@ from xlt.files import write_sealed
 from xlt.inference.loading import find_model
 from xlt.model import calibration
 from xlt.model.folder import read_info
-from xlt.results import read_counts, read_result
+from xlt.results import read_confidence, read_counts, read_result
 from xlt.runs.compare import compare, counts_of
 from xlt.runs.evaluate import evaluate
 from xlt.runs.folder import RunFolder
@@ -122,6 +122,27 @@ def test_predictions_on_disk_are_the_models(folder, world):
         again = predict_with(base / "model", gold)
         assert [d.layers for d in stored] == [d.layers for d in again]
         assert [d.words for d in stored] == [d.words for d in gold]
+
+
+def test_confidences_are_stored_beside_predictions(folder, finished):
+    means = []
+    for row in (one for one in finished["rows"] if one["primary"]):
+        base = f"seed-{row['seed']}/{row['target']}/{row['split']}"
+        predicted = list(NER().read(folder / f"{base}.bio", "bio"))
+        stored = read_confidence(folder, finished, f"{base}.confidence.json")
+        if "entities" not in row["reliability"]:  # nothing was predicted
+            assert not any(one["entities"] for one in stored or ())
+            continue
+        assert stored is not None
+        assert [len(one["entities"]) for one in stored] == [
+            len(document.layers["entities"].spans) for document in predicted
+        ]
+        every = [value for one in stored for value in one["entities"]]
+        means.append((np.mean(every), row["reliability"]["entities"]["confidence"] / 100))
+    assert means
+    for mean, expected in means:
+        assert mean == pytest.approx(expected, abs=1e-4)
+    assert read_confidence(folder, finished, "seed-3/jav/test.confidence.json") is None
 
 
 def test_the_folder_is_complete(folder):

@@ -1,4 +1,4 @@
-"""xlt plan | train | evaluate | predict | select | compare | tasks"""
+"""xlt plan | train | evaluate | predict | select | compare | report | tasks"""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BatchTokens = Annotated[int, typer.Option(help="Subwords in a batch.", min=1, ma
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands; in this order they are listed."""
-    for command in (plan, train, evaluate, predict, select, compare, tasks):
+    for command in (plan, train, evaluate, predict, select, compare, report, tasks):
         app.command()(command)
 
 
@@ -248,6 +248,41 @@ def compare(
             *scope(comparison["rows"]),
             *(f"not compared, the records differ: {data}" for data in comparison["differing"]),
         ],
+    )
+
+
+def report(
+    run: Run,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="By default report.html in the run's folder."),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="This one alone: code or English name.")
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Whose errors; by default the first one's.", min=0, max=2**32 - 1),
+    ] = None,
+    max_errors: Annotated[
+        int, typer.Option(help="Records with errors on the page.", min=1, max=100_000)
+    ] = 500,
+) -> None:
+    """Look at what a run got wrong: scores, confusions, errors and learning curves in one page.
+
+    It sets the predictions that the run has stored beside the gold data; no model is run. The page
+    needs no network.
+    """
+    from xlt.runs.page import report
+
+    console.log()
+    made = report(run, output, target=target, seed=seed, max_errors=max_errors)
+    console.result(
+        made,
+        lambda _: (
+            f"{made['with_errors']:,} of {made['records']:,} records have an error, "
+            f"{made['shown']:,} of them on the page → {made['output']}"
+        ),
     )
 
 

@@ -13,6 +13,8 @@
         seed-<n>/<target>/model/   loads with AutoModel; a copy of the stage's
         seed-<n>/<target>/<split>.<suffix>        predictions
         seed-<n>/<target>/<split>.counts.json     what `xlt compare` resamples
+        seed-<n>/<target>/<split>.confidence.json how sure the model was of each prediction
+        report.html                what `xlt report` makes of it all
 
 `result.json` is written last, and lists the files that belong to it.
 """

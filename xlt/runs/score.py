@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlt.config.schema import Config
+from xlt.data.rows import with_confidence
 from xlt.document import Document
 from xlt.evaluation.counts import count_matrix, score
 from xlt.evaluation.reliability import Judged, joined, judged, reliability
@@ -211,24 +212,36 @@ def _scored(
 ) -> tuple[NDArray[np.float64], Judged]:
     """As `predict_and_count`.
 
-    outcome: below it go the predictions, in the task's first format, and the counts that
-        `xlt compare` resamples; None: nowhere.
+    outcome: below it go the predictions, in the task's first format, the counts that
+        `xlt compare` resamples, and the confidences, if there are any; None: nowhere.
     """
     task = predictor.task
     if outcome is None:
         return predict_and_count(predictor, backbone, data.records)
     name = outcome + task.formats[next(iter(task.formats))][0]
+    sure: list[dict[str, list[float]]] = []
     counts, worth = predict_and_count(
         predictor,
         backbone,
         data.records,
-        lambda predicted: save_predictions(folder, name, task, predicted),
+        lambda predicted: save_predictions(folder, name, task, _noting(predicted, sure)),
     )
     folder.write_json(
         f"{outcome}.counts.json",
         {"names": list(task.count_names), "data": data.fingerprint, "counts": counts.tolist()},
     )
+    if any(sure):
+        folder.write_json(f"{outcome}.confidence.json", {"confidence": sure})
     return counts, worth
+
+
+def _noting(
+    predicted: Iterable[Document], sure: list[dict[str, list[float]]]
+) -> Iterator[Document]:
+    """The documents as they pass, and how sure each is: not every format has room for it."""
+    for document in predicted:
+        sure.append(with_confidence({}, document).get("confidence", {}))
+        yield document
 
 
 def relevant(finished: StageResult, target: str) -> list[str]:
