@@ -91,6 +91,7 @@ def test_every_place_is_on_the_map(ranking):
 def test_america_is_west_of_greenwich():
     """Ayacucho lies at 13.2 S, 74.2 W, Quechua is spoken around it; Maori is east of 170 E."""
     (quechua, maori), (west, east) = _places(["quy", "mri"])
+    assert [[quechua, west], [maori, east]] == places("quy", "mri")
     assert (quechua, west) == (pytest.approx(-13.2, abs=2), pytest.approx(-74.2, abs=2))
     assert east > 170 > 0 > maori
 

@@ -8,7 +8,9 @@ import pytest
 from xlt.config.load import load_config
 from xlt.errors import XltError
 from xlt.runs.experiment import prepare
+from xlt.typology import tower
 from xlt.typology.budget import Share, divide, find_cards, shares, write_config
+from xlt.typology.distances import matrix as distances
 from xlt.typology.evidence import geometry
 from xlt.typology.measured import fitted
 from xlt.typology.ranking import Ranking, rank
@@ -187,6 +189,53 @@ def test_a_node_is_worth_the_mean_of_what_it_adds():
         assert good == (gain > 0.75)
     limited = climb("ukr", codes, stub, most=len(found.sources))
     assert limited.sources == found.sources
+
+
+@pytest.mark.parametrize(("most", "sources"), [(1, 1), (2, 2), (3, 2), (4, 4), (5, 5), (None, 5)])
+def test_a_set_is_as_large_as_may_be_and_no_larger(monkeypatch, most, sources):
+    """Every step would be worth it: the first adds one, the second two, the third one."""
+    leaves = [[0, 1], [0, 1, 2, 3], [0, 1, 2, 3, 4]]
+    monkeypatch.setattr(tower, "_nodes_above", lambda leaf, merges: leaves)
+    monkeypatch.setattr(tower, "_worth", lambda proxy, codes, rank: dict.fromkeys(codes, 1.0))
+    codes = ["bel", "jpn", "swa", "tur", "vie"]
+    found = climb("ukr", codes[::-1], parsing, most=most)
+    assert found.proxy == "bel"
+    assert found.sources == tuple(codes[:sources])
+    # A step too large is looked at, and is the last.
+    goods = [good for *_, good in found.steps]
+    assert goods == [True] * (len(goods) - 1) + [sources == 5]
+
+
+def test_the_tree_is_average_linkage_over_syntax():
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
+
+    codes = sorted(["ces", "eng", "fra", "jpn", "tur", "vie", "hin"])
+    near = geometry(codes, codes, fitted()["usual"]).distances["syntactic"]
+    merges = linkage(squareform(np.round((near + near.T) / 2 * (1 - np.eye(7)), 12)), "average")
+    found = climb("ukr", codes, lambda p, c: of_scores(p, dict.fromkeys(c, 2.0)))
+    (added, _, _), *_ = found.steps
+    (lowest, *_) = _nodes_above(codes.index(found.proxy), merges)
+    assert sorted([found.proxy, *added]) == [codes[n] for n in sorted(lowest)]
+
+
+def test_two_candidates_make_a_tree():
+    found = climb("ukr", ["bel", "jpn"], lambda p, c: of_scores(p, dict.fromkeys(c, 2.0)))
+    assert [added for added, *_ in found.steps] == [("jpn",)]
+
+
+def test_a_chain_has_no_step_from_a_language_to_itself():
+    """An intermediate that is the only source has no first step; those after it have."""
+    ranking = parsing("jav", ["ind", "hin"])
+    assert ranking.sources[0].language == "ind"
+    assert [(c.source, c.via) for c in chains(ranking, ["ind"], parsing)] == [("ind", "hin")]
+
+
+def test_languages_of_unrecorded_syntax_are_named_the_target_first():
+    found = climb("pcm", ["eng", "bis", "fra"], parsing)
+    codes = ["pcm", "bis", "eng", "fra"]
+    unknown = np.isnan(distances("syntactic", codes, codes).diagonal())
+    assert found.imputed == tuple(code for code, lacks in zip(codes, unknown, strict=True) if lacks)
 
 
 def test_equal_sources_are_worth_nothing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 
 from xlt import languages
+from xlt.errors import XltError
+from xlt.typology import distances
 from xlt.typology.distances import KINDS, Points, between, distance, matrix, reason
 from xlt.typology.pretraining import tokens
-from xlt.typology.table import PATH, SCALE, UNKNOWN, table
+from xlt.typology.table import PATH, SCALE, UNKNOWN, Table, table
 
 MANY = ("eng", "eus", "jav", "ful", "orm", "swa", "zho", "tur", "quy", "pcm", "nan", "hbs", "kor")
 
@@ -231,3 +234,98 @@ def test_nothing_heavy_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# Rows of the table -----------------------------------------------------------------------------
+
+FAMILY = "cau"
+"""A code of the Caucasian languages together: the table has no row for it."""
+
+
+def test_a_language_without_a_row_is_missing_everywhere():
+    known = table()
+    assert known.row(FAMILY) is None
+    assert known.rows([FAMILY, "eng"]).tolist() == [-1, known.row("eng")]
+    assert known.name(FAMILY) == FAMILY
+    assert known.name("jav") == "Javanese"
+    assert known.script(FAMILY) is None
+    assert known.lineage(FAMILY) == ()
+    assert known.coverage(FAMILY, "syntax") == 0
+    rows = known.rows([FAMILY, "eng"])
+    names = ("lineage", "coordinates", "script", "wals", "grambank", "syntax_completed")
+    for name in names:
+        whole = known.array(name).copy()
+        missing, present = known.take(name, rows)
+        wanted = {"lineage": -1, "coordinates": np.nan}.get(name, UNKNOWN)
+        np.testing.assert_array_equal(missing, np.full_like(missing, wanted))
+        np.testing.assert_array_equal(present, whole[known.row("eng")])
+        np.testing.assert_array_equal(known.array(name), whole)  # as it was
+    for kind in KINDS:
+        assert np.isnan(distance(kind, FAMILY, "eng"))
+        assert np.isnan(distance(kind, "eng", FAMILY))
+        assert reason(kind, FAMILY, "eng") == f"nothing is recorded on {FAMILY}"
+
+
+def test_a_code_that_is_no_row_stands_for_its_macrolanguage(tmp_path):
+    np.savez(tmp_path / "small.npz", codes=np.array(["eng", "swa"]))
+    small = Table(tmp_path / "small.npz")
+    assert small.rows(["swh", "swa", "eng", "deu", "ekk"]).tolist() == [1, 1, 0, -1, -1]
+
+
+def test_a_lineage_is_read_from_the_widest_group_to_the_narrowest():
+    """Swahili is Atlantic-Congo, which is the first node of the tree."""
+    known = table()
+    for code in ("swa", "eng", "jav"):
+        nodes = known.array("lineage")[known.row(code)].tolist()
+        names = [known.notes["nodes"][node] for node in nodes if node != -1]
+        assert list(known.lineage(code)) == [name for name in names if name]
+    assert known.lineage("swa")[0] == known.notes["nodes"][0] == "Atlantic-Congo"
+
+
+def test_coverage_is_the_share_that_is_recorded():
+    values = table().array("phonology")[table().row("jav")].tolist()
+    recorded = sum(value != UNKNOWN for value in values) / len(values)
+    assert table().coverage("jav", "phonology") == pytest.approx(recorded)
+    assert 0 < recorded < 1
+
+
+@pytest.mark.parametrize("content", [None, b"no archive"])
+def test_a_table_that_cannot_be_read(tmp_path, content):
+    path = tmp_path / "table.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(XltError, match="cannot be read") as caught:
+        Table(path)
+    assert caught.value.where == str(path)
+    assert caught.value.fix
+
+
+def test_a_completed_vector_of_what_nobody_observed_is_unknown():
+    for domain in ("syntax", "phonology", "inventory"):
+        codes = [*MANY, FAMILY]
+        rows = table().rows(codes)
+        observed = (table().take(domain, rows) != UNKNOWN).any(1)
+        for unit, seen in zip(Points(codes).unit(domain), observed, strict=True):
+            assert np.isnan(unit).all() != seen
+            assert not seen or np.linalg.norm(unit) == pytest.approx(1)
+
+
+def test_lexical_distances_are_one_less_what_the_lexicon_says():
+    rows, apart = distances._lexicon()
+    with np.load(distances.LEXICON, allow_pickle=False) as archive:
+        codes, values = archive["codes"].tolist(), archive["similar"].tolist()
+        borrowed = json.loads(archive["notes"].tobytes())["borrowed"]
+    pairs = [(a, b) for a in range(len(codes)) for b in range(a + 1, len(codes))]
+    for n in range(0, len(pairs), 997):
+        a, b = pairs[n]
+        assert apart[a, b] == apart[b, a] == pytest.approx(1 - values[n] / 250)
+    assert not np.diag(apart).any()
+    for code, giver in borrowed.items():
+        assert rows[code] == (codes.index(code) if code in codes else codes.index(giver))
+
+
+def test_depth_is_the_number_of_nodes():
+    points = Points(["eus", "eng", FAMILY])
+    english = sum(node >= 0 for node in table().array("lineage")[table().row("eng")].tolist())
+    assert points.depth.tolist()[1:] == [english, 0]
+    assert points.covered.tolist() == [1, 1, 0]

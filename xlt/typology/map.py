@@ -160,7 +160,7 @@ def _places(codes: list[str]) -> tuple[list[float | None], list[float | None]]:
     """Degrees north and east, -180 to 180; None where no place is known."""
     known = table()
     places = known.take("coordinates", known.rows(codes)).astype(float)
-    places[:, 1] = (places[:, 1] + 180) % 360 - 180  # the table has America at 180 to 360
+    places[places[:, 1] > 180, 1] -= 360  # as the table has America
     north, east = (
         [None if np.isnan(v) else round(float(v), 3) for v in column] for column in places.T
     )
