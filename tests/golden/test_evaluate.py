@@ -94,3 +94,46 @@ def test_unknown_task():
 
     with pytest.raises(XltError, match="did you mean 'toy'"):
         hub.load("tqy")
+
+
+def test_rows_without_an_id_are_numbered():
+    from xlt.evaluation import hub
+
+    metric = hub.load("toy")
+    seen = metric._documents(['{"tags": ["a"]}', '{"id": "x", "tags": []}', '{"tags": []}'], "what")
+    assert [document.id for document in seen] == ["0", "x", "2"]
+    assert metric.compute(
+        predictions=[{"tags": ["ä", "\u0935"]}], references=[{"tags": ["ä", "b"]}]
+    ) == {"accuracy": 50}
+
+
+def test_a_bad_row_is_said_with_its_number(monkeypatch):
+    from xlt.evaluation import hub
+
+    asked = []
+    monkeypatch.setattr(
+        Toy, "validate_row", lambda self, row, *, where: asked.append((row["id"], where))
+    )
+    hub.load("toy")._documents(['{"id": null}', '{"id": "x"}'], "predictions")
+    assert asked == [("0", "predictions[0]"), ("x", "predictions[1]")]
+
+
+def test_the_library_is_told_what_the_metric_is():
+    from xlt.evaluation import hub
+
+    metric = hub.load("toy")
+    assert metric.keep_in_memory is True
+    assert metric.info.description == "toy: accuracy, in percent"
+    assert "id, tags" in metric.info.inputs_description
+    assert set(metric.info.features) == {"predictions", "references"}
+    with pytest.raises(XltError, match="which task's metrics") as caught:
+        hub.TaskMetric()
+    assert "toy" in caught.value.fix
+
+
+def test_processes_that_share_a_score_keep_it_in_files(tmp_path):
+    from xlt.evaluation import hub
+
+    settings = {"process_id": 0, "experiment_id": "shared", "cache_dir": str(tmp_path)}
+    assert hub.load("toy", num_process=2, **settings).keep_in_memory is False
+    assert hub.load("toy", keep_in_memory=False, cache_dir=str(tmp_path)).keep_in_memory is False

@@ -12,6 +12,7 @@ from xlt.typology.distances import Points
 from xlt.typology.distances import matrix as distances
 from xlt.typology.regression import SIMILARITIES, SIZES, regress
 from xlt.typology.scores import Matrix
+from xlt.typology.table import UNKNOWN, table
 
 BY_HAND = """\
 language,morphology,alignment,order,area
@@ -271,3 +272,159 @@ def test_a_table_of_too_many_languages_says_how_many(tmp_path, monkeypatch):
     path.write_text("source,target,score\neng,deu,1\nfra,ita,2\n", encoding="utf-8")
     with pytest.raises(XltError, match="4 languages, more than the 3"):
         read(path)
+
+
+# Against what the docstrings say ---------------------------------------------------------------
+
+
+def test_what_a_file_holds_is_no_percentage(tmp_path):
+    """Its unit is its own. Each task is a matrix; a language to itself is left out."""
+    path = tmp_path / "scores.csv"
+    path.write_text(
+        "source,target,score,task\nspa,eng,3,b\neng,deu,1.5,b\neng,eng,9,b\nswh,deu,-2,a\n",
+        encoding="utf-8",
+    )
+    one, other = read(str(path))
+    assert (one.name, one.task, one.metric, one.percent) == ("scores", "a", "score", False)
+    assert (one.sources, one.targets, one.scores.tolist()) == (("swa",), ("deu",), [[-2]])
+    assert (other.task, other.sources, other.targets) == ("b", ("eng", "spa"), ("deu", "eng"))
+    np.testing.assert_array_equal(other.scores, [[1.5, np.nan], [np.nan, 3]])
+    assert one.about["origin"] == str(path)
+
+
+@pytest.mark.parametrize("row", ["eng,,1", ",eng,1", "eng,deu,"])
+def test_a_row_needs_a_pair_and_a_score(tmp_path, row):
+    path = tmp_path / "scores.csv"
+    path.write_text(f"source,target,score\n{row}\n", encoding="utf-8")
+    with pytest.raises(XltError, match="not a pair of languages with a score"):
+        read(path)
+
+
+def test_the_same_pair_in_two_tasks_is_no_repetition(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text(
+        "source,target,score,task\neng,deu,1,a\neng,deu,2,b\ndeu,eng,3,a\n", encoding="utf-8"
+    )
+    assert [found.task for found in read(path)] == ["a", "b"]
+
+
+def test_traits_are_read_by_language(tmp_path):
+    path = tmp_path / "traits.csv"
+    path.write_text("a,language,b\nx,English,\n,swh,z\n", encoding="utf-8")
+    assert read_traits(path) == {"a": {"eng": "x"}, "b": {"swa": "z"}}
+    path.write_text("a,language\n,English\n", encoding="utf-8")
+    with pytest.raises(XltError, match="no language has a trait"):
+        read_traits(path)
+
+
+def test_scores_less_the_means_of_their_source_and_target():
+    nan = np.nan
+    scores = np.array([[nan, 4.0, 6.0], [1.0, nan, 8.0], [nan, nan, nan]])
+    found = analysis._centred(scores)
+    source, target, every = {0: 5.0, 1: 4.5}, {0: 1.0, 1: 4.0, 2: 7.0}, 19 / 4
+    for (a, b), score in np.ndenumerate(scores):
+        if np.isnan(score):
+            assert np.isnan(found[a, b])
+        else:
+            assert found[a, b] == pytest.approx(score - source[a] - target[b] + every)
+    assert np.isnan(analysis._centred(np.full((2, 2), nan))).all()
+
+
+@pytest.mark.parametrize(("alike", "enough"), [([1, 1, 0, 0], True), ([1, 0, 0, 0], False),
+                                               ([1, 1, 1, 0], False)])  # fmt: skip
+def test_two_pairs_on_each_side_are_enough(alike, enough):
+    residual = np.array([[1.0, 5.0, 2.0, 10.0, 99.0, np.nan]])
+    found = analysis._difference(residual, np.array([[*alike, np.nan, 1]]))
+    assert found == (3 - 6 if enough else None)
+
+
+def small() -> Matrix:
+    codes = ("deu", "eng", "fin", "hin", "jpn", "tur")
+    scores = np.random.default_rng(7).uniform(20, 80, (6, 6))
+    np.fill_diagonal(scores, np.nan)
+    scores[0, 2] = np.nan
+    about = dict.fromkeys(("paper", "model", "origin", "licence"), "")
+    return Matrix("made", "up", "F1", True, codes, codes[::-1], scores[:, ::-1], about)
+
+
+TRAITS = {"made": {"deu": "x", "eng": "x", "fin": "y", "hin": "y", "jpn": "x"}}
+
+
+@pytest.fixture(scope="module")
+def effects():
+    return analyse(small(), permutations=40, seed=3, traits=TRAITS)
+
+
+def pairs(matrix: Matrix) -> list[tuple[int, int]]:
+    return [(a, b) for (a, b), score in np.ndenumerate(matrix.scores) if not np.isnan(score)]
+
+
+def test_an_effect_in_loops_over_pairs(effects):
+    """The trait is handed round among the languages in the orders that the seed draws."""
+    matrix, (effect,) = small(), [e for e in effects if e.trait == "made"]
+    residual, codes = analysis._centred(matrix.scores), list(matrix.sources)
+
+    def difference(values: dict[str, str | None]) -> float:
+        same, other = [], []
+        for a, b in pairs(matrix):
+            one, two = values[matrix.sources[a]], values[matrix.targets[b]]
+            if one is not None and two is not None:
+                (same if one == two else other).append(residual[a, b])
+        return float(np.mean(same) - np.mean(other))
+
+    values = [TRAITS["made"].get(code) for code in codes]
+    observed = difference(dict(zip(codes, values, strict=True)))
+    draw = np.random.default_rng(3)
+    drawn = [
+        difference({code: values[n] for code, n in zip(codes, draw.permutation(6), strict=True)})
+        for _ in range(40)
+    ]
+    assert effect.difference == pytest.approx(observed)
+    extreme = sum(abs(value) >= abs(observed) - 1e-9 for value in drawn)
+    assert effect.p == (extreme + 1) / 41
+    known = [
+        TRAITS["made"][matrix.sources[a]] == TRAITS["made"][matrix.targets[b]]
+        for a, b in pairs(matrix)
+        if "tur" not in (matrix.sources[a], matrix.targets[b])
+    ]
+    assert (effect.alike, effect.different) == (sum(known), len(known) - sum(known))
+    assert effect.unknown == len(pairs(matrix)) - len(known)
+
+
+def test_effects_come_the_largest_difference_first(effects):
+    differences = [effect.difference for effect in effects]
+    assert differences == sorted(differences, reverse=True)
+
+
+def test_alike_in_a_distance_is_below_the_median_of_the_measured_pairs(effects):
+    matrix = small()
+    found = {effect.trait: effect for effect in effects}
+    assert "script distance below median" not in found
+    for kind in ("geographic", "syntactic"):
+        measured = [
+            distances(kind, [matrix.sources[a]], [matrix.targets[b]])[0, 0]
+            for a, b in pairs(matrix)
+        ]
+        assert not np.isnan(measured).any()
+        near = sum(value < np.median(measured) for value in measured)
+        effect = found[f"{kind} distance below median"]
+        assert (effect.alike, effect.unknown) == (near, 0)
+        assert effect.different == len(measured) - near
+
+
+def test_traits_of_wals_stand_in_for_one_another():
+    """81A, and 83A where 81A says nothing of one of the two."""
+    codes = ["eng", "tur", "jpn", "hin", "deu", "nld", "ind", "pcm"]
+    rows = np.arange(len(codes))
+    found = analysis._traits(codes, rows, rows, np.zeros((len(codes),) * 2))["word order"]
+    known = table()
+    names = [name.partition(" ")[0] for name in known.notes["wals"]]
+    values = known.take("wals", known.rows(codes)).tolist()
+    for a, b in np.ndindex(found.shape):
+        wanted = np.nan
+        for chapter in ("81A", "83A"):
+            one, two = (values[n][names.index(chapter)] for n in (a, b))
+            if np.isnan(wanted) and UNKNOWN not in (one, two):
+                wanted = float(one == two)
+        np.testing.assert_equal(found[a, b], wanted)
+    assert np.isnan(found[-1]).all()

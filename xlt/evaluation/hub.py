@@ -69,8 +69,8 @@ class TaskMetric(evaluate.EvaluationModule):
     def add_batch(
         self,
         *,
-        predictions: Sequence[Row] | None = None,
-        references: Sequence[Row] | None = None,
+        predictions: Sequence[Row],
+        references: Sequence[Row],
         **kwargs: Any,
     ) -> None:
         """Add a batch of rows of the task."""
@@ -78,15 +78,9 @@ class TaskMetric(evaluate.EvaluationModule):
             predictions=_as_json(predictions), references=_as_json(references), **kwargs
         )
 
-    def add(
-        self, *, prediction: Row | None = None, reference: Row | None = None, **kwargs: Any
-    ) -> None:
+    def add(self, *, prediction: Row, reference: Row, **kwargs: Any) -> None:
         """Add one row of the task and its reference."""
-        self.add_batch(
-            predictions=None if prediction is None else [prediction],
-            references=None if reference is None else [reference],
-            **kwargs,
-        )
+        self.add_batch(predictions=[prediction], references=[reference], **kwargs)
 
     def _compute(self, predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
         counts = count_matrix(
@@ -106,8 +100,8 @@ class TaskMetric(evaluate.EvaluationModule):
         return documents
 
 
-def _as_json(rows: Sequence[Row] | None) -> list[str] | None:
-    return None if rows is None else [json.dumps(row) for row in rows]
+def _as_json(rows: Sequence[Row]) -> list[str]:
+    return [json.dumps(row) for row in rows]
 
 
 def load(task: str, *, options: Mapping[str, Any] | None = None, **settings: Any) -> TaskMetric:
