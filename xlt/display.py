@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import singledispatch
 from pathlib import Path
@@ -43,6 +45,7 @@ class Page:
     def __init__(self, task: Task, output: str | Path) -> None:
         self.task, self.path = task, Path(output)
         self.count = 0
+        self._labels: Counter[str] = Counter()
         self._part = beside(self.path, ".part")
         self._stream: TextIO | None = None
 
@@ -58,7 +61,7 @@ class Page:
     def add(self, documents: Iterable[Document]) -> None:
         assert self._stream is not None, "a page is a context manager"
         for document in documents:
-            text = figure(document, self.task)
+            text = figure(document, self.task, self._labels)
             try:
                 self._stream.write(text)
             except OSError as error:
@@ -74,7 +77,7 @@ class Page:
         assert self._stream is not None
         try:
             if error is None:
-                self._stream.write(macros("display").closing())
+                self._stream.write(macros("display").closing(self._labels.most_common()))
             self._stream.close()
             if error is None:
                 self._part.replace(self.path)
@@ -84,8 +87,11 @@ class Page:
             self._part.unlink(missing_ok=True)
 
 
-def figure(document: Document, task: Task) -> str:
-    """One document as an HTML figure."""
+def figure(document: Document, task: Task, labels: Counter[str]) -> str:
+    """One document as an HTML figure, entities with how sure the model was of them.
+
+    labels: to which those are added that are shown.
+    """
     from spacy import displacy
 
     doc = spacy_doc(document, task)
@@ -94,12 +100,49 @@ def figure(document: Document, task: Task) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there is nothing to mark is no news
         view = displacy.parse_deps(doc) if style == "dep" else displacy.parse_ents(doc)
+    sure = _entity_confidences(document, doc)
     for marked in view["arcs" if style == "dep" else "ents"]:
-        marked["label"] = str(escape(marked["label"]))  # displaCy escapes the text only
+        labels[marked["label"]] += 1
+        confidence = sure.get((marked["start"], marked["end"], marked["label"]), "")
+        # displaCy escapes the text only.
+        marked["label"] = f"{escape(marked['label'])} {confidence}".rstrip()
     options = {"compact": True}
     drawn = displacy.render(view, style=style, manual=True, jupyter=False, options=options)
-    direction = doc.vocab.writing_system["direction"]
-    return str(macros("display").figure(document.id, direction, drawn))
+    least = min((one for some in document.confidence.values() for one in some), default=None)
+    return str(
+        macros("display").figure(
+            document.id,
+            doc.vocab.writing_system["direction"],
+            _TREE_SIZE.sub(_scaled, drawn, count=1) if style == "dep" else drawn,
+            "" if least is None else f"{least:.2f}",
+        )
+    )
+
+
+def _entity_confidences(document: Document, doc: Doc) -> dict[tuple[int, int, str], str]:
+    """Characters of the spaCy document and label of every span → how sure the model was of it."""
+    return {
+        (doc[start].idx, doc[end - 1].idx + len(doc[end - 1]), kind): f"{sure:.2f}"
+        for name, layer in document.layers.items()
+        if isinstance(layer, Spans) and name in document.confidence
+        for (kind, start, end), sure in zip(layer.spans, document.confidence[name], strict=True)
+    }
+
+
+_TREE_SIZE = re.compile(
+    r'width="(?P<width>[\d.]+)" height="(?P<height>[\d.]+)" (?P<direction>direction="\w+") '
+    r'style="max-width: none; height: [\d.]+px;'
+)
+"""How large a tree is, as displaCy draws it."""
+
+
+def _scaled(size: re.Match[str]) -> str:
+    """The same tree, as wide as the window at most; of a long one letters stay large enough."""
+    width, height, direction = size["width"], size["height"], size["direction"]
+    return (
+        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}" {direction} '
+        f'style="max-width: max(100%, {float(width) / 2:g}px); height: auto;'
+    )
 
 
 def spacy_doc(document: Document, task: Task) -> Doc:

@@ -35,7 +35,9 @@ def test_entities(tmp_path):
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     marks = Tags(text).named("mark")
     assert len(marks) == sum(len(d.layers["entities"].spans) for d in ENTITIES)
-    assert "<figcaption>s3</figcaption>" in text
+    assert "<summary>s3</summary>" in text
+    assert "<h1>page</h1>" in text
+    assert "<li>LOC: 4</li>\n<li>PER: 3</li>\n<li>ORG: 2</li>" in text
     assert "አዲስ አበባ" in text
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
 
@@ -52,6 +54,25 @@ def test_trees(tmp_path):
     assert len(Tags(text).named("svg")) == 1
     assert text.count('class="displacy-arrow"') == 6
     assert ">obl</textPath>" in text
+
+
+def test_trees_are_as_wide_as_the_window_at_most(tmp_path):
+    render(TREES[:1], DependencyParsing(), tmp_path / "page.html")
+    (tree,) = Tags((tmp_path / "page.html").read_text(encoding="utf-8")).named("svg")
+    assert tree["viewbox"] == f"0 0 {tree['width']} {tree['height']}"
+    assert f"max-width: max(100%, {int(tree['width']) / 2:g}px); height: auto;" in tree["style"]
+
+
+def test_how_sure_the_model_was_is_shown(tmp_path):
+    (document, *_) = ENTITIES
+    sure = document.with_confidence({"entities": (0.91, 0.4)})
+    render([sure, document], NER(), tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "PER 0.91" in text
+    assert "LOC 0.40" in text
+    assert "<summary>s1 (least sure: 0.40)</summary>" in text
+    assert "<summary>s1</summary>" in text
+    assert "<li>PER: 2</li>" in text
 
 
 def test_markup_in_text_is_text(tmp_path):
