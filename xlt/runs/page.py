@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ PAGE = "report.html"
 
 MAX_LABELS = 40
 """In a table of confusions; the most frequent ones."""
-MAX_BYTES = 4_000_000
-"""Of all records on the page: browsers are slow with more."""
+MAX_BYTES = 4_800_000
+"""Of a page: browsers are slow with more."""
 SUREST = 20
 """Errors of which the model was surest, in their own table."""
 
@@ -58,9 +59,9 @@ def report(
     found = [read_errors(run, loaded, task, result, row, most) for row in rows]
     targets = list(dict.fromkeys(row["target"] for row in rows))
     written = generated_texts(task)
-    records, shown = _rendered(found, written)
     check_file(run, result, MANIFEST)
-    text = template("report").render(
+    page = partial(
+        template("report").render,
         version=__version__,
         name=result["name"],
         about=_about(result, loaded.config.model.encoder, loaded.config.seeds, targets, rows),
@@ -73,10 +74,11 @@ def report(
         curves=[_curve(one) for one in read_curves(run, result, rows[0]["seed"], targets)],
         kinds=_seen_kinds(found),
         filters=_filters(found, written),
-        records=records,
-        limits=_limits(found, shown),
         notes=result.get("notes", []),
     )
+    room = MAX_BYTES - len(page(records=[], limits=[]).encode())
+    records, shown = _rendered(found, written, room // len(found))
+    text = page(records=records, limits=_limits(found, shown))
     path = run / PAGE if output is None else output
     try:
         with publishing(path) as part:
@@ -302,10 +304,14 @@ def _filters(found: Sequence[Found], written: Sequence[str]) -> dict[str, list[s
     }
 
 
-def _rendered(found: Sequence[Found], written: Sequence[str]) -> tuple[list[str], list[int]]:
-    """The records as HTML, and how many of each group there was room for."""
+def _rendered(
+    found: Sequence[Found], written: Sequence[str], room: int
+) -> tuple[list[str], list[int]]:
+    """The records as HTML, and how many of each group there was room for; one is always shown.
+
+    room: bytes for those of one group.
+    """
     write = macros("report_parts").record
-    room = MAX_BYTES // len(found)
     texts: list[str] = []
     shown = []
     for number, one in enumerate(found, 1):
