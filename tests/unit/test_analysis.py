@@ -347,12 +347,15 @@ def small() -> Matrix:
     return Matrix("made", "up", "F1", True, codes, codes[::-1], scores[:, ::-1], about)
 
 
-TRAITS = {"made": {"deu": "x", "eng": "x", "fin": "y", "hin": "y", "jpn": "x"}}
+TRAITS = {
+    "same": dict.fromkeys(("deu", "eng", "fin"), "x"),
+    "made": {"deu": "x", "eng": "x", "fin": "y", "hin": "y", "jpn": "x"},
+}
 
 
 @pytest.fixture(scope="module")
 def effects():
-    return analyse(small(), permutations=40, seed=3, traits=TRAITS)
+    return analyse(small(), permutations=150, seed=3, traits=TRAITS)
 
 
 def pairs(matrix: Matrix) -> list[tuple[int, int]]:
@@ -377,11 +380,11 @@ def test_an_effect_in_loops_over_pairs(effects):
     draw = np.random.default_rng(3)
     drawn = [
         difference({code: values[n] for code, n in zip(codes, draw.permutation(6), strict=True)})
-        for _ in range(40)
+        for _ in range(150)
     ]
     assert effect.difference == pytest.approx(observed)
     extreme = sum(abs(value) >= abs(observed) - 1e-9 for value in drawn)
-    assert effect.p == (extreme + 1) / 41
+    assert effect.p == (extreme + 1) / 151
     known = [
         TRAITS["made"][matrix.sources[a]] == TRAITS["made"][matrix.targets[b]]
         for a, b in pairs(matrix)
@@ -394,6 +397,8 @@ def test_an_effect_in_loops_over_pairs(effects):
 def test_effects_come_the_largest_difference_first(effects):
     differences = [effect.difference for effect in effects]
     assert differences == sorted(differences, reverse=True)
+    # What divides no pairs is left out, and what comes after it is not.
+    assert {"same", "made"} & {effect.trait for effect in effects} == {"made"}
 
 
 def test_alike_in_a_distance_is_below_the_median_of_the_measured_pairs(effects):
@@ -428,3 +433,32 @@ def test_traits_of_wals_stand_in_for_one_another():
                 wanted = float(one == two)
         np.testing.assert_equal(found[a, b], wanted)
     assert np.isnan(found[-1]).all()
+
+
+def test_orders_that_leave_nothing_to_compare_are_not_counted():
+    """Of two sources and four targets, four have the trait; handed to others it may leave one
+    pair alike."""
+    sources, targets = ("deu", "eng"), ("fin", "hin", "jpn", "tur")
+    about = dict.fromkeys(("paper", "model", "origin", "licence"), "")
+    scores = np.random.default_rng(2).uniform(20, 80, (2, 4))
+    matrix = Matrix("made", "up", "F1", True, sources, targets, scores, about)
+    values = {"deu": "x", "eng": "y", "fin": "x", "hin": "y", "jpn": "y"}
+    found = analyse(matrix, permutations=100, seed=5, traits={"made": values})
+    (effect,) = [effect for effect in found if effect.trait == "made"]
+    residual, codes, draw = (
+        analysis._centred(scores), [*sources, *targets], np.random.default_rng(5)
+    )  # fmt: skip
+    drawn = []
+    for _ in range(100):
+        order = draw.permutation(6)
+        given = {code: values.get(codes[n]) for code, n in zip(codes, order, strict=True)}
+        sides: dict[bool, list[float]] = {True: [], False: []}
+        for (a, b), value in np.ndenumerate(residual):
+            one, other = given[sources[a]], given[targets[b]]
+            if one is not None and other is not None:
+                sides[one == other].append(value)
+        if min(map(len, sides.values())) >= 2:
+            drawn.append(np.mean(sides[True]) - np.mean(sides[False]))
+    assert 0 < len(drawn) < 100
+    extreme = sum(abs(value) >= abs(effect.difference) - 1e-9 for value in drawn)
+    assert effect.p == pytest.approx((extreme + 1) / (len(drawn) + 1))

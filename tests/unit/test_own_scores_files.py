@@ -61,8 +61,8 @@ def test_a_zero_shot_run_says_what_its_source_is_worth(runs, tmp_path):
     """By the first metric, on test data where there are some; a member under its macrolanguage."""
     folder = tmp_path / "one"
     runs["one"] = result(
-        row("jav", "dev", 10.0), row("jav", "test", 61.234567), row("swh", "dev", 5.0),
-        row("ind", "test", 90.0), row("sun", "test", 1.0, primary=False),
+        row("jav", "dev", 10.0), row("jav", "test", 61.234567), row("ind", "test", 90.0),
+        row("swh", "dev", 5.0), row("sun", "test", 1.0, primary=False),
     )  # fmt: skip
     scores, skipped = own_scores._from_run(folder)
     assert scores == [
@@ -231,3 +231,11 @@ def test_removing_names_the_nearest(write):
         remove("nime")
     remove("mine")
     assert list(own_scores.folder().iterdir()) == []
+
+
+def test_what_an_older_version_kept_without_a_checksum_is_read_and_forgotten(write):
+    done = add(write(GOOD), task="ner")
+    done.path.with_name("mine.csv.sha256").unlink()
+    assert stored() == {"mine": done.scores}
+    assert remove("mine") == done.path
+    assert stored() == {}

@@ -366,3 +366,27 @@ def test_what_a_comparison_rests_on(write):
     assert about["warnings"] == []
     with pytest.raises(XltError, match="text of 1 of the candidates"):
         apply(parsing("ind", "tur"), target, files=files[:1], named=["nothing"])
+
+
+def test_a_language_of_no_known_script_is_not_warned_of(write):
+    assert read_target(write("Ibu maca buku.\n" * 30), "cau")[1] == []
+
+
+def test_files_are_taken_before_cards_and_cards_without_text_are_none(write, monkeypatch):
+    """Cards are asked for the rest alone."""
+    asked = []
+
+    def from_cards(codes, task, named):
+        asked.append((codes, task, named))
+        return {"eng": ENGLISH, "slk": []}, {"eng": "card:eng:train", "slk": "card:slk:train"}
+
+    monkeypatch.setattr(text, "from_cards", from_cards)
+    path = write("\n".join(INDONESIAN), "ind.txt")
+    target = write("\n".join(JAVANESE))
+    _, about = apply(parsing("ind", "slk", "eng"), target, files=[f"ind={path}"], named=["card"])
+    (codes, task, named) = asked[0]
+    assert {"eng", "slk"} <= set(codes)
+    assert "ind" not in codes
+    assert (task, named) == ("dependency_parsing", ["card"])
+    assert about["origins"] == {"ind": str(path), "eng": "card:eng:train"}
+    assert about["without_text"] == ["slk"]

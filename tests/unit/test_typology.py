@@ -260,6 +260,8 @@ def test_a_language_without_a_row_is_missing_everywhere():
         np.testing.assert_array_equal(missing, np.full_like(missing, wanted))
         np.testing.assert_array_equal(present, whole[known.row("eng")])
         np.testing.assert_array_equal(known.array(name), whole)  # as it was
+    first = known.take("syntax", np.array([0]))[0]
+    np.testing.assert_array_equal(first, known.array("syntax")[0])
     for kind in KINDS:
         assert np.isnan(distance(kind, FAMILY, "eng"))
         assert np.isnan(distance(kind, "eng", FAMILY))
@@ -329,3 +331,22 @@ def test_depth_is_the_number_of_nodes():
     english = sum(node >= 0 for node in table().array("lineage")[table().row("eng")].tolist())
     assert points.depth.tolist()[1:] == [english, 0]
     assert points.covered.tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_matrix_has_the_distance_of_each_pair(kind):
+    """Of languages of shallow and of deep families, and of none."""
+    codes = ["eng", "eus", "jav", "pcm", "zho", "swa", FAMILY]
+    found = matrix(kind, codes, codes[1:])
+    wanted = [[distance(kind, a, b) for b in codes[1:]] for a in codes]
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
+
+
+def test_nothing_pickled_is_read(tmp_path):
+    """A pickle runs what it holds."""
+    path = tmp_path / "table.npz"
+    np.savez(path, codes=np.array([{"a": 1}], dtype=object), similar=np.array([0.0]))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        Table(path).array("codes")
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        distances._lexicon(path)
