@@ -86,6 +86,7 @@ def test_every_place_is_on_the_map(ranking):
         every = [value for value in values if value is not None]
         assert low < min(every) < max(every) < high
         assert axis.visible is False
+    assert layout.xaxis.range == (-180, 180)
 
 
 def test_america_is_west_of_greenwich():
@@ -126,6 +127,7 @@ def test_the_heat_map_has_40_sources_at_most_and_a_line_for_each(ranking):
     assert [len(figure.data[0].z) for figure in (most, all_of_ten)] == [40, 10]
     a_line = (most.layout.height - all_of_ten.layout.height) / 30
     assert 15 < a_line < 50  # pixels: what one reads
+    assert all_of_ten.layout.height - 10 * a_line > 100  # for the title and the kinds' names
 
 
 def test_what_is_said_of_a_source(ranking):
