@@ -37,6 +37,14 @@ def test_direct_correspondence():
     assert tree.origins == [1, 2, -1, -1]
     assert [o.reason for o in outcomes] == ["collision", None, None, "unaligned"]
     assert outcomes[1].confidence == pytest.approx(0.9)
+    assert [o.target for o in outcomes] == [None, (0, 1), (1, 2), None]
+
+
+def test_an_edge_as_sure_as_is_asked_for_is_kept():
+    aligned = pair("a b", "A B", {(0, 0): 0.5, (1, 1): 1.0})
+    settings = ProjectionSettings(min_confidence=0.5)
+    tree, _ = project_tree([2, 0], ["x", "root"], aligned, settings)
+    assert tree.heads == [2, 0]
 
 
 def test_words_on_one_word_that_do_not_hang_together():
