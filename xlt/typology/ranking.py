@@ -203,8 +203,7 @@ def _score(
     rows = parts.tolist()
     nothing = [np.nan] * len(sources)
     expected, low, high = _bounds(answer, matrices_of_task) or (nothing, nothing, nothing)
-    masks = [(kind, answer.distances.imputed[kind][:, 0]) for kind in TERMS]
-    lacking = [(kind, mask.tolist()) for kind, mask in masks if mask.any()]
+    imputed = {kind: answer.distances.imputed[kind][:, 0].tolist() for kind in TERMS}
     exact, measured = answer.exact.tolist(), answer.measured.tolist()
     unit = _known(answer.unit)
     return {
@@ -216,7 +215,7 @@ def _score(
             _known(low[n]),
             _known(high[n]),
             tuple(rows[n]),
-            tuple(kind for kind, mask in lacking if mask[n]) if lacking else (),
+            tuple(kind for kind, mask in imputed.items() if mask[n]),
             measured[n],
             _known(exact[n]),
             unit,

@@ -54,10 +54,10 @@ def climb(target: str, candidates: Sequence[str], rank: Rank, most: int | None =
     leaf = int(np.lexsort((apart.distances["genetic"][0, 1:], syntax[0, 1:]))[0])
     taken, steps = [leaf], []
     if len(codes) > 1:
-        among = (syntax[1:, 1:] + syntax[1:, 1:].T) / 2
-        np.fill_diagonal(among, 0)
         worth = _worth(codes[leaf], codes, rank)
-        for below in _nodes_above(leaf, linkage(squareform(among, checks=False), "average")):
+        # Unchecked, because rounding leaves a little on the diagonal and between the two halves.
+        merges = linkage(squareform(syntax[1:, 1:], checks=False), "average")
+        for below in _nodes_above(leaf, merges):
             added = sorted(set(below) - set(taken))
             gain = float(np.mean([worth[codes[n]] for n in added]))
             good = gain > MIN_GAIN and (most is None or len(taken) + len(added) <= most)
