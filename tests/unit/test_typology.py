@@ -260,8 +260,10 @@ def test_a_language_without_a_row_is_missing_everywhere():
         np.testing.assert_array_equal(missing, np.full_like(missing, wanted))
         np.testing.assert_array_equal(present, whole[known.row("eng")])
         np.testing.assert_array_equal(known.array(name), whole)  # as it was
-    first = known.take("syntax", np.array([0]))[0]
-    np.testing.assert_array_equal(first, known.array("syntax")[0])
+    # Row 0 is a language as any other.
+    places = known.take("coordinates", np.array([0, -1]))
+    np.testing.assert_array_equal(places, [known.array("coordinates")[0], [np.nan, np.nan]])
+    assert not np.isnan(places[0]).any()
     for kind in KINDS:
         assert np.isnan(distance(kind, FAMILY, "eng"))
         assert np.isnan(distance(kind, "eng", FAMILY))
