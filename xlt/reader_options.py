@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from xlt.errors import XltError, choose, raise_all
-from xlt.options import MAX_COUNT, Section
+from xlt.options import MAX_COUNT, CountOrZero, Section
 from xlt.yaml.problems import explain
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class JsonlOptions(ReaderOptions):
 class TableOptions(ReaderOptions):
     """Of tables."""
 
-    columns: dict[str, str | int] = Field(
+    columns: dict[str, str | CountOrZero] = Field(
         default_factory=dict,
         description="our field name → the name of the column, or its number, from 0",
     )

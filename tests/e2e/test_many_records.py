@@ -61,7 +61,7 @@ def test_many_records_are_as_few(world):
     assert_alike(scores(many), scores(few))
     assert result(many)["languages"] == result(few)["languages"]
     assert files(many) == files(few)
-    assert len(files(few)) == 2
+    assert len(files(few)) == 3
 
 
 def test_killed_and_resumed(world):

@@ -92,7 +92,7 @@ def test_a_sound_card(data: Path) -> None:
 
 
 def test_every_malformed_record_is_found(data: Path) -> None:
-    (data / "train.txt").write_text("a B\n\nb O\n\nc I-PER\n\nd X\n")
+    (data / "train.txt").write_text("a B\n\nb O\n\nc Y\n\nd X\n")
     report = check("toy", task=TASK, limit=2)
     assert not report.ok
     train = report.splits[0]

@@ -122,4 +122,5 @@ def test_lines_of_a_mutant():
 def test_the_matching_tests_a_module_are_those_that_import_it():
     assert Path("tests/unit/test_process.py") in matching_tests(Path("xlt/typology/process.py"))
     assert Path("tests/unit/test_align.py") not in matching_tests(Path("xlt/typology/process.py"))
-    assert matching_tests(Path("xlt/typology/neighbours.py")) == [Path("tests/unit/test_text.py")]
+    of_neighbours = matching_tests(Path("xlt/typology/neighbours.py"))
+    assert of_neighbours == [Path("tests/unit/test_neighbours.py")]

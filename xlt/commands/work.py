@@ -129,7 +129,8 @@ def predict(
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(help="Only so many lines or records of the input.", min=1)
+        int | None,
+        typer.Option(help="Only so many lines or records of the input.", min=1, max=2**31 - 1),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Also a page to look at (displaCy).")] = None,
     batch_tokens: BatchTokens = 8192,
