@@ -167,9 +167,6 @@ def select(
     output: Annotated[
         str, typer.Option("--output", "-o", help="A file; - is standard output.")
     ] = "-",
-    language: TextLanguage = None,
-    input_format: TextFormat = None,
-    option: ReaderOptions = None,
     format: Annotated[
         str | None,
         typer.Option(
@@ -191,12 +188,16 @@ def select(
         typer.Option(help="Of all that are chosen together.", min=1, max=1_000_000_000),
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides between equals.", min=0, max=2**32 - 1)] = 1,
+    language: TextLanguage = None,
+    input_format: TextFormat = None,
+    option: ReaderOptions = None,
     batch_tokens: BatchTokens = 8192,
     allow: Allow = None,
 ) -> None:
     """Choose the texts that are worth correcting first, with what the model predicts."""
     from xlt.runs.select import select
 
+    options = read_options(option)
     console.log()
     with console.consent(allow):
         summary = select(
@@ -209,7 +210,7 @@ def select(
             language=language,
             input_format=input_format,
             output_format=format,
-            options=read_options(option),
+            options=options,
             seed=seed,
             batch_tokens=batch_tokens,
             quiet=console.quiet,
