@@ -34,6 +34,12 @@ def pytest_configure(config):
     )
 
 
+def pytest_collection_modifyitems(items):
+    """Modules with slow tests first, whole: one that is left to the end is waited for by all."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     wanted = {mode for marker in item.iter_markers("apertium") for mode in marker.args}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from small import xlt
 
 from xlt.config.schema import Model
@@ -48,6 +49,7 @@ def test_a_translation_is_nearer_than_another_sentence():
     assert (english @ others.T).argmax(axis=1).tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_train_predict_and_align(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "e5.yaml").write_text(CONFIG, encoding="utf-8")

@@ -56,6 +56,7 @@ not code
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_page(page, tmp_path):
     for block in blocks(page.read_text(encoding="utf-8")):

@@ -89,7 +89,7 @@ def _names(
         )
     for ours, theirs in columns.items():
         if isinstance(theirs, int):
-            if not 0 <= theirs < width:
+            if theirs >= width:
                 raise XltError(
                     f"there is no column {theirs}: the first row has {width}",
                     where=where,
