@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TextIO, runtime_checkable
 
 from xlt.config.schema import ProjectionSettings
+from xlt.data.files import unpacked_name
 from xlt.data.tools import formats as tools
 from xlt.document import Document, Label, Layer, Schema, Text
 from xlt.document.document import Row
@@ -220,9 +221,14 @@ class Task(ABC):
         own = format in (*cls.formats, *cls.formats_read)
         return cls.reader_options.get(format, ReaderOptions) if own else tools.tool(format).Options
 
+    def formats_named(self, path: Path) -> list[str]:
+        """The formats that the file's suffix (before .gz/.xz) may mean, in letters of either
+        case."""
+        name = unpacked_name(path).lower()
+        return [format for format, suffixes in self.readable().items() if name.endswith(suffixes)]
+
     def format_of(self, path: Path, declared: str | None = None) -> str:
-        """The declared format, or the one that the file's suffix (before .gz/.xz) means, in
-        letters of either case."""
+        """The declared format, or the first of `formats_named`."""
         if declared is not None:
             if declared in self.readable():
                 return declared
@@ -231,10 +237,8 @@ class Task(ABC):
                 where=path,
                 fix=choose(declared, self.readable()),
             )
-        name = path.name.lower().removesuffix(".gz").removesuffix(".xz")
-        for format, suffixes in self.readable().items():
-            if name.endswith(suffixes):
-                return format
+        if named := self.formats_named(path):
+            return named[0]
         raise XltError(
             f"cannot tell the format from the name {path.name!r}",
             where=path,

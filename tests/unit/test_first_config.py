@@ -102,6 +102,11 @@ def test_what_cannot_be_read_says_why(tmp_path, changes, said, fix):
     assert str(tmp_path) in (caught.value.where or "")
 
 
+def test_nothing_is_transferred_to_the_same_language(tmp_path):
+    with pytest.raises(XltError, match="--source: source and target are both Hausa"):
+        proposal(tmp_path, source="hau")
+
+
 @pytest.mark.parametrize("content", ["", "{}\n", '{"text": "a", "label": []}\n'])
 def test_files_without_annotation(tmp_path, content):
     (tmp_path / "a.jsonl").write_text(content, encoding="utf-8")
@@ -112,7 +117,7 @@ def test_files_without_annotation(tmp_path, content):
 
 
 def test_what_is_written_can_be_read_whatever_names_hold(tmp_path):
-    folder = tmp_path / "a: b # 'c' [d]\u2028"
+    folder = tmp_path / "a: b # 'c' [d]\u2028\uffff"
     folder.mkdir()
     made = proposal(folder, options={"nested": "inner"}, encoder="e5-small")
     path = folder / "yes: no.yaml"
@@ -128,8 +133,11 @@ def test_what_is_written_can_be_read_whatever_names_hold(tmp_path):
 
 def test_labels_stay_in_their_comment(tmp_path):
     made = proposal(tmp_path)
-    made.readings["train"].labels["tags"] = Counter({"A\nmodel: 1": 2})
-    assert "\n# tags: A\N{REPLACEMENT CHARACTER}model: 1 2\n" in render(made, tmp_path / "a.yaml")
+    made.readings["train"].labels["tags"] = Counter({"A\nmodel: 1": 2, "\uffff": 1})
+    assert (
+        "\n# tags: A\N{REPLACEMENT CHARACTER}model: 1 2, \N{REPLACEMENT CHARACTER} 1\n"
+        in render(made, tmp_path / "a.yaml")
+    )
 
 
 def test_a_config_that_is_none_is_not_left_there(tmp_path):
@@ -175,10 +183,10 @@ def test_little_data_are_read_more_often_in_smaller_steps(subwords, encoder, bat
 
 
 def test_without_the_hub_only_what_is_here_is_chosen(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(first_config, "offline", lambda: True)
     monkeypatch.setattr(first_config, "accelerated", lambda: True)
     assert proposal(tmp_path, encoder=None).advice.here
-    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setattr(first_config, "offline", lambda: False)
     chosen = proposal(tmp_path, encoder=None, max_gib=6.0)
     assert not chosen.advice.here
     assert chosen.advice.memory_gib <= 6
@@ -187,7 +195,7 @@ def test_without_the_hub_only_what_is_here_is_chosen(tmp_path, monkeypatch):
 
 
 def test_what_takes_too_long_here_is_not_chosen(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setattr(first_config, "offline", lambda: False)
     monkeypatch.setattr(first_config, "accelerated", lambda: False)
     monkeypatch.setattr(first_config, "MAX_HOURS", 0.0)
     monkeypatch.setattr(first_config, "hours", lambda _, one: one.facts.parameters)

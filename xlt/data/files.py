@@ -62,6 +62,11 @@ def label(source: Source) -> str:
     return str(getattr(source, "name", "<stream>"))
 
 
+def unpacked_name(path: Path) -> str:
+    """The file's name without the suffix of its compression: `a.conllu` of ``x/a.conllu.gz``."""
+    return path.name.removesuffix(".gz").removesuffix(".xz")
+
+
 def check_regular(path: Path, *, pipes: bool = False) -> None:
     """Raises XltError for what is no file on a disk: missing, a folder, a device, a socket; and,
     unless `pipes` may be read, a pipe, which nobody can read twice."""

@@ -7,7 +7,6 @@ reading that takes every record counts. What cannot be found is asked for, not g
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +17,11 @@ from typing import Any
 from xlt import languages
 from xlt.config.families import family
 from xlt.config.schema import Training
+from xlt.data.files import unpacked_name
 from xlt.data.tools import formats as tools
 from xlt.errors import XltError, flat
+from xlt.extras import installed
+from xlt.model.pretrained import offline
 from xlt.reader_options import on_command_line, read_with
 from xlt.registry import tasks
 from xlt.runs.check_files import is_foreign, labels_of
@@ -27,12 +29,13 @@ from xlt.runs.encoders import Advice, advise, reason, recommended
 from xlt.scripts import scripts
 from xlt.task import Task, predicted_layers
 
-SNIFFED = 200
+SNIFFED = 2000
 """Records that are read to find out what a file holds."""
 
 DEV_SHARE = 0.15
-"""Of the annotated records, where no dev data are given; `MIN_DEV` of them, if there are twice as
-many."""
+"""Of the annotated records, where no dev data are given; of few more, up to `MAX_DEV_SHARE`, until
+they are `MIN_DEV`."""
+MAX_DEV_SHARE = 0.3
 MIN_DEV = 100
 
 STEPS = 800
@@ -82,7 +85,6 @@ class Proposal:
     others: encoders that come next.
     """
 
-    task: str
     source: str
     target: str
     references: Mapping[str, dict[str, Any]]
@@ -92,8 +94,11 @@ class Proposal:
     why: str
     others: tuple[Advice, ...]
     dev_share: float | None
-    settings: Mapping[str, Any]
     training: Mapping[str, Any]
+
+    @property
+    def task(self) -> str:
+        return self.readings["train"].task
 
 
 def read_files(
@@ -163,8 +168,8 @@ def _formats(task: Task, path: Path, declared: str | None) -> list[tuple[str, bo
     """Formats that a file may be in, and whether that has to be said where the file is named."""
     if declared is not None:
         return [(declared, True)] if declared in task.readable() else []
-    name = path.name.lower().removesuffix(".gz").removesuffix(".xz")
-    meant = [f for f, suffixes in task.readable().items() if name.endswith(suffixes)]
+    name = unpacked_name(path).lower()
+    meant = task.formats_named(path)
     possible = [f for f in tools.tools_of(task) if name.endswith(task.suffix(f))]
     rest = dict.fromkeys([*meant[1:], *possible])
     return [*((f, False) for f in meant[:1]), *((f, True) for f in rest if f not in meant[:1])]
@@ -222,7 +227,7 @@ def _complain(
                 place = "" if first.where is None else f"{first.where}: "
                 tried.append(f"as {format} for {name}: {place}{first.what}")
             else:
-                tried.append(f"as {format} for {name}: there is no annotation in it")
+                tried.append(f"as {format} for {name}: there is no annotation in what begins it")
     if len(names) == 1 and not tried:
         task = tasks.get(names[0])()
         raise XltError(
@@ -258,8 +263,15 @@ def propose(
     files: split → file, "train" among them. source, target: codes.
     text: sentences of the target, by which tokenizers are compared.
     folder: of the config, from which paths are taken.
-    Raises XltError where the files cannot be read, or are in another script than the source's.
+    Raises XltError where the files cannot be read, or are in another script than the source's, and
+    where source and target are the same.
     """
+    if source == target:
+        raise XltError(
+            f"source and target are both {languages.name(source)}: there is nothing to transfer",
+            where="--source",
+            fix="say with --source what language the annotated data are in",
+        )
     given = options or {}
     readings = read_files(
         files, task=task, input_format=input_format, options=given, source=source, target=target
@@ -277,13 +289,10 @@ def propose(
     if encoder is None:
         advice, others, why = _choose(train, source, target, text, max_gib)
         encoder = advice.facts.id
-    kind = family(encoder)
-    settings = {} if kind is None else kind.sections
     dev_share = None
     if "dev" not in files and train.records > 1:
-        dev_share = min(0.5, max(DEV_SHARE, min(0.3, MIN_DEV / train.records)))
+        dev_share = max(DEV_SHARE, min(MAX_DEV_SHARE, MIN_DEV / train.records))
     return Proposal(
-        train.task,
         source,
         target,
         {split: _reference(path, readings[split], given, folder) for split, path in files.items()},
@@ -293,7 +302,6 @@ def propose(
         why,
         others,
         None if dev_share is None else round(dev_share, 2),
-        settings,
         _training(train.words * SUBWORDS, encoder),
     )
 
@@ -356,21 +364,13 @@ def _choose(
     return best, next_, said
 
 
-def offline() -> bool:
-    """Whether the user has said that nothing is to be fetched from the hub."""
-    return any(
-        os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")
-        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-    )
-
-
 def accelerated() -> bool:
     """Whether there is a device that is faster than this processor."""
-    try:
-        import torch
-    except ImportError:
+    if installed("torch") is None:
         return False
-    return bool(torch.cuda.is_available() or torch.backends.mps.is_available())
+    from xlt.inference.device import best_device  # needs PyTorch
+
+    return best_device() != "cpu"
 
 
 def hours(train: Reading, one: Advice) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from xlt import languages
-from xlt.data.files import STDIN, label
+from xlt.data.files import STDIN, label, unpacked_name
 from xlt.data.jsonl import write_jsonl
 from xlt.data.tools.formats import is_folder, needs_path
 from xlt.document import Document
@@ -245,7 +245,7 @@ def _outputs(task: Task, files: Sequence[str], output: str, writing: str) -> dic
     suffix = ".jsonl" if writing == STANDOFF else task.suffix(writing)
     places: dict[str, list[str]] = {}
     for file in files:
-        name = "stdin" if file == STDIN else Path(file).name.removesuffix(".gz").removesuffix(".xz")
+        name = "stdin" if file == STDIN else unpacked_name(Path(file))
         places.setdefault(str(Path(output) / Path(name).with_suffix(suffix)), []).append(file)
     for place, chosen in places.items():
         if len(chosen) > 1 or Path(place) in map(Path, chosen):

@@ -20,7 +20,7 @@ from xlt import languages
 from xlt.data.columns import is_tagged
 from xlt.data.conllu import read_conllu
 from xlt.data.conllu_plus import named_columns
-from xlt.data.files import STDIN, STDIN_PATH, label, lines
+from xlt.data.files import STDIN, STDIN_PATH, label, lines, unpacked_name
 from xlt.data.tools import formats
 from xlt.document import Document, Text
 from xlt.errors import XltError, choose, flat, raise_all
@@ -101,7 +101,7 @@ def files_of(task: Task, sources: Iterable[str], input_format: str | None) -> li
 def _read_with(task: Task, file: str) -> set[Path]:
     """The files that are read when this one is, by what its name says."""
     path = Path(file)
-    named = _named(task, path) if file != STDIN and path.is_file() else []
+    named = task.formats_named(path) if file != STDIN and path.is_file() else []
     return {*formats.files_of(path, named[0])} - {path} if named else set()
 
 
@@ -245,12 +245,6 @@ def _placed(line: str, spans: Sequence[tuple[int, int]]) -> tuple[int, Text]:
     return start, Text(line[start:end], words, tuple((a - start, b - start) for a, b in spans))
 
 
-def _named(task: Task, path: Path) -> list[str]:
-    """The task's formats that the suffix (before .gz, .xz) may mean; letters of either case."""
-    name = path.name.lower().removesuffix(".gz").removesuffix(".xz")
-    return [format for format, suffixes in task.readable().items() if name.endswith(suffixes)]
-
-
 def _format_of(task: Task, source: str) -> str:
     """The format that the suffix means, or the beginning of the file where it may mean several.
 
@@ -259,10 +253,10 @@ def _format_of(task: Task, source: str) -> str:
     if source == STDIN:
         return TEXT
     path = Path(source)
-    name = path.name.lower().removesuffix(".gz").removesuffix(".xz")
+    name = unpacked_name(path).lower()
     if name.endswith(".txt"):
         return _format_of_text(task, path)
-    own = _named(task, path)
+    own = task.formats_named(path)
     if name.endswith(TREEBANKS) and CONLLU not in own and (not own or _is_conllu(path)):
         return CONLLU
     if own:
@@ -277,7 +271,7 @@ def _format_of(task: Task, source: str) -> str:
 def _format_of_text(task: Task, path: Path) -> str:
     """Of a file that may hold anything: running text, unless it plainly is something else. Tagged
     words and trees, too, are published as ``.txt``."""
-    own = _named(task, path)
+    own = task.formats_named(path)
     if own and is_tagged(path):
         return own[0]
     return CONLLU if CONLLU in input_formats(task) and _is_conllu(path) else TEXT

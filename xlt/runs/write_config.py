@@ -90,7 +90,9 @@ def about(reading: Reading) -> str:
 
 def _labels(reading: Reading) -> Iterator[str]:
     for layer, counts in reading.labels.items():
-        shown = ", ".join(f"{flat(label)} {n:,}" for label, n in counts.most_common(MAX_LABELS))
+        shown = ", ".join(
+            f"{_printable(label)} {n:,}" for label, n in counts.most_common(MAX_LABELS)
+        )
         more = len(counts) - MAX_LABELS
         yield f"# {layer}: {shown}" + (f" and {more} more" if more > 0 else "")
 
@@ -107,7 +109,8 @@ def _model(proposal: Proposal) -> Iterator[str]:
             for one in proposal.others
         )
         yield from _comment(f"Others: {others}; all: `xlt encoders --target {proposal.target}`.")
-    for key, value in proposal.settings.get("model", {}).items():
+    kind = family(proposal.encoder)
+    for key, value in ({} if kind is None else kind.sections.get("model", {})).items():
         yield f"  {key}: {json.dumps(value)}"
 
 
@@ -126,7 +129,7 @@ def _training(proposal: Proposal) -> Iterator[str]:
 
 def _comment(text: str) -> list[str]:
     return textwrap.wrap(
-        flat(text),
+        _printable(text),
         96,
         initial_indent="  # ",
         subsequent_indent="  # ",
@@ -161,11 +164,12 @@ def _scalar(text: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON is YAML, but for what only YAML takes as a line end."""
+    """JSON is YAML, but for characters that YAML takes as line ends, or does not take at all."""
     text = json.dumps(value, ensure_ascii=False)
-    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff]", lambda one: f"\\u{ord(one[0]):04x}", text)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
 
 
-def flat(text: str) -> str:
-    """Text of the data in a comment: on one line, whatever it holds."""
+def _printable(text: str) -> str:
+    """Text of the data in a comment: on one line, whatever it holds. A comment, too, may hold only
+    characters that YAML takes."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
