@@ -30,7 +30,6 @@ test-avx2: env
 
 # What CI runs. The first four are mostly of one thread each.
 check: env
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
 	$(MAKE) --jobs=2 static fuzz docs lowest
 	$(MAKE) test
 	$(MAKE) test-avx2
@@ -41,9 +40,13 @@ static: env
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.check_types
 
+$(VENV)/.fuzz: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt 'atheris>=3'
+	touch $@
+
 # A second or so for each of what reads, and the same inputs each time, so that a change is tested and
 # not luck; a night gives each a million: `python -m scripts.fuzz all --runs 1000000`.
-fuzz: env
+fuzz: $(VENV)/.fuzz
 	$(BIN)/python -m scripts.fuzz all --runs 1000 --jobs 1
 
 # The lower bounds of pyproject.toml hold: what works without extras, at just these versions.

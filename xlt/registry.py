@@ -47,7 +47,7 @@ def _points(group: str) -> dict[str, EntryPoint]:
 
 @lru_cache(maxsize=16)
 def _scan(group: str, stamps: tuple[tuple[str, int], ...]) -> dict[str, EntryPoint]:
-    """Read once: it takes 15 ms and more, and a config asks a dozen times.
+    """Read once: every package's metadata are looked through, and a config asks a dozen times.
 
     A package that is installed meanwhile changes its folder's time.
     """

@@ -115,7 +115,17 @@ def main() -> None:
                 rows = [row for row in rows if not own.items() <= row.items()] + made
                 text = "".join(json.dumps(row) + "\n" for row in rows)
                 done.write_text(text, encoding="utf-8")
-    print(table([row for row in rows if row["step"] == options.words], options.by))
+    print(table([row for row in rows if _asked(row, config.target, options)], options.by))
+
+
+def _asked(row: Row, targets: Sequence[str], options: argparse.Namespace) -> bool:
+    """Whether a row that is kept belongs to what is asked for this time."""
+    return (
+        row["target"] in targets
+        and row["step"] == options.words
+        and row["seed"] in options.seeds
+        and row["round"] <= options.rounds
+    )
 
 
 class Game:

@@ -40,13 +40,14 @@ def main() -> int:
         print("atheris is not installed: pip install 'xlt[fuzz]'", file=sys.stderr)
         return 2
     names = list(targets.MAKERS) if given.target == "all" else [given.target]
+    jobs = min(given.jobs, len(names))
     limit = (
-        f"-max_total_time={max(1, round(given.seconds * given.jobs / len(names)))}"
+        f"-max_total_time={max(1, round(given.seconds * jobs / len(names)))}"
         if given.seconds
         else f"-atheris_runs={given.runs}"
     )
     failed = []
-    for name, code, seconds in _fuzz(names, given.jobs, limit, given.seed, given.corpus):
+    for name, code, seconds in _fuzz(names, jobs, limit, given.seed, given.corpus):
         print(f"{name}: {f'FAILED ({code})' if code else 'ok'} ({seconds:.0f} s)", flush=True)
         failed += [name] if code else []
     if failed:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from xlt.errors import XltError, flat
 
@@ -98,11 +98,12 @@ def text() -> Target:
 
 def columns() -> Target:
     from xlt.data.columns import is_tagged, read_columns
+    from xlt.data.tag_schemes import Scheme
 
     def read(path: Path) -> Iterator[object]:
         yield is_tagged(path)
-        for scheme in ("IOB2", "IOE1", "BIOES", "types"):
-            yield from read_columns(path, scheme=scheme, repair=True, problems=[])  # type: ignore[arg-type]
+        for scheme in get_args(Scheme):
+            yield from read_columns(path, scheme=scheme, repair=True, problems=[])
         yield from read_columns(path)
 
     return of_file("data.bio", read)

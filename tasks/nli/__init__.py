@@ -154,7 +154,7 @@ class NLI(Task):
             rows = read_table(
                 path,
                 columns=told.columns,
-                delimiter=DELIMITERS.get(told.delimiter),
+                delimiter=None if told.delimiter == "auto" else DELIMITERS[told.delimiter],
                 quoted=True,
                 header=told.header,
             )

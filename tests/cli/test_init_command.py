@@ -47,6 +47,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(xlt, folder):
     for asked, said, fix in (
         (["my data.jsonl"], "--target: the language of the model is not said", "add --target"),
         ([*plain, "-o", "there.yaml"], "there.yaml: there is a file of this name", "--overwrite"),
+        ([*plain, "-o", "my data.jsonl", "--overwrite"], "a file of the input", "another file"),
         ([*plain, "--task", "nli"], "as doccano for nli: ", "--task and --input-format"),
     ):
         done = xlt("init", *asked, cwd=folder)

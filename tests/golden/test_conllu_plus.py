@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from xlt.data.columns import read_columns
 from xlt.data.comments import DOCUMENT
 from xlt.data.conllu import read_conllu
 from xlt.document import Document, FlatSpans, Tags, Tree
@@ -100,3 +101,20 @@ def test_malformed(text: str, strict: bool, line: int, what: str, tmp_path: Path
         list(read_conllu(path, strict_trees=strict))
     assert caught.value.where == f"{path}:{line}"
     assert caught.value.fix
+
+
+JOINED = (
+    "# global.columns = ID FORM UPOS NE:BIO\n1\tAmina\tPROPN\tB-PER\n\n"
+    "# global.columns = ID FORM {}\n1\tKano\tPROPN\tB-LOC\n"
+)
+
+
+def test_files_that_were_joined_have_to_name_the_same_columns(tmp_path):
+    path = tmp_path / "a.conllup"
+    path.write_text(JOINED.format("UPOS NE:BIO"), encoding="utf-8")
+    assert [one.tags for one in read_columns(path)] == [["B-PER"], ["B-LOC"]]
+    assert len(list(read_conllu(path, strict_trees=False))) == 2
+    path.write_text(JOINED.format("NE:BIO UPOS"), encoding="utf-8")
+    for read in (read_columns(path), read_conllu(path, strict_trees=False)):
+        with pytest.raises(XltError, match="other columns are named"):
+            list(read)

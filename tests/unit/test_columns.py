@@ -83,7 +83,7 @@ def test_schemes(tags: str, scheme: Any, expected: str) -> None:
     for told in (scheme, "auto"):
         (sentence,) = read(text, scheme=told)
         assert sentence.tags == expected.split()
-    with pytest.raises(XltError):
+    with pytest.raises(XltError, match=r"continues no entity|is not a tag"):
         read(text, scheme="IOB2")
 
 
@@ -98,6 +98,11 @@ def test_types_without_a_prefix() -> None:
     with pytest.raises(XltError) as caught:
         read(text)
     assert "`scheme: types`" in str(caught.value.fix)
+    with pytest.raises(XltError, match="'_' is not a type") as caught:
+        read("a PER\nb _\n", scheme="types")
+    assert "outside: ['_']" in str(caught.value.fix)
+    (sentence,) = read("a PER\nb _\n", scheme="types", outside=["_"])
+    assert sentence.tags == ["B-PER", "O"]
 
 
 def test_the_scheme_is_that_of_most_sentences() -> None:

@@ -163,6 +163,14 @@ def test_with_dev_and_test_data_nothing_is_held_out(tmp_path):
     assert data["hau"].test[0].ref.endswith("test.jsonl")
 
 
+def test_a_file_whose_name_does_not_say_its_format_is_named_with_it(tmp_path):
+    files = {"train": tmp_path / "a.bio", "dev": tmp_path / "b.dat"}
+    for path in files.values():
+        path.write_text("Amina\tB-PER\ncame\tO\n", encoding="utf-8")
+    made = propose(files, target="hau", source="eng", encoder="xlt-mini", folder=tmp_path)
+    assert made.references == {"train": {"ref": "a.bio"}, "dev": {"ref": "b.dat", "format": "bio"}}
+
+
 @pytest.mark.parametrize(
     ("subwords", "encoder", "batch", "epochs"),
     [

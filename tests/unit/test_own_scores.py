@@ -267,21 +267,25 @@ def test_a_damaged_store_is_said(write):
     assert caught.value.where == f"{path}:5"
 
 
-@pytest.mark.parametrize("unit", [10.0, np.nan])  # NaN: no other paper has the task
-def test_what_a_measurement_is_worth(unit):
-    """The first three, once measured, are in the order in which they were measured."""
+@pytest.mark.parametrize(
+    ("unit", "left"),
+    [(10.0, 0), (100.0, 10), (np.nan, 0)],  # NaN: no other paper has the task
+)
+def test_what_a_measurement_is_worth(unit, left):
+    """What is measured is in the order in which it was measured; the third is close behind, and is
+    believed to be ahead where ten points are little."""
     matrix = next(m for m in matrices() if m.percent)
     row = Row(
         matrix,
         "jav",
         ("a", "b", "c", "d"),
         scores=np.array([10.0, 30, 20, 25]),
-        predicted=np.array([1.0, 0.5, 0.3, -1]),
+        predicted=np.array([1.0, 0.5, 0.9, -1]),
         expected=unit * np.array([6.0, 5.5, 5.3, 4]),
         unit=unit,
     )
     assert regret_after(row, [0]) == 20
-    assert regret_after(row, [0, 1]) == 0
+    assert regret_after(row, [0, 1]) == left
     assert regret_after(row, [0, 2]) == 10
 
 

@@ -15,15 +15,16 @@ from xlt.config.load import dump, load_config
 from xlt.document import FlatSpans, Span
 from xlt.errors import XltError
 from xlt.evaluation.counts import count_matrix, score
+from xlt.evaluation.report import Table
 from xlt.files import DamagedFile, write_sealed
-from xlt.html import macros
+from xlt.html import macros, template
 from xlt.registry import tasks
 from xlt.results import CONFIG
 from xlt.runs.curves import chart, read_curves
 from xlt.runs.errors import Found, erring, layers_compared
 from xlt.runs.experiment import make_task
 from xlt.runs.folder import RunFolder
-from xlt.runs.page import MAX_BYTES, report
+from xlt.runs.page import MAX_BYTES, _filters, _section, report
 from xlt.runs.record_view import MAX_TEXT, Mark, segments, view
 from xlt.runs.sources import Sources
 from xlt.transfer.stage import DataSplit
@@ -330,7 +331,7 @@ def test_records_of_every_task(name):
         ).with_texts(**{key: type(one.text)("?") for key in getattr(task, "generated_texts", ())})
         for one in gold
     ]
-    found = Found("jav", "test")
+    found = Found("jav", "test", len(gold))
     records = list(erring(task, layers_compared(task, set()), gold, predicted, found))
     assert records
     assert found.wrong == len(records)
@@ -341,6 +342,17 @@ def test_records_of_every_task(name):
         assert len([one for one in page.named("tr") if "data-kind" in one]) == len(record.errors)
         for text in record.gold.texts.values():
             assert text.surface in page.words
+    table = Table(("a",), (("b",),))
+    page = Page(
+        template("report").render(
+            sections=[_section(found, {}, written, "s1")], scores=(table, ""), data=table,
+            filters=_filters([found], written), version="1", name="run", about={},
+            notes=[], records=[], limits=[], curves=[], kinds=[],
+        )
+    )  # fmt: skip
+    for text in written:
+        assert f"0 of {found.total} texts are those of gold" in page.words
+        assert not [one for one in page.named("caption") if text in str(one)]
 
 
 def test_what_a_word_hangs_on_is_said():
@@ -398,6 +410,9 @@ def test_a_chart_in_pixels():
     assert drawn.lines == {"a": [(56, 186), (548, 12)], "b": [(302, 99)]}
     assert drawn.kept == 302
     assert chart({"a": []}, None) is None
+    later = chart({"a": [(0, 40), (20, 60)]}, kept=40)
+    assert later is not None
+    assert (later.kept, later.lines["a"][1]) == (548, (302, 12))
 
 
 @pytest.mark.parametrize("values", [(0.0, 0.0), (99.4, 99.5), (0.001, 0.0042), (-3.0, 1e6)])

@@ -83,6 +83,46 @@ def test_words_are_limited(model, source, tmp_path):
     assert (summary["records"], summary["words"]) == (1, 2)
 
 
+def test_why_there_are_fewer_is_said(model, source, tmp_path, caplog):
+    """And nothing, where there are no more texts than are chosen."""
+    chosen(model, source, tmp_path / "a.json", max_words=1)
+    assert "0 of 4 texts are chosen: the others have too many words" in caplog.text
+    caplog.clear()
+    source.write_text("\n".join(LINES[:3]) + "\n", encoding="utf-8")
+    chosen(model, source, tmp_path / "b.json")
+    assert "are chosen" not in caplog.text
+
+
+def test_each_way_has_its_score(model, source, tmp_path):
+    def reasons(by):
+        output = tmp_path / f"{by}.json"
+        chosen(model, source, output, by=by)
+        tasks = json.loads(output.read_text(encoding="utf-8"))
+        return [one["data"]["selection"] for one in tasks]
+
+    for reason in reasons("uncertainty"):
+        assert reason["score"] == pytest.approx(reason["expected_errors"] / 10, abs=1e-4)
+    assert {reason["score"] for reason in reasons("random")} == {1.0}
+    last = reasons("mixed")[-1]  # the most like what is chosen already
+    assert last["score"] < last["expected_errors"] / 10 - 1e-4
+
+
+def test_an_output_that_cannot_be_is_said_before_anything_is_predicted(model, source, monkeypatch):
+    monkeypatch.setattr("xlt.runs.predict.Annotator.annotated", None)
+    with pytest.raises(XltError, match="brat is not text"):
+        chosen(model, source, "-", output_format="brat")
+
+
+def test_a_field_meta_of_another_tool_stays(model, tmp_path):
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "Ana sleeps", "label": [], "meta": "web"}\n', encoding="utf-8")
+    output = tmp_path / "out.jsonl"
+    told = {"input_format": "doccano", "output_format": "prodigy", "language": "eng"}
+    select(model, str(source), str(output), quiet=True, **told)
+    row = json.loads(output.read_text(encoding="utf-8"))
+    assert (row["meta"]["meta"], row["meta"]["rank"]) == ("web", 1)
+
+
 def test_what_is_refused(model, source, tmp_path):
     before = source.read_text(encoding="utf-8")
     for told, where, what in (

@@ -77,6 +77,11 @@ def init(
         raise XltError(
             "there is a file of this name", where=output, fix="add --overwrite, or --output OTHER"
         )
+    inputs = {path.resolve() for path in (train, dev, test, text) if path is not None}
+    if output.resolve() in inputs:
+        raise XltError(
+            "the output is a file of the input", where="--output", fix="name another file"
+        )
     if target is None:
         target = _ask("--target", "For which language is the model?", "the language of the model")
     if source is None:

@@ -16,7 +16,7 @@ from typing import Literal, TextIO
 
 from xlt.data.column_layout import NO_WORD, Block, Layout, Row, layout_of, named_layout
 from xlt.data.comments import comment_value
-from xlt.data.conllu_plus import named_columns
+from xlt.data.conllu_plus import check_again, named_columns
 from xlt.data.files import Source, check_characters, label, lines
 from xlt.data.malformed import malformed
 from xlt.data.tag_schemes import TAG, Scheme, TagRules, most_likely
@@ -135,6 +135,8 @@ def read_columns(
     if rules.decided:
         rules = replace(rules, scheme=most_likely(_tags(first, layout, rules.outside)))
     for block in chain(first, blocks):
+        if names is not None and block.rows:
+            check_again(block.comments, names, where=f"{rules.name}:{block.rows[0][0]}")
         try:
             sentence = _sentence(block, layout, rules)
         except XltError as error:

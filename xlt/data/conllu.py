@@ -15,7 +15,7 @@ from typing import TextIO
 
 from xlt.data.comments import comment_value
 from xlt.data.conllu_ids import Numbering
-from xlt.data.conllu_plus import PlusColumns, named_columns
+from xlt.data.conllu_plus import PlusColumns, check_again, named_columns
 from xlt.data.files import Source, check_characters, label, lines
 from xlt.data.malformed import malformed
 from xlt.data.numbers import whole
@@ -155,6 +155,8 @@ def read_conllu(
                 needed = COLUMNS[:2] + (COLUMNS[HEAD : DEPREL + 1] if strict_trees else ())
                 plus = PlusColumns(name, number, named, COLUMNS, needed)
             elif line[0] == "#" and not rows:
+                if plus is not None:
+                    check_again([line], plus.named, where=f"{name}:{number}")
                 comments.append(line)
             else:
                 rows.append((number, line))

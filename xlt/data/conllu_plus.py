@@ -29,6 +29,16 @@ def named_columns(comments: Iterable[str]) -> list[str] | None:
     return None if stated is None else stated.split()
 
 
+def check_again(comments: Iterable[str], named: Sequence[str], *, where: object) -> None:
+    """Raise XltError where later comments name other columns, as where files were joined."""
+    if (again := named_columns(comments)) is not None and again != [*named]:
+        raise XltError(
+            "other columns are named than at the beginning of the file",
+            where=where,
+            fix="read the files that were joined one by one",
+        )
+
+
 class PlusColumns:
     """Takes the rows of a file apart that names its columns; counts what is not taken.
 

@@ -96,6 +96,12 @@ def open_hub(
         # The library knows files by name and time, and would give back what they held before.
         cache = f"{datasets.config.HF_DATASETS_CACHE}/folder-{_content(Path(path))[:16]}"
     saved = _saved(Path(path), split)
+    if saved is not None and configuration is not None:
+        raise XltError(
+            f"{path} is one saved data set, and has no configurations",
+            where=where,
+            fix=f"write hf:{path}:{split}",
+        )
     try:
         with _quiet(), _offline(not network):
             if saved is not None:

@@ -50,7 +50,9 @@ def read_table(
         mark = delimiter or _delimiter(first, name)
         text = chain(first, stream)
         if quoted:
-            rows = _quoted(text, name, mark, "or, if they are text, say `quoted: false`")
+            # Where tabs separate cells, quotation marks may be text.
+            otherwise = ", or, if they are text, say `format: tsv` and `quoted: false`"
+            rows = _quoted(text, name, mark, otherwise * (mark == "\t"))
         else:
             rows = ((n, line.rstrip("\r\n").split(mark)) for n, line in enumerate(text, 1))
         names: list[str] | None = None
@@ -150,7 +152,7 @@ def read_csv(source: Source) -> tuple[list[str], Iterator[tuple[int, dict[str, s
 
     def stripped() -> Iterator[tuple[int, list[str]]]:
         with open_text(source) as stream:
-            for number, cells in _quoted(stream, name, ",", "or remove it"):
+            for number, cells in _quoted(stream, name, ",", ", or remove it"):
                 if any(cell.strip() for cell in cells):
                     yield number, [cell.strip() for cell in cells]
 
@@ -209,10 +211,11 @@ def _quoted(
             yield begin, cells
             begin = rows.line_num + 1
     except csv.Error as error:
+        long = f"a cell of more than {csv.field_size_limit():,} characters, or "
         raise XltError(
-            f"a quotation mark that does not fit ({error})",
+            f"{long * ('limit' in str(error))}a quotation mark that does not fit ({error})",
             where=f"{name}:{begin}",
-            fix=f'double each quotation mark within a quoted cell (""), {otherwise}',
+            fix=f'double each quotation mark within a quoted cell (""){otherwise}',
         ) from error
 
 

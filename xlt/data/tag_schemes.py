@@ -95,6 +95,13 @@ class TagRules:
                 f"write a type, or O outside entities; if the tags have prefixes, "
                 f"{advise('scheme: auto')}",
             )
+        if text in NOTHING:
+            raise self.error(
+                number,
+                f"{text!r} is not a type",
+                f"write a type, or O outside entities; if it means O, "
+                f"{advise(f'outside: [{text!r}]')}",
+            )
         return f"I-{text}"
 
     def iob2(self, numbers: Sequence[int], tags: Sequence[str]) -> list[str]:

@@ -106,7 +106,7 @@ def chart(series: Mapping[str, Series], kept: int | None) -> Chart | None:
     if not points:
         return None
     steps, values = [step for step, _ in points], [value for _, value in points]
-    first, last = min(0.0, *steps), max(steps)
+    first, last = min(0.0, *steps), max(*steps, kept or 0)  # the loss is noted less often
     ticks = _ticks(min(values), max(values))
     low, high = ticks[0], ticks[-1]
 

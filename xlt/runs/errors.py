@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -200,16 +200,17 @@ def erring(
     found: Found,
 ) -> Iterator[Record]:
     """The records with errors, in the order of the data; all records are added to the tallies."""
+    texts = generated_texts(task)
     for number, (right, answer) in enumerate(zip(gold, predicted, strict=True), 1):
         pairs: dict[str, Sequence[Pair]] = {}
         for layer in layers:
             pairs |= compared(right, answer, layer)
-        for name in generated_texts(task):
+        for name in texts:
             pairs[name] = [_written(right, answer, name)]
         for key, some in pairs.items():
             tally = found.tallies.setdefault(key, Tally())
             for pair in some:
-                tally.add(pair)
+                tally.add(_without_texts(pair) if key in texts else pair)
         if any(_wrong(pair) for some in pairs.values() for pair in some):
             found.wrong += 1
             yield Record(number, right, answer, pairs, len(task.words(right)))
@@ -219,6 +220,11 @@ def _written(gold: Document, predicted: Document, name: str) -> Pair:
     """A text that the model writes, beside the one that a person wrote."""
     ours, theirs = (Thing(one.texts[name].surface) for one in (gold, predicted))
     return Pair(RIGHT if ours == theirs else "text", ours, theirs)
+
+
+def _without_texts(pair: Pair) -> Pair:
+    """For a tally, which keeps every label that it has met."""
+    return replace(pair, gold=Thing(""), predicted=Thing(""))
 
 
 def _wrong(pair: Pair) -> bool:

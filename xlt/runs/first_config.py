@@ -128,12 +128,13 @@ def read_files(
             fix=f"add --task {min(by_task)} (say)",
         )
     best = found[0]
+    kind = tasks.get(best.task)()
     return {
         split: _read(
             path,
             best.task,
             best.format,
-            best.declared,
+            input_format is not None or kind.formats_named(path)[:1] != [best.format],
             options,
             target if split == "test" else source,
         )

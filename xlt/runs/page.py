@@ -200,7 +200,13 @@ def _layer(key: str, tally: Tally, is_text: bool) -> dict[str, Any]:
         frozenset((1,)),
     )
     if is_text:
-        return {"key": key, "equal": tally.total, "labels": None, "confusion": None, "kinds": kinds}
+        return {
+            "key": key,
+            "equal": tally.total.right,
+            "labels": None,
+            "confusion": None,
+            "kinds": kinds,
+        }
     labels = sorted(tally.labels, key=lambda label: (-tally.labels[label].gold, label))
     scored = [(label, tally.labels[label]) for label in labels]
     header = ("label", "gold", "predicted", "right", "precision", "recall", "F1")

@@ -10,6 +10,7 @@ from typing import Any
 
 from xlt.data.files import STDIN, label
 from xlt.data.tools.layers import FIELDS
+from xlt.data.tools.prodigy import meta_of
 from xlt.document import Document
 from xlt.errors import XltError, choose
 from xlt.runs.acquisition import (
@@ -96,35 +97,36 @@ def select(
         raise XltError(
             "the output is a file of the input", where="--output", fix="name another file"
         )
-    documents: list[Document] = []
-    places: list[str] = []
-    units = annotator.units(annotator.files)
-    for chunk in annotator.annotated(units, quiet=quiet or output == "-"):
-        for unit, of_unit in chunk:
-            documents += of_unit
-            places += [_place(unit)] * len(of_unit)
-    words = [len(task.words(document)) for document in documents]
-    errors = [expected_errors(document) if annotator.sure else None for document in documents]
-    texts = [" ".join(one.surface for one in task.given_texts(d)) for d in documents]
-    picks = greedy(
-        vectors(texts),
-        values(by, [error or 0.0 for error in errors], words),
-        words,
-        number,
-        diverse=by in BY_SIMILARITY,
-        max_words=max_words,
-        seed=seed,
-    )
-    if len(picks) < number:
-        log.warning(
-            "%d of %d texts are chosen: the others are near duplicates of these%s",
-            *(len(picks), len(documents), "" if max_words is None else ", or have too many words"),
+    with open_target(output, format) as target:  # which says at once if it cannot be
+        documents: list[Document] = []
+        places: list[str] = []
+        units = annotator.units(annotator.files)
+        for chunk in annotator.annotated(units, quiet=quiet or output == "-"):
+            for unit, of_unit in chunk:
+                documents += of_unit
+                places += [_place(unit)] * len(of_unit)
+        words = [len(task.words(document)) for document in documents]
+        errors = [expected_errors(document) if annotator.sure else None for document in documents]
+        texts = [" ".join(one.surface for one in task.given_texts(d)) for d in documents]
+        picks = greedy(
+            vectors(texts),
+            values(by, [error or 0.0 for error in errors], words),
+            words,
+            number,
+            diverse=by in BY_SIMILARITY,
+            max_words=max_words,
+            seed=seed,
         )
-    chosen = [
-        _explained(documents[pick.text], format, _reason(pick, rank, words, errors, places))
-        for rank, pick in enumerate(picks, 1)
-    ]
-    with open_target(output, format) as target:
+        if len(picks) < min(number, len(documents)):
+            log.warning(
+                "%d of %d texts are chosen: the others %s",
+                *(len(picks), len(documents)),
+                _others(picks, max_words),
+            )
+        chosen = [
+            _explained(documents[pick.text], format, _reason(pick, rank, words, errors, places))
+            for rank, pick in enumerate(picks, 1)
+        ]
         task.write_any(chosen, target, format)
     return {
         "records": len(picks),
@@ -133,6 +135,12 @@ def select(
         "model": str(annotator.folder),
         "output": output,
     }
+
+
+def _others(picks: Sequence[Pick], max_words: int | None) -> str:
+    """Why the other texts were not chosen."""
+    long = [] if max_words is None else ["have too many words"]
+    return " or ".join([*(["are near duplicates of these"] if picks else []), *long])
 
 
 def _place(unit: Unit) -> str:
@@ -159,7 +167,7 @@ def _explained(document: Document, format: str, reason: Mapping[str, Any]) -> Do
     """The document with why it was chosen, among what else a tool's file has of it."""
     fields = dict(document.meta.get(FIELDS, {}))
     if format == "prodigy":  # shows this beside the text
-        fields["meta"] = {**fields.get("meta", {}), **reason}
+        fields["meta"] = {**meta_of(fields), **reason}
     else:
         fields[FIELD] = dict(reason)
     return replace(document, meta={**document.meta, FIELDS: fields})

@@ -13,7 +13,8 @@ from typing import Any
 from xlt import languages
 from xlt.config.families import family
 from xlt.config.load import load_config
-from xlt.files import remove, write_text
+from xlt.errors import XltError
+from xlt.files import publishing
 from xlt.runs.first_config import Proposal, Reading
 
 _PLAIN = re.compile(r"(?!(?:null|true|false|yes|no|on|off|y|n)$)[A-Za-z][\w./-]*", re.I | re.A)
@@ -25,18 +26,14 @@ MAX_LABELS = 12
 def write(proposal: Proposal, path: Path) -> None:
     """Write the config, and check that it is one.
 
-    Raises XltError where it is not, as for an encoder that there is not; nothing is left then.
+    Raises XltError where it is not, as for an encoder that there is not; what was there stays then.
     """
-    before = path.read_bytes() if path.exists() else None
-    write_text(path, render(proposal, path))
-    try:
-        load_config(path)
-    except Exception:
-        if before is None:
-            remove(path)
-        else:
-            path.write_bytes(before)
-        raise
+    with publishing(path) as part:
+        part.write_text(render(proposal, path), encoding="utf-8", newline="\n")
+        try:
+            load_config(part)
+        except XltError as error:
+            raise error.at(path) from error
 
 
 def render(proposal: Proposal, path: Path) -> str:

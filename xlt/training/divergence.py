@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from transformers import TrainerCallback
 
 from xlt.config.schema import Training
 from xlt.errors import XltError
-from xlt.files import DamagedFile, read_sealed, write_sealed
+from xlt.files import DamagedFile, read_sealed, remove, write_sealed
 
 log = logging.getLogger(__name__)
 
@@ -165,6 +164,6 @@ class Attempts:
         """Remove the checkpoints and snapshots of the attempt before."""
         if PartialState().is_main_process:
             for left in self.path.parent.glob("*-*"):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+                remove(left)
             write_sealed(self.path, {"halved": self.halved})
         PartialState().wait_for_everyone()

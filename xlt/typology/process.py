@@ -78,9 +78,9 @@ class Trend:
     scale: float
 
     def at(self, kernel: Values) -> Values:
-        """The expected number of m targets. Shape (m,).
+        """The expected number of m targets, shape (m,), or of one, shape ().
 
-        kernel: `level_kernel` of the matrix's targets and these, shape (targets, m).
+        kernel: `level_kernel` of the matrix's targets and these, shape (targets, m) or (targets,).
         """
         return np.asarray(self.mean + self.scale * (self.weights @ kernel))
 

@@ -55,7 +55,7 @@ def climb(target: str, candidates: Sequence[str], rank: Rank, most: int | None =
     taken, steps = [leaf], []
     if len(codes) > 1:
         worth = _worth(codes[leaf], codes, rank)
-        # Unchecked, because rounding leaves a little on the diagonal and between the two halves.
+        # Unchecked: a language whose syntax is imputed has a distance to itself.
         merges = linkage(squareform(syntax[1:, 1:], checks=False), "average")
         for below in _nodes_above(leaf, merges):
             added = sorted(set(below) - set(taken))

@@ -37,7 +37,7 @@ class Csv(TextTool):
         rows = read_table(
             path,
             columns=told.columns,
-            delimiter=DELIMITERS.get(told.delimiter),
+            delimiter=None if told.delimiter == "auto" else DELIMITERS[told.delimiter],
             quoted=True,
             header=told.header,
         )
@@ -69,7 +69,8 @@ class Csv(TextTool):
     @classmethod
     def write(cls, records: Iterable[Record], stream: TextIO) -> None:
         rows = (
-            {"id": record.id, **record.texts, LABEL: "".join(record.classes)} for record in records
+            {"id": record.id, **record.texts, LABEL: next(iter(record.classes), "")}
+            for record in records
         )
         first = next(rows, None)
         if first is not None:

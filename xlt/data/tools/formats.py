@@ -50,6 +50,8 @@ def layers_of(task: type[Task] | Task) -> dict[str, type[Layer]]:
     names = task.layers if task.annotated is None else task.annotated
     layers = {name: task.layers[name] for name in names}
     kinds = [*layers.values()]
+    if sum(issubclass(kind, Label) for kind in kinds) > 1:
+        return {}  # a class of a text does not say of which layer it is
     if all(issubclass(kind, KINDS) for kind in kinds) and (
         len(task.texts) == 1 or all(issubclass(kind, Label) for kind in kinds)
     ):

@@ -22,6 +22,12 @@ OWN = ("tokens", "spans", "relations", "answer", "accept", "options", "label", "
 """Fields with annotation, or that say how it came about."""
 
 
+def meta_of(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What is shown beside a text. Where another tool's `meta` is no object, it is one value."""
+    meta = fields.get("meta", {})
+    return dict(meta) if isinstance(meta, Mapping) else {"meta": meta}
+
+
 class Prodigy(JsonLinesTool):
     """Reads what `prodigy db-out` writes, and writes what it loads."""
 
@@ -75,7 +81,7 @@ class Prodigy(JsonLinesTool):
 
     @staticmethod
     def row(record: Record) -> dict[str, Any]:
-        meta = {**record.extra.get("meta", {}), "id": record.id}
+        meta = {**meta_of(record.extra), "id": record.id}
         row = {**record.extra, **record.texts, "meta": meta}
         if record.words:
             row["tokens"] = [
