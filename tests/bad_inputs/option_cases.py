@@ -30,7 +30,8 @@ DATA = f"{FOLDER}/{BIO.file}"
 CONFIG = f"{FOLDER}/config.yaml"
 
 Parameters = Mapping[str, str | Sequence[str]]
-"""Name of a parameter → its value; options are called as on the command line."""
+"""Name of a parameter → its value, a list where it takes several; options are called as on the
+command line."""
 
 CALLS: dict[str, Parameters] = {
     "plan": {"config": CONFIG, "overrides": ["training.epochs=3"]},
@@ -39,10 +40,10 @@ CALLS: dict[str, Parameters] = {
     "config show": {"config": CONFIG, "overrides": ["training.epochs=3"]},
     "config check": {"config": CONFIG, "overrides": ["training.epochs=3"]},
     "evaluate": {"model": MODEL, "data": DATA, "--language": "eng"},
-    "predict": {"model": MODEL, "source": DATA, "--language": "eng", "--input-format": "bio"},
+    "predict": {"model": MODEL, "source": [DATA], "--language": "eng", "--input-format": "bio"},
     "select": {
         "model": MODEL,
-        "source": DATA,
+        "source": [DATA],
         **{"--count": "2", "--language": "eng", "--input-format": "bio"},
     },
     "probe": {"model": MODEL, "suites": [DATA], "--language": "eng"},
@@ -209,7 +210,9 @@ def cases() -> Iterator[Case]:
             good = CALLS[name]
             for what, text, expected in values(name, option, parameter):
                 several = parameter.multiple or parameter.nargs != 1
-                before = [*good.get(option, [])] if several else []
+                before = good.get(option, [])
+                # A text would be taken for its characters, "/" among them: the whole machine's files.
+                assert not several or not isinstance(before, str), f"{name} {option} takes a list"
                 changed = {**good, option: [*before, text] if several else text}
                 yield case(
                     name,
