@@ -15,13 +15,16 @@ from xlt.registry import tasks
 from xlt.testing import make_encoder
 
 
-def make_model(root: Path, name: str, languages: tuple[str, ...] = (), **options: Any) -> Path:
-    """A model of a task with these options, for the labels of its `RECORDS`, below `root`."""
+def make_model(
+    root: Path, name: str, languages: tuple[str, ...] = (), family: str = "bert", **options: Any
+) -> Path:
+    """A model of a task with these options over an encoder of a family, for the labels of its
+    `RECORDS`, below `root`."""
     torch.manual_seed(1)
     kind = tasks.get(name)
     task = kind(kind.Options(**options))
     texts = [document.text.surface for document in RECORDS[name]]
-    encoder = make_encoder(root / f"{name}-encoder", texts)
+    encoder = make_encoder(root / f"{name}-encoder", texts, family)
     backbone = Backbone(str(encoder), Model(encoder=str(encoder)))
     labels = task.labels(RECORDS[name])
     info = ModelInfo(

@@ -18,6 +18,7 @@ from xlt.commands import (
     config,
     data,
     encoders,
+    export,
     init,
     probe,
     project,
@@ -81,6 +82,7 @@ def flags(
 app.command()(init.init)
 work.add_to(app)
 project.add_to(app)
+app.command()(export.export)
 app.command()(study.study)
 app.command()(probe.probe)
 app.add_typer(runs.app, name="runs")

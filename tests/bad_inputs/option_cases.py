@@ -54,6 +54,12 @@ CALLS: dict[str, Parameters] = {
         **{"--task": "ner", "--from": "eng", "--to": "jav", "--translator": "given"},
     },
     "predict-source": {"target": "jav", "--task": "ner", "--count": "2", "--reach": "50"},
+    "export": {
+        "model": MODEL,
+        "--output": f"{FOLDER}/exported",
+        "--trim": [DATA],
+        **{"--data": DATA, "--language": "eng", "--input-format": "bio"},
+    },
     "encoders": {"--target": "jav", "--source": "eng", "--task": "ner"},
     "init": {
         "train": DATA,
@@ -211,7 +217,7 @@ def cases() -> Iterator[Case]:
             for what, text, expected in values(name, option, parameter):
                 several = parameter.multiple or parameter.nargs != 1
                 before = good.get(option, [])
-                # A text would be taken for its characters, "/" among them: the whole machine's files.
+                # A text would be taken for its characters: "/" among them is the whole machine.
                 assert not several or not isinstance(before, str), f"{name} {option} takes a list"
                 changed = {**good, option: [*before, text] if several else text}
                 yield case(

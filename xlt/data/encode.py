@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xlt.data.batch import padded
-from xlt.data.subwords import Ids, subwords_of, unusable
+from xlt.data.subwords import PROBES, Ids, subwords_of, unusable
 from xlt.document.text import Text
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def window_spans(n: int, room: int) -> list[tuple[int, int, int, int]]:
 
 def _special_tokens(tokenizer: Any) -> tuple[Ids, Ids]:
     """What the tokenizer puts before and after a single sequence."""
-    for text in "a", "1", ".", "的", "ا", "क":  # one that this tokenizer has a subword for
+    for text in PROBES:  # one that this tokenizer has a subword for
         plain = tokenizer(text, add_special_tokens=False)["input_ids"]
         full = tokenizer(text, add_special_tokens=True)["input_ids"]
         if plain:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from xlt.data.batch import padded
 from xlt.data.encode import window_spans
-from xlt.data.subwords import Ids, subwords_of, unusable
+from xlt.data.subwords import PROBES, Ids, subwords_of, unusable
 
 if TYPE_CHECKING:
     import torch
@@ -103,7 +103,7 @@ def _frame(tokenizer: Any) -> tuple[tuple[Ids, Ids, Ids], Ids]:
     """Special subwords before, between and after two texts; segment ids of the five parts."""
     probes = [
         (text, ids)
-        for text in ("a", "1", ".", "的", "ا", "क")
+        for text in PROBES
         if (ids := tokenizer(text, add_special_tokens=False)["input_ids"])
     ]
     if len(probes) < 2:

@@ -45,6 +45,12 @@ punctuation WordPiece begins a new word."""
 _STAND_INS = ("\ufffd", "?", *_ANCHORS)
 """Whose subword is put where there is none and the tokenizer has no unknown one."""
 
+PROBES = ("a", "1", ".", "的", "ا", "क")
+"""Texts of which any tokenizer has a subword for one, if it has one for any script."""
+
+OWN_TEXTS = tuple(dict.fromkeys((*_STAND_INS, *PROBES)))
+"""All that is encoded beside what data hold: a smaller vocabulary keeps their subwords, too."""
+
 _BATCH = 1024
 """Texts that are tokenised at once."""
 
@@ -323,7 +329,7 @@ def _without(state: dict[str, Any], hidden: Iterable[int]) -> Any:
             if id < len(vocabulary):
                 vocabulary[id][0] = _unspoken(id)
     else:
-        merged = {part for merge in model.get("merges", ()) for part in _parts(merge)}
+        merged = {part for merge in model.get("merges", ()) for part in merge_parts(merge)}
         names = {
             token: _unspoken(id)
             for token, id in vocabulary.items()
@@ -340,7 +346,7 @@ def _unspoken(id: int) -> str:
     return f"\U0010ffff{id}\U0010ffff"
 
 
-def _parts(merge: str | Sequence[str]) -> tuple[str, str, str]:
+def merge_parts(merge: str | Sequence[str]) -> tuple[str, str, str]:
     """The two halves of a merge of BPE, and what it makes."""
     left, right = merge.split(" ") if isinstance(merge, str) else merge
     return left, right, left + right

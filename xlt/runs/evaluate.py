@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xlt import languages
 from xlt.errors import XltError
 from xlt.registry import data_cards
+
+if TYPE_CHECKING:
+    from xlt.data.resolved import ResolvedData
+    from xlt.document import Document
+    from xlt.task import Labels, Task
 
 
 def evaluate(
@@ -29,35 +34,25 @@ def evaluate(
     format, options: of its reader, over what a card says.
     Raises XltError as the data and the model loaders do, and for labels the model does not know.
     """
-    from xlt.data.references import check_reference, reference_to, resolve
-    from xlt.data.store import held, load_documents
     from xlt.evaluation.reliability import reliability
     from xlt.inference.loading import find_model
     from xlt.model.calibration import load as load_calibration
     from xlt.projection.predict import make_predictor
-    from xlt.reader_options import on_command_line
     from xlt.runs.coverage import MAX_COUNTED_RECORDS, count_words, warnings
     from xlt.runs.score import predict_and_count, scores, subword_statistics
 
     folder = find_model(model, None if language is None else languages.code(language))
     task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens, confident=True)
     calibration = load_calibration(folder)
-    parts = reference.split(":")
-    open_to_splits = parts[0] in data_cards() or parts[0] == "hf"
-    if split is not None and (len(parts) > 2 or not open_to_splits):
-        raise XltError(
-            f"{reference} is {'of one split' if open_to_splits else 'one file'} already",
-            where="--split",
-            fix="leave --split out",
-        )
-    split = split or "test"
-    spoken = language or (parts[1] if len(parts) > 1 and not reference.startswith("hf:") else "und")
-    code = spoken if spoken == "und" else languages.code(spoken)
-    asked = reference_to(reference, format=format, options=dict(options or {}))
-    check_reference(task, asked, code, split, on_command_line)
-    resolved = resolve(asked, code, split, where=reference)
-    records = held(load_documents(task, resolved, 1))
-    task.check_labels(predictor.model.labels, task.labels(records), where=reference)
+    resolved, records, code = labelled(
+        task,
+        predictor.model.labels,
+        reference,
+        language=language,
+        split=split,
+        format=format,
+        options=options,
+    )
     counts, worth = predict_and_count(predictor, backbone, records)
     return {
         "model": str(folder),
@@ -74,3 +69,40 @@ def evaluate(
             ),
         },
     }
+
+
+def labelled(
+    task: Task,
+    labels: Labels,
+    reference: str,
+    *,
+    language: str | None,
+    split: str | None,
+    format: str | None,
+    options: Mapping[str, Any] | None,
+) -> tuple[ResolvedData, Sequence[Document], str]:
+    """The data that a command names to score a model on, their records and their language ("und").
+
+    labels: of the model. Other arguments and errors as of `evaluate`.
+    """
+    from xlt.data.references import check_reference, reference_to, resolve
+    from xlt.data.store import held, load_documents
+    from xlt.reader_options import on_command_line
+
+    parts = reference.split(":")
+    open_to_splits = parts[0] in data_cards() or parts[0] == "hf"
+    if split is not None and (len(parts) > 2 or not open_to_splits):
+        raise XltError(
+            f"{reference} is {'of one split' if open_to_splits else 'one file'} already",
+            where="--split",
+            fix="leave --split out",
+        )
+    split = split or "test"
+    spoken = language or (parts[1] if len(parts) > 1 and not reference.startswith("hf:") else "und")
+    code = spoken if spoken == "und" else languages.code(spoken)
+    asked = reference_to(reference, format=format, options=dict(options or {}))
+    check_reference(task, asked, code, split, on_command_line)
+    resolved = resolve(asked, code, split, where=reference)
+    records = held(load_documents(task, resolved, 1))
+    task.check_labels(labels, task.labels(records), where=reference)
+    return resolved, records, code

@@ -80,7 +80,7 @@ def files_of(task: Task, sources: Iterable[str], input_format: str | None) -> li
                 continue
             try:
                 if input_format is None:
-                    _format_of(task, str(path))
+                    format_of(task, str(path))
             except XltError as error:
                 log.warning("%s is left out: %s", path, error.what)
             else:
@@ -120,7 +120,7 @@ def read_units(
     Raises XltError for a format that the task cannot take or that the suffix does not say, a
     missing language, options that the reader lacks, malformed input.
     """
-    format = input_format or _format_of(task, source)
+    format = input_format or format_of(task, source)
     if format not in (TEXT, WORDS, CONLLU, *task.readable()):
         raise XltError(
             f"there is no input format {format!r}",
@@ -245,7 +245,7 @@ def _placed(line: str, spans: Sequence[tuple[int, int]]) -> tuple[int, Text]:
     return start, Text(line[start:end], words, tuple((a - start, b - start) for a, b in spans))
 
 
-def _format_of(task: Task, source: str) -> str:
+def format_of(task: Task, source: str) -> str:
     """The format that the suffix means, or the beginning of the file where it may mean several.
 
     Raises XltError where neither says it, and for a beginning that cannot be read.

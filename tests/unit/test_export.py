@@ -1,0 +1,225 @@
+"""What is exported predicts what the model does, is smaller, and is whole or not there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from models import make_model
+from records import RECORDS
+from transformers import AutoTokenizer, pipeline
+
+from xlt.document import Document
+from xlt.document.text import Text
+from xlt.errors import XltError
+from xlt.export.folder import size, write
+from xlt.export.tokenizer import heard
+from xlt.files import DamagedFile
+from xlt.inference.loading import make_direct_predictor
+from xlt.model.calibration import Calibration, load, save
+from xlt.model.folder import load_model, read_info
+from xlt.registry import tasks
+from xlt.runs.export import export
+from xlt.runs.trim_text import trim_texts
+
+SMALL_PARSER = {"arc_size": 16, "relation_size": 8}
+
+
+def texts_of(name: str, number: int = 3) -> list[Text]:
+    task = tasks.get(name)()
+    return [text for document in RECORDS[name][:number] for text in task.given_texts(document)]
+
+
+def predict(folder, documents):
+    """What the decoders read of each document, and what they make of it, in fp32."""
+    task, backbone, predictor = make_direct_predictor(folder, batch_tokens=64, precision="fp32")
+    examples = task.encode(documents, backbone, None)
+    return [outputs for _, outputs in predictor.batches(examples)], predictor(documents, examples)
+
+
+@pytest.fixture(scope="module")
+def ner(tmp_path_factory):
+    return make_model(tmp_path_factory.mktemp("export"), "ner", ("eng",))
+
+
+# Trimmed -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "options"),
+    [
+        ("ner", "xlm-roberta", {}),
+        ("nli", "bert", {}),
+        ("dependency_parsing", "umt5", SMALL_PARSER),
+        ("event_extraction", "roberta", {}),
+    ],
+)
+def test_on_the_text_a_trimmed_model_computes_the_same(tmp_path, name, family, options):
+    folder, made = make_model(tmp_path, name, family=family, **options), tmp_path / "made"
+    cut = write(folder, made, texts=texts_of(name))
+    assert cut is not None
+    assert cut.kept < cut.of
+    assert len(AutoTokenizer.from_pretrained(made)) == cut.kept
+    assert size(made) < size(folder)
+    whole, trimmed = (predict(one, RECORDS[name][:3]) for one in (folder, made))
+    for one, other in zip(whole[0], trimmed[0], strict=True):
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    assert whole[1] == trimmed[1]
+
+
+def test_it_reads_other_text_too(tmp_path, ner):
+    write(ner, tmp_path / "made", texts=texts_of("ner", 1))
+    task, backbone, _ = load_model(tmp_path / "made")
+    (example,) = task.encode(
+        [Document("1", {"text": Text.from_words(["Mulyani"])})], backbone, None
+    )
+    assert not backbone.words.subwords.is_unknown(example.inputs["words"].subwords).any()
+
+
+def test_what_belongs_to_the_model_goes_along(tmp_path):
+    folder = make_model(tmp_path, "ner", ("eng", "jav"))
+    save(folder, Calibration({"entities": 1.5}, "dev:eng", {"entities": 10}))
+    write(folder, tmp_path / "made", texts=texts_of("ner"))
+    assert load(tmp_path / "made") == load(folder)
+    old, new = read_info(folder), read_info(tmp_path / "made")
+    assert (new.languages, new.labels, new.options) == (old.languages, old.labels, old.options)
+
+
+def test_a_model_that_writes_is_not_trimmed(tmp_path):
+    folder = make_model(tmp_path, "ner", family="umt5", model="text_to_text")
+    with pytest.raises(XltError, match="what it can say"):
+        write(folder, tmp_path / "made", texts=texts_of("ner"))
+
+
+def test_how_much_of_further_text_will_be_new(tmp_path, ner):
+    """The subwords that were seen once, of all that were seen: counted by hand."""
+    texts = [Text.from_words(words) for words in (["Budi", "bought"], ["Budi", "Ya"])]
+    backbone = load_model(ner)[1]
+    ids = [int(i) for words, _ in backbone.subwords.of_words(texts) for i in words]
+    cut = write(ner, tmp_path / "made", texts=texts)
+    assert cut.new == sum(ids.count(i) == 1 for i in ids) / len(ids) > 0
+    assert heard(backbone.tokenizer, texts).total() == len(ids)
+
+
+# The text ----------------------------------------------------------------------------------------
+
+
+def test_a_file_in_a_format_of_the_task(tmp_path):
+    path = tmp_path / "a.bio"
+    path.write_text("Budi\tB-PER\nsees\tO\n\nYa\tO\n", encoding="utf-8")
+    texts = trim_texts(tasks.get("ner")(), str(path), None)
+    assert [text.words for text in texts] == [("Budi", "sees"), ("Ya",)]
+
+
+@pytest.mark.parametrize("task", ["ner", "nli"])
+def test_running_text(tmp_path, task):
+    path = tmp_path / "a.txt"
+    path.write_text("Budi sees it. Ya!\n\nShe left.\n", encoding="utf-8")
+    task = tasks.get(task)()
+    lines = trim_texts(task, str(path), None)
+    assert [text.surface for text in lines] == ["Budi sees it. Ya!", "She left."]
+    sentences = trim_texts(task, str(path), "eng")
+    assert [text.surface for text in sentences] == ["Budi sees it.", "Ya!", "She left."]
+
+
+def test_a_language_of_which_there_is_text(tmp_path, monkeypatch):
+    card = tmp_path / "mine.yaml"
+    split = {"files": [{"local": ["a.bio"], "note": "made here"}]}
+    card.write_text(
+        json.dumps(
+            {
+                "identifier": "mine", "name": "Mine", "task": "ner", "licence": "CC0",
+                "citation": "none", "origin": "native", "format": "bio",
+                "languages": {"jav": {"train": split}},
+            }
+        )
+    )  # fmt: skip
+    (tmp_path / "a.bio").write_text("Joko\tB-PER\nlihat\tO\n\n" * 3, encoding="utf-8")
+    monkeypatch.setenv("XLT_CARDS", str(tmp_path))
+    monkeypatch.setenv("XLT_DATA", str(tmp_path))
+    monkeypatch.setattr("xlt.runs.trim_text.data_cards", lambda: ["mine", "sample-ner"])
+    task = tasks.get("ner")()
+    with pytest.raises(XltError, match="there are 6 words of Javanese"):
+        trim_texts(task, "jav", None)
+    monkeypatch.setattr("xlt.runs.trim_text.MIN_WORDS", 6)
+    assert [text.words for text in trim_texts(task, "Javanese", None)] == [("Joko", "lihat")] * 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [("no/such.txt", "no such file"), ("nolanguage", "unknown language"), (".", "a folder")],
+)
+def test_neither_text_nor_language(tmp_path, asked, error):
+    with pytest.raises(XltError, match=error):
+        trim_texts(tasks.get("ner")(), asked, None)
+
+
+def test_a_file_without_text(tmp_path):
+    (tmp_path / "a.txt").write_text("\n \n", encoding="utf-8")
+    with pytest.raises(XltError, match="no text"):
+        trim_texts(tasks.get("ner")(), str(tmp_path / "a.txt"), "eng")
+
+
+# The command -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("Budi bought three books in Yogyakarta.\n", encoding="utf-8")
+    return str(path)
+
+
+def test_before_and_after(tmp_path, ner, text):
+    data = tmp_path / "gold.bio"
+    data.write_text("Budi\tB-PER\nbought\tO\nbooks\tO\n\n" * 2, encoding="utf-8")
+    result = export(ner, tmp_path / "made", trim=[text], data=str(data))
+    before, after = result["before"], result["after"]
+    assert after["bytes"] == size(tmp_path / "made") < before["bytes"] == size(ner)
+    assert before["metrics"] == after["metrics"]
+    assert after["same"] == 1
+    assert min(before["texts_per_second"], after["texts_per_second"]) > 0
+    assert result["trimmed"]["text"] == [text]
+    assert not (tmp_path / "made.part").exists()
+    json.dumps(result)
+
+
+def test_no_more_than_the_limit_needs(tmp_path, ner, text):
+    whole, fits = size(ner) / 1e6, size(ner) / 1e6 - 0.001
+    assert export(ner, tmp_path / "a", trim=[text], max_mb=whole)["trimmed"] is None
+    assert export(ner, tmp_path / "b", trim=[text], max_mb=fits)["trimmed"] is not None
+    assert size(tmp_path / "b") / 1e6 <= fits
+    with pytest.raises(XltError, match=r"as small as 0.01 MB: it has 0\.1 MB as it is, 0\.1 MB"):
+        export(ner, tmp_path / "c", trim=[text], max_mb=0.01)
+    assert [path.name for path in tmp_path.glob("c*")] == []
+
+
+def test_nothing_is_overwritten(tmp_path, ner, text):
+    (tmp_path / "made").mkdir()
+    with pytest.raises(XltError, match="already"):
+        export(ner, tmp_path / "made", trim=[text])
+
+
+def test_the_exported_files_are_checked_when_they_are_used(tmp_path, ner):
+    write(ner, tmp_path / "made", texts=texts_of("ner"))
+    path = tmp_path / "made" / "tokenizer.json"
+    path.write_text(path.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    with pytest.raises(DamagedFile, match=r"tokenizer.json is damaged"):
+        load_model(tmp_path / "made")
+
+
+def test_a_pipeline_of_transformers_reads_it(tmp_path, ner):
+    from xlt.transformers_pipeline import EntityPipeline
+
+    write(ner, tmp_path / "made", texts=texts_of("ner"))
+    found = [
+        pipeline("token-classification", str(one), pipeline_class=EntityPipeline)(
+            "Budi bought three books in Yogyakarta."
+        )
+        for one in (ner, tmp_path / "made")
+    ]
+    assert [(one["word"], one["entity_group"]) for one in found[0]] == [
+        (one["word"], one["entity_group"]) for one in found[1]
+    ]

@@ -1,0 +1,231 @@
+"""`xlt export`: a trained model made smaller, and what that cost in size, score and speed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xlt import languages
+from xlt.errors import XltError, choose
+from xlt.files import PART, beside, disk_error, publish_folder, remove
+
+if TYPE_CHECKING:
+    from xlt.document import Document
+    from xlt.document.text import Text
+    from xlt.export.trim import Cut
+
+FORMATS = ("torch",)
+MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What is done to a model."""
+
+    trim: bool
+
+    def __str__(self) -> str:
+        return "with a trimmed vocabulary" if self.trim else "as it is"
+
+
+def export(
+    model: Path,
+    output: Path,
+    *,
+    format: str = "torch",
+    trim: Sequence[str] = (),
+    max_mb: float | None = None,
+    data: str | None = None,
+    language: str | None = None,
+    input_format: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    batch_tokens: int = 8192,
+) -> dict[str, Any]:
+    """Write a trained model as a smaller one to a folder that is not there yet.
+
+    format: `torch`, a model's folder as any other.
+    trim: text files, or languages of which there is text on this machine: the vocabulary is
+        reduced to their subwords, and the letters of their scripts.
+    max_mb: of the folder, in 10⁶ bytes: of what is asked for only so much is done that it fits,
+        trimming before anything that changes predictions.
+    data: labelled data, as `evaluate` takes them, with input_format and options of their reader:
+        the model is scored on them before and after, and timed.
+    language: of running text in `trim` and of the data; by default the one the model is for.
+
+    Returns both sizes, what was trimmed, and, with data, scores and speed.
+    Raises XltError for a folder that is no model, for text and data that cannot be read, for a
+    model that cannot be made so, and where it does not get as small as `max_mb`.
+    """
+    from xlt.export.folder import size
+    from xlt.inference.loading import find_model
+    from xlt.model.folder import read_info, task_of
+    from xlt.projection.predict import load as load_prediction
+    from xlt.runs.trim_text import trim_texts
+
+    _check(format, output, data, input_format, options)
+    spoken = None if language is None else languages.code(language, where="--language")
+    folder = find_model(model, spoken)
+    info = read_info(folder)
+    if load_prediction(folder) is not None:
+        raise XltError(
+            "the model predicts on translations of its input",
+            where=folder,
+            fix="export one that reads the text itself",
+        )
+    own = info.languages[0] if len(info.languages) == 1 else None
+    task = task_of(info, folder)
+    texts = [text for asked in trim for text in trim_texts(task, asked, spoken or own)]
+    scored = None
+    if data is not None:
+        scored = partial(
+            _scored,
+            data=data,
+            language=language,
+            input_format=input_format,
+            options=options,
+            batch_tokens=batch_tokens,
+        )
+    with _publishing(output) as part:
+        steps, cut = _write(folder, part, texts if trim else None, max_mb)
+        before: dict[str, Any] = {"bytes": size(folder)}
+        after: dict[str, Any] = {"bytes": size(part)}
+        if scored is not None:
+            before |= (old := scored(folder))[0]
+            after |= (new := scored(part))[0]
+            after["same"] = _same(old[1], new[1])
+    return {
+        "model": str(folder),
+        "output": str(output),
+        "format": format,
+        "trimmed": asdict(cut) | {"text": list(trim)} if cut and steps.trim else None,
+        "data": data,
+        "before": before,
+        "after": after,
+    }
+
+
+def _check(
+    format: str,
+    output: Path,
+    data: str | None,
+    input_format: str | None,
+    options: Mapping[str, Any] | None,
+) -> None:
+    """Raise XltError for what cannot be, before anything is loaded."""
+    if format not in FORMATS:
+        raise XltError(
+            f"models are not written as {format!r}", where="--format", fix=choose(format, FORMATS)
+        )
+    if data is None and (input_format is not None or options):
+        raise XltError(
+            f"{'--option' if options else '--input-format'} is for the data to score on",
+            where="xlt export",
+            fix="name them with --data, or leave it out",
+        )
+    if output.exists():
+        raise XltError(
+            "there is something of this name already",
+            where=output,
+            fix="name a folder that is not there yet with --output",
+        )
+
+
+@contextmanager
+def _publishing(output: Path) -> Iterator[Path]:
+    """The folder to write, which becomes `output` when all is well and on the disk."""
+    part = beside(output, PART)
+    try:
+        remove(part)  # of an export that was stopped
+        output.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+            publish_folder(part, output)
+        finally:
+            remove(part)
+    except OSError as error:
+        raise disk_error(error, output) from error
+
+
+def _write(
+    folder: Path, part: Path, texts: Sequence[Text] | None, max_mb: float | None
+) -> tuple[Steps, Cut | None]:
+    """Write the model with all that is asked for; where there is a limit with the least that fits.
+
+    Raises XltError if nothing does.
+    """
+    from xlt.export.folder import size, write
+
+    every = Steps(texts is not None)
+    tried: list[str] = []
+    for steps in dict.fromkeys([Steps(False), every]) if max_mb is not None else [every]:
+        remove(part)
+        cut = write(folder, part, texts=texts if steps.trim else None)
+        megabytes = size(part) / MB
+        if max_mb is None or megabytes <= max_mb:
+            return steps, cut
+        tried.append(f"{megabytes:.1f} MB {steps}")
+    assert max_mb is not None
+    raise XltError(
+        f"the model does not get as small as {max_mb:g} MB: it has {', '.join(tried)}",
+        where="--max-mb",
+        fix="; ".join(
+            [
+                *([] if texts is not None else ["add --trim with text of the kind it is for"]),
+                "allow more, or train a smaller encoder (`xlt encoders`)",
+            ]
+        ),
+    )
+
+
+def _scored(
+    folder: Path,
+    *,
+    data: str,
+    language: str | None,
+    input_format: str | None,
+    options: Mapping[str, Any] | None,
+    batch_tokens: int,
+) -> tuple[dict[str, Any], list[Document]]:
+    """Scores of a model on data, its speed, and what it predicted."""
+    from xlt.evaluation.counts import count_matrix, score
+    from xlt.projection.predict import make_predictor
+    from xlt.runs.evaluate import labelled
+
+    task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
+    _, records, _ = labelled(
+        task,
+        predictor.model.labels,
+        data,
+        language=language,
+        split=None,
+        format=input_format,
+        options=options,
+    )
+
+    def predict(some: Sequence[Document]) -> list[Document]:
+        return predictor(some, task.encode(some, backbone, None))
+
+    predict(records[:_WARM_UP])
+    seconds, predicted = _timed(lambda: predict(records))
+    values = score(task, count_matrix(task, records, predicted))
+    return {"metrics": values, "texts_per_second": len(records) / seconds}, predicted
+
+
+_WARM_UP = 64
+"""Records that are predicted before the clock runs: kernels are compiled at their first use."""
+
+
+def _timed(work: Callable[[], list[Document]]) -> tuple[float, list[Document]]:
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def _same(one: Sequence[Document], other: Sequence[Document]) -> float:
+    """The share of records that both predict alike."""
+    return sum(a.layers == b.layers for a, b in zip(one, other, strict=True)) / max(1, len(one))
