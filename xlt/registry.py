@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from xlt.errors import XltError, choose
@@ -107,17 +109,13 @@ aligners = Registry("aligner", "xlt.aligners")
 translators = Registry("translator", "xlt.translators")
 
 
-def data_cards() -> dict[str, Path]:
+def data_cards() -> Mapping[str, Path]:
     """Identifier → file of every data card, by file name; nothing is read.
 
     Raises XltError for a folder in XLT_CARDS that is not there.
     """
-    cards: dict[str, Path] = {}
-    for folder in _card_folders():
-        # Adding or removing a card changes the folder's time.
-        for path in _yaml_files(folder, folder.stat().st_mtime_ns):
-            cards.setdefault(path.stem, path)
-    return dict(sorted(cards.items()))
+    # Adding or removing a card changes the folder's time.
+    return _cards(tuple((folder, folder.stat().st_mtime_ns) for folder in _card_folders()))
 
 
 def _card_folders() -> list[Path]:
@@ -136,5 +134,10 @@ def _card_folders() -> list[Path]:
 
 
 @lru_cache(maxsize=32)
-def _yaml_files(folder: Path, modified: int) -> tuple[Path, ...]:
-    return tuple(sorted(folder.glob("*.yaml")))
+def _cards(folders: tuple[tuple[Path, int], ...]) -> Mapping[str, Path]:
+    """What `data_cards` gives, of folders as they were at these times."""
+    cards: dict[str, Path] = {}
+    for folder, _ in folders:
+        for path in folder.glob("*.yaml"):
+            cards.setdefault(path.stem, path)
+    return MappingProxyType(dict(sorted(cards.items())))

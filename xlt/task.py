@@ -20,6 +20,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TextIO, runtime_checkable
 
@@ -188,8 +189,14 @@ class Task(ABC):
         """The texts that the model is given, for statistics and comparisons; all have words."""
         from xlt.data.segment import with_words
 
-        given = (document.texts[name] for name in self.texts if name not in generated_texts(self))
+        given = (document.texts[name] for name in self._given_texts)
         return [text if text.words else with_words(text.surface) for text in given]
+
+    @cached_property
+    def _given_texts(self) -> list[str]:
+        """Their names. Asking whether an object follows a protocol is slow, and this is asked of
+        every document."""
+        return [name for name in self.texts if name not in generated_texts(self)]
 
     def words(self, document: Document) -> list[str]:
         """The words of `given_texts`."""

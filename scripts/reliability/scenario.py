@@ -198,12 +198,12 @@ def command(
     asked = parser.parse_args()
     process.settle()
     trace.preload()
-    process.warm_up()
     wanted: list[str] = asked.only
     if known is not None:
         wanted = [one for one in known() if any(part in one for part in asked.only)]
         if not wanted:
             parser.error(f"there is no such scenario; there are {', '.join(known())}")
+    process.warm_up()
     with tempfile.TemporaryDirectory(prefix="xlt-reliability-") as temporary:
         folder = asked.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,13 +1,17 @@
-"""Commands are run as a user runs them: in a process of their own."""
+"""Commands are run in a process of their own, which is forked: imports would take most of its time.
+The pages of the docs (tests/e2e/test_readme.py) run what is installed as a user does."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from scripts.reliability import process
 
 CONFIG = """\
 name: javanese
@@ -21,17 +25,28 @@ target: jv
 """
 
 
+@pytest.fixture(scope="session")
+def _imported():
+    """What most commands import, if it is here, once."""
+    with contextlib.suppress(ModuleNotFoundError):
+        import datasets  # noqa: F401
+        from transformers.models.bert import modeling_bert  # noqa: F401
+
+
 @pytest.fixture
-def xlt():
+def xlt(_imported):
     def run(*arguments: str, cwd: Path | None = None, **environment: str):
-        return subprocess.run(
-            [sys.executable, "-m", "xlt", *arguments],
-            cwd=cwd,
-            env={**os.environ, **environment},
-            capture_output=True,
-            encoding="utf-8",
-            timeout=120,
-        )
+        def work() -> None:
+            from xlt.cli import main
+
+            sys.stdin = Path(os.devnull).open(encoding="utf-8")
+            if cwd is not None:
+                os.chdir(cwd)
+            main([str(argument) for argument in arguments])
+
+        done = process.run(work, environment)
+        assert not done.hung, done.text
+        return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
 
     return run
 

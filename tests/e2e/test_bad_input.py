@@ -471,7 +471,7 @@ def test_a_sentence_of_ten_thousand_words(ner, config, tmp_path):
 @pytest.mark.parametrize(
     ("length", "gigabytes"),
     [
-        (3000, 1.8),
+        (3000, 2.2),
         pytest.param(
             10_000,
             6,
