@@ -4,6 +4,7 @@ The pages of the docs (tests/e2e/test_readme.py) run what is installed as a user
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def xlt(_imported):
         def work() -> None:
             from xlt.cli import main
 
-            sys.stdin = Path(os.devnull).open(encoding="utf-8")
+            sys.stdin = io.TextIOWrapper(io.BytesIO())
             if cwd is not None:
                 os.chdir(cwd)
             main([str(argument) for argument in arguments])
