@@ -24,6 +24,7 @@ from xlt.commands import (
     project,
     runs,
     scores,
+    serve,
     sources,
     study,
     work,
@@ -81,6 +82,7 @@ def flags(
 
 app.command()(init.init)
 work.add_to(app)
+app.command()(serve.serve)
 project.add_to(app)
 app.command()(export.export)
 app.command()(study.study)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xlt import escape
-from xlt.errors import XltError, flat
+from xlt.errors import XltError, described, flat
 from xlt.permissions import Request, allowing
 
 
@@ -72,9 +72,7 @@ class Console:
         """The error on stderr, as JSON under --json; with a traceback under --debug."""
         self._traceback(error)
         if self.json:
-            problems = flat(error)
-            listed = [{"what": p.what, "where": p.where, "fix": p.fix} for p in problems]
-            print(_json({"errors": listed}), file=sys.stderr)
+            print(_json(described(error)), file=sys.stderr)
         else:
             print(escape.for_terminal(error.render()), file=sys.stderr)
 

@@ -80,6 +80,12 @@ def flat(error: XltError) -> list[XltError]:
     return list(error.problems) if isinstance(error, XltErrors) else [error]
 
 
+def described(error: XltError) -> dict[str, list[dict[str, str | None]]]:
+    """The problems as JSON says them."""
+    listed = [{"what": one.what, "where": one.where, "fix": one.fix} for one in flat(error)]
+    return {"errors": listed}
+
+
 def raise_all(problems: list[XltError]) -> None:
     """Raise what was collected: nothing for none, the error itself for one."""
     if len(problems) == 1:

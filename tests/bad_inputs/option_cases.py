@@ -46,6 +46,7 @@ CALLS: dict[str, Parameters] = {
         "source": [DATA],
         **{"--count": "2", "--language": "eng", "--input-format": "bio"},
     },
+    "serve": {"models": [MODEL], "--host": "192.0.2.1", "--port": "8000"},
     "probe": {"model": MODEL, "suites": [DATA], "--language": "eng"},
     "compare": {"a": RUN, "b": RUN, "--resamples": "20"},
     "report": {"run": RUN, "--output": f"{FOLDER}/report.html", "--target": "jav", "--seed": "1"},

@@ -13,8 +13,9 @@ from bad_inputs.option_cases import CALLS, arguments, case, cases, commands, par
 CASES = unique(cases())
 EVERY = 1 if os.environ.get("XLT_ALL_BAD_INPUTS") else 12
 """Of so many cases one is run: all take minutes."""
-LONG = ("train", "study")
-"""Calls that are not made: they train. `plan` reads what they read."""
+LONG = ("train", "study", "serve")
+"""Calls that are not made: they train (`plan` reads what they read), or end when they are told to
+(and none is at an address that is for documentation alone)."""
 
 
 @pytest.mark.parametrize("case", CASES[::EVERY], ids=str)

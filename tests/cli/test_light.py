@@ -78,6 +78,12 @@ def test_works(light, command, shown):
     assert shown in done.stdout
 
 
+def test_serving_says_what_to_install(light):
+    done = light("serve", "runs/names")
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.endswith("  fix: pip install 'xlt[serve]'\n")
+
+
 @pytest.mark.parametrize("command", ["train", "plan"])
 def test_training_says_what_to_install(light, command):
     done = light(command, str(DEMO / "ner.yaml"))

@@ -108,7 +108,7 @@ def test_each_way_has_its_score(model, source, tmp_path):
 
 
 def test_an_output_that_cannot_be_is_said_before_anything_is_predicted(model, source, monkeypatch):
-    monkeypatch.setattr("xlt.runs.predict.Annotator.annotated", None)
+    monkeypatch.setattr("xlt.runs.predict.FileAnnotator.annotated", None)
     with pytest.raises(XltError, match="brat is not text"):
         chosen(model, source, "-", output_format="brat")
 

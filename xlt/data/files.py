@@ -20,6 +20,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
@@ -49,6 +50,23 @@ _HARMLESS = 256 << 20
 """Bytes that any compressed file may have."""
 
 
+@contextmanager
+def standing_in(data: bytes, name: str) -> Iterator[None]:
+    """Within the block these bytes are standard input, as `open_text` and whatever uses it read it:
+    for what was never in a file.
+
+    name: what errors call it.
+    """
+    token = _stand_in.set((data, name))
+    try:
+        yield
+    finally:
+        _stand_in.reset(token)
+
+
+_stand_in: ContextVar[tuple[bytes, str] | None] = ContextVar("stand_in", default=None)
+
+
 def is_stdin(source: Source) -> bool:
     return source is sys.stdin or str(source) in (STDIN, str(STDIN_PATH))
 
@@ -56,7 +74,8 @@ def is_stdin(source: Source) -> bool:
 def label(source: Source) -> str:
     """What to call the source in an error."""
     if is_stdin(source):
-        return "<stdin>"
+        instead = _stand_in.get()
+        return "<stdin>" if instead is None else instead[1]
     if isinstance(source, str | Path):
         return str(source)
     return str(getattr(source, "name", "<stream>"))
@@ -131,6 +150,10 @@ def open_text(source: Source) -> Iterator[TextIO]:
     if isinstance(source, str | Path) and not is_stdin(source):
         path = Path(source)
         with open_bytes(path) as raw, _decoded(raw, name, _most(path)) as text:
+            yield text
+        return
+    if is_stdin(source) and (instead := _stand_in.get()) is not None:
+        with _decoded(io.BytesIO(instead[0]), name) as text:
             yield text
         return
     stream = sys.stdin if isinstance(source, str | Path) else source

@@ -11,15 +11,13 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from xlt import languages
 from xlt.data.files import STDIN, label, unpacked_name
 from xlt.data.jsonl import write_jsonl
 from xlt.data.tools.formats import is_folder, needs_path
 from xlt.document import Document
 from xlt.errors import XltError, choose
+from xlt.runs.annotate import Annotated, Annotator, record
 from xlt.runs.reading import Unit, files_of, read_units
-from xlt.standoff import entries
-from xlt.task import confident, predicted_layers
 
 if TYPE_CHECKING:
     from xlt.display import Page
@@ -33,9 +31,6 @@ MAX_SENTENCES_HELD = 2048
 STANDOFF = "standoff"
 """What every task writes: a JSON object for each line or record of the input, with what was
 predicted at character offsets of it."""
-
-Annotated = tuple[Unit, Sequence[Document]]
-"""A unit of the input, and its documents as they were predicted."""
 
 
 def predict(
@@ -70,7 +65,7 @@ def predict(
     Returns how many records were written.
     Raises XltError for a folder that is no model, a missing language, malformed input.
     """
-    annotator = Annotator(
+    annotator = FileAnnotator(
         model,
         source,
         language=language,
@@ -108,11 +103,10 @@ def predict(
     return {"records": written, "model": str(annotator.folder), "output": output}
 
 
-class Annotator:
+class FileAnnotator(Annotator):
     """A trained model and the files that it is to annotate; arguments as of `predict`.
 
     files: those that are meant (`files_of`).
-    sure:  whether its predictions have confidences.
 
     Raises XltError for a folder that is no model, and for sources without any file to read.
     """
@@ -127,29 +121,10 @@ class Annotator:
         options: Mapping[str, Any] | None,
         batch_tokens: int,
     ) -> None:
-        from xlt.inference.loading import find_model
-        from xlt.inference.predictor import Predictor
-        from xlt.model.calibration import load as load_calibration
-        from xlt.model.folder import read_info
-        from xlt.projection.predict import make_predictor
-
-        spoken = None if language is None else languages.code(language, where="--language")
-        self.folder = find_model(model, spoken)
-        self.task, self._backbone, self._predictor = make_predictor(
-            self.folder, batch_tokens=batch_tokens, confident=True
-        )
-        own = read_info(self.folder).languages
-        if spoken is None and len(own) == 1:
-            (spoken,) = own
-            log.info("language: %s, which the model was trained for", languages.name(spoken))
-        # What comes back from a translation has none.
-        direct = isinstance(self._predictor, Predictor) or self._predictor.ensemble
-        self.sure = direct and confident(self.task) is not None
-        if confident(self.task) and load_calibration(self.folder) is None:
-            log.info("note: confidences are not calibrated: no dev data selected this model")
+        super().__init__(model, language, batch_tokens=batch_tokens)
         sources = [source] if isinstance(source, str) else source
         self.files = files_of(self.task, sources, input_format)
-        self._language, self._input_format, self._options = spoken, input_format, options
+        self._input_format, self._options = input_format, options
         self._numbers = count(1)
         self._told = False
 
@@ -158,31 +133,18 @@ class Annotator:
         without a language."""
         for file in files:
             yield from read_units(
-                self.task, file, self._input_format, self._language, self._options, self._numbers
+                self.task, file, self._input_format, self.language, self._options, self._numbers
             )
 
     def annotated(self, units: Iterable[Unit], *, quiet: bool) -> Iterator[list[Annotated]]:
         """The units with what is predicted, so many at a time; all before an error of the input."""
         for chunk in _progress(_chunks(units, MAX_SENTENCES_HELD), quiet):
-            documents = [document for unit in chunk for document in unit.documents]
-            self._warn(documents)
-            encoded = self.task.encode(documents, self._backbone, None)
-            predicted = self._predictor(documents, encoded)
-            for before, after in zip(documents, predicted, strict=True):
-                assert before.words == after.words
-            rest = iter(predicted)
-            yield [(unit, [next(rest) for _ in unit.documents]) for unit in chunk]
-
-    def _warn(self, documents: Sequence[Document]) -> None:
-        """Once, from what a first chunk holds."""
-        from xlt.runs.coverage import count_words, warnings
-
-        if self._told:
-            return
-        self._told = True
-        words = count_words(self.task, documents)
-        for text in warnings(self._language or "und", words, self._backbone.tokenizer):
-            log.warning("warning: %s", text)
+            if not self._told:  # once, from what a first chunk holds
+                self._told = True
+                documents = [document for unit in chunk for document in unit.documents]
+                for text in self.coverage_warnings(documents):
+                    log.warning("warning: %s", text)
+            yield self(chunk)
 
 
 class _Limited:
@@ -266,24 +228,11 @@ def _write(task: Task, annotated: Iterator[Annotated], target: TextIO | Path, fo
 
 
 def _record(task: Task, unit: Unit, documents: Sequence[Document]) -> dict[str, Any]:
-    """One JSON object for one unit of the input, whatever sentences it has."""
-    record: dict[str, Any] = {"file": label(unit.source)}
+    """The unit's record, with where it was read."""
+    place: dict[str, Any] = {"file": label(unit.source)}
     if unit.line is not None:
-        record["line"] = unit.line
-    if unit.id is not None:
-        record["id"] = unit.id
-    first, *others = task.texts
-    record[first] = unit.surface
-    for document in documents:
-        record |= {name: document.texts[name].surface for name in others}
-    kinds = set()
-    for name in predicted_layers(task):
-        found = entries(name, zip(documents, unit.starts, strict=True))
-        # A further layer of one kind holds what only gold data say, such as given triggers.
-        if found or task.layers[name] not in kinds:
-            record[name] = found
-        kinds.add(task.layers[name])
-    return record
+        place["line"] = unit.line
+    return place | record(task, unit, documents)
 
 
 @contextmanager

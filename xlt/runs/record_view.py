@@ -162,12 +162,15 @@ def _marks(
     return marks
 
 
-def segments(surface: str, marks: Sequence[Mark], first: int = 0) -> list[Segment]:
+def segments(
+    surface: str, marks: Sequence[Mark], first: int = 0, *, most: int = MAX_TEXT
+) -> list[Segment]:
     """A text in parts, each of which is marked or not. Marks may overlap in any way.
 
     first: where the first error is; a long text is shown around it.
+    most:  characters that are shown.
     """
-    start, end = _shown(surface, first)
+    start, end = _shown(surface, first, most)
     edges = {start, end, *(edge for mark in marks for edge in mark[:2] if start < edge < end)}
     places = sorted(edges)
     parts = []
@@ -180,11 +183,11 @@ def segments(surface: str, marks: Sequence[Mark], first: int = 0) -> list[Segmen
     return [*before, *parts, *([Segment(" …")] if end < len(surface) else [])]
 
 
-def _shown(surface: str, first: int) -> Offsets:
-    if len(surface) <= MAX_TEXT:
+def _shown(surface: str, first: int, most: int) -> Offsets:
+    if len(surface) <= most:
         return 0, len(surface)
-    start = max(0, min(first - _BEFORE, len(surface) - MAX_TEXT))
-    return start, start + MAX_TEXT
+    start = max(0, min(first - _BEFORE, len(surface) - most))
+    return start, start + most
 
 
 def _cut(surface: str) -> str:

@@ -23,7 +23,7 @@ from xlt.runs.acquisition import (
     values,
     vectors,
 )
-from xlt.runs.predict import Annotator, open_target, output_format_of
+from xlt.runs.predict import FileAnnotator, open_target, output_format_of
 from xlt.runs.reading import Unit
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def select(
     """
     if by not in WAYS:
         raise XltError(f"nothing is chosen by {by!r}", where="--by", fix=choose(by, WAYS))
-    annotator = Annotator(
+    annotator = FileAnnotator(
         model,
         source,
         language=language,

@@ -1,0 +1,166 @@
+"""`xlt serve` from its start to its end: addresses, names, signals."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from models import make_model
+from small import xlt
+
+from scripts.reliability.process import fork
+from xlt.errors import XltError
+
+pytest.importorskip("uvicorn")
+
+from xlt.serve import server
+
+SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("model"), "ner", ("eng",))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return one.getsockname()[1]
+
+
+def until(there: Callable[[], Any]) -> None:
+    end = time.monotonic() + SECONDS
+    while not there():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.005)
+
+
+def open_at(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Served:
+    """The command in a process of its own, which may be told to wait before it annotates."""
+
+    def __init__(self, model: Path, folder: Path, *, waits: bool = False) -> None:
+        self.port, self.began, self.go_on = free_port(), folder / "began", folder / "go-on"
+        if not waits:
+            self.go_on.touch()
+
+        def work() -> None:
+            from xlt.cli import main
+            from xlt.runs.annotate import Annotator
+
+            call = Annotator.__call__
+
+            def waiting(annotator: Any, units: Any) -> Any:
+                self.began.touch()
+                until(self.go_on.exists)
+                return call(annotator, units)
+
+            Annotator.__call__ = waiting  # type: ignore[method-assign]
+            main(["serve", f"names={model}", "--port", str(self.port)])
+
+        self.pid, self.printed = fork(work, {"CUDA_VISIBLE_DEVICES": ""})
+        until(lambda: open_at(self.port))
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        headers = {"content-type": "application/json"}
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)) as ours:
+            ours.request(method, path, body and json.dumps(body), headers)
+            answer = ours.getresponse()
+            return answer.status, json.loads(answer.read())
+
+    def stopped(self, how: signal.Signals) -> tuple[int, str]:
+        """The exit status once it has been told to stop, and what it said."""
+        os.kill(self.pid, how)
+        return self.ended()
+
+    def ended(self) -> tuple[int, str]:
+        _, status = os.waitpid(self.pid, 0)
+        return os.waitstatus_to_exitcode(status), "".join(self.printed())
+
+
+def test_it_answers_what_it_has_taken_and_ends(model, tmp_path):
+    served = Served(model, tmp_path, waits=True)
+    answers = []
+
+    def ask() -> None:
+        answers.append(served.ask("POST", "/predict", {"texts": ["Ya", "Budi"]}))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    until(served.began.exists)
+    os.kill(served.pid, signal.SIGTERM)
+    until(lambda: not open_at(served.port))  # it takes no more
+    assert not answers
+    served.go_on.touch()
+    asking.join()
+    code, said = served.ended()
+    ((status, answer),) = answers
+    assert (status, [one["text"] for one in answer["records"]]) == (200, ["Ya", "Budi"])
+    assert code == 0, said
+    assert f"http://127.0.0.1:{served.port}/ answers for names" in said
+    assert "Traceback" not in said
+
+
+def test_it_ends_when_interrupted(model, tmp_path):
+    served = Served(model, tmp_path)
+    assert served.ask("GET", "/health")[1]["status"] == "UP"
+    code, said = served.stopped(signal.SIGINT)
+    assert code == 0, said
+
+
+def test_an_address_that_is_taken_is_said_before_models_are_loaded():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        outcome = xlt("serve", "/no/such/model", "--port", port)
+    assert outcome.code == 2
+    assert f"--host: nothing can be served at '127.0.0.1', port {port}: Address " in outcome.err
+    assert "fix: pass another --port" in outcome.err
+    outcome = xlt("serve", "/no/such/model", "--port", free_port())
+    assert outcome.code == 2
+    assert "there is no trained model here" in outcome.err
+
+
+def test_models_are_called_as_their_folders_or_as_one_says(tmp_path):
+    (tmp_path / "a=b").mkdir()
+    given = ["runs/names", f"{tmp_path}/a=b", "trees=runs/x/seed-1/jav/model"]
+    assert server.named(given) == {
+        "names": Path("runs/names"),
+        "a=b": tmp_path / "a=b",
+        "trees": Path("runs/x/seed-1/jav/model"),
+    }
+    with pytest.raises(XltError, match="two models are called 'model'") as caught:
+        server.named(["a/model", "b/model"])
+    assert caught.value.fix == "give one another name: other=b/model"
+    for text in ("=", "=x", "name=", ""):
+        with pytest.raises(XltError, match="names no model"):
+            server.named([text])
+
+
+@pytest.mark.parametrize(
+    ("address", "local"), [("127.0.0.1", True), ("::1", True), ("0.0.0.0", False)]
+)
+def test_only_on_this_machine_names_are_checked(monkeypatch, caplog, address, local):
+    """A server that others can reach is called by names that it does not know."""
+
+    class Listener:
+        def getsockname(self) -> tuple[str, int]:
+            return address, 8000
+
+    app = server.application(Listener(), {}, server.Limits())  # type: ignore[arg-type]
+    (guard,) = (one for one in app.user_middleware if "local" in one.kwargs)
+    assert guard.kwargs["local"] == local
+    assert ("no password" in caplog.text) != local
