@@ -18,6 +18,8 @@ from xlt.runs.annotate import Annotator
 from xlt.serve.app import make_app
 from xlt.serve.limits import Limits
 
+__all__ = ["Limits", "serve"]
+
 log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 256
