@@ -26,6 +26,7 @@ from transformers import TokenClassificationPipeline
 from xlt.document import Document, Spans
 from xlt.errors import XltError
 from xlt.inference.loading import language_of, make_direct_predictor
+from xlt.model import int8  # noqa: F401 (transformers reads its weights from here on)
 from xlt.model.folder import read_info
 from xlt.model.tagger import Tagger
 from xlt.runs.reading import sentences_of

@@ -8,7 +8,8 @@ import pytest
 import torch
 from models import make_model
 from records import RECORDS
-from transformers import AutoTokenizer, pipeline
+from safetensors.torch import load_file
+from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from xlt.document import Document
 from xlt.document.text import Text
@@ -18,7 +19,8 @@ from xlt.export.tokenizer import heard
 from xlt.files import DamagedFile
 from xlt.inference.loading import make_direct_predictor
 from xlt.model.calibration import Calibration, load, save
-from xlt.model.folder import load_model, read_info
+from xlt.model.folder import load_model, read_info, write_info
+from xlt.model.int8 import quantised
 from xlt.registry import tasks
 from xlt.runs.export import export
 from xlt.runs.trim_text import trim_texts
@@ -101,6 +103,69 @@ def test_how_much_of_further_text_will_be_new(tmp_path, ner):
     cut = write(ner, tmp_path / "made", texts=texts)
     assert cut.new == sum(ids.count(i) == 1 for i in ids) / len(ids) > 0
     assert heard(backbone.tokenizer, texts).total() == len(ids)
+
+
+# In 8 bits ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [("ner", "xlm-roberta"), ("nli", "umt5")],  # the latter's embeddings are tied
+)
+def test_in_8_bits_weights_are_right_to_half_a_step(tmp_path, name, family):
+    folder, made = make_model(tmp_path, name, family=family), tmp_path / "made"
+    write(folder, made, int8=True)
+    stored = load_file(made / "model.safetensors")
+    before, after = (dict(load_model(one)[2].named_parameters()) for one in (folder, made))
+    assert before.keys() == after.keys()
+    in_8_bits = [key for key in after if not torch.equal(before[key], after[key])]
+    assert len(in_8_bits) > 10
+    for key in in_8_bits:
+        steps = before[key].abs().amax(1, keepdim=True) / 127
+        assert ((after[key] - before[key]).abs() <= 0.501 * steps).all(), key
+        assert stored[key.removeprefix("encoder.")].dtype == torch.int8
+    assert size(made) < 0.6 * size(folder)  # its tokenizer and its config are as large
+    whole, close = (predict(one, RECORDS[name][:3])[0] for one in (folder, made))
+    for one, other in zip(whole, close, strict=True):
+        for key in one:
+            error = (one[key] - other[key]).abs().max()
+            assert 0 < error < 0.1 * one[key].std(), key
+
+
+def test_a_row_of_zeros_stays_one():
+    numbers, scale = quantised(torch.tensor([[0.0, 0.0], [-2.0, 1.0]]))
+    assert numbers.tolist() == [[[0, 0], [-127, 64]]]
+    assert (numbers * scale)[0].isfinite().all()
+
+
+def test_an_exported_model_can_be_exported_again(tmp_path, ner):
+    write(ner, tmp_path / "a", int8=True)
+    write(tmp_path / "a", tmp_path / "b", texts=texts_of("ner"))
+    assert "quantization_config" not in (tmp_path / "b" / "config.json").read_text()
+    one, other = (predict(tmp_path / name, RECORDS["ner"][:3])[1] for name in "ab")
+    assert one == other
+
+
+def test_elsewhere_they_are_not_taken_for_weights(tmp_path, ner):
+    write(ner, tmp_path / "made", int8=True)
+    path = tmp_path / "made" / "config.json"
+    config = json.loads(path.read_text())
+    config["quantization_config"]["quant_method"] = "unknown"  # as without xlt
+    path.write_text(json.dumps(config))
+    with pytest.raises(RuntimeError, match="mismatch"):
+        AutoModelForTokenClassification.from_pretrained(tmp_path / "made")
+
+
+@pytest.mark.parametrize("modules", [["bert.no.such"], 3, None])
+def test_a_config_that_names_other_modules(tmp_path, ner, modules):
+    write(ner, tmp_path / "made", int8=True)
+    path = tmp_path / "made" / "config.json"
+    config = json.loads(path.read_text())
+    config["quantization_config"]["modules"] = modules
+    path.write_text(json.dumps(config))
+    write_info(read_info(tmp_path / "made"), tmp_path / "made")
+    with pytest.raises(XltError, match="does not load"):
+        load_model(tmp_path / "made")
 
 
 # The text ----------------------------------------------------------------------------------------
@@ -187,11 +252,28 @@ def test_before_and_after(tmp_path, ner, text):
 
 
 def test_no_more_than_the_limit_needs(tmp_path, ner, text):
-    whole, fits = size(ner) / 1e6, size(ner) / 1e6 - 0.001
-    assert export(ner, tmp_path / "a", trim=[text], max_mb=whole)["trimmed"] is None
-    assert export(ner, tmp_path / "b", trim=[text], max_mb=fits)["trimmed"] is not None
-    assert size(tmp_path / "b") / 1e6 <= fits
-    with pytest.raises(XltError, match=r"as small as 0.01 MB: it has 0\.1 MB as it is, 0\.1 MB"):
+    whole = size(ner) / 1e6
+    done = [
+        export(ner, tmp_path / name, trim=trim, max_mb=limit)
+        for name, trim, limit in [
+            ("a", [text], whole),
+            ("b", [text], whole - 0.001),
+            ("d", [text], whole / 2),
+            ("e", (), whole - 0.001),
+        ]
+    ]
+    assert [(bool(one["trimmed"]), one["quantised"]) for one in done] == [
+        (False, None),
+        (True, None),
+        (True, "int8"),
+        (False, "int8"),
+    ]
+    assert size(tmp_path / "d") / 1e6 <= whole / 2
+    with pytest.raises(
+        XltError,
+        match=r"as small as 0.01 MB: it has 0\.1 MB as it is, 0\.1 MB with a trimmed vocabulary, "
+        r"0\.0 MB with a trimmed vocabulary in int8",
+    ):
         export(ner, tmp_path / "c", trim=[text], max_mb=0.01)
     assert [path.name for path in tmp_path.glob("c*")] == []
 
@@ -213,7 +295,7 @@ def test_the_exported_files_are_checked_when_they_are_used(tmp_path, ner):
 def test_a_pipeline_of_transformers_reads_it(tmp_path, ner):
     from xlt.transformers_pipeline import EntityPipeline
 
-    write(ner, tmp_path / "made", texts=texts_of("ner"))
+    write(ner, tmp_path / "made", texts=texts_of("ner"), int8=True)
     found = [
         pipeline("token-classification", str(one), pipeline_class=EntityPipeline)(
             "Budi bought three books in Yogyakarta."

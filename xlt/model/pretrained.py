@@ -194,6 +194,8 @@ class Pretrained:
         """
         import torch
 
+        from xlt.model import int8  # noqa: F401 (transformers reads its weights from here on)
+
         self._check_base()
         pickle = self._needs_pickle()
         with _no_reports():

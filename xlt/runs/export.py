@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xlt.export.trim import Cut
 
 FORMATS = ("torch",)
+INT8 = "int8"
 MB = 1_000_000
 
 
@@ -28,9 +29,11 @@ class Steps:
     """What is done to a model."""
 
     trim: bool
+    int8: bool
 
     def __str__(self) -> str:
-        return "with a trimmed vocabulary" if self.trim else "as it is"
+        done = ["with a trimmed vocabulary"] * self.trim + ["in int8"] * self.int8
+        return " ".join(done) or "as it is"
 
 
 def export(
@@ -38,6 +41,7 @@ def export(
     output: Path,
     *,
     format: str = "torch",
+    quantise: str | None = None,
     trim: Sequence[str] = (),
     max_mb: float | None = None,
     data: str | None = None,
@@ -51,8 +55,9 @@ def export(
     format: `torch`, a model's folder as any other.
     trim: text files, or languages of which there is text on this machine: the vocabulary is
         reduced to their subwords, and the letters of their scripts.
-    max_mb: of the folder, in 10⁶ bytes: of what is asked for only so much is done that it fits,
-        trimming before anything that changes predictions.
+    quantise: `int8`, weights in 8 bits, of the encoder's linear layers and embeddings.
+    max_mb: of the folder, in 10⁶ bytes: only so much is done that it fits: trimming, if there is
+        `trim`, before int8, which changes predictions on the text itself.
     data: labelled data, as `evaluate` takes them, with input_format and options of their reader:
         the model is scored on them before and after, and timed.
     language: of running text in `trim` and of the data; by default the one the model is for.
@@ -67,7 +72,7 @@ def export(
     from xlt.projection.predict import load as load_prediction
     from xlt.runs.trim_text import trim_texts
 
-    _check(format, output, data, input_format, options)
+    _check(format, quantise, output, data, input_format, options)
     spoken = None if language is None else languages.code(language, where="--language")
     folder = find_model(model, spoken)
     info = read_info(folder)
@@ -91,7 +96,7 @@ def export(
             batch_tokens=batch_tokens,
         )
     with _publishing(output) as part:
-        steps, cut = _write(folder, part, texts if trim else None, max_mb)
+        steps, cut = _write(folder, part, texts if trim else None, quantise == INT8, max_mb)
         before: dict[str, Any] = {"bytes": size(folder)}
         after: dict[str, Any] = {"bytes": size(part)}
         if scored is not None:
@@ -102,7 +107,8 @@ def export(
         "model": str(folder),
         "output": str(output),
         "format": format,
-        "trimmed": asdict(cut) | {"text": list(trim)} if cut and steps.trim else None,
+        "trimmed": asdict(cut) | {"text": list(trim)} if cut else None,
+        "quantised": INT8 if steps.int8 else None,
         "data": data,
         "before": before,
         "after": after,
@@ -111,6 +117,7 @@ def export(
 
 def _check(
     format: str,
+    quantise: str | None,
     output: Path,
     data: str | None,
     input_format: str | None,
@@ -120,6 +127,12 @@ def _check(
     if format not in FORMATS:
         raise XltError(
             f"models are not written as {format!r}", where="--format", fix=choose(format, FORMATS)
+        )
+    if quantise not in (None, INT8):
+        raise XltError(
+            f"weights are not stored as {quantise!r}",
+            where="--quantise",
+            fix=choose(quantise, [INT8]),
         )
     if data is None and (input_format is not None or options):
         raise XltError(
@@ -152,7 +165,7 @@ def _publishing(output: Path) -> Iterator[Path]:
 
 
 def _write(
-    folder: Path, part: Path, texts: Sequence[Text] | None, max_mb: float | None
+    folder: Path, part: Path, texts: Sequence[Text] | None, int8: bool, max_mb: float | None
 ) -> tuple[Steps, Cut | None]:
     """Write the model with all that is asked for; where there is a limit with the least that fits.
 
@@ -160,11 +173,14 @@ def _write(
     """
     from xlt.export.folder import size, write
 
-    every = Steps(texts is not None)
+    trim = texts is not None
+    ways = [Steps(trim, int8)]
+    if max_mb is not None:
+        ways = [Steps(False, int8), Steps(trim, int8), Steps(trim, True)]
     tried: list[str] = []
-    for steps in dict.fromkeys([Steps(False), every]) if max_mb is not None else [every]:
+    for steps in dict.fromkeys(ways):
         remove(part)
-        cut = write(folder, part, texts=texts if steps.trim else None)
+        cut = write(folder, part, texts=texts if steps.trim else None, int8=steps.int8)
         megabytes = size(part) / MB
         if max_mb is None or megabytes <= max_mb:
             return steps, cut
