@@ -169,6 +169,12 @@ def test_what_cannot_be_done_is_said_with_its_place(client, request_, status, wh
     assert answer.status_code == status
 
 
+@pytest.mark.parametrize("texts", [["Ya"] * 8, ["x" * 1000], ["a " * 50]])
+def test_as_much_as_is_allowed_is_taken(client, texts):
+    answer = client.post("/predict", json={"model": "names", "texts": texts})
+    assert [one["text"] for one in answer.json()["records"]] == texts
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [
@@ -395,7 +401,7 @@ def test_the_page_lets_choose_and_type(client):
 
 def test_the_docs_name_every_path_and_key(client):
     docs, api = client.get("/docs").text, client.get("/openapi.json").json()
-    assert {"/health", "/predict"} <= api["paths"].keys()
+    assert api["paths"].keys() == {"/health", "/predict"}
     for path in api["paths"]:
         assert path in docs
     body = api["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]

@@ -16,6 +16,7 @@ from xlt.errors import XltError, choose
 from xlt.options import Section
 from xlt.runs.annotate import Annotated, Annotator, record
 from xlt.serve.guard import JSON, Guard
+from xlt.serve.label_studio import add_label_studio
 from xlt.serve.limits import Limits
 from xlt.serve.pages import add_pages
 from xlt.serve.request import Predict
@@ -122,6 +123,7 @@ def make_app(
         responses=_REFUSED,
         openapi_extra={"requestBody": body_schema(Predict)},
     )
+    add_label_studio(app, service)
     add_pages(app, service)
     return app
 

@@ -17,6 +17,10 @@ class NoJson(XltError):
     """A request whose body is something else than JSON."""
 
 
+class NotDone(XltError):
+    """What this server does not do."""
+
+
 class Busy(XltError):
     """A request for which there is no place in the queue."""
 

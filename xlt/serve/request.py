@@ -74,7 +74,7 @@ def parse(body: bytes, kind: type[S]) -> S:
 
 
 def _explained(kind: type[Section], where: str, found: Sequence[Any]) -> XltError:
-    known = kind.model_fields
+    known = {field.alias or name: field for name, field in kind.model_fields.items()}
     if found[0]["type"] == "extra_forbidden":
         return XltError(f"there is no key {where!r:.60}", where="body", fix=choose(where, known))
     field = known.get(where.partition(".")[0])

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from xlt.errors import XltError, described
 from xlt.runs.annotate import Annotated, Annotator
 from xlt.serve.guard import body_of
-from xlt.serve.limits import Busy, Limits, NoJson, TooLarge
+from xlt.serve.limits import Busy, Limits, NoJson, NotDone, TooLarge
 from xlt.serve.request import Predict, check, chosen, input_of, inputs_of, language_of, parse, read
 from xlt.serve.worker import Job, Worker
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 RETRY_AFTER = 1
 """Seconds after which there may be a place in the queue."""
 
-STATUS = {TooLarge: 413, NoJson: 415, Busy: 503}
+STATUS = {TooLarge: 413, NoJson: 415, NotDone: 501, Busy: 503}
 """Of errors that are not 422: the request cannot be done as it is."""
 
 
