@@ -297,7 +297,7 @@ def test_a_stage_that_was_never_evaluated_has_seen_no_dev_set(tmp_path):
     """No weights of it are left that could be scored on another one."""
     write_sealed(tmp_path / DONE, {"keep": "all", "history": [], "selected": {}, "observed": {}})
     watched = [[Data(DataSplit("jav", "dev"), "content", [])]]
-    observe(tmp_path, watched, task=None, config=None, metric="f1")
+    observe(tmp_path, watched, [], task=None, config=None, metric="f1")
     assert read_done(tmp_path)["observed"] == {}
 
 
@@ -356,8 +356,10 @@ def test_a_target_that_comes_later_selects_among_all_weights(config, request, lo
     assert later.selected["dev:ind"]["step"] == whole.selected["dev:ind"]["step"]
     found = later.selected["dev:ind"]["score"]
     assert found == pytest.approx(whole.selected["dev:ind"]["score"])
-    weights, there = (one.model_folder("dev:ind") / "model.safetensors" for one in (whole, later))
-    assert there.read_bytes() == weights.read_bytes()
+    alone, there = (one.model_folder("dev:ind") for one in (whole, later))
+    for name in ("model.safetensors", "calibration.json"):
+        assert (there / name).read_bytes() == (alone / name).read_bytes()
+    assert not list((first.folder / "evaluated").glob("*/calibration.json"))
     assert not list(first.folder.glob("*.part"))
     assert Stages(config("second", target=["ind"], **settings)).run()[0].reused
 

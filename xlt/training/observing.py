@@ -15,8 +15,12 @@ from accelerate.utils import broadcast_object_list
 from xlt.config.schema import Config
 from xlt.files import DamagedFile, publish_folder, write_sealed, writing
 from xlt.inference.loading import make_direct_predictor
+from xlt.inference.predictor import Predictor
+from xlt.model.backbone import Backbone
+from xlt.model.calibration import save as save_calibration
 from xlt.model.folder import check_model
 from xlt.task import Task
+from xlt.training.calibrate import calibrate
 from xlt.training.data import Data
 from xlt.training.differences import restore
 from xlt.training.finished import DONE, read_done
@@ -27,9 +31,17 @@ log = logging.getLogger(__name__)
 
 
 def observe(
-    folder: Path, watched: Sequence[Sequence[Data]], *, task: Task, config: Config, metric: str
+    folder: Path,
+    watched: Sequence[Sequence[Data]],
+    dev: Sequence[Data],
+    *,
+    task: Task,
+    config: Config,
+    metric: str,
 ) -> None:
     """Score a finished stage on those dev sets that it lacks scores of, if its weights were kept.
+
+    dev: the stage's own dev data, on which temperatures are fitted.
 
     The best weights by each of them are then beside those that the stage was selected on, as if it
     had been trained with them. Where that cannot be, the stage stays as it is.
@@ -49,7 +61,7 @@ def observe(
         return
     log.info("%s is scored on %s", folder.name, ", ".join(contents(lacking)))
     try:
-        best = _best(folder, done, lacking, task, config, metric)
+        best = _best(folder, done, lacking, dev, task, config, metric)
     except DamagedFile as error:
         log.warning("%s: %s", error.where, error.what)
         return
@@ -65,22 +77,28 @@ def _best(
     folder: Path,
     done: dict[str, Any],
     lacking: Sequence[Sequence[Data]],
+    dev: Sequence[Data],
     task: Task,
     config: Config,
     metric: str,
 ) -> dict[str, dict[str, float]]:
     """The best step by each of the dev sets; its model has its folder."""
+
+    def load(place: Path) -> tuple[Backbone, Predictor]:
+        _, backbone, predictor = make_direct_predictor(
+            place,
+            batch_tokens=config.evaluation.batch_tokens,
+            precision=done["precision"],
+            options=config.model,
+            task=task,
+        )
+        return backbone, predictor
+
     best: dict[str, dict[str, float]] = {}
     for row in done["history"]:
         step = int(row["step"])
         with _model(folder, step) as place:
-            _, backbone, predictor = make_direct_predictor(
-                place,
-                batch_tokens=config.evaluation.batch_tokens,
-                precision=done["precision"],
-                options=config.model,
-                task=task,
-            )
+            backbone, predictor = load(place)
             found = mean_scores(predictor, encode_sets(task, lacking, backbone), metric)
         for name, value in found.items():
             if name not in best or value > best[name]["score"]:
@@ -88,7 +106,11 @@ def _best(
     for step in {int(one["step"]) for one in best.values()}:
         with _model(folder, step) as place:
             if PartialState().is_main_process and place != selected_folder(folder, step):
+                backbone, predictor = load(place)
                 with writing(folder):
+                    for name, sets in encode_sets(task, [dev], backbone).items():
+                        if (calibration := calibrate(predictor, name, sets)) is not None:
+                            save_calibration(place, calibration)
                     publish_folder(place, selected_folder(folder, step))
     return best
 

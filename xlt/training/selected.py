@@ -68,7 +68,8 @@ def save_selected(
         if not _is_there(stage, step, whole=step in selected):
             part = part_folder(stage, step)
             shutil.rmtree(part, ignore_errors=True)
-            calibration = calibrate()
+            # It takes a prediction of the dev data: of what nobody selects, when somebody does.
+            calibration = calibrate() if step in selected else None
             save_model(plain, info, tokenizer, part, vocabulary)
             if calibration is not None:
                 save_calibration(part, calibration)
