@@ -113,9 +113,7 @@ class StageRunner:
                 raise disk_error(error, self.root) from error
         try:
             state.wait_for_everyone()
-            observe(
-                folder, watched, dev, task=self.task, config=self.config, metric=self.metric
-            )
+            observe(folder, watched, dev, task=self.task, config=self.config, metric=self.metric)
             finished = find(folder, wanted.key, needed)
             if finished is not None:
                 if state.is_main_process:
