@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc, Span, Token
     from spacy.vocab import Vocab
 
-    from xlt.inference.predictor import Predictor
+    from xlt.inference.base import BatchPredictor
     from xlt.model.backbone import Backbone
     from xlt.projection.predict import ThroughTranslation
     from xlt.task import Task
@@ -69,11 +69,11 @@ class XltComponent:
         self._error_handler: ErrorHandler = raise_error
 
     @cached_property
-    def _loaded(self) -> tuple[Task, Backbone, Predictor | ThroughTranslation]:
+    def _loaded(self) -> tuple[Task, Backbone, BatchPredictor | ThroughTranslation]:
         from xlt.inference.loading import find_model
-        from xlt.projection.predict import make_predictor
+        from xlt.projection.opening import open_predictor
 
-        return make_predictor(find_model(Path(self.model)), batch_tokens=self.batch_tokens)
+        return open_predictor(find_model(Path(self.model)), batch_tokens=self.batch_tokens)
 
     def __call__(self, doc: Doc) -> Doc:
         (sentences,) = self._predict([doc])

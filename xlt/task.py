@@ -12,7 +12,7 @@ entry-point group ``xlt.tasks``; `xlt.testing.check_task` is the contract test. 
 word, `xlt.word_task.WordLabelTask` has written most of it already.
 
 What only some tasks can do is a `Protocol` below: `Projecting`, `Averaging`, `Annotating`,
-`Generating`, `Confident`. A task that has the methods has the ability.
+`Generating`, `Confident`, `Portable`. A task that has the methods has the ability.
 """
 
 from __future__ import annotations
@@ -420,6 +420,15 @@ class Confident(Protocol):
         temperatures: what the log-probabilities behind a key of it are divided by; 1 where there
             is none (Guo et al. 2017, arXiv 1706.04599).
         """
+
+
+@runtime_checkable
+class Portable(Protocol):
+    """A task whose exported model predicts without PyTorch: `decode` and `confidence` take arrays
+    as well as tensors."""
+
+    def arrays(self, examples: Sequence[Example]) -> dict[str, NDArray[Any]]:
+        """What `collate` makes of examples without labels, as arrays."""
 
 
 def confident(task: Task) -> Confident | None:

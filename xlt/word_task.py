@@ -151,15 +151,19 @@ class WordLabelTask(Task):
         import torch
 
         from xlt.data.batch import IGNORED
-        from xlt.data.encode import collate_words
 
-        batch = collate_words([e.inputs["words"] for e in examples], examples[0].inputs["pad"])
+        batch = {name: torch.from_numpy(array) for name, array in self.arrays(examples).items()}
         if "tags" in examples[0].inputs:
             gold = np.full(batch["word_mask"].shape, IGNORED, np.int64)
             for row, example in enumerate(examples):
                 gold[row, : len(example.inputs["tags"])] = example.inputs["tags"]
             batch["labels"] = torch.from_numpy(gold)
         return batch
+
+    def arrays(self, examples: Sequence[Example]) -> dict[str, NDArray[Any]]:
+        from xlt.data.encode import word_arrays
+
+        return word_arrays([e.inputs["words"] for e in examples], examples[0].inputs["pad"])
 
     def best(
         self, scores: NDArray[np.float32], mask: NDArray[np.bool_], tags: Sequence[str]
@@ -179,7 +183,7 @@ class WordLabelTask(Task):
         labels: Labels,
     ) -> list[Document]:
         tags = labels["tag"]
-        scores = outputs["scores"].numpy()
+        scores = np.asarray(outputs["scores"])
         chosen = self.best(scores, word_mask(examples, scores.shape[1]), tags)
         decoded = []
         for document, ids in zip(documents, chosen, strict=True):
@@ -198,7 +202,9 @@ class WordLabelTask(Task):
     ) -> list[Mapping[str, Sequence[float]]]:
         """The probability of each word's tag."""
         ids = {tag: number for number, tag in enumerate(labels["tag"])}
-        scores = (outputs["scores"] / temperatures.get("tags", 1.0)).softmax(-1).numpy()
+        from xlt.model.pooling import softmax
+
+        scores = softmax(np.asarray(outputs["scores"]) / temperatures.get("tags", 1.0))
         return [
             {"tags": [float(row[n, ids[tag]]) for n, tag in enumerate(self.tags(document))]}
             for document, row in zip(predicted, scores, strict=True)

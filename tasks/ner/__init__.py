@@ -255,9 +255,11 @@ class NER(WordLabelTask):
     ) -> list[Mapping[str, Sequence[float]]]:
         """Return the probability of each entity, and that there is no other one, over all valid
         tags of the sentence."""
+        import numpy as np
+
         from xlt.model.marginals import rest_marginals, span_marginals
 
-        scores = outputs["scores"].numpy()
+        scores = np.asarray(outputs["scores"])
         mask = word_mask(examples, scores.shape[1])
         entities = [document.layer(FlatSpans, "entities").spans for document in predicted]
         temperature = temperatures.get("entities", 1.0)

@@ -317,12 +317,16 @@ class NLI(Task):
         """Pad the pairs to a batch; `labels` (pairs,) are label ids."""
         import torch
 
-        from xlt.data.encode_pairs import collate_pairs
-
-        batch = collate_pairs([e.inputs["pair"] for e in examples], examples[0].inputs["pad"])
+        batch = {name: torch.from_numpy(array) for name, array in self.arrays(examples).items()}
         if "label" in examples[0].inputs:
             batch["labels"] = torch.tensor([e.inputs["label"] for e in examples])
         return batch
+
+    def arrays(self, examples: Sequence[Example]) -> dict[str, NDArray[Any]]:
+        """Pad the pairs to a batch without labels."""
+        from xlt.data.encode_pairs import pair_arrays
+
+        return pair_arrays([e.inputs["pair"] for e in examples], examples[0].inputs["pad"])
 
     def decode(
         self,
@@ -347,8 +351,10 @@ class NLI(Task):
         temperatures: Mapping[str, float],
     ) -> list[Mapping[str, Sequence[float]]]:
         """Return the probability of each pair's label."""
-        chances = (outputs["scores"] / temperatures.get("label", 1.0)).softmax(-1)
-        return [{"label": [chance]} for chance in chances.amax(-1).tolist()]
+        from xlt.model.pooling import softmax
+
+        chances = softmax(np.asarray(outputs["scores"]) / temperatures.get("label", 1.0))
+        return [{"label": [chance]} for chance in chances.max(-1).tolist()]
 
     # Evaluation ----------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from xlt.registry import Registry
         ("huggingface-hub", "train"),
         ("peft", "lora"),
         ("plotly", "map"),
+        ("onnxruntime", "onnx"),
         ("uvicorn", "serve"),
         ("numpy", None),
         ("tor", None),

@@ -17,7 +17,12 @@ def export(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The folder to write; it is not there yet.")
     ],
-    format: Annotated[str, typer.Option(help="torch, a model's folder as any other.")] = "torch",
+    format: Annotated[
+        str,
+        typer.Option(
+            help="torch, a model's folder as any other; or onnx, for use without PyTorch."
+        ),
+    ] = "torch",
     quantise: Annotated[
         str | None, typer.Option(help="int8: weights in 8 bits, a quarter of their size.")
     ] = None,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xlt.data.batch import padded
 from xlt.data.subwords import PROBES, Ids, subwords_of, unusable
@@ -116,14 +117,19 @@ def _special_tokens(tokenizer: Any) -> tuple[Ids, Ids]:
 
 
 def collate_words(examples: Sequence[EncodedWords], pad_id: int) -> dict[str, torch.Tensor]:
+    """`word_arrays` as tensors."""
+    import torch
+
+    return {k: torch.from_numpy(v) for k, v in word_arrays(examples, pad_id).items()}
+
+
+def word_arrays(examples: Sequence[EncodedWords], pad_id: int) -> dict[str, NDArray[Any]]:
     """Pad windows into rows.
 
     Returns input_ids and attention_mask of shape (rows, length), where length is the longest
     window's, `padded`; word_index of the same shape: sentence * words + word, or -1; and word_mask
     (sentences, words), where words is the longest sentence's number, `padded`.
     """
-    import torch
-
     rows = [window for example in examples for window in example.windows]
     longest = min(padded(max(len(row) for row in rows)), examples[0].limit)
     most_words = padded(max(example.n_words for example in examples))
@@ -140,10 +146,10 @@ def collate_words(examples: Sequence[EncodedWords], pad_id: int) -> dict[str, to
             word_index[row, : len(owner)] = np.where(owner >= 0, owner + sentence * most_words, -1)
             row += 1
     return {
-        "input_ids": torch.from_numpy(input_ids),
-        "attention_mask": torch.from_numpy(attention),
-        "word_index": torch.from_numpy(word_index),
-        "word_mask": torch.from_numpy(word_mask),
+        "input_ids": input_ids,
+        "attention_mask": attention,
+        "word_index": word_index,
+        "word_mask": word_mask,
     }
 
 

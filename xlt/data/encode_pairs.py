@@ -139,14 +139,19 @@ def _find(full: list[int], part: list[int], start: int) -> int:
 
 
 def collate_pairs(examples: Sequence[EncodedPair], pad_id: int) -> dict[str, torch.Tensor]:
+    """`pair_arrays` as tensors."""
+    import torch
+
+    return {k: torch.from_numpy(v) for k, v in pair_arrays(examples, pad_id).items()}
+
+
+def pair_arrays(examples: Sequence[EncodedPair], pad_id: int) -> dict[str, NDArray[Any]]:
     """Pad windows into rows.
 
     Returns input_ids, attention_mask, segments and, where the encoder has them, token_type_ids,
     all of shape (rows, length), where length is the longest window's, `padded`; and windows
     (examples,): how many of the rows are each example's, in order.
     """
-    import torch
-
     rows = [window for example in examples for window in example.windows]
     longest = min(padded(max(len(row) for row in rows)), examples[0].limit)
     columns: dict[str, tuple[list[NDArray[Any]], int]] = {
@@ -157,11 +162,11 @@ def collate_pairs(examples: Sequence[EncodedPair], pad_id: int) -> dict[str, tor
     if examples[0].types is not None:
         types = [row for example in examples for row in example.types or ()]
         columns["token_type_ids"] = (list(types), 0)
-    batch = {}
+    batch: dict[str, NDArray[Any]] = {}
     for name, (values, padding) in columns.items():
         table = np.full((len(rows), longest), padding, np.int64)
         for row, value in enumerate(values):
             table[row, : len(value)] = value
-        batch[name] = torch.from_numpy(table)
-    batch["windows"] = torch.tensor([len(example.windows) for example in examples])
+        batch[name] = table
+    batch["windows"] = np.array([len(example.windows) for example in examples], np.int64)
     return batch

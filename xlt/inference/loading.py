@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xlt import languages
 from xlt.config.schema import Model
 from xlt.errors import XltError
-from xlt.inference.device import best_device, cast_for_inference, choose_precision
-from xlt.inference.predictor import Predictor
 from xlt.model.backbone import Backbone
 from xlt.model.calibration import load as load_calibration
 from xlt.model.folder import INFO, load_model, read_info
 from xlt.task import Task
+
+if TYPE_CHECKING:
+    from xlt.inference.predictor import Predictor
 
 
 def make_direct_predictor(
@@ -31,6 +33,9 @@ def make_direct_predictor(
     confident: its predictions say how sure it is of them, if the task can.
     Raises XltError for a folder that is no model.
     """
+    from xlt.inference.device import best_device, cast_for_inference, choose_precision
+    from xlt.inference.predictor import Predictor
+
     task, backbone, model = load_model(folder, options, task)
     device = best_device()
     model.to(device).eval()

@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from xlt.data.batch import prediction_batches
-from xlt.document import Document
+from xlt.inference.base import BatchPredictor
 from xlt.inference.device import autocast, out_of_memory
-from xlt.task import Example, Task, confident
+from xlt.task import Example, Labels, Task
 
 if TYPE_CHECKING:
     from xlt.model.task_model import TaskModel
     from xlt.model.vocabulary import Trimmed
 
-WINDOW = 20_000
-"""Records in memory at once: so many that batches of about equal length are full."""
-
-
-def in_windows(records: Iterable[Document], size: int | None = WINDOW) -> Iterator[list[Document]]:
-    """The records, in order, so many at a time; None: all at once."""
-    rest = iter(records)
-    while window := list(islice(rest, size)):
-        yield window
-
 
 @dataclass
-class Predictor:
+class Predictor(BatchPredictor):
     """A model ready to predict.
 
     budget: subwords in a batch, padding included.
     subwords: between the tokenizer and a trimmed vocabulary, or None.
-    temperatures: for the confidences of what is predicted (`xlt.task.Confident`); None: without.
     """
-
-    window: ClassVar[int | None] = WINDOW
-    """Records of a data set that are to be given to it at once; None: all of them."""
 
     task: Task
     model: TaskModel
@@ -51,17 +36,9 @@ class Predictor:
     subwords: SubwordTable | None = None
     temperatures: Mapping[str, float] | None = None
 
-    def __call__(self, records: Sequence[Document], examples: Sequence[Example]) -> list[Document]:
-        """Copies of the records with predicted annotation, in their order."""
-        predicted: list[Document | None] = [None] * len(examples)
-        for batch, outputs in self.batches(examples):
-            decoded = self.decode(records, examples, batch, outputs)
-            for i, record in zip(batch, decoded, strict=True):
-                predicted[i] = record
-        complete = [record for record in predicted if record is not None]
-        if len(complete) != len(records):
-            raise AssertionError(f"{len(records)} records in, {len(complete)} predictions out")
-        return complete
+    @property
+    def labels(self) -> Labels:
+        return self.model.labels
 
     @contextmanager
     def prepared(self, examples: Sequence[Example]) -> Iterator[None]:
@@ -88,24 +65,6 @@ class Predictor:
                     yield [int(i) for i in batch], self.forward([examples[i] for i in batch])
         finally:
             self.model.train(was_training)
-
-    def decode(
-        self,
-        records: Sequence[Document],
-        examples: Sequence[Example],
-        batch: Sequence[int],
-        outputs: Mapping[str, torch.Tensor],
-    ) -> list[Document]:
-        """What the outputs for a batch (of `batches`) mean."""
-        chosen = [examples[i] for i in batch]
-        documents = [records[example.index] for example in chosen]
-        task, labels = self.task, self.model.labels
-        decoded = task.decode(documents, chosen, outputs, labels)
-        sure = confident(task)
-        if self.temperatures is None or sure is None:
-            return decoded
-        found = sure.confidence(decoded, chosen, outputs, labels, self.temperatures)
-        return [one.with_confidence(own) for one, own in zip(decoded, found, strict=True)]
 
     def each(
         self,

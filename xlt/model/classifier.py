@@ -40,13 +40,15 @@ def build_classifier(backbone: Backbone, labels: Labels) -> Classifier:
 class Classifier(TaskModel):
     """An example's scores are the mean of its windows' logits."""
 
+    pooling = "windows"
+
     @abstractmethod
-    def logits(
+    def rows(  # type: ignore[override]
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         segments: torch.Tensor,
-        token_type_ids: torch.Tensor | None,
+        token_type_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """The score of each label before the softmax: (rows, labels)."""
 
@@ -65,7 +67,7 @@ class Classifier(TaskModel):
 
         Returns scores: log-probabilities (examples, labels), and the loss with labels.
         """
-        rows = self.logits(input_ids, attention_mask, segments, token_type_ids).float()
+        rows = self.rows(input_ids, attention_mask, segments, token_type_ids).float()
         example = torch.arange(len(windows), device=windows.device)
         example = example.repeat_interleave(windows, output_size=len(rows))
         total = rows.new_zeros(len(windows), rows.shape[-1]).index_add(0, example, rows)
@@ -98,12 +100,12 @@ class StandardClassifier(Classifier):
         )
         return cls(encoder, labels)
 
-    def logits(
+    def rows(  # type: ignore[override]
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         segments: torch.Tensor,
-        token_type_ids: torch.Tensor | None,
+        token_type_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         logits: torch.Tensor = self.encoder(
@@ -140,12 +142,12 @@ class AlignedClassifier(Classifier):
         self.dropout = nn.Dropout(self.DROPOUT)
         self.out = nn.Linear(size, len(self.values))
 
-    def logits(
+    def rows(  # type: ignore[override]
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         segments: torch.Tensor,
-        token_type_ids: torch.Tensor | None,
+        token_type_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         layers = self.encoder(
             input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -23,14 +23,15 @@ from xlt.errors import XltError
 from xlt.files import DamagedFile, damage, entry, listing, read_sealed, write_sealed
 from xlt.model.backbone import Backbone
 from xlt.model.outside import References, remember
-from xlt.model.task_model import TaskModel
-from xlt.model.vocabulary import SUBWORDS
 from xlt.options import MAX_COUNT, with_places
 from xlt.permissions import REMOTE_CODE, is_granted
 from xlt.registry import tasks
 from xlt.results import CONFIG
 from xlt.task import Labels, Task
 from xlt.yaml.problems import in_one_line
+
+if TYPE_CHECKING:
+    from xlt.model.task_model import TaskModel
 
 INFO = "xlt.json"
 FORMAT = 2
@@ -177,6 +178,21 @@ def load_model(
 
     Raises XltError if the folder is no model; DamagedFile if a file is not as it was written.
     """
+    with open_folder(folder, options, task) as (own, backbone):
+        if not any(folder.glob("*.safetensors")) and any(folder.glob("*.onnx")):
+            raise XltError(
+                "the model was exported as ONNX, and this needs PyTorch's weights",
+                where=folder,
+                fix="name the model that it was exported from",
+            )
+        return own, backbone, own.load(folder, backbone, read_info(folder).labels)
+
+
+@contextmanager
+def open_folder(
+    folder: Path, options: Model | None = None, task: Task | None = None
+) -> Iterator[tuple[Task, Backbone]]:
+    """The task and the backbone of a folder's model, which the block loads; as `load_model`."""
     info = read_info(folder)
     if task is None:
         task = task_of(info, folder)
@@ -194,7 +210,7 @@ def load_model(
         _check_layers(task, info, folder)
         backbone.check_files()
         _check_names(backbone, info, folder)
-        return task, backbone, task.load(folder, backbone, info.labels)
+        yield task, backbone
 
 
 @contextmanager
@@ -252,6 +268,8 @@ def save_model(
         with vocabulary.restored(model.encoder):
             model.save(folder)
         if model.generates:
+            from xlt.model.vocabulary import SUBWORDS
+
             vocabulary.save(folder / SUBWORDS)
     tokenizer.save_pretrained(folder)
     write_info(info, folder)

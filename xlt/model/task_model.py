@@ -52,6 +52,10 @@ class TaskModel(nn.Module):
     generates: ClassVar[bool] = False
     """Whether its outputs are subwords, so that its vocabulary is what it can say."""
 
+    pooling: ClassVar[str | None] = None
+    """How what `rows` gives becomes what the task decodes (of `xlt.model.pooling.POOLINGS`); None
+    for a network that is not exported as ONNX."""
+
     def __init__(self, encoder: PreTrainedModel, labels: Labels) -> None:
         super().__init__()
         self.encoder = encoder
@@ -71,6 +75,11 @@ class TaskModel(nn.Module):
             for name, tensor in self.state_dict().items()
             if not name.startswith("encoder.")
         }
+
+    def rows(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """What `forward` computes of each row of a batch by itself, from some of its tensors of
+        shape (rows, length): only of a network with a `pooling`."""
+        raise NotImplementedError(f"{type(self).__name__} has no rows of its own")
 
     def grow(self, labels: Labels) -> None:
         """Give the output layers room for `labels`, which begin with the model's own.

@@ -31,7 +31,7 @@ from xlt.projection.pair import AlignedPair
 from xlt.projection.project import Projector
 from xlt.projection.translate.cache import Cache
 from xlt.registry import aligners, translators
-from xlt.task import Averaging, Example, Generating, Task, generated_texts
+from xlt.task import Averaging, Example, Generating, Labels, Task, generated_texts
 from xlt.transfer.stage import Prediction
 from xlt.yaml.problems import in_one_line
 
@@ -68,6 +68,10 @@ class ThroughTranslation:
     @property
     def task(self) -> Task:
         return self.predictor.task
+
+    @property
+    def labels(self) -> Labels:
+        return self.predictor.labels
 
     @property
     def model(self) -> TaskModel:

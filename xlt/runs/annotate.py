@@ -34,15 +34,15 @@ class Annotator:
     """
 
     def __init__(self, model: Path, language: str | None = None, *, batch_tokens: int) -> None:
+        from xlt.inference.base import BatchPredictor
         from xlt.inference.loading import find_model
-        from xlt.inference.predictor import Predictor
         from xlt.model.calibration import load as load_calibration
         from xlt.model.folder import read_info
-        from xlt.projection.predict import make_predictor
+        from xlt.projection.opening import open_predictor
 
         spoken = None if language is None else languages.code(language, where="--language")
         self.folder = find_model(model, spoken)
-        self.task, self._backbone, self._predictor = make_predictor(
+        self.task, self._backbone, self._predictor = open_predictor(
             self.folder, batch_tokens=batch_tokens, confident=True
         )
         self.languages = tuple(read_info(self.folder).languages)
@@ -51,7 +51,7 @@ class Annotator:
             log.info("language: %s, which the model was trained for", languages.name(spoken))
         self.language = spoken
         # What comes back from a translation has none.
-        direct = isinstance(self._predictor, Predictor) or self._predictor.ensemble
+        direct = isinstance(self._predictor, BatchPredictor) or self._predictor.ensemble
         self.sure = direct and confident(self.task) is not None
         if confident(self.task) and load_calibration(self.folder) is None:
             log.info("note: confidences are not calibrated: no dev data selected this model")

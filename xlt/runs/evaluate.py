@@ -37,16 +37,16 @@ def evaluate(
     from xlt.evaluation.reliability import reliability
     from xlt.inference.loading import find_model
     from xlt.model.calibration import load as load_calibration
-    from xlt.projection.predict import make_predictor
+    from xlt.projection.opening import open_predictor
     from xlt.runs.coverage import MAX_COUNTED_RECORDS, count_words, warnings
     from xlt.runs.score import predict_and_count, scores, subword_statistics
 
     folder = find_model(model, None if language is None else languages.code(language))
-    task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens, confident=True)
+    task, backbone, predictor = open_predictor(folder, batch_tokens=batch_tokens, confident=True)
     calibration = load_calibration(folder)
     resolved, records, code = labelled(
         task,
-        predictor.model.labels,
+        predictor.labels,
         reference,
         language=language,
         split=split,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xlt.document.text import Text
     from xlt.export.trim import Cut
 
-FORMATS = ("torch",)
+TORCH, ONNX = FORMATS = ("torch", "onnx")
 INT8 = "int8"
 MB = 1_000_000
 
@@ -52,7 +52,7 @@ def export(
 ) -> dict[str, Any]:
     """Write a trained model as a smaller one to a folder that is not there yet.
 
-    format: `torch`, a model's folder as any other.
+    format: `torch`, a model's folder as any other; or `onnx`, which predicts without PyTorch.
     trim: text files, or languages of which there is text on this machine: the vocabulary is
         reduced to their subwords, and the letters of their scripts.
     quantise: `int8`, weights in 8 bits, of the encoder's linear layers and embeddings.
@@ -96,7 +96,9 @@ def export(
             batch_tokens=batch_tokens,
         )
     with _publishing(output) as part:
-        steps, cut = _write(folder, part, texts if trim else None, quantise == INT8, max_mb)
+        steps, cut = _write(
+            folder, part, texts if trim else None, quantise == INT8, max_mb, onnx=format == ONNX
+        )
         before: dict[str, Any] = {"bytes": size(folder)}
         after: dict[str, Any] = {"bytes": size(part)}
         if scored is not None:
@@ -165,7 +167,13 @@ def _publishing(output: Path) -> Iterator[Path]:
 
 
 def _write(
-    folder: Path, part: Path, texts: Sequence[Text] | None, int8: bool, max_mb: float | None
+    folder: Path,
+    part: Path,
+    texts: Sequence[Text] | None,
+    int8: bool,
+    max_mb: float | None,
+    *,
+    onnx: bool,
 ) -> tuple[Steps, Cut | None]:
     """Write the model with all that is asked for; where there is a limit with the least that fits.
 
@@ -180,7 +188,8 @@ def _write(
     tried: list[str] = []
     for steps in dict.fromkeys(ways):
         remove(part)
-        cut = write(folder, part, texts=texts if steps.trim else None, int8=steps.int8)
+        chosen = texts if steps.trim else None
+        cut = write(folder, part, texts=chosen, int8=steps.int8, onnx=onnx)
         megabytes = size(part) / MB
         if max_mb is None or megabytes <= max_mb:
             return steps, cut
@@ -209,13 +218,13 @@ def _scored(
 ) -> tuple[dict[str, Any], list[Document]]:
     """Scores of a model on data, its speed, and what it predicted."""
     from xlt.evaluation.counts import count_matrix, score
-    from xlt.projection.predict import make_predictor
+    from xlt.projection.opening import open_predictor
     from xlt.runs.evaluate import labelled
 
-    task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
+    task, backbone, predictor = open_predictor(folder, batch_tokens=batch_tokens)
     _, records, _ = labelled(
         task,
-        predictor.model.labels,
+        predictor.labels,
         data,
         language=language,
         split=None,

@@ -284,9 +284,9 @@ def _outcomes(
     folder: Path, parts: Sequence[Part], batch_tokens: int, *, masked: bool = True
 ) -> list[dict[str, NDArray[np.float64]]]:
     """For each part the counts of the model, and of the model that some texts are hidden from."""
-    from xlt.projection.predict import make_predictor
+    from xlt.projection.opening import open_predictor
 
-    task, backbone, predictor = make_predictor(folder, batch_tokens=batch_tokens)
+    task, backbone, predictor = open_predictor(folder, batch_tokens=batch_tokens)
     outcomes = []
     for part in parts:
         versions: dict[str, tuple[str, ...]] = {MODEL: ()}

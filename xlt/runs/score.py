@@ -24,9 +24,10 @@ from xlt.evaluation.statistics import (
     bootstrap_interval,
     mean_sd,
 )
+from xlt.inference.base import BatchPredictor, in_windows
 from xlt.inference.ensemble import Ensemble
 from xlt.inference.loading import make_direct_predictor
-from xlt.inference.predictor import Predictor, in_windows
+from xlt.inference.predictor import Predictor
 from xlt.model.backbone import Backbone
 from xlt.model.calibration import load as load_calibration
 from xlt.model.folder import say_languages
@@ -258,7 +259,7 @@ def relevant(finished: StageResult, target: str) -> list[str]:
 
 
 def predict_and_count(
-    predictor: Predictor | ThroughTranslation,
+    predictor: BatchPredictor | ThroughTranslation,
     backbone: Backbone,
     records: Iterable[Document],
     write: Callable[[Iterator[Document]], None] | None = None,

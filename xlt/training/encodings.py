@@ -30,7 +30,7 @@ from xlt.data.store import MAX_HELD, building, cache_dir
 from xlt.document import Document
 from xlt.errors import XltError
 from xlt.extras import installed
-from xlt.inference.predictor import in_windows
+from xlt.inference.base import in_windows
 from xlt.model.backbone import Backbone
 from xlt.task import Example, Labels, Task
 from xlt.training.data import Data

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from xlt.document import Document
 from xlt.evaluation.counts import count_matrix, score
-from xlt.inference.predictor import WINDOW, Predictor
+from xlt.inference.base import WINDOW
+from xlt.inference.predictor import Predictor
 from xlt.model.backbone import Backbone
 from xlt.task import Example, Task
 from xlt.training.callbacks import Scores

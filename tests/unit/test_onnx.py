@@ -1,0 +1,242 @@
+"""A model exported as ONNX predicts what it does in PyTorch, also where that is not installed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from models import make_model
+from records import RECORDS, WORDS
+
+from xlt.data.encode import pool_words
+from xlt.document.text import Text
+from xlt.errors import XltError
+from xlt.export.folder import size, write
+from xlt.export.onnx import write_network
+from xlt.files import DamagedFile, write_sealed
+from xlt.inference.onnx import FILE, NETWORK, make_onnx_predictor
+from xlt.model.calibration import Calibration, save
+from xlt.model.folder import load_model, read_info, write_info
+from xlt.model.pooling import log_softmax, of_windows, of_words, softmax
+from xlt.projection.opening import open_predictor
+from xlt.runs.export import export
+from xlt.runs.reading import read_input
+from xlt.spacy_component import pipeline
+from xlt.task import Task
+
+FAMILIES = [("ner", "xlm-roberta"), ("nli", "bert"), ("nli", "umt5")]
+
+
+def long_documents(task: Task):
+    """Records, and one that is longer than the encoder's window."""
+    records = RECORDS[task.name]
+    if len(task.texts) > 1:
+        premise = " ".join(records[0].texts["premise"].surface for _ in range(9))
+        return [*records, records[0].with_texts(premise=Text(premise))]
+    return [*records, task.from_text("long", Text.from_words(WORDS[1] * 9))]
+
+
+def windows(example):
+    return (example.inputs.get("words") or example.inputs["pair"]).windows
+
+
+def predict(folder):
+    """By position: what the decoder reads of each document; and the documents."""
+    task, backbone, predictor = open_predictor(
+        folder, batch_tokens=200, precision="fp32", confident=True
+    )
+    documents = long_documents(task)
+    examples = task.encode(documents, backbone, None)
+    assert backbone.max_length > 100 or max(len(windows(e)) for e in examples) > 1
+    outputs = {}
+    for batch, found in predictor.batches(examples):
+        outputs |= dict(zip(batch, np.asarray(found["scores"]), strict=True))
+    return outputs, predictor(documents, examples)
+
+
+@pytest.fixture(scope="module", params=FAMILIES, ids="-".join)
+def made(request, tmp_path_factory):
+    """A model, and the same as ONNX."""
+    name, family = request.param
+    root = tmp_path_factory.mktemp("onnx")
+    folder = make_model(root, name, ("eng",), family)
+    save(folder, Calibration({"entities": 1.5, "label": 2.0}, "dev:eng", {"entities": 10}))
+    write(folder, root / "made", onnx=True)
+    return folder, root / "made"
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    root = tmp_path_factory.mktemp("onnx")
+    folder = make_model(root, "ner", ("eng",))
+    write(folder, root / "made", onnx=True)
+    return folder, root / "made"
+
+
+def test_it_predicts_what_the_model_does(made):
+    (whole, documents), (again, same) = map(predict, made)
+    assert not [path for path in made[1].iterdir() if path.suffix == ".safetensors"]
+    assert whole.keys() == again.keys()
+    for position, scores in whole.items():
+        assert np.abs(scores - again[position]).max() < 1e-4 * scores.std()
+    for one, other in zip(documents, same, strict=True):
+        assert one.layers == other.layers
+        for name, chances in one.confidence.items():
+            np.testing.assert_allclose(other.confidence[name], chances, rtol=1e-3)
+
+
+def test_in_8_bits_it_is_smaller_and_close(tmp_path, made):
+    write(made[0], tmp_path / "int8", onnx=True, int8=True)
+    # The tables and matrices of so small a network are a fifth of it; the graph is the rest.
+    assert size(tmp_path / "int8") < size(made[1]) - 10_000
+    (whole, _), (close, _) = predict(made[0]), predict(tmp_path / "int8")
+    errors = [np.abs(close[n] - scores).max() / scores.std() for n, scores in whole.items()]
+    assert 0 < max(errors) < 0.3
+
+
+def test_trimmed_it_predicts_the_same(tmp_path, exported):
+    write(exported[0], tmp_path / "made", texts=[d.text for d in RECORDS["ner"]], onnx=True)
+    (whole, documents), (again, same) = predict(exported[0]), predict(tmp_path / "made")
+    for position, scores in whole.items():
+        assert np.abs(scores - again[position]).max() < 1e-4 * scores.std()
+    assert [one.layers for one in documents] == [one.layers for one in same]
+
+
+def test_the_command_and_spacy(tmp_path, exported):
+    result = export(exported[0], tmp_path / "made", format="onnx", quantise="int8")
+    assert (result["format"], result["quantised"]) == ("onnx", "int8")
+    text = "Budi bought three books in Yogyakarta."
+    docs = [pipeline(folder)(text) for folder in exported]
+    assert [e.text for e in docs[0].ents] == [e.text for e in docs[1].ents]
+
+
+HIDE = """\
+import sys
+from importlib.machinery import PathFinder
+
+real = PathFinder.find_spec
+hidden = {"torch", "accelerate", "datasets", "onnx"}
+
+def find_spec(cls, name, path=None, target=None):
+    return None if name.partition(".")[0] in hidden else real(name, path, target)
+
+PathFinder.find_spec = classmethod(find_spec)
+from xlt.cli import main
+main(sys.argv[1:])
+"""
+
+
+def test_without_pytorch(tmp_path, exported):
+    (tmp_path / "a.txt").write_text("\n".join(" ".join(words) for words in WORDS))
+
+    def run(folder, *words):
+        return subprocess.run(
+            [sys.executable, "-c", HIDE, "predict", folder, *words, "--input-format", "words"],
+            cwd=tmp_path,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+
+    done = run(exported[1], "a.txt", "--output", "a.bio")
+    assert done.returncode == 0, done.stderr
+    assert "PyTorch" not in done.stderr
+    task, backbone, predictor = open_predictor(exported[0], batch_tokens=200, precision="fp32")
+    documents = list(read_input(task, str(tmp_path / "a.txt"), "words", None))
+    with (tmp_path / "b.bio").open("w", encoding="utf-8") as stream:
+        task.write(predictor(documents, task.encode(documents, backbone, None)), stream, "bio")
+    assert (tmp_path / "a.bio").read_text() == (tmp_path / "b.bio").read_text()
+
+
+# What is refused ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", [NETWORK, FILE, "tokenizer.json"])
+def test_a_damaged_file(tmp_path, exported, file):
+    shutil.copytree(exported[1], tmp_path / "made")
+    content = bytearray((tmp_path / "made" / file).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "made" / file).write_bytes(content)
+    with pytest.raises(DamagedFile, match="damaged"):
+        make_onnx_predictor(tmp_path / "made", batch_tokens=100)
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "error"),
+    [
+        (NETWORK, lambda path: path.write_bytes(b"no network"), "the network cannot be read"),
+        (NETWORK, lambda path: path.unlink(), "the network cannot be read"),
+        (FILE, lambda path: write_sealed(path, {"pooling": "none"}), "there is no pooling 'none'"),
+        (FILE, lambda path: write_sealed(path, {"a": 1}), "pooling: Field required"),
+        (FILE, lambda path: path.write_text("{}"), "no seal"),
+    ],
+)
+def test_other_files_on_purpose(tmp_path, exported, file, damage, error):
+    """Of a folder whose list of files was made anew: nobody vouches for what is in them."""
+    shutil.copytree(exported[1], tmp_path / "made")
+    damage(tmp_path / "made" / file)
+    write_info(read_info(tmp_path / "made"), tmp_path / "made")
+    with pytest.raises(DamagedFile, match=error):
+        make_onnx_predictor(tmp_path / "made", batch_tokens=100)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error"),
+    [
+        ("event_extraction", {}, "models of event_extraction do not run without PyTorch"),
+        ("ner", {"model": "text_to_text"}, "a network of this kind"),
+    ],
+)
+def test_a_network_that_is_no_graph(tmp_path, name, options, error):
+    folder = make_model(tmp_path, name, family="umt5", **options)
+    with pytest.raises(XltError, match=error):
+        write(folder, tmp_path / "made", onnx=True)
+
+
+def test_a_graph_that_fits_one_shape_alone(tmp_path, exported):
+    """Tracing takes for a constant what is computed from a shape in Python."""
+    _, backbone, model = load_model(exported[0])
+    real = model.rows
+
+    def rows(input_ids, attention_mask):
+        return real(input_ids, attention_mask) + float(input_ids.shape[1])
+
+    model.rows = rows
+    with pytest.raises(XltError, match=r"differ from PyTorch's by"):
+        write_network(model, backbone, tmp_path, int8=False)
+
+
+def test_what_needs_the_weights_says_so(tmp_path, exported):
+    with pytest.raises(XltError, match="exported as ONNX"):
+        export(exported[1], tmp_path / "made")
+
+
+# Pooling -----------------------------------------------------------------------------------------
+
+
+def test_words_are_pooled_as_in_pytorch():
+    draw = np.random.default_rng(1)
+    rows = draw.normal(size=(4, 6, 3)).astype(np.float32)
+    batch = {
+        "word_mask": np.array([[True, True, False], [True, True, True]]),
+        "word_index": draw.integers(-1, 6, (4, 6)),
+    }
+    tensors = {name: torch.from_numpy(array) for name, array in batch.items()}
+    expected = pool_words(torch.from_numpy(rows), **tensors).log_softmax(-1)
+    np.testing.assert_allclose(of_words(rows, batch)["scores"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_windows_are_pooled_to_their_mean():
+    rows = np.array([[1.0, 3.0], [3.0, 1.0], [5.0, 1.0], [2.0, 0.0]], np.float32)
+    found = of_windows(rows, {"windows": np.array([1, 2, 1])})["scores"]
+    means = np.array([[1, 3], [4, 1], [2, 0]])
+    np.testing.assert_allclose(np.exp(found), np.exp(means) / np.exp(means).sum(1)[:, None], 1e-5)
+
+
+def test_probabilities_of_large_scores():
+    assert softmax([[1000.0, 1000.0]]).tolist() == [[0.5, 0.5]]
+    assert np.isfinite(log_softmax([[-1e6, 0.0]])).all()

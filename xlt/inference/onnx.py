@@ -1,0 +1,139 @@
+"""A model that was exported as ONNX: predicts with ONNX Runtime, and PyTorch need not be there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
+
+from xlt.data.batch import prediction_batches
+from xlt.errors import XltError
+from xlt.files import DamagedFile, read_sealed
+from xlt.inference.base import BatchPredictor
+from xlt.model.backbone import Backbone
+from xlt.model.calibration import load as load_calibration
+from xlt.model.folder import open_folder, read_info
+from xlt.model.pooling import POOLINGS
+from xlt.task import Example, Labels, Portable, Task
+from xlt.yaml.problems import in_one_line
+
+FILE = "network.json"
+"""In the folder of an exported model: what the network is (`Network`)."""
+NETWORK = "network.onnx"
+
+
+def _pooling(name: str) -> str:
+    if name not in POOLINGS:
+        raise ValueError(f"there is no pooling {name!r}")
+    return name
+
+
+@dataclass(frozen=True)
+class Network:
+    """pooling: how its rows become what the task decodes (`xlt.model.pooling`).
+    int8: whether its weights are of 8 bits.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    pooling: Annotated[str, AfterValidator(_pooling)]
+    int8: bool = False
+
+
+_NETWORK = TypeAdapter(Network)
+
+
+def is_exported(folder: Path) -> bool:
+    """Whether the model in a folder was exported as ONNX."""
+    return (folder / FILE).is_file()
+
+
+def read_network(folder: Path) -> Network:
+    """Raises DamagedFile if the file is not as it was written."""
+    fix = "export the model again"
+    try:
+        value = read_sealed(folder / FILE, fix=fix)
+        return _NETWORK.validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        what = f"the file is damaged: {in_one_line(error)}"
+        raise DamagedFile(what, where=folder / FILE, fix=fix) from error
+
+
+class OnnxPredictor(BatchPredictor):
+    """budget: subwords in a batch, padding included."""
+
+    def __init__(
+        self,
+        task: Task,
+        labels: Labels,
+        network: Network,
+        session: Any,
+        budget: int,
+        temperatures: Mapping[str, float] | None = None,
+    ) -> None:
+        self.task, self._labels, self.budget, self.temperatures = task, labels, budget, temperatures
+        self._session, self._pool = session, POOLINGS[network.pooling]
+        self._inputs = [one.name for one in session.get_inputs()]
+
+    @property
+    def labels(self) -> Labels:
+        return self._labels
+
+    def batches(self, examples: Sequence[Example]) -> Iterator[tuple[list[int], dict[str, Any]]]:
+        """Positions of examples of about equal length, and the outputs for them, arrays."""
+        assert isinstance(self.task, Portable)
+        for batch in prediction_batches([e.length for e in examples], self.budget):
+            arrays = self.task.arrays([examples[i] for i in batch])
+            (rows,) = self._session.run(None, {name: arrays[name] for name in self._inputs})
+            yield [int(i) for i in batch], dict(self._pool(rows, arrays))
+
+
+def make_onnx_predictor(
+    folder: Path, *, batch_tokens: int, confident: bool = False
+) -> tuple[Task, Backbone, OnnxPredictor]:
+    """An exported model, ready to predict on the CPU.
+
+    confident: its predictions say how sure it is of them.
+
+    Raises XltError for a folder that is no model, DamagedFile if a file is not as it was written.
+    """
+    # It says that models are not available without PyTorch, which nobody asked for.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    with open_folder(folder) as (task, backbone):
+        if not isinstance(task, Portable):
+            raise XltError(
+                f"models of {task.name} do not run without PyTorch",
+                where=folder,
+                fix="export the model with --format torch",
+            )
+        network = read_network(folder)
+        session = _session(folder / NETWORK)
+    temperatures = None
+    if confident:
+        calibration = load_calibration(folder)
+        temperatures = {} if calibration is None else calibration.temperatures
+    labels = read_info(folder).labels
+    return task, backbone, OnnxPredictor(task, labels, network, session, batch_tokens, temperatures)
+
+
+def _session(path: Path) -> Any:
+    """The network, on as many threads as OMP_NUM_THREADS says, as PyTorch takes them."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    options.intra_op_num_threads = int(threads) if threads.isdecimal() else 0
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # of kinds of its own, which it does not publish
+        raise DamagedFile(
+            f"the network cannot be read: {str(error).splitlines()[0]}",
+            where=path,
+            fix="export the model again, or upgrade onnxruntime",
+        ) from error
