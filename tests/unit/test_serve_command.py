@@ -122,6 +122,13 @@ def test_it_ends_when_interrupted(model, tmp_path):
     assert code == 0, said
 
 
+def test_answers_do_not_wait_for_acknowledgements():
+    """40 ms each, where asyncio does not know that its sockets are TCP's."""
+    with server._bound("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+        assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
+
+
 def test_an_address_that_is_taken_is_said_before_models_are_loaded():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

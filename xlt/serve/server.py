@@ -110,10 +110,19 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
     """A socket at the address; who connects waits until the models are loaded. Raises XltError if
     it cannot be had."""
     try:
-        family, *_, address = socket.getaddrinfo(
+        family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.create_server(address[:2], family=family, backlog=128)
+        # Not socket.create_server, which leaves the protocol open: asyncio does not know then that
+        # it is TCP, leaves Nagle's algorithm on, and answers wait 40 ms for an acknowledgement.
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(128)
+        except OSError:
+            listener.close()
+            raise
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise XltError(
