@@ -64,7 +64,7 @@ def read_oneie(path: Path) -> Iterator[Row]:
             kind = required(event, "event_type", where=where)
             trigger = required(event, "trigger", where=where)
             events.append({"trigger": trigger, "type": kind, "arguments": arguments})
-        id = row.get("wnd_id") or row.get("sent_id") or row.get("id")
+        id = _given(row, "wnd_id", "sent_id", "id")
         yield where, _row(id, words, list(mentions.values()), events)
 
 
@@ -118,7 +118,7 @@ def read_dygie(path: Path) -> Iterator[Row]:
 def _sentence_starts(row: Mapping[str, Any], sentences: list[list[str]], where: str) -> list[int]:
     """The number of each sentence's first word in the document: as it says, or counted."""
     stated = row.get("_sentence_start", row.get("sentence_start"))
-    if not stated:
+    if stated is None or stated == []:
         return list(accumulate((len(words) for words in sentences[:-1]), initial=0))
     if len(sequence(stated, "`_sentence_start`", where=where)) != len(sentences):
         raise XltError(
@@ -178,7 +178,7 @@ def read_ace(path: Path, *, ends: str = "exclusive") -> Iterator[Row]:
             }
             for event in _list_of(row, "golden-event-mentions", where)
         ]
-        yield where, _row(row.get("id") or row.get("sent_id"), words, entities, events)
+        yield where, _row(_given(row, "id", "sent_id"), words, entities, events)
 
 
 def read_mee(path: Path) -> Iterator[Row]:
@@ -228,7 +228,7 @@ def _mee_row(row: Mapping[str, Any], locate: SpanLocator, where: str) -> dict[st
     return _row(row.get("id"), words, list(mentions["entities"].values()), events)
 
 
-def _words(item: object, text: Text, locate: SpanLocator, where: str) -> dict[str, int]:
+def _words(item: object, whole: Text, locate: SpanLocator, where: str) -> dict[str, int]:
     """The words that a range of characters touches. Discontinuous ones (``3;17``) are closed."""
     mention = mapping(item, "a mention", where=where)
     starts, ends = (_fragments(required(mention, key, where=where)) for key in ("start", "end"))
@@ -239,19 +239,21 @@ def _words(item: object, text: Text, locate: SpanLocator, where: str) -> dict[st
     start = integer(starts[0], "`start` of a mention", where=where)
     end = integer(ends[-1], "`end` of a mention", where=where)
     said = mention.get("text")
-    if len(starts) == len(ends) == 1 and isinstance(said, str) and said.strip():
-        there = text.surface[start:end] if start >= 0 else ""
+    if said not in (None, ""):
+        text(said, "`text` of a mention", where=where)
+    if len(starts) == len(ends) == 1 and said:
+        there = whole.surface[start:end] if start >= 0 else ""
         if "".join(said.split()) == "".join(there.split()):
             said = there  # written without the spaces that tokenisation put in
-        said, start = locate(said, start, text.surface, where=where)
+        said, start = locate(said, start, whole.surface, where=where)
         end = start + len(said)
-    elif not 0 <= start < end <= len(text.surface):
+    elif not 0 <= start < end <= len(whole.surface):
         raise XltError(
-            f"the characters from {start} to {end} are not in the text of {len(text.surface)}",
+            f"the characters from {start} to {end} are not in the text of {len(whole.surface)}",
             where=where,
             fix="offsets count characters of the tokens joined by single spaces, from 0",
         )
-    first, last = text.words_at(start, end)
+    first, last = whole.words_at(start, end)
     return {"start": first, "end": last}
 
 
@@ -332,6 +334,11 @@ def _of(row: Mapping[str, Any], key: str, number: int, sentences: int, where: st
             fix="give one a sentence, [] where there is nothing",
         )
     return sequence(values[number], f"`{key}` of sentence {number}", where=where)
+
+
+def _given(row: Mapping[str, Any], *keys: str) -> Any:
+    """The first of these fields that says something, of whatever kind; None if none does."""
+    return next((row[key] for key in keys if row.get(key) not in (None, "")), None)
 
 
 def _row(id: Any, words: Any, entities: list[Any], events: list[Any]) -> dict[str, Any]:

@@ -72,6 +72,7 @@ def probe(format: Format) -> tuple[tuple[str, ...], dict[str, str]]:
 Command = Callable[[Format], tuple[tuple[str, ...], dict[str, str]]]
 LABELLED: tuple[Command, ...] = (plan, evaluate, project, probe)
 """Commands that look at the annotation."""
+WITHOUT_TRANSLATIONS: tuple[Command, ...] = (plan, evaluate, probe)
 ALL_COMMANDS: tuple[Command, ...] = (plan, predict, evaluate, project, probe)
 
 
@@ -203,18 +204,19 @@ def json_cases(format: Format) -> Iterator[Case]:
             continue  # like the first
         rule = pattern(path, given[-1])
         allowed = format.allowed.get(rule, frozenset())
+        commands = WITHOUT_TRANSLATIONS if rule in format.fewer else LABELLED
         for what, value in mutations.JSON_VALUES.items():
             if json.dumps(value) == json.dumps(at(given[-1], path)):
                 continue
             text = written(format, [*given[:-1], mutations.replaced(given[-1], path, value)])
             fine = allowed is ANY or what in allowed
             expected = Either() if rule in format.unsure else Accepted() if fine else Refused(place)
-            yield make(f"{mutations.shown(path)} is {what}", text, expected, commands=LABELLED)
+            yield make(f"{mutations.shown(path)} is {what}", text, expected, commands=commands)
         if path:
             text = written(format, [*given[:-1], mutations.without(given[-1], path)])
             fine = rule in format.optional or (array and len(path) == 1)
             expected = Either() if rule in format.unsure else Accepted() if fine else Refused(place)
-            yield make(f"{mutations.shown(path)} is missing", text, expected, commands=LABELLED)
+            yield make(f"{mutations.shown(path)} is missing", text, expected, commands=commands)
 
 
 def json_text_cases(format: Format) -> Iterator[Case]:

@@ -24,6 +24,7 @@ class Format:
     free:     columns that are not looked at.
     allowed:  place in a record (positions as ``*``) → names of `JSON_VALUES` that may stand there.
     optional: places that may be missing.
+    fewer:    places without which there are fewer records, which `project` finds at the translations.
     unsure:   places where a bad value may go with the rest of the record, or not.
     beside:   further files that belong to it, by name.
     """
@@ -37,6 +38,7 @@ class Format:
     free: frozenset[int] = frozenset()
     allowed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
+    fewer: frozenset[str] = frozenset()
     unsure: frozenset[str] = frozenset()
     beside: Mapping[str, str] = field(default_factory=dict)
 
@@ -412,8 +414,9 @@ QUESTIONS = Format(
     },
     optional=frozenset(
         {"id", "language", "title", "answers.answer_start", "answers.*.answer_start",
-         "question_type", "is_impossible"}
+         "question_type", "is_impossible", "answers.*"}
     ),
+    fewer=frozenset({"answers", "answers.*"}),
 )  # fmt: skip
 SQUAD = Format(
     "question_generation",
@@ -455,7 +458,12 @@ SQUAD = Format(
     },
     optional=frozenset(
         {"version", "data.*.title", "data.*.paragraphs.*.qas.*",
-         "data.*.paragraphs.*.qas.*.id", "data.*.paragraphs.*.qas.*.answers.*.answer_start"}
+         "data.*.paragraphs.*.qas.*.id", "data.*.paragraphs.*.qas.*.answers.*",
+         "data.*.paragraphs.*.qas.*.answers.*.answer_start"}
+    ),
+    fewer=frozenset(
+        {"data", "data.*", "data.*.paragraphs", "data.*.paragraphs.*", "data.*.paragraphs.*.qas",
+         "data.*.paragraphs.*.qas.*.answers", "data.*.paragraphs.*.qas.*.answers.*"}
     ),
 )  # fmt: skip
 

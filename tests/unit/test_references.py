@@ -451,3 +451,9 @@ def test_a_card_of_aliases_of_aliases_takes_no_time() -> None:
     for _ in range(200):
         value = [value, value]
     assert list(_named_files({"data_files": value})) == ["a.jsonl"]
+
+
+def test_what_has_no_end_has_no_fingerprint(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").symlink_to("/dev/zero")
+    with pytest.raises(XltError, match="this is a device, not a file"):
+        get(str(tmp_path / "a.txt"))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from xlt import files
+from xlt.data.files import check_regular
 from xlt.files import settled, stamp, write_text
 
 CHUNK = 1 << 20
@@ -27,7 +28,9 @@ def cache_dir() -> Path:
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's content."""
+    """Hexadecimal SHA-256 of a file's content. Raises XltError for what is no file: a device may
+    have no end."""
+    check_regular(path)
     return _remembered(path, "sha256", files.sha256)
 
 
