@@ -24,7 +24,7 @@ class Format:
     free:     columns that are not looked at.
     allowed:  place in a record (positions as ``*``) → names of `JSON_VALUES` that may stand there.
     optional: places that may be missing.
-    fewer:    places without which there are fewer records, which `project` finds at the translations.
+    fewer:    places without which there are fewer records, as `project` finds at the translations.
     unsure:   places where a bad value may go with the rest of the record, or not.
     beside:   further files that belong to it, by name.
     """
