@@ -16,14 +16,16 @@ from models import make_model
 
 pytest.importorskip("fastapi")
 
+from fastapi import Request
 from fastapi.testclient import TestClient
 
 from xlt.runs.annotate import Annotator
 from xlt.runs.predict import predict
+from xlt.serve import guard
 from xlt.serve.app import make_app
-from xlt.serve.limits import Limits
+from xlt.serve.limits import Limits, TooSlow
 
-LIMITS = Limits(size=40_000, texts=8, characters=1000, words=50, waiting=1)
+LIMITS = Limits(size=40_000, texts=10, characters=1000, words=50, waiting=1)
 LINES = [
     "  Budi bought three books. Sri Mulyani will visit  Yogyakarta!",
     "",
@@ -41,8 +43,10 @@ class Blocking(Annotator):
         self.began, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
         self.fails: Exception | None = None
+        self.calls = 0
 
     def __call__(self, units: Sequence[Any]) -> Any:
+        self.calls += 1
         self.began.set()
         assert self.go_on.wait(20)
         if self.fails is not None:
@@ -127,6 +131,7 @@ def test_offsets_are_of_the_very_text_whatever_its_lines(client):
 
 
 GOOD: dict[str, Any] = {"model": "names", "texts": ["Ya"]}
+GONE = json.dumps(GOOD).encode()
 LONG = {"model": "names", "texts": ["Ya", "x" * 1001]}
 
 
@@ -149,8 +154,8 @@ LONG = {"model": "names", "texts": ["Ya", "x" * 1001]}
         ({"model": "nli", "records": [{}]}, 422, "records:1", "'premise' is missing"),
         ({"model": "names", "records": [{"words": []}]}, 422, "records:1", "has no words"),
         ({"model": "names", "conllu": "1\tx\n\n"}, 422, "conllu:1", "columns"),
-        ({**GOOD, "texts": ["Ya"] * 9}, 413, "texts", "9 are more than the 8"),
-        ({"model": "names", "conllu": CONLLU * 5}, 413, "conllu", "10 are more than the 8"),
+        ({**GOOD, "texts": ["Ya"] * 11}, 413, "texts", "11 are more than the 10"),
+        ({"model": "names", "conllu": CONLLU * 6}, 413, "conllu", "12 are more than the 10"),
         (LONG, 413, "texts.1", "1,001 characters are more"),
         (
             {"model": "nli", "records": [{"premise": "x" * 600, "hypothesis": "x" * 600}]},
@@ -169,7 +174,7 @@ def test_what_cannot_be_done_is_said_with_its_place(client, request_, status, wh
     assert answer.status_code == status
 
 
-@pytest.mark.parametrize("texts", [["Ya"] * 8, ["x" * 1000], ["a " * 50]])
+@pytest.mark.parametrize("texts", [["Ya"] * 10, ["x" * 1000], ["a " * 50]])
 def test_as_much_as_is_allowed_is_taken(client, texts):
     answer = client.post("/predict", json={"model": "names", "texts": texts})
     assert [one["text"] for one in answer.json()["records"]] == texts
@@ -193,6 +198,18 @@ def test_bodies_are_read_strictly(client, content, what):
     answer = client.post("/predict", content=content, headers={"content-type": "application/json"})
     assert what in answer.json()["errors"][0]["what"]
     assert answer.status_code == 422
+
+
+def test_a_body_has_to_come_to_its_end(monkeypatch):
+    monkeypatch.setattr(guard, "MAX_SECONDS", 0.01)
+    headers = [(b"content-type", b"application/json")]
+
+    async def receive() -> Any:
+        await asyncio.sleep(20)
+
+    request = Request({"type": "http", "headers": headers}, receive)
+    with pytest.raises(TooSlow, match="not complete after"):
+        asyncio.run(guard.body_of(request, 100))
 
 
 def test_no_page_from_elsewhere_can_ask(client):
@@ -300,51 +317,62 @@ def test_a_bug_tells_nothing_of_the_text(client, models, caplog):
     assert client.post("/predict", json=GOOD).status_code == 200
 
 
-def test_what_was_asked_by_one_who_left_is_not_done(models):
-    """The request is in the queue when its connection ends."""
-    names = models["names"]
-    app = make_app(models, LIMITS)
-    body = json.dumps(GOOD).encode()
+async def asgi(app: Any, body: bytes, left: asyncio.Event, *, more: bool = False) -> int:
+    """The status of the answer to a client who leaves when this says so; `more` of the body is to
+    come then."""
+    messages = iter([{"type": "http.request", "body": body, "more_body": more}])
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
     scope = {
         "type": "http", "method": "POST", "path": "/predict", "raw_path": b"/predict",
         "query_string": b"", "root_path": "", "http_version": "1.1", "scheme": "http",
-        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
+        "headers": headers,
     }  # fmt: skip
     sent: list[Any] = []
 
-    async def ask(left: asyncio.Event) -> None:
-        messages = iter([{"type": "http.request", "body": body}])
+    async def receive() -> Any:
+        if message := next(messages, None):
+            return message
+        await left.wait()
+        return {"type": "http.disconnect"}
 
-        async def receive() -> Any:
-            if message := next(messages, None):
-                return message
-            await left.wait()
-            return {"type": "http.disconnect"}
+    async def send(message: Any) -> None:
+        sent.append(message)
 
-        async def send(message: Any) -> None:
-            sent.append(message)
+    await app(scope, receive, send)
+    return sent[0]["status"]
 
-        await app(scope, receive, send)
 
-    async def both() -> None:
+def test_what_was_asked_by_one_who_left_is_not_done(models):
+    """The request is in the queue when its connection ends."""
+    names, app = models["names"], make_app(models, LIMITS)
+
+    async def both() -> tuple[int, int]:
         async with app.router.lifespan_context(app):
-            names.go_on.clear()
-            names.began.clear()
             stays, leaves = asyncio.Event(), asyncio.Event()
-            first = asyncio.create_task(ask(stays))
+            first = asyncio.create_task(asgi(app, GONE, stays))
             assert await asyncio.to_thread(names.began.wait, 20)
-            second = asyncio.create_task(ask(leaves))
+            second = asyncio.create_task(asgi(app, GONE, leaves))
             await asyncio.sleep(0.01)
             leaves.set()
-            await second
+            left = await second
             names.go_on.set()
-            await first
+            return await first, left
 
+    names.go_on.clear()
+    names.began.clear()
+    before = names.calls
     try:
-        asyncio.run(both())
+        assert asyncio.run(both()) == (200, 499)
     finally:
         names.go_on.set()
-    assert [one["status"] for one in sent if "status" in one] == [499, 200]
+    assert names.calls == before + 1  # all that was taken has been answered by now
+
+
+def test_who_leaves_in_the_middle_of_a_request_is_no_bug(models, caplog):
+    left = asyncio.Event()
+    left.set()
+    assert asyncio.run(asgi(make_app(models), GONE[:9], left, more=True)) == 499
+    assert "bug" not in caplog.text
 
 
 # Pages -------------------------------------------------------------------------------------------
@@ -433,6 +461,15 @@ def test_a_view_marks_spans_and_escapes_the_text(client):
             assert f"{one['confidence']:.2f}" in view
         assert bool(elements.all("mark")) == (model != "dependency_parsing")
         assert bool(elements.all("svg")) == (model == "dependency_parsing")
+
+
+def test_views_are_of_few_texts(client):
+    """A tree is much larger than its sentence."""
+    request = {"model": "names", "texts": ["Ya"] * 8}
+    assert len(client.post("/view", json=request).json()["views"]) == 8
+    request["texts"].append("Ya")
+    assert client.post("/view", json=request).status_code == 413
+    assert client.post("/predict", json=request).status_code == 200
 
 
 def test_a_view_of_a_pair_has_both_texts_and_the_label(client):

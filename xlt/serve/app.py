@@ -67,6 +67,7 @@ class Health(BaseModel):
 
 
 _REFUSED: dict[int | str, dict[str, Any]] = {
+    408: {"model": Problems, "description": "The request does not come to its end."},
     413: {"model": Problems, "description": "More than the server takes at once."},
     415: {"model": Problems, "description": "No JSON."},
     422: {"model": Problems, "description": "Not what the model takes."},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from starlette.requests import Request
@@ -9,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from xlt.errors import XltError, described
-from xlt.serve.limits import NoJson, TooLarge
+from xlt.serve.limits import NoJson, TooLarge, TooSlow
 
 JSON = "application/json"
 
@@ -26,6 +27,9 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+
+MAX_SECONDS = 30
+"""In which a body is to come: who sends none for long would hold a connection."""
 
 _LOCAL = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?")
 """How a server of this machine is called by those on it."""
@@ -70,7 +74,8 @@ async def body_of(request: Request, most: int) -> bytes:
     """The body of a request, which says that it is JSON. No page from elsewhere can send that: its
     browser asks first, and is answered nothing.
 
-    most: bytes. Raises TooLarge for more, NoJson for another type of content.
+    most: bytes. Raises TooLarge for more, TooSlow for what does not end, NoJson for another type of
+    content.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != JSON:
@@ -80,12 +85,20 @@ async def body_of(request: Request, most: int) -> bytes:
             fix=f"send the header Content-Type: {JSON}",
         )
     chunks = bytearray()
-    async for chunk in request.stream():
-        chunks += chunk
-        if len(chunks) > most:
-            raise TooLarge(
-                f"the request has more than the {most:,} bytes that it may have",
-                where="body",
-                fix="send several, or start the server with a higher --max-bytes",
-            )
+    try:
+        async with asyncio.timeout(MAX_SECONDS):
+            async for chunk in request.stream():
+                chunks += chunk
+                if len(chunks) > most:
+                    raise TooLarge(
+                        f"the request has more than the {most:,} bytes that it may have",
+                        where="body",
+                        fix="send several, or start the server with a higher --max-bytes",
+                    )
+    except TimeoutError as error:
+        raise TooSlow(
+            f"the request is not complete after {MAX_SECONDS} seconds",
+            where="body",
+            fix="send all of it at once",
+        ) from error
     return bytes(chunks)

@@ -17,6 +17,10 @@ class NoJson(XltError):
     """A request whose body is something else than JSON."""
 
 
+class TooSlow(XltError):
+    """A request that does not come to its end."""
+
+
 class NotDone(XltError):
     """What this server does not do."""
 

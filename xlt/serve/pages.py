@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -20,6 +21,9 @@ from xlt.runs.record_view import Line, Mark, segments
 from xlt.serve.guard import PAGE_POLICY
 from xlt.serve.service import Service, answer
 from xlt.task import Task, generated_texts, predicted_layers
+
+MAX_TEXTS = 8
+"""Of a request for views: a tree takes a thousand times the characters of its sentence."""
 
 
 class Row(NamedTuple):
@@ -41,6 +45,9 @@ def add_pages(app: FastAPI, service: Service) -> None:
     ]
     first = template("serve").render(models=listed, version=__version__)
 
+    few = replace(service.limits, texts=min(MAX_TEXTS, service.limits.texts))
+    viewing = replace(service, limits=few)
+
     async def page() -> Response:
         return _page(first)
 
@@ -51,7 +58,7 @@ def add_pages(app: FastAPI, service: Service) -> None:
         return _page(template("serve_docs").render(api=app.openapi(), version=__version__))
 
     async def view_of(request: Request) -> Response:
-        return await answer(service.predict(request, view))
+        return await answer(viewing.predict(request, view))
 
     for path, answers in (("/", page), ("/page.js", script), ("/docs", docs)):
         app.add_api_route(path, answers, include_in_schema=False)

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from xlt.errors import XltError, described
 from xlt.runs.annotate import Annotated, Annotator
 from xlt.serve.guard import body_of
-from xlt.serve.limits import Busy, Limits, NoJson, NotDone, TooLarge
+from xlt.serve.limits import Busy, Limits, NoJson, NotDone, TooLarge, TooSlow
 from xlt.serve.request import Predict, check, chosen, input_of, inputs_of, language_of, parse, read
 from xlt.serve.worker import Job, Worker
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 RETRY_AFTER = 1
 """Seconds after which there may be a place in the queue."""
 
-STATUS = {TooLarge: 413, NoJson: 415, NotDone: 501, Busy: 503}
+STATUS = {TooSlow: 408, TooLarge: 413, NoJson: 415, NotDone: 501, Busy: 503}
 """Of errors that are not 422: the request cannot be done as it is."""
 
 
@@ -106,7 +106,7 @@ async def answer(made: Awaitable[dict[str, Any]]) -> Response:
         return JSONResponse(await made)
     except XltError as error:
         return refusal(error)
-    except Gone:
+    except (Gone, ClientDisconnect):
         return Response(status_code=499)  # which nobody reads
     except Exception as error:
         # Its message may hold text of the request, which is nobody else's business.
