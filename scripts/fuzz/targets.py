@@ -10,9 +10,12 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from xlt.errors import XltError, flat
+
+if TYPE_CHECKING:
+    from xlt.task import Task
 
 CORPUS = Path(__file__).with_name("corpus")
 
@@ -203,6 +206,52 @@ def words() -> Target:
     return of_file("data.txt", read)
 
 
+def request() -> Target:
+    """What is asked of `xlt serve`."""
+    from xlt.registry import tasks
+    from xlt.serve.limits import Limits
+    from xlt.serve.request import Predict, check, input_of, parse, read
+
+    names = "ner", "dependency_parsing", "nli", "event_extraction", "question_generation"
+    plugins = [tasks.get(name)() for name in names]
+
+    def target(data: bytes) -> None:
+        checked(lambda: parse(data, Predict))
+        for task in plugins:
+
+            def ask(task: Task = task) -> None:
+                asked = parse(data, Predict)
+                key = input_of(asked, task)
+                check(asked, key, "eng", Limits())
+                read(asked, key, task, "eng", Limits())
+
+            checked(ask)
+
+    return target
+
+
+def label_studio_request() -> Target:
+    """What Label Studio asks of `xlt serve`."""
+    from xlt.registry import tasks
+    from xlt.serve.label_studio import Predict, names_in, read
+    from xlt.serve.limits import Limits
+    from xlt.serve.request import parse
+
+    plugins = [tasks.get(name)() for name in ("ner", "nli", "event_extraction")]
+
+    def target(data: bytes) -> None:
+        for task in plugins:
+
+            def ask(task: Task = task) -> None:
+                asked = parse(data, Predict)
+                names = names_in(asked.interface or "", task)
+                read([one.data for one in asked.tasks], names, task, "eng", Limits())
+
+            checked(ask)
+
+    return target
+
+
 def scores() -> Target:
     from xlt.typology.own_scores import _from_csv
 
@@ -341,6 +390,8 @@ MAKERS: dict[str, Callable[[], Target]] = {
     "translations": translations,
     "parallel": parallel,
     "words": words,
+    "request": request,
+    "label-studio-request": label_studio_request,
     "scores": scores,
     "analysis": analysis,
     "target-text": target_text,

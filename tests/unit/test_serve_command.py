@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 from models import make_model
 from small import xlt
+from typer.main import get_command
 
 from scripts.reliability.process import fork
+from xlt.cli import app
 from xlt.errors import XltError
 
 pytest.importorskip("uvicorn")
@@ -171,3 +173,9 @@ def test_only_on_this_machine_names_are_checked(monkeypatch, caplog, address, lo
     (guard,) = (one for one in app.user_middleware if "local" in one.kwargs)
     assert guard.kwargs["local"] == local
     assert ("no password" in caplog.text) != local
+
+
+def test_the_limits_of_the_command_are_those_of_the_server():
+    options = {one.name: one.default for one in get_command(app).commands["serve"].params}
+    named = ("max_bytes", "max_texts", "max_characters", "max_words", "max_waiting")
+    assert server.Limits() == server.Limits(*(options[name] for name in named))

@@ -15,8 +15,8 @@ from xlt import __version__
 from xlt.errors import XltError, choose
 from xlt.options import Section
 from xlt.runs.annotate import Annotated, Annotator, record
+from xlt.serve.backend import add_label_studio
 from xlt.serve.guard import JSON, Guard
-from xlt.serve.label_studio import add_label_studio
 from xlt.serve.limits import Limits
 from xlt.serve.pages import add_pages
 from xlt.serve.request import Predict
