@@ -105,6 +105,12 @@ class Unordered(Broken):
         return decoded[::-1] if len(decoded) > 1 else decoded
 
 
+class DecodesTensorsAlone(Broken):
+    def decode(self, documents, examples, outputs, labels):
+        outputs["scores"].log_softmax(-1)
+        return super().decode(documents, examples, outputs, labels)
+
+
 class Truncating(Broken):
     def encode(self, records, backbone, labels):
         encoded = super().encode(records, backbone, labels)
@@ -177,6 +183,7 @@ TASKS = {
     "weighting": (IgnoresWeights, "the weighted sum: "),
     "ignored": (LearnsFromPadding, "the loss of ignored targets is 1.0"),
     "prediction": (Unordered, "came out where"),
+    "portability": (DecodesTensorsAlone, "AttributeError"),
     "windows": (Truncating, "lost .* subwords of input_ids"),
     "independence": (CopiesGold, "is predicted differently when its gold is removed"),
     "saving": (LoadsAnew, "saving and loading changed encoder.classifier"),

@@ -189,15 +189,17 @@ def test_running_text(tmp_path, task):
     assert [text.surface for text in sentences] == ["Budi sees it.", "Ya!", "She left."]
 
 
-def test_a_language_of_which_there_is_text(tmp_path, monkeypatch):
+@pytest.fixture
+def card(tmp_path, monkeypatch):
+    """A card of two splits, of which one is here."""
     card = tmp_path / "mine.yaml"
-    split = {"files": [{"local": ["a.bio"], "note": "made here"}]}
+    train, dev = ({"files": [{"local": [f"{n}.bio"], "note": "made here"}]} for n in "ab")
     card.write_text(
         json.dumps(
             {
                 "identifier": "mine", "name": "Mine", "task": "ner", "licence": "CC0",
                 "citation": "none", "origin": "native", "format": "bio",
-                "languages": {"jav": {"train": split}},
+                "languages": {"jav": {"train": train, "dev": dev}},
             }
         )
     )  # fmt: skip
@@ -205,11 +207,34 @@ def test_a_language_of_which_there_is_text(tmp_path, monkeypatch):
     monkeypatch.setenv("XLT_CARDS", str(tmp_path))
     monkeypatch.setenv("XLT_DATA", str(tmp_path))
     monkeypatch.setattr("xlt.runs.trim_text.data_cards", lambda: ["mine", "sample-ner"])
+
+
+def test_a_language_of_which_there_is_text(card, monkeypatch):
     task = tasks.get("ner")()
     with pytest.raises(XltError, match="there are 6 words of Javanese"):
         trim_texts(task, "jav", None)
     monkeypatch.setattr("xlt.runs.trim_text.MIN_WORDS", 6)
     assert [text.words for text in trim_texts(task, "Javanese", None)] == [("Joko", "lihat")] * 3
+
+
+def test_a_card(card):
+    task = tasks.get("ner")()
+    for asked in ("mine:jav", "mine:jav:train"):
+        assert [text.words for text in trim_texts(task, asked, None)] == [("Joko", "lihat")] * 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [
+        ("mine", "several languages"),
+        ("mine:eng", "no English"),
+        ("mine:jav:test", "no split 'test'"),
+        ("mine:jav:dev", "not on this machine"),
+    ],
+)
+def test_a_card_without_such_text(card, asked, error):
+    with pytest.raises(XltError, match=error):
+        trim_texts(tasks.get("ner")(), asked, None)
 
 
 @pytest.mark.parametrize(

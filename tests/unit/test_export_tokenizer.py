@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tokenizer_families import FAMILIES, TEXT, family
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from xlt.data.subwords import Subwords
+from xlt.data.subwords import OWN_TEXTS, Subwords
 from xlt.document.text import Text
 from xlt.errors import XltError
-from xlt.export.tokenizer import Vocabulary, check_same, heard
+from xlt.export.tokenizer import Vocabulary, check_same, heard, renumbered
 
 SLOW = {"byt5", "canine"}
 GIVEN = [
@@ -38,6 +38,58 @@ def test_the_same_text_gives_the_same_subwords(name):
         assert before.ids == kept[after.ids].tolist()
     pair = [t("The fox", "dog")["input_ids"] for t in (old, new)]
     assert pair[0] == kept[pair[1]].tolist()
+
+
+@pytest.mark.parametrize(
+    "marks", [{"continuing_subword_prefix": "##"}, {"end_of_word_suffix": "</w>"}]
+)
+def test_merges_with_marks_inside_and_at_the_end_of_words(marks):
+    backend = Tokenizer(models.BPE(unk_token="[UNK]", **marks))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=["[UNK]", "[PAD]"], show_progress=False, **marks
+    )
+    backend.train_from_iterator(TEXT, trainer)
+    old = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", pad_token="[PAD]")
+    new, kept = reduced(old, GIVEN)
+    assert len(new) < len(old)
+    check_same(old, new, kept, GIVEN)
+    lengths = [len(t.tokenize("jumps over the lazy dog")) for t in (old, new)]
+    assert lengths[0] == lengths[1] < 12
+
+
+def test_an_unknown_character_costs_what_it_did():
+    """x is in no subword of its own: [abxc, d] is likelier than [ab, unknown, cd], as long as that
+    is reckoned from zz, the least likely subword of all."""
+    likely = {"a": -9, "ab": -0.5, "cd": -0.5}
+    pieces = {"qq": -5, "<unk>": 0.0, **likely, "abxc": -19, "d": -20, "zz": -35}
+    backend = Tokenizer(models.Unigram(list(pieces.items()), unk_id=1))
+    old = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>")
+    texts = [Text(text) for text in ("abxcd", "ab", "cd")]
+    assert old.tokenize("abxcd") == ["abxc", "d"]
+    new, kept = reduced(old, texts)
+    ids = new("abx")["input_ids"]
+    assert (new.unk_token_id, new.convert_ids_to_tokens(ids)) == (0, ["ab", "<unk>"])
+    assert new.tokenize("abxcd") == ["abxc", "d"]
+    check_same(old, new, kept, texts)
+
+
+def test_what_words_are_encoded_after_stays():
+    old = family("xlm-roberta")
+    new, kept = reduced(old, GIVEN[:1])
+    check_same(old, new, kept, [Text(text) for text in OWN_TEXTS])
+
+
+def test_special_tokens_are_put_around_by_their_new_ids():
+    special = {"id": "</s>", "ids": [7], "tokens": ["</s>"]}
+    template = {"type": "TemplateProcessing", "special_tokens": {"</s>": special}}
+    roberta = {"type": "RobertaProcessing", "sep": ["</s>", 7], "cls": ["<s>", 9], "trim": True}
+    both = renumbered({"type": "Sequence", "processors": [template, roberta]}, {7: 1, 9: 3})
+    assert both["processors"] == [
+        {**template, "special_tokens": {"</s>": {**special, "ids": [1]}}},
+        {**roberta, "sep": ["</s>", 1], "cls": ["<s>", 3]},
+    ]
+    assert renumbered(None, {}) is None
 
 
 @pytest.mark.parametrize("name", ["xlm-roberta", "gemma", "bert-cased"])

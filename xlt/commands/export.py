@@ -29,7 +29,7 @@ def export(
     trim: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="LANGUAGE | FILE",
+            metavar="FILE | CARD:LANGUAGE | LANGUAGE",
             help="Keep only the subwords of this text, or of what text of a language is on this "
             "machine, and letters; may be repeated.",
         ),

@@ -44,6 +44,9 @@ def write_network(model: TaskModel, backbone: Backbone, folder: Path, *, int8: b
     Raises XltError for a network that cannot be exported, and for one that gives other numbers
     than PyTorch's.
     """
+    import onnx  # noqa: F401 (the exporter wants it, and says so less well)
+    import onnxruntime  # noqa: F401
+
     if model.pooling is None:
         raise XltError(
             f"a network of this kind ({type(model).__name__}) cannot be written as ONNX",

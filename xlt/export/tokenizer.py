@@ -135,7 +135,7 @@ class Vocabulary:
             for token in state["added_tokens"]
             if token["id"] in new
         ]
-        state["post_processor"] = _renumbered(state["post_processor"], new)
+        state["post_processor"] = renumbered(state["post_processor"], new)
         return self._with(state, new)
 
     def _with(self, state: Mapping[str, Any], new: Mapping[int, int]) -> Any:
@@ -162,13 +162,13 @@ class Vocabulary:
             return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-def _renumbered(processor: Any, new: Mapping[int, int]) -> Any:
+def renumbered(processor: Any, new: Mapping[int, int]) -> Any:
     """A post-processor with the new ids of its special tokens."""
     if isinstance(processor, list):
-        return [_renumbered(one, new) for one in processor]
+        return [renumbered(one, new) for one in processor]
     if not isinstance(processor, dict):
         return processor
-    changed = {key: _renumbered(value, new) for key, value in processor.items()}
+    changed = {key: renumbered(value, new) for key, value in processor.items()}
     match processor.get("type"):
         case "TemplateProcessing":
             changed["special_tokens"] = {

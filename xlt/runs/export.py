@@ -53,8 +53,9 @@ def export(
     """Write a trained model as a smaller one to a folder that is not there yet.
 
     format: `torch`, a model's folder as any other; or `onnx`, which predicts without PyTorch.
-    trim: text files, or languages of which there is text on this machine: the vocabulary is
-        reduced to their subwords, and the letters of their scripts.
+    trim: text files, data cards (``card:language[:split]``), or languages, whose text is then that
+        of all cards on this machine: the vocabulary is reduced to their subwords, and the letters
+        of their scripts.
     quantise: `int8`, weights in 8 bits, of the encoder's linear layers and embeddings.
     max_mb: of the folder, in 10⁶ bytes: only so much is done that it fits: trimming, if there is
         `trim`, before int8, which changes predictions on the text itself.

@@ -1,4 +1,4 @@
-"""The text whose subwords a trimmed vocabulary keeps: a file's, or what there is of a language."""
+"""The text whose subwords a trimmed vocabulary keeps: a file's, a card's, or all of a language."""
 
 from __future__ import annotations
 
@@ -24,22 +24,28 @@ MIN_WORDS = 10_000
 
 
 def trim_texts(task: Task, asked: str, language: str | None) -> list[Text]:
-    """The texts of a file, or of all data cards of a language whose files are on this machine.
+    """The texts of a file, of a data card (``card:language[:split]``), or of all data cards of a
+    language whose files are on this machine.
 
-    language: whose rules split running text into sentences and words; "und" for none.
+    language: whose rules split running text into sentences and words; None where it is open.
 
-    Raises XltError for what is neither a file nor a language, for a file that cannot be read or
-    has no text, and for a language of which there is next to none.
+    Raises XltError for what is none of these, for a file that cannot be read or has no text, for a
+    card whose files are not here, and for a language of which there is next to none.
     """
-    if Path(asked).is_dir():
+    path = Path(asked)
+    if path.is_dir():
         raise XltError("this is a folder", where="--trim", fix="name a text file, or a language")
-    if Path(asked).exists() or Path(asked).name != asked or Path(asked).suffix:
+    if asked.partition(":")[0] in data_cards():
+        return _of_named_card(asked)
+    if path.exists() or path.name != asked or path.suffix:
         texts = list(_of_file(task, asked, language))
         if not any(text.surface.strip() for text in texts):
             raise XltError("there is no text in it", where=asked, fix="name a file with text")
         return texts
     code = languages.code(asked, where="--trim")
-    texts = list(_of_cards(code))
+    # Not the sample corpus, which is made up.
+    real = (name for name in data_cards() if not name.startswith("sample-"))
+    texts = [text for name in real for text in _of_card(name, code)]
     words = sum(len(text.words) or 1 for text in texts)
     if words < MIN_WORDS:
         raise XltError(
@@ -73,18 +79,38 @@ def _of_file(task: Task, path: str, language: str | None) -> Iterator[Text]:
                 yield from task.given_texts(document)
 
 
-def _of_cards(language: str) -> Iterator[Text]:
-    """Of every split that is here, but for the sample corpus, which is made up."""
-    for name in data_cards():
-        if name.startswith("sample-"):
-            continue
-        card = cards.get(name)
-        code = languages.match(language, card.languages)
-        if code is None or card.task not in tasks.names():
-            continue
-        plugin = tasks.get(card.task)()
-        for split, content in card.languages[code].items():
-            if all(locate(card, file) is not None for file in content.files):
-                reference = Reference(ref=f"{name}:{code}:{split}")
-                for document in read_documents(plugin, resolve(reference, code, split)):
-                    yield from plugin.given_texts(document)
+def _of_named_card(asked: str) -> list[Text]:
+    name, language, split = [*asked.split(":"), "", ""][:3]
+    card = cards.get(name)
+    if not language:
+        raise XltError(
+            f"the card {name} has several languages",
+            where="--trim",
+            fix=f"write {name}:LANGUAGE; it has {', '.join(card.languages)}",
+        )
+    code = card.language(language, where="--trim")
+    if split:
+        card.split(code, split, where="--trim")
+    texts = list(_of_card(name, code, split))
+    if not texts:
+        raise XltError(
+            f"the files of {asked} are not on this machine",
+            where="--trim",
+            fix=f"`xlt data get {name}`, or set XLT_DATA",
+        )
+    return texts
+
+
+def _of_card(name: str, language: str, wanted: str = "") -> Iterator[Text]:
+    """The texts of a card's split, or of all its splits, of a language, whose files are here."""
+    card = cards.get(name)
+    code = languages.match(language, card.languages)
+    if code is None or card.task not in tasks.names():
+        return
+    plugin = tasks.get(card.task)()
+    for split, content in card.languages[code].items():
+        here = all(locate(card, file) is not None for file in content.files)
+        if here and wanted in ("", split):
+            reference = Reference(ref=f"{name}:{code}:{split}")
+            for document in read_documents(plugin, resolve(reference, code, split)):
+                yield from plugin.given_texts(document)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from xlt.task import Labels, extend_labels
+from xlt.task import Labels, Portable, confident, extend_labels
 from xlt.testing.subject import (
     OVERFITTING_STEPS,
     Subject,
@@ -54,6 +54,30 @@ def prediction(s: Subject) -> None:
     same_words(s.task, s.records, together)
     alone = s.predict(s.trained, budget=1)
     same(together, alone, "being in a batch of its own changed")
+
+
+def portability(s: Subject) -> None:
+    """Of a task whose exported models predict without PyTorch: `arrays` are what `collate` gives,
+    and `decode` and `confidence` make of arrays what they make of tensors."""
+    import torch
+
+    if not isinstance(s.task, Portable) or s.trained.pooling is None:
+        return
+    examples = s.task.encode(s.records, s.backbone, None)
+    batch, arrays = s.task.collate(examples), s.task.arrays(examples)
+    assert batch.keys() == arrays.keys(), f"`arrays` has {', '.join(arrays)}"
+    for name, tensor in batch.items():
+        assert (tensor.numpy() == arrays[name]).all(), f"`arrays` has another {name}"
+    with torch.no_grad():
+        outputs = s.trained(**batch)
+    bare = {name: tensor.numpy() for name, tensor in outputs.items()}
+    decoded = s.task.decode(s.records, examples, outputs, s.labels)
+    again = s.task.decode(s.records, examples, bare, s.labels)
+    same(decoded, again, "arrays in place of tensors changed")
+    sure = confident(s.task)
+    if sure is not None:
+        chances = [sure.confidence(decoded, examples, o, s.labels, {}) for o in (outputs, bare)]
+        assert chances[0] == chances[1], "arrays in place of tensors changed a confidence"
 
 
 def windows(s: Subject) -> None:
@@ -222,6 +246,7 @@ MODEL_CLAUSES = (
     weighting,
     ignored,
     prediction,
+    portability,
     windows,
     independence,
     saving,
