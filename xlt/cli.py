@@ -27,6 +27,7 @@ from xlt.commands import (
     serve,
     sources,
     study,
+    train,
     work,
 )
 from xlt.console import console
@@ -81,6 +82,7 @@ def flags(
 
 
 app.command()(init.init)
+train.add_to(app)
 work.add_to(app)
 app.command()(serve.serve)
 project.add_to(app)

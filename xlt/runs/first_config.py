@@ -109,17 +109,19 @@ def read_files(
     options: Mapping[str, Any],
     source: str,
     target: str,
+    fix: str = "say what it is with --task and --input-format; `xlt tasks` lists both",
 ) -> dict[str, Reading]:
     """What is in the files of a task; all are read in the same way.
 
     files: by the names of the splits; "train" has to be among them.
+    fix:   what the user can do where nothing can be learnt from a file.
     Raises XltError for files that no task reads, that several read, or that hold no annotation.
     """
     names = tasks.names() if task is None else [task]
     train = files["train"]
     found = _sniff(train, names, input_format, options, source)
     if not found:
-        _complain(train, names, input_format, options, source)
+        _complain(train, names, input_format, options, source, fix)
     by_task = {one.task for one in found}
     if len(by_task) > 1:
         raise XltError(
@@ -216,8 +218,11 @@ def _complain(
     input_format: str | None,
     options: Mapping[str, Any],
     source: str,
+    fix: str,
 ) -> None:
     """Raise XltError: why a file cannot be read."""
+    if not path.exists():
+        raise XltError("there is no such file", where=path, fix="check the path")
     tried: list[str] = []
     for name in names:
         for format, declared in _formats(tasks.get(name)(), path, input_format):
@@ -239,7 +244,7 @@ def _complain(
     raise XltError(
         "\n  ".join(["no task can be learnt from it", *tried]),
         where=path,
-        fix="say what it is with --task and --input-format; `xlt tasks` lists both",
+        fix=fix,
     )
 
 
@@ -296,7 +301,7 @@ def propose(
     return Proposal(
         source,
         target,
-        {split: _reference(path, readings[split], given, folder) for split, path in files.items()},
+        {split: reference(path, readings[split], given, folder) for split, path in files.items()},
         readings,
         encoder,
         advice,
@@ -323,7 +328,7 @@ def _training(subwords: float, encoder: str) -> dict[str, Any]:
     return {**stated, "epochs": epochs}
 
 
-def _reference(
+def reference(
     path: Path, reading: Reading, options: Mapping[str, Any], folder: Path
 ) -> dict[str, Any]:
     """How the config names a file: relative to itself, if it lies below it."""

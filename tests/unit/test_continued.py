@@ -1,0 +1,124 @@
+"""xlt.runs.continued: the config that follows a run, with labelled texts of its target."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from xlt.config.load import dump, load_config
+from xlt.errors import XltError
+from xlt.results import CONFIG
+from xlt.runs import continued as module
+from xlt.runs.continued import continued, next_name
+
+SENTENCE = "Ani\tB-PER\nlunga\tO\nSolo\tB-LOC\n\n"
+
+
+@pytest.fixture
+def finished(tmp_path, monkeypatch):
+    """Makes the folder of a run that is taken to be finished."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(module, "read_result", lambda folder: {})
+    for name, count in (("eng", 4), ("first", 2), ("second", 3)):
+        (tmp_path / f"{name}.bio").write_text(SENTENCE * count, encoding="utf-8")
+
+    def run(**changes):
+        config = {
+            "name": "given",
+            "task": "ner",
+            "data": {"eng": {"train": "eng.bio"}, "jav": {"test": "eng.bio"}},
+            "source": "eng",
+            "target": ["jav"],
+            "strategy": "zero_shot",
+            **changes,
+        }
+        (tmp_path / "given.yaml").write_text(json.dumps(config), encoding="utf-8")
+        return folder_of(load_config(tmp_path / "given.yaml"))
+
+    def folder_of(loaded):
+        folder = tmp_path / "runs" / loaded.config.name
+        folder.mkdir(parents=True)
+        (folder / CONFIG).write_text(dump(loaded.config), encoding="utf-8")
+        return folder
+
+    run.of = folder_of
+    return run
+
+
+def test_a_second_and_a_third_round(finished, tmp_path):
+    first = continued(finished(), ["first.bio", "training.epochs=3"])
+    assert first.config.name == "given-2"
+    assert first.config.strategy.name == "few_shot"
+    assert first.config.strategy.options["k"] == 2
+    assert first.config.training.epochs == 3
+    second = continued(finished.of(first), ["second.bio", "name=other"])
+    assert second.config.name == "other"
+    assert second.config.strategy.options["k"] == 5
+    files = [str(tmp_path / name) for name in ("first.bio", "second.bio")]
+    assert [one.ref for one in second.config.data["jav"].train] == files
+    assert second.config.training.epochs == 3
+
+
+def test_what_a_zero_shot_run_has_not_learnt_from_is_not_taken(finished):
+    data = {"eng": {"train": "eng.bio"}, "jav": {"train": "second.bio"}}
+    found = continued(finished(data=data), ["first.bio"]).config
+    assert [one.ref.rpartition("/")[2] for one in found.data["jav"].train] == ["first.bio"]
+
+
+def test_a_tools_file_is_recognised(finished, tmp_path):
+    row = {"text": "Ani lunga", "label": [[0, 3, "PER"]]}
+    (tmp_path / "export.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    (found,) = continued(finished(), ["export.jsonl"]).config.data["jav"].train
+    assert found.format == "doccano"
+    (found,) = (
+        continued(finished(name="b"), ["first.bio"], options={"scheme": "IOB2"})
+        .config.data["jav"]
+        .train
+    )
+    assert found.options == {"scheme": "IOB2"}
+
+
+FEW = {
+    "data": {"eng": {"train": "eng.bio"}, "jav": {"train": "second.bio"}},
+    "strategy": {"name": "few_shot", "k": 2},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "what"),
+    [
+        ({}, [], "there are no labelled texts to go on with"),
+        ({}, ["training.epochs=3"], "there are no labelled texts to go on with"),
+        ({}, ["none.bio"], "there is no such file"),
+        ({"target": ["jav", "eng"]}, ["first.bio"], "the run has several targets: jav, eng"),
+        ({"strategy": "joint"}, ["first.bio"], "strategy is joint, which labelled texts cannot"),
+        (FEW, ["first.bio"], "learnt from 2 of the 3 records of data.jav.train"),
+    ],
+)
+def test_what_is_refused(finished, changes, arguments, what):
+    with pytest.raises(XltError, match=what) as caught:
+        continued(finished(**changes), arguments)
+    assert caught.value.where
+    assert caught.value.fix
+
+
+def test_only_finished_runs(tmp_path):
+    with pytest.raises(XltError, match="this is not a run folder"):
+        continued(tmp_path, ["first.bio"])
+
+
+@pytest.mark.parametrize(
+    ("name", "following"),
+    [
+        ("a", "a-2"),
+        ("a-2", "a-3"),
+        ("a-9", "a-10"),
+        ("a-0", "a-0-2"),
+        ("7", "7-2"),
+        ("a-b", "a-b-2"),
+    ],
+)
+def test_names_are_numbered(name, following):
+    assert next_name(name) == following

@@ -1,0 +1,130 @@
+"""`xlt train --from RUN FILE …`: the config of a run, going on with labelled texts of its target.
+
+What comes out is a config like any other: few-shot, whose first stage is the run's own and is not
+trained again. Going on from that run adds further files to those it has learnt from.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from xlt.config.load import LoadedConfig, load_config
+from xlt.config.schema import Config
+from xlt.errors import XltError
+from xlt.results import CONFIG, read_result
+from xlt.runs.experiment import make_task
+from xlt.runs.first_config import read_files, reference
+from xlt.runs.sources import Sources
+from xlt.transfer.stage import DataSplit
+
+_OVERRIDE = re.compile(r"[A-Za-z_][\w.]*\s*=")
+"""How ``key.key=value`` begins; a file of such a name is given as ``./a=b``."""
+
+GOES_ON = {"zero_shot": False, "few_shot": True}
+"""Strategies of runs that labelled texts can follow → whether some have already."""
+
+
+def continued(
+    run: Path,
+    arguments: Sequence[str],
+    *,
+    input_format: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> LoadedConfig:
+    """The config that follows a run.
+
+    run:       its folder.
+    arguments: files with labelled texts of the run's target, in any order with overrides such as
+        ``training.epochs=3``.
+    input_format, options: of the files; the format is found in them by default.
+
+    Raises XltError for a run that is not finished, has several targets or another strategy, and for
+    files that its task cannot read.
+    """
+    read_result(run)  # only a finished run
+    config = load_config(run / CONFIG).config
+    overrides = [text for text in arguments if _OVERRIDE.match(text)]
+    files = [text for text in arguments if text not in overrides]
+    if not files:
+        raise XltError(
+            "there are no labelled texts to go on with",
+            where="--from",
+            fix="name files: `xlt train --from RUN corrected.json`",
+        )
+    if config.strategy.name not in GOES_ON:
+        raise XltError(
+            f"the run's strategy is {config.strategy.name}, which labelled texts cannot follow",
+            where=run / CONFIG,
+            fix=f"go on from one of {' or '.join(GOES_ON)}; or write a config with "
+            "`strategy: in_language`, or with the files among the data",
+        )
+    if len(config.target) > 1:
+        raise XltError(
+            f"the run has several targets: {', '.join(config.target)}",
+            where=run / CONFIG,
+            fix="write a config for each with `strategy: {name: few_shot, k: …}`",
+        )
+    earlier = _earlier(config, run) if GOES_ON[config.strategy.name] else []
+    seen = config.strategy.options["k"] if earlier else 0
+    (target,) = config.target
+    added, records = _read(config, target, files, input_format, options or {})
+    strategy = config.strategy.options if earlier else {}
+    return load_config(
+        run / CONFIG,
+        [
+            f"name={json.dumps(next_name(config.name))}",
+            f"strategy={json.dumps({**strategy, 'name': 'few_shot', 'k': seen + records})}",
+            f"data.{target}.train={json.dumps([*earlier, *added])}",
+            *overrides,
+        ],
+    )
+
+
+def next_name(name: str) -> str:
+    """The name of the run that follows: "hausa-2" after "hausa", "hausa-3" after that."""
+    stem, number = re.fullmatch(r"(.+?)(?:-([1-9]\d{0,5}))?", name).groups()  # type: ignore[union-attr]
+    return f"{stem}-{int(number or 1) + 1}"
+
+
+def _earlier(config: Config, run: Path) -> list[dict[str, Any]]:
+    """References to what the run has learnt from of its target, which is all of it."""
+    (target,) = config.target
+    k = config.strategy.options["k"]
+    sources = Sources(config, make_task(config))
+    there = len(sources.load(DataSplit(target, "train")).records)
+    if there != k:
+        raise XltError(
+            f"the run has learnt from {k} of the {there} records of data.{target}.train; with "
+            "others to draw from, it would be other ones",
+            where=run / CONFIG,
+            fix="write a config, with the files among the data and `strategy.k`",
+        )
+    return [one.model_dump(mode="json") for one in config.data[target].train]
+
+
+def _read(
+    config: Config,
+    target: str,
+    files: Sequence[str],
+    input_format: str | None,
+    options: Mapping[str, Any],
+) -> tuple[list[dict[str, Any]], int]:
+    """References to the files, and how many records are in them together."""
+    references, records = [], 0
+    for name in files:
+        (reading,) = read_files(
+            {"train": Path(name)},
+            task=config.task.name,
+            input_format=input_format,
+            options=options,
+            source=target,
+            target=target,
+            fix="say what it is with --input-format; `xlt tasks` lists the formats of each task",
+        ).values()
+        references.append(reference(Path(name), reading, options, Path.cwd()))
+        records += reading.records
+    return references, records
