@@ -16,7 +16,7 @@ import contextlib
 import os
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from scripts.reliability.trace import Kind, Operation
@@ -137,19 +137,24 @@ def _lose_names(
             loose = [n for n in loose if n > number or operations[n].folder != one.inode]
     end = len(operations)
     cut = draw.choice((0, end, draw.randint(0, end)))
+    made = {one.inode: n for n, one in enumerate(operations) if one.kind is Kind.MKDIR}
     lost = []
     for number in reversed([n for n in loose if n >= cut]):
         one = operations[number]
-        # A folder may be gone with all that was in it.
+        # A folder may be gone with all that was in it, and another one have its inode since.
+        reused = {inode for inode in (one.folder, one.other_folder) if made.get(inode, 0) > number}
         with contextlib.suppress(FileNotFoundError):
-            _forget(root, graveyard, one)
+            _forget(root, graveyard, one, reused)
         lost.append(f"{_shown(one.path, root)}: {one.kind.name.lower()} undone")
     return lost[::-1]
 
 
-def _forget(root: Path, graveyard: Path, one: Operation) -> None:
-    """Undo one operation on names; those that came after it in the same folder are undone."""
-    path = _folder(root, one.folder, one.path) / one.path.name
+def _forget(root: Path, graveyard: Path, one: Operation, reused: Collection[int]) -> None:
+    """Undo one operation on names; those that came after it in the same folder are undone.
+
+    reused: inodes of its folders that are those of other folders now.
+    """
+    path = _folder(root, one.folder, one.path, reused) / one.path.name
     if one.kind in (Kind.CREATE, Kind.LINK):
         named = [path] if _inode(path) == one.inode else []
         # Some programs rename behind the record's back, by a system call of their own.
@@ -157,7 +162,7 @@ def _forget(root: Path, graveyard: Path, one: Operation) -> None:
         for found in named[:1]:
             found.unlink()
     elif one.kind is Kind.RENAME:
-        path.rename(_folder(root, one.other_folder, one.other) / one.other.name)
+        path.rename(_folder(root, one.other_folder, one.other, reused) / one.other.name)
         if one.inode:
             os.link(graveyard / str(one.inode), path)
     elif one.kind is Kind.UNLINK:
@@ -169,11 +174,11 @@ def _forget(root: Path, graveyard: Path, one: Operation) -> None:
         path.mkdir()
 
 
-def _folder(root: Path, inode: int, path: Path) -> Path:
+def _folder(root: Path, inode: int, path: Path, reused: Collection[int]) -> Path:
     """Where the folder is now in which the path stood."""
     if _inode(path.parent) == inode:
         return path.parent
-    for folder, _, _ in os.walk(root):
+    for folder, _, _ in os.walk(root) if inode not in reused else ():
         if _inode(Path(folder)) == inode:
             return Path(folder)
     if path.parent.is_dir():  # made again since

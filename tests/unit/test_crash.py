@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 from scripts.reliability import trace
+from scripts.reliability.crash import cut_power
 from scripts.reliability.trace import Kind
 
 pytestmark = pytest.mark.skipif(not trace.available(), reason="there is no compiler")
@@ -185,3 +188,29 @@ sync(root / "part")
     found = run(program)
     assert {tuple(files) for files in found} == {(), ("part", "part/a"), ("final", "final/a")}
     assert {files.get("part/a", files.get("final/a")) for files in found} == {None, "new"}
+
+
+def test_a_name_does_not_come_back_in_a_folder_that_has_the_inode_of_its_own(place: Path) -> None:
+    root, graveyard = place / "root", place / "graveyard"
+    found = set()
+    for seed in range(SEEDS):
+        for folder in (root / "new", graveyard):
+            folder.mkdir(parents=True)
+        (graveyard / "5").write_text("x")
+        number = (root / "new").stat().st_ino
+        top = root.stat().st_ino
+
+        def did(kind: Kind, inode: int, path: Path, folder: int) -> trace.Operation:
+            return trace.Operation(0, kind, inode, path, Path(), folder, 0, 0, 0, 0, b"")
+
+        done = [
+            did(Kind.UNLINK, 5, root / "old/x", number),
+            did(Kind.RMDIR, 0, root / "old", top),
+            did(Kind.MKDIR, number, root / "new", top),
+            did(Kind.SYNC_FOLDER, top, root, top),
+        ]
+        cut_power(root, graveyard, done, random.Random(seed))
+        found.add(tuple(sorted(str(path.relative_to(root)) for path in root.rglob("*"))))
+        shutil.rmtree(root)
+        graveyard.rmdir()
+    assert found == {("new",)}
