@@ -38,8 +38,8 @@ app = typer.Typer(
     name="xlt",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 _DISK = {
@@ -108,8 +108,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    # Not the framework's own main(): it words errors and picks exit codes by itself.
     command = typer.main.get_command(app)
+    if "_XLT_COMPLETE" in os.environ:  # a shell asks how a line may go on
+        command.main(prog_name="xlt")
+    # Not the framework's own main(): it words errors and picks exit codes by itself.
     try:
         with command.make_context("xlt", _flags_first(arguments), obj=arguments) as context:
             command.invoke(context)

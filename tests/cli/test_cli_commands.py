@@ -33,6 +33,20 @@ def test_help_is_fast_and_imports_nothing_heavy():
     assert min(seconds) < 0.3
 
 
+@pytest.mark.parametrize("command", [(), ("train",), ("data", "check")])
+def test_help_has_a_short_name(xlt, command):
+    assert xlt(*command, "-h").stdout == xlt(*command, "--help").stdout != ""
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "found"),
+    [("xlt predi", "1", ["predict", "predict-source"]), ("xlt train --ov", "2", ["--overwrite"])],
+)
+def test_a_shell_completes_commands_and_options(xlt, line, word, found):
+    done = xlt(_XLT_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=word)
+    assert done.stdout.split() == found
+
+
 def test_help_lists_the_commands(xlt):
     said = xlt("--help").stdout
     for command in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -122,3 +123,12 @@ def test_only_finished_runs(tmp_path):
 )
 def test_names_are_numbered(name, following):
     assert next_name(name) == following
+
+
+def test_what_comes_after_training_can_be_pasted():
+    from xlt.commands.train import _next
+
+    said = _next(Path("my runs/a"), {"summary": [{}]})
+    assert "`xlt predict 'my runs/a' FILE`" in said
+    assert "`xlt report 'my runs/a'`" in said
+    assert "report" not in _next(Path("a"), {"summary": []})

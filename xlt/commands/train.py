@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -69,6 +70,14 @@ def train(
         result = train(loaded, resume=resume, overwrite=overwrite, reuse=reuse, quiet=console.quiet)
     if result:  # only the main process of several has one
         console.result(result, _result)
+        console.note(_next(Path(loaded.config.output.root) / loaded.config.name, result))
+
+
+def _next(run: Path, result: dict[str, Any]) -> str:
+    """Where everything is, and what can be done with it."""
+    where = shlex.quote(str(run))
+    scored = [f"`xlt report {where}` shows what it gets wrong"] if result["summary"] else []
+    return "; ".join([f"{run}: `xlt predict {where} FILE` uses it", *scored])
 
 
 def _to_train(
