@@ -19,9 +19,10 @@ pytest.importorskip("fastapi")
 from fastapi import Request
 from fastapi.testclient import TestClient
 
+from xlt.registry import tasks
 from xlt.runs.annotate import Annotator
 from xlt.runs.predict import predict
-from xlt.serve import guard
+from xlt.serve import guard, pages
 from xlt.serve.app import make_app
 from xlt.serve.limits import Limits, TooSlow
 
@@ -461,6 +462,48 @@ def test_a_view_marks_spans_and_escapes_the_text(client):
             assert f"{one['confidence']:.2f}" in view
         assert bool(elements.all("mark")) == (model != "dependency_parsing")
         assert bool(elements.all("svg")) == (model == "dependency_parsing")
+
+
+def test_a_view_of_an_event_has_its_arguments():
+    person = {"label": "PER", "start": 0, "end": 4, "text": "Budi", "confidence": 0.5}
+    agent, thing = person | {"label": "Agent"}, {"label": "Patient", "start": 12, "end": 17}
+    event = {"label": "Buy", "start": 5, "end": 11, "text": "bought", "confidence": 0.875}
+    events = [{**event, "parts": [agent, {**thing, "text": "books"}]}]
+    record = {"text": "Budi bought books", "entities": [person], "events": events}
+    task = tasks.get("event_extraction")()
+    lines, trees, rows = pages._view(task, record, (None, ()))  # type: ignore[arg-type]
+    assert trees == []
+    assert [(line.name, [tuple(one) for one in line.segments if one.state]) for line in lines] == [
+        ("entities", [("Budi", "right", ["PER 0.50"])]),
+        (
+            "events",
+            [
+                ("Budi", "right", ["Agent 0.50"]),
+                ("bought", "right", ["Buy 0.88"]),
+                ("books", "right", ["Patient"]),
+            ],
+        ),
+    ]
+    assert rows == [
+        ("entities", "PER", "Budi", "", "0.50", False),
+        ("events", "Buy", "bought", "", "0.88", False),
+        ("events", "Agent", "Budi", "bought", "0.50", True),
+        ("events", "Patient", "books", "bought", "", True),
+    ]
+
+
+def test_a_view_of_a_tree_says_on_what_a_word_hangs():
+    words = [
+        {"id": 1, "head": 2, "label": "nsubj", "start": 0, "end": 4, "text": "Budi"},
+        {"id": 2, "head": 0, "label": "root", "start": 5, "end": 7, "text": "ya"},
+    ]
+    task = tasks.get("dependency_parsing")()
+    lines, _, rows = pages._view(task, {"text": "Budi ya", "tree": words}, (None, ()))  # type: ignore[arg-type]
+    assert [[tuple(one) for one in line.segments] for line in lines] == [[("Budi ya", "", [])]]
+    assert [(row.label, row.text, row.head) for row in rows] == [
+        ("nsubj", "Budi", "ya"),
+        ("root", "ya", ""),
+    ]
 
 
 def test_views_are_of_few_texts(client):

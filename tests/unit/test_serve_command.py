@@ -143,8 +143,10 @@ def test_an_address_that_is_taken_is_said_before_models_are_loaded():
     assert "there is no trained model here" in outcome.err
 
 
-def test_models_are_called_as_their_folders_or_as_one_says(tmp_path):
+def test_models_are_called_as_their_folders_or_as_one_says(tmp_path, monkeypatch):
     (tmp_path / "a=b").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert server.named(["."]) == {tmp_path.name: Path()}
     given = ["runs/names", f"{tmp_path}/a=b", "trees=runs/x/seed-1/jav/model"]
     assert server.named(given) == {
         "names": Path("runs/names"),

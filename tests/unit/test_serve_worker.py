@@ -22,6 +22,8 @@ SECONDS = 20.0
 class Stub:
     """An annotator that waits until it may go on, and fails on a text that is "bad"."""
 
+    apart = False
+
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
         self.began, self.go_on = threading.Event(), threading.Event()
@@ -76,6 +78,16 @@ def test_those_that_wait_are_one_batch(stub: Stub, busy: Worker) -> None:
     assert results(futures) == ["a+b", "c", "", "d"]
     assert stub.calls == [["first"], ["a", "b", "d"]]
     assert other.calls == [["c"]]
+
+
+def test_requests_are_kept_apart_where_they_would_change_each_other(
+    stub: Stub, busy: Worker
+) -> None:
+    stub.apart = True
+    futures = [busy.submit(job(stub, "a", "b")), busy.submit(job(stub, "c"))]
+    stub.go_on.set()
+    assert results(futures) == ["a+b", "c"]
+    assert stub.calls == [["first"], ["a", "b"], ["c"]]
 
 
 def test_a_large_request_is_not_waited_for_by_small_ones(stub: Stub, busy: Worker) -> None:

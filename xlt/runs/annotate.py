@@ -29,6 +29,8 @@ class Annotator:
     languages: those that it is for.
     language:  of texts that do not say it, an ISO 639-3 code; None where it is open.
     sure:      whether its predictions have confidences.
+    apart:     whether what is predicted of a document may depend on the others that are given with
+        it: an aligner of translations may learn from all of them.
 
     Raises XltError for a folder that is no model, and for an unknown language.
     """
@@ -53,6 +55,7 @@ class Annotator:
         # What comes back from a translation has none.
         direct = isinstance(self._predictor, BatchPredictor) or self._predictor.ensemble
         self.sure = direct and confident(self.task) is not None
+        self.apart = self._predictor.window is None
         if confident(self.task) and load_calibration(self.folder) is None:
             log.info("note: confidences are not calibrated: no dev data selected this model")
 

@@ -1,5 +1,5 @@
 """One thread that owns the models. Requests wait for it in a queue; those that wait together, and
-are for one model, are annotated together: a batch of many texts takes little longer than one."""
+are for one model, are annotated together, as a batch takes less time than its texts one by one."""
 
 from __future__ import annotations
 
@@ -109,7 +109,8 @@ class Worker:
             else:
                 groups.setdefault(job.annotator, []).append(_Read(job, future, units))
         for annotator, group in groups.items():
-            _annotate(annotator, group)
+            for together in [[one] for one in group] if annotator.apart else [group]:
+                _annotate(annotator, together)
 
 
 @dataclass(frozen=True)
