@@ -19,6 +19,7 @@ pytest.importorskip("fastapi")
 from fastapi import Request
 from fastapi.testclient import TestClient
 
+from xlt.console import console
 from xlt.registry import tasks
 from xlt.runs.annotate import Annotator
 from xlt.runs.predict import predict
@@ -305,7 +306,7 @@ def test_a_full_queue_says_when_to_come_back(client, models):
     assert sorted(one.status_code for one in answers) == [200, 200, 503]
 
 
-def test_a_bug_tells_nothing_of_the_text(client, models, caplog):
+def test_a_bug_tells_nothing_of_the_text(client, models, caplog, monkeypatch):
     models["names"].fails = ValueError("a secret text")
     try:
         answer = client.post("/predict", json=GOOD)
@@ -315,6 +316,14 @@ def test_a_bug_tells_nothing_of_the_text(client, models, caplog):
     assert answer.json()["errors"][0]["what"] == "this is a bug of the server: ValueError"
     assert "this is a bug: ValueError" in caplog.text
     assert "secret" not in caplog.text + answer.text
+    models["names"].fails = ValueError("a secret text")
+    monkeypatch.setattr(console, "debug", True)
+    try:
+        answer = client.post("/predict", json=GOOD)
+    finally:
+        models["names"].fails = None
+    assert "a secret text" in caplog.text  # whoever runs it has asked for that
+    assert "secret" not in answer.text
     assert client.post("/predict", json=GOOD).status_code == 200
 
 

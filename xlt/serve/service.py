@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from xlt.console import console
 from xlt.errors import XltError, described
 from xlt.runs.annotate import Annotated, Annotator
 from xlt.serve.guard import body_of
@@ -109,9 +110,9 @@ async def answer(made: Awaitable[dict[str, Any]]) -> Response:
     except (Gone, ClientDisconnect):
         return Response(status_code=499)  # which nobody reads
     except Exception as error:
-        # Its message may hold text of the request, which is nobody else's business.
-        log.error("this is a bug: %s", type(error).__name__)
-        log.debug("the bug", exc_info=error)
+        # Its message may hold text of the request, which is not to be in a log unasked.
+        shown = error if console.debug else None
+        log.error("this is a bug: %s", type(error).__name__, exc_info=shown)
         what = f"this is a bug of the server: {type(error).__name__}"
         return refusal(XltError(what, fix="tell who runs it; `xlt --debug serve` shows where"), 500)
 
