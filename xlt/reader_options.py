@@ -8,6 +8,7 @@ read, and is told where the mistake stands.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -237,6 +238,14 @@ def advise(*options: str) -> str:
         f"set {shown} beside `ref:` in the config, or on the command line `--option {quoted}` "
         "(evaluate, predict, project)"
     )
+
+
+_ADVICE = re.compile(r"(?:; )?(?:or(?:, [^;,]*,)? )?set `[^\n]*?\(evaluate, predict, project\)")
+
+
+def without_advice(fix: str) -> str:
+    """The `fix` of an error but for what `advise` says, for whoever can set no option."""
+    return _ADVICE.sub("", fix)
 
 
 def advise_format(format: str) -> str:

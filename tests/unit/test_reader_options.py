@@ -18,7 +18,7 @@ from xlt.data.columns import read_columns
 from xlt.data.references import resolve
 from xlt.data.store import read_documents
 from xlt.errors import XltError, flat
-from xlt.reader_options import ColumnOptions, merge_options
+from xlt.reader_options import ColumnOptions, advise, merge_options, without_advice
 from xlt.registry import data_cards, tasks
 from xlt.runs.experiment import check
 from xlt.tasks.ner import NER
@@ -396,3 +396,17 @@ def test_the_schema_for_editors_has_the_options() -> None:
     assert not valid({"ref": "a", "shceme": "IOB1"})
     assert not valid({"ref": "a", "options": {"shceme": "IOB1"}})
     assert not valid({"ref": "a", "scheme": "IOB3"})
+
+
+@pytest.mark.parametrize(
+    ("fix", "left"),
+    [
+        (f"valid: a, b; {advise('columns: {a: THEIRS}')}", "valid: a, b"),
+        (f"mend it; or, to leave it out, {advise('drop: true')}", "mend it"),
+        (f"mend it; or {advise('a: 1', 'b: 2')}; or not", "mend it; or not"),
+        (advise("drop: true"), ""),
+        ("mend it; or not", "mend it; or not"),
+    ],
+)
+def test_advice_can_be_left_out(fix, left):
+    assert without_advice(fix) == left

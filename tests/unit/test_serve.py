@@ -173,6 +173,7 @@ def test_what_cannot_be_done_is_said_with_its_place(client, request_, status, wh
     assert what in error["what"]
     assert error["where"] == where
     assert error["fix"]
+    assert "--option" not in error["fix"]  # which is the command line's
     assert answer.status_code == status
 
 

@@ -26,6 +26,7 @@ from xlt.options import Section
 from xlt.runs.annotate import Annotated
 from xlt.runs.reading import Unit, read_units
 from xlt.serve.limits import Limits
+from xlt.serve.request import of_request
 from xlt.task import Task
 
 FORMAT = "label-studio"
@@ -138,7 +139,7 @@ def read(
     options = {"columns": {first: names.field}} if names.field != first else {}
     if not given:
         return []
-    with standing_in(json.dumps(given).encode(), "tasks"):
+    with of_request(), standing_in(json.dumps(given).encode(), "tasks"):
         units = list(read_units(task, STDIN, FORMAT, language, options))
     limits.check_units(units, "tasks")
     return units

@@ -12,8 +12,9 @@ from pydantic import Field, ValidationError
 from xlt import languages
 from xlt.data.files import STDIN, standing_in
 from xlt.data.jsonl import load_json, to_json
-from xlt.errors import XltError, choose, raise_all
+from xlt.errors import XltError, choose, flat, raise_all
 from xlt.options import Section
+from xlt.reader_options import without_advice
 from xlt.runs.annotate import Annotator
 from xlt.runs.reading import CONLLU, TEXT, Unit, input_formats, read_units, sentences_of
 from xlt.serve.limits import Limits
@@ -152,7 +153,7 @@ def read(
 
     Raises XltError for what `xlt predict` does not take, and TooLarge.
     """
-    with _placed():
+    with of_request():
         if key == TEXTS:
             assert language is not None, "`check` lets no other pass"
             numbers = count(1)
@@ -173,8 +174,18 @@ _PLACES = {"--language": "language", "--input-format": "body"}
 
 
 @contextmanager
-def _placed() -> Iterator[None]:
+def of_request() -> Iterator[None]:
+    """Errors of readers in terms of a request: it has no command line and no config."""
     try:
         yield
     except XltError as error:
-        raise error.placed(lambda one: _PLACES.get(one.where or "", one.where)) from error
+        raise_all(
+            [
+                XltError(
+                    one.what,
+                    where=_PLACES.get(one.where or "", one.where),
+                    fix=without_advice(one.fix or "") or "see /docs",
+                )
+                for one in flat(error)
+            ]
+        )
