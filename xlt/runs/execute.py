@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from xlt.config.schema import STAGES, Config
 from xlt.runs.experiment import Experiment
@@ -24,8 +24,17 @@ def execute(
     """Train what is not trained already. All processes of a distributed run do it together."""
     config = experiment.config
     watched = list(observed(experiment))
+    begins: list[Sequence[Stage]] = []  # of plans; a stage that several have is trained once
+    for plan in experiment.plans.values():
+        begins += [b for n in range(len(plan)) if (b := plan[: n + 1]) not in begins]
+    total = len(config.seeds) * len(begins)
     trained = {}
-    for seed in config.seeds:
+    for number, seed in enumerate(config.seeds):
+
+        def title(plan: Sequence[Stage], number: int = number, seed: int = seed) -> str:
+            before = number * len(begins) + begins.index(plan)
+            return f"stage {before + 1} of {total} ({plan[-1].name}), seed {seed}"
+
         runner = StageRunner(
             config,
             experiment.task,
@@ -37,19 +46,25 @@ def execute(
             quiet=quiet,
         )
         for target, plan in experiment.plans.items():
-            trained[seed, target] = run_plan(runner, plan, watched)
+            trained[seed, target] = run_plan(runner, plan, watched, title)
     return trained
 
 
 def run_plan(
-    runner: StageRunner, plan: Sequence[Stage], watched: Sequence[Watched]
+    runner: StageRunner,
+    plan: Sequence[Stage],
+    watched: Sequence[Watched],
+    title: Callable[[Sequence[Stage]], str | None] = lambda _: None,
 ) -> list[StageResult]:
-    """The plan's stages one after the other, each from the weights of the one before."""
+    """The plan's stages one after the other, each from the weights of the one before.
+
+    title: of the last stage of a plan, for its progress.
+    """
     done: list[StageResult] = []
     for number, stage in enumerate(plan):
         so_far = plan[: number + 1]
         dev = dict.fromkeys(d for other, sets in watched if other == so_far for d in sets)
-        done.append(runner.run(stage, done[-1] if done else None, list(dev)))
+        done.append(runner.run(stage, done[-1] if done else None, list(dev), title(so_far)))
     return done
 
 

@@ -1,4 +1,4 @@
-"""What happens along the way: when to evaluate and save, which weights are best, the bar."""
+"""What happens along the way: when to evaluate and save, which weights are best."""
 
 from __future__ import annotations
 
@@ -89,29 +89,3 @@ class SaveCallback(TrainerCallback):
         if self.trainer.selector.exhausted:
             control.should_training_stop = control.should_save = True
         return control
-
-
-class ProgressBar(TrainerCallback):
-    """One bar on standard error: steps, loss, and the score of the last evaluation."""
-
-    def __init__(self, name: str) -> None:
-        from tqdm import tqdm
-
-        self.bar: Any = tqdm(desc=name, unit="step", dynamic_ncols=True, leave=True)
-        self.shown: dict[str, str] = {}
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.reset(total=state.max_steps)
-        self.bar.update(state.global_step)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.update(1)
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        for name, value in (logs or {}).items():
-            if name == "loss" or name.startswith("eval_"):
-                self.shown[name.removeprefix("eval_")] = f"{float(value):.4g}"
-        self.bar.set_postfix(self.shown)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.close()

@@ -81,6 +81,7 @@ class StageRunner:
         stage: Stage,
         parent: StageResult | None,
         observers: Sequence[Sequence[DataSplit]] = (),
+        title: str | None = None,
     ) -> StageResult:
         """Train the stage, or return it if it (with all observers) has been trained before.
 
@@ -89,6 +90,7 @@ class StageRunner:
 
         observers: further dev sets to score along the way, or afterwards (`observing`); the best
             weights by each of them are kept beside those that the stage is selected on.
+        title: what it is called in what is said of its progress; None: its name.
         """
         from accelerate import PartialState
 
@@ -122,7 +124,7 @@ class StageRunner:
             other = self._made_otherwise(stage, wanted, needed)
             if other is not None:
                 return other
-            self._train(stage, parent, train, dev, watched, folder, wanted)
+            self._train(stage, parent, train, dev, watched, folder, wanted, title or stage.name)
             state.wait_for_everyone()
             finished = find(folder, wanted.key, needed, reused=False)
             assert finished is not None, f"{folder} did not finish"
@@ -191,6 +193,7 @@ class StageRunner:
         watched: list[list[Data]],
         folder: Path,
         wanted: Identity,
+        title: str,
     ) -> None:
         work = folder / "work"
         self._prepare_folder(folder, work, wanted, contents(watched))
@@ -198,7 +201,13 @@ class StageRunner:
         while True:
             try:
                 trainer, backbone, vocabulary, temperatures = self._trained(
-                    stage, attempts.training(stage.training), parent, train, [dev, *watched], work
+                    stage,
+                    attempts.training(stage.training),
+                    parent,
+                    train,
+                    [dev, *watched],
+                    work,
+                    title,
                 )
                 break
             except Diverged as error:
@@ -264,6 +273,7 @@ class StageRunner:
         train: list[Data],
         evaluated: list[list[Data]],
         work: Path,
+        title: str,
     ) -> tuple[TransferTrainer, Backbone, Trimmed | None, Callable[[], Calibration | None]]:
         """The stage's trainer after training, the encoder, the way back to its vocabulary, and what
         gives the temperatures of the weights in memory.
@@ -309,7 +319,7 @@ class StageRunner:
             keep=self.config.selection.keep,
             subwords=subwords,
             precision=precision,
-            quiet=self.quiet,
+            title=None if self.quiet else title,
         )
         trainer.train(resume_from_checkpoint=self._checkpoint(work))
 

@@ -36,10 +36,11 @@ from xlt.model.task_model import TaskModel
 from xlt.task import Example, Task
 from xlt.training import checkpoint as ckpt
 from xlt.training.average import BEGIN, WeightAverage
-from xlt.training.callbacks import ProgressBar, SaveCallback, Scores, Selector
+from xlt.training.callbacks import SaveCallback, Scores, Selector
 from xlt.training.divergence import Diverged, Watch, advice
 from xlt.training.encodings import lengths
 from xlt.training.optim import parameter_groups
+from xlt.training.progress import progress
 
 KEPT = 2 << 30
 """Bytes that the weights of all evaluations of a stage may take with `selection.keep: auto`."""
@@ -66,6 +67,7 @@ class TransferTrainer(Trainer):
     keep:      of the weights that were evaluated, as `selection.keep` has it.
     fresh:     nothing of the task was learnt before, in a stage that this one goes on from.
     subwords:  see `xlt.inference.predictor.Predictor`.
+    title:     of the stage, for whoever is told how far it is; None: nobody is.
     Raises Diverged for a loss that is not finite (naming step and batch; where several processes
     are to begin again, in all of them when it is logged) and, where the stage is to begin again
     then, for one that has risen to where it began; XltError for lack of memory.
@@ -93,7 +95,7 @@ class TransferTrainer(Trainer):
         fresh: bool = True,
         subwords: SubwordTable | None = None,
         precision: str = "fp32",
-        quiet: bool = True,
+        title: str | None = None,
     ) -> None:
         self.task, self.training, self.evaluator = task, training, evaluator
         self.subwords, self.precision = subwords, precision
@@ -160,8 +162,8 @@ class TransferTrainer(Trainer):
         )
         for noisy in (PrinterCallback, ProgressCallback):  # standard output is the commands' own
             self.remove_callback(noisy)
-        if not quiet and args.should_save:
-            self.add_callback(ProgressBar(folder.parent.name))
+        if title is not None and args.should_save:
+            self.add_callback(progress(title))
         self.add_callback(SaveCallback(self))
         self.add_callback(Watch(training, primary, len(self.sampler.steps), fresh=fresh))
         # Our losses are sums over targets divided by the number in the whole step.

@@ -1,0 +1,54 @@
+"""xlt.training.progress: how far a stage is."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from xlt.training import progress as module
+from xlt.training.progress import Bar, Lines, progress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = SimpleNamespace(seconds=0.0)
+    monkeypatch.setattr(module.time, "monotonic", lambda: now.seconds)
+    return now
+
+
+def state(step, of=1000):
+    return SimpleNamespace(global_step=step, max_steps=of)
+
+
+def test_a_line_a_minute_says_how_far_it_is(clock, caplog):
+    caplog.set_level(logging.INFO)
+    lines = Lines("stage 1 of 2 (eng), seed 1")
+    lines.on_train_begin(None, state(100), None)
+    lines.on_log(None, None, None, {"loss": 0.51234, "eval_f1": 3.0, "learning_rate": 1.0})
+    for step in range(101, 341):
+        clock.seconds += 1.0
+        lines.on_step_end(None, state(step), None)
+    assert len(caplog.messages) == 4
+    assert caplog.messages[1] == (
+        "stage 1 of 2 (eng), seed 1: step 220 of 1,000, loss 0.5123, f1 3, about 13 min left"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(20, "less than a minute"), (7140, "about 119 min"), (7300, "about 2.0 h")],
+)
+def test_durations(seconds, said):
+    assert module._duration(seconds) == said
+
+
+def test_a_bar_is_for_terminals(monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert isinstance(progress("a"), Bar)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    assert isinstance(progress("a"), Lines)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert isinstance(progress("a"), Lines)

@@ -1,0 +1,88 @@
+"""How far a stage is: a bar on a terminal, elsewhere a line now and then."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import Any
+
+from transformers import TrainerCallback
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 60.0
+"""Seconds between two lines."""
+
+
+def progress(title: str) -> TrainerCallback:
+    """What fits standard error. title: what is trained, as "stage 2 of 4 (eng), seed 1"."""
+    return Bar(title) if sys.stderr is not None and sys.stderr.isatty() else Lines(title)
+
+
+class Bar(TrainerCallback):
+    """Steps, time that is left, loss, and the score of the last evaluation."""
+
+    def __init__(self, title: str) -> None:
+        from tqdm import tqdm
+
+        self.bar: Any = tqdm(desc=title, unit="step", dynamic_ncols=True, leave=True)
+        self.shown: dict[str, str] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.bar.reset(total=state.max_steps)
+        self.bar.update(state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.bar.update(1)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        self.shown |= _scores(logs)
+        self.bar.set_postfix(self.shown)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.bar.close()
+
+
+class Lines(TrainerCallback):
+    """As `Bar`, in the log: a file of it stays readable."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.shown: dict[str, str] = {}
+        self.began = self.said = 0.0
+        self.first = 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.began = self.said = time.monotonic()
+        self.first = state.global_step
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        self.shown |= _scores(logs)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        now = time.monotonic()
+        if now - self.said < INTERVAL:
+            return
+        self.said = now
+        done, left = state.global_step - self.first, state.max_steps - state.global_step
+        facts = [f"step {state.global_step:,} of {state.max_steps:,}"]
+        facts += [f"{name} {value}" for name, value in self.shown.items()]
+        facts += [f"{_duration((now - self.began) / done * left)} left"]
+        log.info("%s: %s", self.title, ", ".join(facts))
+
+
+def _scores(logs: dict[str, Any] | None) -> dict[str, str]:
+    """Loss and scores of what is logged, without the prefix of evaluations."""
+    return {
+        name.removeprefix("eval_"): f"{float(value):.4g}"
+        for name, value in (logs or {}).items()
+        if name == "loss" or name.startswith("eval_")
+    }
+
+
+def _duration(seconds: float) -> str:
+    minutes = seconds / 60
+    if minutes < 1:
+        return "less than a minute"
+    return f"about {minutes:.0f} min" if minutes < 120 else f"about {minutes / 60:.1f} h"
