@@ -15,7 +15,7 @@ from xlt.document import Document
 from xlt.document.text import Text
 from xlt.errors import XltError
 from xlt.export.folder import size, write
-from xlt.export.tokenizer import heard
+from xlt.export.tokenizer import Vocabulary, heard
 from xlt.files import DamagedFile
 from xlt.inference.loading import make_direct_predictor
 from xlt.model.calibration import Calibration, load, save
@@ -69,6 +69,12 @@ def test_on_the_text_a_trimmed_model_computes_the_same(tmp_path, name, family, o
         assert one.keys() == other.keys()
         assert all(torch.equal(one[key], other[key]) for key in one)
     assert whole[1] == trimmed[1]
+
+
+def test_a_tokenizer_that_splits_the_text_otherwise_is_refused(tmp_path, ner, monkeypatch):
+    monkeypatch.setattr(Vocabulary, "needed", lambda self, seen, texts: {*sorted(seen)[::2]})
+    with pytest.raises(XltError, match="splits the text otherwise"):
+        write(ner, tmp_path / "made", texts=texts_of("ner"))
 
 
 def test_it_reads_other_text_too(tmp_path, ner):
@@ -317,16 +323,13 @@ def test_the_exported_files_are_checked_when_they_are_used(tmp_path, ner):
         load_model(tmp_path / "made")
 
 
-def test_a_pipeline_of_transformers_reads_it(tmp_path, ner):
+def test_pipelines_of_transformers_and_spacy_read_it(tmp_path, ner):
+    from xlt.spacy_component import pipeline as of_spacy
     from xlt.transformers_pipeline import EntityPipeline
 
-    write(ner, tmp_path / "made", texts=texts_of("ner"), int8=True)
-    found = [
-        pipeline("token-classification", str(one), pipeline_class=EntityPipeline)(
-            "Budi bought three books in Yogyakarta."
-        )
-        for one in (ner, tmp_path / "made")
-    ]
-    assert [(one["word"], one["entity_group"]) for one in found[0]] == [
-        (one["word"], one["entity_group"]) for one in found[1]
-    ]
+    made = tmp_path / "made"
+    write(ner, made, texts=texts_of("ner"), int8=True)
+    text = "Budi bought three books in Yogyakarta."
+    find = pipeline("token-classification", str(made), pipeline_class=EntityPipeline)
+    found = [(one["word"], one["entity_group"]) for one in find(text)]
+    assert found == [(entity.text, entity.label_) for entity in of_spacy(made)(text).ents]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tokenizer_families import FAMILIES, TEXT, family
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from xlt.data.subwords import OWN_TEXTS, Subwords
@@ -62,14 +62,18 @@ def test_an_unknown_character_costs_what_it_did():
     """x is in no subword of its own: [abxc, d] is likelier than [ab, unknown, cd], as long as that
     is reckoned from zz, the least likely subword of all."""
     likely = {"a": -9, "ab": -0.5, "cd": -0.5}
-    pieces = {"qq": -5, "<unk>": 0.0, **likely, "abxc": -19, "d": -20, "zz": -35}
+    special = {"<unk>": 0.0, "<s>": 0.0}
+    pieces = {"qq": -5, **special, **likely, "abxc": -19, "d": -20, "zz": -35}
     backend = Tokenizer(models.Unigram(list(pieces.items()), unk_id=1))
-    old = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>")
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 2)]
+    )
+    old = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", cls_token="<s>")
     texts = [Text(text) for text in ("abxcd", "ab", "cd")]
     assert old.tokenize("abxcd") == ["abxc", "d"]
     new, kept = reduced(old, texts)
     ids = new("abx")["input_ids"]
-    assert (new.unk_token_id, new.convert_ids_to_tokens(ids)) == (0, ["ab", "<unk>"])
+    assert (new.unk_token_id, new.convert_ids_to_tokens(ids)) == (0, ["<s>", "ab", "<unk>"])
     assert new.tokenize("abxcd") == ["abxc", "d"]
     check_same(old, new, kept, texts)
 

@@ -190,8 +190,7 @@ def heard(tokenizer: Any, texts: Sequence[Text]) -> Counter[int]:
     subwords.of_words(texts)
     counts = Counter(subwords.counts)
     # As texts without words, as pairs are, and what either encoder asks of a tokenizer.
-    for some in (surfaces, OWN_TEXTS):
-        subwords(some)
+    subwords(surfaces)
     for text in OWN_TEXTS:
         subwords.counts.update(tokenizer(text)["input_ids"])
     return Counter({id: counts[id] for id in {*subwords.counts, subwords.unknown}})

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,26 +85,23 @@ def export(
     own = info.languages[0] if len(info.languages) == 1 else None
     task = task_of(info, folder)
     texts = [text for asked in trim for text in trim_texts(task, asked, spoken or own)]
-    scored = None
-    if data is not None:
-        scored = partial(
-            _scored,
-            data=data,
-            language=language,
-            input_format=input_format,
-            options=options,
-            batch_tokens=batch_tokens,
-        )
     with _publishing(output) as part:
         steps, cut = _write(
             folder, part, texts if trim else None, quantise == INT8, max_mb, onnx=format == ONNX
         )
         before: dict[str, Any] = {"bytes": size(folder)}
         after: dict[str, Any] = {"bytes": size(part)}
-        if scored is not None:
-            before |= (old := scored(folder))[0]
-            after |= (new := scored(part))[0]
-            after["same"] = _same(old[1], new[1])
+        if data is not None:
+            both = _scored(
+                (folder, part),
+                data=data,
+                language=language,
+                input_format=input_format,
+                options=options,
+                batch_tokens=batch_tokens,
+            )
+            before |= both[0]
+            after |= both[1]
     return {
         "model": str(folder),
         "output": str(output),
@@ -209,49 +205,55 @@ def _write(
 
 
 def _scored(
-    folder: Path,
+    folders: tuple[Path, Path],
     *,
     data: str,
     language: str | None,
     input_format: str | None,
     options: Mapping[str, Any] | None,
     batch_tokens: int,
-) -> tuple[dict[str, Any], list[Document]]:
-    """Scores of a model on data, its speed, and what it predicted."""
+) -> list[dict[str, Any]]:
+    """Scores and speed of two models on data, and of the second one how often it predicts what the
+    first does.
+
+    They take turns, so that whatever else the machine does, it does to both.
+    """
     from xlt.evaluation.counts import count_matrix, score
     from xlt.projection.opening import open_predictor
     from xlt.runs.evaluate import labelled
 
-    task, backbone, predictor = open_predictor(folder, batch_tokens=batch_tokens)
+    opened = [open_predictor(folder, batch_tokens=batch_tokens) for folder in folders]
+    task, _, first = opened[0]
     _, records, _ = labelled(
         task,
-        predictor.labels,
+        first.labels,
         data,
         language=language,
         split=None,
         format=input_format,
         options=options,
     )
+    predicted: list[list[Document]] = [[], []]
+    seconds = [0.0, 0.0]
+    for start in range(-_TURN, len(records), _TURN):
+        some = records[max(start, 0) : max(start, 0) + _TURN]
+        for number, (_, backbone, predictor) in enumerate(opened):
+            begun = time.perf_counter()
+            found = predictor(some, task.encode(some, backbone, None))
+            if start >= 0:  # before, kernels are compiled
+                seconds[number] += time.perf_counter() - begun
+                predicted[number] += found
+    both: list[dict[str, Any]] = [
+        {
+            "metrics": score(task, count_matrix(task, records, found)),
+            "texts_per_second": len(records) / taken,
+        }
+        for found, taken in zip(predicted, seconds, strict=True)
+    ]
+    alike = sum(a.layers == b.layers for a, b in zip(*predicted, strict=True))
+    both[1]["same"] = alike / len(records)
+    return both
 
-    def predict(some: Sequence[Document]) -> list[Document]:
-        return predictor(some, task.encode(some, backbone, None))
 
-    predict(records[:_WARM_UP])
-    seconds, predicted = _timed(lambda: predict(records))
-    values = score(task, count_matrix(task, records, predicted))
-    return {"metrics": values, "texts_per_second": len(records) / seconds}, predicted
-
-
-_WARM_UP = 64
-"""Records that are predicted before the clock runs: kernels are compiled at their first use."""
-
-
-def _timed(work: Callable[[], list[Document]]) -> tuple[float, list[Document]]:
-    start = time.perf_counter()
-    result = work()
-    return time.perf_counter() - start, result
-
-
-def _same(one: Sequence[Document], other: Sequence[Document]) -> float:
-    """The share of records that both predict alike."""
-    return sum(a.layers == b.layers for a, b in zip(one, other, strict=True)) / max(1, len(one))
+_TURN = 128
+"""Records that a model predicts before it is the other one's turn."""
