@@ -25,9 +25,9 @@ needs_compiler = pytest.mark.skipif(not trace.available(), reason="there is no c
 @pytest.mark.parametrize(
     ("script", "options"),
     [
-        ("kill", ("--number", "2", "--only", "ner/study")),
-        ("power_cut", ("--number", "2", "--only", "ner/projection")),
-        ("damage", ("--number", "6", "--only", "result.json", "done.json", "model.safetensors")),
+        ("kill", ("--number", "1", "--only", "ner/study")),
+        ("power_cut", ("--number", "1", "--only", "ner/projection")),
+        ("damage", ("--number", "3", "--only", "result.json", "done.json", "model.safetensors")),
     ],
 )
 def test_a_few_cases_of_each(script: str, options: tuple[str, ...], tmp_path: Path) -> None:
