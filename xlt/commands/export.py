@@ -75,6 +75,12 @@ def export(
     console.result(result, _shown)
 
 
+_SPEEDS = {
+    "texts_per_second": "texts a second",
+    "texts_per_cpu_second": "texts a CPU second",
+}
+
+
 def _shown(result: dict[str, Any]) -> list[str]:
     from xlt.evaluation.report import Table
 
@@ -83,8 +89,9 @@ def _shown(result: dict[str, Any]) -> list[str]:
     for name in before.get("metrics", ()):
         rows.append((name, *(f"{one['metrics'][name]:.2f}" for one in (before, after))))
     if "same" in after:
-        speeds = (f"{one['texts_per_second']:.1f}" for one in (before, after))
-        rows += [("texts a second", *speeds), ("predicted alike", "", f"{after['same']:.1%}")]
+        for name, what in _SPEEDS.items():
+            rows.append((what, *(f"{one[name]:.1f}" for one in (before, after))))
+        rows.append(("predicted alike", "", f"{after['same']:.1%}"))
     lines = [Table(("", "before", "after"), tuple(rows), frozenset((1, 2))).text()]
     if cut := result["trimmed"]:
         lines.append(
