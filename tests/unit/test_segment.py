@@ -220,6 +220,31 @@ def test_an_analyser_that_loses_text_is_not_believed(monkeypatch: pytest.MonkeyP
     assert list(segment._spacy("xx")("ab c")) == [(0, 2), (3, 4)]
 
 
+def test_spacy_is_given_no_long_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time for a run of one mark grows with the square: minutes for 10,000."""
+    from spacy.tokenizer import Tokenizer
+
+    given: list[str] = []
+
+    class Counts(Tokenizer):
+        def __call__(self, text: str) -> object:
+            given.append(text)
+            return super().__call__(text)
+
+    monkeypatch.setattr("spacy.language.Tokenizer", Counts)
+    rules = segment._spacy("en")
+    most = segment.MAX_STRETCH
+    normal = f"I can't, {'(' * most} (U.S.)"
+    same = list(rules(normal))
+    assert given == [normal]
+    run = "(" * (most + 1)
+    text = f"{normal} {run} don't{run}\n{run}"
+    spans = segment._complete(text, rules(text))
+    assert all(len(word) <= most for one in given for word in one.split())
+    assert spans[: len(same)] == same
+    assert [text[a:b] for a, b in spans[len(same) :]] == [run, "don't", run, run]
+
+
 HARD = (
     "Dr. O'Neill’s co-op (a.k.a. “x”)… e\u0301 1,5% 3.000€ 10°C www.a.b/c?d=1 i.e. :-) 'n'\n"
     "👨‍👩‍👧 ကာ\u200bက "

@@ -1,10 +1,10 @@
 """Running text to sentences and words, by the rules of its own language.
 
-spaCy's rules are used where spaCy has the language; never those of another one. Elsewhere words
-are found by Unicode's rules (UAX 29): letters, marks and digits hold together, an apostrophe or a
-full stop inside a word too, and every other character is a word of its own, runs of the same one
-("...") excepted. Scripts that are written without spaces need a choice, made here and said by
-`describe`:
+spaCy's rules are used where spaCy has the language; never those of another one. Elsewhere, and in
+stretches of more than `MAX_STRETCH` characters without white space, words are found by Unicode's
+rules (UAX 29): letters, marks and digits hold together, an apostrophe or a full stop inside a word
+too, and every other character is a word of its own, runs of the same one ("...") excepted. Scripts
+that are written without spaces need a choice, made here and said by `describe`:
 
 - Chinese, in all its languages: one character, one word (spaCy's default as well).
 - Japanese: SudachiPy if installed, else runs of one script (kanji, hiragana, katakana, Latin).
@@ -65,6 +65,12 @@ _PARAGRAPH_END = regex.compile(r"\n[^\S\n]*\n\s*|\Z", regex.VERSION1)
 _SURROGATE = regex.compile(r"[\uD800-\uDFFF]", regex.VERSION1)
 _NO_WHITE_SPACE = regex.compile(r"[^\s\x1C-\x1F]+", regex.VERSION1)
 """`str.isspace` and Unicode differ in four separators; here they are white space."""
+
+MAX_STRETCH = 500
+"""Characters without white space that spaCy is given at once. It takes marks off the two ends of a
+stretch one by one, and looks at all the rest of it each time: of a run of them, the time grows with
+the square."""
+_LONG_STRETCH = regex.compile(rf"[^\s\x1C-\x1F]{{{MAX_STRETCH + 1},}}", regex.VERSION1)
 _CHARACTER = regex.compile(r"(?=\S)\X\p{M}*", regex.VERSION1)
 """A user-perceived character, and all marks after it."""
 _DEPENDENT = regex.compile(
@@ -185,19 +191,37 @@ def _matcher(pattern: Any) -> Segmenter:
 
 def _spacy(short: str) -> Segmenter:
     import spacy
+    from spacy.tokenizer import Tokenizer
 
     # By default Korean needs mecab; these are the rules that every other language has.
     config = {"nlp": {"tokenizer": {"@tokenizers": "spacy.Tokenizer.v1"}}} if short == "ko" else {}
     tokenizer = spacy.blank(short, config=config).tokenizer
 
-    def segment(text: str) -> Iterable[Offsets]:
+    def analysed(text: str) -> Iterable[Offsets]:
         encodable = _encodable(text)
         doc = tokenizer(encodable)
         if doc.text != encodable:  # another package's analysis that has dropped something
             return _matcher(_UNICODE_WORD)(text)
         return ((token.idx, token.idx + len(token)) for token in doc)
 
-    return segment
+    # Analysers of Japanese and Thai are given all: those are written without spaces.
+    return _but_long_stretches(analysed) if isinstance(tokenizer, Tokenizer) else analysed
+
+
+def _but_long_stretches(segment: Segmenter) -> Segmenter:
+    """These rules; Unicode's for stretches that are too long for them."""
+
+    def segmented(text: str) -> Iterator[Offsets]:
+        rules, before = _matcher(_UNICODE_WORD), 0
+        for start, end in (*_matcher(_LONG_STRETCH)(text), (len(text), len(text))):
+            for part, at in (
+                (segment(text[before:start]), before),
+                (rules(text[start:end]), start),
+            ):
+                yield from ((at + a, at + b) for a, b in part)
+            before = end
+
+    return segmented
 
 
 def _encodable(text: str) -> str:
