@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
-    if "_XLT_COMPLETE" in os.environ:  # a shell asks how a line may go on
+    if os.environ.get("_XLT_COMPLETE"):  # a shell asks how a line may go on
         command.main(prog_name="xlt")
     # Not the framework's own main(): it words errors and picks exit codes by itself.
     try:

@@ -239,9 +239,11 @@ def _words(item: object, whole: Text, locate: SpanLocator, where: str) -> dict[s
     start = integer(starts[0], "`start` of a mention", where=where)
     end = integer(ends[-1], "`end` of a mention", where=where)
     said = mention.get("text")
-    if said not in (None, ""):
+    if isinstance(said, str) and not said.strip():
+        said = None  # as if it were not there
+    if said is not None:
         text(said, "`text` of a mention", where=where)
-    if len(starts) == len(ends) == 1 and said:
+    if len(starts) == len(ends) == 1 and said is not None:
         there = whole.surface[start:end] if start >= 0 else ""
         if "".join(said.split()) == "".join(there.split()):
             said = there  # written without the spaces that tokenisation put in

@@ -1,5 +1,6 @@
 """Commands are run in a process of their own, which is forked: imports would take most of its time.
-The pages of the docs (tests/e2e/test_readme.py) run what is installed as a user does."""
+What only a fresh Python shows (its start, lazy imports, the order of sets) does not show here: the
+pages of the docs (tests/e2e/test_readme.py) run what is installed as a user does."""
 
 from __future__ import annotations
 

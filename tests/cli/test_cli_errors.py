@@ -1,4 +1,4 @@
-"""What somebody sees who makes a mistake, through the real entry point."""
+"""What somebody sees who makes a mistake."""
 
 from __future__ import annotations
 
@@ -78,6 +78,19 @@ def test_debug_adds_the_traceback(xlt, config):
 @pytest.mark.parametrize("arguments", [["confg"], ["config", "chekc"], ["train"], ["--what"], []])
 def test_wrong_use(xlt, arguments):
     refused(xlt(*arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "CONFIG: there is nothing to train"),
+        (("a.yaml", "--input-format", "bio"), "--input-format: this is said of the files that go"),
+        (("a.yaml", "--option", "scheme=IOB1"), "--option: this is said of the files that go"),
+        (("--from", "nowhere", "a.json"), "nowhere: this is not a run folder"),
+    ],
+)
+def test_what_xlt_train_needs(xlt, tmp_path, arguments, said):
+    assert said in refused(xlt("train", *arguments, cwd=tmp_path))
 
 
 def test_a_wrong_command_names_the_nearest(xlt):

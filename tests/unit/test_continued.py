@@ -23,7 +23,9 @@ def finished(tmp_path, monkeypatch):
     monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(module, "read_result", lambda folder: {})
     for name, count in (("eng", 4), ("first", 2), ("second", 3)):
-        (tmp_path / f"{name}.bio").write_text(SENTENCE * count, encoding="utf-8")
+        text = SENTENCE.replace("lunga", name) * count
+        (tmp_path / f"{name}.bio").write_text(text, encoding="utf-8")
+    (tmp_path / "none.bio").write_text("Ani\tO\n\n", encoding="utf-8")
 
     def run(**changes):
         config = {
@@ -50,6 +52,7 @@ def finished(tmp_path, monkeypatch):
 
 def test_a_second_and_a_third_round(finished, tmp_path):
     first = continued(finished(), ["first.bio", "training.epochs=3"])
+    assert first.config.output.root == tmp_path / "runs"
     assert first.config.name == "given-2"
     assert first.config.strategy.name == "few_shot"
     assert first.config.strategy.options["k"] == 2
@@ -68,6 +71,16 @@ def test_what_a_zero_shot_run_has_not_learnt_from_is_not_taken(finished):
     assert [one.ref.rpartition("/")[2] for one in found.data["jav"].train] == ["first.bio"]
 
 
+def test_what_is_held_out_is_not_learnt_from(finished):
+    data = {"eng": {"train": "eng.bio"}, "jav": {"dev_share": 0.34}}
+    assert continued(finished(data=data), ["second.bio"]).config.strategy.options["k"] == 1
+
+
+def test_texts_where_nothing_is_marked(finished):
+    found = continued(finished(), ["none.bio", "first.bio"]).config
+    assert found.strategy.options["k"] == 3
+
+
 def test_a_tools_file_is_recognised(finished, tmp_path):
     row = {"text": "Ani lunga", "label": [[0, 3, "PER"]]}
     (tmp_path / "export.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
@@ -81,6 +94,10 @@ def test_a_tools_file_is_recognised(finished, tmp_path):
     assert found.options == {"scheme": "IOB2"}
 
 
+ALL = {
+    "data": {"eng": {"train": "eng.bio"}, "jav": {"train": "second.bio"}},
+    "strategy": {"name": "few_shot", "k": 3},
+}
 FEW = {
     "data": {"eng": {"train": "eng.bio"}, "jav": {"train": "second.bio"}},
     "strategy": {"name": "few_shot", "k": 2},
@@ -92,7 +109,9 @@ FEW = {
     [
         ({}, [], "there are no labelled texts to go on with"),
         ({}, ["training.epochs=3"], "there are no labelled texts to go on with"),
-        ({}, ["none.bio"], "there is no such file"),
+        ({}, ["nowhere.bio"], "there is no such file"),
+        ({}, ["none.bio"], "there is no annotation in what is given"),
+        (ALL, ["first.bio", "second.bio"], "3 of 5 texts are among those that the run has learnt"),
         ({"target": ["jav", "eng"]}, ["first.bio"], "the run has several targets: jav, eng"),
         ({"strategy": "joint"}, ["first.bio"], "strategy is joint, which labelled texts cannot"),
         (FEW, ["first.bio"], "learnt from 2 of the 3 records of data.jav.train"),

@@ -7,7 +7,11 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from small import make_world
 
+from xlt.config.load import load_config
+from xlt.runs import execute
+from xlt.runs.experiment import prepare
 from xlt.training import progress as module
 from xlt.training.progress import Bar, Lines, progress
 
@@ -52,3 +56,30 @@ def test_a_bar_is_for_terminals(monkeypatch):
     assert isinstance(progress("a"), Lines)
     monkeypatch.setattr(sys, "stderr", None)
     assert isinstance(progress("a"), Lines)
+
+
+def test_stages_are_numbered_as_they_are_trained(tmp_path, monkeypatch):
+    """A stage that several targets share is one."""
+    titles = {}
+
+    class Runner:
+        def __init__(self, config, task, root, load, seed, **settings):
+            pass
+
+        def run(self, stage, parent, observers, title):
+            titles.setdefault(title, stage.name)
+            return parent
+
+    monkeypatch.setattr(execute, "StageRunner", Runner)
+    changes = {"target": ["jav", "ind"], "seeds": [1, 3]}
+    path = make_world(tmp_path).config(strategy={"name": "few_shot", "k": 2}, **changes)
+    experiment = prepare(load_config(path))
+    sources = SimpleNamespace(load=None)
+    execute.execute(experiment, sources, resume=False, reuse=False, quiet=True)
+    assert list(titles) == [
+        f"stage {number} of 6 ({name}), seed {seed}"
+        for number, name, seed in [
+            *[(1, "eng", 1), (2, "jav", 1), (3, "ind", 1)],
+            *[(4, "eng", 3), (5, "jav", 3), (6, "ind", 3)],
+        ]
+    ]

@@ -14,6 +14,7 @@ from typing import Any
 
 from xlt.config.load import LoadedConfig, load_config
 from xlt.config.schema import Config
+from xlt.data.store import load_documents
 from xlt.errors import XltError
 from xlt.results import CONFIG, read_result
 from xlt.runs.experiment import make_task
@@ -39,11 +40,12 @@ def continued(
 
     run:       its folder.
     arguments: files with labelled texts of the run's target, in any order with overrides such as
-        ``training.epochs=3``.
+        ``strategy.target_stage.epochs=3``.
     input_format, options: of the files; the format is found in them by default.
 
-    Raises XltError for a run that is not finished, has several targets or another strategy, and for
-    files that its task cannot read.
+    Raises XltError for a run that is not finished, has several targets or another strategy, or has
+    learnt from a part of its target's data; where no file is given; and for files that its task
+    cannot read, that hold no annotation, or texts that the run has learnt from.
     """
     read_result(run)  # only a finished run
     config = load_config(run / CONFIG).config
@@ -68,20 +70,20 @@ def continued(
             where=run / CONFIG,
             fix="write a config for each with `strategy: {name: few_shot, k: …}`",
         )
-    earlier = _earlier(config, run) if GOES_ON[config.strategy.name] else []
-    seen = config.strategy.options["k"] if earlier else 0
     (target,) = config.target
-    added, records = _read(config, target, files, input_format, options or {})
-    strategy = config.strategy.options if earlier else {}
-    return load_config(
-        run / CONFIG,
-        [
-            f"name={json.dumps(next_name(config.name))}",
-            f"strategy={json.dumps({**strategy, 'name': 'few_shot', 'k': seen + records})}",
-            f"data.{target}.train={json.dumps([*earlier, *added])}",
-            *overrides,
-        ],
-    )
+    again = GOES_ON[config.strategy.name]
+    earlier = _earlier(config, run) if again else []
+    added = _added(config, files, input_format, options or {})
+    strategy = {**(config.strategy.options if again else {}), "name": "few_shot"}
+    data = [
+        f"output.root={json.dumps(str(run.absolute().parent))}",  # where its stages are
+        f"name={json.dumps(next_name(config.name))}",
+        f"data.{target}.train={json.dumps([*earlier, *added])}",
+    ]
+    counted = load_config(run / CONFIG, [*data, f"strategy={json.dumps({**strategy, 'k': 1})}"])
+    k = _count(counted.config, len(earlier), run)
+    said = [*data, f"strategy={json.dumps({**strategy, 'k': k})}", *overrides]
+    return load_config(run / CONFIG, said)
 
 
 def next_name(name: str) -> str:
@@ -94,27 +96,23 @@ def _earlier(config: Config, run: Path) -> list[dict[str, Any]]:
     """References to what the run has learnt from of its target, which is all of it."""
     (target,) = config.target
     k = config.strategy.options["k"]
-    sources = Sources(config, make_task(config))
-    there = len(sources.load(DataSplit(target, "train")).records)
+    there = len(Sources(config, make_task(config)).load(DataSplit(target, "train")).records)
     if there != k:
         raise XltError(
-            f"the run has learnt from {k} of the {there} records of data.{target}.train; with "
-            "others to draw from, it would be other ones",
+            f"the run has learnt from {k} of the {there} records of data.{target}.train, or the "
+            "files have changed since; with others to draw from, it would be other ones",
             where=run / CONFIG,
             fix="write a config, with the files among the data and `strategy.k`",
         )
     return [one.model_dump(mode="json") for one in config.data[target].train]
 
 
-def _read(
-    config: Config,
-    target: str,
-    files: Sequence[str],
-    input_format: str | None,
-    options: Mapping[str, Any],
-) -> tuple[list[dict[str, Any]], int]:
-    """References to the files, and how many records are in them together."""
-    references, records = [], 0
+def _added(
+    config: Config, files: Sequence[str], input_format: str | None, options: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """References to the files. One may be without annotation, where nothing had to be marked."""
+    (target,) = config.target
+    references, annotated = [], 0
     for name in files:
         (reading,) = read_files(
             {"train": Path(name)},
@@ -123,8 +121,39 @@ def _read(
             options=options,
             source=target,
             target=target,
+            empty=True,
             fix="say what it is with --input-format; `xlt tasks` lists the formats of each task",
         ).values()
         references.append(reference(Path(name), reading, options, Path.cwd()))
-        records += reading.records
-    return references, records
+        annotated += reading.annotated
+    if not annotated:
+        raise XltError(
+            "there is no annotation in what is given",
+            where=", ".join(files),
+            fix="export the annotation with the texts; if it is there, say the format with "
+            "--input-format",
+        )
+    return references
+
+
+def _count(config: Config, earlier: int, run: Path) -> int:
+    """Records to learn from of the target.
+
+    earlier: how many of the references are those of the run itself. Raises XltError for texts that
+        are in these and in the others: an export of a whole project has both.
+    """
+    task, (target,) = make_task(config), config.target
+    sources, split = Sources(config, task), DataSplit(target, "train")
+    read = [load_documents(task, one, config.data_seed) for one in sources.resolve(split)]
+    known, new = (
+        [tuple(t.surface for t in document.texts.values()) for part in parts for document in part]
+        for parts in (read[:earlier], read[earlier:])
+    )
+    if again := sum(texts in set(known) for texts in new):
+        raise XltError(
+            f"{again} of {len(new)} texts are among those that the run has learnt from",
+            where=f"--from {run}",
+            fix="if the files have all that is corrected, go on from the run before; else leave "
+            "these texts out",
+        )
+    return len(sources.load(split).records)

@@ -109,17 +109,19 @@ def read_files(
     options: Mapping[str, Any],
     source: str,
     target: str,
+    empty: bool = False,
     fix: str = "say what it is with --task and --input-format; `xlt tasks` lists both",
 ) -> dict[str, Reading]:
     """What is in the files of a task; all are read in the same way.
 
     files: by the names of the splits; "train" has to be among them.
+    empty: a file may be without annotation.
     fix:   what the user can do where nothing can be learnt from a file.
     Raises XltError for files that no task reads, that several read, or that hold no annotation.
     """
     names = tasks.names() if task is None else [task]
     train = files["train"]
-    found = _sniff(train, names, input_format, options, source)
+    found = _sniff(train, names, input_format, options, source, empty)
     if not found:
         _complain(train, names, input_format, options, source, fix)
     by_task = {one.task for one in found}
@@ -150,6 +152,7 @@ def _sniff(
     input_format: str | None,
     options: Mapping[str, Any],
     source: str,
+    empty: bool,
 ) -> list[Reading]:
     """The ways to read a file that find the most annotation in it; of those, where they leave the
     fewest layers of their task empty; the one that the file's name means first."""
@@ -160,7 +163,7 @@ def _sniff(
                 reading = _read(path, name, format, declared, options, source, SNIFFED)
             except XltError:
                 continue  # it is not in this format; `_complain` says why, if it is in none
-            if reading.annotated:
+            if reading.annotated or (empty and reading.records):
                 found.append(reading)
     ranks = [(-one.annotated, one.empty) for one in found]
     best = [one for one, rank in zip(found, ranks, strict=True) if rank == min(ranks)]
