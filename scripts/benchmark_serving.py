@@ -41,7 +41,9 @@ def main() -> None:
     parser.add_argument("--language", default=None)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each round [5]")
     options = parser.parse_args()
-    lines = options.texts.read_text(encoding="utf-8").splitlines()
+    lines = options.texts.read_text(encoding="utf-8").split(
+        "\n"
+    )  # as texts may have other line ends
     texts = [line for line in lines if line.strip()]
     taken: dict[tuple[int, str], list[float]] = defaultdict(list)
     with ExitStack() as stack:
@@ -80,9 +82,11 @@ def served(model: str, language: str | None, alone: bool) -> Iterator[int]:
         main(["--quiet", "serve", f"model={model}", "--port", str(port), *spoken])
 
     pid, printed = fork(work)
+    while not is_open(port):
+        if os.waitpid(pid, os.WNOHANG) != (0, 0):
+            raise RuntimeError("the server has ended: " + "".join(printed()))
+        time.sleep(0.05)
     try:
-        while os.waitpid(pid, os.WNOHANG) == (0, 0) and not is_open(port):
-            time.sleep(0.05)
         yield port
     finally:
         os.kill(pid, signal.SIGTERM)
