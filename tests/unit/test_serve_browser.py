@@ -142,6 +142,30 @@ def test_what_is_wrong_is_said_in_place_of_a_result(window, url):
     window.until("document.getElementById('error').hidden")
 
 
+def test_an_older_answer_does_not_replace_a_newer(window, url):
+    window.open(url)
+    window.run(
+        "const real = window.fetch; let first = true; window.ended = 0;"
+        "window.fetch = async (...given) => {"
+        "  if (first) { first = false; await new Promise(go => { window.goOn = go; }); }"
+        "  const answer = real(...given);"
+        "  answer.catch(() => null).finally(() => setTimeout(() => { window.ended += 1; }, 50));"
+        "  return answer;"
+        "}"
+    )
+    choose(window, "ner")
+    window.type("Ya")
+    window.type(CONTROL + ENTER)
+    window.until("window.goOn !== undefined")
+    window.type(" Budi")
+    window.type(CONTROL + ENTER)
+    assert answer(window)["records"][0]["text"] == "Ya Budi"
+    window.run("window.goOn()")
+    window.until("window.ended === 2")
+    assert answer(window)["records"][0]["text"] == "Ya Budi"
+    assert window.run("return document.getElementById('error').hidden")
+
+
 def test_the_answer_is_copied_as_json(window, url):
     window.open(url)
     choose(window, "ner")

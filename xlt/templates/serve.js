@@ -34,13 +34,17 @@ function asked() {
   return request;
 }
 
+let waiting;  // for the answer to what was asked last
+
 async function annotate() {
+  waiting?.abort();
+  const mine = waiting = new AbortController();
   failed.hidden = true;
   by("status").textContent = "Working …";
   form.setAttribute("aria-busy", "true");
   try {
     const answer = await fetch("view", {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(asked())
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(asked()), signal: mine.signal
     });
     const said = await answer.json();
     if (!answer.ok) throw new Error(said.errors.map(one => one.what + (one.where ? " (" + one.where + ")" : "") + (one.fix ? "\n" + one.fix : "")).join("\n"));
@@ -53,12 +57,13 @@ async function annotate() {
     result.hidden = false;
     by("result-title").focus();
   } catch (error) {
+    if (mine !== waiting) return;
     by("status").textContent = "";
     result.hidden = true;
     failed.textContent = error.message;
     failed.hidden = false;
   } finally {
-    form.removeAttribute("aria-busy");
+    if (mine === waiting) form.removeAttribute("aria-busy");
   }
 }
 
