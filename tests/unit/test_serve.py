@@ -20,14 +20,16 @@ from fastapi import Request
 from fastapi.testclient import TestClient
 
 from xlt.console import console
+from xlt.errors import XltError, XltErrors
 from xlt.registry import tasks
 from xlt.runs.annotate import Annotator
 from xlt.runs.predict import predict
 from xlt.serve import guard, pages
 from xlt.serve.app import make_app
 from xlt.serve.limits import Limits, TooSlow
+from xlt.serve.service import refusal
 
-LIMITS = Limits(size=40_000, texts=10, characters=1000, words=50, waiting=1)
+LIMITS = Limits(size=40_000, texts=10, characters=1000, total=3500, words=50, waiting=1)
 LINES = [
     "  Budi bought three books. Sri Mulyani will visit  Yogyakarta!",
     "",
@@ -164,6 +166,12 @@ LONG = {"model": "names", "texts": ["Ya", "x" * 1001]}
             413, "records.0", "1,200 characters are more",
         ),
         ({**GOOD, "texts": ["a " * 51]}, 413, "texts.0", "a sentence of 51 words"),
+        ({**GOOD, "texts": ["x" * 900] * 4}, 413, "texts", "3,600 characters are more than"),
+        (
+            {"model": "names", "records": [{"words": ["x" * 900]}] * 4},
+            413, "records", "3,600 characters are more than the 3,500",
+        ),
+        ({**GOOD, "texts": [3] * 11}, 413, "texts", "11 are more than the 10"),
         ({**GOOD, "texts": ["x" * 50_000]}, 413, "body", "more than the 40,000 bytes"),
     ],
 )  # fmt: skip
@@ -203,6 +211,16 @@ def test_bodies_are_read_strictly(client, content, what):
     assert answer.status_code == 422
 
 
+def test_few_of_many_errors_are_said(client):
+    """A body of a megabyte may have a hundred thousand."""
+    answer = client.post("/predict", json=GOOD | {f"key{n}": n for n in range(1000)})
+    said = [one["what"] for one in answer.json()["errors"]]
+    assert said == [f"there is no key 'key{n}'" for n in range(20)]
+    assert answer.status_code == 422
+    several = refusal(XltErrors(XltError(str(n)) for n in range(30)))
+    assert [one["what"] for one in json.loads(several.body)["errors"]] == list(map(str, range(20)))
+
+
 def test_a_body_has_to_come_to_its_end(monkeypatch):
     monkeypatch.setattr(guard, "MAX_SECONDS", 0.01)
     headers = [(b"content-type", b"application/json")]
@@ -231,7 +249,7 @@ def test_no_page_from_elsewhere_can_ask(client):
 
 def test_a_server_for_others_has_any_name(models):
     app = make_app(models, LIMITS, local=False)
-    assert TestClient(app, base_url="http://models.example").get("/health").status_code == 200
+    assert TestClient(app, base_url="http://models.example").get("/docs").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/health", "/page.js", "/no", "/predict"])
@@ -254,6 +272,8 @@ def test_paths_and_methods_that_are_not_there(client):
     answer = client.get("/predict")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
     assert answer.json()["errors"][0]["fix"] == "send POST"
+    answer = client.post("/predict/", json=GOOD, follow_redirects=False)
+    assert (answer.status_code, len(answer.json()["errors"])) == (404, 1)
 
 
 def test_a_text_is_never_a_path(client, models):
@@ -277,6 +297,15 @@ def test_health_says_what_there_is(client):
         "texts": ["text"],
     }
     assert [one["takes"] for one in health["models"][1:3]] == [["texts", "conllu"], ["records"]]
+
+
+def test_health_says_when_nothing_would_be_answered(models):
+    """The thread that owns the models runs only within the application's lifespan."""
+    ended = TestClient(make_app(models), base_url="http://localhost")
+    for path in ("/health", "/label-studio/names/health"):
+        answer = ended.get(path)
+        assert answer.status_code == 503
+        assert "thread" in answer.json()["errors"][0]["what"]
 
 
 def test_a_full_queue_says_when_to_come_back(client, models):

@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from models import make_model
@@ -24,6 +26,9 @@ from xlt.cli import app
 from xlt.errors import XltError
 
 pytest.importorskip("uvicorn")
+
+import uvicorn
+from uvicorn.server import ServerState
 
 from xlt.serve import server
 
@@ -156,9 +161,64 @@ def test_models_are_called_as_their_folders_or_as_one_says(tmp_path, monkeypatch
     with pytest.raises(XltError, match="two models are called 'model'") as caught:
         server.named(["a/model", "b/model"])
     assert caught.value.fix == "give one another name: other=b/model"
+    (tmp_path / "newest").symlink_to("a=b")
+    assert server.named(["a=b/..", "newest"]).keys() == {tmp_path.name, "newest"}
     for text in ("=", "=x", "name=", ""):
         with pytest.raises(XltError, match="names no model"):
             server.named([text])
+    for text in ("a/b=x", "..=x", ".=x", "/"):
+        with pytest.raises(XltError, match=r"names no model|cannot be the name"):
+            server.named([text])
+
+
+class Loop:
+    """An event loop in which time passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.due: list[Callable[[], None]] = []
+
+    def call_later(self, seconds: float, call: Callable[..., None], *args: Any) -> Any:
+        assert seconds == server.MAX_SECONDS
+        self.due.append(lambda: call(*args))
+        return SimpleNamespace(cancel=self.due.clear)
+
+    def pass_time(self) -> None:
+        due, self.due = self.due, []
+        for call in due:
+            call()
+
+
+@pytest.fixture
+def connection() -> Any:
+    """One on which nothing has come yet."""
+    config = uvicorn.Config(lambda: None, log_config=None)  # type: ignore[arg-type]
+    made = server.Prompt(config, ServerState(), {}, Loop())  # type: ignore[arg-type]
+    made.connection_made(Mock(**{"get_extra_info.return_value": None}))
+    return made
+
+
+def test_a_connection_on_which_no_request_begins_is_closed(connection):
+    connection.data_received(b"GET / HTTP/1.1\r\nHost: ")  # and nothing more
+    assert not connection.transport.close.called
+    connection.loop.pass_time()
+    assert connection.transport.close.called
+
+
+def test_a_connection_with_requests_stays(connection):
+    for done in (False, False, True):  # a long one, and then a second
+        connection.cycle = SimpleNamespace(response_complete=done) if done else (
+            connection.cycle or SimpleNamespace(response_complete=False)
+        )  # fmt: skip
+        connection.loop.pass_time()
+        assert not connection.transport.close.called
+    connection.loop.pass_time()
+    assert connection.transport.close.called
+
+
+def test_what_looks_at_a_connection_ends_with_it(connection):
+    connection.cycle = SimpleNamespace(response_complete=True, message_event=Mock())
+    connection.connection_lost(OSError())
+    assert not connection.loop.due
 
 
 @pytest.mark.parametrize(
@@ -179,5 +239,5 @@ def test_only_on_this_machine_names_are_checked(monkeypatch, caplog, address, lo
 
 def test_the_limits_of_the_command_are_those_of_the_server():
     options = {one.name: one.default for one in get_command(app).commands["serve"].params}
-    named = ("max_bytes", "max_texts", "max_characters", "max_words", "max_waiting")
+    named = ("max_bytes", "max_texts", "max_characters", "max_total", "max_words", "max_waiting")
     assert server.Limits() == server.Limits(*(options[name] for name in named))

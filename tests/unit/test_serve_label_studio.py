@@ -14,9 +14,12 @@ pytest.importorskip("fastapi")
 
 from fastapi.testclient import TestClient
 
+from xlt.errors import XltError
 from xlt.runs.annotate import Annotator
 from xlt.runs.predict import predict
+from xlt.serve import label_studio
 from xlt.serve.app import make_app
+from xlt.serve.label_studio import Names, names_in
 from xlt.serve.limits import Limits
 
 TEXTS = ["Budi bought three books. Sri Mulyani\nwill visit  Yogyakarta!", "北京的天气很好", "Ya"]
@@ -38,7 +41,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Annotator]:
 
 @pytest.fixture(scope="module")
 def client(models: dict[str, Annotator]) -> Iterator[TestClient]:
-    app = make_app(models, Limits(texts=8))
+    app = make_app(models, Limits(texts=8, total=1000))
     with TestClient(app, base_url="http://localhost") as client:
         yield client
 
@@ -109,12 +112,46 @@ def test_a_task_without_text_gets_nothing_and_the_others_theirs(client, models, 
     assert [one["result"] for one in answer["results"]] == [[]]
 
 
+def test_white_space_is_no_text_and_fails_nobody(client, models, tmp_path):
+    tasks = [{"text": " \n\t"}, {"text": TEXTS[0]}]
+    first, second = client.post("/label-studio/ner/predict", json=asked(tasks)).json()["results"]
+    assert first["result"] == []
+    assert second["result"] == imported(models["ner"], tasks[1:], tmp_path)[0]["result"]
+    pair = {"premise": "Ana sleeps.", "hypothesis": "She does."}
+    for empty in ({"premise": "\u3000"}, {"hypothesis": ""}, {"hypothesis": " "}):
+        tasks = [pair, pair | empty]
+        answer = client.post("/label-studio/nli/predict", json=asked(tasks)).json()
+        assert [len(one["result"]) for one in answer["results"]] == [1, 0]
+
+
+def test_an_interface_of_many_elements_is_looked_through_once(models, monkeypatch):
+    looked = 0
+
+    class Attributes(dict[str, str]):
+        def get(self, key: str, default: Any = None) -> Any:
+            nonlocal looked
+            looked += 1
+            return super().get(key, default)
+
+    elements = label_studio._elements
+    monkeypatch.setattr(
+        label_studio, "_elements", lambda text: [(a, Attributes(b)) for a, b in elements(text)]
+    )
+    many = '<Text name="b" value="$b"/><Labels name="a" toName="x"/>' * 100
+    with pytest.raises(XltError, match="has no <Labels>"):
+        names_in(f"<View>{many}</View>", models["ner"].task)
+    assert looked <= 400
+    names = names_in(f"<View>{many}{SPANS.partition('?>')[2]}</View>", models["ner"].task)
+    assert names == Names("kinds", "article", "body")
+
+
 @pytest.mark.parametrize(
     ("model", "body", "status", "what"),
     [
         ("ner", asked([{"txt": "a"}]), 422, "`data` has no 'text'"),
         ("ner", asked([{"text": 3}]), 422, "not a text"),
         ("ner", asked([{"text": "a"}] * 9), 413, "9 are more than the 8"),
+        ("ner", asked([{"text": "a" * 500}] * 3), 413, "1,500 characters are more than the 1,000"),
         ("ner", {}, 422, "tasks"),
         ("ner", {"tasks": [{"id": 1}]}, 422, "required"),
         ("ner", asked([], "<View>"), 422, "is no XML"),
@@ -149,6 +186,10 @@ def test_it_can_be_connected(client, models):
         assert alone.get("/label-studio/health").json()["status"] == "UP"
         answer = alone.post("/label-studio/predict", json=asked([{"text": "Ya"}]))
         assert len(answer.json()["results"]) == 1
+    # A path names a model, and nothing else does.
+    assert client.get("/label-studio/health?model=ner").status_code == 422
+    answer = client.post("/label-studio/predict?model=ner", json=asked([{"text": "Ya"}]))
+    assert answer.status_code == 422
 
 
 @pytest.mark.parametrize("path", ["train", "webhook"])

@@ -29,6 +29,9 @@ def serve(
     max_bytes: Annotated[int, typer.Option(help="Of a request.", min=1, max=MAX)] = 1 << 20,
     max_texts: Annotated[int, typer.Option(help="Of a request.", min=1, max=MAX)] = 128,
     max_characters: Annotated[int, typer.Option(help="Of a text.", min=1, max=MAX)] = 10_000,
+    max_total: Annotated[
+        int, typer.Option(help="Characters of all texts of a request.", min=1, max=MAX)
+    ] = 100_000,
     max_words: Annotated[int, typer.Option(help="Of a sentence.", min=1, max=MAX)] = 2000,
     max_waiting: Annotated[
         int, typer.Option(help="Requests that wait; others are told to try again.", min=1, max=MAX)
@@ -50,6 +53,6 @@ def serve(
             host=host,
             port=port,
             language=language,
-            limits=Limits(max_bytes, max_texts, max_characters, max_words, max_waiting),
+            limits=Limits(max_bytes, max_texts, max_characters, max_total, max_words, max_waiting),
             batch_tokens=batch_tokens,
         )

@@ -31,7 +31,8 @@ class Answer(BaseModel):
     language: str | None = Field(description="ISO 639-3; null where it is not known.")
     records: list[dict[str, Any]] = Field(
         description="One for each text, record or sentence, in order: its texts, and its layers "
-        "with offsets in characters of the first, as `xlt predict --format standoff` writes it."
+        "with offsets in characters of the first, as `xlt predict --format standoff` writes it. Of "
+        "questions, one for each answer: a record without answers has none, ids join the others."
     )
 
 
@@ -99,12 +100,17 @@ def make_app(
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own pages load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # a redirection would have no JSON
     )
     app.add_middleware(Guard, local=local)
     app.add_exception_handler(HTTPException, _http_error)
 
-    async def health() -> dict[str, Any]:
-        return {"status": "UP", "models": service.models()}
+    async def health() -> Response:
+        async def made() -> dict[str, Any]:
+            worker.check()
+            return {"status": "UP", "models": service.models()}
+
+        return await answer(made())
 
     async def predict(request: Request) -> Response:
         return await answer(service.predict(request, records))
@@ -114,6 +120,7 @@ def make_app(
         health,
         summary="Whether the server is there, and its models",
         response_model=Health,
+        responses={503: {"model": Problems, "description": "The models have ended."}},
     )
     app.add_api_route(
         "/predict",

@@ -27,24 +27,25 @@ PATHS = (f"/{FORMAT}", f"/{FORMAT}/{{model}}")
 def add_label_studio(app: FastAPI, service: Service) -> None:
     """Let the application answer to Label Studio."""
 
-    async def health(model: str | None = None) -> Response:
+    async def health(request: Request) -> Response:
         async def made() -> dict[str, Any]:
-            name, annotator = annotator_of(service, model)
+            service.worker.check()
+            name, annotator = annotator_of(service, request)
             return {"status": "UP", "model_class": f"{annotator.task.name} ({name})"}
 
         return await answer(made())
 
-    async def setup(request: Request, model: str | None = None) -> Response:
+    async def setup(request: Request) -> Response:
         async def made() -> dict[str, Any]:
-            name, annotator = annotator_of(service, model)
-            asked = parse(await body_of(request, service.limits.size), Setup)
+            name, annotator = annotator_of(service, request)
+            asked = parse(await body_of(request, service.limits.size), Setup, service.limits)
             names_in(asked.interface, annotator.task)
             return {"model_version": version(name)}
 
         return await answer(made())
 
-    async def predict(request: Request, model: str | None = None) -> Response:
-        return await answer(predicted(service, request, model))
+    async def predict(request: Request) -> Response:
+        return await answer(predicted(service, request))
 
     async def train() -> Response:
         async def made() -> dict[str, Any]:
@@ -64,10 +65,10 @@ def add_label_studio(app: FastAPI, service: Service) -> None:
             app.add_api_route(f"{path}/{end}", endpoint, methods=["POST"], include_in_schema=False)
 
 
-def annotator_of(service: Service, model: str | None) -> tuple[str, Annotator]:
-    """The model of a path, with its name. Raises XltError where it is open, unknown, or predicts
-    what Label Studio cannot show."""
-    name = chosen(service.annotators, model)
+def annotator_of(service: Service, request: Request) -> tuple[str, Annotator]:
+    """The model that a path names, with its name. Raises XltError where it is open, unknown, or
+    predicts what Label Studio cannot show."""
+    name = chosen(service.annotators, request.path_params.get("model"))
     annotator = service.annotators[name]
     if FORMAT not in annotator.task.writable():
         raise XltError(
@@ -83,13 +84,14 @@ def version(name: str) -> str:
     return f"{name} (xlt {__version__})"
 
 
-async def predicted(service: Service, request: Request, model: str | None) -> dict[str, Any]:
+async def predicted(service: Service, request: Request) -> dict[str, Any]:
     """What a model predicts of tasks, one result for each, in order."""
-    name, annotator = annotator_of(service, model)
-    asked = parse(await body_of(request, service.limits.size), Predict)
+    name, annotator = annotator_of(service, request)
+    asked = parse(await body_of(request, service.limits.size), Predict, service.limits)
     names = names_in(asked.interface or "", annotator.task)
     tasks = [one.data for one in asked.tasks]
-    service.limits.check_number(len(tasks), "tasks")
+    texts = [data.get(names.field) for data in tasks]
+    service.limits.check_lengths([len(x) if isinstance(x, str) else 0 for x in texts], "tasks")
     job = Job(
         annotator,
         sum(len(str(data)) for data in tasks),

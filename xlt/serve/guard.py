@@ -63,7 +63,7 @@ class Guard:
             error = XltError(
                 f"this server is not called {host!r:.60}",
                 where="Host",
-                fix="ask for localhost or 127.0.0.1; or start the server with another --host",
+                fix="ask for localhost or 127.0.0.1; a proxy has to send Host: localhost",
             )
             await JSONResponse(described(error), 421)(scope, receive, guarded)
             return

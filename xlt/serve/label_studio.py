@@ -83,16 +83,15 @@ def names_in(interface: str, task: Task) -> Names:
     classes = all(issubclass(kind, Label) for kind in layers_of(task).values())
     wanted = "Choices" if classes else "Labels"
     elements = _elements(interface)
+    fields: dict[str, str] = {}  # of the texts, by their names
+    for tag, own in elements:
+        if tag == "Text" and own.get("value", "")[:1] == "$" and "name" in own:
+            fields.setdefault(own["name"], own["value"].removeprefix("$"))
     for tag, own in elements:
         if tag == wanted and "name" in own and "toName" in own:
             to = own["toName"].partition(",")[0].strip()
-            fields = [
-                one["value"].removeprefix("$")
-                for kind, one in elements
-                if kind == "Text" and one.get("name") == to and one.get("value", "")[:1] == "$"
-            ]
-            if fields:
-                return Names(own["name"], to, fields[0])
+            if to in fields:
+                return Names(own["name"], to, fields[to])
     raise XltError(
         f"the labelling interface has no <{wanted}> of a <Text>",
         where="label_config",
@@ -133,9 +132,14 @@ def read(
     language: str | None,
     limits: Limits,
 ) -> list[Unit]:
-    """A unit for each task with text, its position as its id. Raises XltError as `xlt predict`."""
-    first = task.texts[0]
-    given = [{"id": n, "data": data} for n, data in enumerate(tasks) if data.get(names.field) != ""]
+    """A unit for each task of whose texts none is empty, its position as its id. Raises XltError as
+    `xlt predict`."""
+    first, *others = task.texts
+    given = [
+        {"id": n, "data": data}
+        for n, data in enumerate(tasks)
+        if not any(_is_empty(data.get(key)) for key in (names.field, *others))
+    ]
     options = {"columns": {first: names.field}} if names.field != first else {}
     if not given:
         return []
@@ -143,6 +147,10 @@ def read(
         units = list(read_units(task, STDIN, FORMAT, language, options))
     limits.check_units(units, "tasks")
     return units
+
+
+def _is_empty(text: object) -> bool:
+    return isinstance(text, str) and not text.strip()
 
 
 def results(annotated: Sequence[Annotated], names: Names, task: Task) -> dict[str, dict[str, Any]]:

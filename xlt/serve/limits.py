@@ -29,12 +29,21 @@ class Busy(XltError):
     """A request for which there is no place in the queue."""
 
 
+class Down(XltError):
+    """A server that cannot answer any more."""
+
+
+MAX_ERRORS = 20
+"""That are said of a request: it may have as many as it has bytes."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """size: bytes of a request.
 
     texts:      texts, records or sentences of a request.
     characters: of one of them.
+    total:      characters of all of them together.
     words:      of a sentence: a parser's memory and time grow with the square.
     waiting:    requests that wait for the models.
     """
@@ -42,6 +51,7 @@ class Limits:
     size: int = 1 << 20
     texts: int = 128
     characters: int = 10_000
+    total: int = 100_000
     words: int = 2000
     waiting: int = 64
 
@@ -63,19 +73,33 @@ class Limits:
                 fix="split it, or start the server with a higher --max-characters",
             )
 
+    def check_lengths(self, lengths: Sequence[int], where: str) -> None:
+        """Raises TooLarge for texts of which one, or all together, are too long."""
+        for number, length in enumerate(lengths):
+            self.check_length(length, f"{where}.{number}")
+        if sum(lengths) > self.total:
+            raise TooLarge(
+                f"{sum(lengths):,} characters are more than the {self.total:,} that all texts of a "
+                "request may have together",
+                where=where,
+                fix="send several requests, or start the server with a higher --max-total",
+            )
+
     def check_units(self, units: Sequence[Unit], where: str) -> None:
         """Raises TooLarge for what was read, if it is too much."""
         self.check_number(len(units), where)
-        for number, unit in enumerate(units):
-            at = f"{where}.{number}"
-            given = [text for document in unit.documents for text in document.texts.values()]
-            self.check_length(sum(len(text.surface) for text in given), at)
+        given_of = [
+            [text for document in unit.documents for text in document.texts.values()]
+            for unit in units
+        ]
+        self.check_lengths([sum(len(text.surface) for text in one) for one in given_of], where)
+        for number, given in enumerate(given_of):
             longest = max((len(text.words) for text in given), default=0)
             if longest > self.words:
                 raise TooLarge(
                     f"a sentence of {longest:,} words, more than the {self.words:,} that one may "
                     "have",
-                    where=at,
+                    where=f"{where}.{number}",
                     fix="put a line end where a sentence ends, or start the server with a higher "
                     "--max-words",
                 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, islice
 from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from xlt import languages
 from xlt.data.files import STDIN, standing_in
@@ -17,7 +18,7 @@ from xlt.options import Section
 from xlt.reader_options import without_advice
 from xlt.runs.annotate import Annotator
 from xlt.runs.reading import CONLLU, TEXT, Unit, input_formats, read_units, sentences_of
-from xlt.serve.limits import Limits
+from xlt.serve.limits import MAX_ERRORS, Limits
 from xlt.task import Task
 from xlt.yaml.problems import explain
 
@@ -54,8 +55,9 @@ class Predict(Section):
     conllu: str | None = Field(None, description="Sentences in CoNLL-U.")
 
 
-def parse(body: bytes, kind: type[S]) -> S:
-    """The request in a body. Raises XltError (XltErrors for several) for what is none."""
+def parse(body: bytes, kind: type[S], limits: Limits) -> S:
+    """The request in a body. Raises XltError (XltErrors for several) for what is none, and TooLarge
+    for a list that is too long."""
     try:
         empty = not body.decode().strip()
     except UnicodeDecodeError as error:
@@ -64,18 +66,26 @@ def parse(body: bytes, kind: type[S]) -> S:
         raise XltError("it is empty", where="body", fix="send a JSON object")
     with standing_in(body, "body"):
         value = load_json(STDIN, fix="send one JSON object, in UTF-8")
+    for key in known_keys(kind) if isinstance(value, dict) else ():
+        if isinstance(listed := value.get(key), list):  # first: each entry may have an error
+            limits.check_number(len(listed), key)
     try:
         return kind.model_validate(value)
     except ValidationError as error:
         problems: dict[str, list[Any]] = {}
-        for one in error.errors(include_url=False):
+        for one in islice(error.errors(include_url=False), MAX_ERRORS):
             problems.setdefault(".".join(map(str, one["loc"])) or "body", []).append(one)
         raise_all([_explained(kind, where, found) for where, found in problems.items()])
         raise
 
 
+def known_keys(kind: type[Section]) -> dict[str, FieldInfo]:
+    """The keys that a request of a kind may have."""
+    return {field.alias or name: field for name, field in kind.model_fields.items()}
+
+
 def _explained(kind: type[Section], where: str, found: Sequence[Any]) -> XltError:
-    known = {field.alias or name: field for name, field in kind.model_fields.items()}
+    known = known_keys(kind)
     if found[0]["type"] == "extra_forbidden":
         return XltError(f"there is no key {where!r:.60}", where="body", fix=choose(where, known))
     field = known.get(where.partition(".")[0])
@@ -141,9 +151,9 @@ def check(request: Predict, key: str, language: str | None, limits: Limits) -> i
     limits.check_number(len(many), key)
     if key == RECORDS:
         return sum(map(len, map(str, many)))
-    for number, text in enumerate(request.texts or ()):
-        limits.check_length(len(text), f"{key}.{number}")
-    return sum(map(len, request.texts or ()))
+    lengths = list(map(len, request.texts or ()))
+    limits.check_lengths(lengths, key)
+    return sum(lengths)
 
 
 def read(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 import signal
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from xlt.errors import XltError
 from xlt.runs.annotate import Annotator
 from xlt.serve.app import make_app
+from xlt.serve.guard import MAX_SECONDS
 from xlt.serve.limits import Limits
 
 __all__ = ["Limits", "serve"]
@@ -26,6 +29,31 @@ MAX_CONNECTIONS = 256
 """At once; with the size of a request it bounds what their bodies take of the memory."""
 GRACE = 60
 """Seconds in which what was taken is to be answered once the server is told to stop."""
+
+
+class Prompt(H11Protocol):
+    """A connection that ends where no request begins on it within `MAX_SECONDS`: `MAX_CONNECTIONS`
+    of them would keep all others out. uvicorn has a limit only after an answer, and for the time in
+    which nothing of a request has come."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._look_again()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        super().connection_lost(exc)
+
+    def _look_again(self) -> None:
+        self._timer = self.loop.call_later(MAX_SECONDS, self._end_if_idle, self.cycle)
+
+    def _end_if_idle(self, last: object) -> None:
+        """last: the request that had begun last when it was looked before."""
+        done = self.cycle is None or self.cycle.response_complete
+        if done and self.cycle is last:
+            self.transport.close()
+        else:
+            self._look_again()
 
 
 def serve(
@@ -63,6 +91,7 @@ def serve(
             lifespan="on",
             limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=GRACE,
+            http=Prompt,
         )
         server = uvicorn.Server(config)
         with _stopping(server):
@@ -92,9 +121,15 @@ def named(models: Sequence[str]) -> dict[str, Path]:
         name, equals, rest = text.partition("=")
         folder = Path(text if not equals or Path(text).exists() else rest)
         if folder == Path(text):
-            name = folder.name or folder.resolve().name
+            name = folder.name if folder.name not in ("", "..") else folder.resolve().name
         if not name or not text.strip("=") or text.endswith("="):
             raise XltError(f"{text!r:.60} names no model", where="MODEL", fix="write NAME=FOLDER")
+        if "/" in name or name in (".", ".."):
+            raise XltError(
+                f"{name!r:.60} cannot be the name of a model: it is part of an address",
+                where="MODEL",
+                fix=f"write a name without /, as model={folder}",
+            )
         if name in found:
             raise XltError(
                 f"two models are called {name!r:.60}",

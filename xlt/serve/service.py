@@ -15,8 +15,17 @@ from xlt.console import console
 from xlt.errors import XltError, described
 from xlt.runs.annotate import Annotated, Annotator
 from xlt.serve.guard import body_of
-from xlt.serve.limits import Busy, Limits, NoJson, NotDone, TooLarge, TooSlow
-from xlt.serve.request import Predict, check, chosen, input_of, inputs_of, language_of, parse, read
+from xlt.serve.limits import MAX_ERRORS, Busy, Down, Limits, NoJson, NotDone, TooLarge, TooSlow
+from xlt.serve.request import (
+    Predict,
+    check,
+    chosen,
+    input_of,
+    inputs_of,
+    language_of,
+    parse,
+    read,
+)
 from xlt.serve.worker import Job, Worker
 
 log = logging.getLogger(__name__)
@@ -26,7 +35,7 @@ T = TypeVar("T")
 RETRY_AFTER = 1
 """Seconds after which there may be a place in the queue."""
 
-STATUS = {TooSlow: 408, TooLarge: 413, NoJson: 415, NotDone: 501, Busy: 503}
+STATUS = {TooSlow: 408, TooLarge: 413, NoJson: 415, NotDone: 501, Busy: 503, Down: 503}
 """Of errors that are not 422: the request cannot be done as it is."""
 
 
@@ -60,7 +69,7 @@ class Service:
 
         Raises XltError for what cannot be done.
         """
-        asked = parse(await body_of(request, self.limits.size), Predict)
+        asked = parse(await body_of(request, self.limits.size), Predict, self.limits)
         name = chosen(self.annotators, asked.model)
         annotator = self.annotators[name]
         key = input_of(asked, annotator.task)
@@ -75,9 +84,10 @@ class Service:
         return {"model": name, "language": language, **made}
 
     async def done(self, request: Request, job: Job[T]) -> T:
-        """What comes of the job. If nobody waits for it any more, it is not done.
+        """What comes of the job. If nobody waits for it any more, it is not done, or not to its
+        end.
 
-        Raises what it raises, and Busy.
+        Raises what it raises, and Busy and Down.
         """
         future = asyncio.wrap_future(self.worker.submit(job))
         gone = asyncio.create_task(_disconnected(request))
@@ -118,7 +128,8 @@ async def answer(made: Awaitable[dict[str, Any]]) -> Response:
 
 
 def refusal(error: XltError, status: int | None = None) -> Response:
-    """The error as JSON; by default with the status of its kind."""
+    """The error as JSON, of many the first; by default with the status of its kind."""
     code = status or STATUS.get(type(error), 422)
     headers = {"retry-after": str(RETRY_AFTER)} if code == 503 else None
-    return JSONResponse(described(error), code, headers)
+    listed = {"errors": described(error)["errors"][:MAX_ERRORS]}
+    return JSONResponse(listed, code, headers)
