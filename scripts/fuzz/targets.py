@@ -216,11 +216,11 @@ def request() -> Target:
     plugins = [tasks.get(name)() for name in names]
 
     def target(data: bytes) -> None:
-        checked(lambda: parse(data, Predict))
+        checked(lambda: parse(data, Predict, Limits()))
         for task in plugins:
 
             def ask(task: Task = task) -> None:
-                asked = parse(data, Predict)
+                asked = parse(data, Predict, Limits())
                 key = input_of(asked, task)
                 check(asked, key, "eng", Limits())
                 read(asked, key, task, "eng", Limits())
@@ -243,7 +243,7 @@ def label_studio_request() -> Target:
         for task in plugins:
 
             def ask(task: Task = task) -> None:
-                asked = parse(data, Predict)
+                asked = parse(data, Predict, Limits())
                 names = names_in(asked.interface or "", task)
                 read([one.data for one in asked.tasks], names, task, "eng", Limits())
 

@@ -408,6 +408,27 @@ def test_what_was_asked_by_one_who_left_is_not_done(models):
     assert names.calls == before + 1  # all that was taken has been answered by now
 
 
+def test_what_is_given_up_at_the_end_is_answered(models):
+    """What takes longer than a server that ends waits for is cancelled by uvicorn."""
+    names, app = models["names"], make_app(models, LIMITS)
+
+    async def cancelled() -> int:
+        async with app.router.lifespan_context(app):
+            task = asyncio.create_task(asgi(app, GONE, asyncio.Event()))
+            assert await asyncio.to_thread(names.began.wait, 20)
+            task.cancel()
+            status = await task
+            names.go_on.set()
+        return status
+
+    names.go_on.clear()
+    names.began.clear()
+    try:
+        assert asyncio.run(cancelled()) == 503
+    finally:
+        names.go_on.set()
+
+
 def test_who_leaves_in_the_middle_of_a_request_is_no_bug(models, caplog):
     left = asyncio.Event()
     left.set()

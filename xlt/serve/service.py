@@ -97,6 +97,8 @@ class Service:
             if not future.done():
                 raise Gone
             return future.result()
+        except asyncio.CancelledError as error:  # by the server, once it has waited for `GRACE`
+            raise Down("the server ends", fix="ask again once it has started anew") from error
         finally:
             gone.cancel()
             future.cancel()
