@@ -52,6 +52,12 @@ def _rebuild(kind: type[XltError], what: str, where: str | None, fix: str | None
     return kind(what, where=where, fix=fix)
 
 
+def first_line(error: BaseException) -> str:
+    """Of another library's message, which may have many lines or none: then the error's kind."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)
+
+
 MAX_SHOWN = 100
 """Problems that are shown at once; `--json` lists them all."""
 

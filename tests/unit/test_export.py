@@ -109,6 +109,7 @@ def test_how_much_of_further_text_will_be_new(tmp_path, ner):
     cut = write(ner, tmp_path / "made", texts=texts)
     assert cut.new == sum(ids.count(i) == 1 for i in ids) / len(ids) > 0
     assert heard(backbone.tokenizer, texts).total() == len(ids)
+    assert write(ner, tmp_path / "again", texts=texts * 2).new == cut.new
 
 
 # In 8 bits ---------------------------------------------------------------------------------------

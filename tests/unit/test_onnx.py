@@ -23,6 +23,7 @@ from xlt.inference.onnx import FILE, NETWORK, make_onnx_predictor
 from xlt.model.calibration import Calibration, save
 from xlt.model.folder import load_model, read_info, write_info
 from xlt.model.pooling import log_softmax, of_windows, of_words, softmax
+from xlt.permissions import allowing
 from xlt.projection.opening import open_predictor
 from xlt.runs.export import export
 from xlt.runs.reading import read_input
@@ -154,6 +155,17 @@ def test_without_pytorch(tmp_path, exported):
     assert (tmp_path / "a.bio").read_text() == (tmp_path / "b.bio").read_text()
 
 
+def test_code_of_its_own_runs_where_it_was_allowed(tmp_path, monkeypatch, exported):
+    def stop(folder, options):
+        raise XltError(f"code: {options.trust_remote_code}")
+
+    monkeypatch.setattr("xlt.export.folder.load_model", stop)
+    with pytest.raises(XltError, match="code: False"):
+        write(exported[0], tmp_path / "made", onnx=True)
+    with allowing("remote-code"), pytest.raises(XltError, match="code: True"):
+        write(exported[0], tmp_path / "made", onnx=True)
+
+
 # What is refused ---------------------------------------------------------------------------------
 
 
@@ -184,6 +196,75 @@ def test_other_files_on_purpose(tmp_path, exported, file, damage, error):
     write_info(read_info(tmp_path / "made"), tmp_path / "made")
     with pytest.raises(DamagedFile, match=error):
         make_onnx_predictor(tmp_path / "made", batch_tokens=100)
+
+
+def graph(path, *nodes, inputs=("input_ids",), dims=("rows", "length"), out=("out",), **constants):
+    """A network of these nodes (operator, inputs, output), float numbers given by name."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    made = helper.make_graph(
+        [helper.make_node(kind, read, [write], **more) for kind, read, write, more in nodes],
+        "made",
+        [helper.make_tensor_value_info(name, TensorProto.INT64, dims) for name in inputs],
+        [onnx.ValueInfoProto(name=name) for name in out],
+        [numpy_helper.from_array(np.array(array), name) for name, array in constants.items()],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(made, opset_imports=opset, ir_version=8), path)
+
+
+def scores(value, labels=7, dtype=np.float32):
+    """A network that gives each label of each subword this score."""
+    return {"table": np.full((1, labels), value, dtype), "zero": np.int64(0)}, [
+        ("Mul", ["input_ids", "zero"], "first", {}),
+        ("Gather", ["table", "first"], "out", {}),
+    ]
+
+
+def test_a_graph_of_a_stranger_that_computes_scores(stranger):
+    constants, nodes = scores(1.0)
+    assert stranger(*nodes, **constants)
+
+
+@pytest.mark.parametrize(
+    ("made", "changes", "error"),
+    [
+        (scores(np.nan), {}, "NaN or infinite"),
+        (scores(-np.inf), {}, "NaN or infinite"),
+        (scores(2e38), {}, "NaN or infinite"),  # the sum of two is
+        (scores(1.0, 5), {}, "no scores of 7 labels"),
+        (scores(1.0, dtype=np.float64), {}, "no scores of 7 labels"),
+        (scores(1.0), {"out": ("out", "first")}, "no scores of 7 labels"),
+        (scores(1.0), {"out": ("first",)}, "no scores of 7 labels"),
+        (scores(1.0), {"inputs": ("input_ids", "ids")}, "it reads ids"),
+        (scores(1.0), {"dims": (1, 1, 1)}, "Invalid rank"),
+        (
+            ({"size": np.array([1 << 60])}, [("ConstantOfShape", ["size"], "out", {})]),
+            {},
+            "allocate",
+        ),
+    ],
+)
+def test_a_graph_that_computes_something_else(stranger, made, changes, error):
+    constants, nodes = made
+    with pytest.raises(DamagedFile, match=f"does not compute what .* says: .*{error}"):
+        stranger(*nodes, **changes, **constants)
+
+
+@pytest.fixture
+def stranger(tmp_path, exported):
+    """Predicts with a network that is put in the place of the exported one."""
+
+    def run(*nodes, **parts):
+        shutil.copytree(exported[1], tmp_path / "made")
+        graph(tmp_path / "made" / NETWORK, *nodes, **parts)
+        write_info(read_info(tmp_path / "made"), tmp_path / "made")
+        task, backbone, predictor = make_onnx_predictor(tmp_path / "made", batch_tokens=200)
+        documents = RECORDS["ner"][:2]
+        return predictor(documents, task.encode(documents, backbone, None))
+
+    return run
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from xlt.data.checksums import sha256
 from xlt.data.fields import mapping, objects, required, sequence, text
 from xlt.data.jsonl import load_json
 from xlt.data.resolved import ResolvedData
-from xlt.errors import XltError, choose
+from xlt.errors import XltError, choose, first_line
 from xlt.files import files_below
 from xlt.reader_options import advise
 
@@ -185,7 +185,7 @@ def _check_folder(folder: Path) -> None:
                 stated = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (ValueError, OSError, yaml.YAMLError) as error:
             raise XltError(
-                f"the card of the data set cannot be read: {str(error).splitlines()[0]}",
+                f"the card of the data set cannot be read: {first_line(error)}",
                 where=path,
                 fix="mend it, or remove it: the data are read without it",
             ) from error

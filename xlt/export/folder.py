@@ -15,6 +15,7 @@ from xlt.model.calibration import load as load_calibration
 from xlt.model.calibration import save as save_calibration
 from xlt.model.folder import load_model, read_info, save_model, write_info
 from xlt.model.int8 import matrices, quantise
+from xlt.permissions import REMOTE_CODE, is_granted
 from xlt.task import Portable, Task
 
 if TYPE_CHECKING:
@@ -40,7 +41,11 @@ def write(
     `trim` do.
     """
     # Whatever kernels this machine has: those that a graph can be made of.
-    plain = Model(encoder=str(source), attention="eager") if onnx else None
+    plain = (
+        Model(encoder=str(source), attention="eager", trust_remote_code=is_granted(REMOTE_CODE))
+        if onnx
+        else None
+    )
     task, backbone, model = load_model(source, plain)
     tokenizer, cut = backbone.tokenizer, None
     if texts is not None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from xlt.data.encode_pairs import FIRST, OUTSIDE, SECOND
-from xlt.errors import XltError
+from xlt.errors import XltError, first_line
 from xlt.files import write_sealed
 from xlt.inference.onnx import FILE, NETWORK, Network
 
@@ -125,7 +125,7 @@ def _trace(rows: _Rows, path: Path) -> None:
                 dynamo=False,
             )
         except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-            raise _refusal(str(error).strip().splitlines()[0]) from error
+            raise _refusal(first_line(error)) from error
 
 
 def _compare(rows: _Rows, path: Path) -> None:
@@ -136,7 +136,7 @@ def _compare(rows: _Rows, path: Path) -> None:
         try:
             found = _run(path, rows.inputs, tensors)
         except Exception as error:  # of kinds of its own, which it does not publish
-            raise _refusal(str(error).splitlines()[0]) from error
+            raise _refusal(first_line(error)) from error
         if found.shape != expected.shape:
             raise _refusal("its outputs have other shapes than PyTorch's")
         difference = float(np.abs(found - expected).max() / max(float(expected.std()), 1e-6))

@@ -46,7 +46,8 @@ def trim(
 ) -> tuple[Any, Cut]:
     """Reduce the model, in place, to the subwords of the texts; and its tokenizer, which is new.
 
-    On these texts it computes what the whole model does.
+    On these texts it computes what the whole model does. One that is there twice counts once: it
+    says nothing more of what is to come.
 
     Raises XltError for a model that writes text, and for a tokenizer that cannot be trimmed
     (`xlt.export.tokenizer`).
@@ -57,6 +58,7 @@ def trim(
             where="--trim",
             fix="export it without --trim",
         )
+    texts = list(dict.fromkeys(texts))
     tokenizer = backbone.tokenizer
     vocabulary = Vocabulary(tokenizer)
     if embedding_table(model.encoder) is None:

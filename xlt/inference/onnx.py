@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
 from xlt.data.batch import prediction_batches
-from xlt.errors import XltError
+from xlt.errors import XltError, first_line
 from xlt.files import DamagedFile, read_sealed
 from xlt.inference.base import BatchPredictor
 from xlt.model.backbone import Backbone
@@ -25,6 +27,8 @@ from xlt.yaml.problems import in_one_line
 FILE = "network.json"
 """In the folder of an exported model: what the network is (`Network`)."""
 NETWORK = "network.onnx"
+LARGEST = 1e30
+"""Of its outputs, in absolute value: so many can be summed in fp32."""
 
 
 def _pooling(name: str) -> str:
@@ -65,20 +69,25 @@ def read_network(folder: Path) -> Network:
 
 
 class OnnxPredictor(BatchPredictor):
-    """budget: subwords in a batch, padding included."""
+    """path: where the network lies. budget: subwords in a batch, padding included.
+
+    The graph may be a stranger's: what comes out of it is checked for each batch, and predicting
+    raises DamagedFile for a graph that does not compute finite scores of each label.
+    """
 
     def __init__(
         self,
         task: Task,
         labels: Labels,
         network: Network,
-        session: Any,
+        path: Path,
         budget: int,
         temperatures: Mapping[str, float] | None = None,
     ) -> None:
         self.task, self._labels, self.budget, self.temperatures = task, labels, budget, temperatures
-        self._session, self._pool = session, POOLINGS[network.pooling]
-        self._inputs = [one.name for one in session.get_inputs()]
+        self._path, self._pooling = path, network.pooling
+        self._session = _session(path)
+        self._inputs = [one.name for one in self._session.get_inputs()]
 
     @property
     def labels(self) -> Labels:
@@ -89,8 +98,30 @@ class OnnxPredictor(BatchPredictor):
         assert isinstance(self.task, Portable)
         for batch in prediction_batches([e.length for e in examples], self.budget):
             arrays = self.task.arrays([examples[i] for i in batch])
-            (rows,) = self._session.run(None, {name: arrays[name] for name in self._inputs})
-            yield [int(i) for i in batch], dict(self._pool(rows, arrays))
+            pooled = POOLINGS[self._pooling](self._rows(arrays), arrays)
+            yield [int(i) for i in batch], dict(pooled)
+
+    def _rows(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """What the network says: of words (rows, length, labels), of windows (rows, labels)."""
+        unknown = sorted({*self._inputs} - arrays.keys())
+        if unknown:
+            raise _damaged(f"it reads {', '.join(unknown)}", self._path)
+        (layer,) = self.task.labels(())
+        rows, length = arrays["input_ids"].shape
+        labels = len(self._labels[layer])
+        shape = (rows, length, labels) if self._pooling == "words" else (rows, labels)
+        try:
+            outputs = self._session.run(None, {name: arrays[name] for name in self._inputs})
+        except Exception as error:  # of kinds of its own, which it does not publish
+            raise _damaged(first_line(error), self._path) from error
+        match outputs:
+            case [np.ndarray(dtype=np.float32, shape=found) as result] if found == shape:
+                pass
+            case _:
+                raise _damaged(f"it gives no scores of {labels} labels", self._path)
+        if not (np.abs(result) < LARGEST).all():
+            raise _damaged("it gives scores that are NaN or infinite", self._path)
+        return result
 
 
 def make_onnx_predictor(
@@ -112,13 +143,14 @@ def make_onnx_predictor(
                 fix="export the model with --format torch",
             )
         network = read_network(folder)
-        session = _session(folder / NETWORK)
-    temperatures = None
-    if confident:
-        calibration = load_calibration(folder)
-        temperatures = {} if calibration is None else calibration.temperatures
-    labels = read_info(folder).labels
-    return task, backbone, OnnxPredictor(task, labels, network, session, batch_tokens, temperatures)
+        labels = read_info(folder).labels
+        temperatures = None
+        if confident:
+            calibration = load_calibration(folder)
+            temperatures = {} if calibration is None else calibration.temperatures
+        path = folder / NETWORK
+        predictor = OnnxPredictor(task, labels, network, path, batch_tokens, temperatures)
+    return task, backbone, predictor
 
 
 def _session(path: Path) -> Any:
@@ -133,7 +165,15 @@ def _session(path: Path) -> Any:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of kinds of its own, which it does not publish
         raise DamagedFile(
-            f"the network cannot be read: {str(error).splitlines()[0]}",
+            f"the network cannot be read: {first_line(error)}",
             where=path,
             fix="export the model again, or upgrade onnxruntime",
         ) from error
+
+
+def _damaged(how: str, path: Path) -> DamagedFile:
+    return DamagedFile(
+        f"the network does not compute what the model's folder says: {how}",
+        where=path,
+        fix="export the model again",
+    )

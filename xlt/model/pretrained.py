@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import Model
-from xlt.errors import XltError
+from xlt.errors import XltError, first_line
 from xlt.model import named
 from xlt.model.content import folder_hash
 from xlt.permissions import OUTSIDE, PICKLE, REMOTE_CODE, Request, is_granted, require
@@ -172,10 +172,9 @@ class Pretrained:
         try:
             self.tokenizer(_PROBE)
         except Exception as error:  # of many kinds: its parts are Rust's and Python's
-            first = (str(error).splitlines() or [type(error).__name__])[0]
             raise self._unusable(
                 "tokenizer.json and tokenizer_config.json",
-                f"its tokenizer cannot split text: {first}",
+                f"its tokenizer cannot split text: {first_line(error)}",
             ) from error
 
     def _unusable(self, file: str, what: str) -> XltError:
@@ -363,7 +362,7 @@ def _no_reports() -> Iterator[None]:
 
 
 def _explain(error: Exception, source: str, *, local: bool, fetched: bool, where: str) -> XltError:
-    first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    first = first_line(error)
     if "trust_remote_code" in str(error):
         return XltError(
             f"{source} runs code of its own",

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xlt.errors import XltError
+from xlt.errors import XltError, first_line
 from xlt.escape import without_folders
 from xlt.files import PART, link_or_copy, read_sealed
 from xlt.model.folder import INFO, add_file, read_info, write_info
@@ -52,7 +52,7 @@ def publish(run: Path, repository: str, targets: list[str], seed: int) -> dict[s
             api.upload_file(repo_id=name, path_in_repo="README.md", path_or_fileobj=run / CARD)
         except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError) as error:
             raise XltError(
-                f"the finished model cannot be pushed to {name}: {str(error).splitlines()[0]}",
+                f"the finished model cannot be pushed to {name}: {first_line(error)}",
                 where="output.push_to_hub",
                 fix="log in (`hf auth login`), check the name, and run again with --resume",
             ) from error
