@@ -331,9 +331,16 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def disk_error(error: OSError, path: Path) -> XltError:
-    """What to tell the user when a write failed."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+def disk_error(error: OSError, path: Path, *, fix: str | None = None) -> XltError:
+    """What to tell the user when a write failed.
+
+    fix: where this is no part of a run, which could be gone on with: how to write elsewhere.
+    """
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if fix is not None:
+        what = "the disk is full" if full else f"cannot write: {error.strerror or error}"
+        return XltError(what, where=path, fix=f"free some space, or {fix}" if full else fix)
+    if full:
         return XltError(
             "the disk is full; what was computed up to the last checkpoint is kept",
             where=path,
@@ -349,16 +356,19 @@ def disk_error(error: OSError, path: Path) -> XltError:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Whatever goes wrong with the disk inside the block becomes an error that says so."""
+def writing(path: Path, *, fix: str | None = None) -> Iterator[None]:
+    """Whatever goes wrong with the disk inside the block becomes an error that says so.
+
+    fix: as for `disk_error`.
+    """
     try:
         yield
     except OSError as error:
-        raise disk_error(error, path) from error
+        raise disk_error(error, path, fix=fix) from error
     except Exception as error:
         # safetensors wraps the operating system's error in one of its own.
         code = re.search(r"\(os error (\d+)\)", str(error))
         if code is None or isinstance(error, XltError):
             raise
         number = int(code.group(1))
-        raise disk_error(OSError(number, os.strerror(number)), path) from error
+        raise disk_error(OSError(number, os.strerror(number)), path, fix=fix) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
@@ -16,7 +17,7 @@ from xlt.document.text import Text
 from xlt.errors import XltError
 from xlt.export.folder import size, write
 from xlt.export.tokenizer import Vocabulary, heard
-from xlt.files import DamagedFile
+from xlt.files import DamagedFile, listing
 from xlt.inference.loading import make_direct_predictor
 from xlt.model.calibration import Calibration, load, save
 from xlt.model.folder import load_model, read_info, write_info
@@ -163,15 +164,24 @@ def test_elsewhere_they_are_not_taken_for_weights(tmp_path, ner):
         AutoModelForTokenClassification.from_pretrained(tmp_path / "made")
 
 
-@pytest.mark.parametrize("modules", [["bert.no.such"], 3, None])
-def test_a_config_that_names_other_modules(tmp_path, ner, modules):
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"modules": ["bert.no.such"]}, "does not load"),
+        ({"modules": 3}, "does not load"),
+        ({"modules": None}, "does not load"),
+        ({"modules": ["bert.embeddings.LayerNorm"]}, "LayerNorm is no linear layer"),
+        ({"quant_method": "bitsandbytes_4bit"}, r"are quantised \('bitsandbytes_4bit'\)"),
+    ],
+)
+def test_a_config_of_a_stranger(tmp_path, ner, changes, error):
     write(ner, tmp_path / "made", int8=True)
     path = tmp_path / "made" / "config.json"
     config = json.loads(path.read_text())
-    config["quantization_config"]["modules"] = modules
+    config["quantization_config"] |= changes
     path.write_text(json.dumps(config))
     write_info(read_info(tmp_path / "made"), tmp_path / "made")
-    with pytest.raises(XltError, match="does not load"):
+    with pytest.raises(XltError, match=error):
         load_model(tmp_path / "made")
 
 
@@ -280,7 +290,7 @@ def test_before_and_after(tmp_path, ner, text):
     speeds = ("texts_per_second", "texts_per_cpu_second")
     assert min(one[name] for one in (before, after) for name in speeds) > 0
     assert result["trimmed"]["text"] == [text]
-    assert not (tmp_path / "made.part").exists()
+    assert [path.name for path in tmp_path.glob("made*")] == ["made"]
     json.dumps(result)
 
 
@@ -315,6 +325,54 @@ def test_nothing_is_overwritten(tmp_path, ner, text):
     (tmp_path / "made").mkdir()
     with pytest.raises(XltError, match="already"):
         export(ner, tmp_path / "made", trim=[text])
+
+
+def test_what_is_there_meanwhile_stays(tmp_path, ner, monkeypatch):
+    theirs, output = tmp_path / "made.part" / "a.txt", tmp_path / "made"
+    theirs.parent.mkdir()
+    theirs.write_text("theirs")
+
+    def and_somebody_else(*args, **options):
+        write(*args, **options)
+        output.mkdir()
+
+    monkeypatch.setattr("xlt.export.folder.write", and_somebody_else)
+    with pytest.raises(XltError, match="already"):
+        export(ner, output)
+    assert theirs.read_text() == "theirs"
+    assert {path.name for path in tmp_path.glob("made*")} == {"made", "made.part"}
+    assert [*output.iterdir()] == []
+
+
+def test_not_into_the_model_itself(ner):
+    with pytest.raises(XltError, match="inside the model's own folder"):
+        export(ner, ner / "made")
+    assert read_info(ner).files == listing(ner, without=["xlt.json"])
+
+
+@pytest.mark.parametrize(
+    ("number", "what"), [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "cannot write")]
+)
+def test_what_cannot_be_written(tmp_path, ner, monkeypatch, number, what):
+    def fail(*args, **options):
+        raise OSError(number, "no")
+
+    monkeypatch.setattr("xlt.export.folder.save_model", fail)
+    with pytest.raises(XltError, match=what) as error:
+        export(ner, tmp_path / "made")
+    assert error.value.where == str(tmp_path / "made")
+    assert error.value.fix.endswith("name another folder with --output")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_what_cannot_be_read_to_score_on_is_not_called_writing(tmp_path, ner, monkeypatch):
+    def fail(*args, **options):
+        raise OSError(errno.EIO, "no")
+
+    monkeypatch.setattr("xlt.runs.export._scored", fail)
+    with pytest.raises(OSError, match="no"):
+        export(ner, tmp_path / "made", data="a.bio")
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_the_exported_files_are_checked_when_they_are_used(tmp_path, ner):

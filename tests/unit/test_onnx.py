@@ -12,6 +12,7 @@ import torch
 from models import make_model
 from records import RECORDS, WORDS
 
+from xlt.config.schema import Model
 from xlt.data.encode import pool_words
 from xlt.document.text import Text
 from xlt.errors import XltError
@@ -20,6 +21,7 @@ from xlt.export.onnx import write_network
 from xlt.extras import missing_package
 from xlt.files import DamagedFile, write_sealed
 from xlt.inference.onnx import FILE, NETWORK, make_onnx_predictor
+from xlt.model.backbone import Backbone
 from xlt.model.calibration import Calibration, save
 from xlt.model.folder import load_model, read_info, write_info
 from xlt.model.pooling import log_softmax, of_windows, of_words, softmax
@@ -252,6 +254,25 @@ def test_a_graph_that_computes_something_else(stranger, made, changes, error):
         stranger(*nodes, **changes, **constants)
 
 
+@pytest.mark.parametrize("link", [False, True])
+def test_a_graph_reads_no_file_outside_its_folder(tmp_path, exported, link):
+    import onnx
+
+    (tmp_path / "secret.bin").write_bytes(bytes(4))
+    shutil.copytree(exported[1], tmp_path / "made")
+    path = tmp_path / "made" / NETWORK
+    graph(path, ("Gather", ["table", "input_ids"], "out", {}), table=np.zeros((1, 1), np.float32))
+    model = onnx.load(path)
+    place = "weights.bin" if link else "../secret.bin"
+    (tmp_path / "made" / "weights.bin").symlink_to("../secret.bin")
+    onnx.external_data_helper.set_external_data(model.graph.initializer[0], place)
+    model.graph.initializer[0].ClearField("raw_data")
+    path.write_bytes(model.SerializeToString())
+    write_info(read_info(tmp_path / "made"), tmp_path / "made")
+    with pytest.raises(DamagedFile, match=r"cannot be read: .*escapes model directory"):
+        make_onnx_predictor(tmp_path / "made", batch_tokens=100)
+
+
 @pytest.fixture
 def stranger(tmp_path, exported):
     """Predicts with a network that is put in the place of the exported one."""
@@ -293,6 +314,22 @@ def test_a_graph_that_fits_one_shape_alone(tmp_path, exported):
         write_network(model, backbone, tmp_path, int8=False)
 
 
+@pytest.mark.parametrize(
+    ("made", "error"), [(scores(np.nan), "differ"), (scores(1.0, 9), "other shapes"), (None, "")]
+)
+def test_in_8_bits_a_graph_is_still_one(tmp_path, monkeypatch, exported, made, error):
+    def broken(path):
+        if made is None:
+            path.write_bytes(b"")
+        else:
+            graph(path, *made[1], **made[0])
+
+    monkeypatch.setattr("xlt.export.onnx._in_8_bits", broken)
+    _, backbone, model = load_model(exported[0])
+    with pytest.raises(XltError, match=f"cannot be written as ONNX: .*{error}"):
+        write_network(model, backbone, tmp_path, int8=True)
+
+
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
 def test_what_is_not_installed(tmp_path, monkeypatch, exported, package):
     monkeypatch.setitem(sys.modules, package, None)
@@ -304,6 +341,9 @@ def test_what_is_not_installed(tmp_path, monkeypatch, exported, package):
 def test_what_needs_the_weights_says_so(tmp_path, exported):
     with pytest.raises(XltError, match="exported as ONNX"):
         export(exported[1], tmp_path / "made")
+    place = str(exported[1])
+    with pytest.raises(XltError, match=r"model\.encoder: .* was exported as ONNX"):
+        Backbone(place, Model(encoder=place)).encoder()
 
 
 # Pooling -----------------------------------------------------------------------------------------

@@ -179,12 +179,6 @@ def load_model(
     Raises XltError if the folder is no model; DamagedFile if a file is not as it was written.
     """
     with open_folder(folder, options, task) as (own, backbone):
-        if not any(folder.glob("*.safetensors")) and any(folder.glob("*.onnx")):
-            raise XltError(
-                "the model was exported as ONNX, and this needs PyTorch's weights",
-                where=folder,
-                fix="name the model that it was exported from",
-            )
         return own, backbone, own.load(folder, backbone, read_info(folder).labels)
 
 

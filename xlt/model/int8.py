@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 METHOD = "xlt-int8"
 SCALE = "weight_scale"
 _LARGEST = 127
+_KINDS = (nn.Linear, nn.Embedding)
 
 
 def quantised(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -42,11 +43,7 @@ def matrices(model: PreTrainedModel) -> list[str]:
     not a task's layers on it, which are small."""
     base = model.base_model
     prefix = "" if base is model else f"{model.base_model_prefix}."
-    return [
-        prefix + name
-        for name, module in base.named_modules()
-        if type(module) in (nn.Linear, nn.Embedding)
-    ]
+    return [prefix + name for name, module in base.named_modules() if type(module) in _KINDS]
 
 
 def quantise(folder: Path, modules: Sequence[str]) -> None:
@@ -99,7 +96,10 @@ class Int8Quantizer(HfQuantizer):  # type: ignore[misc]
 
     def _process_model_before_weight_loading(self, model: PreTrainedModel, **_: Any) -> None:
         for name in self.quantization_config.modules:
-            model.set_submodule(name, _Stored(model.get_submodule(name)))
+            module = model.get_submodule(name)
+            if type(module) not in _KINDS:
+                raise ValueError(f"{name} is no linear layer and no embedding, or named twice")
+            model.set_submodule(name, _Stored(module))
 
     def _process_model_after_weight_loading(self, model: PreTrainedModel, **_: Any) -> Any:
         for name in self.quantization_config.modules:

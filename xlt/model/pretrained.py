@@ -193,9 +193,10 @@ class Pretrained:
         """
         import torch
 
-        from xlt.model import int8  # noqa: F401 (transformers reads its weights from here on)
+        from xlt.model import int8  # with which transformers reads its weights from here on
 
         self._check_base()
+        self._check_kind(int8.METHOD)
         pickle = self._needs_pickle()
         with _no_reports():
             model, info = self._load(
@@ -210,6 +211,27 @@ class Pretrained:
         if model.device.type != "meta":
             self._refuse_broken(model)
         return model
+
+    def _check_kind(self, own: str) -> None:
+        """Refuse weights that are none of PyTorch's, and in a folder of ours quantised ones but
+        those that we write (of method `own`)."""
+        folder = Path(self.source)
+        kinds = ("*.safetensors", f"{_PICKLE}*", "*.onnx")
+        if [kind for kind in kinds if any(folder.glob(kind))] == ["*.onnx"]:
+            raise XltError(
+                f"{self.source} was exported as ONNX, and this needs PyTorch's weights",
+                where="model.encoder",
+                fix="name the model that it was exported from",
+            )
+        how = getattr(self.config, "quantization_config", None)
+        method = how.get("quant_method") if isinstance(how, dict) else how
+        if self._finished and method not in (None, own):
+            raise self._unusable("config.json", f"its weights are quantised ({method!r:.40})")
+
+    @property
+    def _finished(self) -> bool:
+        """Whether it is a model of ours, with its task layers."""
+        return (Path(self.source) / "xlt.json").is_file()
 
     def _needs_pickle(self) -> bool:
         """Whether pickle may be read for the weights. Raises XltError where it must and may not.
@@ -255,11 +277,11 @@ class Pretrained:
         """Raise XltError if part of the encoder was not in the files and is random now."""
         base = model.base_model
         prefix = "" if base is model else f"{model.base_model_prefix}."
-        finished = (Path(self.source) / "xlt.json").is_file()  # has its task layers, too
         random = [
             name
             for name in missing
-            if (finished or name.startswith(prefix)) and not name.startswith(f"{prefix}pooler.")
+            if (self._finished or name.startswith(prefix))
+            and not name.startswith(f"{prefix}pooler.")
         ]
         if random:
             raise XltError(

@@ -25,6 +25,8 @@ def open_predictor(
 ) -> tuple[Task, Backbone, BatchPredictor | ThroughTranslation]:
     """A saved model: with ONNX Runtime if it was exported so, which needs no PyTorch; else as
     `make_predictor`, whose arguments and errors these are.
+
+    precision, options: of PyTorch's models alone; a network in ONNX computes as it was exported.
     """
     if is_exported(folder):
         return make_onnx_predictor(folder, batch_tokens=batch_tokens, confident=confident)

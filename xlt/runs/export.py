@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlt import languages
 from xlt.errors import XltError, choose
-from xlt.files import PART, beside, disk_error, publish_folder, remove
+from xlt.files import PART, publish_folder, remove, writing
 
 if TYPE_CHECKING:
     from xlt.document import Document
@@ -75,6 +76,12 @@ def export(
     _check(format, quantise, output, data, input_format, options)
     spoken = None if language is None else languages.code(language, where="--language")
     folder = find_model(model, spoken)
+    if folder.resolve() in output.resolve().parents:
+        raise XltError(
+            "this is inside the model's own folder, whose files are listed",
+            where=output,
+            fix=_ELSEWHERE,
+        )
     info = read_info(folder)
     if load_prediction(folder) is not None:
         raise XltError(
@@ -87,7 +94,13 @@ def export(
     texts = [text for asked in trim for text in trim_texts(task, asked, spoken or own)]
     with _publishing(output) as part:
         steps, cut = _write(
-            folder, part, texts if trim else None, quantise == INT8, max_mb, onnx=format == ONNX
+            folder,
+            output,
+            part,
+            texts if trim else None,
+            quantise == INT8,
+            max_mb,
+            onnx=format == ONNX,
         )
         before: dict[str, Any] = {"bytes": size(folder)}
         after: dict[str, Any] = {"bytes": size(part)}
@@ -139,6 +152,13 @@ def _check(
             where="xlt export",
             fix="name them with --data, or leave it out",
         )
+    _refuse_existing(output)
+
+
+_ELSEWHERE = "name another folder with --output"
+
+
+def _refuse_existing(output: Path) -> None:
     if output.exists():
         raise XltError(
             "there is something of this name already",
@@ -150,21 +170,22 @@ def _check(
 @contextmanager
 def _publishing(output: Path) -> Iterator[Path]:
     """The folder to write, which becomes `output` when all is well and on the disk."""
-    part = beside(output, PART)
-    try:
-        remove(part)  # of an export that was stopped
+    with writing(output, fix=_ELSEWHERE):
         output.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield part
+        temporary = Path(tempfile.mkdtemp(PART, f"{output.name}.", output.parent))
+    part = temporary / output.name  # which has the mode of any new folder
+    try:
+        yield part
+        _refuse_existing(output)  # that came meanwhile
+        with writing(output, fix=_ELSEWHERE):
             publish_folder(part, output)
-        finally:
-            remove(part)
-    except OSError as error:
-        raise disk_error(error, output) from error
+    finally:
+        remove(temporary)
 
 
 def _write(
     folder: Path,
+    output: Path,
     part: Path,
     texts: Sequence[Text] | None,
     int8: bool,
@@ -173,6 +194,8 @@ def _write(
     onnx: bool,
 ) -> tuple[Steps, Cut | None]:
     """Write the model with all that is asked for; where there is a limit with the least that fits.
+
+    part: the folder to write, which is to become `output`.
 
     Raises XltError if nothing does.
     """
@@ -186,7 +209,8 @@ def _write(
     for steps in dict.fromkeys(ways):
         remove(part)
         chosen = texts if steps.trim else None
-        cut = write(folder, part, texts=chosen, int8=steps.int8, onnx=onnx)
+        with writing(output, fix=_ELSEWHERE):  # what cannot be read is an XltError
+            cut = write(folder, part, texts=chosen, int8=steps.int8, onnx=onnx)
         megabytes = size(part) / MB
         if max_mb is None or megabytes <= max_mb:
             return steps, cut
