@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import traceback
 
+import pytest
+
 from xlt.config.load import load_config
-from xlt.errors import XltError, XltErrors
+from xlt.errors import XltError, XltErrors, first_line
 
 
 def caused(text: str) -> XltError:
@@ -43,3 +45,10 @@ def test_a_config_says_the_line_and_keeps_the_cause(tmp_path):
     located = load_config(path).locate(caused("the cause"))
     assert located.where == f"{path}:5 (training.epochs)"
     assert "ValueError: the cause" in lines(located)
+
+
+@pytest.mark.parametrize(
+    ("message", "first"), [("\n a \nb", "a"), ("", "ValueError"), (" \n", "ValueError")]
+)
+def test_the_first_line_of_another_librarys_message(message, first):
+    assert first_line(ValueError(message)) == first
