@@ -254,6 +254,14 @@ def test_a_graph_that_computes_something_else(stranger, made, changes, error):
         stranger(*nodes, **changes, **constants)
 
 
+def test_rows_that_are_put_together_as_those_of_another_task(tmp_path, exported):
+    shutil.copytree(exported[1], tmp_path / "made")
+    write_sealed(tmp_path / "made" / FILE, {"pooling": "windows"})
+    write_info(read_info(tmp_path / "made"), tmp_path / "made")
+    with pytest.raises(DamagedFile, match="it reads windows"):
+        predict(tmp_path / "made")
+
+
 @pytest.mark.parametrize("link", [False, True])
 def test_a_graph_reads_no_file_outside_its_folder(tmp_path, exported, link):
     import onnx

@@ -20,7 +20,7 @@ from xlt.inference.base import BatchPredictor
 from xlt.model.backbone import Backbone
 from xlt.model.calibration import load as load_calibration
 from xlt.model.folder import open_folder, read_info
-from xlt.model.pooling import POOLINGS
+from xlt.model.pooling import OWNERS, POOLINGS
 from xlt.task import Example, Labels, Portable, Task
 from xlt.yaml.problems import in_one_line
 
@@ -103,7 +103,7 @@ class OnnxPredictor(BatchPredictor):
 
     def _rows(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """What the network says: of words (rows, length, labels), of windows (rows, labels)."""
-        unknown = sorted({*self._inputs} - arrays.keys())
+        unknown = sorted({*self._inputs, OWNERS[self._pooling]} - arrays.keys())
         if unknown:
             raise _damaged(f"it reads {', '.join(unknown)}", self._path)
         (layer,) = self.task.labels(())

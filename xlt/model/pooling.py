@@ -59,3 +59,5 @@ POOLINGS: Mapping[str, Callable[[Scores, Batch], dict[str, Scores]]] = {
     "words": of_words,
     "windows": of_windows,
 }
+OWNERS: Mapping[str, str] = {"words": "word_index", "windows": "windows"}
+"""By pooling: what of a batch says which rows belong together."""
