@@ -41,10 +41,7 @@ def main() -> None:
     parser.add_argument("--language", default=None)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each round [5]")
     options = parser.parse_args()
-    lines = options.texts.read_text(encoding="utf-8").split(
-        "\n"
-    )  # as texts may have other line ends
-    texts = [line for line in lines if line.strip()]
+    texts = texts_of(options.texts)
     taken: dict[tuple[int, str], list[float]] = defaultdict(list)
     with ExitStack() as stack:
         import transformers  # noqa: F401  # once, for both
@@ -64,6 +61,12 @@ def main() -> None:
         rate = len(seconds) / (ROUNDS * options.seconds)
         cuts = quantiles(seconds, n=100)
         print(f"{number:7}  {how:13}  {rate:10.1f}  {1e3 * cuts[49]:9.1f}  {1e3 * cuts[94]:6.1f}")
+
+
+def texts_of(path: Path) -> list[str]:
+    """A text a line; other line ends, such as U+2028, may be part of one."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [line for line in lines if line.strip()]
 
 
 @contextmanager

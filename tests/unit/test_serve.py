@@ -27,6 +27,7 @@ from xlt.runs.predict import predict
 from xlt.serve import guard, pages
 from xlt.serve.app import make_app
 from xlt.serve.limits import Limits, TooSlow
+from xlt.serve.request import Predict, parse
 from xlt.serve.service import refusal
 
 LIMITS = Limits(size=40_000, texts=10, characters=1000, total=3500, words=50, waiting=1)
@@ -216,6 +217,9 @@ def test_few_of_many_errors_are_said(client):
     answer = client.post("/predict", json=GOOD | {f"key{n}": n for n in range(1000)})
     said = [one["what"] for one in answer.json()["errors"]]
     assert said == [f"there is no key 'key{n}'" for n in range(20)]
+    with pytest.raises(XltErrors) as caught:  # the others are not even made
+        parse(json.dumps({f"key{n}": n for n in range(1000)}).encode(), Predict, LIMITS)
+    assert len(caught.value.problems) == 20
     assert answer.status_code == 422
     several = refusal(XltErrors(XltError(str(n)) for n in range(30)))
     assert [one["what"] for one in json.loads(several.body)["errors"]] == list(map(str, range(20)))

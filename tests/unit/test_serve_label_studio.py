@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from xlt.errors import XltError
 from xlt.runs.annotate import Annotator
 from xlt.runs.predict import predict
-from xlt.serve import label_studio
+from xlt.serve import backend, label_studio
 from xlt.serve.app import make_app
 from xlt.serve.label_studio import Names, names_in
 from xlt.serve.limits import Limits
@@ -169,6 +169,13 @@ def test_what_cannot_be_done_is_said(client, model, body, status, what):
     assert error["fix"]
     assert "--option" not in error["fix"]
     assert answer.status_code == status
+
+
+def test_tasks_that_are_too_long_are_not_even_read(client, monkeypatch):
+    monkeypatch.setattr(backend, "read", None)
+    for texts in (["a" * 500] * 3, ["a" * 20_000]):
+        tasks = [{"text": text} for text in texts]
+        assert client.post("/label-studio/ner/predict", json=asked(tasks)).status_code == 413
 
 
 def test_it_can_be_connected(client, models):
