@@ -90,7 +90,8 @@ def _shown(result: dict[str, Any]) -> list[str]:
         rows.append((name, *(f"{one['metrics'][name]:.2f}" for one in (before, after))))
     if "same" in after:
         for name, what in _SPEEDS.items():
-            rows.append((what, *(f"{one[name]:.1f}" for one in (before, after))))
+            rates = (one[name] for one in (before, after))
+            rows.append((what, *("?" if rate is None else f"{rate:.1f}" for rate in rates)))
         rows.append(("predicted alike", "", f"{after['same']:.1%}"))
     lines = [Table(("", "before", "after"), tuple(rows), frozenset((1, 2))).text()]
     if cut := result["trimmed"]:

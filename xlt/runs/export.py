@@ -271,14 +271,19 @@ def _scored(
     both: list[dict[str, Any]] = [
         {
             "metrics": score(task, count_matrix(task, records, found)),
-            "texts_per_second": len(records) / taken,
-            "texts_per_cpu_second": len(records) / computed,
+            "texts_per_second": _rate(len(records), taken),
+            "texts_per_cpu_second": _rate(len(records), computed),
         }
         for found, taken, computed in zip(predicted, seconds, cpu, strict=True)
     ]
     alike = sum(a.layers == b.layers for a, b in zip(*predicted, strict=True))
     both[1]["same"] = alike / len(records)
     return both
+
+
+def _rate(number: int, seconds: float) -> float | None:
+    """None where the clock is too coarse for so little: that of a processor may count in ticks."""
+    return number / seconds if seconds else None
 
 
 _TURN = 128

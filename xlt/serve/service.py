@@ -126,7 +126,9 @@ async def answer(made: Awaitable[dict[str, Any]]) -> Response:
         shown = error if console.debug else None
         log.error("this is a bug: %s", type(error).__name__, exc_info=shown)
         what = f"this is a bug of the server: {type(error).__name__}"
-        return refusal(XltError(what, fix="tell who runs it; `xlt --debug serve` shows where"), 500)
+        return refusal(
+            XltError(what, fix="tell who runs it: started with --debug, it prints where"), 500
+        )
 
 
 def refusal(error: XltError, status: int | None = None) -> Response:
