@@ -86,11 +86,16 @@ def test_wrong_use(xlt, arguments):
         ((), "CONFIG: there is nothing to train"),
         (("a.yaml", "--input-format", "bio"), "--input-format: this is said of the files that go"),
         (("a.yaml", "--option", "scheme=IOB1"), "--option: this is said of the files that go"),
-        (("--from", "nowhere", "a.json"), "nowhere: this is not a run folder"),
     ],
 )
 def test_what_xlt_train_needs(xlt, tmp_path, arguments, said):
     assert said in refused(xlt("train", *arguments, cwd=tmp_path))
+
+
+def test_what_is_gone_on_from_is_a_run(xlt, tmp_path):
+    pytest.importorskip("torch")
+    said = refused(xlt("train", "--from", "nowhere", "a.json", cwd=tmp_path))
+    assert "nowhere: this is not a run folder" in said
 
 
 def test_a_wrong_command_names_the_nearest(xlt):

@@ -62,10 +62,10 @@ def train(
     allow: Allow = None,
 ) -> None:
     """Run a config: train every stage, evaluate on every target, keep the models."""
-    from xlt.runs.train import train
-
     console.log()
     loaded = _to_train(config, overrides or (), from_, input_format, read_options(option))
+    from xlt.runs.train import train  # slow: what is wrong with the line is said before
+
     with console.consent(allow):
         result = train(loaded, resume=resume, overwrite=overwrite, reuse=reuse, quiet=console.quiet)
     if result:  # only the main process of several has one
@@ -90,9 +90,10 @@ def _to_train(
     """The config in the file, or the one that follows a run (`--from`)."""
     from xlt.config.load import load_config
     from xlt.errors import XltError
-    from xlt.runs.continued import continued
 
     if run is not None:
+        from xlt.runs.continued import continued
+
         arguments = [*([] if config is None else [str(config)]), *overrides]
         return continued(run, arguments, input_format=input_format, options=options)
     for name, given in (("--input-format", input_format), ("--option", options)):
