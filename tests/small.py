@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import psutil
 from tiny import make_encoder
 
 from scripts.reliability.process import fork
@@ -155,7 +156,9 @@ def write_data(folder: Path, suffix: str = "bio", size: int = 20) -> None:
 
 @dataclass
 class Outcome:
-    """code: exit status, minus the signal's number for a killed process; peak: memory in GiB."""
+    """code: exit status, minus the signal's number for a killed process.
+    peak: memory in GiB, beyond what it had from the process of the tests when it was forked.
+    """
 
     code: int
     out: str
@@ -177,11 +180,13 @@ def start(work: Callable[[], None], **environment: str) -> Callable[[], Outcome]
             state._reset_state()
         work()
 
+    inherited = psutil.Process().memory_info().rss / 2**30
     pid, texts = fork(alone, environment)
 
     def wait() -> Outcome:
         _, status, used = os.wait4(pid, 0)
-        return Outcome(os.waitstatus_to_exitcode(status), *texts(), used.ru_maxrss / 2**20)
+        peak = used.ru_maxrss / 2**20 - inherited
+        return Outcome(os.waitstatus_to_exitcode(status), *texts(), peak)
 
     return wait
 

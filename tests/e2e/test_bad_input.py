@@ -465,13 +465,13 @@ def test_a_sentence_of_ten_thousand_words(ner, config, tmp_path):
     )
     assert predicted.code == 0, predicted.text
     assert len(predicted.out.strip("\n").split("\n")) == 10_000
-    assert max(outcome.peak, predicted.peak) < 2
+    assert max(outcome.peak, predicted.peak) < 1.2
 
 
 @pytest.mark.parametrize(
     ("length", "gigabytes"),
     [
-        (3000, 2.2),
+        (3000, 1.2),
         pytest.param(
             10_000,
             6,
