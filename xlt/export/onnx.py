@@ -19,8 +19,8 @@ from torch import nn
 
 from xlt.data.encode_pairs import FIRST, OUTSIDE, SECOND
 from xlt.errors import XltError, first_line
-from xlt.files import write_sealed
-from xlt.inference.onnx import FILE, NETWORK, Network
+from xlt.files import DamagedFile, write_sealed
+from xlt.inference.onnx import FILE, NETWORK, Network, open_network
 
 if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
@@ -133,12 +133,16 @@ def _trace(rows: _Rows, path: Path) -> None:
 def _compare(rows: _Rows, path: Path, tolerance: float) -> None:
     """Raise XltError for a file that is no graph of the network, or whose outputs have other
     shapes, are not finite, or differ by more standard deviations."""
+    try:
+        session = open_network(path)
+    except DamagedFile as error:
+        raise _refusal(error.what) from error
     for seed, shape in enumerate(_SHAPES):
         tensors = rows.example(shape, seed)
         with torch.no_grad():
             expected = rows(*tensors).numpy()
         try:
-            found = _run(path, rows.inputs, tensors)
+            found = _run(session, rows.inputs, tensors)
         except Exception as error:  # of kinds of its own, which it does not publish
             raise _refusal(first_line(error)) from error
         if found.shape != expected.shape:
@@ -148,12 +152,7 @@ def _compare(rows: _Rows, path: Path, tolerance: float) -> None:
             raise _refusal(f"its outputs differ from PyTorch's by {difference:.2g} of their spread")
 
 
-def _run(path: Path, names: Sequence[str], tensors: Sequence[torch.Tensor]) -> NDArray[Any]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+def _run(session: Any, names: Sequence[str], tensors: Sequence[torch.Tensor]) -> NDArray[Any]:
     read = {one.name for one in session.get_inputs()}
     feed = {n: t.numpy() for n, t in zip(names, tensors, strict=True) if n in read}
     (found,) = session.run(None, feed)

@@ -86,7 +86,7 @@ class OnnxPredictor(BatchPredictor):
     ) -> None:
         self.task, self._labels, self.budget, self.temperatures = task, labels, budget, temperatures
         self._path, self._pooling = path, network.pooling
-        self._session = _session(path)
+        self._session = open_network(path)
         self._inputs = [one.name for one in self._session.get_inputs()]
 
     @property
@@ -153,8 +153,11 @@ def make_onnx_predictor(
     return task, backbone, predictor
 
 
-def _session(path: Path) -> Any:
-    """The network, on as many threads as OMP_NUM_THREADS says, as PyTorch takes them."""
+def open_network(path: Path) -> Any:
+    """The network, on as many threads as OMP_NUM_THREADS says, as PyTorch takes them.
+
+    Raises DamagedFile for what is none.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

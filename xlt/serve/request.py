@@ -48,9 +48,8 @@ class Predict(Section):
     )
     records: list[dict[str, Any]] | None = Field(
         None,
-        description="Objects as the lines of the task's JSON Lines, without the annotation: "
-        "{words} for entities and events, {premise, hypothesis} for inference, {context, answers} "
-        "for questions.",
+        description="Objects as the lines of the task's JSON Lines, without what is predicted; "
+        "`/health` says which texts a model's records have.",
     )
     conllu: str | None = Field(None, description="Sentences in CoNLL-U.")
 
