@@ -151,3 +151,23 @@ def test_what_comes_after_training_can_be_pasted():
     assert "`xlt predict 'my runs/a' FILE`" in said
     assert "`xlt report 'my runs/a'`" in said
     assert "report" not in _next(Path("a"), {"summary": []})
+
+
+def test_labels_that_the_run_has_not_learnt(finished, tmp_path, caplog):
+    (tmp_path / "odd.bio").write_text("Ani\tB-PRE\nmangan\tO\nSolo\tB-LOC\n\n", encoding="utf-8")
+    continued(finished(), ["odd.bio"])
+    said, _ = caplog.messages  # of B- and of I-
+    assert said.startswith("odd.bio: the run has not learnt the label 'B-PRE' (tag)")
+    assert "did you mean 'B-PER'?" in said
+    caplog.clear()
+    continued(finished(name="other"), ["odd.bio", "task.rename={PRE: PER}"])
+    assert not caplog.messages
+
+
+def test_annotation_of_which_nothing_counts(finished, tmp_path):
+    (tmp_path / "odd.bio").write_text("Ani\tB-PRE\nmangan\tO\n\n", encoding="utf-8")
+    run = finished(task={"name": "ner", "types": ["PER", "LOC"]})
+    with pytest.raises(XltError, match="nothing of the annotation counts") as caught:
+        continued(run, ["odd.bio"])
+    assert "B-LOC, B-PER, I-LOC, I-PER" in caught.value.fix
+    assert continued(run, ["odd.bio", "task.rename={PRE: PER}"]).config.task.options

@@ -7,20 +7,26 @@ trained again. Going on from that run adds further files to those it has learnt 
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from xlt.config.load import LoadedConfig, load_config
 from xlt.config.schema import Config
 from xlt.data.store import load_documents
-from xlt.errors import XltError
+from xlt.document import Document
+from xlt.errors import XltError, choose
 from xlt.results import CONFIG, read_result
 from xlt.runs.experiment import make_task
 from xlt.runs.first_config import read_files, reference
 from xlt.runs.sources import Sources
+from xlt.task import Labels
 from xlt.transfer.stage import DataSplit
+
+log = logging.getLogger(__name__)
 
 _OVERRIDE = re.compile(r"[A-Za-z_][\w.]*\s*=")
 """How ``key.key=value`` begins; a file of such a name is given as ``./a=b``."""
@@ -43,9 +49,10 @@ def continued(
         ``strategy.target_stage.epochs=3``.
     input_format, options: of the files; the format is found in them by default.
 
-    Raises XltError for a run that is not finished, has several targets or another strategy, or has
-    learnt from a part of its target's data; where no file is given; and for files that its task
-    cannot read, that hold no annotation, or texts that the run has learnt from.
+    Warns of labels that the run has not learnt: they may be misspelt. Raises XltError for a run
+    that is not finished, has several targets or another strategy, or has learnt from a part of its
+    target's data; where no file is given; and for files that its task cannot read, that hold no
+    annotation that counts, or texts that the run has learnt from.
     """
     read_result(run)  # only a finished run
     config = load_config(run / CONFIG).config
@@ -80,10 +87,12 @@ def continued(
         f"name={json.dumps(next_name(config.name))}",
         f"data.{target}.train={json.dumps([*earlier, *added])}",
     ]
-    counted = load_config(run / CONFIG, [*data, f"strategy={json.dumps({**strategy, 'k': 1})}"])
-    k = _count(counted.config, len(earlier), run)
-    said = [*data, f"strategy={json.dumps({**strategy, 'k': k})}", *overrides]
-    return load_config(run / CONFIG, said)
+
+    def with_k(k: int) -> LoadedConfig:
+        chosen = f"strategy={json.dumps({**strategy, 'k': k})}"
+        return load_config(run / CONFIG, [*data, chosen, *overrides])
+
+    return with_k(_count(with_k(1).config, len(earlier), run, files))
 
 
 def next_name(name: str) -> str:
@@ -136,11 +145,11 @@ def _added(
     return references
 
 
-def _count(config: Config, earlier: int, run: Path) -> int:
+def _count(config: Config, earlier: int, run: Path, files: Sequence[str]) -> int:
     """Records to learn from of the target.
 
-    earlier: how many of the references are those of the run itself. Raises XltError for texts that
-        are in these and in the others: an export of a whole project has both.
+    earlier: how many of the references are those of the run itself; the others are the files.
+    Raises XltError for texts that are in both, since an export of a whole project has both.
     """
     task, (target,) = make_task(config), config.target
     sources, split = Sources(config, task), DataSplit(target, "train")
@@ -156,4 +165,42 @@ def _count(config: Config, earlier: int, run: Path) -> int:
             fix="if the files have all that is corrected, go on from the run before; else leave "
             "these texts out",
         )
+    known_labels = task.labels(chain(_of_source(config, sources), *read[:earlier]))
+    _check_labels(known_labels, task.labels(chain(*read[earlier:])), task.labels(()), files)
     return len(sources.load(split).records)
+
+
+def _of_source(config: Config, sources: Sources) -> Iterator[Document]:
+    for language in config.source:
+        yield from sources.load(DataSplit(language, "train")).records
+
+
+def _check_labels(known: Labels, new: Labels, without: Labels, files: Sequence[str]) -> None:
+    """Warn of labels that are new; raise XltError where nothing is left of the annotation.
+
+    without: the labels of no data at all, as the O of tags.
+    """
+    where = ", ".join(files)
+    if known != without and new == without:
+        marked = ", ".join(sorted(_labels_of(known) - _labels_of(without)))
+        raise XltError(
+            "nothing of the annotation counts for the task as the run has it",
+            where=where,
+            fix=f"the run has learnt {marked}; correct the labels, or give the task's options "
+            "(`task.…`) that take these",
+        )
+    for layer, labels in new.items():
+        for label in labels:
+            if label not in known.get(layer, ()):
+                log.warning(
+                    "%s: the run has not learnt the label %r (%s), so it is learnt from these "
+                    "texts alone: %s",
+                    where,
+                    label,
+                    layer,
+                    choose(label, known.get(layer, ())),
+                )
+
+
+def _labels_of(labels: Labels) -> set[str]:
+    return {label for of_layer in labels.values() for label in of_layer}
