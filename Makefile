@@ -92,11 +92,14 @@ GPU := triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cub
 	cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 \
 	nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+XLT := --constraint constraints.txt $(addprefix --no-emit-package ,torch $(GPU)) \
+	pyproject.toml requirements/build.in
 
 lock: $(TOOLS)/.installed
-	$(TOOLS)/bin/uv pip compile $(LOCK) $(LOCK_FLAGS) --extra dev --constraint constraints.txt \
-		$(addprefix --no-emit-package ,torch $(GPU)) \
-		--output-file requirements/dev.txt pyproject.toml requirements/build.in
+	$(TOOLS)/bin/uv pip compile $(LOCK) $(LOCK_FLAGS) $(XLT) --extra dev \
+		--output-file requirements/dev.txt
+	$(TOOLS)/bin/uv pip compile $(LOCK) $(LOCK_FLAGS) $(XLT) --extra e5 --extra serve \
+		--constraint requirements/dev.txt --output-file requirements/image.txt
 	$(TOOLS)/bin/uv pip compile $(LOCK) $(LOCK_FLAGS) \
 		--output-file requirements/tools.txt requirements/tools.in
 

@@ -1,91 +1,17 @@
-"""The code blocks of a Markdown file, and what the comment above each says is done with it::
-
-    <!-- run -->                  execute it: a python block, or the `$` lines of a console block
-    <!-- fails: 2 -->             the same, of a console block whose commands end with that status
-    <!-- file: transfer.yaml -->  write it to that file
-    <!-- skip: installs xlt -->   leave it alone, for the reason given
-
-A block has to have one of these, so that none goes untested by oversight. All blocks of a file
-share one folder and are taken in their order.
-
-What stands below a command is what it prints, and is compared: the standard output, or of what
-fails, the standard error. `…` stands for any text within a line, alone on a line for any lines.
-"""
+"""Does what the code blocks of a Markdown file say (`scripts.docs.blocks`); executes notebooks."""
 
 from __future__ import annotations
 
+import json
 import os
-import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-TESTED = ("python", "yaml", "json", "console", "toml", "bash", "sh")
-_FENCE = re.compile(
-    r"^(?P<ticks>`{3,})(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=ticks)\s*$", re.M | re.S
-)
-_MARK = re.compile(r"<!--\s*(?P<verb>run|fails|file|skip)(?::\s*(?P<rest>[^>]*?))?\s*-->\s*\Z")
-
-
-@dataclass(frozen=True)
-class Block:
-    """line: of the opening fence. verb, rest: of the comment above it."""
-
-    line: int
-    language: str
-    text: str
-    verb: str
-    rest: str
-
-
-def blocks(markdown: str) -> Iterator[Block]:
-    """Every block in a language of `TESTED`. Raises ValueError for one without its comment."""
-    for match in _FENCE.finditer(markdown):
-        line = markdown.count("\n", 0, match.start()) + 1
-        language = match["language"]
-        if language not in TESTED:
-            continue
-        mark = _MARK.search(markdown[: match.start()])
-        if mark is None or (mark["verb"] != "run" and not mark["rest"]):
-            raise ValueError(
-                f"line {line}: put `<!-- run -->`, `<!-- fails: STATUS -->`, `<!-- file: NAME -->` "
-                f"or `<!-- skip: WHY -->` above this {language} block"
-            )
-        yield Block(line, language, match["text"], mark["verb"], mark["rest"] or "")
-
-
-def commands(console: str) -> list[tuple[str, list[str]]]:
-    """Each command after a ``$``, with the lines that a trailing backslash continues, and the lines
-    that are shown as its output. Raises ValueError for output before the first command."""
-    shown: list[tuple[str, list[str]]] = []
-    continued = False
-    for line in console.splitlines():
-        if continued:
-            command, output = shown[-1]
-            shown[-1] = (f"{command}\n{line}", output)
-        elif line.startswith("$ "):
-            shown.append((line[2:], []))
-        elif shown:
-            shown[-1][1].append(line)
-            continue
-        else:
-            raise ValueError(f"there is no command above {line!r}; commands start with `$ `")
-        continued = line.endswith("\\")
-    return shown
-
-
-def as_shown(shown: list[str], printed: str) -> bool:
-    """Whether a command printed the lines that are shown of it."""
-    patterns = []
-    for line in shown:
-        if line.strip() == "…":
-            patterns.append("(?:[^\n]*\n)*?")
-        else:
-            patterns.append("[^\n]*".join(map(re.escape, line.rstrip().split("…"))) + "\n")
-    lines = "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
-    return re.fullmatch("".join(patterns), lines) is not None
+from scripts.docs.blocks import Block, as_shown, commands
 
 
 def execute(block: Block, folder: Path) -> None:
@@ -112,7 +38,7 @@ def _run(command: list[str], shown: list[str], block: Block, folder: Path) -> No
     done = subprocess.run(
         command,
         cwd=folder,
-        env=_environment(folder),
+        env=environment(folder),
         capture_output=True,
         encoding="utf-8",
         check=False,
@@ -126,7 +52,7 @@ def _run(command: list[str], shown: list[str], block: Block, folder: Path) -> No
     assert not shown or as_shown(shown, printed), f"{where} printed\n{printed}"
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     """This interpreter's commands; what pip installs goes into the folder."""
     site = str(folder / ".site")
     return {
@@ -139,3 +65,29 @@ def _environment(folder: Path) -> dict[str, str]:
         "PIP_NO_BUILD_ISOLATION": "0",  # pip reads this one the other way round
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
+
+
+def execute_notebook(path: Path, shown: Sequence[Sequence[str]], folder: Path) -> None:
+    """Execute a notebook, and compare what its code cells print with what is `shown` of each.
+
+    Raises AssertionError with the output of a cell that fails or prints something else.
+    """
+    copy = folder / path.name
+    shutil.copy(path, copy)
+    # Sockets that are files need no free port; their paths have to be short.
+    with tempfile.TemporaryDirectory() as sockets:
+        done = subprocess.run(
+            [sys.executable, "-c", "from nbclient.cli import main; main()", copy.name, "--inplace",
+             "--KernelManager.transport=ipc", f"--KernelManager.ip={sockets}/kernel"],
+            cwd=folder, env=environment(folder), capture_output=True, encoding="utf-8", check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, f"{path.name}: {done.stderr[-4000:]}"
+    cells = json.loads(copy.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    for cell, lines in zip(code, shown, strict=True):
+        printed = "".join(
+            "".join(output["text"]) for output in cell["outputs"] if output.get("name") == "stdout"
+        )
+        assert not lines or as_shown(list(lines), printed), (
+            f"{path.name}: `{''.join(cell['source'])}` printed\n{printed}"
+        )

@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from readme import Block, as_shown, blocks, commands, execute
+from readme import execute, execute_notebook
+
+from scripts.docs import notebooks
+from scripts.docs.blocks import Block, as_shown, blocks, commands
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -59,8 +62,18 @@ not code
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_page(page, tmp_path):
+    if page in map(notebooks.page, notebooks.GUIDES):  # the same commands, executed once
+        shown = [cell.shown for cell in notebooks.cells(page.stem) if cell.kind == "code"]
+        execute_notebook(notebooks.path(page.stem), shown, tmp_path)
+        return
     for block in blocks(page.read_text(encoding="utf-8")):
         execute(block, tmp_path)
+
+
+@pytest.mark.parametrize("guide", notebooks.GUIDES)
+def test_the_notebook_is_that_of_its_page(guide):
+    told = "python -m scripts.docs.notebooks"
+    assert notebooks.path(guide).read_text(encoding="utf-8") == notebooks.text(guide), told
 
 
 def test_the_pages_are_found():
