@@ -5,6 +5,7 @@
                 the sentences; the second is reported. With --ranker also after spans near those
                 that links lead to were ranked by that translation model.
     alignments  XL-WA and the other gold alignments: AER and F1 by language and aligner.
+    weights     those of the aligner `combined`, fitted on the dev parts of XL-WA.
     guard       how many human translations of NTREX the translation guard finds suspicious.
     speed       extraction, projection and alignment, in pairs a second, against plain loops.
 
@@ -27,6 +28,7 @@ from xlt.document import Document
 from xlt.errors import XltError
 from xlt.projection.align.agreement import Agreement, AgreementOptions
 from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
+from xlt.projection.align.combined import Combined, CombinedOptions
 from xlt.projection.align.eflomal import Eflomal, EflomalOptions
 from xlt.projection.align.encoder import Encoder, EncoderOptions
 from xlt.projection.align.statistical import Statistical
@@ -34,13 +36,16 @@ from xlt.projection.pair import AlignedPair, Links
 from xlt.projection.spans import project_spans
 from xlt.projection.translate.base import TranslatorOptions
 from xlt.projection.translate.guard import warning_for
+from xlt.registry import E5_SMALL, EMBEDDED
 
 from .gold import alignment_scores, entities_of, europarl, gold_sets, parallel, words_of
 from .ranked import ranked
 from .speed import cpu_seconds, speed
+from .weights import fit
 
 ALIGNERS: dict[str, tuple[Callable[[Any], Aligner], type[AlignerOptions]]] = {
     "agreement": (Agreement, AgreementOptions),
+    "combined": (Combined, CombinedOptions),
     "eflomal": (Eflomal, EflomalOptions),
     "encoder": (Encoder, EncoderOptions),
 }
@@ -50,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("part", choices=["entities", "alignments", "guard", "speed"])
+    parser.add_argument("part", choices=["entities", "alignments", "weights", "guard", "speed"])
     parser.add_argument("--aligners", nargs="+", default=["agreement", "eflomal", "encoder"])
     parser.add_argument("--languages", nargs="+", help="by default all")
     parser.add_argument("--parallel", nargs="*", default=None, metavar="CARD",
@@ -70,7 +75,8 @@ def main() -> None:
     if options.part == "speed":
         speed({name: lambda name=name, **o: make(name, o) for name in options.aligners})
     else:
-        {"entities": entities, "alignments": alignments, "guard": guard}[options.part](options)
+        parts = {"entities": entities, "alignments": alignments, "weights": weights, "guard": guard}
+        parts[options.part](options)
 
 
 def _settings(options: argparse.Namespace) -> tuple[dict[str, Any], ProjectionSettings]:
@@ -206,6 +212,14 @@ def alignments(options: argparse.Namespace) -> None:
                     f"| {took:.1f}",
                     flush=True,
                 )
+
+
+def weights(options: argparse.Namespace) -> None:
+    own, _ = _settings(options)
+    choices = _parallel_choices(options)
+    for encoder in [own["encoder"]] if "encoder" in own else [E5_SMALL, EMBEDDED]:
+        fitted = fit(CombinedOptions(**{**own, "encoder": encoder}), choices, options.rows)
+        print(f"{encoder}: {fitted}", flush=True)
 
 
 def guard(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from xlt.projection.align.agreement import AgreementOptions
+from xlt.projection.align.combined import CombinedOptions
 from xlt.projection.align.eflomal import EflomalOptions
 from xlt.projection.align.encoder import EncoderOptions
 from xlt.projection.align.given import GivenOptions as GivenLinks
@@ -32,6 +33,12 @@ OPTIONS = {
         "stem": (6, 0, 50, -1, None),
         "lexical": (1.0, *PSEUDO),
         "null": (0.1, *SHARE),
+    },
+    CombinedOptions: {
+        "threshold": (0.4, *SHARE),
+        "encoder": ("e5-small", "xlt-mini", "e5-small", 1, None),
+        "layer": (None, 0, 1000, -1, 1001),
+        "batch_tokens": (8192, 1, 10**6, 0, None),
     },
     EflomalOptions: {
         "symmetrise": ("intersection", "union", "forward", "all", None),

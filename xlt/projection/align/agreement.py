@@ -46,13 +46,18 @@ class Agreement(Statistical):
     Options: ClassVar[type[AlignerOptions]] = AgreementOptions
     options: AgreementOptions
 
+    @property
+    def min_score(self) -> float:
+        """Links below it are left out."""
+        return self.options.threshold
+
     def align_together(self, pairs: Sequence[WordPair], more: Sequence[WordPair]) -> list[Links]:
         text = _Text.of([*pairs, *more], self.options.stem)
         recipe = hmm.Recipe(null=self.options.null)
         known = self.options.lexical * text.alike() if self.options.lexical else None
         models = hmm.train(text.corpus, recipe, known)
         tables = [
-            _links(batch, *hmm.posteriors(batch, *models, recipe), self.options.threshold)
+            _links(batch, *hmm.posteriors(batch, *models, recipe), self.min_score)
             for batch in text.corpus.batches
             if batch.index.min() < len(pairs)
         ]

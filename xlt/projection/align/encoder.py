@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from xlt.data.encode import EncodedWords
     from xlt.model.backbone import Backbone
+
+    Units = Sequence[tuple[EncodedWords, NDArray[np.int32]]]
+    """Sentences, encoded, with the word that each of their units belongs to."""
 
 
 class EncoderOptions(AlignerOptions):
@@ -67,6 +70,15 @@ class EncoderOptions(AlignerOptions):
     precision: Literal["auto", "bf16", "fp32"] = "auto"
 
 
+class Similarities(NamedTuple):
+    """Of a pair: its number; the cosines (rows, columns) of its subwords; the word of each."""
+
+    pair: int
+    table: NDArray[np.float32]
+    rows: NDArray[np.int32]
+    columns: NDArray[np.int32]
+
+
 class Encoder(Aligner):
     """Links by similarity of vectors. A link's score is that similarity, at most 1."""
 
@@ -89,24 +101,41 @@ class Encoder(Aligner):
             )
 
     def align(self, pairs: Sequence[WordPair], source: str, target: str) -> list[Links]:
-        from xlt.data.batch import prediction_batches
-
         all_links: list[Links] = [{} for _ in pairs]
-        whole = [n for n, pair in enumerate(pairs) if pair[0] and pair[1]]
-        sides = [self._encode([pairs[n][side] for n in whole]) for side in (0, 1)]
-        costs = [a.length + b.length for (a, _), (b, _) in zip(*sides, strict=True)]
-        for batch in prediction_batches(costs, 2 * self.options.batch_tokens):
-            chosen = [whole[k] for k in batch]
-            links = self._links([pairs[n] for n in chosen], *([s[k] for k in batch] for s in sides))
+        for chosen, *sides in self._batches(pairs):
+            links = self._links([pairs[n] for n in chosen], *sides)
             for n, one in zip(chosen, links, strict=True):
                 all_links[n] = one
         return all_links
 
+    def similarities(self, pairs: Sequence[WordPair]) -> Iterator[Similarities]:
+        """The cosines of the subwords of each pair that has words on both sides, in any order."""
+        import torch
+
+        for chosen, *sides in self._batches(pairs):
+            (x, rows), (y, columns) = (self._vectors(side) for side in sides)
+            tables = torch.bmm(x, y.transpose(1, 2)).float().cpu().numpy()
+            for n, table, m, k, (_, one), (_, other) in zip(
+                chosen, tables, rows.tolist(), columns.tolist(), *sides, strict=True
+            ):
+                yield Similarities(n, table[:m, :k], one, other)
+
+    def _batches(self, pairs: Sequence[WordPair]) -> Iterator[tuple[list[int], Units, Units]]:
+        """Numbers of pairs that have words on both sides, of similar length, and these encoded."""
+        from xlt.data.batch import prediction_batches
+
+        whole = [n for n, pair in enumerate(pairs) if pair[0] and pair[1]]
+        sides = [self._encode([pairs[n][side] for n in whole]) for side in (0, 1)]
+        costs = [a.length + b.length for (a, _), (b, _) in zip(*sides, strict=True)]
+        for batch in prediction_batches(costs, 2 * self.options.batch_tokens):
+            source, target = ([side[k] for k in batch] for side in sides)
+            yield [whole[k] for k in batch], source, target
+
     def _links(
         self,
         pairs: Sequence[WordPair],
-        sources: Sequence[tuple[EncodedWords, NDArray[np.int32]]],
-        targets: Sequence[tuple[EncodedWords, NDArray[np.int32]]],
+        sources: Units,
+        targets: Units,
     ) -> list[Links]:
         import torch
 
@@ -120,7 +149,7 @@ class Encoder(Aligner):
             similarity = similarity + self.options.lexical * look
         distortion = self.options.distortion
         if distortion is None:
-            distortion = 0.0 if self._layer else 1.0
+            distortion = 0.0 if self.contextual else 1.0
         if distortion:
             similarity = similarity * _nearness(similarity, rows, columns, distortion)
         cells = extract(similarity, rows, columns, self.options.method)
@@ -134,9 +163,7 @@ class Encoder(Aligner):
             links[n][i, j] = max(score, links[n].get((i, j), 0.0))
         return list(links)
 
-    def _vectors(
-        self, side: Sequence[tuple[EncodedWords, NDArray[np.int32]]]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _vectors(self, side: Units) -> tuple[torch.Tensor, torch.Tensor]:
         """Unit vectors (pairs, units, d) and how many units each has."""
         import torch
 
@@ -221,6 +248,11 @@ class Encoder(Aligner):
             return self._layers
         # The embeddings of xlt-mini are aligned, its layers learn word classes.
         return 0 if self.options.encoder == EMBEDDED else round(2 * self._layers / 3)
+
+    @property
+    def contextual(self) -> bool:
+        """Whether a word's vector depends on its sentence."""
+        return self._layer > 0
 
     @property
     def _downsamples(self) -> bool:
