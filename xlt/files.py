@@ -331,44 +331,51 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def disk_error(error: OSError, path: Path, *, fix: str | None = None) -> XltError:
+def disk_error(
+    error: OSError, path: Path, *, fix: str | None = None, resumes: bool = False
+) -> XltError:
     """What to tell the user when a write failed.
 
-    fix: where this is no part of a run, which could be gone on with: how to write elsewhere.
+    fix:     how to write elsewhere.
+    resumes: whether it is part of a run, which goes on from its last checkpoint.
     """
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if fix is not None:
-        what = "the disk is full" if full else f"cannot write: {error.strerror or error}"
-        return XltError(what, where=path, fix=f"free some space, or {fix}" if full else fix)
-    if full:
-        return XltError(
-            "the disk is full; what was computed up to the last checkpoint is kept",
-            where=path,
-            fix="free some space, then run the same command with --resume",
-        )
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
-        return XltError(
-            f"cannot write here: {error.strerror}",
-            where=path,
-            fix="set `output.root` to a folder you may write to",
-        )
-    return XltError(f"cannot write: {error}", where=path, fix="mend it and run with --resume")
+    forbidden = error.errno in (
+        errno.EACCES,
+        errno.EROFS,
+        errno.EPERM,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+    )
+    what = "the disk is full" if full else f"cannot write here: {error.strerror or error}"
+    if full and resumes:
+        what += "; what was computed up to the last checkpoint is kept"
+    if fix is None:
+        again = "run the same command again" + (" with --resume" if resumes else "")
+        elsewhere = "set `output.root` to" if resumes else "name"
+        fix = f"{elsewhere} a folder you may write to" if forbidden else f"mend it and {again}"
+        if full:
+            fix = f"free some space, then {again}"
+    elif full:
+        fix = f"free some space, or {fix}"
+    return XltError(what, where=path, fix=fix)
 
 
 @contextmanager
-def writing(path: Path, *, fix: str | None = None) -> Iterator[None]:
+def writing(path: Path, *, fix: str | None = None, resumes: bool = False) -> Iterator[None]:
     """Whatever goes wrong with the disk inside the block becomes an error that says so.
 
-    fix: as for `disk_error`.
+    fix, resumes: as for `disk_error`.
     """
     try:
         yield
     except OSError as error:
-        raise disk_error(error, path, fix=fix) from error
+        raise disk_error(error, path, fix=fix, resumes=resumes) from error
     except Exception as error:
         # safetensors wraps the operating system's error in one of its own.
         code = re.search(r"\(os error (\d+)\)", str(error))
         if code is None or isinstance(error, XltError):
             raise
         number = int(code.group(1))
-        raise disk_error(OSError(number, os.strerror(number)), path, fix=fix) from error
+        raise disk_error(OSError(number, os.strerror(number)), path, fix=fix, resumes=resumes) from error

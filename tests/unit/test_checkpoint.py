@@ -161,10 +161,27 @@ def test_no_pickle_anywhere(tmp_path):
         RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
     ],
 )
-def test_full_disk_says_that_resume_helps(tmp_path, error):
-    with pytest.raises(XltError, match="disk is full") as caught, writing(tmp_path):
-        raise error
-    assert "--resume" in caught.value.fix
+@pytest.mark.parametrize("resumes", [True, False])
+def test_full_disk_says_whether_resume_helps(tmp_path, error, resumes):
+    with pytest.raises(XltError, match="disk is full") as caught:
+        with writing(tmp_path, resumes=resumes):
+            raise error
+    assert ("--resume" in caught.value.fix) is resumes
+    assert ("checkpoint" in caught.value.what) is resumes
+
+
+@pytest.mark.parametrize(
+    ("resumes", "fix"),
+    [
+        (True, "set `output.root` to a folder you may write to"),
+        (False, "name a folder you may write to"),
+    ],
+)
+def test_a_place_that_is_forbidden(tmp_path, resumes, fix):
+    with pytest.raises(XltError, match="cannot write here: Permission denied") as caught:
+        with writing(tmp_path, resumes=resumes):
+            raise PermissionError(13, "Permission denied")
+    assert caught.value.fix == fix
 
 
 def test_other_errors_are_not_the_disks(tmp_path):

@@ -124,7 +124,7 @@ class RunFolder:
                 fix="wait for it to end, or give this run another `name`",
             ) from error
         except OSError as error:
-            raise disk_error(error, self.path) from error
+            raise disk_error(error, self.path, resumes=True) from error
         self._handler.setFormatter(_LogFormat("%(asctime)s %(levelname)s %(message)s"))
         logging.getLogger("xlt").addHandler(self._handler)
         return self
@@ -214,13 +214,13 @@ class RunFolder:
 
     def claim(self, config: str, manifest: dict[str, Any]) -> None:
         """The run begins: what the folder held of an earlier one is no longer its result."""
-        with writing(self.path):
+        with writing(self.path, resumes=True):
             for place in (self.path, *self.path.glob("*/*/")):
                 sweep(place)
             (self.path / RESULT).unlink(missing_ok=True)
         # Before the config, so that there is none whose manifest is of another run.
         self.write_json(MANIFEST, manifest)
-        with writing(self.path):
+        with writing(self.path, resumes=True):
             write_text(self.path / CONFIG, config)
         self._written.add(CONFIG)
 
@@ -251,7 +251,7 @@ class RunFolder:
         self.write_json(RESULT, result)
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
-        with writing(self.path):
+        with writing(self.path, resumes=True):
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
             write_sealed(self.path / name, value)
         self._written.add(name)
@@ -259,7 +259,7 @@ class RunFolder:
     @contextmanager
     def write_text(self, name: str) -> Iterator[TextIO]:
         """A stream whose text becomes the file of this name when the block ends well."""
-        with writing(self.path):
+        with writing(self.path, resumes=True):
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
             with (
                 publishing(self.path / name) as part,
@@ -275,7 +275,7 @@ class RunFolder:
         """
         destination = self.path / target
         part = destination.with_name(destination.name + PART)
-        with writing(self.path):
+        with writing(self.path, resumes=True):
             shutil.rmtree(part, ignore_errors=True)
             shutil.copytree(source, part, copy_function=copy_file)
             finish(part)

@@ -66,7 +66,7 @@ def observe(
         log.warning("%s: %s", error.where, error.what)
         return
     if PartialState().is_main_process:
-        with writing(folder):
+        with writing(folder, resumes=True):
             done["selected"] |= best
             done["observed"] = {**done.get("observed", {}), **contents(lacking)}
             write_sealed(folder / DONE, done)
@@ -107,7 +107,7 @@ def _best(
         with _model(folder, step) as place:
             if PartialState().is_main_process and place != selected_folder(folder, step):
                 backbone, predictor = load(place)
-                with writing(folder):
+                with writing(folder, resumes=True):
                     for name, sets in encode_sets(task, [dev], backbone).items():
                         if (calibration := calibrate(predictor, name, sets)) is not None:
                             save_calibration(place, calibration)
@@ -131,7 +131,7 @@ def _model(folder: Path, step: int) -> Iterator[Path]:
     if state.is_main_process:
         shutil.rmtree(place, ignore_errors=True)
         try:
-            with writing(folder):
+            with writing(folder, resumes=True):
                 restore(evaluated_folder(folder, step), folder / "selected", place)
         except DamagedFile as error:
             problem = [error]

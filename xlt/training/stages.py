@@ -112,7 +112,7 @@ class StageRunner:
                 log.warning("another process is training %s; waiting for it", folder.name)
                 lock.acquire()
             except OSError as error:
-                raise disk_error(error, self.root) from error
+                raise disk_error(error, self.root, resumes=True) from error
         try:
             state.wait_for_everyone()
             observe(folder, watched, dev, task=self.task, config=self.config, metric=self.metric)
@@ -220,7 +220,7 @@ class StageRunner:
         selected = {name: dict(best) for name, best in trainer.selector.best.items()}
         if primary == LAST:
             selected[LAST] = {"step": last, "score": float("nan")}
-        with writing(folder):
+        with writing(folder, resumes=True):
             try:
                 earlier = read_done(folder)
             except DamagedFile:  # said when it was not used
@@ -338,7 +338,7 @@ class StageRunner:
         from accelerate import PartialState
 
         if PartialState().is_main_process:
-            with writing(folder):
+            with writing(folder, resumes=True):
                 keep = self.config.selection.keep
                 if work.exists() and not (self.resume and goes_on(work, observed, keep)):
                     shutil.rmtree(work)

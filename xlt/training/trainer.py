@@ -263,7 +263,7 @@ class TransferTrainer(Trainer):
             scores = self.evaluator()
             is_kept = self.selector.update(self.state.global_step, scores)
             if is_kept and self.args.should_save:
-                with writing(self.folder):
+                with writing(self.folder, resumes=True):
                     self._save_snapshot()
         metrics = {f"eval_{name}": value for name, value in scores.items()}
         self.log(dict(metrics))
@@ -289,7 +289,7 @@ class TransferTrainer(Trainer):
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             super()._save_checkpoint(model, trial)
             return
-        with writing(self.folder):
+        with writing(self.folder, resumes=True):
             self._write_checkpoint()
 
     def _write_checkpoint(self) -> None:
@@ -344,7 +344,7 @@ class TransferTrainer(Trainer):
             trained = self.average.trained
             self.average.average = {n: v.to(trained[n].device) for n, v in saved.items()}
         if self.args.should_save:
-            with writing(self.folder):
+            with writing(self.folder, resumes=True):
                 for stored in Path(resume_from_checkpoint).glob("snapshot-*.safetensors"):
                     (self.folder / stored.name).unlink(missing_ok=True)
                     link_or_copy(stored, self.folder / stored.name)
