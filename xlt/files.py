@@ -378,4 +378,6 @@ def writing(path: Path, *, fix: str | None = None, resumes: bool = False) -> Ite
         if code is None or isinstance(error, XltError):
             raise
         number = int(code.group(1))
-        raise disk_error(OSError(number, os.strerror(number)), path, fix=fix, resumes=resumes) from error
+        raise disk_error(
+            OSError(number, os.strerror(number)), path, fix=fix, resumes=resumes
+        ) from error

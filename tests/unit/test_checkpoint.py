@@ -163,9 +163,9 @@ def test_no_pickle_anywhere(tmp_path):
 )
 @pytest.mark.parametrize("resumes", [True, False])
 def test_full_disk_says_whether_resume_helps(tmp_path, error, resumes):
-    with pytest.raises(XltError, match="disk is full") as caught:
-        with writing(tmp_path, resumes=resumes):
-            raise error
+    refused = pytest.raises(XltError, match="disk is full")
+    with refused as caught, writing(tmp_path, resumes=resumes):
+        raise error
     assert ("--resume" in caught.value.fix) is resumes
     assert ("checkpoint" in caught.value.what) is resumes
 
@@ -178,9 +178,9 @@ def test_full_disk_says_whether_resume_helps(tmp_path, error, resumes):
     ],
 )
 def test_a_place_that_is_forbidden(tmp_path, resumes, fix):
-    with pytest.raises(XltError, match="cannot write here: Permission denied") as caught:
-        with writing(tmp_path, resumes=resumes):
-            raise PermissionError(13, "Permission denied")
+    refused = pytest.raises(XltError, match="cannot write here: Permission denied")
+    with refused as caught, writing(tmp_path, resumes=resumes):
+        raise PermissionError(13, "Permission denied")
     assert caught.value.fix == fix
 
 
