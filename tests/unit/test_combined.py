@@ -36,7 +36,7 @@ COUNTED = [{(0, 1): 0.75, (1, 0): 0.002}, {}, {(0, 0): 0.5}]
 def aligner(monkeypatch: pytest.MonkeyPatch) -> Combined:
     """Of `PAIRS`, without a model."""
     monkeypatch.setattr(Agreement, "align", lambda self, pairs, source, target: COUNTED)
-    monkeypatch.setattr(Encoder, "similarities", lambda self, pairs: iter(SEEN))
+    monkeypatch.setattr(Encoder, "similarities", lambda self, *given: iter(SEEN))
     return Combined(CombinedOptions(encoder="none", layer=3))
 
 
@@ -119,6 +119,7 @@ def test_a_link_has_the_probability_of_the_model(aligner: Combined, monkeypatch)
 def test_weights_go_by_what_the_vectors_know(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Encoder, "_layers", 12)
     monkeypatch.setattr(Encoder, "_downsamples", False)
+    monkeypatch.setattr(Encoder, "_scheme", None)
     assert Combined(CombinedOptions(encoder="some")).weights is combined.CONTEXTUAL
     assert Combined(CombinedOptions(encoder="some", layer=0)).weights is combined.EMBEDDINGS
     assert Combined(CombinedOptions(encoder="xlt-mini")).weights is combined.EMBEDDINGS
@@ -136,7 +137,7 @@ def test_both_parts_do_as_the_options_say() -> None:
     given = {"encoder": "some", "layer": 3, "batch_tokens": 5, "precision": "fp32"}
     made = Combined(CombinedOptions(**given, threshold=0.7))
     assert made._encoder.options.model_dump(include=set(given)) == given
-    assert made._encoder.options.threshold == 0
+    assert made._encoder.options.threshold is None
     assert made.min_score == combined.MIN_POSTERIOR
 
 

@@ -101,6 +101,8 @@ def test_a_score_is_above_nothing_and_at_most_one(monkeypatch) -> None:
 def test_the_layer_two_thirds_up(monkeypatch, layers: int, chosen: int) -> None:
     monkeypatch.setattr(Encoder, "_layers", layers)
     monkeypatch.setattr(Encoder, "_downsamples", False)
+    monkeypatch.setattr(Encoder, "_scheme", None)
+    monkeypatch.setattr(Encoder, "_words", lambda self, language: None)
     assert Encoder(EncoderOptions(encoder="some"))._layer == chosen
     assert Encoder(EncoderOptions())._layer == 0
     assert Encoder(EncoderOptions(encoder="some", layer=layers))._layer == layers
@@ -124,7 +126,7 @@ def test_batches_hold_as_many_subwords_as_asked(monkeypatch) -> None:
     pairs = [(["w"] * n, ["w"] * n) for n in (3, 1, 0, 10, 4, 1)]
     seen = []
 
-    def encode(sentences):
+    def encode(sentences, language):
         return [units(range(len(words))) for words in sentences]
 
     def linked(some, sources, targets):

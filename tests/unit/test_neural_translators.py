@@ -12,6 +12,7 @@ import pytest
 from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES
 
 from xlt.errors import XltError
+from xlt.projection.align.encoder import Encoder, EncoderOptions
 from xlt.projection.translate.codes import SCHEMES, code_for, scheme_of
 from xlt.projection.translate.neural import _halves
 from xlt.projection.translate.transformers import Transformers, TransformersOptions
@@ -283,3 +284,66 @@ def test_ctranslate2_needs_a_converted_model(tmp_path: Path) -> None:
     with pytest.raises(XltError, match=r"no model\.bin") as error:
         CTranslate2(CTranslate2Options(model=str(tmp_path))).check("eng", "spa")
     assert "ct2-transformers-converter" in str(error.value.fix)
+
+
+# Their encoders align --------------------------------------------------------------------------
+
+PAIR = (["The", "cat", "slept"], ["El", "gato", "durm"])
+
+
+@pytest.mark.parametrize(
+    ("family", "codes"), [("nllb", ("eng_Latn", "spa_Latn")), ("m2m100", ("en", "es"))]
+)
+def test_links_are_those_of_transalign(family: str, codes: tuple[str, str], folder) -> None:
+    """Both softmaxes over the dot products of the last layer's vectors, each side with its code."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder(family))
+    model = AutoModel.from_pretrained(folder(family)).get_encoder().eval()
+    vectors, owners = [], []
+    for words, code in zip(PAIR, codes, strict=True):
+        tokenizer.src_lang = code
+        ids = tokenizer(" ".join(words))["input_ids"]
+        subwords = tokenizer.convert_ids_to_tokens(ids)
+        inside = slice(1, -1)
+        assert subwords[0].strip("_") in codes[0] + codes[1]
+        owners.append([p.startswith("▁") for p in subwords[inside]])
+        with torch.inference_mode():
+            vectors.append(model(input_ids=torch.tensor([ids])).last_hidden_state[0, inside])
+    dots = vectors[0] @ vectors[1].T
+    lesser = torch.minimum(dots.softmax(0), dots.softmax(1))
+    threshold = float(lesser.flatten().sort().values[-20])
+    expected: dict[tuple[int, int], float] = {}
+    for i, j in torch.nonzero(lesser > threshold).tolist():
+        word = sum(owners[0][: i + 1]) - 1, sum(owners[1][: j + 1]) - 1
+        expected[word] = max(expected.get(word, 0.0), float(lesser[i, j]))
+    options = {"encoder": str(folder(family)), "method": "softmax", "precision": "fp32"}
+    aligner = Encoder(EncoderOptions(**options, threshold=threshold * (1 + 1e-5)))
+    aligner.check("eng", "spa")
+    more = (["Dogs"], ["Los", "perr"])
+    found = aligner.align([more, PAIR], "eng", "spa")
+    assert found[1] == pytest.approx(expected, rel=1e-4)
+    assert 1 <= len(expected) < 9
+    by_default = Encoder(EncoderOptions(**options)).align([PAIR], "eng", "spa")[0]
+    assert len(by_default) == 9, "random vectors are all above 0.001"
+
+
+def test_encoders_of_translation_models_must_know_both_languages(folder) -> None:
+    aligner = Encoder(EncoderOptions(encoder=str(folder("nllb"))))
+    aligner.check("eng", "spa")
+    for languages in (("eng", "tlh"), ("tlh", "spa")):
+        with pytest.raises(XltError, match="no code for"):
+            aligner.check(*languages)
+    with pytest.raises(XltError) as error:
+        aligner.check("eng", "tlh")
+    assert "choose another encoder" in str(error.value.fix)
+    assert "source_code" not in str(error.value.fix)
+
+
+@pytest.mark.parametrize("option", ["lexical", "distortion"])
+def test_softmax_knows_nothing_of_similarities(option: str) -> None:
+    for value in (None, 0):
+        EncoderOptions(method="softmax", **{option: value})
+    with pytest.raises(ValueError, match="leave them out"):
+        EncoderOptions(method="softmax", **{option: 0.5})

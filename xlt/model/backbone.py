@@ -113,6 +113,14 @@ class Backbone(Pretrained):
             pooler.requires_grad_(False)
         return encoder
 
+    def encoder_half(self) -> PreTrainedModel:
+        """The encoder of an encoder-decoder, of any architecture (M2M100 and mBART have no class
+        for it), to compute with: it cannot be saved by itself. Raises XltError as `model` does."""
+        from transformers import AutoModel
+
+        half: PreTrainedModel = self.model(AutoModel).get_encoder()
+        return half
+
     def seq2seq(self) -> PreTrainedModel:
         """The encoder-decoder, or one with a new decoder on this encoder.
 

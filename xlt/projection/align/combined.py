@@ -95,7 +95,7 @@ class Combined(Agreement):
         """The number of each pair that has words on both sides, and what is known of its words:
         (source words, target words, 4), in the order of `Weights`."""
         counted = super().align(pairs, source, target)
-        for n, table, rows, columns in self._encoder.similarities(pairs):
+        for n, table, rows, columns in self._encoder.similarities(pairs, source, target):
             shape = len(pairs[n][0]), len(pairs[n][1])
             yield n, np.stack([_table(counted[n], shape), *_seen(table, rows, columns, shape),
                                _distance(shape)], axis=-1)  # fmt: skip

@@ -1,19 +1,20 @@
 """`encoder`: words are linked whose vectors in a multilingual encoder are most alike (SimAlign).
 
-Needs no parallel text. Pairs are computed in batches of similar length; the encoder is left at the
+Needs no parallel text. The encoder of a translation model (NLLB-200, M2M100, mBART-50) reads each
+side with its language's code; with `method: softmax` this is TransAlign (Ebing et al. 2025, arXiv
+2510.27337). Pairs are computed in batches of similar length; the encoder is left at the
 layer whose vectors are used; sentences longer than it takes are computed in windows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xlt.config.schema import Model
 from xlt.document.text import Text
@@ -26,8 +27,9 @@ from xlt.registry import EMBEDDED
 if TYPE_CHECKING:
     import torch
 
-    from xlt.data.encode import EncodedWords
+    from xlt.data.encode import EncodedWords, WordEncoder
     from xlt.model.backbone import Backbone
+    from xlt.projection.translate.codes import Scheme
 
     Units = Sequence[tuple[EncodedWords, NDArray[np.int32]]]
     """Sentences, encoded, with the word that each of their units belongs to."""
@@ -42,32 +44,48 @@ class EncoderOptions(AlignerOptions):
         ge=0,
         le=1000,
         description="whose vectors are compared, 0 for the embeddings; by default two thirds up "
-        "(8 of 12), where translations are most alike; 0 for xlt-mini",
+        "(8 of 12), where translations are most alike; 0 for xlt-mini; the last one for the "
+        "encoder of a translation model",
     )
-    method: Literal["argmax", "itermax", "match"] = Field(
+    method: Literal["argmax", "itermax", "match", "softmax"] = Field(
         default="argmax",
-        description="argmax: mutual best, most precise; itermax: more links; match: one to one",
+        description="argmax: mutual best, most precise; itermax: more links; match: one to one; "
+        "softmax: those that a softmax over the dot products gives at least `threshold`, both ways",
     )
     unit: Literal["piece", "word"] = Field(
         default="piece",
         description="what is compared; two words are linked where any two of their subwords are",
     )
-    lexical: float = Field(
-        default=0.2, ge=0, le=1e6,
-        description="weight of how alike two words look, beside the similarity of their vectors",
+    lexical: float | None = Field(
+        default=None, ge=0, le=1e6,
+        description="weight of how alike two words look, beside the similarity of their vectors; "
+        "by default 0.2; not with softmax",
     )  # fmt: skip
     distortion: float | None = Field(
         default=None,
         ge=0,
         le=1,
         description="how much similarity counts less the further a link is from the diagonal; by "
-        "default 1 for embeddings (layer 0), which know nothing of places, else 0",
+        "default 1 for embeddings (layer 0), which know nothing of places, else 0; not with "
+        "softmax",
     )
-    threshold: float = Field(
-        default=0.0, ge=0, lt=1, description="links below this similarity are left out"
+    threshold: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="links below this similarity are left out; by default 0, with softmax 0.001",
     )
     batch_tokens: Count = Field(default=8192, description="subwords in a batch, with padding")
     precision: Literal["auto", "bf16", "fp32"] = "auto"
+
+    @model_validator(mode="after")
+    def _softmax_knows_dot_products_alone(self) -> EncoderOptions:
+        if self.method == "softmax" and (self.lexical or self.distortion):
+            raise ValueError(
+                "lexical and distortion change similarities, of which method: softmax knows "
+                "nothing; leave them out, or choose another method"
+            )
+        return self
 
 
 class Similarities(NamedTuple):
@@ -99,37 +117,44 @@ class Encoder(Aligner):
                 where="aligner encoder: layer",
                 fix=f"leave it out, or write {layers}",
             )
+        for language in (source, target):
+            self._words(language)
 
     def align(self, pairs: Sequence[WordPair], source: str, target: str) -> list[Links]:
         all_links: list[Links] = [{} for _ in pairs]
-        for chosen, *sides in self._batches(pairs):
+        for chosen, *sides in self._batches(pairs, source, target):
             links = self._links([pairs[n] for n in chosen], *sides)
             for n, one in zip(chosen, links, strict=True):
                 all_links[n] = one
         return all_links
 
-    def similarities(self, pairs: Sequence[WordPair]) -> Iterator[Similarities]:
+    def similarities(
+        self, pairs: Sequence[WordPair], source: str, target: str
+    ) -> Iterator[Similarities]:
         """The cosines of the subwords of each pair that has words on both sides, in any order."""
-        import torch
-
-        for chosen, *sides in self._batches(pairs):
+        for chosen, *sides in self._batches(pairs, source, target):
             (x, rows), (y, columns) = (self._vectors(side) for side in sides)
-            tables = torch.bmm(x, y.transpose(1, 2)).float().cpu().numpy()
+            tables = _cosines(x, y).cpu().numpy()
             for n, table, m, k, (_, one), (_, other) in zip(
                 chosen, tables, rows.tolist(), columns.tolist(), *sides, strict=True
             ):
                 yield Similarities(n, table[:m, :k], one, other)
 
-    def _batches(self, pairs: Sequence[WordPair]) -> Iterator[tuple[list[int], Units, Units]]:
+    def _batches(
+        self, pairs: Sequence[WordPair], source: str, target: str
+    ) -> Iterator[tuple[list[int], Units, Units]]:
         """Numbers of pairs that have words on both sides, of similar length, and these encoded."""
         from xlt.data.batch import prediction_batches
 
         whole = [n for n, pair in enumerate(pairs) if pair[0] and pair[1]]
-        sides = [self._encode([pairs[n][side] for n in whole]) for side in (0, 1)]
+        sides = [
+            self._encode([pairs[n][side] for n in whole], language)
+            for side, language in enumerate((source, target))
+        ]
         costs = [a.length + b.length for (a, _), (b, _) in zip(*sides, strict=True)]
         for batch in prediction_batches(costs, 2 * self.options.batch_tokens):
-            source, target = ([side[k] for k in batch] for side in sides)
-            yield [whole[k] for k in batch], source, target
+            one, other = ([side[k] for k in batch] for side in sides)
+            yield [whole[k] for k in batch], one, other
 
     def _links(
         self,
@@ -139,21 +164,8 @@ class Encoder(Aligner):
     ) -> list[Links]:
         import torch
 
-        from xlt.projection.align.matching import extract
-
-        (x, rows), (y, columns) = self._vectors(sources), self._vectors(targets)
-        similarity = (torch.bmm(x, y.transpose(1, 2)) + 1) / 2
         owners = [_stack([owner for _, owner in side]) for side in (sources, targets)]
-        if self.options.lexical:
-            look = torch.from_numpy(_alike(pairs, *owners)).to(similarity.device)
-            similarity = similarity + self.options.lexical * look
-        distortion = self.options.distortion
-        if distortion is None:
-            distortion = 0.0 if self.contextual else 1.0
-        if distortion:
-            similarity = similarity * _nearness(similarity, rows, columns, distortion)
-        cells = extract(similarity, rows, columns, self.options.method)
-        cells &= similarity >= self.options.threshold
+        similarity, cells = self._matched(pairs, owners, *map(self._vectors, (sources, targets)))
         pair, row, column = (index.cpu().numpy() for index in torch.nonzero(cells, as_tuple=True))
         scores = similarity[cells].clamp(1e-6, 1.0).cpu().tolist()
         source_words = owners[0][pair, row].tolist()
@@ -163,12 +175,43 @@ class Encoder(Aligner):
             links[n][i, j] = max(score, links[n].get((i, j), 0.0))
         return list(links)
 
+    def _matched(
+        self,
+        pairs: Sequence[WordPair],
+        owners: Sequence[NDArray[np.int32]],
+        source: tuple[torch.Tensor, torch.Tensor],
+        target: tuple[torch.Tensor, torch.Tensor],
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The similarity of every two units, (pairs, rows, columns), and which are linked."""
+        import torch
+
+        from xlt.projection.align.matching import extract, mutual_softmax
+
+        (x, rows), (y, columns) = source, target
+        threshold = self.options.threshold
+        if self.options.method == "softmax":
+            similarity = mutual_softmax(torch.bmm(x, y.transpose(1, 2)), rows, columns)
+            return similarity, similarity > (0.001 if threshold is None else threshold)
+        similarity = (_cosines(x, y) + 1) / 2
+        lexical = 0.2 if self.options.lexical is None else self.options.lexical
+        if lexical:
+            look = torch.from_numpy(_alike(pairs, *owners)).to(similarity.device)
+            similarity = similarity + lexical * look
+        distortion = self.options.distortion
+        if distortion is None:
+            distortion = 0.0 if self.contextual else 1.0
+        if distortion:
+            similarity = similarity * _nearness(similarity, rows, columns, distortion)
+        cells = extract(similarity, rows, columns, self.options.method)
+        return similarity, cells & (similarity >= (threshold or 0.0))
+
     def _vectors(self, side: Units) -> tuple[torch.Tensor, torch.Tensor]:
-        """Unit vectors (pairs, units, d) and how many units each has."""
+        """Vectors (pairs, units, d) and how many units each has."""
         import torch
 
         from xlt.data.encode import collate_words, pool_words
         from xlt.inference.device import autocast, out_of_memory
+        from xlt.model.hidden import hidden_states
 
         encoded = [one for one, _ in side]
         batch = {k: v.to(self._device) for k, v in collate_words(encoded, self._pad).items()}
@@ -181,34 +224,51 @@ class Encoder(Aligner):
             torch.inference_mode(),
             autocast(self._precision, self._device),
         ):
-            hidden = self._hidden(batch["input_ids"], batch["attention_mask"])
+            hidden = hidden_states(
+                self._model, self._layer, batch["input_ids"], batch["attention_mask"]
+            )
         pooled = pool_words(hidden, batch["word_index"], batch["word_mask"])
         units = torch.tensor([one.n_words for one in encoded], device=pooled.device)
-        return torch.nn.functional.normalize(pooled, dim=-1), units
+        return pooled, units
 
-    def _hidden(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """The vectors that go into layer `layer`, or come out of the last one."""
-        layers = _layers(self._model)
-        wanted = self._layer
-        if wanted >= len(layers):
-            output = self._model(input_ids=input_ids, attention_mask=attention_mask)
-            last: torch.Tensor = output.last_hidden_state
-            return last
-        with _stopping_before(layers[wanted]):
-            try:
-                self._model(input_ids=input_ids, attention_mask=attention_mask)
-            except _Reached as reached:
-                return reached.hidden
-        raise AssertionError("the encoder never reached its own layer")
-
-    def _encode(
-        self, sentences: Sequence[Sequence[str]]
-    ) -> list[tuple[EncodedWords, NDArray[np.int32]]]:
+    def _encode(self, sentences: Sequence[Sequence[str]], language: str) -> Units:
         """Each sentence's units to compute, and the word that each unit belongs to."""
-        encoded = self._backbone.words([Text.from_words(words) for words in sentences])
+        encoded = self._words(language)([Text.from_words(words) for words in sentences])
         if self.options.unit == "word":
             return [(one, np.arange(one.n_words, dtype=np.int32)) for one in encoded]
         return [_by_subword(one) for one in encoded]
+
+    def _words(self, language: str) -> WordEncoder:
+        """Of a translation model, the one that marks texts with the language's code.
+
+        Raises XltError if the model does not know the language.
+        """
+        from xlt.data.encode import WordEncoder
+        from xlt.projection.translate.codes import code_for, inner, names
+
+        if self._scheme is None:
+            return self._backbone.words
+        if language not in self._told:
+            tokenizer = self._backbone.tokenizer
+            code = code_for(names(tokenizer), self._scheme, language,
+                            where="aligner encoder: encoder",
+                            otherwise="choose another encoder")  # fmt: skip
+            tokenizer.src_lang = inner(code, self._scheme)
+            self._told[language] = WordEncoder(tokenizer, self._backbone.max_length)
+        return self._told[language]
+
+    @cached_property
+    def _told(self) -> dict[str, WordEncoder]:
+        return {}
+
+    @cached_property
+    def _scheme(self) -> Scheme | None:
+        """How a translation model is told a text's language; None for any other encoder."""
+        from xlt.projection.translate.codes import names, scheme_of
+
+        tokenizer = self._backbone.tokenizer
+        scheme = scheme_of(names(tokenizer)) if hasattr(tokenizer, "src_lang") else None
+        return scheme if scheme is not None and scheme.forced else None
 
     @cached_property
     def _backbone(self) -> Backbone:
@@ -218,7 +278,9 @@ class Encoder(Aligner):
 
     @cached_property
     def _model(self) -> Any:
-        return self._backbone.encoder().eval().to(self._device)
+        backbone = self._backbone
+        encoder = backbone.encoder() if self._scheme is None else backbone.encoder_half()
+        return encoder.eval().to(self._device)
 
     @cached_property
     def _device(self) -> str:
@@ -244,7 +306,7 @@ class Encoder(Aligner):
     def _layer(self) -> int:
         if self.options.layer is not None:
             return self.options.layer
-        if self._downsamples:
+        if self._downsamples or self._scheme is not None:
             return self._layers
         # The embeddings of xlt-mini are aligned, its layers learn word classes.
         return 0 if self.options.encoder == EMBEDDED else round(2 * self._layers / 3)
@@ -260,38 +322,12 @@ class Encoder(Aligner):
         return getattr(self._backbone.config, "downsampling_rate", 1) > 1
 
 
-class _Reached(Exception):
-    """Not an error: the vectors are there, the layers above need not be computed."""
+def _cosines(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Of all vectors (pairs, units, d) of the one side with those of the other."""
+    import torch
 
-    def __init__(self, hidden: torch.Tensor) -> None:
-        self.hidden = hidden
-
-
-@contextmanager
-def _stopping_before(layer: torch.nn.Module) -> Iterator[None]:
-    def stop(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        raise _Reached(args[0] if args else kwargs["hidden_states"])
-
-    handle = layer.register_forward_pre_hook(stop, with_kwargs=True)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-def _layers(model: Any) -> Any:
-    """The stack of layers. Raises XltError where none is as long as the config says."""
-    from xlt.model.stack import layer_stack
-
-    number = model.config.num_hidden_layers
-    stack = layer_stack(model)
-    if stack is not None and len(stack[1]) == number:
-        return stack[1]
-    raise XltError(
-        f"no stack of {number} layers found in a {type(model).__name__}",
-        where="aligner encoder: encoder",
-        fix="choose another encoder; docs/encoders.md lists those that are tested",
-    )
+    one, other = (torch.nn.functional.normalize(vectors, dim=-1) for vectors in (x, y))
+    return torch.bmm(one, other.transpose(1, 2))
 
 
 def _by_subword(encoded: EncodedWords) -> tuple[EncodedWords, NDArray[np.int32]]:

@@ -37,6 +37,18 @@ def extract(
     return _itermax(similarity, links, inside) if method == "itermax" else links
 
 
+def mutual_softmax(dots: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """The lesser of the softmaxes over each row and over each column; 0 for padding.
+
+    Dou & Neubig 2021 (EACL, "Word alignment by fine-tuning embeddings on parallel corpora"),
+    section 2.2. dots: (pairs, rows, columns); rows, columns: as of `extract`.
+    """
+    inside = _inside(rows, dots.shape[1])[:, :, None] & _inside(columns, dots.shape[2])[:, None, :]
+    dots = dots.float().masked_fill(~inside, torch.finfo(torch.float32).min)
+    lesser = torch.minimum(dots.softmax(2), dots.softmax(1))
+    return lesser.masked_fill(~inside, 0.0)
+
+
 def _inside(lengths: torch.Tensor, size: int) -> torch.Tensor:
     return torch.arange(size, device=lengths.device)[None] < lengths[:, None]
 

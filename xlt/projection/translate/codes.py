@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from xlt import languages
 from xlt.errors import XltError
@@ -42,8 +43,23 @@ def scheme_of(subwords: Collection[str]) -> Scheme | None:
     return None
 
 
-def code_for(subwords: Collection[str], scheme: Scheme, language: str, *, where: object) -> str:
+def names(tokenizer: Any) -> set[str]:
+    """The subwords of a tokenizer, with those that stand for languages."""
+    codes = getattr(tokenizer, "lang_code_to_token", {}).values()
+    return {*tokenizer.get_vocab(), *tokenizer.added_tokens_encoder, *codes}
+
+
+def code_for(
+    subwords: Collection[str],
+    scheme: Scheme,
+    language: str,
+    *,
+    where: object,
+    otherwise: str = "name the subword in source_code or target_code",
+) -> str:
     """The subword that means a language: the same one, of several the one in its usual script.
+
+    otherwise: what can be done if the model does not know the language.
 
     Where a model has but one member of a macrolanguage (Nigerian Fulfulde for Fula), it is that.
     Raises XltError if the model does not know the language.
@@ -56,11 +72,11 @@ def code_for(subwords: Collection[str], scheme: Scheme, language: str, *, where:
             same = []
     if not same:
         known = sorted({languages.name(code) for code, _ in codes.values()})
+        some = ", ".join(known[:30]) + (" …" if len(known) > 30 else "")
         raise XltError(
             f"the model has no code for {languages.name(language)} ({language})",
             where=where,
-            fix=f"it knows {', '.join(known[:30])}{' …' if len(known) > 30 else ''}; or name the "
-            "subword in source_code or target_code",
+            fix=f"it knows {some}; or {otherwise}",
         )
     script = languages.script(language)
     exact = [subword for subword in same if codes[subword][0] == language]

@@ -15,7 +15,7 @@ from xlt.config.schema import Model
 from xlt.errors import XltError, choose
 from xlt.options import Beams, Count, LocalPath
 from xlt.projection.translate.base import Translation, Translator, TranslatorOptions
-from xlt.projection.translate.codes import Scheme, code_for, inner, scheme_of
+from xlt.projection.translate.codes import Scheme, code_for, inner, names, scheme_of
 
 if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
@@ -142,9 +142,7 @@ class Neural(Translator):
 
     @cached_property
     def _subwords(self) -> set[str]:
-        tokenizer = self.tokenizer
-        codes = getattr(tokenizer, "lang_code_to_token", {}).values()
-        return {*tokenizer.get_vocab(), *tokenizer.added_tokens_encoder, *codes}
+        return names(self.tokenizer)
 
     def _code(self, scheme: Scheme, language: str, given: str | None, where: str) -> str:
         if given is None:
