@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 import numpy as np
 from pydantic import Field
@@ -85,6 +85,12 @@ class NLI(Task):
         )
         hypothesis_only: bool = Field(
             False, description="the model never sees a premise: what the hypotheses give away"
+        )
+        classifier: Literal["auto", "standard", "aligned"] = Field(
+            "auto",
+            description="`standard` is the sequence classifier of transformers; `aligned` compares "
+            "each subword with what it attends to in the other text; `auto` is the former where "
+            "transformers has one for the encoder",
         )
 
     options: Options
@@ -283,7 +289,7 @@ class NLI(Task):
         """Build a classifier of pairs over the backbone."""
         from xlt.model.classifier import build_classifier
 
-        return build_classifier(backbone, labels)
+        return build_classifier(backbone, labels, self.options.classifier)
 
     def load(self, folder: Path, backbone: Backbone, labels: Labels) -> TaskModel:
         """Build the classifier and load its head from `folder`, if it has one."""

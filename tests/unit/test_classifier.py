@@ -51,6 +51,26 @@ def test_saved_and_loaded(tmp_path, kind):
         torch.testing.assert_close(without_xlt(tmp_path / "model"), expected)
 
 
+def test_what_compares_the_texts_over_any_encoder(tmp_path):
+    backbone, _ = classifier(tmp_path, "bert")
+    task = NLI(NLI.Options(classifier="aligned"))
+    model = task.build(backbone, LABELS).eval()
+    assert isinstance(model, AlignedClassifier)
+    info = ModelInfo("nli", task.options.model_dump(), LABELS, "", backbone.max_length)
+    save_model(model, info, backbone.tokenizer, tmp_path / "model")
+    _, again, loaded = load_model(tmp_path / "model")
+    assert isinstance(loaded, AlignedClassifier)
+    expected = scores(backbone, model)
+    torch.testing.assert_close(scores(again, loaded.eval()), expected, rtol=0, atol=0)
+
+
+def test_a_standard_classifier_that_there_is_not(tmp_path):
+    backbone, _ = classifier(tmp_path, "umt5")
+    with pytest.raises(XltError, match="no sequence classifier for umt5 encoders") as caught:
+        NLI(NLI.Options(classifier="standard")).build(backbone, LABELS)
+    assert caught.value.where == "task.classifier"
+
+
 def without_xlt(folder):
     """Log-probabilities of a folder's model as one gets them from transformers."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer

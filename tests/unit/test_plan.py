@@ -10,6 +10,7 @@ import tiny
 from xlt.config.load import load_config
 from xlt.config.schema import Lora, Model, Training
 from xlt.errors import XltError
+from xlt.runs import estimate as module
 from xlt.runs.cost import Load, Machine, Shape, estimate
 from xlt.runs.estimate import encoder_shape
 from xlt.runs.plan import plan
@@ -141,3 +142,24 @@ def test_estimates_move_the_right_way():
     assert cost(Training(freeze=["layers:6"])).memory_gib < usual.memory_gib
     assert cost(model=Model(encoder="x", lora=Lora())).memory_gib < usual.memory_gib
     assert cost(Training(accumulate=4)).memory_gib < usual.memory_gib
+
+
+def test_a_speed_is_remembered_unless_others_used_the_machine(tmp_path, monkeypatch):
+    import psutil
+
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path))
+    speeds = iter([(4e-4, 8e-4), (1e-4, 2e-4), (2e-4, 1e-4)])
+    use = iter([80.0, 30.0, 1.0])
+    monkeypatch.setattr(module, "_layer_speed", lambda *given: next(speeds))
+    monkeypatch.setattr(module, "_copy_speed", lambda device: 1e9)
+    monkeypatch.setattr(psutil, "cpu_percent", lambda seconds: next(use))
+
+    def measured():
+        machine = module.measure("cpu", "fp32", SHAPE, 32.0)
+        return machine.forward, machine.backward, machine.busy
+
+    assert measured() == (4e-4, 8e-4, 0.8)
+    assert measured() == (1e-4, 2e-4, 0.3)
+    assert measured() == (1e-4, 1e-4, 0.01)  # each from when it was faster
+    assert measured() == (1e-4, 1e-4, 0.01)  # and nothing is measured any more
+    assert module.measure("cpu", "fp32", SHAPE, 32.0).bandwidth == pytest.approx(1e9)

@@ -164,6 +164,11 @@ def _totals(planned: dict[str, Any]) -> list[str]:
             f"about {machine['pieces_per_second']:,} subwords a second in {machine['precision']}, "
             f"{machine['free_gib']:.1f} of {machine['memory_gib']:.1f} GiB free"
         )
+        if machine["busy"] >= 0.1:
+            lines.append(
+                f"other work had {machine['busy']:.0%} of the processors when this was measured, "
+                "so the estimate is too long for a free machine"
+            )
     if total["minutes"] is None:
         return [*lines, "estimate: unknown, because something is missing"]
     seeds = len(planned["seeds"])

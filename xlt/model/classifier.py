@@ -8,12 +8,13 @@ has none (its T5ForSequenceClassification runs the decoder, too): there the task
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
 
 from xlt.data.encode_pairs import FIRST, SECOND
+from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.task_model import (
     TaskModel,
@@ -28,13 +29,27 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def build_classifier(backbone: Backbone, labels: Labels) -> Classifier:
-    """A classifier with new layers over the backbone. `labels` has one layer."""
+def build_classifier(
+    backbone: Backbone, labels: Labels, kind: Literal["auto", "standard", "aligned"] = "auto"
+) -> Classifier:
+    """A classifier with new layers over the backbone.
+
+    labels: of one layer.
+    kind:   auto: the standard one where transformers has one for the encoder. Raises XltError for
+        `standard` where it has none.
+    """
     from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING as KNOWN
 
-    if backbone.has_decoder or type(backbone.config) not in KNOWN:
-        return AlignedClassifier(backbone.encoder(), labels)
-    return StandardClassifier.build(backbone, labels)
+    known = not backbone.has_decoder and type(backbone.config) in KNOWN
+    if kind == "standard" and not known:
+        raise XltError(
+            f"transformers has no sequence classifier for {backbone.config.model_type} encoders",
+            where="task.classifier",
+            fix="write `aligned`, or leave it out",
+        )
+    if known and kind != "aligned":
+        return StandardClassifier.build(backbone, labels)
+    return AlignedClassifier(backbone.encoder(), labels)
 
 
 class Classifier(TaskModel):

@@ -48,7 +48,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class Machine:
-    """forward, backward: seconds a subword and layer; bandwidth: bytes a second; memory in GiB."""
+    """forward, backward: seconds a subword and layer; bandwidth: bytes a second; memory in GiB.
+
+    busy: share of the processors that other work had while the speed was measured.
+    """
 
     device: str
     precision: str
@@ -58,6 +61,7 @@ class Machine:
     bandwidth: float
     memory: float
     free: float
+    busy: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ from xlt.runs.manifest import hardware
 _MAX_AGE_SECONDS = 86_400
 """After which a machine's speed is measured again."""
 
+_BUSY = 0.2
+"""Share of the processors in use by others from which on a speed is not relied on later."""
+
 _TIMED_SUBWORDS = 1024
 """In the batch that is timed."""
 
@@ -58,6 +61,9 @@ def encoder_shape(model: Model) -> Shape | None:
 def measure(device: str, precision: str, shape: Shape, length: float) -> Machine:
     """The machine's speed for an encoder: measured for a second or two, then remembered.
 
+    What was measured while others used the machine is measured again the next time, and the faster
+    of the two counts.
+
     length: mean subwords of a record; attention depends on it.
     """
     import psutil
@@ -73,17 +79,30 @@ def measure(device: str, precision: str, shape: Shape, length: float) -> Machine
     of = [hardware(), torch.__version__, device, precision, shape.width, shape.heads, rounded]
     key = json.dumps(of)
     known = _read(path)
-    # Measured while others used the machine, the figures would be wrong for ever.
-    if key not in known or time.time() - known[key][0] > _MAX_AGE_SECONDS:
-        speed = _layer_speed(device, precision, shape, rounded)
-        known[key] = [time.time(), *speed, _copy_speed(device)]
+    found = known.get(key)
+    if found is not None and time.time() - found[0] > _MAX_AGE_SECONDS:
+        found = None
+    if found is None or found[-1] > _BUSY:
+        busy = psutil.cpu_percent(0.2) / 100
+        speed = [*_layer_speed(device, precision, shape, rounded), 1 / _copy_speed(device)]
+        if found is not None:
+            speed = [min(pair) for pair in zip(speed, found[1:4], strict=True)]
+        known[key] = found = [time.time(), *speed, busy]
         with contextlib.suppress(OSError):  # measuring again costs a second
             path.parent.mkdir(parents=True, exist_ok=True)
             write_sealed(path, known, cache=True)
-    _, forward, backward, bandwidth = known[key]
+    _, forward, backward, copying, busy = found
     threads, gib = torch.get_num_threads(), 2**30
     return Machine(
-        device, precision, threads, forward, backward, bandwidth, total / gib, free / gib
+        device,
+        precision,
+        threads,
+        forward=forward,
+        backward=backward,
+        bandwidth=1 / copying,
+        memory=total / gib,
+        free=free / gib,
+        busy=busy,
     )
 
 
@@ -92,7 +111,7 @@ def _read(path: Path) -> dict[str, Any]:
         known = read_sealed(path, fix="delete it")
     except (OSError, DamagedFile):
         return {}
-    return {k: v for k, v in known.items() if isinstance(v, list) and len(v) == 4}
+    return {k: v for k, v in known.items() if isinstance(v, list) and len(v) == 5}
 
 
 def _layer_speed(device: str, precision: str, shape: Shape, length: int) -> tuple[float, float]:

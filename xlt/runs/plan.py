@@ -277,6 +277,7 @@ def _cost(
             ),
             "memory_gib": round(machine.memory, 1),
             "free_gib": round(machine.free, 1),
+            "busy": round(machine.busy, 2),
         },
         "total": {
             "runs": len(estimates) * len(config.seeds),
