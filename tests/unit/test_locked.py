@@ -47,24 +47,35 @@ def required(extra: str | None = None) -> set[Requirement]:
     return found
 
 
-def test_the_lock_has_what_the_project_requires():
-    lock = locked("dev.txt")
-    for requirement in required("dev"):
+@pytest.mark.parametrize(
+    ("name", "extra"), [("dev.txt", "dev"), ("image.txt", "e5"), ("image.txt", "serve")]
+)
+def test_the_lock_has_what_the_project_requires(name, extra):
+    lock = locked(name)
+    for requirement in required(extra):
         if not BY_MACHINE.fullmatch(normal(requirement.name)):
             versions = lock.get(normal(requirement.name), set())
             fits = versions and all(requirement.specifier.contains(one) for one in versions)
-            assert fits, f"{requirement} is not in requirements/dev.txt: run `make lock`"
+            assert fits, f"{requirement} is not in requirements/{name}: run `make lock`"
 
 
-def test_what_differs_by_machine_is_not_in_it():
-    assert [name for name in locked("dev.txt") if BY_MACHINE.fullmatch(name)] == []
+def test_the_image_has_the_versions_that_are_tested():
+    tested = locked("dev.txt")
+    assert {name: tested.get(name) for name in locked("image.txt")} == locked("image.txt")
+
+
+@pytest.mark.parametrize("name", ["dev.txt", "image.txt"])
+def test_what_differs_by_machine_is_not_in_it(name):
+    assert [found for found in locked(name) if BY_MACHINE.fullmatch(found)] == []
     pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     assert re.search(r"^torch==[\d.]+$", pinned, re.M)
 
 
-@pytest.mark.parametrize("name", ["build", "tools"])
-def test_what_builds_and_lists_is_locked(name):
-    lock = locked("dev.txt" if name == "build" else "tools.txt")
+@pytest.mark.parametrize(
+    ("name", "lock"), [("build", "dev.txt"), ("build", "image.txt"), ("tools", "tools.txt")]
+)
+def test_what_builds_and_lists_is_locked(name, lock):
+    lock = locked(lock)
     stated = (ROOT / "requirements" / f"{name}.in").read_text(encoding="utf-8").splitlines()
     for requirement in (Requirement(line) for line in stated if line and line[0] != "#"):
         (version,) = lock[normal(requirement.name)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from email import message_from_string
 from pathlib import Path
@@ -90,3 +92,52 @@ def test_the_encoder_is_made_of_text_that_may_be_used_commercially():
     assert not [row for row in rows if not is_free(row[1])]
     assert "BY-NC" in left_out
     assert "license: cc-by-sa-4.0" in card
+
+
+# The image. That it builds is not tested: nothing here runs Docker.
+
+
+@pytest.fixture(scope="module")
+def dockerfile():
+    """Instruction and its words, in order."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = (line.split() for line in text.splitlines() if line and line[0] != "#")
+    return [(line[0], line[1:]) for line in lines]
+
+
+def test_the_image_has_what_the_wheel_is_built_from(dockerfile):
+    copied = [word for name, words in dockerfile if name == "COPY" for word in words[:-1]]
+    assert sorted(copied) == sorted([*BUILT_FROM, "constraints.txt", "requirements/image.txt"])
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert sorted(line[1:] for line in ignored if line.startswith("!")) == sorted(copied)
+    assert ignored.index("*") < min(ignored.index(f"!{name}") for name in copied)
+
+
+def test_the_image_s_packages_are_locked(dockerfile):
+    runs = [" ".join(words) for name, words in dockerfile if name == "RUN"]
+    hashed, torch, own = (run for run in runs if "pip install" in run)
+    assert "--no-deps --require-hashes --requirement requirements/image.txt" in hashed
+    assert "--no-deps --constraint constraints.txt" in torch
+    assert torch.endswith(" torch")
+    assert "--no-deps --no-build-isolation . && python -m pip check" in own
+
+
+def test_the_image_runs_xlt_and_not_as_root(dockerfile):
+    names = [name for name, _ in dockerfile]
+    settings = {name: words for name, words in dockerfile if name in {"FROM", "USER", "ENTRYPOINT"}}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (program,) = json.loads(" ".join(settings["ENTRYPOINT"]))
+    assert program in project["scripts"]
+    assert settings["USER"] == ["xlt"]
+    assert "useradd" in str(dockerfile)
+    assert names.index("USER") > max(n for n, name in enumerate(names) if name == "RUN")
+    minimum = project["requires-python"].removeprefix(">=")
+    assert settings["FROM"] == [f"python:{minimum}-slim"]
+
+
+def test_the_docs_show_the_image_s_two_commands():
+    head = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()[1:3]
+    guide = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
+    for command in (line.removeprefix("#").strip().removesuffix(" --help") for line in head):
+        assert command.startswith("docker ")
+        assert f"$ {command}" in guide
