@@ -17,12 +17,12 @@ COPY tasks tasks
 COPY xlt xlt
 RUN python -m pip install --no-deps --no-build-isolation . \
     && python -m pip check \
-    && useradd --create-home xlt \
+    && useradd --uid 1000 --create-home xlt \
     && mkdir --mode=1777 /cache /work
 
 # Whatever the container's user is: with --user it is that of the files in /work.
 ENV HOME=/cache XLT_CACHE=/cache/xlt HF_HOME=/cache/huggingface
 VOLUME /cache
 WORKDIR /work
-USER xlt
+USER 1000
 ENTRYPOINT ["xlt"]

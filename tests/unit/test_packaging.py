@@ -128,8 +128,7 @@ def test_the_image_runs_xlt_and_not_as_root(dockerfile):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     (program,) = json.loads(" ".join(settings["ENTRYPOINT"]))
     assert program in project["scripts"]
-    assert settings["USER"] == ["xlt"]
-    assert "useradd" in str(dockerfile)
+    assert settings["USER"] == ["1000"]
     assert names.index("USER") > max(n for n, name in enumerate(names) if name == "RUN")
     minimum = project["requires-python"].removeprefix(">=")
     assert settings["FROM"] == [f"python:{minimum}-slim"]

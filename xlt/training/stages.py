@@ -6,6 +6,7 @@ import gc
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,7 @@ from xlt.training.labels import check_overlap
 from xlt.training.observing import observe
 from xlt.training.optim import freeze
 from xlt.training.rehearsal import check_precision
+from xlt.training.reports import reporting
 from xlt.training.scoring import LAST, Encoded, contents, encode_sets, mean_scores, selector
 from xlt.training.selected import save_selected
 from xlt.training.standardise import standardise, standardises
@@ -199,16 +201,13 @@ class StageRunner:
         self._prepare_folder(folder, work, wanted, contents(watched))
         attempts = Attempts(work)
         while True:
+            training = attempts.training(stage.training)
+            checkpoint = self._checkpoint(work)
             try:
-                trainer, backbone, vocabulary, temperatures = self._trained(
-                    stage,
-                    attempts.training(stage.training),
-                    parent,
-                    train,
-                    [dev, *watched],
-                    work,
-                    title,
-                )
+                with self._reporting(stage, training, folder, resumed=checkpoint is not None):
+                    trainer, backbone, vocabulary, temperatures = self._trained(
+                        stage, training, parent, train, [dev, *watched], work, title, checkpoint
+                    )
                 break
             except Diverged as error:
                 attempts.again(stage.training, error)
@@ -274,11 +273,13 @@ class StageRunner:
         evaluated: list[list[Data]],
         work: Path,
         title: str,
+        checkpoint: str | None,
     ) -> tuple[TransferTrainer, Backbone, Trimmed | None, Callable[[], Calibration | None]]:
         """The stage's trainer after training, the encoder, the way back to its vocabulary, and what
         gives the temperatures of the weights in memory.
 
-        training: the stage's, or that at lower rates. Raises Diverged where they are too high.
+        training: the stage's, or that at lower rates. checkpoint: where to go on. Raises Diverged
+        where rates are too high.
         """
         from transformers import set_seed
 
@@ -321,12 +322,28 @@ class StageRunner:
             precision=precision,
             title=None if self.quiet else title,
         )
-        trainer.train(resume_from_checkpoint=self._checkpoint(work))
+        trainer.train(resume_from_checkpoint=checkpoint)
 
         def temperatures() -> Calibration | None:
             return None if primary == LAST else calibrate(predictor, primary, evaluations[primary])
 
         return trainer, backbone, vocabulary, temperatures
+
+    def _reporting(
+        self, stage: Stage, training: Training, folder: Path, *, resumed: bool
+    ) -> AbstractContextManager[None]:
+        """What `training.report_to` names, for one training of the stage."""
+        from accelerate import PartialState
+
+        if not PartialState().is_main_process:
+            return nullcontext()
+        config = self.config.model_dump(mode="json") | {
+            "stage": stage.name,
+            "seed": self.seed,
+            "training": training.model_dump(mode="json"),
+        }
+        title = f"{self.config.name}/{stage.name}/seed-{self.seed}"
+        return reporting(training.report_to, folder, title, config, resumed=resumed)
 
     def _prepare_folder(
         self, folder: Path, work: Path, wanted: Identity, observed: Observed
