@@ -227,6 +227,23 @@ def test_a_runs_model_is_not_the_stages(run: Run) -> None:
     assert {p.stat().st_mode & 0o777 for p in run.root.rglob("*.safetensors")} == {0o644}
 
 
+def test_targets_with_one_model_have_its_weights_once(world: World) -> None:
+    settings = {"strategy": "zero_shot", "target": ["jav", "ind"], "training__max_steps": 1}
+    train(load_config(world.config("several", **settings)), quiet=True)
+    folder = world.folder / "runs" / "several"
+    first, second = (folder / f"seed-1/{target}/model" for target in ("jav", "ind"))
+    weights = [name.name for name in first.glob("*.safetensors")]
+    assert weights
+    for name in weights:
+        assert (first / name).samefile(second / name)
+        assert (first / name).stat().st_mode & 0o777 == 0o444  # what is written to one, is to both
+    assert not (first / "config.json").samefile(second / "config.json")
+    for model, language in ((first, "jav"), (second, "ind")):
+        assert read_info(model).languages == [language]
+    shutil.rmtree(first)
+    make_direct_predictor(second, batch_tokens=100)
+
+
 MODEL_FILES = ["model.safetensors", "config.json", "tokenizer.json", "xlt.json"]
 
 

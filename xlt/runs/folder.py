@@ -40,6 +40,7 @@ from xlt.files import (
     damage,
     disk_error,
     entry,
+    link_or_copy,
     publish_folder,
     publishing,
     sweep,
@@ -89,6 +90,9 @@ log = logging.getLogger(__name__)
 
 _WITHOUT_RUN = {".lock", LOG, MANIFEST, "projection"}
 """What may lie in a run's folder before the run has begun."""
+
+
+_WEIGHTS = ".safetensors"
 
 
 class _LogFile(logging.FileHandler):
@@ -268,16 +272,30 @@ class RunFolder:
                 yield stream
         self._written.add(name)
 
-    def keep_model(self, source: Path, target: str, finish: Callable[[Path], None]) -> None:
+    def keep_model(
+        self, source: Path, target: str, finish: Callable[[Path], None], like: str | None = None
+    ) -> None:
         """Give the run its own copy of a stage's model; `finish` adds what only the run knows.
 
         The copy shares the disk's space where the file system can (`copy_file`).
+
+        like: where the run has a copy of this very model, for another target. Their weights are one
+            file under two names, which nobody may write to: changing it would change both.
         """
         destination = self.path / target
+
+        def copy(old: str, new: str) -> None:
+            if like is None or not old.endswith(_WEIGHTS):
+                copy_file(old, new)
+                return
+            link_or_copy(self.path / like / Path(old).relative_to(source), new)
+
         part = destination.with_name(destination.name + PART)
         with writing(self.path, resumes=True):
             shutil.rmtree(part, ignore_errors=True)
-            shutil.copytree(source, part, copy_function=copy_file)
+            shutil.copytree(source, part, copy_function=copy)
             finish(part)
             publish_folder(part, destination)
+            for weights in destination.rglob(f"*{_WEIGHTS}") if like else ():
+                weights.chmod(0o444)
         self._written.add(f"{target}/{INFO}")

@@ -46,6 +46,27 @@ Group = tuple[str, str, str]
 """Target, split, way of selecting: what is scored once with every seed."""
 
 
+class _Models:
+    """The models of a run's stages. Several targets in turn may have the same one, which is loaded
+    once and stored once."""
+
+    def __init__(self, experiment: Experiment, folder: RunFolder) -> None:
+        self._experiment, self._run = experiment, folder
+        self._last: tuple[Path, tuple[Backbone, Predictor]] | None = None
+        self._kept: dict[Path, str] = {}
+
+    def load(self, folder: Path) -> tuple[Backbone, Predictor]:
+        if self._last is None or self._last[0] != folder:
+            self._last = None  # before another takes memory
+            self._last = (folder, _load(self._experiment, folder))
+        return self._last[1]
+
+    def keep(self, folder: Path, target: str, finish: Callable[[Path], None]) -> None:
+        """As `RunFolder.keep_model`."""
+        self._run.keep_model(folder, target, finish, like=self._kept.get(folder))
+        self._kept.setdefault(folder, target)
+
+
 @dataclass
 class Evaluated:
     """What came of all models of a run.
@@ -66,10 +87,11 @@ def evaluate_all(
     """Score every model on its target, and those of all seeds together if that is asked for."""
     config, task = experiment.config, experiment.task
     done = Evaluated()
+    models = _Models(experiment, folder)
     counted: dict[Group, list[NDArray[np.float64]]] = defaultdict(list)
     for (seed, target), stages in trained.items():
         scored, done.subwords[target] = evaluate_target(
-            experiment, sources, folder, stages[-1], seed, target
+            experiment, sources, folder, models, stages[-1], seed, target
         )
         for row, counts in scored:
             done.rows.append(row)
@@ -93,6 +115,7 @@ def evaluate_target(
     experiment: Experiment,
     sources: Sources,
     folder: RunFolder,
+    models: _Models,
     finished: StageResult,
     seed: int,
     target: str,
@@ -112,10 +135,10 @@ def evaluate_target(
         step = int(finished.selected[selector]["step"])
         if step not in by_step:
             model_folder = finished.model_folder(selector)
-            backbone, direct = _load(experiment, model_folder)
+            backbone, direct = models.load(model_folder)
             calibration = load_calibration(model_folder)
             if selector == finished.primary:
-                folder.keep_model(
+                models.keep(
                     model_folder,
                     f"{base}/model",
                     partial(_finish, prediction=prediction, config=config, target=target),
