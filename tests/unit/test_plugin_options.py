@@ -37,8 +37,6 @@ OPTIONS = {
     CombinedOptions: {
         "threshold": (0.4, *SHARE),
         "encoder": ("e5-small", "xlt-mini", "e5-small", 1, None),
-        "layer": (None, 0, 1000, -1, 1001),
-        "batch_tokens": (8192, 1, 10**6, 0, None),
     },
     EflomalOptions: {
         "symmetrise": ("intersection", "union", "forward", "all", None),

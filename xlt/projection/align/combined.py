@@ -11,17 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import softmax
 
-from xlt.options import Count, LocalPath
+from xlt.options import LocalPath
 from xlt.projection.align.agreement import Agreement, AgreementOptions
 from xlt.projection.align.base import AlignerOptions, WordPair
-from xlt.projection.align.encoder import Encoder, EncoderOptions
+from xlt.projection.align.encoder import Encoder, EncoderOptions, VectorOptions
 from xlt.projection.pair import Links
 from xlt.registry import E5_SMALL
 
@@ -55,16 +55,11 @@ MIN_POSTERIOR = 1e-3
 """What `agreement` says of a pair of words counts as 0 below it."""
 
 
-class CombinedOptions(AgreementOptions):
+class CombinedOptions(AgreementOptions, VectorOptions):
     threshold: float = Field(default=0.4, gt=0, lt=1, description="links below it are left out")
     encoder: Annotated[str, LocalPath("existing")] = Field(
         default=E5_SMALL, description="a Hugging Face model id, a folder, `e5-small` or `xlt-mini`"
     )
-    layer: int | None = Field(
-        default=None, ge=0, le=1000, description="as of the aligner `encoder`"
-    )
-    batch_tokens: Count = Field(default=8192, description="subwords in a batch, with padding")
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
 
 
 class Combined(Agreement):
@@ -106,13 +101,8 @@ class Combined(Agreement):
 
     @cached_property
     def _encoder(self) -> Encoder:
-        shared = EncoderOptions.model_fields.keys() & {
-            "encoder",
-            "layer",
-            "batch_tokens",
-            "precision",
-        }
-        return Encoder(EncoderOptions(**self.options.model_dump(include=shared)))
+        own = self.options.model_dump(include=set(VectorOptions.model_fields))
+        return Encoder(EncoderOptions(**own))
 
 
 def probability(values: Floats, weights: Weights) -> NDArray[np.float64]:

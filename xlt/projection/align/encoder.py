@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     """Sentences, encoded, with the word that each of their units belongs to."""
 
 
-class EncoderOptions(AlignerOptions):
+class VectorOptions(AlignerOptions):
+    """Whose vectors words have, and how they are computed."""
+
     encoder: Annotated[str, LocalPath("existing")] = Field(
         default=EMBEDDED, description="a Hugging Face model id, a folder, `xlt-mini` or `e5-small`"
     )
@@ -47,6 +49,11 @@ class EncoderOptions(AlignerOptions):
         "(8 of 12), where translations are most alike; 0 for xlt-mini; the last one for the "
         "encoder of a translation model",
     )
+    batch_tokens: Count = Field(default=8192, description="subwords in a batch, with padding")
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+
+
+class EncoderOptions(VectorOptions):
     method: Literal["argmax", "itermax", "match", "softmax"] = Field(
         default="argmax",
         description="argmax: mutual best, most precise; itermax: more links; match: one to one; "
@@ -75,8 +82,6 @@ class EncoderOptions(AlignerOptions):
         lt=1,
         description="links below this similarity are left out; by default 0, with softmax 0.001",
     )
-    batch_tokens: Count = Field(default=8192, description="subwords in a batch, with padding")
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
 
     @model_validator(mode="after")
     def _softmax_knows_dot_products_alone(self) -> EncoderOptions:
