@@ -6,6 +6,7 @@ Whatever is printed may hold text of data, of which a terminal is to obey nothin
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -25,6 +26,13 @@ class Console:
     debug: bool = False
     quiet: bool = False
     json: bool = False
+
+    @property
+    def width(self) -> int | None:
+        """Characters in a line of the terminal that standard output is; None where it is none."""
+        if sys.stdout is None or not sys.stdout.isatty():
+            return None
+        return shutil.get_terminal_size().columns
 
     def result(self, value: Any, text: Callable[[Any], str | Iterable[str]]) -> None:
         """A command's result: JSON under --json, otherwise what `text` makes of it."""

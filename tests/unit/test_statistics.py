@@ -207,6 +207,32 @@ def test_a_table_as_text_and_as_markdown():
     assert score_table([], {}, ["f1"]).numeric == {3, 4, 5, 6, 7}
 
 
+@pytest.mark.parametrize("width", [14, 20, 30])
+def test_a_table_fits_its_line(width):
+    """What finds no place follows below; every part says what its rows are of."""
+    header = ("who", "of what", *(f"n{number}" for number in range(9)))
+    rows = tuple((name, "a", *(f"{name}{n}0" for n in range(9))) for name in "xy")
+    table = Table(header, rows, frozenset(range(2, 11)))
+    parts = [part.splitlines() for part in table.text(width).split("\n\n")]
+    assert len(parts) > 1
+    assert all(len(line) <= width for part in parts for line in part)
+    first = 2 if width == 30 else 1  # both leave half of the line, or one
+    assert [part[0].split("  ")[:first] for part in parts] == [list(header[:first])] * len(parts)
+    assert all(part[2].startswith("x") and part[3].startswith("y") for part in parts)
+    values = [part[2].split()[first:] for part in parts]
+    assert [value for some in values for value in some] == list(rows[0][first:])
+    assert table.text(200) == table.text()
+
+
+def test_a_column_too_wide_for_any_line_stands_alone():
+    table = Table(("a", "b", "c"), (("x", "y" * 30, "z"),))
+    assert [part.splitlines()[2] for part in table.text(10).split("\n\n")] == [
+        f"x  {'y' * 30}",
+        "x  z",
+    ]
+    assert Table(("a",), (("x" * 30,),)).text(10).splitlines()[2] == "x" * 30
+
+
 def test_the_p_value_counts_differences_as_large_as_the_one_seen():
     """By its formula, from the same resamples; one more on both sides, so that it is never 0."""
     rng = np.random.default_rng(7)

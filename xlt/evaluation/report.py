@@ -1,4 +1,4 @@
-"""Results as tables, for the terminal and for Markdown. Pure: dicts in, text out.
+"""Results as tables, for the terminal and for Markdown: dicts in, text out.
 
 A score never stands alone: beside it are its standard deviation over seeds, its confidence
 interval where there is one, and what the tokenizer did to the language.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
+from xlt.console import console
 from xlt.escape import for_terminal, one_line
 from xlt.evaluation.statistics import LEVEL, RECORDS
 
@@ -24,19 +25,46 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     numeric: frozenset[int] = frozenset()
 
-    def text(self) -> str:
-        """Aligned columns, by the width that a terminal gives each character."""
+    def text(self, width: int | None = None) -> str:
+        """Aligned columns, by the width that a terminal gives each character.
+
+        width: of a line; columns that find no place in it follow below, behind the first ones once
+            more. By default that of the terminal, where standard output is one.
+        """
+        limit = console.width if width is None else width
         header, *rows = (tuple(map(_shown, row)) for row in (self.header, *self.rows))
         widths = [max(map(_width, column)) for column in zip(header, *rows, strict=True)]
         rule = tuple("─" * width for width in widths)
-        lines = (
-            "  ".join(
-                _pad(cell, width, right=index in self.numeric)
-                for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in (header, rule, *rows)
+        parts = (
+            "\n".join(
+                "  ".join(
+                    _pad(row[index], widths[index], right=index in self.numeric) for index in part
+                ).rstrip()
+                for row in (header, rule, *rows)
+            )
+            for part in self._parts(widths, limit)
         )
-        return "\n".join(lines)
+        return "\n\n".join(parts)
+
+    def _parts(self, widths: Sequence[int], limit: int | None) -> list[list[int]]:
+        """The columns that stand side by side. The first ones, which say what a row is of, are in
+        each part, as long as they leave half of the line."""
+
+        def total(columns: Sequence[int]) -> int:
+            return sum(widths[index] + 2 for index in columns) - 2
+
+        every = list(range(len(widths)))
+        if limit is None or total(every) <= limit:
+            return [every]
+        first = 1
+        while first not in self.numeric and total(every[: first + 1]) <= limit // 2:
+            first += 1
+        parts: list[list[int]] = []
+        for index in every[first:]:
+            if not parts or total([*parts[-1], index]) > limit:
+                parts.append(every[:first])
+            parts[-1].append(index)
+        return parts or [every]
 
     def part(self, first: int) -> Table:
         """The columns from this one on."""

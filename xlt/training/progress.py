@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from contextlib import ExitStack
 from typing import Any
 
+from tqdm.contrib.logging import logging_redirect_tqdm
 from transformers import TrainerCallback
 
 log = logging.getLogger(__name__)
@@ -28,8 +30,10 @@ class Bar(TrainerCallback):
 
         self.bar: Any = tqdm(desc=title, unit="step", dynamic_ncols=True, leave=True)
         self.shown: dict[str, str] = {}
+        self.log = ExitStack()  # messages get lines of their own, above the bar
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.log.enter_context(logging_redirect_tqdm([logging.getLogger("xlt")]))
         self.bar.reset(total=state.max_steps)
         self.bar.update(state.global_step)
 
@@ -42,6 +46,7 @@ class Bar(TrainerCallback):
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.bar.close()
+        self.log.close()
 
 
 class Lines(TrainerCallback):
