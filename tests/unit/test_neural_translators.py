@@ -329,6 +329,12 @@ def test_links_are_those_of_transalign(family: str, codes: tuple[str, str], fold
     assert len(by_default) == 9, "random vectors are all above 0.001"
 
 
+def test_the_last_layer_of_a_translation_model_aligns(folder, monkeypatch) -> None:
+    monkeypatch.setattr(Encoder, "_layers", 12)
+    assert Encoder(EncoderOptions(encoder=str(folder("nllb"))))._layer == 12
+    assert Encoder(EncoderOptions(encoder=str(folder("nllb")), layer=3))._layer == 3
+
+
 def test_encoders_of_translation_models_must_know_both_languages(folder) -> None:
     aligner = Encoder(EncoderOptions(encoder=str(folder("nllb"))))
     aligner.check("eng", "spa")
