@@ -150,7 +150,7 @@ def label_studio(program: Path, folder: Path) -> Iterator[Studio]:
     environment = {
         **os.environ,
         "LABEL_STUDIO_BASE_DATA_DIR": str(folder / "label-studio"),
-        "ML_BLOCK_LOCAL_IP": "false",  # else it refuses backends in private networks, and here
+        "USE_DEFAULT_BANNED_SUBNETS": "false",  # else it refuses backends on this machine
         "LATEST_VERSION_CHECK": "false",
         "COLLECT_ANALYTICS": "false",
         "SENTRY_DSN": "",
