@@ -31,6 +31,23 @@ PART = ".part"
 
 CHUNK = 1 << 22
 
+def refuse_overwriting(
+    output: str | Path, inputs: Iterable[str | Path], *, where: object = "--output"
+) -> None:
+    """Raises XltError where an output is one of the files that are read, by whatever name: a
+    relative one, a link, or other letters on a disk that takes them as the same."""
+    if not os.path.lexists(output):
+        return
+    for file in inputs:
+        same = Path(output).resolve() == Path(file).resolve()
+        with contextlib.suppress(OSError):  # who reads it says what is wrong with it
+            same = same or os.path.samefile(output, file)
+        if same:
+            raise XltError(
+                "the output is a file of the input", where=where, fix="name another file"
+            )
+
+
 # Publishing ------------------------------------------------------------------------------------
 
 

@@ -170,6 +170,19 @@ def test_errors(xlt, arguments, said):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--map", "--write"])
+def test_no_file_that_is_read_is_written_over(xlt, tmp_path, option):
+    text = tmp_path / "eus.txt"
+    text.write_text("Kaixo, mundua!\n", encoding="utf-8")
+    done = xlt(
+        *("predict-source", "eus", "--task", "ner", "--text", text, "--budget", "100"),
+        *(option, f"{tmp_path}/../{tmp_path.name}/eus.txt"),
+    )
+    assert done.returncode == 2
+    assert f"{option}: the output is a file of the input" in done.stderr
+    assert text.read_text(encoding="utf-8") == "Kaixo, mundua!\n"
+
+
 def test_the_command_imports_no_torch():
     code = (
         "import sys\nfrom xlt.cli import main\n"

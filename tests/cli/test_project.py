@@ -150,6 +150,25 @@ def test_mistakes(folder, arguments, message):
     assert "Traceback" not in done.err
 
 
+@pytest.mark.parametrize("output", ["./eng.bio", "spa.txt", "links.txt"])
+def test_nothing_that_is_read_is_written_over(folder, output):
+    for path in folder.glob("*.txt"):
+        (folder / f"{path.name}.bio").symlink_to(path)
+    output = output if output.endswith(".bio") else f"{output}.bio"
+    for chosen in (["eng.bio", output], ["eng.bio", "out.bio", "--html", output]):
+        done = small.xlt(
+            *("project", *chosen, "--task", "ner", "--from", "eng", "--to", "spa"),
+            *("--translator", "given", "--aligner", "given"),
+            *('projection.translator.file="{target}.txt"', "projection.aligner.file=links.txt"),
+            before=lambda: os.chdir(folder),
+        )
+        assert done.code == 2, done.text
+        assert "the output is a file of the input" in done.err
+    assert (folder / "eng.bio").read_text(encoding="utf-8") == DATA
+    assert (folder / "spa.txt").read_text(encoding="utf-8") == SPANISH
+    assert not (folder / "out.bio").exists()
+
+
 def test_options_of_the_reader_of_in(xlt, folder):
     text = DATA.replace("B-", "I-")
     (folder / "iob1.bio").write_text(text, encoding="utf-8")

@@ -169,10 +169,42 @@ def test_no_output_is_written_over_another(models, tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "x.bio").write_text("Ana O\n")
     both = [str(tmp_path / name / "x.bio") for name in ("a", "b")]
-    for given in (both, both[:1]):
-        with pytest.raises(XltError, match="would be written to"):
-            predict(models["ner"], given, str(tmp_path / "a"), quiet=True)
+    with pytest.raises(XltError, match="would be written to"):
+        predict(models["ner"], both, str(tmp_path / "a"), quiet=True)
     assert (tmp_path / "a" / "x.bio").read_text() == "Ana O\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "html"),
+    [
+        ("x.bio", None),
+        ("./", None),
+        ("{}/", None),
+        ("link.bio", None),
+        ("linked/", None),
+        ("out.bio", "x.bio"),
+        ("out.bio", "./out.bio"),
+    ],
+)
+def test_no_file_of_the_input_is_written_over(models, tmp_path, monkeypatch, output, html):
+    """By whatever name: relative, absolute, or through a link."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.bio").write_text("Ana O\n")
+    (tmp_path / "link.bio").symlink_to("x.bio")
+    (tmp_path / "linked").symlink_to(tmp_path)
+    for given in ("x.bio", str(tmp_path / "x.bio")):
+        with pytest.raises(XltError, match="written to this file|a file of the input"):
+            predict(models["ner"], given, output.format(tmp_path), html=html, quiet=True)
+    assert (tmp_path / "x.bio").read_text() == "Ana O\n"
+    assert (tmp_path / "link.bio").is_symlink()
+
+
+def test_a_text_is_an_input_beside_its_annotation(models, tmp_path):
+    (tmp_path / "x.txt").write_text("Ana sleeps.")
+    (tmp_path / "x.ann").write_text("T1\tPER 0 3\tAna\n")
+    with pytest.raises(XltError, match="a file of the input"):
+        predict(models["ner"], str(tmp_path / "x.ann"), str(tmp_path / "x.txt"), quiet=True)
+    assert (tmp_path / "x.txt").read_text() == "Ana sleeps."
 
 
 @pytest.mark.parametrize("left", [Path.write_text, Path.mkdir])

@@ -91,7 +91,7 @@ def run(tmp_path: Path) -> Path:
     write_sealed(stage / "done.json", done)
     with RunFolder(tmp_path / "runs" / "run") as folder:
         data = {"language": "jav", "split": "test", "reference": "/home/me/a b.bio"}
-        data |= {"licence": None, "sha256": "0" * 64}
+        data |= {"licence": None, "sha256": "0" * 64, "files": [str(tmp_path / "jav-test.bio")]}
         folder.claim(dump(config.config), {"started": "2026", "data": [data]})
         with folder.write_text("seed-1/jav/test.bio") as stream:
             task.write(predicted, stream, "bio")
@@ -270,6 +270,14 @@ def test_what_the_run_has_not_is_refused(run, options, where, fix):
     assert caught.value.where == where
     assert fix in (caught.value.fix or "")
     assert not (run / "report.html").exists()
+
+
+def test_no_file_of_the_run_or_its_data_is_written_over(run):
+    for path in (run / "result.json", run / "config.yaml", run.parents[1] / "jav-test.bio"):
+        before = path.read_bytes()
+        with pytest.raises(XltError, match="a file of the input"):
+            report(run, path)
+        assert path.read_bytes() == before
 
 
 def test_other_gold_data_are_refused(run):

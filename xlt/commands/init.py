@@ -69,6 +69,7 @@ def init(
     On a terminal it asks for what is not said.
     """
     from xlt import languages
+    from xlt.files import refuse_overwriting
     from xlt.runs.first_config import propose
     from xlt.runs.write_config import write
     from xlt.typology.text import read_sentences
@@ -77,11 +78,7 @@ def init(
         raise XltError(
             "there is a file of this name", where=output, fix="add --overwrite, or --output OTHER"
         )
-    inputs = {path.resolve() for path in (train, dev, test, text) if path is not None}
-    if output.resolve() in inputs:
-        raise XltError(
-            "the output is a file of the input", where="--output", fix="name another file"
-        )
+    refuse_overwriting(output, [path for path in (train, dev, test, text) if path is not None])
     if target is None:
         target = _ask("--target", "For which language is the model?", "the language of the model")
     if source is None:

@@ -100,6 +100,7 @@ def predict_source(
 
     from xlt import languages
     from xlt.commands.advice import lines
+    from xlt.files import refuse_overwriting
     from xlt.typology.explain import add_pretraining, as_dict
     from xlt.typology.ranking import rank
     from xlt.typology.scores import measured_as
@@ -122,6 +123,11 @@ def predict_source(
 
         held = holdings.of_cards(_cards(available.split(",")))
         named = [code for code in held if not languages.same(code, target)]
+    read = [path for path in (text, sizes) if path is not None]
+    read += [Path(one.rpartition("=")[2]) for one in source_text or ()]
+    for option, output in (("--map", map_), ("--write", write)):
+        if output is not None:
+            refuse_overwriting(output, read, where=option)
     candidates = None if named is None else [text.strip() for text in named if text.strip()]
     names = measured_as(task)
     known = None

@@ -13,7 +13,7 @@ from xlt.config.load import load_config
 from xlt.errors import XltError, choose
 from xlt.escape import without_folders
 from xlt.evaluation.report import Table, confidence_table, score_scope, score_table
-from xlt.files import disk_error, publishing
+from xlt.files import disk_error, publishing, refuse_overwriting
 from xlt.html import macros, template
 from xlt.results import CONFIG, MANIFEST, check_file, read_manifest, read_result
 from xlt.runs.curves import StageCurve, chart, read_curves
@@ -60,12 +60,16 @@ def report(
     targets = list(dict.fromkeys(row["target"] for row in rows))
     written = generated_texts(task)
     check_file(run, result, MANIFEST)
+    manifest = read_manifest(run)
+    path = run / PAGE if output is None else output
+    gold = [file for data in manifest["data"] for file in data.get("files", ())]
+    refuse_overwriting(path, [*(one for one in run.rglob("*") if one.name != PAGE), *gold])
     page = partial(
         template("report").render,
         version=__version__,
         name=result["name"],
         about=_about(result, loaded.config.model.encoder, loaded.config.seeds, targets, rows),
-        data=_data(read_manifest(run)),
+        data=_data(manifest),
         scores=_scores(result, targets),
         sections=[
             _section(one, row, written, f"s{number}")
@@ -79,7 +83,6 @@ def report(
     room = MAX_BYTES - len(page(records=[], limits=[]).encode())
     records, shown = _rendered(found, written, room // len(found))
     text = page(records=records, limits=_limits(found, shown))
-    path = run / PAGE if output is None else output
     try:
         with publishing(path) as part:
             part.write_text(text, encoding="utf-8", newline="\n")

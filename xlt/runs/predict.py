@@ -16,8 +16,9 @@ from xlt.data.jsonl import write_jsonl
 from xlt.data.tools.formats import is_folder, needs_path
 from xlt.document import Document
 from xlt.errors import XltError, choose
+from xlt.files import refuse_overwriting
 from xlt.runs.annotate import Annotated, Annotator, record
-from xlt.runs.reading import Unit, files_of, read_units
+from xlt.runs.reading import Unit, files_of, files_read, read_units
 
 if TYPE_CHECKING:
     from xlt.display import Page
@@ -63,7 +64,8 @@ def predict(
     limit: so many lines or records of all the input, empty lines not counted.
     html: a page of displaCy views of the predictions, beside the output.
     Returns how many records were written.
-    Raises XltError for a folder that is no model, a missing language, malformed input.
+    Raises XltError for a folder that is no model, a missing language, malformed input, and an
+    output or page that is a file of the input.
     """
     annotator = FileAnnotator(
         model,
@@ -75,6 +77,14 @@ def predict(
     )
     task = annotator.task
     writing = output_format_of(task, output_format, output, (*task.writable(), STANDOFF))
+    places = _outputs(task, annotator.files, output, writing)
+    inputs = files_read(task, annotator.files, input_format)
+    for place in places:
+        if place != "-":
+            refuse_overwriting(place, inputs)
+    if html is not None:
+        refuse_overwriting(html, inputs, where="--html")
+        _refuse_same(html, places)
     written = 0
 
     def annotated(
@@ -92,7 +102,7 @@ def predict(
 
     left = limit
     with _open_page(task, html) as page:
-        for place, chosen in _outputs(task, annotator.files, output, writing).items():
+        for place, chosen in places.items():
             if left == 0:
                 break
             read = _Limited(annotator.units(chosen), left)
@@ -198,7 +208,7 @@ def output_format_of(
 def _outputs(task: Task, files: Sequence[str], output: str, writing: str) -> dict[str, list[str]]:
     """Each file to write, with the files of the input that go into it.
 
-    Raises XltError where two would be written to one, or one of the input over itself.
+    Raises XltError where two would be written to one.
     """
     if output == "-" or not (output.endswith(("/", os.sep)) or Path(output).is_dir()):
         return {output: list(files)}
@@ -210,7 +220,7 @@ def _outputs(task: Task, files: Sequence[str], output: str, writing: str) -> dic
         name = "stdin" if file == STDIN else unpacked_name(Path(file))
         places.setdefault(str(Path(output) / Path(name).with_suffix(suffix)), []).append(file)
     for place, chosen in places.items():
-        if len(chosen) > 1 or Path(place) in map(Path, chosen):
+        if len(chosen) > 1:
             raise XltError(
                 f"{' and '.join(map(label, chosen))} would be written to {place}",
                 where="--output",
@@ -218,6 +228,14 @@ def _outputs(task: Task, files: Sequence[str], output: str, writing: str) -> dic
             )
     Path(output).mkdir(parents=True, exist_ok=True)
     return places
+
+
+def _refuse_same(html: str | Path, places: Iterable[str]) -> None:
+    """Raises XltError where the page would be written over the predictions."""
+    if any(place != "-" and Path(place).resolve() == Path(html).resolve() for place in places):
+        raise XltError(
+            "the predictions are written to this file", where="--html", fix="name another file"
+        )
 
 
 def _write(task: Task, annotated: Iterator[Annotated], target: TextIO | Path, format: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt.config.consent import requests
 from xlt.document import Document
 from xlt.errors import XltError
+from xlt.files import refuse_overwriting
 from xlt.permissions import ONLINE, require
 from xlt.projection import page, store
 from xlt.projection.project import Projected, Projector
@@ -83,6 +84,7 @@ def project_file(
     """Project the config's training data, of any size, into a file; "-" is standard output.
 
     html: where the page of examples goes; by default beside the output.
+    Raises XltError as `project_config` does, and for an output that is a file that is read.
     """
     from xlt.data.references import check_reference
     from xlt.reader_options import on_command_line
@@ -99,9 +101,27 @@ def project_file(
         resolved = Sources(config, task).resolve(DataSplit(source, "train"))
         records = _records(task, resolved, config.data_seed)
         page_at = html or (None if output == "-" else Path(f"{output}.html"))
+        inputs = [path for data in resolved for path in data.files]
+        inputs += (
+            Path(name.format(source=source, target=target, part="train"))
+            for name in _named_files(config.projection.model_dump(mode="json"))
+        )
+        if output != "-":
+            refuse_overwriting(output, inputs, where="OUT")
+        if page_at is not None:
+            refuse_overwriting(page_at, [*inputs, output], where="--html")
         return _project(projector, records, output, page_at=page_at, examples=examples)
     except XltError as error:
         raise loaded.locate(error) from error
+
+
+def _named_files(settings: Any) -> Iterator[str]:
+    """The files that settings name: translations and links that are given."""
+    if isinstance(settings, Mapping):
+        for key, value in settings.items():
+            if key == "file" and isinstance(value, str):
+                yield value
+            yield from _named_files(value)
 
 
 def _records(task: Task, data: Iterable[ResolvedData], seed: int) -> Iterator[Document]:

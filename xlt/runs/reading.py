@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -96,6 +96,21 @@ def files_of(task: Task, sources: Iterable[str], input_format: str | None) -> li
         return files
     beside = {other for file in files for other in _read_with(task, file)}
     return [file for file in files if Path(file) not in beside]
+
+
+def files_read(task: Task, files: Iterable[str], input_format: str | None) -> set[Path]:
+    """All files whose content is read where these are named: of a text with its annotation both,
+    of a format that is a folder those in it. Standard input is none."""
+    found: set[Path] = set()
+    for file in files:
+        if file == STDIN:
+            continue
+        path = Path(file)
+        found.add(path)
+        with suppress(XltError):  # who reads it says what is wrong with it
+            named = [input_format] if input_format else task.formats_named(path)[:1]
+            found.update(*(formats.files_of(path, one) for one in named))
+    return found
 
 
 def _read_with(task: Task, file: str) -> set[Path]:

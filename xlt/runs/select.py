@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xlt.data.files import STDIN, label
+from xlt.data.files import label
 from xlt.data.tools.layers import FIELDS
 from xlt.data.tools.prodigy import meta_of
 from xlt.document import Document
 from xlt.errors import XltError, choose
+from xlt.files import refuse_overwriting
 from xlt.runs.acquisition import (
     BY_CONFIDENCE,
     BY_SIMILARITY,
@@ -24,7 +25,7 @@ from xlt.runs.acquisition import (
     vectors,
 )
 from xlt.runs.predict import FileAnnotator, open_target, output_format_of
-from xlt.runs.reading import Unit
+from xlt.runs.reading import Unit, files_read
 
 log = logging.getLogger(__name__)
 
@@ -92,11 +93,8 @@ def select(
     format = output_format_of(
         task, output_format, output, formats, otherwise=USUAL if USUAL in formats else None
     )
-    inputs = {Path(file).resolve() for file in annotator.files if file != STDIN}
-    if output != "-" and Path(output).resolve() in inputs:
-        raise XltError(
-            "the output is a file of the input", where="--output", fix="name another file"
-        )
+    if output != "-":
+        refuse_overwriting(output, files_read(task, annotator.files, input_format))
     with open_target(output, format) as target:  # which says at once if it cannot be
         documents: list[Document] = []
         places: list[str] = []
