@@ -31,6 +31,7 @@ PART = ".part"
 
 CHUNK = 1 << 22
 
+
 def refuse_overwriting(
     output: str | Path, inputs: Iterable[str | Path], *, where: object = "--output"
 ) -> None:
