@@ -42,7 +42,7 @@ def refuse_overwriting(
     for file in inputs:
         same = Path(output).resolve() == Path(file).resolve()
         with contextlib.suppress(OSError):  # who reads it says what is wrong with it
-            same = same or os.path.samefile(output, file)
+            same = same or Path(output).samefile(file)
         if same:
             raise XltError(
                 "the output is a file of the input", where=where, fix="name another file"

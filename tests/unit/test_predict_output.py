@@ -193,7 +193,7 @@ def test_no_file_of_the_input_is_written_over(models, tmp_path, monkeypatch, out
     (tmp_path / "link.bio").symlink_to("x.bio")
     (tmp_path / "linked").symlink_to(tmp_path)
     for given in ("x.bio", str(tmp_path / "x.bio")):
-        with pytest.raises(XltError, match="written to this file|a file of the input"):
+        with pytest.raises(XltError, match=r"written to this file|a file of the input"):
             predict(models["ner"], given, output.format(tmp_path), html=html, quiet=True)
     assert (tmp_path / "x.bio").read_text() == "Ana O\n"
     assert (tmp_path / "link.bio").is_symlink()
