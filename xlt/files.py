@@ -18,7 +18,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -303,16 +303,18 @@ def write_sealed(path: Path, value: Mapping[str, Any], *, cache: bool = False) -
     write_text(path, f'{body},\n "{_SEAL}": "sha256:{digest}"\n}}\n', cache=cache)
 
 
-def read_sealed(path: Path, *, fix: str, older: bool = False) -> dict[str, Any]:
+def read_sealed(path: Path, *, fix: str | Callable[[], str], older: bool = False) -> dict[str, Any]:
     """What `write_sealed` wrote, without the seal.
 
+    fix: what to do about a damaged file, or what says it.
     older: also what an older xlt wrote without a seal.
 
     Raises DamagedFile, with `fix`, for any other content; FileNotFoundError.
     """
 
     def damaged(how: str) -> DamagedFile:
-        return DamagedFile(f"the file is damaged ({how})", where=path, fix=fix)
+        advice = fix if isinstance(fix, str) else fix()
+        return DamagedFile(f"the file is damaged ({how})", where=path, fix=advice)
 
     try:
         content = path.read_bytes()

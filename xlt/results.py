@@ -6,13 +6,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from xlt.config.stored import CONFIG as CONFIG
+from xlt.config.stored import again
 from xlt.errors import XltError
 from xlt.files import DamagedFile, Listing, damage, read_sealed
 
 log = logging.getLogger(__name__)
 
-CONFIG, MANIFEST, RESULT, CARD, LOG = (
-    "config.yaml",
+MANIFEST, RESULT, CARD, LOG = (
     "manifest.json",
     "result.json",
     "README.md",
@@ -57,7 +58,7 @@ def read_result(folder: Path) -> dict[str, Any]:
             else "`xlt runs` lists runs",
         ) from None
     if (problem := _config_damage(folder, result)) is not None:
-        raise DamagedFile(problem, where=folder, fix=AGAIN)
+        raise DamagedFile(problem, where=folder, fix=again(folder))
     return result
 
 
@@ -87,7 +88,7 @@ def read_counts(path: Path) -> dict[str, Any]:
     try:
         return _read(path, "data", "counts")
     except FileNotFoundError:
-        raise DamagedFile("the file is missing", where=path, fix=AGAIN) from None
+        raise DamagedFile("the file is missing", where=path, fix=again(path)) from None
 
 
 def read_confidence(folder: Path, result: dict[str, Any], name: str) -> list[dict[str, Any]] | None:
@@ -109,7 +110,7 @@ def check_file(folder: Path, result: dict[str, Any], name: str) -> None:
     if problem is None and not (folder / name).is_file():
         problem = f"{name} is missing"
     if problem is not None:
-        raise DamagedFile(problem, where=folder, fix=AGAIN)
+        raise DamagedFile(problem, where=folder, fix=again(folder))
 
 
 def listed_files(result: dict[str, Any]) -> Listing:
@@ -117,16 +118,14 @@ def listed_files(result: dict[str, Any]) -> Listing:
     return {name: (size, digest) for name, (size, digest) in result.get("files", {}).items()}
 
 
-AGAIN = "restore the folder; or run its config again, which makes anew what is damaged"
-"""What to do about a damaged file of a run."""
-
-
 def _read(path: Path, *keys: str) -> dict[str, Any]:
     """A JSON file of a run, which an older xlt did not seal."""
-    value = read_sealed(path, fix=AGAIN, older=True)
+    value = read_sealed(path, fix=lambda: again(path), older=True)
     lacking = [key for key in keys if key not in value]
     if lacking:
-        raise DamagedFile(f"the file is damaged (it lacks {lacking[0]!r})", where=path, fix=AGAIN)
+        raise DamagedFile(
+            f"the file is damaged (it lacks {lacking[0]!r})", where=path, fix=again(path)
+        )
     return value
 
 

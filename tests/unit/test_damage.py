@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from xlt.errors import XltError
 from xlt.files import DamagedFile, damage, listing, read_sealed, write_sealed
 from xlt.inference.loading import make_direct_predictor
 from xlt.model.folder import add_file, read_info, write_info
-from xlt.results import finished_runs, read_result
+from xlt.results import finished_runs, read_counts, read_result
 from xlt.runs.compare import compare
 from xlt.runs.listing import list_runs
 from xlt.runs.train import train
@@ -260,6 +262,33 @@ def test_a_damaged_model_is_refused_and_made_again(run: Run, name: str, break_: 
     run.again()
     make_direct_predictor(run.model, batch_tokens=100)
     assert run.is_whole()
+
+
+@pytest.mark.parametrize("name", ["moved", "1e3"])
+def test_a_run_that_was_moved_is_made_again_where_it_is(
+    run: Run, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = run.folder.rename(run.folder.with_name(name))
+    model = home / run.model.relative_to(run.folder)
+    counts = next(home.glob("*/*/*.counts.json"))
+    monkeypatch.chdir(home.parent.parent)
+    for path, ask in (
+        (model / "model.safetensors", lambda: make_direct_predictor(model, batch_tokens=100)),
+        (counts, lambda: read_counts(counts.relative_to(Path.cwd()))),
+    ):
+        remove(path)
+        with pytest.raises(DamagedFile) as refused:
+            ask()
+        command = re.fullmatch("`xlt train (.*)` makes it again", refused.value.fix or "")
+        assert command is not None
+        train(load_config(*_config_and_overrides(command[1])), quiet=True)
+        ask()
+    assert not run.folder.exists()
+
+
+def _config_and_overrides(arguments: str) -> tuple[str, list[str]]:
+    config, *overrides = shlex.split(arguments)
+    return config, overrides
 
 
 @pytest.mark.parametrize(

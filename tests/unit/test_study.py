@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 
 import pytest
+from filelock import FileLock
 from small import make_world, xlt
 
 from xlt.commands.study import _table
@@ -18,6 +20,7 @@ from xlt.files import write_sealed
 from xlt.results import read_result
 from xlt.runs import train
 from xlt.runs.compare import compare
+from xlt.runs.folder import RunFolder
 from xlt.runs.study import study, table
 from xlt.training import stages
 
@@ -355,3 +358,41 @@ def test_two_runs_of_the_same_models_pair_their_seeds(cells, tmp_path):
     assert {(row["difference"], row["low"], row["high"], row["p"]) for row in rows} == {
         (0.0, 0.0, 0.0, 1.0)
     }
+
+
+def test_the_result_of_another_config_is_no_cells_result(tmp_path):
+    path = make_world(tmp_path, size=6).config(**TWO_CELLS)
+    found = study(load_study(path), quiet=True)
+    assert found["stale"] == {}
+    for overrides, keys in (
+        (["training.max_steps=3"], ["training.max_steps"]),
+        (["data.jav.test={ref: jav.bio, limit: 3}"], ["data.jav"]),
+        (["seeds=[1,2,3,4]"], ["seeds"]),
+    ):
+        other = table(load_study(path, overrides))
+        assert (other["rows"], other["stale"]) == ([], {"eng": keys, "ind": keys})
+        told = "\n".join(_table(other))
+        assert f"eng is left out: its run has a different config ({keys[0]})" in told
+        assert "not finished" not in told
+
+
+def test_a_cell_that_another_process_runs_comes_last_and_is_waited_for(tmp_path, monkeypatch):
+    definition = load_study(make_world(tmp_path, size=6).config(**TWO_CELLS))
+    home = tmp_path / "runs" / "run-eng"
+    home.mkdir(parents=True)
+    other = FileLock(home / ".lock", thread_local=False)
+    thread = threading.Thread(target=other.acquire)
+    thread.start()
+    thread.join()
+    asked = []
+
+    def run(experiment, *, wait, **rest):
+        asked.append((experiment.config.name, wait))
+        if wait:
+            threading.Timer(0.05, other.release).start()
+        with RunFolder(tmp_path / "runs" / experiment.config.name, wait=wait):
+            pass
+
+    monkeypatch.setattr("xlt.runs.train.run", run)
+    assert study(definition, quiet=True)["failed"] == {}
+    assert asked == [("run-eng", False), ("run-ind", False), ("run-eng", True)]

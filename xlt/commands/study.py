@@ -66,9 +66,19 @@ def _table(result: dict[str, Any]) -> Iterator[str]:
         yield Table((*header, p_name), tuple(rows), frozenset((3, 4, 5))).text()
         yield from scope(compared, f"differs from {result['baseline']} for sure")
         yield from _best(result)
-    missing = [name for name, done in result["cells"].items() if not done]
+    stale = result["stale"]
+    missing = [name for name, done in result["cells"].items() if not done and name not in stale]
     if missing:
         yield f"not finished: {', '.join(missing)}"
+    for name, keys in stale.items():
+        yield (
+            f"{name} is left out: its run has a different config ({', '.join(keys)}); "
+            + (
+                "run the study to add seeds"
+                if keys == ["seeds"]
+                else "--overwrite runs it as the file says now, another `name` keeps both"
+            )
+        )
 
 
 def _best(result: dict[str, Any]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from xlt.config.stored import RUN_NAME
 from xlt.options import (
     MAX_COUNT,
     Count,
@@ -383,7 +384,7 @@ class Config(Section):
     """A transfer: labels in `source`, a model for `target`, carried over by `strategy`."""
 
     name: Annotated[str, AfterValidator(_no_stages)] = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        pattern=RUN_NAME,
         max_length=MAX_RUN_NAME,
         description="names the run's folder: letters, digits, `.`, `_`, `-`",
     )

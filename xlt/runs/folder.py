@@ -31,6 +31,7 @@ from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
+from xlt.config.stored import changed, plain
 from xlt.errors import XltError
 from xlt.escape import for_terminal
 from xlt.files import (
@@ -59,31 +60,6 @@ from xlt.results import (
     read_manifest,
     read_result,
 )
-from xlt.yaml.nodes import parse
-
-
-def _read(config: str, path: Path) -> dict[str, Any]:
-    root = parse(config, str(path), path.parent)
-    values = None if root is None else root.plain()
-    if not isinstance(values, dict):
-        raise ValueError("it is no mapping")
-    return values
-
-
-def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Keys that make a config another run's, by their first two levels; seeds may be added."""
-    if {*before.get("seeds", ())} < {*now.get("seeds", ())}:
-        before = {**before, "seeds": now.get("seeds")}
-    keys = []
-    for key in dict.fromkeys([*before, *now]):
-        one, other = before.get(key), now.get(key)
-        if isinstance(one, dict) and isinstance(other, dict):
-            inner = dict.fromkeys([*one, *other])
-            keys += [f"{key}.{name}" for name in inner if one.get(name) != other.get(name)]
-        elif one != other:
-            keys.append(key)
-    return keys
-
 
 log = logging.getLogger(__name__)
 
@@ -106,11 +82,18 @@ class _LogFormat(logging.Formatter):
         return for_terminal(super().format(record))
 
 
-class RunFolder:
-    """The folder of one run, locked while in use as a context manager."""
+class InUse(XltError):
+    """Another process is using the run's folder."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+
+class RunFolder:
+    """The folder of one run, locked while in use as a context manager.
+
+    wait: for another process that is using it; else that is an error (InUse).
+    """
+
+    def __init__(self, path: Path, *, wait: bool = False) -> None:
+        self.path, self.wait = path, wait
         self._lock = FileLock(path / ".lock")
         self._handler: logging.Handler | None = None
         self._written: set[str] = set()
@@ -119,19 +102,26 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.check_own()
-            self._lock.acquire(blocking=False)
+            self._acquire()
             self._handler = _LogFile(self.path / LOG, encoding="utf-8")
-        except Timeout as error:
-            raise XltError(
-                "another process is using this run folder",
-                where=self.path,
-                fix="wait for it to end, or give this run another `name`",
-            ) from error
         except OSError as error:
             raise disk_error(error, self.path, resumes=True) from error
         self._handler.setFormatter(_LogFormat("%(asctime)s %(levelname)s %(message)s"))
         logging.getLogger("xlt").addHandler(self._handler)
         return self
+
+    def _acquire(self) -> None:
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout as error:
+            if not self.wait:
+                raise InUse(
+                    "another process is using this run folder",
+                    where=self.path,
+                    fix="wait for it to end, or give this run another `name`",
+                ) from error
+            log.warning("another process is using %s; waiting for it", self.path)
+            self._lock.acquire()
 
     def __exit__(
         self,
@@ -183,18 +173,21 @@ class RunFolder:
             return None
         try:
             stored = path.read_text(encoding="utf-8")
-            changed = _changed(_read(stored, path), _read(config, path))
+            before, now = plain(stored, path), plain(config, path)
         except (XltError, ValueError) as error:
             raise self._config_damaged(str(error)) from error
-        if changed:
+        seeds, wanted = before.get("seeds", ()), now.get("seeds", ())
+        if {*seeds} < {*wanted}:  # seeds may be added
+            before = {**before, "seeds": wanted}
+        if differ := changed(before, now):
             if (problem := config_damage(self.path)) is not None:
                 raise self._config_damaged(problem)
             raise XltError(
-                f"this folder holds a run with a different config ({', '.join(changed)})",
+                f"this folder holds a run with a different config ({', '.join(differ)})",
                 where=path,
                 fix="change `name`, or pass --overwrite",
             )
-        if stored == config and (self.path / RESULT).is_file():
+        if seeds == wanted and (self.path / RESULT).is_file():
             problem = self.damage()
             if problem is None:
                 return self.result()
@@ -202,7 +195,7 @@ class RunFolder:
         elif not resume:
             raise XltError(
                 "this run was started before and did not finish"
-                if stored == config
+                if seeds == wanted
                 else "this folder holds the same run with fewer seeds",
                 where=self.path,
                 fix="--resume continues it, --overwrite starts it again",

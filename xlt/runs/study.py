@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from xlt.config.consent import requests
-from xlt.config.load import LoadedConfig
+from xlt.config.load import LoadedConfig, dump
+from xlt.config.stored import changed, plain
 from xlt.config.study import Study
 from xlt.errors import XltError, flat
 from xlt.evaluation.statistics import Comparison, judge
 from xlt.files import DamagedFile
 from xlt.permissions import obeying
-from xlt.results import LOG, RESULT, read_result
+from xlt.results import CONFIG, LOG, RESULT, read_result
 from xlt.runs.compare import compare
-from xlt.runs.experiment import prepare_cells
+from xlt.runs.experiment import prepare_cells, resolve_source
 
 log = logging.getLogger(__name__)
 
@@ -25,20 +26,35 @@ def study(
 ) -> dict[str, Any]:
     """Run or resume what is not finished of a study, and compare its cells with the baseline.
 
-    Stages that cells have in common are trained once. A cell that fails, for whatever reason, does
-    not stop the others: `table` of those that are finished, with "failed", cell → its errors, each
-    with "what", "where" and "fix".
+    Stages that cells have in common are trained once. A cell that another process is running comes
+    last, and is waited for. A cell that fails, for whatever reason, does not stop the others:
+    `table` of those that are finished, with "failed", cell → its errors, each with "what", "where"
+    and "fix".
     """
-    from xlt.runs.train import run  # torch, without which `table` does
+    from xlt.runs.folder import InUse  # torch, without which `table` does
+    from xlt.runs.train import run
 
     failed: dict[str, list[dict[str, str | None]]] = {}
     experiments = prepare_cells(definition)
     asked = [one for experiment in experiments.values() for one in requests(experiment.loaded)]
     with obeying(asked):  # before the first cell, not in the middle of the night
-        for number, (name, experiment) in enumerate(experiments.items(), 1):
-            log.info("%s (%d of %d)", name, number, len(definition.cells))
+        numbers = {name: number for number, name in enumerate(experiments, 1)}
+        to_do = [(name, False) for name in experiments]
+        for name, wait in to_do:  # which grows
+            experiment = experiments[name]
+            log.info("%s (%d of %d)", name, numbers[name], len(experiments))
             try:
-                run(experiment, resume=True, overwrite=overwrite, reuse=reuse, quiet=quiet)
+                run(
+                    experiment,
+                    resume=True,
+                    overwrite=overwrite and not wait,  # what has just been made is not forgotten
+                    reuse=reuse,
+                    quiet=quiet,
+                    wait=wait,
+                )
+            except InUse:
+                log.info("another process is running %s: it comes last", name)
+                to_do.append((name, True))
             except Exception as error:
                 # Only words are kept: the error would hold the failed cell's model in memory.
                 failed[name] = [
@@ -65,14 +81,18 @@ def table(definition: Study) -> dict[str, Any]:
     """Scores of all finished cells, by target and split, each with its difference from the
     baseline in the task's first metric; all differences are one family, for which p is adjusted.
 
-    A cell with a damaged file is left out, with a warning.
+    A cell with a damaged file is left out, with a warning. So is one whose run has another config
+    than the cell has now: "stale", cell → the keys that differ.
     """
     folders = {name: _folder(loaded) for name, loaded in definition.cells.items()}
-    results = {
-        name: result
-        for name, folder in folders.items()
-        if (result := _finished(folder)) is not None
-    }
+    results, stale = {}, {}
+    for name, loaded in definition.cells.items():
+        if (result := _finished(folders[name])) is None:
+            continue
+        if differ := _differs(loaded, folders[name] / CONFIG):
+            stale[name] = differ
+        else:
+            results[name] = result
     metric = next((result["metrics"][0] for result in results.values()), None)
     baseline = definition.baseline if definition.baseline in results else None
     rows: list[dict[str, Any]] = []
@@ -106,6 +126,7 @@ def table(definition: Study) -> dict[str, Any]:
     return {
         "baseline": definition.baseline,
         "cells": {name: name in results for name in definition.cells},
+        "stale": stale,
         "metric": metric,
         "rows": sorted(rows, key=lambda row: (row["target"], row["split"])),
     }
@@ -120,6 +141,14 @@ def _finished(folder: Path) -> dict[str, Any] | None:
     except DamagedFile as error:
         log.warning("the cell is left out: %s", error)
         return None
+
+
+def _differs(loaded: LoadedConfig, path: Path) -> list[str]:
+    """Keys in which a cell differs from what its finished run was made with."""
+    cell, _ = resolve_source(loaded)
+    return changed(
+        plain(path.read_text(encoding="utf-8"), path), plain(dump(cell.config), loaded.path)
+    )
 
 
 def _folder(loaded: LoadedConfig) -> Path:

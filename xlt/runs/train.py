@@ -66,15 +66,25 @@ def run(
     overwrite: bool = False,
     reuse: bool = False,
     quiet: bool = False,
+    wait: bool = False,
 ) -> dict[str, Any]:
-    """As `train`, of a config that is prepared already."""
+    """As `train`, of a config that is prepared already.
+
+    wait: for another process that is using the run's folder; else that is an error (InUse).
+    """
     with obeying(requests(experiment.loaded)):
         # The first to ask decides: without this word, several CPU processes would be taken for one.
         state = PartialState(cpu=best_device() == "cpu")
         try:
             if state.is_main_process:
                 return _lead(
-                    experiment, state, resume=resume, overwrite=overwrite, reuse=reuse, quiet=quiet
+                    experiment,
+                    state,
+                    resume=resume,
+                    overwrite=overwrite,
+                    reuse=reuse,
+                    quiet=quiet,
+                    wait=wait,
                 )
             return _follow(experiment, state, resume=resume, reuse=reuse)
         except XltError as error:
@@ -89,10 +99,11 @@ def _lead(
     overwrite: bool,
     reuse: bool,
     quiet: bool,
+    wait: bool,
 ) -> dict[str, Any]:
     """The main process's part: it alone touches the run's folder, and it prepares the data."""
     config = experiment.config
-    with RunFolder(config.output.root / config.name) as folder:
+    with RunFolder(config.output.root / config.name, wait=wait) as folder:
         sources = Sources(config, experiment.task)
         finished = folder.start(dump(config), resume=resume, overwrite=overwrite)
         if not overwrite:

@@ -1,0 +1,76 @@
+"""The config in a run's folder, compared with another, and how to run it again from there."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+from xlt.errors import XltError
+from xlt.yaml.nodes import parse
+
+CONFIG = "config.yaml"
+
+RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What a run, and so its folder, may be called."""
+
+
+def plain(config: str, path: Path) -> dict[str, Any]:
+    """The values of a config's text. path: where it is from. Raises XltError, ValueError."""
+    root = parse(config, str(path), path.parent)
+    values = None if root is None else root.plain()
+    if not isinstance(values, dict):
+        raise ValueError("it is no mapping")
+    return values
+
+
+def changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Keys in which two configs of one folder differ, by their first two levels.
+
+    What it is called and where it is makes it no other run: it may have been moved.
+    """
+    keys = []
+    for key in dict.fromkeys([*before, *now]):
+        one, other = before.get(key), now.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            inner = dict.fromkeys([*one, *other])
+            keys += [f"{key}.{name}" for name in inner if one.get(name) != other.get(name)]
+        elif one != other:
+            keys.append(key)
+    return [key for key in keys if key not in ("name", "output.root")]
+
+
+def again(path: Path) -> str:
+    """The command that makes anew what is damaged in a run's folder, wherever that is now.
+
+    path: of the run, or of what lies in it.
+    """
+    run = next((one for one in (path, *path.parents[:3]) if (one / CONFIG).is_file()), None)
+    if run is None:
+        return "copy the folder again from where it came, or train the model again"
+    try:
+        config = plain((run / CONFIG).read_text(encoding="utf-8"), run / CONFIG)
+        own = Path(config["output"]["root"]) / config["name"]
+    except (OSError, ValueError, XltError, LookupError, TypeError):  # it is damaged itself
+        return "restore the folder; or train with the run's config again, and --overwrite"
+    command = ["xlt", "train", str(run / CONFIG)]
+    if own.resolve() != run.resolve():  # it was moved, or is looked at from elsewhere
+        run = run if run.name not in ("", "..") else run.resolve()
+        if not re.match(RUN_NAME, run.name):
+            return (
+                "give the folder a name of letters, digits, `.`, `_` and `-`; then the same "
+                "command says how to make it again"
+            )
+        command += [f"name={_value(run.name)}", f"output.root={_value(str(run.parent))}"]
+    return f"`{shlex.join(command)}` makes it again"
+
+
+def _value(text: str) -> str:
+    """Text as the value of an override, quoted where it would be read as something else."""
+    try:
+        read = parse(text, "", Path(), one_line=True)
+    except XltError:
+        read = None
+    return text if read is not None and read.value == text else json.dumps(text)
