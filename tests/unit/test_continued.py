@@ -25,6 +25,7 @@ def finished(tmp_path, monkeypatch):
     for name, count in (("eng", 4), ("first", 2), ("second", 3)):
         text = SENTENCE.replace("lunga", name) * count
         (tmp_path / f"{name}.bio").write_text(text, encoding="utf-8")
+    (tmp_path / "copy.bio").write_text(SENTENCE.replace("lunga", "first"), encoding="utf-8")
     (tmp_path / "none.bio").write_text("Ani\tO\n\n", encoding="utf-8")
 
     def run(**changes):
@@ -48,6 +49,15 @@ def finished(tmp_path, monkeypatch):
 
     run.of = folder_of
     return run
+
+
+def test_what_trains_the_source_again_is_said(finished, caplog):
+    run = finished()
+    continued(run, ["first.bio", "strategy.target_stage.epochs=3", "training.report_to=[]"])
+    assert not caplog.messages
+    continued(run, ["first.bio", "training.epochs=7", "task.rename={X: PER}"])
+    (said,) = caplog.messages
+    assert said.startswith("task.rename, training.epochs: not as in the run, so its first stage")
 
 
 def test_a_second_and_a_third_round(finished, tmp_path):
@@ -112,6 +122,7 @@ FEW = {
         ({}, ["nowhere.bio"], "there is no such file"),
         ({}, ["none.bio"], "there is no annotation in what is given"),
         (ALL, ["first.bio", "second.bio"], "3 of 5 texts are among those that the run has learnt"),
+        ({}, ["first.bio", "second.bio", "copy.bio"], "1 of 2 texts are in several of the files"),
         ({"target": ["jav", "eng"]}, ["first.bio"], "the run has several targets: jav, eng"),
         ({"strategy": "joint"}, ["first.bio"], "strategy is joint, which labelled texts cannot"),
         (FEW, ["first.bio"], "learnt from 2 of the 3 records of data.jav.train"),
@@ -161,7 +172,7 @@ def test_labels_that_the_run_has_not_learnt(finished, tmp_path, caplog):
     assert "did you mean 'B-PER'?" in said
     caplog.clear()
     continued(finished(name="other"), ["odd.bio", "task.rename={PRE: PER}"])
-    assert not caplog.messages
+    assert "PRE" not in caplog.text
 
 
 def test_annotation_of_which_nothing_counts(finished, tmp_path):

@@ -52,6 +52,21 @@ def test_no_language_to_choose_is_said_where_auto_stands(world: World) -> None:
     assert str(caught.value.where) == f"{path}:1 (source)"
 
 
+@pytest.mark.parametrize("strategy", ["projection", "translate_test", "translate_ensemble"])
+def test_what_is_projected_without_a_translator_is_said_before_data_are_read(
+    world: World, strategy: str
+) -> None:
+    config = world.config("untranslated", strategy=strategy)
+    with pytest.raises(XltError, match="no translator is chosen") as caught:
+        prepare(load_config(config))
+    assert "projection" in str(caught.value.where)
+    given = {"name": "given", "file": "nowhere.txt"}
+    config = world.config("unaligned", strategy=strategy, projection={"translator": given})
+    prepare(load_config(config))
+    with pytest.raises(XltError, match="no aligner is chosen"):
+        prepare(load_config(config, ["projection.aligner=null"]))
+
+
 def test_one_run_makes_one_task_and_one_strategy(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

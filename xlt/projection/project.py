@@ -80,25 +80,7 @@ class Projector:
     ) -> None:
         self.task, self.settings, self.source, self.target = task, settings, source, target
         self.annotate = annotate
-        if annotate and (unknown := unprojectable(task)):
-            raise XltError(
-                f"nothing says how `{unknown[0]}` of the task {task.name} is projected",
-                where="strategy",
-                fix="register it with xlt.projection.layers.project_layer, implement "
-                f"{type(task).__name__}.project, or choose a strategy without projection",
-            )
-        by_spans = {
-            "method": settings.method == "markers",
-            "candidates": settings.candidates,
-            "ranking": settings.ranking,
-        }
-        asked = next((key for key, value in by_spans.items() if value), None)
-        if annotate and asked is not None and span_layer(task) is None:
-            raise XltError(
-                f"the task {task.name} has no spans to mark or to match",
-                where=f"projection.{asked}",
-                fix=f"leave out `projection.{asked}`: its labels are projected along word links",
-            )
+        check_settings(task, settings, annotate=annotate)
         self.marks = annotate and settings.method == "markers"
         self.translator: Translator = _plugin(translators, settings.translator, "translator")
         self.translator.check(source, target)
@@ -363,14 +345,49 @@ def _pair(text: Text, translation: TranslatedText, links: Links) -> AlignedPair:
     return AlignedPair(text, translation.text, links, translation.warning)
 
 
+def check_settings(task: Task, settings: ProjectionSettings, *, annotate: bool = True) -> None:
+    """Raise XltError for what can never be projected, whatever the languages: a task that nothing
+    says how to, settings that it has no use for, no translator or no aligner.
+
+    annotate: as of `Projector`.
+    """
+    if annotate and (unknown := unprojectable(task)):
+        raise XltError(
+            f"nothing says how `{unknown[0]}` of the task {task.name} is projected",
+            where="strategy",
+            fix="register it with xlt.projection.layers.project_layer, implement "
+            f"{type(task).__name__}.project, or choose a strategy without projection",
+        )
+    by_spans = {
+        "method": settings.method == "markers",
+        "candidates": settings.candidates,
+        "ranking": settings.ranking,
+    }
+    asked = next((key for key, value in by_spans.items() if value), None)
+    if annotate and asked is not None and span_layer(task) is None:
+        raise XltError(
+            f"the task {task.name} has no spans to mark or to match",
+            where=f"projection.{asked}",
+            fix=f"leave out `projection.{asked}`: its labels are projected along word links",
+        )
+    if settings.translator is None:
+        raise _none_chosen(translators, "translator")
+    marks = annotate and settings.method == "markers"
+    if settings.aligner is None and is_aligned(task) and not marks:
+        raise _none_chosen(aligners, "aligner")
+
+
+def _none_chosen(registry: Registry, kind: str) -> XltError:
+    return XltError(
+        f"no {kind} is chosen, and labels are to be projected",
+        where=f"projection.{kind}",
+        fix=f"write `projection: {{{kind}: …}}`; there are {', '.join(registry.names())}",
+    )
+
+
 def _plugin(registry: Registry, chosen: Plugin | None, kind: str) -> Any:
     where = f"projection.{kind}"
-    if chosen is None:
-        raise XltError(
-            f"no {kind} is chosen, and labels are to be projected",
-            where=where,
-            fix=f"write `projection: {{{kind}: …}}`; there are {', '.join(registry.names())}",
-        )
+    assert chosen is not None, "`check_settings` lets no other pass"
     plugin = registry.get(chosen.name, where=where)
     try:
         return plugin(plugin.Options.model_validate(chosen.options))

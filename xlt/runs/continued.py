@@ -14,8 +14,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from xlt.config.load import LoadedConfig, load_config
+from xlt.config.load import LoadedConfig, dump, load_config
 from xlt.config.schema import Config
+from xlt.config.stored import changed, plain
 from xlt.data.store import load_documents
 from xlt.document import Document
 from xlt.errors import XltError, choose
@@ -35,6 +36,10 @@ GOES_ON = {"zero_shot": False, "few_shot": True}
 """Strategies of runs that labelled texts can follow → whether some have already."""
 
 
+_OF_ALL_STAGES = ("task", "model", "training", "selection", "data_seed")
+_OF_NO_WEIGHTS = {"training.report_to", "training.checkpoint_every", "selection.keep"}
+
+
 def continued(
     run: Path,
     arguments: Sequence[str],
@@ -49,10 +54,11 @@ def continued(
         ``strategy.target_stage.epochs=3``.
     input_format, options: of the files; the format is found in them by default.
 
-    Warns of labels that the run has not learnt: they may be misspelt. Raises XltError for a run
-    that is not finished, has several targets or another strategy, or has learnt from a part of its
-    target's data; where no file is given; and for files that its task cannot read, that hold no
-    annotation that counts, or texts that the run has learnt from.
+    Warns of labels that the run has not learnt: they may be misspelt; and of overrides with which
+    the source is trained again. Raises XltError for a run that is not finished, has several targets
+    or another strategy, or has learnt from a part of its target's data; where no file is given; and
+    for files that its task cannot read, that hold no annotation that counts, texts that the run has
+    learnt from, or texts of one another.
     """
     read_result(run)  # only a finished run
     config = load_config(run / CONFIG).config
@@ -92,7 +98,25 @@ def continued(
         chosen = f"strategy={json.dumps({**strategy, 'k': k})}"
         return load_config(run / CONFIG, [*data, chosen, *overrides])
 
-    return with_k(_count(with_k(1).config, len(earlier), run, files))
+    following = with_k(_count(with_k(1).config, len(earlier), run, files))
+    _check_overrides(run / CONFIG, following)
+    return following
+
+
+def _check_overrides(path: Path, following: LoadedConfig) -> None:
+    """Warn of changes of which the stage that is there already is not, but would be made anew."""
+    before = plain(path.read_text(encoding="utf-8"), path)
+    differ = [
+        key
+        for key in changed(before, plain(dump(following.config), following.path))
+        if key.startswith(_OF_ALL_STAGES) and key not in _OF_NO_WEIGHTS
+    ]
+    if differ:
+        log.warning(
+            "%s: not as in the run, so its first stage is trained again, too; what "
+            "`strategy.target_stage` says is of the given texts alone",
+            ", ".join(differ),
+        )
 
 
 def next_name(name: str) -> str:
@@ -164,6 +188,17 @@ def _count(config: Config, earlier: int, run: Path, files: Sequence[str]) -> int
             where=f"--from {run}",
             fix="if the files have all that is corrected, go on from the run before; else leave "
             "these texts out",
+        )
+    by_file: dict[tuple[str, ...], set[str]] = {}
+    for name, part in zip(files, read[earlier:], strict=True):
+        for document in part:
+            texts = tuple(text.surface for text in document.texts.values())
+            by_file.setdefault(texts, set()).add(name)
+    if shared := [names for names in by_file.values() if len(names) > 1]:
+        raise XltError(
+            f"{len(shared)} of {len(by_file)} texts are in several of the files",
+            where=", ".join(name for name in files if any(name in names for names in shared)),
+            fix="give one of these files alone, or take the texts out of the others",
         )
     known_labels = task.labels(chain(_of_source(config, sources), *read[:earlier]))
     _check_labels(known_labels, task.labels(chain(*read[earlier:])), task.labels(()), files)

@@ -14,6 +14,7 @@ from xlt.config.schema import AUTO, Config
 from xlt.config.study import Study
 from xlt.data.references import check_reference
 from xlt.errors import XltError, choose, flat, raise_all
+from xlt.projection.project import check_settings
 from xlt.registry import strategies, tasks
 from xlt.task import Task
 from xlt.transfer.stage import DataSplit, Prediction, Stage, Strategy, data_splits
@@ -100,12 +101,23 @@ def prepare(loaded: LoadedConfig) -> Experiment:
     for target in config.target:
         try:
             plans[target] = strategy.plan(config, target)
+            _check_projection(task, strategy.prediction(config, target), config, plans[target])
         except XltError as error:
             problems.append(error)
     located = [loaded.locate(problem) for problem in problems]
     raise_all(list({problem.render(): problem for problem in located}.values()))
     experiment = Experiment(loaded, task, strategy, plans, source_choice)
     return replace(experiment, notes=tuple(_notes(experiment)))
+
+
+def _check_projection(
+    task: Task, prediction: Prediction, config: Config, plan: list[Stage]
+) -> None:
+    """Raise XltError where something is to be projected, and the config says not how."""
+    if any(one.projected_from for stage in plan for one in (*stage.train, *stage.dev)):
+        check_settings(task, config.projection)
+    if prediction.mode != "direct":
+        check_settings(task, config.projection, annotate=False)
 
 
 def _notes(experiment: Experiment) -> Iterator[str]:
