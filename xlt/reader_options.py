@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from xlt.document import Document
     from xlt.task import Task
 
+UNSAID = "und"
+"""The language (BCP 47) of data of which nobody has said it."""
+
 Location = tuple[str | int, ...]
 """Where a value stands in a mapping of options: ``("types", "ORG")``."""
 
@@ -220,12 +223,18 @@ def read_with(
     """The records of a file, read with checked options; `labelled` and `where` as elsewhere.
 
     language: of the data, for readers that split text into words; "" where nobody knows it.
+    Raises XltError where they need it, and it is `UNSAID`.
     """
     given = check_options(task, format, options, where)
     if not labelled:
         given["labelled"] = False
-    if language and "language" in options_model(task, format).model_fields:
-        given.setdefault("language", language)
+    splits = language and "language" in options_model(task, format).model_fields
+    if splits and given.setdefault("language", language) == UNSAID:
+        raise XltError(
+            "this text is split into words by the rules of its language, which nobody has said",
+            where=path,
+            fix="add --language hau (say)",
+        )
     return task.documents(path, format, **given)
 
 

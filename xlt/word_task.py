@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 import numpy as np
 
-from xlt.data.fields import identifier, texts
+from xlt.data.fields import Ids, identifier, texts
+from xlt.data.malformed import malformed
 from xlt.data.rows import OPTIONAL, text_columns, text_from_columns, with_confidence
 from xlt.document import Document, Layer, Tags, Text
 from xlt.document.document import Row
@@ -58,12 +59,19 @@ class WordLabelTask(Task):
         from xlt.data.jsonl import read_jsonl
 
         required = ("words", "tags") if labelled else ("words",)
+        ids = Ids()
         for number, row in read_jsonl(path, required=required, **options):
             where = f"{path}:{number}"
-            row["id"] = identifier(row.get("id"), number, where=where)
-            if labelled:
-                texts(row["tags"], "`tags`", where=where)
-            yield self.validate_row(row, where=where)
+            try:
+                row["id"] = identifier(row.get("id"), number, where=where)
+                if labelled:
+                    ids.add(row["id"], where)
+                    texts(row["tags"], "`tags`", where=where)
+                document = self.validate_row(row, where=where)
+            except XltError as error:
+                malformed(error)
+                continue
+            yield document
 
     def validate_row(self, row: Row, *, where: object) -> Document:
         text = text_from_columns(row, where=where)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 import numpy as np
 from pydantic import Field
 
+from xlt.data.malformed import malformed
 from xlt.data.rows import OPTIONAL, with_confidence
 from xlt.document import Document, Layer, Span, Spans, Structure, Structures, in_order
 from xlt.document.document import Row
@@ -172,7 +173,12 @@ class EventExtraction(Task):
             rows = reader(path, **options)
         check = Checker(self.options, repeated_ids)
         for where, row in rows:
-            yield check(row, where=where)
+            try:
+                document = check(row, where=where)
+            except XltError as error:
+                malformed(error)
+                continue
+            yield document
 
     def validate_row(self, row: Row, *, where: object) -> Document:
         """Check a row's spans and labels (`records.Checker`). Raises XltError."""

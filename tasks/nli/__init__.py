@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 import numpy as np
 from pydantic import Field
 
-from xlt.data.fields import identifier, texts
+from xlt.data.fields import Ids, identifier, texts
+from xlt.data.malformed import malformed
 from xlt.data.rows import with_confidence
 from xlt.document import Document, Label, Layer, Text
 from xlt.document.document import Row
@@ -114,7 +115,7 @@ class NLI(Task):
         """
         told = self.reader_options[format](**options)
         assert isinstance(told, PairOptions)
-        seen: dict[str, str] = {}
+        ids = Ids()
         left_out: Counter[str] = Counter()
         unmatched = dict(told.where)
         for place, row in self._rows(path, format, told):
@@ -122,20 +123,18 @@ class NLI(Task):
                 continue
             unmatched.clear()
             at = f"{path}:{place}"
-            if labelled and _field(row, "label", at) == NO_AGREEMENT:
-                left_out["without an agreed label (-)"] += 1
+            try:
+                if labelled and _field(row, "label", at) == NO_AGREEMENT:
+                    left_out["without an agreed label (-)"] += 1
+                    continue
+                if told.drop_empty and any(_is_blank(_field(row, name, at)) for name in TEXTS):
+                    left_out["that lack a text"] += 1
+                    continue
+                document = self._document(row, place, at, labelled, told.label_names)
+                ids.add(document.id, at)
+            except XltError as error:
+                malformed(error)
                 continue
-            if told.drop_empty and any(_is_blank(_field(row, name, at)) for name in TEXTS):
-                left_out["that lack a text"] += 1
-                continue
-            document = self._document(row, place, at, labelled, told.label_names)
-            if document.id in seen:
-                raise XltError(
-                    f"the id {document.id!r} has been used before, in {seen[document.id]}",
-                    where=at,
-                    fix="give every pair an id of its own, or none",
-                )
-            seen[document.id] = at
             yield document
         if unmatched:
             wanted = ", ".join(f"{column}: {value}" for column, value in unmatched.items())

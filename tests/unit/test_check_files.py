@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bad_inputs.runner import command_of_its_own
-from records import RECORDS
+from records import RECORDS, ROWS
 
 from xlt.cli import main
 from xlt.errors import XltError
@@ -90,6 +93,75 @@ def test_layers_of_other_tasks(tmp_path):
         events.write(RECORDS["event_extraction"], stream, "jsonl")
     labels = check_files(events, [str(tmp_path / "e.jsonl")])["labels"]
     assert {"entities", "events", "events.parts"} <= labels.keys()
+
+
+def test_words_are_those_of_training(tmp_path):
+    """By the rules of the language that is named, as of an option."""
+    path = tmp_path / "a.jsonl"
+    row = {"text": "She doesn't know Ana's dog.", "label": [[17, 20, "PER"]]}
+    path.write_text(json.dumps(row) + "\n")
+
+    def words(**more: Any) -> int:
+        told = {"input_format": "doccano", **more}
+        (file,) = check_files(tasks.get("ner")(), [str(path)], **told)["files"]
+        return int(file["words"])
+
+    assert words(language="eng") == words(options={"language": "eng"}) != words()
+
+
+PAIR = {"premise": "Ana sleeps.", "hypothesis": "She does.", "label": "neutral"}
+
+
+@pytest.mark.parametrize(
+    ("task", "format", "good", "bad"),
+    [
+        ("nli", "csv", PAIR, {"hypothesis": ""}),
+        ("nli", "jsonl", PAIR, {"hypothesis": ""}),
+        ("nli", "json", PAIR, {"label": "maybe"}),
+        ("ner", "jsonl", {"words": ["Ana"], "tags": ["B-PER"]}, {"tags": ["X-PER"]}),
+        ("event_extraction", "jsonl", ROWS["event_extraction"][0], {"words": 3}),
+    ],
+)
+def test_all_records_are_read_whatever_some_hold(tmp_path, task, format, good, bad):
+    rows = [{**good, "id": str(n), **(bad if n in (3, 6) else {})} for n in range(8)]
+    path = tmp_path / f"a.{format}"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        if format == "csv":
+            table = csv.DictWriter(stream, [*rows[0]])
+            table.writeheader()
+            table.writerows(rows)
+        else:
+            text = [json.dumps(row) for row in rows]
+            stream.write(f"[{','.join(text)}]" if format == "json" else "\n".join(text))
+    (file,) = check_files(tasks.get(task)(), [str(path)])["files"]
+    assert (file["records"], len(file["malformed"]), file["stopped"]) == (6, 2, None)
+
+
+def test_where_the_reading_ended_is_said(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('premise,hypothesis,label\na,b,neutral\n"a"x,b,neutral\na,c,neutral\n')
+    checked = check_files(tasks.get("nli")(), [str(path)])
+    assert (checked["files"][0]["records"], checked["files"][0]["stopped"]) == (1, f"{path}:3")
+    assert f"cannot be read further than {path}:3" in " ".join(checked["problems"])
+
+
+@pytest.mark.parametrize(
+    ("format", "row"),
+    [
+        ("doccano", {"text": "Ana", "label": [[0, 3, "PER"]]}),
+        ("prodigy", {"text": "Ana", "spans": [{"start": 0, "end": 3, "label": "PER"}]}),
+        ("label-studio", {"data": {"text": "Ana"}, "annotations": [{"result": []}]}),
+        ("jsonl", {"words": ["Ana"], "tags": ["B-PER"]}),
+    ],
+)
+def test_an_id_that_is_there_twice_is_malformed(tmp_path, format, row):
+    rows = [json.dumps({"id": id, **row}) for id in (7, 8, 7)]
+    path = tmp_path / "a.json"
+    path.write_text(f"[{','.join(rows)}]" if format == "label-studio" else "\n".join(rows))
+    checked = check_files(tasks.get("ner")(), [str(path)], input_format=format)
+    (problem,) = checked["files"][0]["malformed"]
+    assert "the id '7' has been used before" in problem["what"]
+    assert checked["files"][0]["records"] == 2
 
 
 def test_the_command(files, tmp_path, capsys):

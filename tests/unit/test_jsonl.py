@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlt.data.jsonl import load_json, read_json_array, read_jsonl, write_json_array, write_jsonl
+from xlt.data.table import write_table
 from xlt.errors import XltError
 
 _CHARACTERS = st.characters(codec="utf-8", min_codepoint=1)
@@ -140,6 +142,20 @@ def test_arrays_round_trip(records: list[dict[str, Any]]) -> None:
     write_json_array(records, stream)
     back = list(read_json_array(io.StringIO(stream.getvalue(), newline="\n")))
     assert back == list(enumerate(records, 1))
+
+
+@pytest.mark.parametrize("table", [False, True])
+def test_nothing_is_written_where_there_is_nothing(table: bool) -> None:
+    """Standard output would have the beginning of something."""
+
+    def failing() -> Iterator[dict[str, str]]:
+        raise XltError("the input is empty")
+        yield {}
+
+    stream = io.StringIO()
+    with pytest.raises(XltError, match="is empty"):
+        write_table(failing(), stream, ["id"]) if table else write_json_array(failing(), stream)
+    assert not stream.getvalue()
 
 
 def test_a_column_that_no_record_has(tmp_path):

@@ -15,6 +15,7 @@ from xlt.document import Document, Label, Text, Tree
 from xlt.errors import XltError
 from xlt.model import calibration
 from xlt.registry import tasks
+from xlt.runs.evaluate import evaluate
 from xlt.runs.predict import _outputs, open_target, predict
 from xlt.standoff import entries, standoff
 
@@ -83,6 +84,19 @@ def test_annotation_tools_says_what_the_tasks_format_says(models, text, tmp_path
     assert [e["label"] for e in entities] == [kind for kind, _ in found]
     for entity, (_, words) in zip(entities, found, strict=True):
         assert "".join(entity["text"].split()) == "".join(words.split())
+
+
+def test_data_are_in_the_language_that_a_model_is_for(models, tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": "Ana doesn't.", "label": [[0, 3, "PER"]]}) + "\n")
+    found = evaluate(models["ner"], str(path), format="doccano", resamples=2)
+    assert found == evaluate(
+        models["ner"], str(path), format="doccano", resamples=2, language="eng"
+    )
+    several = make_model(tmp_path, "ner", ("eng", "jav"))
+    with pytest.raises(XltError, match="which nobody has said") as caught:
+        evaluate(several, str(path), format="doccano")
+    assert "--language" in (caught.value.fix or "")
 
 
 def test_trees_of_the_sentences_of_a_line(models, text, tmp_path):

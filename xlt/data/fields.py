@@ -68,6 +68,23 @@ def identifier(value: object, default: object, *, where: object) -> str:
     raise _other(value, "the id", "text or number", where, "give each record one, or none")
 
 
+class Ids:
+    """The ids of a file's records, of which each may be there once."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, str] = {}
+
+    def add(self, id: str, where: str) -> None:
+        """Raises XltError for one that a record before has."""
+        if id in self._seen:
+            raise XltError(
+                f"the id {id!r:.60} has been used before, in {self._seen[id]}",
+                where=where,
+                fix="give every record an id of its own, or none",
+            )
+        self._seen[id] = where
+
+
 def _other(value: object, what: str, kind: str, where: object, fix: str) -> XltError:
     shown = "null" if value is None else f"{value!r:.60}"
     return XltError(f"{what} is {shown}, not {_article(kind)} {kind}", where=where, fix=fix)

@@ -125,11 +125,11 @@ def write_jsonl(records: Iterable[Mapping[str, Any]], stream: TextIO) -> None:
 
 def write_json_array(records: Iterable[Mapping[str, Any]], stream: TextIO) -> None:
     """Write records as one array, each on a line of its own."""
-    stream.write("[")
-    for number, record in enumerate(records):
-        stream.write(",\n" if number else "\n")
-        stream.write(to_json(record))
-    stream.write("\n]\n")
+    before = "[\n"  # written with the first record: what makes them may fail before there is one
+    for record in records:
+        stream.write(before + to_json(record))
+        before = ",\n"
+    stream.write("[\n]\n" if before == "[\n" else "\n]\n")
 
 
 def _value(text: str, name: str, line: int, fix: str) -> Any:

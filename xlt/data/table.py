@@ -232,8 +232,10 @@ def write_table(
     a tab or line break.
     """
     separator = "," if quoted else "\t"
+    rows = iter(records)
+    first = list(islice(rows, 1))  # what makes them may fail before there is one
     stream.write(separator.join(columns) + "\n")
-    for record in records:
+    for record in chain(first, rows):
         where = f"record {record['id']!r}" if "id" in record else None
         cells = [record[column] for column in columns]
         for column, cell in zip(columns, cells, strict=True):

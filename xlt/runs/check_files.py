@@ -88,6 +88,7 @@ class FileReport:
     foreign:   ids of records that are largely in another script than the language's.
     long:      ids of records that are longer than the encoder reads at once; they are divided.
     texts:     digests of the records' texts.
+    stopped:   where the reading ended before the end of the file; "" where it did not.
     """
 
     path: str
@@ -95,6 +96,7 @@ class FileReport:
     words: int = 0
     labels: dict[str, Counter[str]] = field(default_factory=dict)
     malformed: list[XltError] = field(default_factory=list)
+    stopped: str = ""
     repeated: int = 0
     contradictory: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
@@ -133,6 +135,11 @@ def check_files(
         every = sorted({label for counts in of_files for label in counts})
         labels[layer] = {label: [counts[label] for counts in of_files] for label in every}
     problems = [f"{r.path}: {len(r.malformed)} malformed record(s)" for r in reports if r.malformed]
+    problems += [
+        f"{r.path}: it cannot be read further than {r.stopped}; all figures are of what is before"
+        for r in reports
+        if r.stopped
+    ]
     return {
         "files": [_as_json(report) for report in reports],
         "labels": labels,
@@ -185,6 +192,7 @@ def _read(
                 format,
                 options,
                 where=lambda at: on_command_line(("options", *at)),
+                language=language or "",
             ):
                 _add(report, task, document, language, first)
                 words.update(task.words(document))
@@ -194,6 +202,7 @@ def _read(
             if not report.records and not malformed:
                 raise  # nothing can be read of it: the question is wrong, not the annotation
             malformed += flat(error)
+            report.stopped = flat(error)[0].where or path
     report.malformed = list(malformed)
     report.words = words.total()
     if backbone is not None:
@@ -311,5 +320,6 @@ def _as_json(report: FileReport) -> dict[str, Any]:
         "foreign": report.foreign,
         "long": report.long,
         "unknown_subwords": report.unknown,
+        "stopped": report.stopped or None,
         "malformed": [{"what": p.what, "where": p.where, "fix": p.fix} for p in report.malformed],
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlt import languages
 from xlt.errors import XltError
+from xlt.reader_options import UNSAID
 from xlt.registry import data_cards
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def evaluate(
     """Metrics with bootstrap intervals, and subword statistics, of a model on a data reference.
 
     reference: ``card:language:split``, a path, or ``hf:…``.
+    language: of the data; by default what the reference says, or the only one of the model's.
     split: of a card or a hub's data set, where the reference does not say it; by default test.
     format, options: of its reader, over what a card says.
     Raises XltError as the data and the model loaders do, and for labels the model does not know.
@@ -37,6 +39,7 @@ def evaluate(
     from xlt.evaluation.reliability import reliability
     from xlt.inference.loading import find_model
     from xlt.model.calibration import load as load_calibration
+    from xlt.model.folder import read_info
     from xlt.projection.opening import open_predictor
     from xlt.runs.coverage import MAX_COUNTED_RECORDS, count_words, warnings
     from xlt.runs.score import predict_and_count, scores, subword_statistics
@@ -47,6 +50,7 @@ def evaluate(
     resolved, records, code = labelled(
         task,
         predictor.labels,
+        read_info(folder).languages,
         reference,
         language=language,
         split=split,
@@ -74,6 +78,7 @@ def evaluate(
 def labelled(
     task: Task,
     labels: Labels,
+    languages_of_model: Sequence[str],
     reference: str,
     *,
     language: str | None,
@@ -81,7 +86,8 @@ def labelled(
     format: str | None,
     options: Mapping[str, Any] | None,
 ) -> tuple[ResolvedData, Sequence[Document], str]:
-    """The data that a command names to score a model on, their records and their language ("und").
+    """The data that a command names to score a model on, their records and their language
+    (`spoken_language`).
 
     labels: of the model. Other arguments and errors as of `evaluate`.
     """
@@ -98,11 +104,22 @@ def labelled(
             fix="leave --split out",
         )
     split = split or "test"
-    spoken = language or (parts[1] if len(parts) > 1 and not reference.startswith("hf:") else "und")
-    code = spoken if spoken == "und" else languages.code(spoken)
+    stated = parts[1] if len(parts) > 1 and not reference.startswith("hf:") else None
+    code = spoken_language(language or stated, languages_of_model)
     asked = reference_to(reference, format=format, options=dict(options or {}))
     check_reference(task, asked, code, split, on_command_line)
     resolved = resolve(asked, code, split, where=reference)
     records = held(load_documents(task, resolved, 1))
     task.check_labels(labels, task.labels(records), where=reference)
     return resolved, records, code
+
+
+def spoken_language(given: str | None, own: Sequence[str]) -> str:
+    """The code of the language of data: the one that is given, or else the only one of the model's
+    own; "und" where neither says it, which readers refuse that split text by its rules.
+
+    Raises XltError for an unknown language.
+    """
+    if given is None:
+        return own[0] if len(own) == 1 else UNSAID
+    return languages.code(given)

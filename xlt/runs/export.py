@@ -243,6 +243,7 @@ def _scored(
     They take turns, so that whatever else the machine does, it does to both.
     """
     from xlt.evaluation.counts import count_matrix, score
+    from xlt.model.folder import read_info
     from xlt.projection.opening import open_predictor
     from xlt.runs.evaluate import labelled
 
@@ -251,6 +252,7 @@ def _scored(
     _, records, _ = labelled(
         task,
         first.labels,
+        read_info(folders[0]).languages,
         data,
         language=language,
         split=None,

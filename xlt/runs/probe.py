@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xlt import languages
 from xlt.document import Document, Label, Text
 from xlt.errors import XltError, choose
 from xlt.evaluation.statistics import (
@@ -30,6 +29,7 @@ from xlt.evaluation.statistics import (
 )
 from xlt.permissions import REMOTE_CODE, is_granted
 from xlt.registry import data_cards
+from xlt.runs.evaluate import spoken_language
 from xlt.task import label_layer
 
 if TYPE_CHECKING:
@@ -135,6 +135,8 @@ def probe(
     Raises XltError as the data and the model loaders do, and where the suite's labels are not
     those that the model's answers mean.
     """
+    from xlt.model.folder import read_info
+
     folders = model_folders(model)
     others = [] if control is None else model_folders(control)
     task, labels = _task_of([*folders, *others])
@@ -145,7 +147,12 @@ def probe(
                 f"the model has no label {ours!r:.60}", where="--answer", fix=choose(ours, known)
             )
     asked = {"limit": limit, "format": format, "options": dict(options or {})}
-    parts = [p for s in suites for p in _parts(task, labels, s, language, answers or {}, asked)]
+    own = read_info(folders[0]).languages
+    parts = [
+        part
+        for suite in suites
+        for part in _parts(task, labels, own, suite, language, answers or {}, asked)
+    ]
     outcomes = [_outcomes(folder, parts, batch_tokens) for folder in folders]
     controls = [_outcomes(folder, parts, batch_tokens, masked=False) for folder in others]
     rows: list[dict[str, Any]] = []
@@ -204,6 +211,7 @@ def _task_of(folders: Sequence[Path]) -> tuple[Task, Labels]:
 def _parts(
     task: Task,
     labels: Labels,
+    own: Sequence[str],
     suite: str,
     language: str | None,
     given: Mapping[str, str],
@@ -229,8 +237,8 @@ def _parts(
     reader = task.for_labels(stated)
     for reference in references:
         parts = reference.split(":")
-        spoken = parts[1] if name in data_cards() else language or "und"
-        code = spoken if spoken == "und" else languages.code(spoken)
+        stated = parts[1] if name in data_cards() else None
+        code = spoken_language(stated or language, own)
         full = reference_to(reference, **asked)
         check_reference(reader, full, code, "test", on_command_line)
         data = resolve(full, code, "test", where=suite)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from xlt import languages
+from xlt.data.fields import Ids
 from xlt.data.files import check_regular
 from xlt.data.malformed import malformed
 from xlt.data.offsets import SpanLocator
@@ -89,10 +90,12 @@ def read_documents(
     told = kind.Options(labelled=labelled, **options)
     layers = layers_of(task)
     with Tally(path) as tally, SpanLocator(path, "span", "text") as locate:
-        reader = kind(task.texts, told, tally, locate)
+        reader, ids = kind(task.texts, told, tally, locate), Ids()
         for where, content in reader.raw(path):
             try:
                 records = list(reader.records(where, content))
+                for record in records if labelled else ():
+                    ids.add(record.id, record.where)
                 documents = [
                     _own(task, document, record.where)
                     for record in records
