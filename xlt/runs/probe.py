@@ -237,8 +237,8 @@ def _parts(
     reader = task.for_labels(stated)
     for reference in references:
         parts = reference.split(":")
-        stated = parts[1] if name in data_cards() else None
-        code = spoken_language(stated or language, own)
+        in_reference = parts[1] if name in data_cards() else None
+        code = spoken_language(in_reference or language, own)
         full = reference_to(reference, **asked)
         check_reference(reader, full, code, "test", on_command_line)
         data = resolve(full, code, "test", where=suite)
