@@ -74,12 +74,14 @@ def execute_notebook(path: Path, shown: Sequence[Sequence[str]], folder: Path) -
     """
     copy = folder / path.name
     shutil.copy(path, copy)
+    own = {"IPYTHONDIR": str(folder / ".ipython"), "JUPYTER_RUNTIME_DIR": str(folder / ".jupyter")}
+    isolated = {**environment(folder), **own, "JUPYTER_NO_CONFIG": "1"}  # of the tester's home
     # Sockets that are files need no free port; their paths have to be short.
     with tempfile.TemporaryDirectory() as sockets:
         done = subprocess.run(
             [sys.executable, "-c", "from nbclient.cli import main; main()", copy.name, "--inplace",
              "--KernelManager.transport=ipc", f"--KernelManager.ip={sockets}/kernel"],
-            cwd=folder, env=environment(folder), capture_output=True, encoding="utf-8", check=False,
+            cwd=folder, env=isolated, capture_output=True, encoding="utf-8", check=False,
         )  # fmt: skip
     assert done.returncode == 0, f"{path.name}: {done.stderr[-4000:]}"
     cells = json.loads(copy.read_text(encoding="utf-8"))["cells"]
