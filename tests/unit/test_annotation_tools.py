@@ -22,7 +22,7 @@ from xlt.data.tools.layers import NO_CLASS, SEVERAL_CLASSES, documents_of, recor
 from xlt.data.tools.options import DocBinOptions, ToolOptions
 from xlt.data.tools.record import Mark, Record
 from xlt.data.tools.tally import Tally
-from xlt.document import Document, Label, Span, Spans, Structures, Text
+from xlt.document import Document, FlatSpans, Label, Span, Spans, Structures, Text
 from xlt.errors import XltError
 from xlt.registry import tasks
 
@@ -641,3 +641,45 @@ def test_options_of_the_task_hold(tmp_path):
 def test_a_task_that_cannot_say_it_has_no_such_format():
     assert "doccano" not in tasks.get("dependency_parsing").readable()
     assert "doccano" in tasks.get("ner").writable()
+
+
+@pytest.mark.parametrize("format", ["label-studio", "doccano", "prodigy", "jsonl"])
+def test_ids_of_numbers_stay_numbers(format, tmp_path):
+    row = {"text": "Ani", "data": {"text": "Ani"}, "words": ["Ani"], "tags": ["O"]}
+    rows = [{**row, "id": id} for id in (7, "8", "08")]
+    path = tmp_path / "given.json"
+    lines = map(json.dumps, rows)
+    path.write_text(json.dumps(rows) if format == "label-studio" else "\n".join(lines))
+    read_here = read("ner", path, format, labelled=False)
+    assert [document.id for document in read_here] == ["7", "8", "08"]
+    stream = io.StringIO()
+    tasks.get("ner")().write_any(read_here, stream, format)
+    written = stream.getvalue()
+    array = format == "label-studio"
+    found = json.loads(written) if array else map(json.loads, written.splitlines())
+    assert [one.get("id", one.get("meta", {}).get("id")) for one in found] == [7, "8", "08"]
+
+
+def test_label_studio_keeps_what_stands_beside_the_data(tmp_path):
+    task = {
+        "id": 2,
+        "meta": {"batch": 1},
+        "created_at": "2026-01-01",
+        "annotations": [],
+        "data": {"text": "Ani", "source": "a"},
+        "predictions": [],
+    }
+    (tmp_path / "tasks.json").write_text(json.dumps([task]))
+    documents = read("ner", tmp_path / "tasks.json", "label-studio", labelled=False)
+    again("ner", documents, "label-studio", tmp_path, labelled=False)
+    (one,) = json.loads((tmp_path / "written").read_text())
+    del one["predictions"]
+    assert one == {key: task[key] for key in ("id", "meta", "created_at", "data")}
+
+
+def test_the_score_of_a_task_counts_that_nothing_else_is_there():
+    document = tasks.get("ner")().from_text("1", Text.from_words(["Ani", "lunga"]))
+    for sure, score in (((), 0.4), ((0.2,), 0.3)):
+        own = document.with_layers(entities=FlatSpans((Span("PER", 0, 1),) * len(sure)))
+        own = own.with_confidence({"entities": sure, "entities.rest": (0.4,)})
+        assert record_of(own, {"entities": FlatSpans}).score == pytest.approx(score)

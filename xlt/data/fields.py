@@ -59,12 +59,23 @@ def text(value: object, what: str, *, where: object) -> str:
     return value
 
 
+class Number(str):
+    """An id that was a number: a text for all else, and written to JSON as the number it was."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self  # so that readers who make sure that it is a text keep it
+
+
 def identifier(value: object, default: object, *, where: object) -> str:
     """The id of a record, a text or a number; `default` where it is null or empty."""
     if value is None or value == "":
         return str(default)
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-        return str(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Number(value)
     raise _other(value, "the id", "text or number", where, "give each record one, or none")
 
 
@@ -83,6 +94,11 @@ class Ids:
                 fix="give every record an id of its own, or none",
             )
         self._seen[id] = where
+
+
+def id_as_given(id: str) -> str | int:
+    """An id for JSON: a number where it was one."""
+    return int(id) if isinstance(id, Number) else id
 
 
 def _other(value: object, what: str, kind: str, where: object, fix: str) -> XltError:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
+from xlt.data.fields import id_as_given
 from xlt.data.files import Source, check_characters, half_a_pair, label, lines, nul, open_text
 from xlt.data.malformed import malformed
 from xlt.errors import XltError, choose
@@ -109,6 +110,8 @@ def load_json(source: Source, *, fix: str) -> Any:
 def to_json(record: Mapping[str, Any]) -> str:
     """A record in one line, every script as it is. Raises XltError for NUL and half of a surrogate
     pair."""
+    if "id" in record:
+        record = {**record, "id": id_as_given(record["id"])}
     text = json.dumps(record, ensure_ascii=False)
     where = f"record {record['id']!r}" if "id" in record else None
     if "\\u0000" in text and any(match["nul"] for match in _ESCAPES.finditer(text)):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt import languages
+from xlt.data.fields import id_as_given
 from xlt.document import Document
 from xlt.runs.reading import Unit
 from xlt.standoff import entries
@@ -80,7 +81,7 @@ class Annotator:
 def record(task: Task, unit: Unit, documents: Sequence[Document]) -> dict[str, Any]:
     """One JSON-able object for one unit of the input, whatever sentences it has: its id, if it has
     one, its texts, and what was predicted at character offsets of the first of them."""
-    made: dict[str, Any] = {} if unit.id is None else {"id": unit.id}
+    made: dict[str, Any] = {} if unit.id is None else {"id": id_as_given(unit.id)}
     first, *others = task.texts
     made[first] = unit.surface
     for document in documents:

@@ -164,5 +164,8 @@ def results(annotated: Sequence[Annotated], names: Names, task: Task) -> dict[st
         for result in prediction["result"]:
             if "from_name" in result:
                 result |= {"from_name": names.control, "to_name": names.to}
-        found[one["id"]] = {"result": prediction["result"], "score": prediction.get("score", 0.0)}
+        found[str(one["id"])] = {
+            "result": prediction["result"],
+            "score": prediction.get("score", 0.0),
+        }
     return found

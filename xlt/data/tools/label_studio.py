@@ -13,6 +13,7 @@ https://labelstud.io/guide/export and /guide/predictions
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -28,6 +29,9 @@ from xlt.reader_options import advise
 
 CONTROL = "label"
 """The name of the control in Label Studio's templates; that of the text is the data's field."""
+
+WRITTEN_ANEW = {"id", "data", "annotations", "predictions", "drafts", "completions"}
+"""Fields of a task that are not kept as they are: annotation stands on the text as it was."""
 
 UNFINISHED = "tasks without an annotation are left out"
 SKIPPED = "annotations that were skipped are left out"
@@ -58,15 +62,17 @@ class LabelStudio(TextTool):
         number = where.rpartition("[")[2].rstrip("]")
         id = identifier(task.get("id"), number, where=where)
         extra = {key: value for key, value in data.items() if key not in names.values()}
+        around = {key: value for key, value in task.items() if key not in WRITTEN_ANEW}
         answers = self._answers(task, where)
         if not answers and not self.told.labelled:
-            yield Record(id, given, where, extra=extra)
+            yield Record(id, given, where, extra=extra, around=around)
         if not answers and self.told.labelled:
             self.tally(UNFINISHED, where)
         for answer in answers:
             one = id if self.told.several != "all" else f"{id}#{answer.get('id', '')}"
             results = objects(required(answer, "result", where=where), "`result`", where=where)
-            yield self._record(one, given, where, results, extra)
+            read = self._record(one, given, where, results, extra)
+            yield replace(read, around=around)
 
     def _data(self, task: Mapping[str, Any], where: str) -> Any:
         if "data" not in task:
@@ -219,4 +225,4 @@ def _task(record: Record) -> dict[str, Any]:
     if record.score is not None:
         prediction["score"] = record.score
     data = {**record.extra, **record.texts}
-    return {"id": record.id, "data": data, "predictions": [prediction]}
+    return {**record.around, "id": record.id, "data": data, "predictions": [prediction]}

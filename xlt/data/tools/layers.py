@@ -26,8 +26,8 @@ from xlt.document import (
 KINDS = (Spans, Structures, Label)
 """Kinds of layers that the tools' annotation can be, with those derived from them."""
 
-FIELDS = "fields"
-"""The key in a document's `meta` of what else a file has of its text."""
+FIELDS, AROUND = "fields", "around"
+"""The keys in a document's `meta` of what else a file has of its text (`Record`)."""
 
 ARGUMENT = "Argument"
 """The label of what has a role in an event and is no entity; relations go from mark to mark."""
@@ -108,7 +108,11 @@ def _document(
         {first: text, **{name: Text(record.texts[name]) for name in others}},
         layers,
         told.language or "",
-        meta={FIELDS: dict(record.extra)} if record.extra else {},
+        meta={
+            key: dict(value)
+            for key, value in ((FIELDS, record.extra), (AROUND, record.around))
+            if value
+        },
     )
 
 
@@ -194,6 +198,7 @@ def record_of(document: Document, layers: Mapping[str, type[Layer]]) -> Record:
         triggers=frozenset(triggers) if structured else None,
         classes=tuple(classes),
         extra=document.meta.get(FIELDS, {}),
+        around=document.meta.get(AROUND, {}),
         words=tuple(dict.fromkeys(text.offsets)),
         score=rounded(sum(sure) / len(sure)) if sure else None,
     )

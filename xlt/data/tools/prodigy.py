@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from xlt.data.fields import identifier, mapping, objects, required, sequence, text
+from xlt.data.fields import id_as_given, identifier, mapping, objects, required, sequence, text
 from xlt.data.numbers import integer
 from xlt.data.tools.record import Link, Mark, Record, check_offsets
 from xlt.data.tools.tool import JsonLinesTool
@@ -81,7 +81,7 @@ class Prodigy(JsonLinesTool):
 
     @staticmethod
     def row(record: Record) -> dict[str, Any]:
-        meta = {**meta_of(record.extra), "id": record.id}
+        meta = {**meta_of(record.extra), "id": id_as_given(record.id)}
         row = {**record.extra, **record.texts, "meta": meta}
         if record.words:
             row["tokens"] = [

@@ -47,9 +47,12 @@ class Record:
     where:    ``file:line``, for errors.
     triggers: which marks are triggers of events; None where the format does not say.
     classes:  of the whole text.
-    score:    of a prediction that is to be written: the mean of its confidences.
+    score:    of a prediction that is to be written: the mean of its confidences, of which one may
+        be that nothing else is there (`Document.confidence`).
     words:    where the tokens of the first text are, of a record that is to be written.
     extra:    what else the file has of it, to be written back.
+    around:   of a format whose records have their texts and `extra` in a field of their own: what
+        else is beside that field, to be written back.
     """
 
     id: str
@@ -60,6 +63,7 @@ class Record:
     triggers: frozenset[int] | None = None
     classes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    around: Mapping[str, Any] = field(default_factory=dict)
     words: tuple[Offsets, ...] = ()
     score: float | None = None
 
