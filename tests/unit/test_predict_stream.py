@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from models import make_model
@@ -138,3 +139,13 @@ def test_a_folder_is_not_written_over_another_nor_to_standard_output(model, tmp_
                 model, str(tmp_path / "in.txt"), output, language="eng", output_format="brat"
             )
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
+
+
+def test_progress_that_is_no_terminal_s_is_lines_of_the_log(monkeypatch, capsys, caplog):
+    caplog.set_level(logging.INFO)
+    seconds = iter([0.0, 1.0, 60.0, 60.0, 61.0])
+    monkeypatch.setattr(predict.time, "monotonic", lambda: next(seconds))
+    chunks = [[SimpleNamespace(documents=(1, 2))]] * 3
+    assert list(predict._progress(iter(chunks), quiet=False)) == chunks
+    assert caplog.messages == ["predict: 4 sentences so far"]
+    assert capsys.readouterr().err == ""

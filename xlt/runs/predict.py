@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import count
@@ -349,9 +350,30 @@ def _progress(chunks: Iterator[list[Unit]], quiet: bool) -> Iterator[list[Unit]]
     if quiet:
         yield from chunks
         return
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield from _told(chunks)
+        return
     from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
 
-    with tqdm(unit=" sentences", desc="predict") as bar:
+    # Messages get lines of their own, above the bar.
+    with (
+        logging_redirect_tqdm([logging.getLogger("xlt")]),
+        tqdm(unit=" sentences", desc="predict") as bar,
+    ):
         for chunk in chunks:
             yield chunk
             bar.update(sum(len(unit.documents) for unit in chunk))
+
+
+def _told(chunks: Iterator[list[Unit]]) -> Iterator[list[Unit]]:
+    """The chunks, with a line now and then, as a file can have it."""
+    from xlt.projection.translate.run import MIN_LOG_INTERVAL
+
+    done, said = 0, time.monotonic()
+    for chunk in chunks:
+        yield chunk
+        done += sum(len(unit.documents) for unit in chunk)
+        if time.monotonic() - said >= MIN_LOG_INTERVAL:
+            said = time.monotonic()
+            log.info("predict: %s sentences so far", f"{done:,}")

@@ -36,6 +36,7 @@ class Sources:
         self.used: dict[tuple[str, str], list[ResolvedData]] = {}
         self.yields: dict[DataSplit, dict[str, Any]] = {}
         self._loaded: dict[DataSplit, Data] = {}
+        self._divided: dict[str, tuple[list[int], list[int]]] = {}  # by `dev_share`
         self._room = MAX_HELD
 
     def resolve(self, data_split: DataSplit) -> list[ResolvedData]:
@@ -84,8 +85,11 @@ class Sources:
         documents = Documents.joined(parts)
         share = self.config.data[data_split.language].dev_share
         if share is not None and data_split.split != "test":
-            where = f"data.{data_split.language}.dev_share"
-            train, dev = hold_out(parts, share, self.config.data_seed, where=where)
+            if data_split.language not in self._divided:
+                where = f"data.{data_split.language}.dev_share"
+                divided = hold_out(parts, share, self.config.data_seed, where=where)
+                self._divided[data_split.language] = divided
+            train, dev = self._divided[data_split.language]
             documents = documents.select(dev if data_split.split == "dev" else train)
             digest.update(repr((data_split.split, share, self.config.data_seed)).encode())
         if data_split.limit is not None and data_split.limit > len(documents):
