@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -239,17 +240,20 @@ def read_with(
 
 
 def advise(*options: str) -> str:
-    """What to do to set one of these options (``scheme: IOB1``), for the `fix` of an error."""
+    """What to do to set one of these options (``scheme: IOB1``), for the `fix` of an error. What
+    a file has is quoted in them (`xlt.yaml.write.scalar`)."""
     shown = " or ".join(f"`{option}`" for option in options)
-    example = options[0].replace(": ", "=", 1)
-    quoted = f"'{example}'" if set(example) & set(" {}[]") else example
+    example = shlex.quote(options[0].replace(": ", "=", 1))
     return (
-        f"set {shown} beside `ref:` in the config, or on the command line `--option {quoted}` "
-        "(evaluate, predict, project)"
+        f"set {shown} beside `ref:` in the config, or on the command line `--option {example}` "
+        f"({_COMMANDS})"
     )
 
 
-_ADVICE = re.compile(r"(?:; )?(?:or(?:, [^;,]*,)? )?set `[^\n]*?\(evaluate, predict, project\)")
+_COMMANDS = "data check, init, evaluate, predict, project"
+
+
+_ADVICE = re.compile(r"(?:; )?(?:or(?:, [^;,]*,)? )?set `[^\n]*?" + re.escape(f"({_COMMANDS})"))
 
 
 def without_advice(fix: str) -> str:

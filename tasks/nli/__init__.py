@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,13 +11,14 @@ import numpy as np
 from pydantic import Field
 
 from xlt.data.fields import Ids, identifier, texts
-from xlt.data.malformed import malformed
+from xlt.data.malformed import malformed, tell
 from xlt.data.rows import with_confidence
 from xlt.document import Document, Label, Layer, Text
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
 from xlt.reader_options import ReaderOptions, TableOptions, advise
 from xlt.task import Example, Labels, Task, TaskOptions
+from xlt.yaml.write import scalar
 
 from .metrics import class_counts, class_metrics, count_names, metric_names
 from .options import PairCsvOptions, PairObjectOptions, PairOptions, PairTsvOptions
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
-
-log = logging.getLogger(f"xlt.{__name__}")
 
 LABELS = ("entailment", "neutral", "contradiction")
 NO_AGREEMENT = "-"
@@ -144,7 +142,7 @@ class NLI(Task):
                 fix="check the columns and the values of `where`",
             )
         for why, count in left_out.items():
-            log.warning("%s: %d pairs %s are left out", path, count, why)
+            tell(path, f"{count} pairs {why} are left out")
 
     def _rows(self, path: Path, format: str, told: PairOptions) -> Iterator[tuple[str, Row]]:
         """The place in the file and the fields of every row."""
@@ -176,7 +174,7 @@ class NLI(Task):
         self, row: Row, place: str, at: str, labelled: bool, names: Mapping[str, str]
     ) -> Document:
         label = _field(row, "label", at if labelled else None)
-        label = names.get(str(label), label)
+        label = names.get("" if label is None else str(label), label)
         if not labelled and label not in [*self.all_labels, *self.options.rename]:
             label = None
         given = {
@@ -207,13 +205,7 @@ class NLI(Task):
         if isinstance(label, str):
             label = self.options.rename.get(label, label) or None
         if label not in self.all_labels and (labelled or label is not None):
-            raise XltError(
-                f"there is no label {repr('' if label is None else label)[:60]}",
-                where=where,
-                fix=f"{choose(str(label), self.all_labels)}; or map it with `task.rename`; or list "
-                "all labels in `task.labels`"
-                + (f"; or {advise(f'label_names: {{{label}: OURS}}')}" if labelled else ""),
-            )
+            raise self._unknown(label, where, labelled)
         phenomena = row["phenomena"]
         if isinstance(phenomena, str):  # in a table
             phenomena = phenomena.split("|") if phenomena else []
@@ -223,6 +215,24 @@ class NLI(Task):
             {name: Text(row[name]) for name in TEXTS},
             {"label": Label(label)},
             groups=tuple(groups),
+        )
+
+    def _unknown(self, label: object, where: object, labelled: bool) -> XltError:
+        """Return the error of a pair with this label, or with none."""
+        if label in (None, ""):
+            may_lack = advise("labelled: false", 'label_names: {"": OURS}')
+            return XltError(
+                "the pair has no label",
+                where=where,
+                fix=f"give it one of {', '.join(self.all_labels)}; or, to neither learn from nor "
+                f"score pairs without a known label, or to say what none means, {may_lack}",
+            )
+        return XltError(
+            f"there is no label {label!r:.60}",
+            where=where,
+            fix=f"{choose(str(label), self.all_labels)}; or map it with `task.rename`; or list all "
+            "labels in `task.labels`"
+            + (f"; or {advise(f'label_names: {{{scalar(str(label))}: OURS}}')}" * labelled),
         )
 
     def to_row(self, document: Document) -> Row:

@@ -23,6 +23,7 @@ from xlt.document import Answers, Document, Label, Offsets, Text
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
 from xlt.reader_options import advise, advise_format
+from xlt.yaml.write import scalar
 
 from .exemplars import TYPES
 from .filters import REASONS
@@ -65,7 +66,7 @@ def make(
     if kind and kind not in TYPES:
         raise XltError(
             f"there is no type {kind!r} of questions", where=where,
-            fix=f"{choose(kind, TYPES)}; or " + advise(f"types: {{{kind}: OURS}}"),
+            fix=f"{choose(kind, TYPES)}; or " + advise(f"types: {{{scalar(kind)}: OURS}}"),
         )  # fmt: skip
     note = _text(row, "note", where)
     return Document(

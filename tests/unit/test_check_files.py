@@ -145,6 +145,15 @@ def test_where_the_reading_ended_is_said(tmp_path):
     assert f"cannot be read further than {path}:3" in " ".join(checked["problems"])
 
 
+def test_a_format_that_the_name_does_not_say_is_named(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": "Ana", "label": [[0, 3, "PER"]]}) + "\n")
+    with pytest.raises(XltError, match="'words' is missing") as caught:
+        check_files(tasks.get("ner")(), [str(path)])
+    assert "--input-format doccano;" in (caught.value.fix or "")
+    assert "prodigy" not in (caught.value.fix or "")
+
+
 @pytest.mark.parametrize(
     ("format", "row"),
     [
@@ -177,8 +186,11 @@ def test_the_command(files, tmp_path, capsys):
     code, out, _ = run(str(tmp_path / "bad.bio"), "--task", "ner")
     assert code == 2
     assert "bad.bio:2" in out
-    code, _, err = run(files[0])
-    assert code == 2
-    assert "does not say for which task" in err
+    for more in ([], ["--input-format", "bio"]):
+        code, _, err = run(files[0], *more)
+        assert code == 2
+        assert "does not say for which task" in err
+    code, _, err = run("sample-ner", "--task", "ner")
+    assert (code, "sample-ner is a data card" in err) == (2, True)
     code, _, err = run("--task", "ner")
     assert (code, "no file is named" in err) == (2, True)

@@ -91,7 +91,7 @@ def proposal(tmp_path: Path, **changes: Any) -> Proposal:
         ({"source": "rus"}, "not in a script of Russian", "--source"),
         ({"options": {"cut": 7}}, "no task can be learnt from it", "--input-format"),
         ({"input_format": "brat"}, "no task can be learnt from it", "--input-format"),
-        ({"task": "ner", "input_format": "brat"}, "as brat for ner: ", "--input-format"),
+        ({"task": "ner", "input_format": "brat"}, "no .txt file beside", ""),
         ({"task": "ner", "input_format": "nothing"}, "does not say what is in", "add --input-for"),
     ],
 )
@@ -105,6 +105,31 @@ def test_what_cannot_be_read_says_why(tmp_path, changes, said, fix):
 def test_nothing_is_transferred_to_the_same_language(tmp_path):
     with pytest.raises(XltError, match="--source: source and target are both Hausa"):
         proposal(tmp_path, source="hau")
+
+
+@pytest.mark.parametrize("told", [{}, {"task": "ner"}, {"task": "ner", "input_format": "doccano"}])
+def test_one_wrong_record_is_named_alone(tmp_path, told):
+    """Of a file that plainly is something: not each way in which it could be read."""
+    rows = [{"text": text, "label": [[0, 5, "PER"]]} for text in (WORDS, " ", WORDS)]
+    path = doccano(tmp_path / "a.jsonl", *rows)
+    with pytest.raises(XltError) as caught:
+        read(path, **told)
+    assert caught.value.where == f"{path}:2"
+    assert caught.value.what == "`text` is empty"
+    assert "remove this record" in (caught.value.fix or "")
+
+
+def test_a_table_is_no_folder_of_texts(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(XltError) as caught:
+        read(tmp_path / "a.csv")
+    assert "brat" not in caught.value.what
+
+
+def test_what_a_reader_leaves_out_is_said_once(tmp_path, caplog):
+    path = doccano(tmp_path / "a.jsonl", {"text": WORDS, "label": [[0, 3, "PER"]]})
+    read(path)
+    assert [record.message.count("ended within a word") for record in caplog.records] == [1]
 
 
 @pytest.mark.parametrize("content", ["", "{}\n", '{"text": "a", "label": []}\n'])

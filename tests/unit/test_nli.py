@@ -14,6 +14,7 @@ from xlt.document import Label, Text
 from xlt.errors import XltError
 from xlt.projection.layers import project_document
 from xlt.projection.pair import AlignedPair
+from xlt.reader_options import read_with
 from xlt.tasks.nli import NLI
 from xlt.tasks.nli.metrics import class_counts, class_metrics
 
@@ -75,9 +76,21 @@ def test_pairs_without_agreement_are_counted(tmp_path, caplog):
     assert "1 pairs that lack a text are left out" in caplog.text
 
 
+@pytest.mark.parametrize("label", [{"label": ""}, {"label": None}, {}])
+def test_labels_may_be_missing_where_that_is_said(tmp_path, label):
+    """Nothing is learnt from such a pair, nor is it scored."""
+    row = {key: value for key, value in OWN.items() if key != "label"} | label
+    path = tmp_path / "a.jsonl"
+    path.write_text(jsonl(row))
+    (document,) = read_with(TASK, path, "jsonl", {"labelled": False}, where=str)
+    assert document.layers["label"].label is None
+    answered = document.with_layers(label=Label("neutral"))
+    assert not TASK.counts(document, answered).any()
+
+
 BAD = {
     "label": (jsonl(OWN, OWN | {"id": "2", "label": "entails"}), ":2: there is no label 'entails'"),
-    "no label": (jsonl(OWN | {"label": None}), ":1: there is no label ''"),
+    "no label": (jsonl(OWN | {"label": None}), ":1: the pair has no label"),
     "position": (jsonl(OWN | {"label": 1}), ":1: there is no label 1"),
     "field": (jsonl({k: v for k, v in OWN.items() if k != "premise"}), ":1: the field 'premise'"),
     "empty": (jsonl(OWN | {"hypothesis": "\u00a0"}), ":1: the hypothesis is empty"),

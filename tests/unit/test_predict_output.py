@@ -86,6 +86,42 @@ def test_annotation_tools_says_what_the_tasks_format_says(models, text, tmp_path
         assert "".join(entity["text"].split()) == "".join(words.split())
 
 
+@pytest.mark.parametrize("format", ["doccano", "prodigy", "label-studio"])
+def test_an_empty_text_gets_an_empty_answer(models, tmp_path, format):
+    texts = ["Ana met Budi in Solo.", " ", "Sri sleeps."]
+    rows: list[dict[str, Any]] = [{"id": n, "text": text} for n, text in enumerate(texts)]
+    if format == "label-studio":
+        rows = [{"id": row["id"], "data": {"text": row["text"], "by": "me"}} for row in rows]
+        path = tmp_path / "in.json"
+        path.write_text(json.dumps(rows))
+    else:
+        path = tmp_path / "in.jsonl"
+        path.write_text("\n".join(map(json.dumps, rows)))
+    told = {"input_format": format, "quiet": True}
+    found = standoff_of(models["ner"], path, tmp_path / "out", **told)
+    assert [one["text"] for one in found] == texts
+    assert found[1]["entities"] == []
+    predict(models["ner"], str(path), str(tmp_path / "out2"), output_format=format, **told)
+    written = (tmp_path / "out2").read_text()
+    again = json.loads(written) if format == "label-studio" else records(tmp_path / "out2")
+    assert [one.get("data", one)["text"] for one in again] == texts
+    if format == "label-studio":
+        assert again[1]["predictions"][0]["result"] == []
+        assert again[1]["data"]["by"] == "me"
+
+
+def test_a_format_that_the_name_does_not_say_is_named(models, tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": "Ana", "label": [[0, 3, "PER"]]}) + "\n")
+    for read in (
+        lambda: evaluate(models["ner"], str(path)),
+        lambda: predict(models["ner"], str(path), str(tmp_path / "out"), quiet=True),
+    ):
+        with pytest.raises(XltError, match="'words' is missing") as caught:
+            read()
+        assert "--input-format doccano" in (caught.value.fix or "")
+
+
 def test_data_are_in_the_language_that_a_model_is_for(models, tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({"text": "Ana doesn't.", "label": [[0, 3, "PER"]]}) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +299,14 @@ ADVICE: dict[str, tuple[str, str, str, str, dict[str, str]]] = {
     "nested": ("ner", "a.bio", "1\tAna\tB-PER\tO\n", "", {}),
     "numbers": ("ner", "a.bio", "1\ta\tO\n2\tb\tO\n2\tc\tO\n", "", {}),
     "label": ("nli", "a.jsonl", lines({**PAIR, "label": "yes"}), "", {"OURS": "entailment"}),
+    "no label": ("nli", "a.jsonl", lines({**PAIR, "label": None}), "", {"OURS": "entailment"}),
+    "empty label": ("nli", "a.jsonl", lines({**PAIR, "label": ""}), "", {"OURS": "entailment"}),
+    "label with a blank": (
+        "nli", "a.jsonl", lines({**PAIR, "label": "neutral "}), "", {"OURS": "neutral"},
+    ),
+    "label that is YAML": (
+        "nli", "a.jsonl", lines({**PAIR, "label": "it's: no"}), "", {"OURS": "neutral"},
+    ),
     "field": (
         "nli", "a.jsonl", lines({"p": "It rains.", "hypothesis": "It is wet.", "label": "neutral"}),
         "", {"THEIRS": "p"},
@@ -353,7 +362,7 @@ def test_advice_can_be_followed_as_it_stands(tmp_path: Path, name: str) -> None:
         written = "\n".join([f"ref: {file}", *stated, option])
         assert of_config(config(tmp_path, written, task), task), option
     (command,) = _COMMAND.findall(advice)
-    options = {k: v for k, v in kept.items() if k != "format"} | read_options([command.strip("'")])
+    options = {k: v for k, v in kept.items() if k != "format"} | read_options(shlex.split(command))
     given = {"format": kept.get("format"), "options": options}
     assert records(Reference(ref=str(tmp_path / file), **given), task), command
 

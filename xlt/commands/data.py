@@ -106,9 +106,22 @@ def check(
     from xlt.data.inspection import check
     from xlt.registry import data_cards
 
+    files = [name for name in names or () if Path(name).exists()]
     if task is not None:
+        for name in names or ():
+            if name in data_cards() and name not in files:
+                raise XltError(
+                    f"{name} is a data card, and says itself for which task it is",
+                    where="--task",
+                    fix="leave --task out, or name files",
+                )
         _check_files(task, names or [], language, input_format, option, encoder)
         return
+    for name in files:
+        if name not in data_cards():
+            raise XltError(
+                "a file does not say for which task it is", where=name, fix="add --task ner (say)"
+            )
     for value, name in (
         (input_format, "--input-format"), (option, "--option"), (encoder, "--encoder")
     ):  # fmt: skip
@@ -117,11 +130,6 @@ def check(
                 "it is for files, and cards say themselves how they are read",
                 where=name,
                 fix="leave it out, or name files and add --task ner (say)",
-            )
-    for name in names or ():
-        if name not in data_cards() and Path(name).is_file():
-            raise XltError(
-                "a file does not say for which task it is", where=name, fix="add --task ner (say)"
             )
     reports = []
     for card in names or data_cards():

@@ -37,6 +37,25 @@ def collect_malformed() -> Iterator[list[XltError]]:
         _collected.reset(token)
 
 
+_untold: ContextVar[bool] = ContextVar("reports are left out", default=False)
+
+
+@contextmanager
+def untold() -> Iterator[None]:
+    """Nothing is said of files that are read within the block: only how to read them is tried."""
+    token = _untold.set(True)
+    try:
+        yield
+    finally:
+        _untold.reset(token)
+
+
+def tell(source: object, report: str) -> None:
+    """Say of a file, once it has been read, what could not be taken as it is."""
+    if not _untold.get():
+        log.warning("%s: %s", source, report)
+
+
 def malformed(error: XltError, problems: list[XltError] | None = None) -> None:
     """Report a malformed record. Raises the error unless malformed records are collected, in
     `problems` or by `collect_malformed`."""
@@ -67,7 +86,7 @@ class ReportAtEnd(ABC):
         traceback: TracebackType | None,
     ) -> None:
         if report := self.report():
-            log.warning("%s: %s", self.source, report)
+            tell(self.source, report)
 
     @abstractmethod
     def report(self) -> str:

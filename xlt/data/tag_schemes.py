@@ -19,6 +19,7 @@ from typing import Literal
 
 from xlt.errors import XltError
 from xlt.reader_options import advise
+from xlt.yaml.write import scalar
 
 Scheme = Literal["IOB2", "IOB1", "IOE2", "IOE1", "BIOES", "types"]
 
@@ -80,7 +81,7 @@ class TagRules:
             fix += "; if the tags are in another column, or types without such a prefix, "
             fix += advise("tag: COLUMN", "scheme: types")
             if text in NOTHING:
-                fix += f"; or, if it means O, {advise(f'outside: [{text!r}]')}"
+                fix += f"; or, if it means O, {advise(f'outside: [{scalar(text)}]')}"
         elif self.decided:
             fix += f"; most sentences are in {self.scheme}: {advise('scheme: SCHEME')} if not"
         else:
@@ -100,7 +101,7 @@ class TagRules:
                 number,
                 f"{text!r} is not a type",
                 f"write a type, or O outside entities; if it means O, "
-                f"{advise(f'outside: [{text!r}]')}",
+                f"{advise(f'outside: [{scalar(text)}]')}",
             )
         return f"I-{text}"
 

@@ -84,7 +84,7 @@ def record(task: Task, unit: Unit, documents: Sequence[Document]) -> dict[str, A
     made: dict[str, Any] = {} if unit.id is None else {"id": id_as_given(unit.id)}
     first, *others = task.texts
     made[first] = unit.surface
-    for document in documents:
+    for document in [*documents, *([] if unit.blank is None else [unit.blank])]:
         made |= {name: document.texts[name].surface for name in others}
     kinds = set()
     for name in predicted_layers(task):

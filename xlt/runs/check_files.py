@@ -26,6 +26,7 @@ from xlt.data.malformed import collect_malformed
 from xlt.document import Document, Label, Layer, Spans, Structures, Tags, Tree
 from xlt.errors import XltError, flat
 from xlt.reader_options import on_command_line, read_with
+from xlt.runs.recognise import hinted, recognised
 from xlt.scripts import COMMON, PARTS, name, scripts
 from xlt.task import Task
 
@@ -200,9 +201,14 @@ def _read(
                     report.long.append(document.id)
         except XltError as error:
             if not report.records and not malformed:
-                raise  # nothing can be read of it: the question is wrong, not the annotation
+                # Nothing can be read of it: the question is wrong, not the annotation.
+                raise _asked_wrongly(error, task, path, input_format) from error
             malformed += flat(error)
             report.stopped = flat(error)[0].where or path
+    if malformed and not report.records:
+        first = malformed[0]
+        if (error := _asked_wrongly(first, task, path, input_format)) is not first:
+            raise error
     report.malformed = list(malformed)
     report.words = words.total()
     if backbone is not None:
@@ -210,6 +216,12 @@ def _read(
 
         report.unknown, _ = unknown_subwords(words, backbone.tokenizer)
     return report
+
+
+def _asked_wrongly(error: XltError, task: Task, path: str, declared: str | None) -> XltError:
+    """The error of a file of which nothing can be read, with the format in which it could be."""
+    formats = recognised(task, Path(path)) if declared is None else []
+    return hinted(flat(error)[0], formats) if formats else error
 
 
 def _add(

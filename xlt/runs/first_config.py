@@ -17,17 +17,17 @@ from typing import Any
 from xlt import languages
 from xlt.config.families import family
 from xlt.config.schema import Training
-from xlt.data.files import unpacked_name
-from xlt.data.tools import formats as tools
-from xlt.errors import XltError, flat
+from xlt.data.malformed import collect_malformed, untold
+from xlt.errors import XltError, flat, raise_all
 from xlt.extras import installed
 from xlt.model.pretrained import offline
 from xlt.reader_options import on_command_line, read_with
 from xlt.registry import tasks
 from xlt.runs.check_files import is_foreign, labels_of
 from xlt.runs.encoders import Advice, advise, reason, recommended
+from xlt.runs.recognise import possible_formats
 from xlt.scripts import scripts
-from xlt.task import Task, predicted_layers
+from xlt.task import predicted_layers
 
 SNIFFED = 2000
 """Records that are read to find out what a file holds."""
@@ -158,9 +158,10 @@ def _sniff(
     fewest layers of their task empty; the one that the file's name means first."""
     found = []
     for name in names:
-        for format, declared in _formats(tasks.get(name)(), path, input_format):
+        for format, declared in possible_formats(tasks.get(name)(), path, input_format):
             try:
-                reading = _read(path, name, format, declared, options, source, SNIFFED)
+                with untold():
+                    reading = _read(path, name, format, declared, options, source, SNIFFED)
             except XltError:
                 continue  # it is not in this format; `_complain` says why, if it is in none
             if reading.annotated or (empty and reading.records):
@@ -168,17 +169,6 @@ def _sniff(
     ranks = [(-one.annotated, one.empty) for one in found]
     best = [one for one, rank in zip(found, ranks, strict=True) if rank == min(ranks)]
     return sorted(best, key=lambda one: one.declared)
-
-
-def _formats(task: Task, path: Path, declared: str | None) -> list[tuple[str, bool]]:
-    """Formats that a file may be in, and whether that has to be said where the file is named."""
-    if declared is not None:
-        return [(declared, True)] if declared in task.readable() else []
-    name = unpacked_name(path).lower()
-    meant = task.formats_named(path)
-    possible = [f for f in tools.tools_of(task) if name.endswith(task.suffix(f))]
-    rest = dict.fromkeys([*meant[1:], *possible])
-    return [*((f, False) for f in meant[:1]), *((f, True) for f in rest if f not in meant[:1])]
 
 
 def _read(
@@ -223,20 +213,29 @@ def _complain(
     source: str,
     fix: str,
 ) -> None:
-    """Raise XltError: why a file cannot be read."""
+    """Raise XltError: why a file cannot be read. Of one that is plainly of some format, and has
+    some wrong records, that is what is wrong with them."""
     if not path.exists():
         raise XltError("there is no such file", where=path, fix="check the path")
     tried: list[str] = []
+    nearly: list[tuple[Reading, list[XltError]]] = []
     for name in names:
-        for format, declared in _formats(tasks.get(name)(), path, input_format):
-            try:
-                _read(path, name, format, declared, options, source, SNIFFED)
-            except XltError as error:
-                first = flat(error)[0]
-                place = "" if first.where is None else f"{first.where}: "
-                tried.append(f"as {format} for {name}: {place}{first.what}")
-            else:
-                tried.append(f"as {format} for {name}: there is no annotation in what begins it")
+        for format, declared in possible_formats(tasks.get(name)(), path, input_format):
+            reading = Reading(name, format, declared)
+            with untold(), collect_malformed() as problems:
+                try:
+                    reading = _read(path, name, format, declared, options, source, SNIFFED)
+                except XltError as error:
+                    problems += flat(error)
+            if problems and reading.annotated and reading.records >= len(problems):
+                nearly.append((reading, problems))
+            if problems and input_format is not None and len(names) == 1:
+                raise_all(problems)
+            place = f"{problems[0].where}: " if problems and problems[0].where else ""
+            why = problems[0].what if problems else "there is no annotation in what begins it"
+            tried.append(f"as {format} for {name}: {place}{why}")
+    if nearly:  # it is plain what the file is, and some of its records are wrong
+        raise_all(max(nearly, key=lambda one: one[0].annotated)[1])
     if len(names) == 1 and not tried:
         task = tasks.get(names[0])()
         raise XltError(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from xlt.data.files import STDIN, label, unpacked_name
 from xlt.data.jsonl import write_jsonl
-from xlt.data.tools.formats import is_folder, needs_path
+from xlt.data.tools.formats import TOOLS, is_folder, needs_path
 from xlt.document import Document
 from xlt.errors import XltError, choose
 from xlt.files import refuse_overwriting
@@ -243,7 +243,15 @@ def _write(task: Task, annotated: Iterator[Annotated], target: TextIO | Path, fo
     if format == STANDOFF and not isinstance(target, Path):
         write_jsonl((_record(task, *one) for one in annotated), target)
     else:
-        task.write_any((one for _, documents in annotated for one in documents), target, format)
+        task.write_any(_documents(annotated, blank=format in TOOLS), target, format)
+
+
+def _documents(annotated: Iterator[Annotated], *, blank: bool) -> Iterator[Document]:
+    """What is written in another format. blank: it can hold records without text."""
+    for unit, documents in annotated:
+        yield from documents
+        if blank and unit.blank is not None:
+            yield unit.blank
 
 
 def _record(task: Task, unit: Unit, documents: Sequence[Document]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from xlt.data.tools import formats
 from xlt.document import Document, Text
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.reader_options import Location, on_command_line, read_with
+from xlt.runs.recognise import hinting
 
 if TYPE_CHECKING:
     from xlt.task import Task
@@ -48,8 +49,9 @@ class Unit:
     line:      its first line in the file, from 1; None where the reader does not say.
     id:        the record's own; None for a line, which has none.
     surface:   the very text, without its line end.
-    documents: its sentences, in order; none of an empty line.
+    documents: its sentences, in order; none of an empty line or text.
     starts:    where in `surface` each document's first text begins, in characters.
+    blank:     of a record of an annotation tool that lacks a text, what is written of it there.
     """
 
     source: str
@@ -58,6 +60,7 @@ class Unit:
     surface: str
     documents: tuple[Document, ...]
     starts: tuple[int, ...]
+    blank: Document | None = None
 
 
 def files_of(task: Task, sources: Iterable[str], input_format: str | None) -> list[str]:
@@ -149,14 +152,18 @@ def read_units(
 
     if format in task.readable():
         path, given = STDIN_PATH if source == STDIN else Path(source), options or {}
-        with _told_as_stdin(path):
+        with _told_as_stdin(path), hinting(task, path, input_format, labelled=False):
             documents = read_with(
                 task, path, format, given, where=where, labelled=False, language=spoken
             )
             for document in documents:
                 if spoken and not document.language:
                     document = replace(document, language=spoken)
-                yield Unit(source, None, document.id, document.text.surface, (document,), (0,))
+                surface = document.text.surface
+                if format in formats.TOOLS and formats.is_blank(document.texts):
+                    yield Unit(source, None, document.id, surface, (), (), document)
+                else:
+                    yield Unit(source, None, document.id, surface, (document,), (0,))
         return
     task.from_text("1", Text.from_words(["word"]))  # says so if the task needs more than words
     if options:

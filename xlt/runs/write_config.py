@@ -16,9 +16,7 @@ from xlt.config.load import load_config
 from xlt.errors import XltError
 from xlt.files import publishing
 from xlt.runs.first_config import Proposal, Reading
-
-_PLAIN = re.compile(r"(?!(?:null|true|false|yes|no|on|off|y|n)$)[A-Za-z][\w./-]*", re.I | re.A)
-"""What YAML takes as text without quotes, in all its versions."""
+from xlt.yaml.write import flow, scalar
 
 MAX_LABELS = 12
 
@@ -45,7 +43,7 @@ def _lines(proposal: Proposal, path: Path) -> Iterator[str]:
     source, target = languages.name(proposal.source), languages.name(proposal.target)
     today = datetime.now(UTC).date()
     yield f"# {source} to {target}. Written by `xlt init` on {today}; any line can be changed."
-    yield f"name: {_scalar(_run_name(path))}"
+    yield f"name: {scalar(_run_name(path))}"
     yield ""
     yield f"task: {proposal.task}"
     yield from _labels(proposal.readings["train"])
@@ -97,7 +95,7 @@ def _labels(reading: Reading) -> Iterator[str]:
 def _model(proposal: Proposal) -> Iterator[str]:
     yield "model:"
     yield from _comment(proposal.why)
-    yield f"  encoder: {_scalar(proposal.encoder)}"
+    yield f"  encoder: {scalar(proposal.encoder)}"
     if proposal.others:
         others = ", ".join(
             f"{one.facts.id} ({one.memory_gib:.1f} GiB"
@@ -148,22 +146,12 @@ def _run_name(path: Path) -> str:
 def _flow(reference: Mapping[str, Any]) -> str:
     """A reference: a plain string where that says all."""
     if [*reference] == ["ref"]:
-        return _scalar(reference["ref"])
+        return scalar(reference["ref"])
     parts = [
-        f"{key}: {_scalar(value) if isinstance(value, str) else _json(value)}"
+        f"{key}: {scalar(value) if isinstance(value, str) else flow(value)}"
         for key, value in reference.items()
     ]
     return "{" + ", ".join(parts) + "}"
-
-
-def _scalar(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else _json(text)
-
-
-def _json(value: Any) -> str:
-    """JSON is YAML, but for characters that YAML takes as line ends, or does not take at all."""
-    text = json.dumps(value, ensure_ascii=False)
-    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
 
 
 def _printable(text: str) -> str:

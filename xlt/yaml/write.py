@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -12,6 +14,9 @@ from xlt.yaml.nodes import resolve
 
 # Plain text in YAML 1.2, but a boolean to the YAML 1.1 readers that others may use.
 _OTHERS_MISREAD = frozenset({"y", "n", "yes", "no", "on", "off"})
+
+_PLAIN = re.compile(r"(?!(?:null|true|false|yes|no|on|off|y|n)$)[A-Za-z][\w./-]*", re.I | re.A)
+"""What YAML takes as text without quotes, in all its versions and within `{…}`."""
 
 
 def to_yaml(value: Any) -> str:
@@ -36,3 +41,15 @@ def _quoted(value: Any) -> Any:
     ):
         return DoubleQuotedScalarString(value)
     return value
+
+
+def scalar(text: str) -> str:
+    """A text as it may stand anywhere in YAML, quoted where it has to be."""
+    return text if _PLAIN.fullmatch(text) else flow(text)
+
+
+def flow(value: Any) -> str:
+    """A value in one line. JSON is YAML, but for characters that YAML takes as line ends, or does
+    not take at all."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)

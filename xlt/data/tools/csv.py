@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-from xlt.data.fields import identifier, text
+from xlt.data.fields import identifier
 from xlt.data.table import DELIMITERS, NO_HEADER, read_table, write_table
 from xlt.data.tools.options import TableToolOptions
 from xlt.data.tools.record import Record
@@ -53,7 +53,7 @@ class Csv(TextTool):
                     fix=f"{choose(name, content)}; {advise(f'columns: {{{name}: THEIRS}}')}"
                     + NO_HEADER * self.told.header,
                 )
-        texts = {name: text(content[name], f"`{name}`", where=where) for name in self.texts}
+        texts = {name: self.given(content[name], f"`{name}`", where=where) for name in self.texts}
         label = content.get(LABEL, "").strip()
         for name, value in content.items():
             if value and name not in ("id", LABEL, *self.texts):

@@ -29,7 +29,7 @@ class Doccano(JsonLinesTool):
 
     def records(self, where: str, content: Any) -> Iterator[Record]:
         row: Mapping[str, Any] = content
-        texts = {name: text(row[name], f"`{name}`", where=where) for name in self.texts}
+        texts = {name: self.given(row[name], f"`{name}`", where=where) for name in self.texts}
         surface = next(iter(texts.values()))
         known = {"id", *self.texts, *LABELS, "entities", "relations"}
         marks: list[Mark] = []

@@ -7,7 +7,7 @@ and then one of the task's own by its row, as any row of the hub: the place for 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,10 +17,11 @@ from xlt.data.fields import Ids
 from xlt.data.files import check_regular
 from xlt.data.malformed import malformed
 from xlt.data.offsets import SpanLocator
-from xlt.data.tools.layers import KINDS, documents_of, record_of
+from xlt.data.tools.layers import FIELDS, KINDS, documents_of, record_of
+from xlt.data.tools.record import Record
 from xlt.data.tools.tally import Tally
 from xlt.data.tools.tool import FileTool, TextTool, Tool
-from xlt.document import Document, Label, Layer, Structures
+from xlt.document import Document, Label, Layer, Structures, Text
 from xlt.errors import XltError
 
 if TYPE_CHECKING:
@@ -97,14 +98,34 @@ def read_documents(
                 for record in records if labelled else ():
                     ids.add(record.id, record.where)
                 documents = [
-                    _own(task, document, record.where)
+                    document
                     for record in records
-                    for document in documents_of(record, layers, told, tally)
+                    for document in (
+                        [_blank(task, record)]
+                        if not labelled and is_blank(record.texts)
+                        else (
+                            _own(task, document, record.where)
+                            for document in documents_of(record, layers, told, tally)
+                        )
+                    )
                 ]
             except XltError as error:
                 malformed(error)
             else:
                 yield from documents
+
+
+def is_blank(texts: Mapping[str, str | Text]) -> bool:
+    """Whether one of a record's texts has nothing in it, so that nothing can be predicted of it."""
+    return any(not str(getattr(one, "surface", one)).strip() for one in texts.values())
+
+
+def _blank(task: Task, record: Record) -> Document:
+    """The document of a record that lacks a text: all its layers are empty."""
+    layers = {name: kind.empty(0) for name, kind in task.layers.items()}
+    meta = {FIELDS: dict(record.extra)} if record.extra else {}
+    texts = {name: Text(one) for name, one in record.texts.items()}
+    return Document(record.id, texts, layers, meta=meta)
 
 
 def _own(task: Task, document: Document, where: str) -> Document:

@@ -56,7 +56,7 @@ class LabelStudio(TextTool):
         data = mapping(self._data(task, where), "`data`", where=where)
         names = {name: self.told.columns.get(name, name) for name in self.texts}
         given = {
-            name: text(self._text(data, theirs, name, where), f"`data.{theirs}`", where=where)
+            name: self.given(self._text(data, theirs, name, where), f"`data.{theirs}`", where=where)
             for name, theirs in names.items()
         }
         number = where.rpartition("[")[2].rstrip("]")

@@ -37,7 +37,7 @@ class Prodigy(JsonLinesTool):
         if answer != ANSWER and self.told.labelled:
             self.tally(f"examples whose answer is {answer!r:.20} are left out", where)
             return
-        texts = {name: text(row[name], f"`{name}`", where=where) for name in self.texts}
+        texts = {name: self.given(row[name], f"`{name}`", where=where) for name in self.texts}
         surface = next(iter(texts.values()))
         marks = [
             _mark(item, surface, where)

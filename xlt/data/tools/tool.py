@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
+from xlt.data.fields import text
 from xlt.data.files import check_regular
 from xlt.data.jsonl import read_jsonl, write_jsonl
 from xlt.data.offsets import SpanLocator
 from xlt.data.tools.options import FieldOptions, ToolOptions
 from xlt.data.tools.record import Record
 from xlt.data.tools.tally import Tally
+from xlt.errors import XltError
 
 
 class Tool(ABC):
@@ -44,6 +46,18 @@ class Tool(ABC):
         self, texts: tuple[str, ...], told: Any, tally: Tally, locate: SpanLocator
     ) -> None:
         self.texts, self.told, self.tally, self.locate = texts, told, tally, locate
+
+    def given(self, value: Any, what: str, *, where: object) -> str:
+        """A text of a record, which may be empty where there is only something to be predicted.
+
+        Raises XltError for what is none, and with annotation for an empty one."""
+        if isinstance(value, str) and not value.strip():
+            if self.told.labelled:
+                raise XltError(
+                    f"{what} is empty", where=where, fix="remove this record, or give it a text"
+                )
+            return value
+        return text(value, what, where=where)
 
     @classmethod
     def files(cls, path: Path) -> list[Path]:
