@@ -150,7 +150,7 @@ def test_a_format_that_the_name_does_not_say_is_named(tmp_path):
     path.write_text(json.dumps({"text": "Ana", "label": [[0, 3, "PER"]]}) + "\n")
     with pytest.raises(XltError, match="'words' is missing") as caught:
         check_files(tasks.get("ner")(), [str(path)])
-    assert "--input-format doccano;" in (caught.value.fix or "")
+    assert "`--input-format doccano`;" in (caught.value.fix or "")
     assert "prodigy" not in (caught.value.fix or "")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from xlt.data.checksums import cache_dir, sha256
 from xlt.data.code import READING, code_hashes
+from xlt.data.recognise import hinting
 from xlt.data.resolved import ResolvedData
 from xlt.document import Document, Documents
 from xlt.errors import XltError, choose
@@ -118,14 +119,15 @@ def _all_documents(task: Task, resolved: ResolvedData) -> Iterator[Document]:
         return
     for path in resolved.files:
         format = task.format_of(path, resolved.format)
-        yield from read_with(
-            task,
-            path,
-            format,
-            resolved.options,
-            where=lambda _: resolved.reference,
-            language=resolved.language,
-        )
+        with hinting(task, path, resolved.format):
+            yield from read_with(
+                task,
+                path,
+                format,
+                resolved.options,
+                where=lambda _: resolved.reference,
+                language=resolved.language,
+            )
 
 
 def _cache_path(task: Task, resolved: ResolvedData) -> Path:

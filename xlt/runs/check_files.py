@@ -23,10 +23,10 @@ from xlt import languages
 from xlt.config.schema import Model
 from xlt.data.inspection import normalised
 from xlt.data.malformed import collect_malformed
+from xlt.data.recognise import hinted, recognised
 from xlt.document import Document, Label, Layer, Spans, Structures, Tags, Tree
 from xlt.errors import XltError, flat
 from xlt.reader_options import on_command_line, read_with
-from xlt.runs.recognise import hinted, recognised
 from xlt.scripts import COMMON, PARTS, name, scripts
 from xlt.task import Task
 

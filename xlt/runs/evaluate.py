@@ -94,7 +94,6 @@ def labelled(
     from xlt.data.references import check_reference, reference_to, resolve
     from xlt.data.store import held, load_documents
     from xlt.reader_options import on_command_line
-    from xlt.runs.recognise import hinting
 
     parts = reference.split(":")
     open_to_splits = parts[0] in data_cards() or parts[0] == "hf"
@@ -108,10 +107,9 @@ def labelled(
     stated = parts[1] if len(parts) > 1 and not reference.startswith("hf:") else None
     code = spoken_language(language or stated, languages_of_model)
     asked = reference_to(reference, format=format, options=dict(options or {}))
-    with hinting(task, Path(reference), format):
-        check_reference(task, asked, code, split, on_command_line)
-        resolved = resolve(asked, code, split, where=reference)
-        records = held(load_documents(task, resolved, 1))
+    check_reference(task, asked, code, split, on_command_line)
+    resolved = resolve(asked, code, split, where=reference)
+    records = held(load_documents(task, resolved, 1))
     task.check_labels(labels, task.labels(records), where=reference)
     return resolved, records, code
 

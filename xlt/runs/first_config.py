@@ -18,6 +18,7 @@ from xlt import languages
 from xlt.config.families import family
 from xlt.config.schema import Training
 from xlt.data.malformed import collect_malformed, untold
+from xlt.data.recognise import possible_formats
 from xlt.errors import XltError, flat, raise_all
 from xlt.extras import installed
 from xlt.model.pretrained import offline
@@ -25,7 +26,6 @@ from xlt.reader_options import on_command_line, read_with
 from xlt.registry import tasks
 from xlt.runs.check_files import is_foreign, labels_of
 from xlt.runs.encoders import Advice, advise, reason, recommended
-from xlt.runs.recognise import possible_formats
 from xlt.scripts import scripts
 from xlt.task import predicted_layers
 

@@ -21,11 +21,11 @@ from xlt.data.columns import is_tagged
 from xlt.data.conllu import read_conllu
 from xlt.data.conllu_plus import named_columns
 from xlt.data.files import STDIN, STDIN_PATH, label, lines, unpacked_name
+from xlt.data.recognise import hinting
 from xlt.data.tools import formats
 from xlt.document import Document, Text
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.reader_options import Location, on_command_line, read_with
-from xlt.runs.recognise import hinting
 
 if TYPE_CHECKING:
     from xlt.task import Task

@@ -17,7 +17,8 @@ from xlt.data.fields import Ids
 from xlt.data.files import check_regular
 from xlt.data.malformed import malformed
 from xlt.data.offsets import SpanLocator
-from xlt.data.tools.layers import FIELDS, KINDS, documents_of, record_of
+from xlt.data.tools.layers import KINDS, document_with, documents_of, record_of
+from xlt.data.tools.options import ToolOptions
 from xlt.data.tools.record import Record
 from xlt.data.tools.tally import Tally
 from xlt.data.tools.tool import FileTool, TextTool, Tool
@@ -101,7 +102,7 @@ def read_documents(
                     document
                     for record in records
                     for document in (
-                        [_blank(task, record)]
+                        [_blank(task, record, told)]
                         if not labelled and is_blank(record.texts)
                         else (
                             _own(task, document, record.where)
@@ -120,12 +121,10 @@ def is_blank(texts: Mapping[str, str | Text]) -> bool:
     return any(not str(getattr(one, "surface", one)).strip() for one in texts.values())
 
 
-def _blank(task: Task, record: Record) -> Document:
+def _blank(task: Task, record: Record, told: ToolOptions) -> Document:
     """The document of a record that lacks a text: all its layers are empty."""
     layers = {name: kind.empty(0) for name, kind in task.layers.items()}
-    meta = {FIELDS: dict(record.extra)} if record.extra else {}
-    texts = {name: Text(one) for name, one in record.texts.items()}
-    return Document(record.id, texts, layers, meta=meta)
+    return document_with(record, Text(record.text), layers, told)
 
 
 def _own(task: Task, document: Document, where: str) -> Document:

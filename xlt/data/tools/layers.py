@@ -64,7 +64,7 @@ def documents_of(
             tally(NO_SPANS, record.where)
         # One of several texts has no words.
         text = words_of(record, told, tally) if len(record.texts) == 1 else Text(record.text)
-        yield _document(record, text, {name: Label(label) for name in layers}, told)
+        yield document_with(record, text, {name: Label(label) for name in layers}, told)
         return
     if record.links and not structured:
         for _ in record.links:
@@ -96,12 +96,13 @@ def documents_of(
                 filled[name] = kind(chosen)
             elif issubclass(kind, Label):
                 filled[name] = kind(label)
-        yield _document(part, text, filled, told)
+        yield document_with(part, text, filled, told)
 
 
-def _document(
+def document_with(
     record: Record, text: Text, layers: Mapping[str, Layer], told: ToolOptions
 ) -> Document:
+    """The document of a record with these layers. text: its first, with words."""
     first, *others = record.texts
     return Document(
         record.id,

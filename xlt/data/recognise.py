@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xlt.data.files import unpacked_name
 from xlt.data.malformed import collect_malformed, untold
 from xlt.data.tools import formats as tools
 from xlt.document import Document
 from xlt.errors import XltError, flat
-from xlt.task import Task
+from xlt.reader_options import advise_format
+
+if TYPE_CHECKING:
+    from xlt.task import Task
 
 LOOKED_AT = 20
 """Records by which a format is recognised."""
@@ -76,7 +80,5 @@ def hinting(
 
 def hinted(error: XltError, formats: list[str]) -> XltError:
     """The error of a reader, with the formats in which the file could be read."""
-    said = " or ".join(f"--input-format {format}" for format in formats)
-    return XltError(
-        error.what, where=error.where, fix=f"it can be read with {said}; else {error.fix}"
-    )
+    fix = f"it can be read as {' or '.join(formats)}: {advise_format(formats[0])}; else {error.fix}"
+    return XltError(error.what, where=error.where, fix=fix)
