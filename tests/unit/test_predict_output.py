@@ -110,6 +110,15 @@ def test_an_empty_text_gets_an_empty_answer(models, tmp_path, format):
         assert again[1]["data"]["by"] == "me"
 
 
+def test_an_empty_text_is_neither_scored_nor_learnt_from(models, tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": " ", "label": []}) + "\n")
+    for options in ({}, {"labelled": False}):
+        with pytest.raises(XltError, match=r"text.* is empty") as caught:
+            evaluate(models["ner"], str(path), format="doccano", options=options)
+        assert "remove this record" in (caught.value.fix or "")
+
+
 def test_a_format_that_the_name_does_not_say_is_named(models, tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({"text": "Ana", "label": [[0, 3, "PER"]]}) + "\n")

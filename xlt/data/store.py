@@ -15,6 +15,7 @@ from xlt.data.checksums import cache_dir, sha256
 from xlt.data.code import READING, code_hashes
 from xlt.data.recognise import hinting
 from xlt.data.resolved import ResolvedData
+from xlt.data.tools.formats import TOOLS, is_blank
 from xlt.document import Document, Documents
 from xlt.errors import XltError, choose
 from xlt.files import DamagedFile, entry, publishing, read_sealed, write_sealed
@@ -120,14 +121,21 @@ def _all_documents(task: Task, resolved: ResolvedData) -> Iterator[Document]:
     for path in resolved.files:
         format = task.format_of(path, resolved.format)
         with hinting(task, path, resolved.format):
-            yield from read_with(
+            for document in read_with(
                 task,
                 path,
                 format,
                 resolved.options,
                 where=lambda _: resolved.reference,
                 language=resolved.language,
-            )
+            ):
+                if format in TOOLS and is_blank(document.texts):  # with `labelled: false`
+                    raise XltError(
+                        "its text is empty",
+                        where=f"{path}: record {document.id}",
+                        fix="remove this record, or give it a text",
+                    )
+                yield document
 
 
 def _cache_path(task: Task, resolved: ResolvedData) -> Path:
