@@ -206,9 +206,9 @@ def _read(
             malformed += flat(error)
             report.stopped = flat(error)[0].where or path
     if malformed and not report.records:
-        first = malformed[0]
-        if (error := _asked_wrongly(first, task, path, input_format)) is not first:
-            raise error
+        wrongly = _asked_wrongly(malformed[0], task, path, input_format)
+        if wrongly is not malformed[0]:
+            raise wrongly
     report.malformed = list(malformed)
     report.words = words.total()
     if backbone is not None:
