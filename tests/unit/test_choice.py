@@ -50,6 +50,7 @@ def test_the_best_mean_over_the_targets_is_taken(asked):
     data = with_train("tur", "eng", "swh", "jav") | {"deu": LanguageData(), "hin": LanguageData()}
     found, why = choose_source(data, ["jav", "sun"], "dependency_parsing", "some-model")
     assert found == why["chosen"] == "eng"
+    assert why["best"] == {"jav": "swh", "sun": "tur"}
     assert why["mean_score"] == {"eng": 0.4117, "swa": 0.05, "tur": 0.4117}
     assert list(why["mean_score"]) == ["eng", "swa", "tur"]
     assert why["data"] == {"eng": None, "swa": None, "tur": None}

@@ -34,6 +34,18 @@ def test_the_loader_leaves_the_source_open(world: World, written: Any) -> None:
     assert resolved(experiment.config)["source"] == ["ind"]
 
 
+def test_targets_that_would_have_another_source_alone_are_said(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choice = {"chosen": "eng", "best": {"jav": "ind", "sun": "eng"}}
+    monkeypatch.setattr("xlt.runs.experiment.choose_source", lambda *_: ("eng", choice))
+    path = world.config("auto", source="auto", target=["jav", "sun"], strategy="zero_shot")
+    said = [note for note in prepare(load_config(path)).notes if note.startswith("source")]
+    assert len(said) == 1
+    assert "auto is eng for all targets" in said[0]
+    assert "alone is ind for jav (" in said[0]
+
+
 def test_a_named_source_stays(world: World) -> None:
     experiment = prepare(load_config(world.config("named", strategy="zero_shot")))
     assert experiment.config.source == ["eng"]

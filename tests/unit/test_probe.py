@@ -150,6 +150,14 @@ def test_a_card_says_what_answers_mean(run, cards):
     cards("silent", "")
     with pytest.raises(XltError, match=r"labels are yes, no, the model's answers contradiction"):
         probe(run, ["silent"])
+    cards("more", "{entailment: maybe, neutral: no, contradiction: no}")
+    with pytest.raises(XltError, match="what 'yes' is to the other is not said") as error:
+        probe(run, ["more"])
+    assert error.value.fix.startswith("valid: maybe;")
+    cards("lacking", "{entailment: no, neutral: no, contradiction: no}")
+    with pytest.raises(XltError, match="what 'yes' is to the other is not said") as error:
+        probe(run, ["lacking"])
+    assert error.value.fix.startswith("take a suite with the labels that the model has learnt")
     cards("nothing", "", split="dev")
     with pytest.raises(XltError, match="nothing but train and dev"):
         probe(run, ["nothing"])

@@ -151,6 +151,7 @@ LONG = {"model": "names", "texts": ["Ya", "x" * 1001]}
         ({"model": "dependency_parsing", "texts": ["Ya"]}, 422, "language", "need a language"),
         ({"model": "names"}, 422, "body", "there is nothing to annotate"),
         ({**GOOD, "texts": []}, 422, "body", "there is nothing to annotate"),
+        ({**GOOD, "records": []}, 422, "body", "texts and records are given"),
         ({**GOOD, "conllu": CONLLU}, 422, "body", "texts and conllu are given"),
         ({**GOOD, "textx": ["Ya"]}, 422, "body", "there is no key 'textx'"),
         ({**GOOD, "texts": ["Ya", 3]}, 422, "texts.1", "must be text, not 3"),
@@ -183,6 +184,7 @@ def test_what_cannot_be_done_is_said_with_its_place(client, request_, status, wh
     assert error["where"] == where
     assert error["fix"]
     assert "--option" not in error["fix"]  # which is the command line's
+    assert "default" not in error["fix"]  # which is a config's
     assert answer.status_code == status
 
 

@@ -15,6 +15,7 @@ pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
 from xlt.errors import XltError
+from xlt.model.tag_writer import types
 from xlt.runs.annotate import Annotator
 from xlt.runs.predict import predict
 from xlt.serve import backend, label_studio
@@ -180,6 +181,10 @@ def test_tasks_that_are_too_long_are_not_even_read(client, monkeypatch):
 
 def test_it_can_be_connected(client, models):
     sent = {"project": "3.1", "schema": SPANS, "hostname": "http://ls", "access_token": "secret"}
+    (lacking,) = client.post("/label-studio/ner/setup", json=sent).json()["errors"]
+    assert "the labelling interface has no label LOC" in lacking["what"]
+    every = "".join(f'<Label value="{one}"/>' for one in types(models["ner"].labels["tag"]))
+    sent["schema"] = SPANS.replace('<Label value="PER"/>', every)
     answer = client.post("/label-studio/ner/setup", json=sent)
     assert answer.json()["model_version"].startswith("ner (xlt ")
     assert client.post("/label-studio/nli/setup", json=sent).status_code == 422

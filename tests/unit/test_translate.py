@@ -10,6 +10,8 @@ import pytest
 
 from xlt.document import Text
 from xlt.errors import XltError
+from xlt.projection.align.given import Given as Links
+from xlt.projection.align.given import GivenOptions as LinksOptions
 from xlt.projection.translate import sentences
 from xlt.projection.translate.base import Translation, Translator, TranslatorOptions
 from xlt.projection.translate.cache import Cache, key
@@ -258,6 +260,15 @@ def test_given_translations_come_line_by_line(tmp_path: Path) -> None:
     found = list(translator.stream(["One. Two.", "Nothing", "Three"], "eng", "spa", part="train"))
     assert [one.text for one in found] == ["Uno. Dos.", "", "Tres"]
     assert [one.warning for one in found] == [None, "empty", None]
+
+
+def test_given_translations_are_of_no_other_text(tmp_path: Path) -> None:
+    with pytest.raises(XltError, match="of train, dev and test data; this is other text") as error:
+        list(given(tmp_path, "uno\n").stream(["a"], "eng", "spa"))
+    assert error.value.fix
+    links = Links(LinksOptions(file=str(tmp_path / "{part}.links")))
+    with pytest.raises(XltError, match="this is other text"):
+        list(links.stream([], "eng", "spa"))
 
 
 @pytest.mark.parametrize(("texts", "line"), [(["a"], 2), (["a", "b", "c"], 3)])

@@ -255,9 +255,7 @@ class ProjectionSettings(Section):
     `majority` and `punctuation` were chosen on the first half of Europarl's parallel entities.
     """
 
-    translator: Plugin | None = Field(
-        default=None, description="what translates; see `xlt translators`"
-    )
+    translator: Plugin | None = Field(default=None, description="what translates, e.g. `apertium`")
     aligner: Plugin | None = Field(
         default=Plugin(name="agreement"),
         description="what links the words of a text to those of its translation",

@@ -27,6 +27,7 @@ class Annotator:
     """A trained model, ready to annotate.
 
     folder:    of the model that was found.
+    labels:    that it knows.
     languages: those that it is for.
     language:  of texts that do not say it, an ISO 639-3 code; None where it is open.
     sure:      whether its predictions have confidences.
@@ -48,6 +49,7 @@ class Annotator:
         self.task, self._backbone, self._predictor = open_predictor(
             self.folder, batch_tokens=batch_tokens, confident=True
         )
+        self.labels = self._predictor.labels
         self.languages = tuple(read_info(self.folder).languages)
         if spoken is None and len(self.languages) == 1:
             (spoken,) = self.languages

@@ -140,6 +140,14 @@ def _notes(experiment: Experiment) -> Iterator[str]:
                     "(`dev_share` holds a part of the training data out)"
                 ] = None
     yield from told
+    if (choice := experiment.source_choice) is not None:
+        others = {t: code for t, code in choice["best"].items() if code != choice["chosen"]}
+        if others:
+            alone = ", ".join(f"{code} for {target}" for target, code in others.items())
+            yield (
+                f"source: auto is {choice['chosen']} for all targets, which is best on average; "
+                f"the best for one alone is {alone} (a config for each target takes it)"
+            )
     for target in experiment.plans:
         there = {one.split for one in experiment.scored_on(target)}
         lacking = [split for split in config.evaluation.splits if split not in there]

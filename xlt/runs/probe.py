@@ -276,12 +276,17 @@ def _check(
         if stated.get(layer):  # else nobody knows what the suite could have had
             strange += sorted(ours - set(inventory))
         if strange:
+            # Several answers may mean one label; one that both sides have means itself.
+            others = set(inventory) if strange[0] in ours else ours - set(inventory)
             raise XltError(
                 f"the suite's labels are {', '.join(inventory)}, the model's answers "
                 f"{', '.join(sorted(ours))}: what {strange[0]!r} is to the other is not said",
                 where=where,
-                fix=f"{choose(strange[0], ours ^ set(inventory) - {strange[0]})}; say which "
-                "answer means which label with `answers:` in the card or `--answer ours=theirs`",
+                fix=f"{choose(strange[0], others)}; say which "
+                "answer means which label with `answers:` in the card or `--answer ours=theirs`"
+                if others
+                else "take a suite with the labels that the model has learnt, or train on data "
+                "with those of the suite",
             )
 
 

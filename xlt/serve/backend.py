@@ -15,7 +15,7 @@ from xlt import __version__
 from xlt.errors import XltError
 from xlt.runs.annotate import Annotator
 from xlt.serve.guard import body_of
-from xlt.serve.label_studio import FORMAT, Predict, Setup, names_in, read, results
+from xlt.serve.label_studio import FORMAT, Predict, Setup, check_labels, names_in, read, results
 from xlt.serve.limits import NotDone
 from xlt.serve.request import chosen, parse
 from xlt.serve.service import Service, answer
@@ -39,7 +39,7 @@ def add_label_studio(app: FastAPI, service: Service) -> None:
         async def made() -> dict[str, Any]:
             name, annotator = annotator_of(service, request)
             asked = parse(await body_of(request, service.limits.size), Setup, service.limits)
-            names_in(asked.interface, annotator.task)
+            check_labels(asked.interface, annotator.task, annotator.labels)
             return {"model_version": version(name)}
 
         return await answer(made())

@@ -12,6 +12,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from xml.parsers import expat
 
@@ -20,14 +21,15 @@ from pydantic import ConfigDict, Field
 from xlt.data.files import STDIN, standing_in
 from xlt.data.tools.formats import layers_of
 from xlt.data.tools.label_studio import CONTROL
-from xlt.document import Label
+from xlt.document import Label, Structures
 from xlt.errors import XltError
+from xlt.model.tag_writer import types
 from xlt.options import Section
 from xlt.runs.annotate import Annotated
 from xlt.runs.reading import Unit, read_units
 from xlt.serve.limits import Limits
 from xlt.serve.request import of_request
-from xlt.task import Task
+from xlt.task import Labels, Task
 
 FORMAT = "label-studio"
 
@@ -98,6 +100,32 @@ def names_in(interface: str, task: Task) -> Names:
         fix=f'add <{wanted} name="{CONTROL}" toName="{first}"> and '
         f'<Text name="{first}" value="${first}"/>',
     )
+
+
+def check_labels(interface: str, task: Task, known: Labels) -> None:
+    """Raise XltError where the labelling interface lacks labels that the model may predict.
+
+    known: the model's. Of events nothing is said: they have labels for what is no region, too.
+    """
+    names, kinds = names_in(interface, task), layers_of(task).values()
+    if not interface.strip() or any(issubclass(kind, Structures) for kind in kinds):
+        return
+    classes = all(issubclass(kind, Label) for kind in kinds)
+    every = list(chain.from_iterable(known.values()))
+    tag, values = ("Choice", every) if classes else ("Label", types(every))
+    there = {
+        text
+        for element, own in _elements(interface)
+        if element == tag
+        for text in (own.get("value"), own.get("alias"))
+    }
+    if lacking := [value for value in dict.fromkeys(values) if value not in there]:
+        raise XltError(
+            f"the labelling interface has no label {', '.join(lacking)}, which the model may "
+            "predict",
+            where="schema",
+            fix=f'add <{tag} value="{lacking[0]}"/> (and so on) to the element {names.control!r}',
+        )
 
 
 def _elements(interface: str) -> list[tuple[str, dict[str, str]]]:

@@ -88,7 +88,7 @@ def _explained(kind: type[Section], where: str, found: Sequence[Any]) -> XltErro
     if found[0]["type"] == "extra_forbidden":
         return XltError(f"there is no key {where!r:.60}", where="body", fix=choose(where, known))
     field = known.get(where.partition(".")[0])
-    what, fix = explain(found, field)
+    what, fix = explain(found, field, hint="/docs has an example")
     return XltError(what, where=where, fix=fix if field is not None else "send a JSON object")
 
 
@@ -111,8 +111,10 @@ def inputs_of(task: Task) -> list[str]:
 def input_of(request: Predict, task: Task) -> str:
     """The one key under which the request has something. Raises XltError where it is none or
     several, or one that the task cannot take."""
-    given = [key for key in INPUTS if getattr(request, key)]
+    given = [key for key in INPUTS if getattr(request, key) is not None]
     takes = inputs_of(task)
+    if len(given) == 1 and not getattr(request, given[0]):
+        given = []
     if len(given) != 1:
         raise XltError(
             f"{' and '.join(given)} are given" if given else "there is nothing to annotate",

@@ -21,7 +21,7 @@ def choose_source(
     """The best of the languages that have training data, and why, JSON-able.
 
     data: language (ISO 639-3) → its data. With several targets, the source with the best mean
-        score over them.
+        score over them; "best" has the one that each would have alone.
     Raises XltError if nothing but the targets has training data.
     """
     wanted = [languages.shared(text) for text in targets]
@@ -48,6 +48,10 @@ def choose_source(
     best = max(sorted(scores), key=lambda code: scores[code])
     return written[best], {
         "chosen": written[best],
+        "best": {
+            target: written[max(sorted(scores), key=lambda code: _of(ranking, code).score)]
+            for target, ranking in zip(targets, rankings, strict=True)
+        },
         "mean_score": {code: round(value, 4) for code, value in sorted(scores.items())},
         "data": {
             shared: None if held is None else str(held)

@@ -86,28 +86,33 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def explain(errors: Iterable[Any], field: FieldInfo | None) -> tuple[str, str]:
+def explain(
+    errors: Iterable[Any], field: FieldInfo | None, *, hint: str | None = None
+) -> tuple[str, str]:
     """What is wrong and what to do, from pydantic's errors about one value.
 
     Several errors about one value come from a union: the value may be any of what they expect.
+
+    hint: what else to do; by default what the schema says of the field.
     """
     errors = list(errors)
+    told = _hint(field) if hint is None else hint
     own = next((e["ctx"]["error"] for e in errors if e["type"] == "value_error"), None)
     if isinstance(own, ValidationError):  # a validator that calls another one
-        return explain(own.errors(include_url=False), field)
+        return explain(own.errors(include_url=False), field, hint=hint)
     if own is not None:
         cause = own if isinstance(own, XltError) else own.__cause__
         if isinstance(cause, XltError):
-            return cause.what, cause.fix or _hint(field)
-        return str(own), _hint(field)
+            return cause.what, cause.fix or told
+        return str(own), told
     value = errors[0]["input"]
     expected = list(dict.fromkeys(_expected(error) for error in errors))
     if None in expected:
-        return errors[0]["msg"], _hint(field)
+        return errors[0]["msg"], told
     wanted = " or ".join(str(text) for text in expected)
     fixes = [fix for fix in (_remedy(error, value) for error in errors) if fix is not None]
     return f"must be {wanted}, not {show(value)}", fixes[0] if fixes else (
-        f"write {wanted}; {_hint(field)}"
+        f"write {wanted}; {told}"
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -14,6 +13,7 @@ from xlt.data.numbers import MAX_DIGITS, decimal
 from xlt.errors import XltError
 from xlt.options import LocalPath
 from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
+from xlt.projection.filled import filled
 from xlt.projection.pair import Links
 
 _LINK = re.compile(rf"([0-9]{{1,{MAX_DIGITS}}})([-p])([0-9]{{1,{MAX_DIGITS}}})(?::([^:]+))?")
@@ -44,10 +44,7 @@ class Given(Aligner):
 
         Raises XltError with ``file:line``: malformed link, no such word, more or fewer lines.
         """
-        name = self.options.file
-        for key, value in (("source", source), ("target", target), ("part", part)):
-            name = name.replace(f"{{{key}}}", value)
-        path = Path(name)
+        path = filled(self.options.file, source, target, part)
         given = lines(path)
         number = 0
         for number, pair in enumerate(pairs, 1):

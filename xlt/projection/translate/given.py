@@ -11,6 +11,7 @@ from pydantic import Field
 from xlt.data.files import lines
 from xlt.errors import XltError
 from xlt.options import LocalPath
+from xlt.projection.filled import filled
 from xlt.projection.translate.base import Translation, Translator, TranslatorOptions
 
 if TYPE_CHECKING:
@@ -57,16 +58,11 @@ class Given(Translator):
         """
         from xlt.projection.translate.guard import warning_for
 
-        def filled(name: str) -> Path:
-            for key, value in (("source", source), ("target", target), ("part", part)):
-                name = name.replace(f"{{{key}}}", value)
-            return Path(name)
-
-        path = filled(self.options.file)
+        path = filled(self.options.file, source, target, part)
         if self.options.originals is None:
             pairs = _in_order(texts, path)
         else:
-            pairs = _by_text(texts, path, filled(self.options.originals))
+            pairs = _by_text(texts, path, filled(self.options.originals, source, target, part))
         for text, translation in pairs:
             yield Translation(translation, warning_for(text, translation, self.options))
 
