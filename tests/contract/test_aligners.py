@@ -105,6 +105,16 @@ def test_what_it_is_goes_by_its_options(name: str, folder: Path) -> None:
     }
 
 
+def test_another_encoder_under_its_name_is_another(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "encoder" not in aligners.get(name).Options.model_fields:
+        pytest.skip("it has no encoder")
+    one = make(name, folder).identity("eng", "spa")
+    monkeypatch.setattr("xlt.model.backbone.Backbone.content", "other weights")
+    assert make(name, folder).identity("eng", "spa") != one
+
+
 def test_what_it_does_not_know_it_refuses(name: str, folder: Path) -> None:
     with pytest.raises(ValidationError, match="colour"):
         aligners.get(name).Options(**options(name, folder), colour="red")

@@ -126,10 +126,15 @@ def test_weights_go_by_what_the_vectors_know(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_other_weights_are_another_aligner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xlt.model.backbone.Backbone.content", "the same")
     made = Combined(CombinedOptions(layer=3))
     before = made.identity("eng", "spa")
     assert before == Combined(CombinedOptions(layer=3)).identity("eng", "spa")
-    monkeypatch.setattr(combined, "CONTEXTUAL", Weights(1, 1, 1, 1, 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(combined, "CONTEXTUAL", Weights(1, 1, 1, 1, 1))
+        assert made.identity("eng", "spa") != before
+    assert made.identity("eng", "spa") == before
+    monkeypatch.setattr(combined, "SHARPNESS", 1.5)
     assert made.identity("eng", "spa") != before
 
 

@@ -167,9 +167,9 @@ def test_what_comes_after_training_can_be_pasted():
 def test_labels_that_the_run_has_not_learnt(finished, tmp_path, caplog):
     (tmp_path / "odd.bio").write_text("Ani\tB-PRE\nmangan\tO\nSolo\tB-LOC\n\n", encoding="utf-8")
     continued(finished(), ["odd.bio"])
-    said, _ = caplog.messages  # of B- and of I-
-    assert said.startswith("odd.bio: the run has not learnt the label 'B-PRE' (tag)")
-    assert "did you mean 'B-PER'?" in said
+    (said,) = caplog.messages
+    assert said.startswith("odd.bio: the run has not learnt the label 'PRE' (entities)")
+    assert "did you mean 'PER'?" in said
     caplog.clear()
     continued(finished(name="other"), ["odd.bio", "task.rename={PRE: PER}"])
     assert "PRE" not in caplog.text
@@ -180,5 +180,25 @@ def test_annotation_of_which_nothing_counts(finished, tmp_path):
     run = finished(task={"name": "ner", "types": ["PER", "LOC"]})
     with pytest.raises(XltError, match="nothing of the annotation counts") as caught:
         continued(run, ["odd.bio"])
-    assert "B-LOC, B-PER, I-LOC, I-PER" in caught.value.fix
+    assert "LOC, PER" in caught.value.fix
     assert continued(run, ["odd.bio", "task.rename={PRE: PER}"]).config.task.options
+
+
+@pytest.mark.parametrize("key", ["target=[jav]", "data.jav.train=[first.bio]", "data={}"])
+def test_what_the_files_say_is_not_said_again(finished, key):
+    with pytest.raises(XltError, match="the run and the files say this") as caught:
+        continued(finished(), ["first.bio", key])
+    assert key.partition("=")[0] in caught.value.where
+
+
+def test_trees_without_the_relations_of_the_run_count(finished, tmp_path):
+    line = "{0}\tAni\t_\tNOUN\t_\t_\t{1}\t{2}\t_\t_\n"
+    source = line.format(1, 0, "root") + line.format(2, 1, "nmod:poss") + "\n"
+    (tmp_path / "eng.conllu").write_text(source, encoding="utf-8")
+    text = source.replace("nmod:poss", "nmod").replace("Ani", "Budi")
+    (tmp_path / "new.conllu").write_text(text, encoding="utf-8")
+    run = finished(
+        task={"name": "dependency_parsing", "subtypes": True},
+        data={"eng": {"train": "eng.conllu"}, "jav": {"test": "eng.conllu"}},
+    )
+    assert continued(run, ["new.conllu"]).config.strategy.options["k"] == 1

@@ -14,6 +14,7 @@ from xlt.runs import execute
 from xlt.runs.experiment import prepare
 from xlt.training import progress as module
 from xlt.training.progress import Bar, Lines, progress
+from xlt.training.trainer import TransferTrainer
 
 
 @pytest.fixture
@@ -83,3 +84,19 @@ def test_stages_are_numbered_as_they_are_trained(tmp_path, monkeypatch):
             *[(4, "eng", 3), (5, "jav", 3), (6, "ind", 3)],
         ]
     ]
+
+
+def test_the_log_is_given_back_when_training_fails(monkeypatch):
+    logger = logging.getLogger("xlt")
+    console = logging.StreamHandler(sys.stderr)
+    monkeypatch.setattr(logger, "handlers", [console])
+    bar = Bar("a")
+
+    def fail(checkpoint):
+        bar.on_train_begin(None, state(0), None)
+        assert logger.handlers != [console]
+        raise RuntimeError("the loss is no number")
+
+    with pytest.raises(RuntimeError, match="no number"):
+        TransferTrainer.train(SimpleNamespace(progress=bar, average=None, _train=fail))
+    assert logger.handlers == [console]

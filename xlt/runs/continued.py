@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,11 @@ from xlt.data.store import load_documents
 from xlt.document import Document
 from xlt.errors import XltError, choose
 from xlt.results import CONFIG, read_result
+from xlt.runs.check_files import labels_of
 from xlt.runs.experiment import make_task
 from xlt.runs.first_config import read_files, reference
 from xlt.runs.sources import Sources
-from xlt.task import Labels
+from xlt.task import Task, predicted_layers
 from xlt.transfer.stage import DataSplit
 
 log = logging.getLogger(__name__)
@@ -94,13 +95,33 @@ def continued(
         f"data.{target}.train={json.dumps([*earlier, *added])}",
     ]
 
-    def with_k(k: int) -> LoadedConfig:
-        chosen = f"strategy={json.dumps({**strategy, 'k': k})}"
-        return load_config(run / CONFIG, [*data, chosen, *overrides])
+    _refuse_set(overrides, target)
 
-    following = with_k(_count(with_k(1).config, len(earlier), run, files))
+    def with_k(k: int, more: Sequence[str]) -> LoadedConfig:
+        chosen = f"strategy={json.dumps({**strategy, 'k': k})}"
+        return load_config(run / CONFIG, [*data, chosen, *more])
+
+    reading = [text for text in overrides if _key(text).partition(".")[0] == "task"]
+    k = _count(with_k(1, reading).config, len(earlier), run, files)
+    following = with_k(k, overrides)
     _check_overrides(run / CONFIG, following)
     return following
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].strip()
+
+
+def _refuse_set(overrides: Sequence[str], target: str) -> None:
+    """Raise XltError for keys that --from itself sets."""
+    for override in overrides:
+        key = _key(override)
+        if key == "target" or f"data.{target}.train.".startswith(f"{key}."):
+            raise XltError(
+                "the run and the files say this",
+                where=f"--from, {key}",
+                fix=f"leave {key} out; or write a config with `strategy: {{name: few_shot, k: …}}`",
+            )
 
 
 def _check_overrides(path: Path, following: LoadedConfig) -> None:
@@ -182,7 +203,8 @@ def _count(config: Config, earlier: int, run: Path, files: Sequence[str]) -> int
         [tuple(t.surface for t in document.texts.values()) for part in parts for document in part]
         for parts in (read[:earlier], read[earlier:])
     )
-    if again := sum(texts in set(known) for texts in new):
+    before = set(known)
+    if again := sum(texts in before for texts in new):
         raise XltError(
             f"{again} of {len(new)} texts are among those that the run has learnt from",
             where=f"--from {run}",
@@ -200,8 +222,8 @@ def _count(config: Config, earlier: int, run: Path, files: Sequence[str]) -> int
             where=", ".join(name for name in files if any(name in names for names in shared)),
             fix="give one of these files alone, or take the texts out of the others",
         )
-    known_labels = task.labels(chain(_of_source(config, sources), *read[:earlier]))
-    _check_labels(known_labels, task.labels(chain(*read[earlier:])), task.labels(()), files)
+    known_labels = _labels(task, chain(_of_source(config, sources), *read[:earlier]))
+    _check_labels(known_labels, _labels(task, chain(*read[earlier:])), files)
     return len(sources.load(split).records)
 
 
@@ -210,32 +232,36 @@ def _of_source(config: Config, sources: Sources) -> Iterator[Document]:
         yield from sources.load(DataSplit(language, "train")).records
 
 
-def _check_labels(known: Labels, new: Labels, without: Labels, files: Sequence[str]) -> None:
-    """Warn of labels that are new; raise XltError where nothing is left of the annotation.
+def _labels(task: Task, documents: Iterable[Document]) -> dict[str, set[str]]:
+    """Layer → the labels that stand in it, of the layers that the task predicts."""
+    found: dict[str, set[str]] = {}
+    for document in documents:
+        for layer in predicted_layers(task):
+            if layer in document.layers:
+                for part, label in labels_of(document.layers[layer]):
+                    found.setdefault(layer + part, set()).add(label)
+    return found
 
-    without: the labels of no data at all, as the O of tags.
-    """
+
+def _check_labels(
+    known: Mapping[str, set[str]], new: Mapping[str, set[str]], files: Sequence[str]
+) -> None:
+    """Warn of labels that are new; raise XltError where nothing is left of the annotation."""
     where = ", ".join(files)
-    if known != without and new == without:
-        marked = ", ".join(sorted(_labels_of(known) - _labels_of(without)))
+    if known and not new:
         raise XltError(
             "nothing of the annotation counts for the task as the run has it",
             where=where,
-            fix=f"the run has learnt {marked}; correct the labels, or give the task's options "
-            "(`task.…`) that take these",
+            fix=f"the run has learnt {', '.join(sorted(set().union(*known.values())))}; correct "
+            "the labels, or give the task's options (`task.…`) that take these",
         )
     for layer, labels in new.items():
-        for label in labels:
-            if label not in known.get(layer, ()):
-                log.warning(
-                    "%s: the run has not learnt the label %r (%s), so it is learnt from these "
-                    "texts alone: %s",
-                    where,
-                    label,
-                    layer,
-                    choose(label, known.get(layer, ())),
-                )
-
-
-def _labels_of(labels: Labels) -> set[str]:
-    return {label for of_layer in labels.values() for label in of_layer}
+        for label in sorted(labels - known.get(layer, set())):
+            log.warning(
+                "%s: the run has not learnt the label %r (%s), so it is learnt from these texts "
+                "alone: %s",
+                where,
+                label,
+                layer,
+                choose(label, known.get(layer, ())),
+            )

@@ -83,7 +83,7 @@ def measure(device: str, precision: str, shape: Shape, length: float) -> Machine
     if found is not None and time.time() - found[0] > _MAX_AGE_SECONDS:
         found = None
     if found is None or found[-1] > _BUSY:
-        busy = psutil.cpu_percent(0.2) / 100
+        busy = psutil.cpu_percent(0.2) / 100 if device == "cpu" else 0.0
         speed = [*_layer_speed(device, precision, shape, rounded), 1 / _copy_speed(device)]
         if found is not None:
             speed = [min(pair) for pair in zip(speed, found[1:4], strict=True)]

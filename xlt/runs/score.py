@@ -101,6 +101,7 @@ def evaluate_all(
             done.intervals[group] = bootstrap_interval(
                 runs, task.metrics, resamples=config.evaluation.bootstrap, seed=config.seeds[0]
             )
+    del models  # of which one is loaded; the ensemble takes the memory
     if config.evaluation.ensemble and len(config.seeds) > 1:
         for target in experiment.plans:
             done.rows += evaluate_ensemble(experiment, sources, folder, target)

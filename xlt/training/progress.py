@@ -17,7 +17,7 @@ INTERVAL = 60.0
 """Seconds between two lines."""
 
 
-def progress(title: str) -> TrainerCallback:
+def progress(title: str) -> Bar | Lines:
     """What fits standard error. title: what is trained, as "stage 2 of 4 (eng), seed 1"."""
     return Bar(title) if sys.stderr is not None and sys.stderr.isatty() else Lines(title)
 
@@ -44,7 +44,8 @@ class Bar(TrainerCallback):
         self.shown |= _scores(logs)
         self.bar.set_postfix(self.shown)
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def close(self) -> None:
+        """Give the log back. However training ends: another run begins with handlers of its own."""
         self.bar.close()
         self.log.close()
 
@@ -75,6 +76,9 @@ class Lines(TrainerCallback):
         facts += [f"{name} {value}" for name, value in self.shown.items()]
         facts += [f"{_duration((now - self.began) / done * left)} left"]
         log.info("%s: %s", self.title, ", ".join(facts))
+
+    def close(self) -> None:
+        """There is nothing to end."""
 
 
 def _scores(logs: dict[str, Any] | None) -> dict[str, str]:

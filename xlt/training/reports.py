@@ -58,7 +58,10 @@ def reporting(
 
 @contextmanager
 def _tensorboard(here: Path, title: str, config: Mapping[str, Any]) -> Iterator[None]:
-    from torch.utils.tensorboard import SummaryWriter
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:  # transformers takes either
+        from tensorboardX import SummaryWriter
 
     variable = "TENSORBOARD_LOGGING_DIR"  # which transformers' callback reads
     before = os.environ.get(variable)

@@ -162,8 +162,9 @@ class TransferTrainer(Trainer):
         )
         for noisy in (PrinterCallback, ProgressCallback):  # standard output is the commands' own
             self.remove_callback(noisy)
-        if title is not None and args.should_save:
-            self.add_callback(progress(title))
+        self.progress = progress(title) if title is not None and args.should_save else None
+        if self.progress is not None:
+            self.add_callback(self.progress)
         self.add_callback(SaveCallback(self))
         self.add_callback(Watch(training, primary, len(self.sampler.steps), fresh=fresh))
         # Our losses are sums over targets divided by the number in the whole step.
@@ -179,6 +180,8 @@ class TransferTrainer(Trainer):
         try:
             return self._train(resume_from_checkpoint, **kwargs)
         finally:
+            if self.progress is not None:
+                self.progress.close()
             if self.average is not None:
                 self.average.finish()
 

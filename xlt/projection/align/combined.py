@@ -73,7 +73,8 @@ class Combined(Agreement):
         self._encoder.check(source, target)
 
     def identity(self, source: str, target: str) -> str:
-        return f"{super().identity(source, target)} {tuple(self.weights)}"
+        own = (*self.weights, SHARPNESS, MIN_PROBABILITY, MIN_POSTERIOR)
+        return f"{super().identity(source, target)} {own} {self._encoder.identity(source, target)}"
 
     def align(self, pairs: Sequence[WordPair], source: str, target: str) -> list[Links]:
         links: list[Links] = [{} for _ in pairs]

@@ -275,6 +275,10 @@ class Encoder(Aligner):
         scheme = scheme_of(names(tokenizer)) if hasattr(tokenizer, "src_lang") else None
         return scheme if scheme is not None and scheme.forced else None
 
+    def identity(self, source: str, target: str) -> str:
+        """The encoder by its content, too: a folder may hold another one the next time."""
+        return f"{super().identity(source, target)} {self._backbone.content}"
+
     @cached_property
     def _backbone(self) -> Backbone:
         from xlt.model.backbone import Backbone
