@@ -49,9 +49,10 @@ def at_terminal(command: str, folder: Path, environment: Mapping[str, str]) -> I
     """What a command of the shell shows at a terminal, as it comes."""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    size = {"COLUMNS": str(COLUMNS), "LINES": str(ROWS)}  # programs ask these before the terminal
     process = subprocess.Popen(
         ["bash", "-euo", "pipefail", "-c", command],
-        cwd=folder, env=environment, stdin=its, stdout=its, stderr=its,
+        cwd=folder, env={**environment, **size}, stdin=its, stdout=its, stderr=its,
     )  # fmt: skip
     os.close(its)
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode

@@ -59,6 +59,6 @@ def _layers(model: Any) -> Any:
         return stack[1]
     raise XltError(
         f"no stack of {number} layers found in a {type(model).__name__}",
-        where="aligner encoder: encoder",
+        where="projection.aligner.encoder",
         fix="choose another encoder; docs/encoders.md lists those that are tested",
     )

@@ -113,13 +113,13 @@ class Encoder(Aligner):
         if self.options.layer is not None and self.options.layer > layers:
             raise XltError(
                 f"the encoder has {layers} layers, there is no layer {self.options.layer}",
-                where="aligner encoder: layer",
+                where="projection.aligner.layer",
                 fix=f"choose 0 to {layers}",
             )
         if self._downsamples and self._layer < layers:
             raise XltError(
                 "the vectors of this encoder's layers stand for several characters each",
-                where="aligner encoder: layer",
+                where="projection.aligner.layer",
                 fix=f"leave it out, or write {layers}",
             )
         for language in (source, target):
@@ -223,7 +223,7 @@ class Encoder(Aligner):
         with (
             out_of_memory(
                 "computing vectors for alignment",
-                where="aligner encoder: batch_tokens",
+                where="projection.aligner.batch_tokens",
                 fix=f"lower it (now {self.options.batch_tokens})",
             ),
             torch.inference_mode(),
@@ -256,7 +256,7 @@ class Encoder(Aligner):
         if language not in self._told:
             tokenizer = self._backbone.tokenizer
             code = code_for(names(tokenizer), self._scheme, language,
-                            where="aligner encoder: encoder",
+                            where="projection.aligner.encoder",
                             otherwise="choose another encoder")  # fmt: skip
             tokenizer.src_lang = inner(code, self._scheme)
             self._told[language] = WordEncoder(tokenizer, self._backbone.max_length)
