@@ -12,6 +12,8 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +60,15 @@ def reporting(
 
 @contextmanager
 def _tensorboard(here: Path, title: str, config: Mapping[str, Any]) -> Iterator[None]:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:  # transformers takes either
-        from tensorboardX import SummaryWriter
+    # As transformers does, which takes either.
+    package = import_module(
+        "torch.utils.tensorboard" if find_spec("tensorboard") else "tensorboardX"
+    )
 
     variable = "TENSORBOARD_LOGGING_DIR"  # which transformers' callback reads
     before = os.environ.get(variable)
     logs = here / "tensorboard" if before is None else Path(before).expanduser() / title
-    with SummaryWriter(str(logs)) as writer:
+    with package.SummaryWriter(str(logs)) as writer:
         writer.add_text("config", f"```json\n{json.dumps(config, indent=1)}\n```")
     os.environ[variable] = str(logs)
     try:
