@@ -382,6 +382,8 @@ def test_encoder_batches_do_not_matter(folder: Path, unit: str, method: str) -> 
 def test_the_layer_is_the_one_that_was_asked_for(folder: Path) -> None:
     import torch
 
+    from xlt.model.hidden import hidden_states
+
     words = [toy(1)[0][0]]
     for layer in (0, 1, 2):
         aligner = Encoder(EncoderOptions(encoder=str(folder), layer=layer, precision="fp32"))
@@ -389,7 +391,7 @@ def test_the_layer_is_the_one_that_was_asked_for(folder: Path) -> None:
         mask = torch.ones_like(ids)
         with torch.inference_mode():
             states = aligner._model(ids, attention_mask=mask, output_hidden_states=True)
-            hidden = aligner._hidden(ids, mask)
+            hidden = hidden_states(aligner._model, layer, ids, mask)
         assert torch.allclose(hidden, states.hidden_states[layer], atol=1e-6)
         assert aligner.align(words, "eng", "spa")[0]
     with pytest.raises(XltError, match="there is no layer 3"):
