@@ -36,9 +36,8 @@ def refuse_overwriting(
     output: str | Path, inputs: Iterable[str | Path], *, where: object = "--output"
 ) -> None:
     """Raises XltError where an output is one of the files that are read, by whatever name: a
-    relative one, a link, or other letters on a disk that takes them as the same."""
-    if not os.path.lexists(output):
-        return
+    relative one, a link, or other letters on a disk that takes them as the same. None of them need
+    be there yet: an input may be what is written first."""
     for file in inputs:
         same = Path(output).resolve() == Path(file).resolve()
         with contextlib.suppress(OSError):  # who reads it says what is wrong with it

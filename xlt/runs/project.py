@@ -103,7 +103,7 @@ def project_file(
         page_at = html or (None if output == "-" else Path(f"{output}.html"))
         inputs = [path for data in resolved for path in data.files]
         inputs += (
-            Path(name.format(source=source, target=target, part="train"))
+            filled(name, source, target, "train")
             for name in _named_files(config.projection.model_dump(mode="json"))
         )
         if output != "-":
@@ -116,11 +116,11 @@ def project_file(
 
 
 def _named_files(settings: Any) -> Iterator[str]:
-    """The files that settings name: translations and links that are given."""
+    """The files that settings name: translations and links that are given, parallel text."""
     if isinstance(settings, Mapping):
         for key, value in settings.items():
-            if key == "file" and isinstance(value, str):
-                yield value
+            if key in ("file", "originals", "parallel"):
+                yield from [value] if isinstance(value, str) else value or ()
             yield from _named_files(value)
 
 
