@@ -7,18 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from xlt.config.stored import CONFIG as CONFIG
+from xlt.config.stored import MANIFEST as MANIFEST
 from xlt.config.stored import again
 from xlt.errors import XltError
 from xlt.files import DamagedFile, Listing, damage, read_sealed
 
 log = logging.getLogger(__name__)
 
-MANIFEST, RESULT, CARD, LOG = (
-    "manifest.json",
-    "result.json",
-    "README.md",
-    "log.txt",
-)
+RESULT, CARD, LOG = "result.json", "README.md", "log.txt"
 """Files of a run's folder; see `xlt.runs.folder`."""
 
 

@@ -155,7 +155,11 @@ def test_nothing_that_is_read_is_written_over(folder, output):
     for path in folder.glob("*.txt"):
         (folder / f"{path.name}.bio").symlink_to(path)
     output = output if output.endswith(".bio") else f"{output}.bio"
-    for chosen in (["eng.bio", output], ["eng.bio", "out.bio", "--html", output]):
+    for chosen in (
+        ["eng.bio", output],
+        ["eng.bio", "out.bio", "--html", output],
+        ["eng.bio", "out.bio", "--html", "./out.bio"],  # which is not there yet
+    ):
         done = small.xlt(
             *("project", *chosen, "--task", "ner", "--from", "eng", "--to", "spa"),
             *("--translator", "given", "--aligner", "given"),

@@ -74,7 +74,7 @@ def _table(result: dict[str, Any]) -> Iterator[str]:
         yield (
             f"{name} is left out: its run has a different config ({', '.join(keys)}); "
             + (
-                "run the study to add seeds"
+                "the study adds seeds; to have fewer, --overwrite, or another `name`"
                 if keys == ["seeds"]
                 else "--overwrite runs it as the file says now, another `name` keeps both"
             )

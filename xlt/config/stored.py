@@ -11,7 +11,7 @@ from typing import Any
 from xlt.errors import XltError
 from xlt.yaml.nodes import parse
 
-CONFIG = "config.yaml"
+CONFIG, MANIFEST = "config.yaml", "manifest.json"
 
 RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """What a run, and so its folder, may be called."""
@@ -47,7 +47,15 @@ def again(path: Path) -> str:
 
     path: of the run, or of what lies in it.
     """
-    run = next((one for one in (path, *path.parents[:3]) if (one / CONFIG).is_file()), None)
+    # A model may have been copied to beside a config that is somebody else's.
+    run = next(
+        (
+            one
+            for one in (path, *path.parents[:3])
+            if all((one / name).is_file() for name in (CONFIG, MANIFEST))
+        ),
+        None,
+    )
     if run is None:
         return "copy the folder again from where it came, or train the model again"
     try:

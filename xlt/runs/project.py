@@ -12,6 +12,7 @@ from xlt.errors import XltError
 from xlt.files import refuse_overwriting
 from xlt.permissions import ONLINE, require
 from xlt.projection import page, store
+from xlt.projection.filled import filled
 from xlt.projection.project import Projected, Projector
 from xlt.projection.report import ProjectionStatistics
 from xlt.runs.experiment import make_task, prepare

@@ -89,7 +89,12 @@ def table(definition: Study) -> dict[str, Any]:
     for name, loaded in definition.cells.items():
         if (result := _finished(folders[name])) is None:
             continue
-        if differ := _differs(loaded, folders[name] / CONFIG):
+        try:
+            differ = _differs(loaded, folders[name] / CONFIG)
+        except (XltError, OSError, ValueError) as error:
+            log.warning("%s is left out: %s", name, error)
+            continue
+        if differ:
             stale[name] = differ
         else:
             results[name] = result
