@@ -256,7 +256,8 @@ def row(cell, target, mean, against=None, conclusive=True):
 
 def said(rows):
     cells = {"a": True, "b": True, "c": False}
-    return "\n".join(_table({"baseline": "a", "cells": cells, "metric": "f1", "rows": rows}))
+    result = {"baseline": "a", "cells": cells, "stale": {}, "metric": "f1", "rows": rows}
+    return "\n".join(_table(result))
 
 
 def test_the_sentence_says_how_sure_it_is():
