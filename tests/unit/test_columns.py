@@ -100,7 +100,7 @@ def test_types_without_a_prefix() -> None:
     assert "`scheme: types`" in str(caught.value.fix)
     with pytest.raises(XltError, match="'_' is not a type") as caught:
         read("a PER\nb _\n", scheme="types")
-    assert "outside: ['_']" in str(caught.value.fix)
+    assert 'outside: ["_"]' in str(caught.value.fix)
     (sentence,) = read("a PER\nb _\n", scheme="types", outside=["_"])
     assert sentence.tags == ["B-PER", "O"]
 
