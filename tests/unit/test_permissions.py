@@ -165,7 +165,7 @@ class Remote(translation.Backwards):
 def test_texts_are_sent_nowhere_unasked(world):
     projected = {
         "strategy": {"name": "projection"},
-        "projection": {"translator": "remote", "aligner": None},
+        "projection": {"translator": "remote"},
     }
     with translation.registered():
         translation.translators.register("remote", Remote)

@@ -254,9 +254,9 @@ def test_plan_shows_projections_without_making_them(world, counting):
     assert not found["missing"]
     assert counting.asked == 0
     path = projection_config(world, projection={"translator": "backwards", "aligner": None})
-    (missing,) = plan(load_config(path))["missing"]
-    assert "no aligner is chosen" in missing["what"]
-    assert missing["where"].endswith("(projection.aligner)")
+    with pytest.raises(XltError, match="no aligner is chosen") as caught:
+        plan(load_config(path))
+    assert str(caught.value.where).endswith("(projection.aligner)")
 
 
 def test_projected_onto_itself(world):

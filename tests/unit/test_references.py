@@ -56,6 +56,12 @@ class Lines:
     options = TaskOptions()
     reads = 0
 
+    texts: ClassVar[tuple[str, ...]] = ("text",)
+    annotated: ClassVar[dict[str, type]] = {}  # no tool of annotation has such files
+
+    def formats_named(self, path: Path) -> list[str]:
+        return []
+
     def options_of(self, format: str) -> type[LineOptions]:
         return LineOptions
 
