@@ -350,6 +350,12 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+_FORBIDDEN = frozenset(
+    (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+)
+"""Nothing can be written in such a place, however much room there is."""
+
+
 def disk_error(
     error: OSError, path: Path, *, fix: str | None = None, resumes: bool = False
 ) -> XltError:
@@ -359,14 +365,7 @@ def disk_error(
     resumes: whether it is part of a run, which goes on from its last checkpoint.
     """
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    forbidden = error.errno in (
-        errno.EACCES,
-        errno.EROFS,
-        errno.EPERM,
-        errno.ENOTDIR,
-        errno.EISDIR,
-        errno.EEXIST,
-    )
+    forbidden = error.errno in _FORBIDDEN
     what = "the disk is full" if full else f"cannot write here: {error.strerror or error}"
     if full and resumes:
         what += "; what was computed up to the last checkpoint is kept"

@@ -8,7 +8,7 @@ from typing import Any
 
 from xlt.config.stored import CONFIG as CONFIG
 from xlt.config.stored import MANIFEST as MANIFEST
-from xlt.config.stored import again
+from xlt.config.stored import advise_remaking
 from xlt.errors import XltError
 from xlt.files import DamagedFile, Listing, damage, read_sealed
 
@@ -54,7 +54,7 @@ def read_result(folder: Path) -> dict[str, Any]:
             else "`xlt runs` lists runs",
         ) from None
     if (problem := _config_damage(folder, result)) is not None:
-        raise DamagedFile(problem, where=folder, fix=again(folder))
+        raise DamagedFile(problem, where=folder, fix=advise_remaking(folder))
     return result
 
 
@@ -84,7 +84,7 @@ def read_counts(path: Path) -> dict[str, Any]:
     try:
         return _read(path, "data", "counts")
     except FileNotFoundError:
-        raise DamagedFile("the file is missing", where=path, fix=again(path)) from None
+        raise DamagedFile("the file is missing", where=path, fix=advise_remaking(path)) from None
 
 
 def read_confidence(folder: Path, result: dict[str, Any], name: str) -> list[dict[str, Any]] | None:
@@ -106,7 +106,7 @@ def check_file(folder: Path, result: dict[str, Any], name: str) -> None:
     if problem is None and not (folder / name).is_file():
         problem = f"{name} is missing"
     if problem is not None:
-        raise DamagedFile(problem, where=folder, fix=again(folder))
+        raise DamagedFile(problem, where=folder, fix=advise_remaking(folder))
 
 
 def listed_files(result: dict[str, Any]) -> Listing:
@@ -116,11 +116,11 @@ def listed_files(result: dict[str, Any]) -> Listing:
 
 def _read(path: Path, *keys: str) -> dict[str, Any]:
     """A JSON file of a run, which an older xlt did not seal."""
-    value = read_sealed(path, fix=lambda: again(path), older=True)
+    value = read_sealed(path, fix=lambda: advise_remaking(path), older=True)
     lacking = [key for key in keys if key not in value]
     if lacking:
         raise DamagedFile(
-            f"the file is damaged (it lacks {lacking[0]!r})", where=path, fix=again(path)
+            f"the file is damaged (it lacks {lacking[0]!r})", where=path, fix=advise_remaking(path)
         )
     return value
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 
 from xlt.projection.align.combined import Combined, CombinedOptions, Weights
 
@@ -38,17 +39,9 @@ def fit(options: CombinedOptions, choices: Sequence[Sequence[str]], rows: int) -
 def logistic_regression(
     values: NDArray[np.float32], gold: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
-    """Weights and bias, by Newton's method. values: (rows, columns); gold: (rows,), 0 or 1."""
+    """Weights and bias. values: (rows, columns); gold: (rows,), 0 or 1."""
     mean, deviation = values.mean(0, np.float64), values.std(0, dtype=np.float64)
-    x = np.append((values - mean) / deviation, np.ones((len(values), 1)), axis=1)
-    penalty = np.diag(np.append(np.full(len(mean), RIDGE), 0.0))
-    solution = np.zeros(x.shape[1])
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-x @ solution))
-        curvature = (x * (p * (1 - p))[:, None]).T @ x + penalty
-        step = np.linalg.solve(curvature, x.T @ (gold - p) - penalty @ solution)
-        solution += step
-        if np.abs(step).max() < 1e-8:
-            break
-    weights = solution[:-1] / deviation
-    return weights, float(solution[-1] - weights @ mean)
+    model = LogisticRegression(C=1 / RIDGE, solver="newton-cholesky", tol=1e-10)
+    model.fit((values - mean) / deviation, gold)
+    weights = model.coef_[0] / deviation
+    return weights, float(model.intercept_[0] - weights @ mean)

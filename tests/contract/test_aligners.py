@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,11 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def of(chosen: Callable[[str], bool]) -> pytest.MarkDecorator:
+    """For a promise that some aligners alone can make."""
+    return pytest.mark.parametrize("name", filter(chosen, aligners.names()), indirect=True)
+
+
 def options(name: str, folder: Path) -> dict[str, Any]:
     return {
         "combined": {"encoder": str(folder / "encoder")},
@@ -75,9 +81,8 @@ def test_every_pair_has_its_links_in_order(name: str, folder: Path) -> None:
     assert (0, 0) in found[2], "a name is a name"
 
 
+@of(lambda name: name != "eflomal")  # which has no seed
 def test_equal_calls_give_equal_links(name: str, folder: Path) -> None:
-    if name == "eflomal":
-        pytest.skip("it has no seed")
     found = make(name, folder).align(PAIRS, "eng", "spa")
     aligner = make(name, folder)
     assert aligner.align(PAIRS, "eng", "spa") == found
@@ -85,9 +90,8 @@ def test_equal_calls_give_equal_links(name: str, folder: Path) -> None:
     assert list(aligner.stream(iter(PAIRS), "eng", "spa")) == found
 
 
+@of(lambda name: name != "given")  # whose file has lines
 def test_no_pairs_no_links(name: str, folder: Path) -> None:
-    if name == "given":
-        pytest.skip("its file has lines")
     aligner = make(name, folder)
     assert aligner.align([], "eng", "spa") == []
     assert aligner.align([([], []), (["a"], [])], "eng", "spa") == [{}, {}]
@@ -105,11 +109,10 @@ def test_what_it_is_goes_by_its_options(name: str, folder: Path) -> None:
     }
 
 
+@of(lambda name: "encoder" in aligners.get(name).Options.model_fields)
 def test_another_encoder_under_its_name_is_another(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if "encoder" not in aligners.get(name).Options.model_fields:
-        pytest.skip("it has no encoder")
     one = make(name, folder).identity("eng", "spa")
     monkeypatch.setattr("xlt.model.backbone.Backbone.content", "other weights")
     assert make(name, folder).identity("eng", "spa") != one

@@ -391,7 +391,7 @@ def test_the_layer_is_the_one_that_was_asked_for(folder: Path) -> None:
         mask = torch.ones_like(ids)
         with torch.inference_mode():
             states = aligner._model(ids, attention_mask=mask, output_hidden_states=True)
-            hidden = hidden_states(aligner._model, layer, ids, mask)
+            hidden = hidden_states(aligner._model, layer, ids, mask, where="")
         assert torch.allclose(hidden, states.hidden_states[layer], atol=1e-6)
         assert aligner.align(words, "eng", "spa")[0]
     with pytest.raises(XltError, match="there is no layer 3"):

@@ -17,7 +17,7 @@ RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """What a run, and so its folder, may be called."""
 
 
-def plain(config: str, path: Path) -> dict[str, Any]:
+def config_values(config: str, path: Path) -> dict[str, Any]:
     """The values of a config's text. path: where it is from. Raises XltError, ValueError."""
     root = parse(config, str(path), path.parent)
     values = None if root is None else root.plain()
@@ -26,7 +26,7 @@ def plain(config: str, path: Path) -> dict[str, Any]:
     return values
 
 
-def changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def differing_keys(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Keys in which two configs of one folder differ, by their first two levels.
 
     What it is called and where it is makes it no other run: it may have been moved.
@@ -42,7 +42,7 @@ def changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [key for key in keys if key not in ("name", "output.root")]
 
 
-def again(path: Path) -> str:
+def advise_remaking(path: Path) -> str:
     """The command that makes anew what is damaged in a run's folder, wherever that is now.
 
     path: of the run, or of what lies in it.
@@ -59,7 +59,7 @@ def again(path: Path) -> str:
     if run is None:
         return "copy the folder again from where it came, or train the model again"
     try:
-        config = plain((run / CONFIG).read_text(encoding="utf-8"), run / CONFIG)
+        config = config_values((run / CONFIG).read_text(encoding="utf-8"), run / CONFIG)
         own = Path(config["output"]["root"]) / config["name"]
     except (OSError, ValueError, XltError, LookupError, TypeError):  # it is damaged itself
         return "restore the folder; or train with the run's config again, and --overwrite"

@@ -59,7 +59,7 @@ def text(value: object, what: str, *, where: object) -> str:
     return value
 
 
-class Number(str):
+class NumericId(str):
     """An id that was a number: a text for all else, and written to JSON as the number it was."""
 
     __slots__ = ()
@@ -75,7 +75,7 @@ def identifier(value: object, default: object, *, where: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
-        return Number(value)
+        return NumericId(value)
     raise _other(value, "the id", "text or number", where, "give each record one, or none")
 
 
@@ -98,7 +98,7 @@ class Ids:
 
 def id_as_given(id: str) -> str | int:
     """An id for JSON: a number where it was one."""
-    return int(id) if isinstance(id, Number) else id
+    return int(id) if isinstance(id, NumericId) else id
 
 
 def _other(value: object, what: str, kind: str, where: object, fix: str) -> XltError:

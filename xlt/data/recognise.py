@@ -80,5 +80,7 @@ def hinting(
 
 def hinted(error: XltError, formats: list[str]) -> XltError:
     """The error of a reader, with the formats in which the file could be read."""
-    fix = f"it can be read as {' or '.join(formats)}: {advise_format(formats[0])}; else {error.fix}"
+    fix = f"it can be read as {' or '.join(formats)}: {advise_format(formats[0])}"
+    if error.fix is not None:
+        fix += f"; else {error.fix}"
     return XltError(error.what, where=error.where, fix=fix)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from xlt.config.schema import Model
-from xlt.config.stored import again
+from xlt.config.stored import advise_remaking
 from xlt.data.subwords import TOKENISATION, WORD_BY_WORD
 from xlt.errors import XltError
 from xlt.files import DamagedFile, damage, entry, listing, read_sealed, write_sealed
@@ -85,7 +85,7 @@ def read_info(folder: Path) -> ModelInfo:
     """Raises XltError if the folder is no model of ours, or of a newer xlt; DamagedFile."""
     path = folder / INFO
     try:
-        raw = read_sealed(path, fix=lambda: again(folder), older=True)
+        raw = read_sealed(path, fix=lambda: advise_remaking(folder), older=True)
     except FileNotFoundError:
         raise XltError(
             f"{folder} is not a model folder of xlt (there is no {INFO})",
@@ -107,7 +107,7 @@ def read_info(folder: Path) -> ModelInfo:
         return _INFO.validate_json(stated, strict=True)
     except ValidationError as error:
         raise DamagedFile(
-            f"{INFO} is damaged: {in_one_line(error)}", where=path, fix=again(folder)
+            f"{INFO} is damaged: {in_one_line(error)}", where=path, fix=advise_remaking(folder)
         ) from error
 
 
@@ -128,7 +128,7 @@ def _checked(folder: Path, info: ModelInfo) -> Iterator[None]:
 
     def refuse(problem: str | None, cause: BaseException | None = None) -> None:
         if problem is not None:
-            raise DamagedFile(problem, where=folder, fix=again(folder)) from cause
+            raise DamagedFile(problem, where=folder, fix=advise_remaking(folder)) from cause
 
     weights = {name: file for name, file in info.files.items() if name.endswith(".safetensors")}
     refuse(damage(folder, {name: info.files[name] for name in info.files.keys() - weights}))
@@ -154,7 +154,7 @@ def task_of(info: ModelInfo, folder: Path) -> Task:
         stated = kind.Options.model_validate_json(json.dumps(info.options), strict=True)
     except ValidationError as error:
         where = f"{folder / INFO} (options)"
-        raise DamagedFile(in_one_line(error), where=where, fix=again(folder)) from error
+        raise DamagedFile(in_one_line(error), where=where, fix=advise_remaking(folder)) from error
     options = with_places(stated, references.at("options"))
     references.finish()
     task: Task = kind(options)
@@ -218,7 +218,7 @@ def _check_layers(task: Task, info: ModelInfo, folder: Path) -> None:
             f"{INFO} has labels of {_listed(stated)}, and models of {task.name} have labels of "
             f"{_listed(needed)}",
             where=folder / INFO,
-            fix=again(folder),
+            fix=advise_remaking(folder),
         )
 
 
@@ -236,7 +236,7 @@ def _check_names(backbone: Backbone, info: ModelInfo, folder: Path) -> None:
         raise XltError(
             f"config.json names the labels {', '.join(names[:6])}, {INFO} others",
             where=folder,
-            fix=again(folder),
+            fix=advise_remaking(folder),
         )
 
 

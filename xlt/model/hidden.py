@@ -13,14 +13,21 @@ from xlt.model.stack import layer_stack
 
 
 def hidden_states(
-    model: Any, layer: int, input_ids: torch.Tensor, attention_mask: torch.Tensor
+    model: Any,
+    layer: int,
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor,
+    *,
+    where: object,
 ) -> torch.Tensor:
     """What goes into layer `layer`, or comes out of the last one: (rows, length, d).
 
     layer: 0 for what the embeddings give, the number of layers for the last one's output.
+    input_ids, attention_mask: (rows, length).
+    where: what names the encoder, for errors.
     Raises XltError where no stack of layers is as long as the config says.
     """
-    layers = _layers(model)
+    layers = _layers(model, where)
     if layer >= len(layers):
         output = model(input_ids=input_ids, attention_mask=attention_mask)
         last: torch.Tensor = output.last_hidden_state
@@ -52,13 +59,13 @@ def _stopping_before(layer: torch.nn.Module) -> Iterator[None]:
         handle.remove()
 
 
-def _layers(model: Any) -> Any:
+def _layers(model: Any, where: object) -> Any:
     number = model.config.num_hidden_layers
     stack = layer_stack(model)
     if stack is not None and len(stack[1]) == number:
         return stack[1]
     raise XltError(
         f"no stack of {number} layers found in a {type(model).__name__}",
-        where="projection.aligner.encoder",
+        where=where,
         fix="choose another encoder; docs/encoders.md lists those that are tested",
     )

@@ -16,7 +16,7 @@ from typing import Any
 
 from xlt.config.load import LoadedConfig, dump, load_config
 from xlt.config.schema import Config
-from xlt.config.stored import changed, plain
+from xlt.config.stored import config_values, differing_keys
 from xlt.data.store import load_documents
 from xlt.document import Document
 from xlt.errors import XltError, choose
@@ -36,8 +36,9 @@ _OVERRIDE = re.compile(r"[A-Za-z_][\w.]*\s*=")
 GOES_ON = {"zero_shot": False, "few_shot": True}
 """Strategies of runs that labelled texts can follow → whether some have already."""
 
-
 _OF_ALL_STAGES = ("task", "model", "training", "selection", "data_seed")
+"""How keys begin that decide the weights of every stage, but for `_OF_NO_WEIGHTS`."""
+
 _OF_NO_WEIGHTS = {"training.report_to", "training.checkpoint_every", "selection.keep"}
 
 
@@ -94,7 +95,6 @@ def continued(
         f"name={json.dumps(next_name(config.name))}",
         f"data.{target}.train={json.dumps([*earlier, *added])}",
     ]
-
     _refuse_set(overrides, target)
 
     def with_k(k: int, more: Sequence[str]) -> LoadedConfig:
@@ -125,11 +125,11 @@ def _refuse_set(overrides: Sequence[str], target: str) -> None:
 
 
 def _check_overrides(path: Path, following: LoadedConfig) -> None:
-    """Warn of changes of which the stage that is there already is not, but would be made anew."""
-    before = plain(path.read_text(encoding="utf-8"), path)
+    """Warn of overrides with which the finished stage on the source cannot be used again."""
+    before = config_values(path.read_text(encoding="utf-8"), path)
     differ = [
         key
-        for key in changed(before, plain(dump(following.config), following.path))
+        for key in differing_keys(before, config_values(dump(following.config), following.path))
         if key.startswith(_OF_ALL_STAGES) and key not in _OF_NO_WEIGHTS
     ]
     if differ:
@@ -199,23 +199,22 @@ def _count(config: Config, earlier: int, run: Path, files: Sequence[str]) -> int
     task, (target,) = make_task(config), config.target
     sources, split = Sources(config, task), DataSplit(target, "train")
     read = [load_documents(task, one, config.data_seed) for one in sources.resolve(split)]
-    known, new = (
-        [tuple(t.surface for t in document.texts.values()) for part in parts for document in part]
-        for parts in (read[:earlier], read[earlier:])
-    )
-    before = set(known)
-    if again := sum(texts in before for texts in new):
+    learnt = {_surfaces(document) for part in read[:earlier] for document in part}
+    given = [
+        (_surfaces(document), name)
+        for name, part in zip(files, read[earlier:], strict=True)
+        for document in part
+    ]
+    if again := sum(texts in learnt for texts, _ in given):
         raise XltError(
-            f"{again} of {len(new)} texts are among those that the run has learnt from",
+            f"{again} of {len(given)} texts are among those that the run has learnt from",
             where=f"--from {run}",
             fix="if the files have all that is corrected, go on from the run before; else leave "
             "these texts out",
         )
     by_file: dict[tuple[str, ...], set[str]] = {}
-    for name, part in zip(files, read[earlier:], strict=True):
-        for document in part:
-            texts = tuple(text.surface for text in document.texts.values())
-            by_file.setdefault(texts, set()).add(name)
+    for texts, name in given:
+        by_file.setdefault(texts, set()).add(name)
     if shared := [names for names in by_file.values() if len(names) > 1]:
         raise XltError(
             f"{len(shared)} of {len(by_file)} texts are in several of the files",
@@ -225,6 +224,10 @@ def _count(config: Config, earlier: int, run: Path, files: Sequence[str]) -> int
     known_labels = _labels(task, chain(_of_source(config, sources), *read[:earlier]))
     _check_labels(known_labels, _labels(task, chain(*read[earlier:])), files)
     return len(sources.load(split).records)
+
+
+def _surfaces(document: Document) -> tuple[str, ...]:
+    return tuple(text.surface for text in document.texts.values())
 
 
 def _of_source(config: Config, sources: Sources) -> Iterator[Document]:

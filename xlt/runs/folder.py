@@ -31,7 +31,7 @@ from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
-from xlt.config.stored import changed, plain
+from xlt.config.stored import config_values, differing_keys
 from xlt.errors import XltError
 from xlt.escape import for_terminal
 from xlt.files import (
@@ -173,13 +173,13 @@ class RunFolder:
             return None
         try:
             stored = path.read_text(encoding="utf-8")
-            before, now = plain(stored, path), plain(config, path)
+            before, now = config_values(stored, path), config_values(config, path)
         except (XltError, ValueError) as error:
             raise self._config_damaged(str(error)) from error
         seeds, wanted = before.get("seeds", ()), now.get("seeds", ())
         if {*seeds} < {*wanted}:  # seeds may be added
             before = {**before, "seeds": wanted}
-        if differ := changed(before, now):
+        if differ := differing_keys(before, now):
             if (problem := config_damage(self.path)) is not None:
                 raise self._config_damaged(problem)
             raise XltError(

@@ -8,7 +8,7 @@ from typing import Any
 
 from xlt.config.consent import requests
 from xlt.config.load import LoadedConfig, dump
-from xlt.config.stored import changed, plain
+from xlt.config.stored import config_values, differing_keys
 from xlt.config.study import Study
 from xlt.errors import XltError, flat
 from xlt.evaluation.statistics import Comparison, judge
@@ -151,8 +151,9 @@ def _finished(folder: Path) -> dict[str, Any] | None:
 def _differs(loaded: LoadedConfig, path: Path) -> list[str]:
     """Keys in which a cell differs from what its finished run was made with."""
     cell, _ = resolve_source(loaded)
-    return changed(
-        plain(path.read_text(encoding="utf-8"), path), plain(dump(cell.config), loaded.path)
+    return differing_keys(
+        config_values(path.read_text(encoding="utf-8"), path),
+        config_values(dump(cell.config), loaded.path),
     )
 
 

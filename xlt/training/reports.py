@@ -11,16 +11,38 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from xlt.config.schema import Config, Training
 from xlt.errors import XltError
+from xlt.transfer.stage import Stage
 
 FOLDER = "reports"
 """In a stage's folder: files of TensorBoard, and of W&B without a network."""
+
+
+def stage_reporting(
+    config: Config, stage: Stage, training: Training, seed: int, folder: Path, *, resumed: bool
+) -> AbstractContextManager[None]:
+    """`reporting` for one training of a stage, in the process that reports; in others nothing.
+
+    training: the stage's, or that at lower rates. folder: of the stage.
+    """
+    from accelerate import PartialState
+
+    if not PartialState().is_main_process:
+        return nullcontext()
+    settings = config.model_dump(mode="json") | {
+        "stage": stage.name,
+        "seed": seed,
+        "training": training.model_dump(mode="json"),
+    }
+    title = f"{config.name}/{stage.name}/seed-{seed}"
+    return reporting(training.report_to, folder, title, settings, resumed=resumed)
 
 
 @contextmanager

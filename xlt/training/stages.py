@@ -6,7 +6,6 @@ import gc
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +42,7 @@ from xlt.training.labels import check_overlap
 from xlt.training.observing import observe
 from xlt.training.optim import freeze
 from xlt.training.rehearsal import check_precision
-from xlt.training.reports import reporting
+from xlt.training.reports import stage_reporting
 from xlt.training.scoring import LAST, Encoded, contents, encode_sets, mean_scores, selector
 from xlt.training.selected import save_selected
 from xlt.training.standardise import standardise, standardises
@@ -204,7 +203,14 @@ class StageRunner:
             training = attempts.training(stage.training)
             checkpoint = self._checkpoint(work)
             try:
-                with self._reporting(stage, training, folder, resumed=checkpoint is not None):
+                with stage_reporting(
+                    self.config,
+                    stage,
+                    training,
+                    self.seed,
+                    folder,
+                    resumed=checkpoint is not None,
+                ):
                     trainer, backbone, vocabulary, temperatures = self._trained(
                         stage, training, parent, train, [dev, *watched], work, title, checkpoint
                     )
@@ -328,22 +334,6 @@ class StageRunner:
             return None if primary == LAST else calibrate(predictor, primary, evaluations[primary])
 
         return trainer, backbone, vocabulary, temperatures
-
-    def _reporting(
-        self, stage: Stage, training: Training, folder: Path, *, resumed: bool
-    ) -> AbstractContextManager[None]:
-        """What `training.report_to` names, for one training of the stage."""
-        from accelerate import PartialState
-
-        if not PartialState().is_main_process:
-            return nullcontext()
-        config = self.config.model_dump(mode="json") | {
-            "stage": stage.name,
-            "seed": self.seed,
-            "training": training.model_dump(mode="json"),
-        }
-        title = f"{self.config.name}/{stage.name}/seed-{self.seed}"
-        return reporting(training.report_to, folder, title, config, resumed=resumed)
 
     def _prepare_folder(
         self, folder: Path, work: Path, wanted: Identity, observed: Observed

@@ -98,6 +98,7 @@ class Combined(Agreement):
 
     @property
     def weights(self) -> Weights:
+        """Those for vectors of the encoder's kind."""
         return CONTEXTUAL if self._encoder.contextual else EMBEDDINGS
 
     @cached_property

@@ -28,12 +28,7 @@ _MARGIN = 1e-9
 
 class EflomalOptions(StatisticalOptions):
     symmetrise: Method = "intersection"
-    runs: int = Field(
-        default=3,
-        ge=1,
-        le=1000,
-        description="independent samplers to combine; the more, the less equal runs differ",
-    )
+    runs: int = Field(default=3, ge=1, le=1000, description="independent samplers to combine")
     effort: float = Field(
         default=1.0, gt=0, le=1000, description="iterations, relative to eflomal's own choice"
     )

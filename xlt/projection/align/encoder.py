@@ -230,7 +230,11 @@ class Encoder(Aligner):
             autocast(self._precision, self._device),
         ):
             hidden = hidden_states(
-                self._model, self._layer, batch["input_ids"], batch["attention_mask"]
+                self._model,
+                self._layer,
+                batch["input_ids"],
+                batch["attention_mask"],
+                where="projection.aligner.encoder",
             )
         pooled = pool_words(hidden, batch["word_index"], batch["word_mask"])
         units = torch.tensor([one.n_words for one in encoded], device=pooled.device)
