@@ -26,6 +26,7 @@ from xlt.config.schema import ProjectionSettings
 from xlt.data import cards
 from xlt.document import Document
 from xlt.errors import XltError
+from xlt.evaluation.statistics import Counts, paired_difference
 from xlt.projection.align.agreement import Agreement, AgreementOptions
 from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
 from xlt.projection.align.combined import Combined, CombinedOptions
@@ -110,6 +111,7 @@ def entities(options: argparse.Namespace) -> None:
     for language in options.languages or ["deu", "spa"]:
         theirs = europarl(language)
         pairs = words_of((a.text, b.text) for a, b in zip(english, theirs, strict=True))
+        first: Counts | None = None
         for names in _parallel_choices(options):
             more = parallel(names, "eng", language, options.rows)
             for name in options.aligners:
@@ -122,14 +124,22 @@ def entities(options: argparse.Namespace) -> None:
                     links, took = _aligned(aligner, pairs, "eng", language)
                     what = f"{language} {name:10} + {len(more):6} pairs"
                     both = english, theirs, links, chosen, settings
-                    _say_entities(what, *both, took)
+                    counts = _say_entities(what, *both, took, first)
+                    first = counts if first is None else first
                     if options.ranker:
                         model = options.ranker.format(language=language)
                         scored = ranked(*both, language, model, options.weights, options.candidates)
                         for weight, reranked, took in scored:
                             what_ranked = f"{what}, ranked, weight {weight:.2f}"
                             _say_entities(
-                                what_ranked, english, theirs, reranked, chosen, settings, took
+                                what_ranked,
+                                english,
+                                theirs,
+                                reranked,
+                                chosen,
+                                settings,
+                                took,
+                                first,
                             )
 
 
@@ -141,24 +151,43 @@ def _say_entities(
     chosen: Sequence[int],
     settings: ProjectionSettings,
     took: float,
-) -> None:
-    scores = _entity_scores(source, target, links, chosen, settings)
-    print(
-        f"{what}: F1 {scores[0]:.1f} (P {scores[1]:.1f} R {scores[2]:.1f}) {took:.0f} s CPU\n"
-        f"    right by confidence: {_calibration(scores[3])}",
-        flush=True,
-    )
+    first: Counts | None,
+) -> Counts:
+    """Print the scores, and how far F1 is from that of what came first for the language.
+
+    Returns what was counted of each sentence, as of `_entity_counts`.
+    """
+    counts, sure = _entity_counts(source, target, links, chosen, settings)
+    f1, precision, recall = (float(value) for value in _scores(counts.sum(0)).values())
+    print(f"{what}: F1 {f1:.1f} (P {precision:.1f} R {recall:.1f}) {took:.0f} s CPU")
+    if first is not None:
+        against = paired_difference(counts, first, _scores)["f1"]
+        shown = f"{against.difference:+.1f} [{against.low:+.1f}, {against.high:+.1f}]"
+        print(f"    F1 against the first of {len(chosen)} sentences: {shown}, p = {against.p:.4f}")
+    print(f"    right by confidence: {_calibration(sure)}", flush=True)
+    return counts
 
 
-def _entity_scores(
+def _scores(counts: Counts) -> dict[str, Counts]:
+    """In percent; counts: (..., 3), spans that are right, projected, and wanted."""
+    right, made, wanted = (counts[..., n] for n in range(3))
+    return {
+        "f1": 200 * right / np.maximum(1, made + wanted),
+        "precision": 100 * right / np.maximum(1, made),
+        "recall": 100 * right / np.maximum(1, wanted),
+    }
+
+
+def _entity_counts(
     source: Sequence[Document],
     target: Sequence[Document],
     links: Sequence[Links],
     chosen: Sequence[int],
     settings: ProjectionSettings,
-) -> tuple[float, float, float, list[tuple[float, bool]]]:
-    """F1, precision, recall in percent; each projected span's confidence, and if it is right."""
-    right = made = wanted = 0
+) -> tuple[Counts, list[tuple[float, bool]]]:
+    """Of each sentence the spans that are right, projected, and wanted: (sentences, 3); each
+    projected span's confidence, and if it is right."""
+    counted: list[tuple[int, int, int]] = []
     sure: list[tuple[float, bool]] = []
     for n in chosen:
         pair = AlignedPair(source[n].text, target[n].text, links[n])
@@ -166,12 +195,8 @@ def _entity_scores(
         projected = {o.span for o in kept}
         gold = set(entities_of(target[n]))
         sure += [(o.confidence or 0.0, o.span in gold) for o in kept]
-        right, made, wanted = (
-            right + len(projected & gold), made + len(projected), wanted + len(gold),
-        )  # fmt: skip
-    precision, recall = right / max(1, made), right / max(1, wanted)
-    f1 = 200 * precision * recall / max(1e-9, precision + recall)
-    return f1, 100 * precision, 100 * recall, sure
+        counted.append((len(projected & gold), len(projected), len(gold)))
+    return np.array(counted, np.float64), sure
 
 
 def _calibration(spans: Sequence[tuple[float, bool]]) -> str:
