@@ -140,3 +140,15 @@ def test_batches_hold_as_many_subwords_as_asked(monkeypatch) -> None:
     found = made.align(pairs, "eng", "deu")
     assert found == [{(0, 0): n / 10} if n else {} for n in (3, 1, 0, 10, 4, 1)]
     assert seen == [[10], [4, 3], [1, 1]]
+
+
+def test_it_says_how_far_it_is(monkeypatch, caplog) -> None:
+    monkeypatch.setattr(encoder, "MIN_LOG_INTERVAL", 0)
+    made = aligner(monkeypatch, batch_tokens=1)
+    monkeypatch.setattr(made, "_encode", lambda side, _: [units([0] * len(one)) for one in side])
+    monkeypatch.setattr(made, "_links", lambda pairs, *_: [{} for _ in pairs])
+    with caplog.at_level("INFO", logger="xlt.projection.align.encoder"):
+        made.align([*PAIRS, ([], [])], "eng", "spa")
+    assert [r.getMessage() for r in caplog.records] == [
+        "aligning: vectors of 1 of 2 pairs", "aligning: vectors of 2 of 2 pairs"
+    ]  # fmt: skip

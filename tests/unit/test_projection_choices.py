@@ -17,6 +17,7 @@ from xlt.errors import XltError
 from xlt.projection import candidates, markers, project
 from xlt.projection.candidates import Candidates
 from xlt.projection.pair import AlignedPair, Outcome, Projection
+from xlt.projection.pairing import Paired, Translated
 from xlt.projection.project import Projector, filtered
 from xlt.registry import tasks
 from xlt.tasks.ner import NER
@@ -70,21 +71,25 @@ def test_what_is_lost_already_stays_lost() -> None:
     assert filtered(nothing, {"text": PAIR}, strict, partial=False) is nothing
 
 
-def test_links_and_texts_from_files_come_in_order(monkeypatch) -> None:
-    class InOrder(translation.SameWords):
-        in_order = True
-
-    class Lines(translation.Backwards):
-        in_order = True
-
-    assert not Projector(NER(), settings(), "eng", "spa").in_order
-    marked = Projector(NER(), settings(method="markers", aligner=None), "eng", "spa")
-    assert not marked.in_order
-    monkeypatch.setitem(translation.aligners._registered, "same_words", InOrder)
-    assert Projector(NER(), settings(), "eng", "spa").in_order
-    monkeypatch.undo()
-    monkeypatch.setitem(translation.translators._registered, "backwards", Lines)
-    assert Projector(NER(), settings(), "eng", "spa").in_order
+@pytest.mark.parametrize(
+    ("lines", "changes", "kind"),
+    [
+        ("", {}, Document),
+        ("translations", {}, Translated),
+        ("links", {}, Paired),
+        ("links", {"method": "markers", "aligner": None}, Document),
+        ("translations", {"method": "markers", "aligner": None}, Paired),
+    ],
+)
+def test_what_files_say_line_by_line_comes_first(monkeypatch, lines, changes, kind) -> None:
+    whole = list(Projector(NER(), settings(**changes), "eng", "spa").stream(records()))
+    monkeypatch.setattr(translation.Backwards, "in_order", lines == "translations")
+    monkeypatch.setattr(translation.SameWords, "in_order", lines == "links")
+    projector = Projector(NER(), settings(**changes), "eng", "spa")
+    begun = list(projector.begin(records()))
+    assert [type(one) for one in begun] == [kind] * 4
+    assert list(projector.finish(begun[2:])) == whole[2:]
+    assert list(projector.stream(records())) == whole
 
 
 def test_who_translates_and_who_aligns() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import json
+from itertools import islice
 
 import pytest
 from pairs import aligned_pair
@@ -122,25 +123,86 @@ def test_a_full_disk_keeps_finished_parts(monkeypatch, counting):
     assert counting.asked == 2 + 2 + 2
 
 
-class InOrder(translation.SameWords):
-    in_order = True
+def reversed_lines(texts):
+    return "".join(" ".join(reversed(text.split())) + "\n" for text in texts)
 
 
-def test_what_comes_from_files_in_order_is_never_kept(monkeypatch, tmp_path):
-    monkeypatch.setitem(translation.aligners._registered, "same_words", InOrder)
-    assert len(list(store.project(projector(), records(), size=2))) == 4
-    assert not (tmp_path / "cache" / "projections").exists()
+@pytest.fixture
+def given_files(monkeypatch, tmp_path):
+    """Translations and links in files, by line; what comes after the links is counted."""
+    texts = [document.text.surface for document in records()]
+    (tmp_path / "spa.txt").write_text(reversed_lines(texts))
+    links = [" ".join(f"{n}-{size - 1 - n}" for n in range(size))
+             for size in map(len, map(str.split, texts))]  # fmt: skip
+    (tmp_path / "links.txt").write_text("\n".join(links) + "\n")
+    projected = []
+    real = Projector._project
+    monkeypatch.setattr(
+        Projector, "_project", lambda *given: projected.append(given[1].id) or real(*given)
+    )
+    return tmp_path, projected
 
 
-@pytest.mark.parametrize(("in_order", "said"), [(True, [1, 2, 3, 4]), (False, [1, 2, 2, 3, 4, 4])])
-def test_how_far_it_is(monkeypatch, caplog, in_order, said):
+@pytest.mark.parametrize("which", ["translator", "aligner", "both"])
+def test_given_lines_are_read_again_and_nothing_else_is_done_again(counting, given_files, which):
+    """Of an interrupted projection, with the result of one that was not."""
+    folder, projected = given_files
+    files = {"translator": "spa.txt", "aligner": "links.txt"}
+    changes = {
+        kind: {"name": "given", "file": str(folder / file)}
+        for kind, file in files.items()
+        if which in (kind, "both")
+    }
+
+    finished = islice(store.project(projector(**changes), records(), size=2), 2)
+    assert [one.source.id for one in finished] == ["1", "2"]  # and no further
+    assert projected == ["1", "2"]
+    whole = list(store.project(projector(**changes), records(), size=2))
+    assert projected == ["1", "2", "3", "4"]
+    assert counting.asked == (4 if which == "translator" else 0)
+    assert whole == list(projector(**changes).stream(records()))
+    assert [o.reason for one in whole for o in one.projection.outcomes] == [None] * 4
+    # A line that changed is used, and no other part is made anew.
+    projected.clear()
+    path = folder / (files["translator"] if which != "aligner" else files["aligner"])
+    all_lines = path.read_text().splitlines()
+    other = "0-0" if which == "aligner" else "hace calor"
+    path.write_text("\n".join([*all_lines[:3], other, ""]))
+    changed = list(store.project(projector(**changes), records(), size=2))
+    assert projected == ["3", "4"]
+    assert changed[:3] == whole[:3]
+    assert changed[3].pairs != whole[3].pairs
+    # All lines are counted, finished or not.
+    path.write_text("\n".join([*all_lines, "0-0"]) + "\n")
+    with pytest.raises(XltError, match="there are only 4"):
+        list(store.project(projector(**changes), records(), size=2))
+
+
+def test_a_translator_that_failed_beside_given_links_is_asked_again(monkeypatch, given_files):
+    folder, projected = given_files
+    links = {"aligner": {"name": "given", "file": str(folder / "links.txt")}}
+    (folder / "links.txt").write_text("\n" * 4)
+    monkeypatch.setitem(translation.translators._registered, "backwards", Failing)
+    list(store.project(projector(**links), records(), size=2))
+    assert [one.failed for one in store.project(projector(**links), records(), size=2)] == [
+        False, False, True, False
+    ]  # fmt: skip
+    assert projected == ["1", "2", "3", "4"]
+    monkeypatch.setitem(translation.translators._registered, "backwards", translation.Backwards)
+    again = list(store.project(projector(**links), records(), size=2))
+    assert not any(one.failed for one in again)
+    assert projected == ["1", "2", "3", "4", "3", "4"]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_how_far_it_is(monkeypatch, caplog, in_order):
     """Now and then, here every time, and at the end of each part."""
     monkeypatch.setattr(store, "MIN_LOG_INTERVAL", 0)
     monkeypatch.setattr(translation.SameWords, "in_order", in_order)
     with caplog.at_level("INFO", logger="xlt.projection.store"):
         list(store.project(projector(), records(), size=2))
     told = [r.getMessage() for r in caplog.records if r.name == "xlt.projection.store"]
-    assert told == [f"eng → spa: {n} records" for n in said]
+    assert told == [f"eng → spa: {n} records" for n in [1, 2, 2, 3, 4, 4]]
 
 
 def test_encoded_and_decoded():

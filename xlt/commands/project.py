@@ -41,8 +41,7 @@ def project(
 ) -> None:
     """Translate labelled data and project the labels: a data file, a report, a page to look at.
 
-    What is interrupted goes on where it was when the same command is run again, but for `given`
-    translations and links: their files are read again from the start.
+    What is interrupted goes on where it was when the same command is run again.
     """
     from xlt.config.load import load_config
     from xlt.runs import project as runs

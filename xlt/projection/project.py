@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from xlt.data.segment import tokenised
-from xlt.document import Document, Span, Text
+from xlt.document import Document, Span
 from xlt.errors import XltError
-from xlt.projection import markers
 from xlt.projection.layers import (
     is_aligned,
     is_partial,
@@ -24,7 +21,8 @@ from xlt.projection.layers import (
     unprojectable,
 )
 from xlt.projection.matching import Match, match_candidates, with_matches
-from xlt.projection.pair import AlignedPair, Links, Projection
+from xlt.projection.pair import AlignedPair, Projection
+from xlt.projection.pairing import Paired, Pairing, Translated
 from xlt.registry import Registry, aligners, translators
 
 if TYPE_CHECKING:
@@ -34,11 +32,10 @@ if TYPE_CHECKING:
     from xlt.projection.ranking import TranslationScore
     from xlt.projection.translate.base import Translator
     from xlt.projection.translate.cache import Cache
-    from xlt.projection.translate.run import TranslatedText
     from xlt.task import Task
 
-_Pairs = tuple[Document, dict[str, AlignedPair], bool]
-"""A document, its texts with their translations, and whether the translator failed."""
+Begun = Document | Translated | Paired
+"""A document, with what has to come in the order of all: see `Projector.begin`."""
 
 CHUNK = 512
 """Documents whose candidates are found together."""
@@ -88,12 +85,14 @@ class Projector:
         if is_aligned(task) and not self.marks:
             self.aligner = _plugin(aligners, settings.aligner, "aligner")
             self.aligner.check(source, target)
+        self._pairing = Pairing(
+            task, source, target, self.translator, self.aligner, self.marks, settings.tokenise
+        )
 
     @property
-    def in_order(self) -> bool:
-        """Whether texts or links come from files, line by line: nothing can be left out."""
-        aligner = self.aligner is not None and self.aligner.in_order
-        return self.translator.in_order or aligner
+    def _links_in_order(self) -> bool:
+        by_number = self.translator if self.marks else self.aligner
+        return by_number is not None and by_number.in_order
 
     def identity(self) -> str:
         """Everything but the records that the result depends on, as one hash."""
@@ -130,31 +129,41 @@ class Projector:
         part:  which documents these are (`train`), for translators and aligners that read files.
         cache: of translations.
         """
-        for document, pairs, failed in self._matched(self._pairs(documents, part, cache)):
+        begun = self.begin(documents, part=part, cache=cache)
+        return self.finish(begun, part=part, cache=cache)
+
+    def begin(
+        self, documents: Iterable[Document], *, part: str = "", cache: Cache | None = None
+    ) -> Iterator[Begun]:
+        """Every document with those of its translations and links that are known by their number
+        (`in_order`), of which none can be left out: quick, while `finish` may take any part of it.
+        """
+        if self._links_in_order:
+            return self._pairing.pairs(documents, part, cache)
+        if self.translator.in_order:
+            return self._pairing.translated(documents, part, cache)
+        return iter(documents)
+
+    def finish(
+        self, begun: Iterable[Begun], *, part: str = "", cache: Cache | None = None
+    ) -> Iterator[Projected]:
+        """The projection of every document that `begin` gave; as `stream`."""
+        for document, pairs, failed in self._matched(self._paired(begun, part, cache)):
             projection = self._project(document, pairs) if self.annotate else Projection(None)
             yield Projected(document, pairs, projection, failed)
 
     def translates_any(self, documents: Sequence[Document], *, cache: Cache | None = None) -> bool:
         """Whether the translator, which has failed on these documents, can do one of them now."""
-        texts = (text for _, by_name in self._texts(documents) for text in by_name.values())
-        return any(not one.failed for one in self._translate(texts, "", cache))
+        return not self._pairing.failing(documents, cache)
 
-    def _pairs(
-        self, documents: Iterable[Document], part: str, cache: Cache | None
-    ) -> Iterator[_Pairs]:
-        """Every document with its texts, their translations and links."""
-        waiting: deque[tuple[Document, list[str]]] = deque()
-        if self.marks:
-            aligned = self._marked(documents, waiting, part, cache)
-        else:
-            aligned = self._aligned(self._translated(documents, waiting, part, cache), part)
-        for first in aligned:
-            document, names = waiting.popleft()
-            texts = [first, *(next(aligned) for _ in names[1:])]
-            pairs = {name: pair for name, (pair, _) in zip(names, texts, strict=True)}
-            yield document, pairs, any(failed for _, failed in texts)
+    def _paired(self, begun: Iterable[Any], part: str, cache: Cache | None) -> Iterator[Paired]:
+        if self._links_in_order:
+            return iter(begun)
+        if self.translator.in_order:
+            return self._pairing.aligned(begun, part)
+        return self._pairing.pairs(begun, part, cache)
 
-    def _matched(self, projected: Iterator[_Pairs]) -> Iterator[_Pairs]:
+    def _matched(self, projected: Iterator[Paired]) -> Iterator[Paired]:
         """With links from the document's spans to those that a tagger finds, or that are ranked
         first, where there are any."""
         if self._candidates is None and self._score is None:
@@ -169,7 +178,7 @@ class Projector:
             ]
             for (document, pairs, failed), matches in zip(chunk, self._matches(asked), strict=True):
                 linked = with_matches(pairs[first], matches)
-                yield document, {**pairs, first: linked}, failed
+                yield Paired(document, {**pairs, first: linked}, failed)
 
     def _matches(
         self, asked: Sequence[tuple[Sequence[Span], Sequence[Span], AlignedPair]]
@@ -209,109 +218,6 @@ class Projector:
             projection = replace(projection, document=spoken)
         return filtered(projection, pairs, self.settings, partial=is_partial(self.task))
 
-    def _translated(
-        self,
-        documents: Iterable[Document],
-        waiting: deque[tuple[Document, list[str]]],
-        part: str,
-        cache: Cache | None,
-    ) -> Iterator[tuple[Text, TranslatedText]]:
-        """Every text of every document with its translation; `waiting` says whose they are."""
-        asked: deque[Text] = deque()
-
-        def texts() -> Iterator[Text]:
-            for document, by_name in self._texts(documents):
-                waiting.append((document, list(by_name)))
-                for text in by_name.values():
-                    asked.append(text)
-                    yield text
-
-        for translation in self._translate(texts(), part, cache):
-            yield asked.popleft(), translation
-
-    def _texts(self, documents: Iterable[Document]) -> Iterator[tuple[Document, dict[str, Text]]]:
-        """Every document with those of its texts that say something, in words."""
-        for document in documents:
-            by_name = {
-                name: text if text.words else tokenised(text.surface, self.source)
-                for name, text in document.texts.items()
-                if text.surface.strip()
-            }
-            if self.task.texts[0] not in by_name:
-                raise AssertionError(f"document {document.id} has no text")
-            yield document, by_name
-
-    def _translate(
-        self, texts: Iterator[Text], part: str, cache: Cache | None
-    ) -> Iterator[TranslatedText]:
-        from xlt.projection.translate.run import translate_texts
-
-        return translate_texts(
-            self.translator,
-            texts,
-            self.source,
-            self.target,
-            part=part,
-            cache=cache,
-            rules=self.settings.tokenise,
-        )
-
-    def _marked(
-        self,
-        documents: Iterable[Document],
-        waiting: deque[tuple[Document, list[str]]],
-        part: str,
-        cache: Cache | None,
-    ) -> Iterator[tuple[AlignedPair, bool]]:
-        """Every text and its translation, linked where brackets say so; as `_aligned`."""
-        from xlt.projection.translate.run import split_words
-
-        asked: deque[tuple[Text, list[Span], tuple[str, str] | None]] = deque()
-
-        def texts() -> Iterator[Text]:
-            for document, by_name in self._texts(documents):
-                waiting.append((document, list(by_name)))
-                for name, text in by_name.items():
-                    brackets = markers.brackets_for(text.surface)
-                    spans = spans_of(self.task, document) if name == self.task.texts[0] else []
-                    inside = markers.outermost(spans) if brackets else []
-                    asked.append((text, inside, brackets))
-                    yield markers.mark(text, inside, brackets) if brackets else text
-                    for span in inside:  # each for itself as well, to be recognised
-                        yield Text(text.between(span.start, span.end))
-
-        translations = self._translate(texts(), part, cache)
-        for whole in translations:
-            text, spans, brackets = asked.popleft()
-            alone = [next(translations).text.surface for _ in spans]
-            target, regions = whole.text, list[Span]()
-            if brackets:
-                surface, inside = markers.unmark(target.surface, brackets)
-                target = split_words(surface, self.target, rules=self.settings.tokenise)
-                regions = [Span("", *target.words_at(*offsets)) for offsets in inside]
-            matches = markers.match(spans, alone, regions, target)
-            pair = AlignedPair(text, target, {}, whole.warning)
-            yield with_matches(pair, matches), whole.failed
-
-    def _aligned(
-        self, translated: Iterator[tuple[Text, TranslatedText]], part: str
-    ) -> Iterator[tuple[AlignedPair, bool]]:
-        """Every text and its translation with their links, and whether the translator failed."""
-        if self.aligner is None:
-            for text, translation in translated:
-                yield _pair(text, translation, {}), translation.failed
-            return
-        waiting: deque[tuple[Text, TranslatedText]] = deque()
-
-        def word_pairs() -> Iterator[tuple[Sequence[str], Sequence[str]]]:
-            for text, translation in translated:
-                waiting.append((text, translation))
-                yield text.words, translation.text.words
-
-        for links in self.aligner.stream(word_pairs(), self.source, self.target, part=part):
-            text, translation = waiting.popleft()
-            yield _pair(text, translation, links), translation.failed
-
 
 def filtered(
     projection: Projection,
@@ -339,10 +245,6 @@ def filtered(
         return projection
     outcomes = (o if o.reason else o.lost("filtered") for o in projection.outcomes)
     return replace(projection, document=None, outcomes=tuple(outcomes))
-
-
-def _pair(text: Text, translation: TranslatedText, links: Links) -> AlignedPair:
-    return AlignedPair(text, translation.text, links, translation.warning)
 
 
 def check_settings(task: Task, settings: ProjectionSettings, *, annotate: bool = True) -> None:

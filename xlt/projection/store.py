@@ -1,8 +1,8 @@
 """Projected documents on disk, part by part: what is interrupted goes on where it was.
 
-A part is a gzipped file of JSON lines under the hash of what it was made from (the records and
-all that `Projector.identity` covers), complete or not there. So nothing is ever stale, and equal
-work is done once, by whatever command.
+A part is a gzipped file of JSON lines under the hash of what it was made from (the records, what
+files say of them line by line, and all that `Projector.identity` covers), complete or not there.
+So nothing is ever stale, and equal work is done once, by whatever command.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from xlt.document.document import text_from_row, text_to_row
 from xlt.errors import XltError
 from xlt.files import disk_error, publishing, sweep
 from xlt.projection.pair import AlignedPair, Outcome, Projection
-from xlt.projection.project import Projected, Projector
+from xlt.projection.pairing import Paired
+from xlt.projection.project import Begun, Projected, Projector
 from xlt.projection.translate.cache import Cache
 from xlt.projection.translate.run import MIN_LOG_INTERVAL
 
@@ -49,20 +50,17 @@ def project(
     """
     with Cache() as cache:
         said = _Progress(projector)
-        if projector.in_order:  # what the files hold may have changed: nothing can be kept
-            yield from said.watch(projector.stream(documents, part=part, cache=cache))
-            return
         folder = folder or cache_dir() / "projections"
         identity = projector.identity()
         schema = projector.task.schema
-        remaining = iter(documents)
+        remaining = projector.begin(documents, part=part, cache=cache)
         done = 0
         while chunk := list(islice(remaining, size)):
             path = folder / f"{_key(identity, chunk, schema)}.jsonl.gz"
             projected = _read(path, schema, len(chunk))
-            failed = [one.source for one in projected or () if one.failed]
-            if projected is None or (failed and projector.translates_any(failed, cache=cache)):
-                projected = list(said.watch(projector.stream(chunk, part=part, cache=cache)))
+            if projected is None or _worth_a_try(projector, projected, chunk, cache):
+                made = projector.finish(chunk, part=part, cache=cache)
+                projected = list(said.watch(made))
                 _write(path, projected, schema)
             if number := sum(one.failed for one in projected):
                 log.warning(
@@ -92,11 +90,36 @@ class _Progress:
         log.info("%s → %s: %d records", self.projector.source, self.projector.target, self.done)
 
 
-def _key(identity: str, documents: list[Document], schema: Schema) -> str:
+def _worth_a_try(
+    projector: Projector, projected: list[Projected], begun: list[Begun], cache: Cache
+) -> bool:
+    """Whether a translation that failed may be had now; one that has begun has just been tried."""
+    failed = [
+        one.source
+        for one, given in zip(projected, begun, strict=True)
+        if one.failed and isinstance(given, Document)
+    ]
+    return bool(failed) and projector.translates_any(failed, cache=cache)
+
+
+def _key(identity: str, chunk: list[Begun], schema: Schema) -> str:
     digest = hashlib.sha256(identity.encode())
-    for document in documents:
-        digest.update(json.dumps(schema.to_row(document), sort_keys=True).encode())
+    for begun in chunk:
+        digest.update(json.dumps(_begun_row(begun, schema), sort_keys=True).encode())
     return digest.hexdigest()[:40]
+
+
+def _begun_row(begun: Begun, schema: Schema) -> Any:
+    if isinstance(begun, Document):
+        return schema.to_row(begun)
+    if isinstance(begun, Paired):
+        pairs = {name: _pair_to_row(pair) for name, pair in begun.pairs.items()}
+        return [schema.to_row(begun.document), pairs, begun.failed]
+    translations = {
+        name: [text_to_row(one.text), one.warning, one.failed]
+        for name, (_, one) in begun.texts.items()
+    }
+    return [schema.to_row(begun.document), translations]
 
 
 def _read(path: Path, schema: Schema, size: int) -> list[Projected] | None:
@@ -155,16 +178,17 @@ def encode(one: Projected, schema: Schema) -> dict[str, Any]:
             [o.kind, *o.source, o.target, o.confidence, o.reason, o.text]
             for o in one.projection.outcomes
         ],
-        "pairs": {
-            name: {
-                "source": text_to_row(pair.source),
-                "target": text_to_row(pair.target),
-                "links": [[i, j, score] for (i, j), score in pair.links.items()],
-                "warning": pair.warning,
-            }
-            for name, pair in one.pairs.items()
-        },
+        "pairs": {name: _pair_to_row(pair) for name, pair in one.pairs.items()},
         "failed": one.failed,
+    }
+
+
+def _pair_to_row(pair: AlignedPair) -> dict[str, Any]:
+    return {
+        "source": text_to_row(pair.source),
+        "target": text_to_row(pair.target),
+        "links": [[i, j, score] for (i, j), score in pair.links.items()],
+        "warning": pair.warning,
     }
 
 

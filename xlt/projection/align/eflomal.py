@@ -6,6 +6,7 @@ so, and its score is the share of all samplers, in both directions, that have it
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ from xlt.projection.align.base import AlignerOptions, WordPair
 from xlt.projection.align.statistical import Statistical, StatisticalOptions
 from xlt.projection.align.symmetrise import LinkTable, Method, symmetrise
 from xlt.projection.pair import Links
+
+log = logging.getLogger(__name__)
 
 _MARGIN = 1e-9
 
@@ -73,7 +76,8 @@ class Eflomal(Statistical):
         votes: list[list[NDArray[np.int64]]] = [[], []]
         with tempfile.TemporaryDirectory(prefix="xlt-eflomal-") as folder:
             names = [str(Path(folder) / name) for name in ("forward", "reverse")]
-            for _ in range(runs):
+            for run in range(1, runs + 1):
+                log.info("aligning %d pairs with eflomal: run %d of %d", len(text[0]), run, runs)
                 priors = [f"LEX\t{one}\t{other}\t{n:g}\n" for (one, other), n in alike.items()]
                 try:
                     sampler.align(*text, *names, priors_input=priors or None)

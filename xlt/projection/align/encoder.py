@@ -8,6 +8,8 @@ layer whose vectors are used; sentences longer than it takes are computed in win
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
@@ -22,6 +24,7 @@ from xlt.errors import XltError
 from xlt.options import Count, LocalPath
 from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
 from xlt.projection.pair import Links
+from xlt.projection.translate.run import MIN_LOG_INTERVAL
 from xlt.registry import EMBEDDED
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
     Units = Sequence[tuple[EncodedWords, NDArray[np.int32]]]
     """Sentences, encoded, with the word that each of their units belongs to."""
+
+log = logging.getLogger(__name__)
 
 
 class VectorOptions(AlignerOptions):
@@ -157,9 +162,14 @@ class Encoder(Aligner):
             for side, language in enumerate((source, target))
         ]
         costs = [a.length + b.length for (a, _), (b, _) in zip(*sides, strict=True)]
+        done, said = 0, time.monotonic()
         for batch in prediction_batches(costs, 2 * self.options.batch_tokens):
             one, other = ([side[k] for k in batch] for side in sides)
             yield [whole[k] for k in batch], one, other
+            done += len(batch)
+            if time.monotonic() - said >= MIN_LOG_INTERVAL:
+                said = time.monotonic()
+                log.info("aligning: vectors of %d of %d pairs", done, len(whole))
 
     def _links(
         self,
