@@ -15,6 +15,12 @@ and line ends."""
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _MARKUP = re.compile(r"[\\`*_\[\]|~$]")
 _FORMULA = re.compile(r"[=+\-@\t\r]")
+_LATEX = {
+    **{character: rf"\{character}" for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"$<$", ">": r"$>$", "|": r"$|$", "±": r"$\pm$", "×": r"$\times$", "→": r"$\rightarrow$",
+    "[": "{[}",  # which behind `\\\\` would be an option
+}  # fmt: skip
 _FOLDERS = re.compile(r"(?<![\w/.~])[~.]{0,2}/(?!/)(?:[^/\s'\"`;,()\[\]{}]+/)*(?=[^/\s])")
 """The folders of a path, up to its last part: a URL's path is none."""
 
@@ -46,6 +52,12 @@ def for_code(text: str) -> str:
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     space = " " if "`" in text else ""
     return f"{fence}{space}{text}{space}{fence}"
+
+
+def for_latex(text: str) -> str:
+    """Text that LaTeX prints as it is; signs of numbers are those of mathematics."""
+    escaped = "".join(_LATEX.get(character, character) for character in one_line(text).strip())
+    return re.sub(r"(?<![\w.])([+-])(?=\d)", r"$\1$", escaped)
 
 
 def for_cell(text: str) -> str:

@@ -195,6 +195,10 @@ def study_cases() -> Iterator[Case]:
         "a matrix of what is out of bounds": {"matrix": {"training.epochs": [-1]}},
         "a baseline that is not there": {"cells": {"a": None}, "baseline": "b"},
         "a baseline in a list": {"cells": {"a": None}, "baseline": ["a"]},
+        "a target's baseline that is not there": {"cells": {"a": None}, "baseline": {"jav": "b"}},
+        "a target's baseline in a list": {"cells": {"a": None}, "baseline": {"jav": ["a"]}},
+        "a baseline of no language": {"cells": {"a": None}, "baseline": {"x\0": "a"}},
+        "a baseline of no target": {"cells": {"a": None}, "baseline": {"fin": "a"}},
         "an unknown key": {"cells": {"a": None}, "cell": {}},
     }
     for name, study in studies.items():

@@ -21,7 +21,8 @@ from xlt.results import read_result
 from xlt.runs import train
 from xlt.runs.compare import compare
 from xlt.runs.folder import RunFolder
-from xlt.runs.study import study, table
+from xlt.runs.study import study
+from xlt.runs.table import table
 from xlt.training import stages
 
 BASE = """\
@@ -53,7 +54,8 @@ study:
 """)  # fmt: skip
     found = load_study(path, ["training.learning_rate=1e-4"])
     assert list(found.cells) == ["en-2-last", "en-4-last", "both-2-last", "both-4-last"]
-    assert found.baseline == "both-4-last"
+    assert found.baselines == {"jav": "both-4-last"}
+    assert found.title == "toy"
     both = found.cells["both-4-last"].config
     assert (both.name, both.source, both.strategy.name) == (
         "toy-both-4-last",
@@ -194,7 +196,8 @@ def test_a_damaged_cell_is_left_out_of_the_table(tmp_path, caplog):
     (tmp_path / "runs" / "run-ind" / "result.json").write_text("{}")
     assert table(load_study(path))["cells"] == {"eng": True, "ind": False}
     assert "ind is not compared" in caplog.text
-    assert "the cell is left out" in caplog.text
+    assert "ind is left out" in caplog.text
+    assert "it lacks 'task'" in "\n".join(_table(table(load_study(path))))
 
 
 def test_common_stages_are_trained_once_whatever_their_targets(tmp_path, caplog):
@@ -249,14 +252,22 @@ def row(cell, target, mean, against=None, conclusive=True):
         against = dict(
             zip(("difference", "low", "high", "p_adjusted", "sure"), against, strict=True)
         )
-        against |= {"conclusive": conclusive, "over": "seeds and records"}
-    same = {"split": "test", "metrics": metrics, "against": against}
+        against |= {"conclusive": conclusive, "over": "seeds and records", "cell": "a"}
+    same = {"split": "test", "metrics": metrics, "against": against, "records": 100}
     return {"cell": cell, "target": target, **same}
 
 
 def said(rows):
     cells = {"a": True, "b": True, "c": False}
-    result = {"baseline": "a", "cells": cells, "stale": {}, "metric": "f1", "rows": rows}
+    result = {
+        "baseline": dict.fromkeys((row["target"] for row in rows), "a"),
+        "cells": cells,
+        "stale": {},
+        "left_out": {},
+        "factors": {"strategy": {"a": "joint", "b": "zero_shot"}},
+        "metric": "f1",
+        "rows": rows,
+    }
     return "\n".join(_table(result))
 
 
@@ -307,7 +318,7 @@ def cells(tmp_path_factory):
 
 def test_every_cell_is_compared_with_the_baseline(cells):
     path, found = cells
-    assert found["baseline"] == "longer"
+    assert found["baseline"] == {"jav": "longer", "ind": "longer"}
     rows = {(row["cell"], row["target"]): row for row in found["rows"]}
     assert len(rows) == 6
     assert [rows["longer", target]["against"] for target in ("jav", "ind")] == [None, None]

@@ -11,7 +11,8 @@
       matrix:                               # or: key → values; one run for each combination
         source: [eng, spa]
         training.epochs: [2, 4]
-      baseline: en                          # what the others are compared with; else the first
+      baseline: en                          # what the others are compared with; else the first;
+                                            # or by target: {jav: en, tur: en+zh}
 
 With both, every cell is run with every combination. A run's name is the study's and the cell's.
 A file that extends a study has its config, not its cells.
@@ -30,6 +31,7 @@ from typing import Any
 
 from pydantic import Field
 
+from xlt import languages
 from xlt.config.layers import merge, read_layers
 from xlt.config.load import LoadedConfig, load_config
 from xlt.errors import XltError, choose, flat, raise_all
@@ -53,24 +55,30 @@ class Outline(Section):
     matrix: dict[str, list[Any]] = Field(
         default_factory=dict, description="dotted key → values; one run for each combination"
     )
-    baseline: str | None = Field(
-        default=None, description="the cell that the others are compared with; by default the first"
+    baseline: str | dict[str, str] | None = Field(
+        default=None,
+        description="the cell that the others are compared with, or target → cell; by default the "
+        "first that has the target",
     )
 
 
 @dataclass(frozen=True)
 class Study:
-    """The configs of a study's cells, by name."""
+    """The configs of a study's cells, by name.
+
+    title: the study's name. baselines: target → the cell that the others are compared with on it.
+    """
 
     path: Path
+    title: str
     cells: dict[str, LoadedConfig]
-    baseline: str
+    baselines: dict[str, str]
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     """The study in a file. Raises XltError with everything that is wrong in any of its cells."""
     path = Path(path)
-    layers, baseline = outline(path)
+    layers, stated = outline(path)
     cells: dict[str, LoadedConfig] = {}
     problems: dict[str, XltError] = {}
     for name, layer in layers.items():
@@ -79,7 +87,36 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
         except XltError as error:
             problems |= {problem.render(): problem for problem in flat(error)}
     raise_all(list(problems.values()))
-    return Study(path, cells, baseline)
+    return Study(path, _title(path), cells, _baselines(cells, stated))
+
+
+def _baselines(cells: dict[str, LoadedConfig], stated: Node | None) -> dict[str, str]:
+    """Of each target the cell that is stated, where it has the target; else the first that has."""
+    having: dict[str, list[str]] = {}
+    for name, loaded in cells.items():
+        for target in loaded.config.target:
+            having.setdefault(target, []).append(name)
+    if stated is None:
+        return {target: names[0] for target, names in having.items()}
+    if not isinstance(stated.value, dict):
+        cell = _label(stated)
+        return {target: cell if cell in names else names[0] for target, names in having.items()}
+    chosen = {}
+    for written, node in stated.value.items():
+        where = node.at.of(f"{KEY}.baseline.{written}")
+        target = languages.code(written, where=where)
+        if _label(node) not in having.get(target, ()):
+            raise XltError(
+                f"{_label(node)} is not run on {target}"
+                if target in having
+                else f"no cell has the target {target}",
+                where=where,
+                fix=choose(_label(node), having[target])
+                if target in having
+                else choose(target, having),
+            )
+        chosen[target] = _label(node)
+    return {target: chosen.get(target, names[0]) for target, names in having.items()}
 
 
 def is_study(path: Path) -> bool:
@@ -94,11 +131,19 @@ def _layers(path: Path) -> list[Node]:
     return layers
 
 
-def outline(path: Path) -> tuple[dict[str, Node], str]:
-    """Cell → the layer over the rest of the file that makes it; and the baseline's name."""
-    layers = _layers(path)
-    root = reduce(merge, layers)
-    stated = layers[-1].get(KEY)
+def _title(path: Path) -> str:
+    """The study's name; the file's where it has none."""
+    base = reduce(merge, _layers(path)).get("name")
+    if base is not None and not isinstance(base.value, str):
+        raise XltError(
+            f"must be text, not {show(base.plain())}", where=base.at.of("name"), fix="write a name"
+        )
+    return path.stem if base is None else str(base.value)
+
+
+def outline(path: Path) -> tuple[dict[str, Node], Node | None]:
+    """Cell → the layer over the rest of the file that makes it; and what is stated as baseline."""
+    stated = _layers(path)[-1].get(KEY)
     if stated is None:
         raise XltError(
             f"the key {KEY!r} is missing",
@@ -113,29 +158,30 @@ def outline(path: Path) -> tuple[dict[str, Node], str]:
                 where=node.at.of(f"{KEY}.{key}"),
                 fix=choose(key, Outline.model_fields),
             )
-    base = root.get("name")
-    if base is not None and not isinstance(base.value, str):
-        raise XltError(
-            f"must be text, not {show(base.plain())}", where=base.at.of("name"), fix="write a name"
-        )
-    title = path.stem if base is None else str(base.value)
-    cells = _combined(study.get("cells"), study.get("matrix"), stated, title)
+    cells = _combined(study.get("cells"), study.get("matrix"), stated, _title(path))
     chosen = study.get("baseline")
-    if chosen is not None and not isinstance(chosen.value, str | int | float):
-        raise XltError(
-            f"must be the name of a cell, not {show(chosen.plain())}",
-            where=chosen.at.of(f"{KEY}.baseline"),
-            fix=choose("", cells),
-        )
-    baseline = next(iter(cells)) if chosen is None else _label(chosen)
-    if baseline not in cells:
-        assert chosen is not None
-        raise XltError(
-            f"there is no cell called {baseline!r}",
-            where=chosen.at.of(f"{KEY}.baseline"),
-            fix=choose(baseline, cells),
-        )
-    return cells, baseline
+    if chosen is not None:
+        _check_baseline(chosen, cells)
+    return cells, chosen
+
+
+def _check_baseline(chosen: Node, cells: dict[str, Node]) -> None:
+    """Refuse what names no cell."""
+    named = chosen.value if isinstance(chosen.value, dict) else {"": chosen}
+    for target, node in named.items():
+        where = node.at.of(f"{KEY}.baseline.{target}" if target else f"{KEY}.baseline")
+        if not isinstance(node.value, str | int | float):
+            raise XltError(
+                f"must be the name of a cell, not {show(node.plain())}",
+                where=where,
+                fix=choose("", cells),
+            )
+        if _label(node) not in cells:
+            raise XltError(
+                f"there is no cell called {_label(node)!r}",
+                where=where,
+                fix=choose(_label(node), cells),
+            )
 
 
 def _combined(cells: Node | None, matrix: Node | None, study: Node, title: str) -> dict[str, Node]:

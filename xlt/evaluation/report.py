@@ -7,23 +7,27 @@ interval where there is one, and what the tokenizer did to the language.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
 from xlt.console import console
-from xlt.escape import for_terminal, one_line
+from xlt.escape import for_latex, for_terminal, one_line
 from xlt.evaluation.statistics import LEVEL, RECORDS
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells of text; columns of `numeric` are aligned to the right."""
+    """Cells of text; columns of `numeric` are aligned to the right.
+
+    best: (row, column) of what is in bold, where there is bold.
+    """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric: frozenset[int] = frozenset()
+    best: frozenset[tuple[int, int]] = frozenset()
 
     def text(self, width: int | None = None) -> str:
         """Aligned columns, by the width that a terminal gives each character.
@@ -69,16 +73,44 @@ class Table:
     def part(self, first: int) -> Table:
         """The columns from this one on."""
         numeric = frozenset(index - first for index in self.numeric if index >= first)
-        return Table(self.header[first:], tuple(row[first:] for row in self.rows), numeric)
+        best = frozenset((row, index - first) for row, index in self.best if index >= first)
+        return Table(self.header[first:], tuple(row[first:] for row in self.rows), numeric, best)
 
     def markdown(self) -> str:
         """A GitHub table; in a cell nothing is the end of one, HTML or a link."""
         rule = tuple("---:" if i in self.numeric else "---" for i in range(len(self.header)))
         lines = (
-            "| " + " | ".join(_markdown(cell) for cell in row) + " |"
-            for row in (self.header, rule, *self.rows)
+            "| " + " | ".join(cells) + " |"
+            for cells in (
+                tuple(map(_markdown, self.header)),
+                rule,
+                *self._marked(_markdown, _strong),
+            )
         )
         return "\n".join(lines)
+
+    def latex(self) -> str:
+        """A `tabular` with the rules of booktabs, what is best in bold."""
+        columns = "".join("r" if i in self.numeric else "l" for i in range(len(self.header)))
+        header, *rows = (
+            " & ".join(cells) + r" \\"
+            for cells in (
+                map(for_latex, self.header),
+                *self._marked(for_latex, r"\textbf{{{}}}".format),
+            )
+        )
+        lines = (r"\toprule", header, r"\midrule", *rows, r"\bottomrule")
+        return "\n".join((rf"\begin{{tabular}}{{{columns}}}", *lines, r"\end{tabular}"))
+
+    def _marked(
+        self, escape: Callable[[str], str], mark: Callable[[str], str]
+    ) -> Iterator[tuple[str, ...]]:
+        """The rows, escaped, with what is best marked."""
+        for number, row in enumerate(self.rows):
+            yield tuple(
+                mark(escape(cell)) if (number, i) in self.best else escape(cell)
+                for i, cell in enumerate(row)
+            )
 
 
 def score_table(
@@ -228,6 +260,11 @@ def _shown(cell: str) -> str:
 def _markdown(cell: str) -> str:
     """A cell as it is, but for what would be more than text. Intervals have their brackets."""
     return one_line(cell).replace("<", "&lt;").replace("|", "\\|").replace("](", "]\\(")
+
+
+def _strong(cell: str) -> str:
+    """A cell of Markdown in bold; its stars are those of the table."""
+    return "**{}**".format(cell.replace("*", r"\*"))
 
 
 def _pad(text: str, width: int, *, right: bool) -> str:

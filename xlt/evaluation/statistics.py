@@ -113,6 +113,48 @@ def bootstrap_interval(
     return intervals
 
 
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """What a system scores, and what it would score on other records.
+
+    counts: its mean over seeds, (records, K). has_seeds: whether chance is in it (see `System`).
+    scores: metric → (seeds,); drawn: metric → (resamples, seeds), on resampled records.
+    """
+
+    counts: Counts
+    has_seeds: bool
+    scores: dict[str, Counts]
+    drawn: dict[str, Counts]
+
+    @property
+    def seeds(self) -> int:
+        return len(next(iter(self.scores.values())))
+
+
+def resampled(
+    systems: Sequence[System], metrics: Metrics, *, resamples: int = 10_000, seed: int = 0
+) -> list[Resampled]:
+    """Every system on the same resamples of its records, so that any two can be compared.
+
+    Raises XltError if there are no records or not the same number of them, or if a count or a
+    score is no number.
+    """
+    runs = [_runs(system) for system in systems]
+    for one in runs[1:]:
+        if one.shape[1:] != runs[0].shape[1:]:
+            raise XltError(
+                f"the two runs were not scored on the same records ({runs[0].shape[1]} and "
+                f"{one.shape[1]})",
+                fix="compare runs of the same task on the same test data",
+            )
+    scores = [_scores(one.sum(axis=1), metrics) for one in runs]
+    drawn = _resample(runs, metrics, resamples, seed)
+    return [
+        Resampled(one.mean(axis=0), not _is_matrix(system), *both)
+        for system, one, both in zip(systems, runs, zip(scores, drawn, strict=True), strict=True)
+    ]
+
+
 def paired_difference(
     counts_a: System,
     counts_b: System,
@@ -123,7 +165,20 @@ def paired_difference(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Comparison]:
-    """Score of A minus score of B for every metric, on the same records.
+    """`difference` of two systems, for every metric.
+
+    counts_a, counts_b: see `System`; row i is the same record in all matrices.
+    Raises XltError if there are no records or not the same number of them, or if a count or a
+    score is no number.
+    """
+    a, b = resampled((counts_a, counts_b), metrics, resamples=resamples, seed=seed)
+    return difference(a, b, paired_seeds=paired_seeds, confidence=confidence)
+
+
+def difference(
+    a: Resampled, b: Resampled, *, paired_seeds: bool = False, confidence: float = 0.95
+) -> dict[str, Comparison]:
+    """Score of A minus score of B for every metric, on the same resamples of the same records.
 
     With two seeds or more of each (or of the one that has any) interval and p are those of
     Student's t with the variance of records and seeds (see above). Otherwise they are those of the
@@ -133,44 +188,33 @@ def paired_difference(
     No p is below 2 ** (1 - n), with n records on which A and B differ: the least that swapping
     them record by record could give.
 
-    counts_a, counts_b: see `System`; row i is the same record in all matrices.
     paired_seeds: seed i of A and of B are the same model, used in two ways.
-    Raises XltError if there are no records or not the same number of them, or if a count or a
-    score is no number.
     """
-    a, b = _runs(counts_a), _runs(counts_b)
-    if a.shape[1:] != b.shape[1:]:
-        raise XltError(
-            f"the two runs were not scored on the same records ({a.shape[1]} and {b.shape[1]})",
-            fix="compare runs of the same task on the same test data",
-        )
-    if paired_seeds and len(a) != len(b):
-        raise ValueError(f"{len(a)} and {len(b)} seeds are no pairs")
-    chance = [one for one in (counts_a, counts_b) if not _is_matrix(one)]
-    conclusive = all(len(one) > 1 for one in chance)
-    records, least = a.shape[1], _least_p(a, b)
-    scores_a, scores_b = (_scores(runs.sum(axis=1), metrics) for runs in (a, b))
-    drawn_a, drawn_b = _resample([a, b], metrics, resamples, seed)
+    if paired_seeds and a.seeds != b.seeds:
+        raise ValueError(f"{a.seeds} and {b.seeds} seeds are no pairs")
+    chance = [one for one in (a, b) if one.has_seeds]
+    conclusive = all(one.seeds > 1 for one in chance)
+    records, least = len(a.counts), _least_p(a.counts, b.counts)
     result = {}
-    for name in scores_a:
-        observed = float(scores_a[name].mean() - scores_b[name].mean())
-        apart = drawn_a[name].mean(axis=1) - drawn_b[name].mean(axis=1)
+    for name in a.scores:
+        observed = float(a.scores[name].mean() - b.scores[name].mean())
+        apart = a.drawn[name].mean(axis=1) - b.drawn[name].mean(axis=1)
         if not (chance and conclusive):
             # Summation order may differ in the last digits; a tie must count as one.
             slack = 1e-9 * max(1.0, abs(observed))
             extreme = int((np.abs(apart - observed) >= abs(observed) - slack).sum())
-            p = max(least, (1 + extreme) / (1 + resamples))
+            p = max(least, (1 + extreme) / (1 + len(apart)))
             interval = _quantiles(apart, confidence)
             result[name] = Comparison(observed, *interval, p, RECORDS, conclusive)
             continue
         variance = _of_records(apart, records)
         if paired_seeds:
-            seeds_apart = scores_a[name] - scores_b[name], drawn_a[name] - drawn_b[name]
+            seeds_apart = a.scores[name] - b.scores[name], a.drawn[name] - b.drawn[name]
             variance += _of_seeds(*seeds_apart, records)
         else:
-            for scores, drawn in ((scores_a[name], drawn_a[name]), (scores_b[name], drawn_b[name])):
-                if len(scores) > 1:
-                    variance += _of_seeds(scores, drawn, records)
+            for one in (a, b):
+                if one.seeds > 1:
+                    variance += _of_seeds(one.scores[name], one.drawn[name], records)
         interval = variance.around(observed, confidence)
         p = max(least, variance.p(observed))
         result[name] = Comparison(observed, *interval, p, SEEDS_AND_RECORDS, conclusive)
@@ -271,7 +315,7 @@ def _unbiased(records: int) -> float:
 
 
 def _least_p(a: Counts, b: Counts) -> float:
-    different = int((a.mean(axis=0) != b.mean(axis=0)).any(axis=1).sum())
+    different = int((a != b).any(axis=1).sum())
     return min(1.0, 2.0 ** (1 - different))
 
 

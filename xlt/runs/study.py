@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from xlt.config.consent import requests
-from xlt.config.load import LoadedConfig, dump
-from xlt.config.stored import config_values, differing_keys
 from xlt.config.study import Study
 from xlt.errors import XltError, flat
-from xlt.evaluation.statistics import Comparison, judge
-from xlt.files import DamagedFile
 from xlt.permissions import obeying
-from xlt.results import CONFIG, LOG, RESULT, read_result
-from xlt.runs.compare import compare
-from xlt.runs.experiment import prepare_cells, resolve_source
+from xlt.results import LOG
+from xlt.runs.cells import run_folder
+from xlt.runs.experiment import prepare_cells
+from xlt.runs.table import table
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +56,7 @@ def study(
                 # Only words are kept: the error would hold the failed cell's model in memory.
                 failed[name] = [
                     {"what": f"{name}: {one.what}", "where": one.where, "fix": one.fix}
-                    for one in flat(_to_mend(error, _folder(experiment.loaded)))
+                    for one in flat(_to_mend(error, run_folder(experiment.loaded)))
                 ]
                 log.warning("%s failed: %s", name, failed[name][0]["what"])
     return {**table(definition), "failed": failed}
@@ -75,87 +72,3 @@ def _to_mend(error: Exception, folder: Path) -> XltError:
         where=folder,
         fix=f"{folder / LOG} says where it happened; the same command runs what is not finished",
     )
-
-
-def table(definition: Study) -> dict[str, Any]:
-    """Scores of all finished cells, by target and split, each with its difference from the
-    baseline in the task's first metric; all differences are one family, for which p is adjusted.
-
-    A cell with a damaged file is left out, with a warning. So is one whose run has another config
-    than the cell has now: "stale", cell → the keys that differ.
-    """
-    folders = {name: _folder(loaded) for name, loaded in definition.cells.items()}
-    results, stale = {}, {}
-    for name, loaded in definition.cells.items():
-        if (result := _finished(folders[name])) is None:
-            continue
-        try:
-            differ = _differs(loaded, folders[name] / CONFIG)
-        except (XltError, OSError, ValueError) as error:
-            log.warning("%s is left out: %s", name, error)
-            continue
-        if differ:
-            stale[name] = differ
-        else:
-            results[name] = result
-    metric = next((result["metrics"][0] for result in results.values()), None)
-    baseline = definition.baseline if definition.baseline in results else None
-    rows: list[dict[str, Any]] = []
-    compared: list[tuple[dict[str, Any], Comparison]] = []
-    for name, result in results.items():
-        differences: dict[tuple[str, str], Comparison] = {}
-        if baseline is not None and name != baseline:
-            try:
-                differences = {
-                    (row["target"], row["split"]): Comparison.of(row)
-                    for row in compare(folders[name], folders[baseline], metric=metric)["rows"]
-                }
-            except XltError as error:  # another target, say, or damaged counts
-                log.warning("%s is not compared: %s", name, error.what)
-        for line in result["summary"]:
-            if line["primary"]:
-                row = {
-                    "cell": name,
-                    "run": str(folders[name]),
-                    "target": line["target"],
-                    "split": line["split"],
-                    "metrics": line["metrics"],
-                    "against": None,
-                }
-                rows.append(row)
-                if (difference := differences.get((line["target"], line["split"]))) is not None:
-                    compared.append((row, difference))
-    judged = judge([difference for _, difference in compared])
-    for (row, _), against in zip(compared, judged, strict=True):
-        row["against"] = against
-    return {
-        "baseline": definition.baseline,
-        "cells": {name: name in results for name in definition.cells},
-        "stale": stale,
-        "metric": metric,
-        "rows": sorted(rows, key=lambda row: (row["target"], row["split"])),
-    }
-
-
-def _finished(folder: Path) -> dict[str, Any] | None:
-    """A cell's result; None where it has none that can be used."""
-    if not folder.joinpath(RESULT).is_file():
-        return None
-    try:
-        return read_result(folder)
-    except DamagedFile as error:
-        log.warning("the cell is left out: %s", error)
-        return None
-
-
-def _differs(loaded: LoadedConfig, path: Path) -> list[str]:
-    """Keys in which a cell differs from what its finished run was made with."""
-    cell, _ = resolve_source(loaded)
-    return differing_keys(
-        config_values(path.read_text(encoding="utf-8"), path),
-        config_values(dump(cell.config), loaded.path),
-    )
-
-
-def _folder(loaded: LoadedConfig) -> Path:
-    return loaded.config.output.root / loaded.config.name
