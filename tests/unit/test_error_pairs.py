@@ -19,7 +19,7 @@ from xlt.document import (
     Tree,
 )
 from xlt.evaluation.reliability import verdicts
-from xlt.runs.pairs import RIGHT, LabelScore, Pair, Tally, compared
+from xlt.report.pairs import RIGHT, LabelScore, Pair, Tally, compared
 
 TEXT = Text.from_words(list("abcdefgh"))
 

@@ -19,13 +19,13 @@ from xlt.evaluation.report import Table
 from xlt.files import DamagedFile, write_sealed
 from xlt.html import macros, template
 from xlt.registry import tasks
+from xlt.report.curves import chart, read_curves
+from xlt.report.errors import Found, erring, layers_compared
+from xlt.report.record_view import MAX_TEXT, Mark, segments, view
+from xlt.report.run import MAX_BYTES, _filters, _section, report
 from xlt.results import CONFIG
-from xlt.runs.curves import chart, read_curves
-from xlt.runs.errors import Found, erring, layers_compared
 from xlt.runs.experiment import make_task
 from xlt.runs.folder import RunFolder
-from xlt.runs.page import MAX_BYTES, _filters, _section, report
-from xlt.runs.record_view import MAX_TEXT, Mark, segments, view
 from xlt.runs.sources import Sources
 from xlt.transfer.stage import DataSplit
 
@@ -241,7 +241,7 @@ def test_what_is_not_on_the_page_is_said(run, monkeypatch):
     assert MAX_BYTES < 5_000_000
     report(run)
     size = (run / "report.html").stat().st_size
-    monkeypatch.setattr("xlt.runs.page.MAX_BYTES", size - 10)
+    monkeypatch.setattr("xlt.report.run.MAX_BYTES", size - 10)
     assert report(run)["shown"] == 2
     assert "the page has no room for more" in read(run).words
 

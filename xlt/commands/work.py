@@ -240,7 +240,7 @@ def report(
     It sets the predictions that the run has stored beside the gold data; no model is run. The page
     needs no network.
     """
-    from xlt.runs.page import report
+    from xlt.report.run import report
 
     console.log()
     made = report(run, output, target=target, seed=seed, max_errors=max_errors)

@@ -16,8 +16,8 @@ from xlt import __version__
 from xlt.display import figure
 from xlt.document import Tree
 from xlt.html import macros, template
+from xlt.report.record_view import Line, Mark, segments
 from xlt.runs.annotate import Annotated, Annotator, record
-from xlt.runs.record_view import Line, Mark, segments
 from xlt.serve.guard import PAGE_POLICY
 from xlt.serve.service import Service, answer
 from xlt.task import Task, generated_texts, predicted_layers

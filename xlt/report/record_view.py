@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from xlt.document import Answers, Document, Offsets
-from xlt.runs.errors import Record
-from xlt.runs.pairs import RIGHT, Pair, Thing
+from xlt.report.errors import Record
+from xlt.report.pairs import RIGHT, Pair, Thing
 
 MAX_TEXT = 3000
 """Characters of one text that are shown, around the first error."""

@@ -15,12 +15,12 @@ from xlt.escape import without_folders
 from xlt.evaluation.report import Table, confidence_table, score_scope, score_table
 from xlt.files import disk_error, publishing, refuse_overwriting
 from xlt.html import macros, template
+from xlt.report.curves import StageCurve, chart, read_curves
+from xlt.report.errors import Found, read_errors
+from xlt.report.pairs import KINDS, LabelScore, Tally
+from xlt.report.record_view import Row, error_row, view
 from xlt.results import CONFIG, MANIFEST, check_file, read_manifest, read_result
-from xlt.runs.curves import StageCurve, chart, read_curves
-from xlt.runs.errors import Found, read_errors
 from xlt.runs.experiment import make_task
-from xlt.runs.pairs import KINDS, LabelScore, Tally
-from xlt.runs.record_view import Row, error_row, view
 from xlt.task import generated_texts
 
 PAGE = "report.html"

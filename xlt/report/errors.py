@@ -16,8 +16,8 @@ from xlt.config.load import LoadedConfig
 from xlt.document import Document, Layer
 from xlt.errors import XltError
 from xlt.evaluation.counts import count_matrix
+from xlt.report.pairs import RIGHT, Pair, Tally, Thing, comparable, compared, things
 from xlt.results import check_file, read_confidence, read_counts
-from xlt.runs.pairs import RIGHT, Pair, Tally, Thing, comparable, compared, things
 from xlt.runs.sources import Sources
 from xlt.task import Task, generated_texts, predicted_layers
 from xlt.transfer.stage import DataSplit
