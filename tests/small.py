@@ -342,7 +342,7 @@ class Stages:
         experiment = prepare(load_config(path))
         self.experiment = experiment
         self.config, self.task = experiment.config, experiment.task
-        self.plan = experiment.plans[self.config.target[0]]
+        self.plan = experiment.plans[self.config.target[0]].history
         self.sources = Sources(self.config, self.task)
         self.root = self.config.output.root / "stages"
         self.runner = StageRunner(
@@ -352,7 +352,7 @@ class Stages:
     def run(self) -> list[Any]:
         from xlt.runs.execute import observed, run_plan
 
-        return run_plan(self.runner, self.plan, list(observed(self.experiment)))
+        return run_plan(self.runner, self.plan[-1], list(observed(self.experiment)))
 
     def records(self, language: str, split: str = "test") -> list[dict[str, Any]]:
         from xlt.transfer.stage import DataSplit

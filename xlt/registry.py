@@ -107,6 +107,7 @@ tasks = Registry("task", "xlt.tasks")
 strategies = Registry("strategy", "xlt.strategies")
 aligners = Registry("aligner", "xlt.aligners")
 translators = Registry("translator", "xlt.translators")
+executors = Registry("executor", "xlt.executors")
 
 
 def data_cards() -> Mapping[str, Path]:

@@ -453,7 +453,7 @@ def test_rates_of_a_stage_belong_together():
 
 def test_stages_of_a_hierarchy_follow_the_overrides(write):
     config = load_config(write(FULL)).config
-    stages = make_strategy(config).plan(config, "jav")
+    stages = make_strategy(config).plan(config, "jav").history
     assert [(s.name, s.training.epochs) for s in stages] == [("eng", 10), ("ind", 2), ("jav", 10)]
 
 

@@ -166,7 +166,7 @@ def test_selection_on_those_that_have_dev_data(world):
     data = {"eng": files, "ind": {"train": str(world.folder / "ind-train.bio")}}
     joint = {"strategy": {"name": "joint"}, "source": ["eng", "ind"]}
     experiment = prepare(config(world, "joint", data, **joint))
-    (stage,) = experiment.plans["jav"]
+    (stage,) = experiment.plans["jav"].history
     assert [one.language for one in stage.dev] == ["eng"]
     assert experiment.notes[0] == "no dev data for ind: stage eng+ind is selected on eng"
     with pytest.raises(XltError, match="there is no dev data for jav"):

@@ -110,7 +110,7 @@ def test_a_config_that_can_be_run(tmp_path):
     assert config.strategy.name == "joint"
     assert config.data["ind"].train[0].limit == 151
     assert config.model.encoder == "some/model"
-    assert [stage.name for stage in prepare(loaded).plans["jav"]] == ["ind+eng"]
+    assert [stage.name for stage in prepare(loaded).plans["jav"].history] == ["ind+eng"]
     with pytest.raises(XltError, match="exists already"):
         write_config(path, PARSING, "jav", parts)
 

@@ -29,6 +29,14 @@ def study(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Forget what the cells' folders hold.")
     ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EXECUTOR",
+            help="Run steps at the same time: `local:4` is four processes on this machine, each "
+            "with its share of the processors.",
+        ),
+    ] = None,
     reuse: Reuse = False,
     allow: Allow = None,
 ) -> None:
@@ -49,7 +57,7 @@ def study(
         result = (
             table(definition, compare)
             if only_table or compare
-            else study(definition, overwrite=overwrite, reuse=reuse, quiet=console.quiet)
+            else study(definition, on=on, overwrite=overwrite, reuse=reuse, quiet=console.quiet)
         )
     console.result(result, _table)
     failures = chain.from_iterable(result.get("failed", {}).values())

@@ -67,12 +67,14 @@ class Study:
     """The configs of a study's cells, by name.
 
     title: the study's name. baselines: target → the cell that the others are compared with on it.
+    overrides: of the command line, which are in the configs already.
     """
 
     path: Path
     title: str
     cells: dict[str, LoadedConfig]
     baselines: dict[str, str]
+    overrides: tuple[str, ...] = ()
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
@@ -87,7 +89,7 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
         except XltError as error:
             problems |= {problem.render(): problem for problem in flat(error)}
     raise_all(list(problems.values()))
-    return Study(path, _title(path), cells, _baselines(cells, stated))
+    return Study(path, _title(path), cells, _baselines(cells, stated), tuple(overrides))
 
 
 def _baselines(cells: dict[str, LoadedConfig], stated: Node | None) -> dict[str, str]:

@@ -14,8 +14,8 @@ from xlt.transfer.stage import DataSplit, Stage, data_splits
 Trained = Mapping[tuple[int, str], Sequence[StageResult]]
 """Seed, target → its stages in order."""
 
-Watched = tuple[Sequence[Stage], Sequence[tuple[DataSplit, ...]]]
-"""A plan, and the dev sets that its last stage is scored on beside its own."""
+Watched = tuple[Stage, Sequence[tuple[DataSplit, ...]]]
+"""The last stage of a plan, and the dev sets that it is scored on beside its own."""
 
 
 def execute(
@@ -24,16 +24,16 @@ def execute(
     """Train what is not trained already. All processes of a distributed run do it together."""
     config = experiment.config
     watched = list(observed(experiment))
-    begins: list[Sequence[Stage]] = []  # of plans; a stage that several have is trained once
+    stages: list[Stage] = []  # one that several plans have is trained once
     for plan in experiment.plans.values():
-        begins += [b for n in range(len(plan)) if (b := plan[: n + 1]) not in begins]
-    total = len(config.seeds) * len(begins)
+        stages += [stage for stage in plan.history if stage not in stages]
+    total = len(config.seeds) * len(stages)
     trained = {}
     for number, seed in enumerate(config.seeds):
 
-        def title(plan: Sequence[Stage], number: int = number, seed: int = seed) -> str:
-            before = number * len(begins) + begins.index(plan)
-            return f"stage {before + 1} of {total} ({plan[-1].name}), seed {seed}"
+        def title(stage: Stage, number: int = number, seed: int = seed) -> str:
+            before = number * len(stages) + stages.index(stage)
+            return f"stage {before + 1} of {total} ({stage.name}), seed {seed}"
 
         runner = StageRunner(
             config,
@@ -52,19 +52,19 @@ def execute(
 
 def run_plan(
     runner: StageRunner,
-    plan: Sequence[Stage],
+    plan: Stage,
     watched: Sequence[Watched],
-    title: Callable[[Sequence[Stage]], str | None] = lambda _: None,
+    title: Callable[[Stage], str | None] = lambda _: None,
 ) -> list[StageResult]:
-    """The plan's stages one after the other, each from the weights of the one before.
+    """The plan's stages one after the other, each from the weights of its parents.
 
-    title: of the last stage of a plan, for its progress.
+    title: of a stage, for its progress.
     """
     done: list[StageResult] = []
-    for number, stage in enumerate(plan):
-        so_far = plan[: number + 1]
-        dev = dict.fromkeys(d for other, sets in watched if other == so_far for d in sets)
-        done.append(runner.run(stage, done[-1] if done else None, list(dev), title(so_far)))
+    for stage in plan.history:
+        dev = dict.fromkeys(d for other, sets in watched if other == stage for d in sets)
+        parents = [done[plan.history.index(parent)] for parent in stage.parents]
+        done.append(runner.run(stage, parents, list(dev), title(stage)))
     return done
 
 
@@ -80,7 +80,7 @@ def observed(experiment: Experiment) -> Iterator[Watched]:
 
 
 def observers(
-    config: Config, target: str, plan: Sequence[Stage], targets: Sequence[str]
+    config: Config, target: str, last: Stage, targets: Sequence[str]
 ) -> list[tuple[DataSplit, ...]]:
     """Dev sets to report beside the one selected on: of the sources, and of the target.
 
@@ -89,7 +89,6 @@ def observers(
     """
     if config.selection.on == "last":
         return []
-    last = plan[-1]
     gold = dict.fromkeys(p.language for p in last.train if p.projected_from is None)
     reached = {data_split.language for data_split in last.train}
     sets = [

@@ -26,7 +26,7 @@ class Experiment:
     """A config with its task, its strategy and the stages that the strategy makes of it.
 
     loaded: the config; its source is a language, whatever the file says.
-    plans:  target → the stages of its training.
+    plans:  target → the stage whose model is used on it, with those that it comes from.
     source_choice: why `source: auto` became what `config.source` says, JSON-able; None where the
         file names a source.
     companions: others that may begin with the same stages, as the cells of a study do.
@@ -36,7 +36,7 @@ class Experiment:
     loaded: LoadedConfig
     task: Task
     strategy: Strategy
-    plans: Mapping[str, list[Stage]]
+    plans: Mapping[str, Stage]
     source_choice: dict[str, Any] | None = None
     companions: tuple[Experiment, ...] = ()
     notes: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Experiment:
     @property
     def data_splits(self) -> list[DataSplit]:
         """Everything that training and evaluation read, each once."""
-        stages = [stage for plan in self.plans.values() for stage in plan]
+        stages = [stage for plan in self.plans.values() for stage in plan.history]
         trained = [data_split for stage in stages for data_split in (*stage.train, *stage.dev)]
         return list(dict.fromkeys([*trained, *self.scored]))
 
@@ -74,7 +74,8 @@ class Experiment:
 
     def stage_names(self) -> dict[str, list[str]]:
         """Target → its stages in order."""
-        return {target: [stage.name for stage in plan] for target, plan in self.plans.items()}
+        plans = self.plans.items()
+        return {target: [stage.name for stage in plan.history] for target, plan in plans}
 
 
 def prepare(loaded: LoadedConfig) -> Experiment:
@@ -100,7 +101,7 @@ def prepare(loaded: LoadedConfig) -> Experiment:
     plans = {}
     for target in config.target:
         try:
-            plans[target] = strategy.plan(config, target)
+            plans[target] = _planned(strategy, config, target)
             _check_projection(task, strategy.prediction(config, target), config, plans[target])
         except XltError as error:
             problems.append(error)
@@ -110,11 +111,23 @@ def prepare(loaded: LoadedConfig) -> Experiment:
     return replace(experiment, notes=tuple(_notes(experiment)))
 
 
-def _check_projection(
-    task: Task, prediction: Prediction, config: Config, plan: list[Stage]
-) -> None:
+def _planned(strategy: Strategy, config: Config, target: str) -> Stage:
+    """The plan for a target. Raises XltError for a strategy that gives something else."""
+    plan: object = strategy.plan(config, target)
+    if not isinstance(plan, Stage):
+        raise XltError(
+            f"{config.strategy.name} plans {type(plan).__name__}, and a plan is its last stage",
+            where="strategy",
+            fix="have its `plan` return the stage whose model is used, with those that it starts "
+            "from as its `parents` (docs/plugins.md, A strategy of your own)",
+        )
+    return plan
+
+
+def _check_projection(task: Task, prediction: Prediction, config: Config, plan: Stage) -> None:
     """Raise XltError where something is to be projected, and the config says not how."""
-    if any(one.projected_from for stage in plan for one in (*stage.train, *stage.dev)):
+    stages = plan.history
+    if any(one.projected_from for stage in stages for one in (*stage.train, *stage.dev)):
         check_settings(task, config.projection)
     if prediction.mode != "direct":
         check_settings(task, config.projection, annotate=False)
@@ -125,7 +138,7 @@ def _notes(experiment: Experiment) -> Iterator[str]:
     config = experiment.config
     told: dict[str, None] = {}
     for plan in experiment.plans.values():
-        for stage in plan if config.selection.on == "source_dev" else ():
+        for stage in plan.history if config.selection.on == "source_dev" else ():
             origins = dict.fromkeys(one.origin.language for one in stage.train)
             lacking = [c for c in origins if not data_splits(config, c, "dev", required=False)]
             if lacking and stage.dev:

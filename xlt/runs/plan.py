@@ -112,14 +112,13 @@ def _as_asked(request: Request) -> dict[str, Any]:
     return {"permission": request.permission, "what": request.what, "where": request.where}
 
 
-def _shared_stages(plans: Mapping[str, list[Stage]]) -> list[tuple[Stage, str | None, list[str]]]:
+def _shared_stages(plans: Mapping[str, Stage]) -> list[tuple[Stage, str | None, list[str]]]:
     """Each different stage once, with the one before it and the targets that share it."""
     by_history: dict[str, tuple[Stage, str | None, list[str]]] = {}
-    for target, stages in plans.items():
-        for n, stage in enumerate(stages):
-            previous = stages[n - 1].name if n else None
-            history = repr(stages[: n + 1])  # a stage is the same only after the same stages
-            by_history.setdefault(history, (stage, previous, []))[2].append(target)
+    for target, plan in plans.items():
+        for stage in plan.history:
+            previous = ", ".join(parent.name for parent in stage.parents) or None
+            by_history.setdefault(repr(stage), (stage, previous, []))[2].append(target)
     return list(by_history.values())
 
 

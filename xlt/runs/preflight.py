@@ -127,19 +127,17 @@ class _Inventories:
             self._known[origin] = self._task.labels(self._sources.load(origin).records)
         return self._known[origin]
 
-    def learnt(self, plan: list[Stage]) -> list[Labels]:
-        """What the model knows after each stage of a plan. Raises XltError as `of` does, and if
-        stages have nothing in common."""
+    def learnt(self, stage: Stage) -> Labels:
+        """What the model knows after a stage. Raises XltError as `of` does, and if the stage has
+        nothing in common with those before it."""
         known: Labels = {}
-        after = []
-        for stage in plan:
-            new: Labels = {}
-            for data_split in stage.train:
-                new = extend_labels(new, self.of(data_split))
-            check_overlap(known, new, stage)
-            known = extend_labels(known, new)
-            after.append(known)
-        return after
+        for parent in stage.parents:
+            known = extend_labels(known, self.learnt(parent))
+        new: Labels = {}
+        for data_split in stage.train:
+            new = extend_labels(new, self.of(data_split))
+        check_overlap(known, new, stage)
+        return extend_labels(known, new)
 
 
 def _check_labels(experiment: Experiment, inventories: _Inventories) -> Iterator[XltError]:
@@ -147,12 +145,9 @@ def _check_labels(experiment: Experiment, inventories: _Inventories) -> Iterator
     for target, plan in experiment.plans.items():
         scored = [data_split for data_split in experiment.scored if data_split.language == target]
         try:
-            learnt = inventories.learnt(plan)
-            watched = [
-                (dev, known) for stage, known in zip(plan, learnt, strict=True) for dev in stage.dev
-            ]
-            for data_split, known in [*watched, *((one, learnt[-1]) for one in scored)]:
-                labels = inventories.of(data_split)
+            checked = [(dev, stage) for stage in plan.history for dev in stage.dev]
+            for data_split, stage in [*checked, *((one, plan) for one in scored)]:
+                known, labels = inventories.learnt(stage), inventories.of(data_split)
                 experiment.task.check_labels(known, labels, where=_key(data_split))
         except XltError as error:
             yield error
@@ -164,11 +159,11 @@ def _check_stages(
     """What is wrong with the encoder, or cannot be done with it in a stage."""
     rehearsed = set()
     for plan in experiment.plans.values():
-        try:
-            learnt: list[Labels | None] = [*inventories.learnt(plan)]
-        except XltError:  # said of the data already; the encoder can be looked at all the same
-            learnt = [None] * len(plan)
-        for stage, labels in zip(plan, learnt, strict=True):
+        for stage in plan.history:
+            try:
+                labels: Labels | None = inventories.learnt(stage)
+            except XltError:  # said of the data already; the encoder can be looked at all the same
+                labels = None
             setup = repr((stage.training, stage.from_scratch, labels))
             if setup not in rehearsed:
                 rehearsed.add(setup)

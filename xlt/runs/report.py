@@ -51,7 +51,7 @@ def outcome(
     }
 
 
-def _lineage(plan: Sequence[Stage], stages: Sequence[StageResult]) -> list[dict[str, Any]]:
+def _lineage(plan: Stage, stages: Sequence[StageResult]) -> list[dict[str, Any]]:
     return [
         {
             "stage": stage.name,
@@ -63,7 +63,7 @@ def _lineage(plan: Sequence[Stage], stages: Sequence[StageResult]) -> list[dict[
             "training": stage.training.model_dump(mode="json"),
             "train": [asdict(data_split) for data_split in stage.train],
         }
-        for stage, done in zip(plan, stages, strict=True)
+        for stage, done in zip(plan.history, stages, strict=True)
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from xlt.config.consent import requests
 from xlt.config.study import Study
 from xlt.errors import XltError, flat
+from xlt.executors.base import make_executor
 from xlt.permissions import obeying
 from xlt.results import LOG
 from xlt.runs.cells import run_folder
@@ -19,7 +20,12 @@ log = logging.getLogger(__name__)
 
 
 def study(
-    definition: Study, *, overwrite: bool = False, reuse: bool = False, quiet: bool = False
+    definition: Study,
+    *,
+    on: str | None = None,
+    overwrite: bool = False,
+    reuse: bool = False,
+    quiet: bool = False,
 ) -> dict[str, Any]:
     """Run or resume what is not finished of a study, and compare its cells with the baseline.
 
@@ -27,10 +33,15 @@ def study(
     last, and is waited for. A cell that fails, for whatever reason, does not stop the others:
     `table` of those that are finished, with "failed", cell → its errors, each with "what", "where"
     and "fix".
+
+    on: the executor that runs its steps, in words (`xlt.executors`); without, one after the other
+        in this process.
     """
     from xlt.runs.folder import InUse  # torch, without which `table` does
     from xlt.runs.train import run
 
+    if on is not None:
+        return _study_on(definition, on, overwrite=overwrite, reuse=reuse)
     failed: dict[str, list[dict[str, str | None]]] = {}
     experiments = prepare_cells(definition)
     asked = [one for experiment in experiments.values() for one in requests(experiment.loaded)]
@@ -54,12 +65,31 @@ def study(
                 to_do.append((name, True))
             except Exception as error:
                 # Only words are kept: the error would hold the failed cell's model in memory.
-                failed[name] = [
-                    {"what": f"{name}: {one.what}", "where": one.where, "fix": one.fix}
-                    for one in flat(_to_mend(error, run_folder(experiment.loaded)))
-                ]
+                failed[name] = _errors(name, _to_mend(error, run_folder(experiment.loaded)))
                 log.warning("%s failed: %s", name, failed[name][0]["what"])
     return {**table(definition), "failed": failed}
+
+
+def _study_on(definition: Study, on: str, *, overwrite: bool, reuse: bool) -> dict[str, Any]:
+    """`study` by an executor."""
+    from xlt.runs.jobs import StudyFile
+    from xlt.runs.schedule import run_on
+
+    experiments = prepare_cells(definition)
+    asked = [one for experiment in experiments.values() for one in requests(experiment.loaded)]
+    granted = tuple(sorted({one.permission for one in asked}))
+    file = StudyFile(str(definition.path), definition.overrides, granted)
+    with obeying(asked), make_executor(on) as executor:
+        failures = run_on(executor, experiments, file, overwrite=overwrite, reuse=reuse)
+    failed = {name: _errors(name, error) for name, error in failures.items()}
+    return {**table(definition), "failed": failed}
+
+
+def _errors(cell: str, error: XltError) -> list[dict[str, str | None]]:
+    """As JSON says them, with the cell's name."""
+    return [
+        {"what": f"{cell}: {one.what}", "where": one.where, "fix": one.fix} for one in flat(error)
+    ]
 
 
 def _to_mend(error: Exception, folder: Path) -> XltError:

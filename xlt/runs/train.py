@@ -16,7 +16,7 @@ from accelerate.utils import broadcast_object_list
 from xlt.config.consent import requests
 from xlt.config.load import LoadedConfig, dump
 from xlt.config.schema import Config
-from xlt.errors import XltError
+from xlt.errors import XltError, raise_all
 from xlt.files import write_text
 from xlt.inference.device import best_device
 from xlt.permissions import obeying
@@ -28,7 +28,7 @@ from xlt.runs.execute import execute
 from xlt.runs.experiment import Experiment, prepare
 from xlt.runs.folder import RunFolder
 from xlt.runs.manifest import manifest
-from xlt.runs.preflight import preflight
+from xlt.runs.preflight import find_problems, preflight
 from xlt.runs.publish import publish
 from xlt.runs.score import evaluate_all
 from xlt.runs.sources import Sources
@@ -105,12 +105,10 @@ def _lead(
     config = experiment.config
     with RunFolder(config.output.root / config.name, wait=wait) as folder:
         sources = Sources(config, experiment.task)
-        finished = folder.start(dump(config), resume=resume, overwrite=overwrite)
-        if not overwrite:
-            inputs.check(folder.path, experiment, sources, finished=finished is not None)
-        finished = _agreed(finished)
+        finished = _agreed(
+            _finished(experiment, sources, folder, resume=resume, overwrite=overwrite)
+        )
         if finished is not None:
-            log.warning("%s is finished already", folder.path)
             return finished
         preflight(experiment, sources)
         folder.claim(dump(config), _manifest(experiment, sources, state.num_processes))
@@ -137,6 +135,37 @@ def _lead(
             )
         folder.finish(result)
         return result
+
+
+def begin(experiment: Experiment, *, overwrite: bool = False) -> bool:
+    """Make sure that a run can be made, and that its folder is free for it; whether it is finished.
+
+    Data are read, nothing is projected or trained. What is unfinished is to be resumed.
+    Raises XltError as `train`.
+    """
+    config = experiment.config
+    try:
+        with RunFolder(config.output.root / config.name, wait=True) as folder:
+            sources = Sources(config, experiment.task)
+            if _finished(experiment, sources, folder, resume=True, overwrite=overwrite) is not None:
+                return True
+            raise_all(find_problems(experiment, sources))
+            folder.claim(dump(config), _manifest(experiment, sources, processes=1))
+            return False
+    except XltError as error:
+        raise experiment.loaded.locate(error) from error
+
+
+def _finished(
+    experiment: Experiment, sources: Sources, folder: RunFolder, *, resume: bool, overwrite: bool
+) -> dict[str, Any] | None:
+    """The result of a run that is finished already; else its folder is free for it."""
+    finished = folder.start(dump(experiment.config), resume=resume, overwrite=overwrite)
+    if not overwrite:
+        inputs.check(folder.path, experiment, sources, finished=finished is not None)
+    if finished is not None:
+        log.warning("%s is finished already", folder.path)
+    return finished
 
 
 def _encoder(config: Config) -> str:

@@ -80,7 +80,7 @@ class StageRunner:
     def run(
         self,
         stage: Stage,
-        parent: StageResult | None,
+        parents: Sequence[StageResult] = (),
         observers: Sequence[Sequence[DataSplit]] = (),
         title: str | None = None,
     ) -> StageResult:
@@ -89,12 +89,16 @@ class StageRunner:
         A finished stage whose weights are damaged that this run needs is trained again, with a
         warning.
 
+        parents: the results of the stage's parents; weights start from one, or from the encoder.
+
         observers: further dev sets to score along the way, or afterwards (`observing`); the best
             weights by each of them are kept beside those that the stage is selected on.
         title: what it is called in what is said of its progress; None: its name.
         """
         from accelerate import PartialState
 
+        assert len(parents) == len(stage.parents) <= 1, "weights start from one model"
+        parent = parents[0] if parents else None
         state = PartialState()
         train = [self.load(data_split) for data_split in stage.train]
         dev = [self.load(data_split) for data_split in stage.dev]
@@ -152,7 +156,7 @@ class StageRunner:
             "task": self.task.name,
             "options": self.task.options.model_dump(mode="json"),
             "model": model,
-            "start": parent.model_folder().name + parent.key if parent else stage.from_scratch,
+            "start": parent.key if parent else stage.from_scratch,
             "train": [[d.data_split.name, d.fingerprint] for d in train],
             "dev": [[d.data_split.name, d.fingerprint] for d in dev],
             "training": stage.training.model_dump(

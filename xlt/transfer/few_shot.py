@@ -48,7 +48,7 @@ class FewShot(Strategy):
     options: Options
     example: ClassVar[Mapping[str, Any]] = {"k": 2}
 
-    def plan(self, config: Config, target: str) -> list[Stage]:
+    def plan(self, config: Config, target: str) -> Stage:
         options = self.options
         data_splits(config, target, "train", required=True)
         few = DataSplit(target, "train", limit=options.k, seed=options.sample_seed)
@@ -58,15 +58,13 @@ class FewShot(Strategy):
         dev = selection_data(config, config.source, target)
         name = "+".join(config.source)
         if options.mode == "mixed":
-            return [
-                Stage(
-                    name=f"{name}+{target}",
-                    train=(*source, few),
-                    dev=dev,
-                    training=config.training,
-                    temperature=options.temperature,
-                )
-            ]
+            return Stage(
+                name=f"{name}+{target}",
+                train=(*source, few),
+                dev=dev,
+                training=config.training,
+                temperature=options.temperature,
+            )
         if config.selection.on == "source_dev" and options.select == "last":
             dev = ()
         elif config.selection.on == "source_dev":
@@ -82,7 +80,5 @@ class FewShot(Strategy):
             config.training,
             options.temperature,
         )
-        return [
-            first,
-            Stage(target, (few,), dev, override(config.training, options.target_stage)),
-        ]
+        training = override(config.training, options.target_stage)
+        return Stage(target, (few,), dev, training, parents=(first,))

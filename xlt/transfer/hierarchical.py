@@ -72,7 +72,7 @@ class Hierarchical(Strategy):
     options: Options
     example: ClassVar[Mapping[str, Any]] = {"through": ["ind"]}
 
-    def plan(self, config: Config, target: str) -> list[Stage]:
+    def plan(self, config: Config, target: str) -> Stage:
         options = self.options
         if not config.source:
             raise XltError(
@@ -91,7 +91,7 @@ class Hierarchical(Strategy):
                     where=f"strategy.stages.{key}",
                     fix=choose(key, known),
                 )
-        plan = []
+        plan: Stage | None = None
         for position, (name, languages) in enumerate(zip(names, steps, strict=True)):
             last = position == len(steps) - 1
             train = tuple(
@@ -102,15 +102,15 @@ class Hierarchical(Strategy):
             overrides = options.stages.get(name)
             if overrides is None:
                 overrides = options.stages.get("+".join(languages))
-            plan.append(
-                Stage(
-                    name=stage_name(train),
-                    train=train,
-                    dev=selection_data(config, [p.name for p in train], target if last else None),
-                    training=override(config.training, overrides),
-                    temperature=options.temperature,
-                )
+            plan = Stage(
+                name=stage_name(train),
+                train=train,
+                dev=selection_data(config, [p.name for p in train], target if last else None),
+                training=override(config.training, overrides),
+                temperature=options.temperature,
+                parents=() if plan is None else (plan,),
             )
+        assert plan is not None  # there is a stage on the source
         return plan
 
     def needs(self) -> tuple[type, ...]:

@@ -14,13 +14,11 @@ class InLanguage(Strategy):
 
     options: Options
 
-    def plan(self, config: Config, target: str) -> list[Stage]:
-        return [
-            Stage(
-                name=target,
-                train=data_splits(config, target, "train", required=True),
-                dev=selection_data(config, [target], target),
-                training=config.training,
-                from_scratch=self.options.scratch,
-            )
-        ]
+    def plan(self, config: Config, target: str) -> Stage:
+        return Stage(
+            name=target,
+            train=data_splits(config, target, "train", required=True),
+            dev=selection_data(config, [target], target),
+            training=config.training,
+            from_scratch=self.options.scratch,
+        )

@@ -18,23 +18,21 @@ class Joint(Strategy):
 
     options: Options
 
-    def plan(self, config: Config, target: str) -> list[Stage]:
+    def plan(self, config: Config, target: str) -> Stage:
         if len(config.source) < 2:
             raise XltError(
                 "joint needs at least two source languages",
                 where="source",
                 fix="name several, or use `strategy: zero_shot`",
             )
-        return [
-            Stage(
-                name="+".join(config.source),
-                train=tuple(
-                    p
-                    for lang in config.source
-                    for p in data_splits(config, lang, "train", required=True)
-                ),
-                dev=selection_data(config, config.source, target),
-                training=config.training,
-                temperature=self.options.temperature,
-            )
-        ]
+        return Stage(
+            name="+".join(config.source),
+            train=tuple(
+                p
+                for lang in config.source
+                for p in data_splits(config, lang, "train", required=True)
+            ),
+            dev=selection_data(config, config.source, target),
+            training=config.training,
+            temperature=self.options.temperature,
+        )

@@ -39,7 +39,7 @@ class Projection(Strategy):
 
     options: Options
 
-    def plan(self, config: Config, target: str) -> list[Stage]:
+    def plan(self, config: Config, target: str) -> Stage:
         if not config.source:
             raise XltError(
                 "there is no language to project from", where="source", fix="name at least one"
@@ -56,7 +56,7 @@ class Projection(Strategy):
         dev = selection_data(config, config.source, target)
         if config.selection.on == "source_dev" and options.select == "projected":
             dev = self._carried(config, target, "dev")
-        return [Stage(name, train, dev, config.training, options.temperature)]
+        return Stage(name, train, dev, config.training, options.temperature)
 
     @staticmethod
     def _carried(config: Config, target: str, split: Split) -> tuple[DataSplit, ...]:

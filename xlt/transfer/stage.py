@@ -1,4 +1,8 @@
-"""A stage is a value: what data, from which weights, trained how, selected on what."""
+"""A stage is a value: what data, from which stages, trained how, selected on what.
+
+A plan is its last stage: the others are its parents, and theirs. Stages that are equal, with all
+that they come from, are the same stage, whoever plans them, and are trained once.
+"""
 
 from __future__ import annotations
 
@@ -47,12 +51,13 @@ class DataSplit:
 
 @dataclass(frozen=True)
 class Stage:
-    """One training run. Its weights start from the stage before it in the plan.
+    """One training run.
 
     temperature: language l is sampled in proportion to size(l) ** (1 / temperature);
         1.0 takes every example exactly once an epoch.
     dev: what the checkpoint is selected on; empty keeps the last.
     from_scratch: start from random weights instead of the pretrained encoder.
+    parents: what its weights start from; without any, the pretrained encoder.
     """
 
     name: str
@@ -61,6 +66,15 @@ class Stage:
     training: Training
     temperature: float = 1.0
     from_scratch: bool = False
+    parents: tuple[Stage, ...] = ()
+
+    @property
+    def history(self) -> tuple[Stage, ...]:
+        """All that it takes, itself last: each stage once, after its parents."""
+        found: list[Stage] = []
+        for parent in self.parents:
+            found += (one for one in parent.history if one not in found)
+        return (*found, self)
 
 
 @dataclass(frozen=True)
@@ -124,10 +138,10 @@ class Strategy(ABC):
         return ()
 
     @abstractmethod
-    def plan(self, config: Config, target: str) -> list[Stage]:
-        """The stages for one target, in the order they run; the last one's model is used.
+    def plan(self, config: Config, target: str) -> Stage:
+        """The stage whose model is used on a target, with those that it comes from as `parents`.
 
-        Targets whose plans begin with equal stages share their training.
+        Targets that have equal stages share their training.
         Raises XltError where the config lacks what the strategy needs.
         """
 

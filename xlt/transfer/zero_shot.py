@@ -8,7 +8,7 @@ from xlt.transfer.stage import Stage, Strategy, data_splits, selection_data
 
 
 class ZeroShot(Strategy):
-    def plan(self, config: Config, target: str) -> list[Stage]:
+    def plan(self, config: Config, target: str) -> Stage:
         if len(config.source) != 1:
             raise XltError(
                 f"{config.strategy.name} takes one source language, not {len(config.source)}",
@@ -16,11 +16,9 @@ class ZeroShot(Strategy):
                 fix="name one language, or use `strategy: joint` for several",
             )
         (source,) = config.source
-        return [
-            Stage(
-                name=source,
-                train=data_splits(config, source, "train", required=True),
-                dev=selection_data(config, [source], target),
-                training=config.training,
-            )
-        ]
+        return Stage(
+            name=source,
+            train=data_splits(config, source, "train", required=True),
+            dev=selection_data(config, [source], target),
+            training=config.training,
+        )

@@ -1,0 +1,81 @@
+"""What runs jobs: each is a function of this package with JSON-able arguments and result."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from xlt.errors import XltError
+from xlt.registry import executors
+
+_NAMED = re.compile(r"(?P<name>[a-z_][a-z0-9_]*)(?::(?P<argument>.*))?")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A call that can be made in any process.
+
+    call:  "package.module:function", which takes `arguments` by name; they are JSON-able, as is
+        what it returns.
+    title: for messages.
+    """
+
+    call: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    title: str = ""
+
+
+class Executor(ABC):
+    """Runs jobs somewhere, as a context manager; what still runs when the block ends is stopped.
+
+    A job may run twice: one whose process was lost runs again. So jobs publish what they make whole
+    or not at all, and find what is there already.
+
+    Register a subclass under the entry-point group ``xlt.executors``. It is made with the text
+    after the colon of ``--on name:text``, None where there is none, and raises XltError for what it
+    cannot use.
+    """
+
+    slots: int
+    """How many jobs run at a time."""
+
+    @abstractmethod
+    def __init__(self, argument: str | None) -> None: ...
+
+    @abstractmethod
+    def submit(self, job: Job) -> Future[Any]:
+        """Start a job as soon as there is room.
+
+        The future raises what the function raised, as XltError, and XltError for a job whose
+        process is lost time and again.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop what runs, and let go of everything."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def make_executor(text: str) -> Executor:
+    """What ``--on`` names, e.g. "local:4". Raises XltError for what is none."""
+    found = _NAMED.fullmatch(text)
+    if found is None:
+        raise XltError(
+            f"{text!r} names no executor", where="--on", fix="`local:2` is two processes here"
+        )
+    executor: Executor = executors.get(found["name"], where="--on")(found["argument"])
+    return executor

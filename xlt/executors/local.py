@@ -1,0 +1,143 @@
+"""Processes of this machine, each with its share of the processors."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+from xlt.errors import XltError, raise_all
+from xlt.executors.base import Executor, Job
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""How often a job is begun whose process is killed."""
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class _Lost(Exception):
+    """The process ended without an answer; the code of its end."""
+
+
+class Local(Executor):
+    """`local:N`: N processes, which begin when there is something to do.
+
+    Each computes with as many threads as there are processors for it, unless OMP_NUM_THREADS says
+    how many. They end with the process that began them, however that ends.
+    """
+
+    def __init__(self, argument: str | None) -> None:
+        if argument is None or not argument.isascii() or not argument.isdigit() or argument == "0":
+            raise XltError(
+                f"local: {argument or 'nothing'} is no number of processes",
+                where="--on",
+                fix=f"write `local:{os.cpu_count() or 1}`, say",
+            )
+        self.slots = int(argument)
+        self._threads = max(1, len(os.sched_getaffinity(0)) // self.slots)
+        self._pool = ThreadPoolExecutor(self.slots, thread_name_prefix="worker")
+        self._own = threading.local()  # each thread has a process
+        self._processes: list[_Process] = []
+        self._closed = False
+
+    def submit(self, job: Job) -> Future[Any]:
+        return self._pool.submit(self._run, job)
+
+    def close(self) -> None:
+        self._closed = True
+        for process in list(self._processes):
+            process.end()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _run(self, job: Job) -> Any:
+        """In a thread of the pool: what the job returns."""
+        ends = []
+        for _ in range(ATTEMPTS):
+            try:
+                return self._process().call(job)
+            except _Lost as error:
+                self._own.process.end()
+                if self._closed:
+                    raise XltError("stopped", where=job.title) from error
+                ends.append(str(error))
+                log.warning(
+                    "%s: its process was lost (%s); it goes on in another", job.title, error
+                )
+        raise XltError(
+            f"its process was lost {ATTEMPTS} times ({', '.join(ends)})",
+            where=job.title,
+            fix="if memory ran out, take fewer processes, or lower `training.batch_tokens` and "
+            "raise `training.accumulate`",
+        )
+
+    def _process(self) -> _Process:
+        process: _Process | None = getattr(self._own, "process", None)
+        if process is None or process.ended:
+            process = self._own.process = _Process(self._threads)
+            self._processes.append(process)
+        return process
+
+
+class _Process:
+    """One worker, which does one job after the other (`xlt.executors.worker`)."""
+
+    def __init__(self, threads: int) -> None:
+        environment = {**dict.fromkeys(_THREADS, str(threads)), **os.environ}
+        # A session of its own: an interrupt at the terminal is for the process that began it.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "xlt.executors.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env=environment,
+            start_new_session=True,
+        )
+        self.ended = False
+
+    def call(self, job: Job) -> Any:
+        """What the job returns, after what it had to say on the way.
+
+        Raises its errors; _Lost where the process ends before the job does.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps(asdict(job)) + "\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise _Lost(self._end()) from error
+        for line in self._process.stdout:
+            if not line.endswith("\n"):
+                break  # the process was killed while it wrote
+            told = json.loads(line)
+            if "log" in told:
+                log.log(told["level"], "%s: %s", job.title, told["log"])
+            elif "errors" in told:
+                raise_all(
+                    [XltError(e["what"], where=e["where"], fix=e["fix"]) for e in told["errors"]]
+                )
+            else:
+                return told["result"]
+        raise _Lost(self._end())
+
+    def _end(self) -> str:
+        """How it ended, in words."""
+        code = self._process.wait()
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
+
+    def end(self) -> None:
+        """Kill it: what it makes is whole or not there."""
+        if not self.ended:
+            self.ended = True
+            self._process.kill()
+            self._process.wait()

@@ -1,0 +1,73 @@
+"""A process that does jobs: a JSON line in for each, JSON lines out.
+
+    python -m xlt.executors.worker
+
+Lines out are {"level", "log"}, any number of them, and then {"result"} or {"errors"}. When standard
+input ends, which it does when whoever writes to it has ended, so does this, whatever it is doing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import sys
+import threading
+import traceback
+from importlib import import_module
+from typing import Any, TextIO
+
+from xlt.errors import XltError, described
+
+
+class _Forwarding(logging.Handler):
+    """Messages of xlt, for the process that gave the job."""
+
+    def __init__(self, out: TextIO) -> None:
+        super().__init__()
+        self._out = out
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(self._out, {"level": record.levelno, "log": record.getMessage()})
+
+
+def main() -> None:
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
+    logger = logging.getLogger("xlt")
+    logger.addHandler(_Forwarding(out))
+    logger.setLevel(logging.INFO)
+    jobs: queue.Queue[dict[str, Any]] = queue.Queue()
+    threading.Thread(target=_read, args=(jobs,), daemon=True).start()
+    while True:
+        _say(out, answer(jobs.get()))
+
+
+def answer(job: dict[str, Any]) -> dict[str, Any]:
+    """What comes of a job: {"result"}, or {"errors"} as `xlt.errors.described` gives them."""
+    try:
+        module, _, name = job["call"].partition(":")
+        return {"result": getattr(import_module(module), name)(**job["arguments"])}
+    except XltError as error:
+        return described(error)
+    except Exception as error:
+        traceback.print_exc()
+        lines = str(error).splitlines() or [""]
+        what = f"{type(error).__name__}: {lines[0]}"
+        return described(XltError(what, where=job["title"], fix="the traceback stands above"))
+
+
+def _read(jobs: queue.Queue[dict[str, Any]]) -> None:
+    for line in sys.stdin:
+        jobs.put(json.loads(line))
+    os._exit(0)
+
+
+def _say(out: TextIO, message: dict[str, Any]) -> None:
+    out.write(json.dumps(message) + "\n")
+    out.flush()
+
+
+if __name__ == "__main__":
+    main()

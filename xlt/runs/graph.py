@@ -1,0 +1,117 @@
+"""The steps of several runs as one graph: what they have in common is in it once.
+
+A node's key is the hash of all that decides what comes of it, as the config says it: settings,
+the data's references, seed, and the keys of its parents. Equal keys are equal work, which any
+process may do, once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from xlt.config.schema import Config
+from xlt.runs.experiment import Experiment
+from xlt.transfer.stage import DataSplit, Stage
+
+Kind = Literal["project", "train", "evaluate"]
+
+
+@dataclass
+class Node:
+    """A step.
+
+    name:    of what is projected, of the stage, or of the cell that is evaluated.
+    parents: keys of what has to be done before.
+    cells:   runs that need it; it can be done with the config of any of them.
+    seed:    of training.
+    split, stage: what is projected, what is trained.
+    targets: those that the stage is trained for.
+    """
+
+    key: str
+    kind: Kind
+    name: str
+    parents: tuple[str, ...] = ()
+    cells: list[str] = field(default_factory=list)
+    seed: int | None = None
+    split: DataSplit | None = None
+    stage: Stage | None = None
+    targets: list[str] = field(default_factory=list)
+
+
+def build(experiments: Mapping[str, Experiment]) -> dict[str, Node]:
+    """The graph of these runs, by key; parents stand before what needs them."""
+    nodes: dict[str, Node] = {}
+
+    def add(node: Node, cell: str, target: str | None = None) -> str:
+        known = nodes.setdefault(node.key, node)
+        if cell not in known.cells[-1:]:
+            known.cells.append(cell)
+        if target is not None and target not in known.targets:
+            known.targets.append(target)
+        return node.key
+
+    for cell, experiment in experiments.items():
+        settings = _Settings(experiment.config)
+        ends: dict[str, None] = {}
+        for seed in experiment.config.seeds:
+            for target, plan in experiment.plans.items():
+                keys: list[str] = []
+                for stage in plan.history:
+                    projected = [one for one in (*stage.train, *stage.dev) if one.projected_from]
+                    needed = [
+                        add(settings.projection(split), cell, target)
+                        for split in dict.fromkeys(projected)
+                    ]
+                    parents = [keys[plan.history.index(parent)] for parent in stage.parents]
+                    node = settings.training(stage, seed, tuple(dict.fromkeys(parents + needed)))
+                    keys.append(add(node, cell, target))
+                ends[keys[-1]] = None
+        add(settings.evaluation(cell, tuple(ends)), cell)
+    return nodes
+
+
+class _Settings:
+    """Nodes of one config."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._data: dict[str, Any] = {}
+        self._task = config.task.model_dump(mode="json")
+        self._model = config.model.model_dump(mode="json", exclude={"attention"})
+        self._selection = config.selection.model_dump(mode="json", exclude={"keep"})
+        self._projection = config.projection.model_dump(mode="json")
+        self._root = str(config.output.root)
+
+    def projection(self, split: DataSplit) -> Node:
+        name = f"{split.name} {split.split}"
+        content = [self._task, self._projection, self._read([split]), repr(split)]
+        return Node(_hash("project", content), "project", name, split=split)
+
+    def training(self, stage: Stage, seed: int, parents: tuple[str, ...]) -> Node:
+        own = [stage.name, stage.train, stage.dev, stage.training, stage.temperature]
+        content = [
+            *(self._task, self._model, self._selection, self._root),
+            *(self._read([*stage.train, *stage.dev]), repr(own), stage.from_scratch, seed, parents),
+        ]
+        return Node(_hash("train", content), "train", stage.name, parents, seed=seed, stage=stage)
+
+    def evaluation(self, cell: str, parents: tuple[str, ...]) -> Node:
+        return Node(_hash("evaluate", [self._root, cell, parents]), "evaluate", cell, parents)
+
+    def _read(self, splits: Iterable[DataSplit]) -> list[Any]:
+        """What the config says of the data that are read."""
+        languages = dict.fromkeys(split.origin.language for split in splits)
+        for language in languages:
+            if language not in self._data:
+                self._data[language] = self._config.data[language].model_dump(mode="json")
+        return [self._config.data_seed, *(self._data[language] for language in languages)]
+
+
+def _hash(kind: Kind, content: list[Any]) -> str:
+    text = json.dumps([kind, content], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -1,0 +1,126 @@
+"""What an executor runs of a study: each a function of JSON-able arguments.
+
+A job may run in a process that knows nothing of the study but its file, and it may run twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from xlt.config.consent import requests
+from xlt.config.schema import STAGES, Config
+from xlt.config.study import load_study
+from xlt.errors import XltError
+from xlt.permissions import allowing, obeying
+from xlt.runs.execute import observed, run_plan
+from xlt.runs.experiment import Experiment, prepare_cells
+from xlt.runs.graph import Node
+from xlt.runs.sources import Sources
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """Where a worker finds a study, and what its user allows."""
+
+    path: str
+    overrides: tuple[str, ...]
+    granted: tuple[str, ...]
+
+    def arguments(self, cell: str, config: Config) -> dict[str, Any]:
+        """Of a job for one of the cells."""
+        return {
+            "study": [self.path, list(self.overrides), list(self.granted)],
+            "cell": cell,
+            "config": _digest(config),
+        }
+
+
+def check(study: Sequence[Any], cell: str, config: str, overwrite: bool) -> bool:
+    """`xlt.runs.train.begin` of a cell: whether it is finished."""
+    from xlt.runs.train import begin
+
+    with _cell(study, cell, config) as experiment:
+        return begin(experiment, overwrite=overwrite)
+
+
+def project(study: Sequence[Any], cell: str, config: str, key: str) -> None:
+    """Project what a node is about; the cache has it then."""
+    with _cell(study, cell, config) as experiment:
+        node = _node(study, cell, key)
+        assert node.split is not None
+        Sources(experiment.config, experiment.task).load(node.split)
+
+
+def train(study: Sequence[Any], cell: str, config: str, key: str, reuse: bool) -> None:
+    """Train the stage of a node, whose parents are trained."""
+    from accelerate import PartialState
+
+    from xlt.inference.device import best_device
+    from xlt.training.stages import StageRunner
+
+    with _cell(study, cell, config) as experiment:
+        node = _node(study, cell, key)
+        assert node.stage is not None
+        assert node.seed is not None
+        PartialState(cpu=best_device() == "cpu")
+        runner = StageRunner(
+            experiment.config,
+            experiment.task,
+            experiment.config.output.root / STAGES,
+            Sources(experiment.config, experiment.task).load,
+            node.seed,
+            resume=True,
+            reuse=reuse,
+        )
+        run_plan(runner, node.stage, list(observed(experiment)))
+
+
+def evaluate(study: Sequence[Any], cell: str, config: str, reuse: bool) -> None:
+    """Finish a cell whose stages are all trained: scores, predictions, models, result."""
+    from xlt.runs.train import run
+
+    with _cell(study, cell, config) as experiment:
+        run(experiment, resume=True, reuse=reuse, quiet=True, wait=True)
+
+
+@contextmanager
+def _cell(study: Sequence[Any], cell: str, config: str) -> Iterator[Experiment]:
+    """A cell of the study, with what its user allows. Raises XltError where it has changed."""
+    path, overrides, granted = study
+    experiment = _cells(path, tuple(overrides)).get(cell)
+    if experiment is None or _digest(experiment.config) != config:
+        raise XltError(
+            f"the cell {cell} is no longer what it was when the study began",
+            where=path,
+            fix="the same command again runs what the file says now",
+        )
+    with allowing(*granted), obeying(requests(experiment.loaded)):
+        yield experiment
+
+
+@lru_cache(maxsize=1)
+def _cells(path: str, overrides: tuple[str, ...]) -> dict[str, Experiment]:
+    return prepare_cells(load_study(Path(path), overrides))
+
+
+@lru_cache(maxsize=1)
+def _graph(path: str, overrides: tuple[str, ...]) -> dict[str, Node]:
+    from xlt.runs.graph import build
+
+    return build(_cells(path, overrides))
+
+
+def _node(study: Sequence[Any], cell: str, key: str) -> Node:
+    node = _graph(study[0], tuple(study[1]))[key]
+    assert cell in node.cells
+    return node
+
+
+def _digest(config: Config) -> str:
+    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()

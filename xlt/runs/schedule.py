@@ -1,0 +1,127 @@
+"""A study on an executor: every node of its graph once, wherever there is room."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Any
+
+from xlt.errors import XltError
+from xlt.executors.base import Executor, Job
+from xlt.runs.experiment import Experiment
+from xlt.runs.graph import Node, build
+from xlt.runs.jobs import StudyFile
+
+log = logging.getLogger(__name__)
+
+Failures = dict[str, XltError]
+"""Cell → why it is not finished."""
+
+
+def run_on(
+    executor: Executor,
+    experiments: Mapping[str, Experiment],
+    file: StudyFile,
+    *,
+    overwrite: bool = False,
+    reuse: bool = False,
+) -> Failures:
+    """Run or resume all cells of a study that are not finished.
+
+    All cells are looked at first, so that what is wrong with one is known before anything is
+    trained. One that fails does not stop the others, but those that wait for the same step.
+    """
+    failed: Failures = {}
+    arguments = {name: file.arguments(name, one.config) for name, one in experiments.items()}
+    checks = {
+        name: Job(
+            "xlt.runs.jobs:check", {**arguments[name], "overwrite": overwrite}, f"checking {name}"
+        )
+        for name in experiments
+    }
+    alive = {}
+    for name, done in _finished(executor, checks.items()):
+        if (error := done.exception()) is not None:
+            failed[name] = _said(error)
+        elif not done.result():
+            alive[name] = experiments[name]
+    # In the order of the file, whichever answered first.
+    nodes = build({name: one for name, one in experiments.items() if name in alive})
+
+    def job(node: Node) -> Job:
+        # Of several cells any will do: the first is the one that the others are compared with.
+        own: dict[str, Any] = dict(arguments[node.cells[0]])
+        if node.kind != "evaluate":
+            own["key"] = node.key
+        if node.kind != "project":
+            own["reuse"] = reuse
+        seed = "" if node.seed is None else f", seed {node.seed}"
+        return Job(f"xlt.runs.jobs:{node.kind}", own, f"{node.kind} {node.name}{seed}")
+
+    for node, error in run_graph(executor, nodes, job):
+        for cell in node.cells:
+            failed.setdefault(cell, error)
+    return failed
+
+
+def run_graph(
+    executor: Executor, nodes: Mapping[str, Node], job: Callable[[Node], Job]
+) -> Iterator[tuple[Node, XltError]]:
+    """Do every node after its parents; first those that most cells wait for.
+
+    Yields those that failed, and no others, each with its error. What needs them is not begun.
+    """
+    waiting = {key: len(node.parents) for key, node in nodes.items()}
+    children: dict[str, list[str]] = defaultdict(list)
+    for key, node in nodes.items():
+        for parent in node.parents:
+            children[parent].append(key)
+    place = {key: (-len(node.cells), n) for n, (key, node) in enumerate(nodes.items())}
+    ready = [(place[key], key) for key, count in waiting.items() if not count]
+    heapq.heapify(ready)
+    running: dict[Future[Any], str] = {}
+    done = 0
+    while ready or running:
+        while ready and len(running) < executor.slots:
+            _, key = heapq.heappop(ready)
+            running[executor.submit(job(nodes[key]))] = key
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            key = running.pop(future)
+            done += 1
+            error = future.exception()
+            how = "done" if error is None else "failed"
+            log.info("%s: %s (%d of %d)", job(nodes[key]).title, how, done, len(nodes))
+            if error is not None:
+                yield nodes[key], _said(error)
+                continue
+            for child in children[key]:
+                waiting[child] -= 1
+                if not waiting[child]:
+                    heapq.heappush(ready, (place[child], child))
+
+
+def _finished(
+    executor: Executor, jobs: Iterable[tuple[str, Job]]
+) -> Iterator[tuple[str, Future[Any]]]:
+    """Each job that has ended, as it ends; no more are begun than there is room for."""
+    left = iter(jobs)
+    running: dict[Future[Any], str] = {}
+    while True:
+        for name, job in left:
+            running[executor.submit(job)] = name
+            if len(running) >= executor.slots:
+                break
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            yield running.pop(future), future
+
+
+def _said(error: BaseException) -> XltError:
+    """What a job raised. What is none of ours is a fault of the executor: it is not hidden."""
+    if isinstance(error, XltError):
+        return error
+    raise error
