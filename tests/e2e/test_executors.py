@@ -1,0 +1,167 @@
+"""A study on several processes: the same bits as on one, whatever is killed in between."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from small import make_world, xlt
+
+from xlt.config.study import load_study
+from xlt.errors import XltError, flat
+from xlt.executors.base import Job, make_executor
+from xlt.executors.local import ATTEMPTS
+from xlt.runs.study import study
+
+STUDY = {
+    "training__max_steps": 3,
+    "source": "eng",
+    "seeds": [1, 2],
+    "study": {
+        "cells": {
+            "zero": {"strategy": "zero_shot"},
+            "through": {
+                "strategy": {"name": "hierarchical", "through": ["ind"], "target_stage": False}
+            },
+            "joint": {"strategy": "joint", "source": ["eng", "ind"]},
+        }
+    },
+}
+
+
+def content(runs: Path) -> dict[str, str]:
+    """What came of a study: file → checksum, without what tells times, places and progress."""
+    kept = {}
+    for path in sorted(runs.rglob("*")):
+        name = str(path.relative_to(runs))
+        if path.suffix == ".safetensors" or path.name.endswith((".bio", ".counts.json")):
+            kept[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return kept
+
+
+@pytest.fixture(scope="module")
+def one_process(tmp_path_factory):
+    """A world, and what the study gives in it in one process of one thread."""
+    folder = tmp_path_factory.mktemp("one")
+    path = make_world(folder, size=6).config(**STUDY)
+    done = xlt("study", path, OMP_NUM_THREADS="1")
+    assert done.code == 0, done.text
+    return path, done, content(folder / "runs")
+
+
+def again(path: Path, folder: Path) -> Path:
+    """The same study with runs elsewhere; relative paths in it are those of its world."""
+    made = json.loads(path.read_text(encoding="utf-8"))
+    made["output"] = {"root": str(folder / "runs")}
+    copy = path.with_name(f"{folder.name}.yaml")
+    copy.write_text(json.dumps(made), encoding="utf-8")
+    return copy
+
+
+@pytest.mark.slow
+def test_the_same_bits(one_process, tmp_path):
+    path, alone, expected = one_process
+    done = xlt("study", again(path, tmp_path), "--on", "local:2", OMP_NUM_THREADS="1")
+    assert done.code == 0, done.text
+    assert content(tmp_path / "runs") == expected
+    assert done.out == alone.out
+
+
+def workers(process: psutil.Process) -> list[psutil.Process]:
+    return [
+        one
+        for one in process.children(recursive=True)
+        if "xlt.executors.worker" in " ".join(one.cmdline())
+    ]
+
+
+@pytest.mark.slow
+def test_the_same_bits_after_kills_of_workers_and_of_what_drives_them(one_process, tmp_path):
+    path, _, expected = one_process
+    copy = again(path, tmp_path)
+    command = [sys.executable, "-m", "xlt", "--quiet", "study", str(copy), "--on", "local:2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    stages = tmp_path / "runs" / "stages"
+
+    def begin() -> psutil.Process:
+        quiet = subprocess.DEVNULL
+        return psutil.Popen(command, env=environment, stdout=quiet, stderr=quiet)
+
+    driver = begin()
+    until(lambda: any(stages.glob("*/work")))
+    victims = workers(driver)
+    victims[0].send_signal(signal.SIGKILL)
+    until(lambda: len(list(stages.glob("*/done.json"))) >= 1)
+    left = workers(driver)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    until(lambda: not any(one.is_running() for one in left))  # none goes on by itself
+    driver = begin()
+    assert driver.wait(timeout=300) == 0
+    assert content(tmp_path / "runs") == expected
+
+
+def until(happened, seconds=120.0):
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.05)
+
+
+def test_a_cell_that_fails_does_not_stop_the_others(tmp_path):
+    world = make_world(tmp_path, size=6)
+    cells = {"ind": {"source": "ind"}, "eng": {"source": "eng"}}
+    path = world.config(strategy="zero_shot", training__max_steps=2, study={"cells": cells})
+    (tmp_path / "ind-train.bio").write_text("Joko NO-TAG\n\n", encoding="utf-8")
+    found = study(load_study(path), on="local:1", quiet=True)
+    assert found["cells"] == {"ind": False, "eng": True}
+    ((problem,),) = found["failed"].values()
+    assert problem["what"].startswith("ind: ")
+    assert "ind-train.bio:1" in problem["where"]
+    assert problem["fix"]
+
+
+def test_a_study_that_has_changed_meanwhile_is_not_run(tmp_path, monkeypatch):
+    path = make_world(tmp_path, size=6).config(
+        strategy="zero_shot", training__max_steps=2, study={"cells": {"eng": {"source": "eng"}}}
+    )
+    definition = load_study(path)
+    path.write_text(path.read_text(encoding="utf-8").replace(": 2", ": 3"), encoding="utf-8")
+    found = study(definition, on="local:1", quiet=True)
+    ((problem,),) = found["failed"].values()
+    assert "no longer what it was" in problem["what"]
+
+
+def test_a_job_whose_process_is_killed_each_time_fails():
+    with make_executor("local:1") as executor:
+        lost = executor.submit(Job("os:abort", {}, "a bad one"))
+        with pytest.raises(XltError, match=f"lost {ATTEMPTS} times .*SIGABRT") as caught:
+            lost.result()
+        assert caught.value.where == "a bad one"
+        assert executor.submit(Job("os.path:basename", {"p": "a/b"}, "next")).result() == "b"
+
+
+def test_a_jobs_errors_are_its_callers():
+    job = Job("xlt.config.load:load_config", {"path": "none.yaml"}, "reading")
+    with make_executor("local:1") as executor:
+        with pytest.raises(XltError) as caught:
+            executor.submit(job).result()
+        (problem,) = flat(caught.value)
+        assert "none.yaml" in problem.where
+        assert problem.fix
+
+
+@pytest.mark.parametrize("text", ["local", "local:0", "local:-1", "local:x", "Local:2", "cloud:2"])
+def test_what_is_no_executor(text):
+    with pytest.raises(XltError) as caught:
+        make_executor(text)
+    assert caught.value.where == "--on"
+    assert caught.value.fix
