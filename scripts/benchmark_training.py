@@ -355,7 +355,7 @@ def ours(folder: Path, task_name: str) -> dict[str, float]:
     cast_for_inference(model, precision)
     if isinstance(model, Extractor):
         # So little trained, it would find triggers everywhere: both predict for the gold ones.
-        model.parts = frozenset({"entities", "arguments"})
+        model.options = model.options.model_copy(update={"parts": ["entities", "arguments"]})
     Predictor(task, model, 8192, precision, "cpu", subwords)(documents, examples)
     return {
         "train": len(documents) / (trained - start),

@@ -35,5 +35,9 @@ def make_model(
         backbone.max_length,
         list(languages),
     )
-    save_model(task.build(backbone, labels), info, backbone.tokenizer, root / name)
+    model = task.build(backbone, labels)
+    for parameter in model.parameters():
+        if not parameter.any() and parameter.ndim > 2:  # biaffine layers begin at zero
+            torch.nn.init.normal_(parameter, std=0.3)
+    save_model(model, info, backbone.tokenizer, root / name)
     return root / name

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from spacy.tokens import Doc, Token
 
+    from xlt.data.batch import Arrays
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
@@ -422,6 +423,16 @@ class Confident(Protocol):
         """
 
 
+class Network(Protocol):
+    """What of a model is exported as ONNX (`TaskModel.graph`), whatever computes it."""
+
+    def __call__(self, arrays: Arrays, **shapes: tuple[int, ...]) -> dict[str, NDArray[np.float32]]:
+        """Outputs, of the names and shapes that are asked for, of those arrays that it reads.
+
+        Raises DamagedFile for a network that has no such outputs.
+        """
+
+
 @runtime_checkable
 class Portable(Protocol):
     """A task whose exported model predicts without PyTorch: `decode` and `confidence` take arrays
@@ -429,6 +440,9 @@ class Portable(Protocol):
 
     def arrays(self, examples: Sequence[Example]) -> dict[str, NDArray[Any]]:
         """What `collate` makes of examples without labels, as arrays."""
+
+    def outputs(self, network: Network, arrays: Arrays, labels: Labels) -> Arrays:
+        """What `decode` reads, of a batch that `arrays` made: what the model's `forward` gives."""
 
 
 def confident(task: Task) -> Confident | None:

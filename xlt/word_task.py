@@ -25,12 +25,13 @@ from xlt.document import Document, Layer, Tags, Text
 from xlt.document.document import Row
 from xlt.errors import XltError
 from xlt.reader_options import JsonlOptions, ReaderOptions
-from xlt.task import Example, Labels, Task
+from xlt.task import Example, Labels, Network, Task
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from xlt.data.batch import Arrays
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
@@ -173,6 +174,13 @@ class WordLabelTask(Task):
 
         return word_arrays([e.inputs["words"] for e in examples], examples[0].inputs["pad"])
 
+    def outputs(self, network: Network, arrays: Arrays, labels: Labels) -> Arrays:
+        from xlt.model.arrays import log_softmax, means_of_words
+
+        shape = (*arrays["input_ids"].shape, len(labels["tag"]))
+        found = network(arrays, scores=shape)
+        return {"scores": log_softmax(means_of_words(found["scores"], arrays))}
+
     def best(
         self, scores: NDArray[np.float32], mask: NDArray[np.bool_], tags: Sequence[str]
     ) -> list[list[int]]:
@@ -210,7 +218,7 @@ class WordLabelTask(Task):
     ) -> list[Mapping[str, Sequence[float]]]:
         """The probability of each word's tag."""
         ids = {tag: number for number, tag in enumerate(labels["tag"])}
-        from xlt.model.pooling import softmax
+        from xlt.model.arrays import softmax
 
         scores = softmax(np.asarray(outputs["scores"]) / temperatures.get("tags", 1.0))
         return [

@@ -18,9 +18,9 @@ from xlt.data.conllu import UPOS as UPOS_COLUMN
 from xlt.data.conllu import read_conllu
 from xlt.data.encode import EncodedWords, WordEncoder, collate_words
 from xlt.model.mst import decode_trees
+from xlt.tasks.dependency_parsing.decoding import relations_of
 from xlt.tasks.dependency_parsing.inventory import RELATIONS, UPOS
 from xlt.tasks.dependency_parsing.metrics import universal
-from xlt.tasks.dependency_parsing.model import relations_of
 
 from .network import Network, fast
 

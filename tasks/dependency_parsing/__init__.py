@@ -15,7 +15,7 @@ from xlt.document import Document, Layer, Tags, Text, Tree
 from xlt.document.document import Row
 from xlt.errors import XltError
 from xlt.options import Width
-from xlt.task import Example, Labels, Task, TaskOptions
+from xlt.task import Example, Labels, Network, Task, TaskOptions
 
 from . import records
 from .inventory import RELATIONS, UPOS
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from xlt.data.batch import Arrays
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
@@ -221,28 +222,30 @@ class DependencyParsing(Task):
         import torch
 
         from xlt.data.batch import IGNORED
-        from xlt.data.encode import collate_words
 
-        batch = collate_words([e.inputs["words"] for e in examples], examples[0].inputs["pad"])
-        columns = {"upos": ("upos", 0), "heads": ("labels", IGNORED), "relations": ("relations", 0)}
-        for source, (name, padding) in columns.items():
-            if source not in examples[0].inputs:
-                continue
-            padded = np.full(batch["word_mask"].shape, padding, np.int64)
-            for row, example in enumerate(examples):
-                padded[row, : len(example.inputs[source])] = example.inputs[source]
-            batch[name] = torch.from_numpy(padded)
-        if "characters" in examples[0].inputs:
-            from .layers import LENGTH, character_ids
+        from .encoding import column
 
-            ids = np.zeros((*batch["word_mask"].shape, LENGTH), np.int64)
-            for row, example in enumerate(examples):
-                words = example.inputs["characters"]
-                ids[row, : len(words)] = character_ids(words)
-            batch["characters"] = torch.from_numpy(ids)
-        if "labels" in batch:  # a partial tree: words without a head are not learnt from
-            batch["labels"][batch["labels"] < 0] = IGNORED
-        return batch
+        batch = self.arrays(examples)
+        shape = batch["word_mask"].shape
+        if "heads" in examples[0].inputs:
+            heads = column(examples, "heads", shape, IGNORED)
+            heads[heads < 0] = IGNORED  # a partial tree: words without a head are not learnt from
+            relations = column(examples, "relations", shape, 0)
+            batch |= {"labels": heads, "relations": relations}
+        return {name: torch.from_numpy(array) for name, array in batch.items()}
+
+    def arrays(self, examples: Sequence[Example]) -> dict[str, NDArray[Any]]:
+        """Pad the examples to a batch without labels."""
+        from .encoding import arrays
+
+        return arrays(examples)
+
+    def outputs(self, network: Network, arrays: Arrays, labels: Labels) -> Arrays:
+        """Compute the log-probabilities of arcs; relations are scored when the tree is known."""
+        from .decoding import outputs
+
+        size, relations = self.options.relation_size, len(labels["relation"])
+        return outputs(network, arrays, size, relations)
 
     def decode(
         self,
@@ -254,10 +257,10 @@ class DependencyParsing(Task):
         """Choose each sentence's best tree with one root, then the relations of its arcs."""
         from xlt.model.mst import decode_trees
 
-        from .model import relations_of
+        from .decoding import relations_of
 
         lengths = np.array([e.inputs["words"].n_words for e in examples])
-        trees = decode_trees(outputs["arcs"].numpy(), lengths)
+        trees = decode_trees(np.asarray(outputs["arcs"]), lengths)
         names = labels["relation"]
         chosen = relations_of(trees, outputs, names.index("root"))
         decoded = []
@@ -280,19 +283,19 @@ class DependencyParsing(Task):
     ) -> list[Mapping[str, Sequence[float]]]:
         """Return the probability of each word's arc: of its head, over all trees with one root,
         times that of the relation to this head."""
+        from xlt.model.arrays import softmax
         from xlt.model.marginals import arc_marginals
 
-        from .model import relation_scores
+        from .decoding import relation_scores
 
         temperature = temperatures.get("tree", 1.0)
         names = {relation: number for number, relation in enumerate(labels["relation"])}
         lengths = [len(document.words) for document in predicted]
-        arcs = arc_marginals(outputs["arcs"].numpy(), lengths, temperature)
+        arcs = arc_marginals(np.asarray(outputs["arcs"]), lengths, temperature)
         trees = np.full((len(predicted), arcs.shape[1] - 1), -1)
         for row, (document, length) in enumerate(zip(predicted, lengths, strict=True)):
             trees[row, :length] = document.layer(Tree, "tree").heads
-        scores = relation_scores(trees, outputs, names["root"]) / temperature
-        relations = scores.softmax(-1).detach().numpy()
+        relations = softmax(relation_scores(trees, outputs, names["root"]) / temperature)
         found: list[Mapping[str, Sequence[float]]] = []
         for row, document in enumerate(predicted):
             tree = document.layer(Tree, "tree")

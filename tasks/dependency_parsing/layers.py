@@ -7,35 +7,10 @@ by a recurrent network over the words.
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
-BUCKETS = 1021
-"""Hash buckets for code points: no inventory of characters, so none is ever unknown."""
-LENGTH = 20
-"""Characters of a word that are read, two of them its boundaries; the middle is left out."""
-_START, _END, _FIRST = 1, 2, 3
-
-
-def character_ids(words: Sequence[str]) -> NDArray[np.int64]:
-    """Hash the code points of each word between boundary marks, (words, 20); 0 where it is shorter.
-
-    Case and compatibility forms are folded; a long word keeps its beginning and its end.
-    """
-    ids = np.zeros((len(words), LENGTH), np.int64)
-    for row, word in enumerate(words):
-        text = unicodedata.normalize("NFKC", word).lower()
-        if len(text) > LENGTH - 2:
-            half = (LENGTH - 2) // 2
-            text = text[:half] + text[-half:]
-        codes = [_FIRST + ord(c) * 2654435761 % 2**32 % (BUCKETS - _FIRST) for c in text]
-        ids[row, : len(codes) + 2] = [_START, *codes, _END]
-    return ids
+from .encoding import BUCKETS
 
 
 class Characters(nn.Module):
@@ -58,5 +33,5 @@ class Characters(nn.Module):
         x = self.embedding(flat).transpose(1, 2)
         x = torch.cat([convolution(x) for convolution in self.convolutions], 1)
         x = x.masked_fill((flat == 0).unsqueeze(1), -1e4).amax(-1).tanh()
-        words: torch.Tensor = x.unflatten(0, ids.shape[:2])
+        words: torch.Tensor = x.view(ids.shape[0], ids.shape[1], x.shape[-1])
         return words

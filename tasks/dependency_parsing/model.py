@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from xlt.data.batch import IGNORED
 from xlt.data.encode import pool_words
-from xlt.model.layers import Biaffine, BiLstm, SharedDropout, mlp, paired_scores
+from xlt.model.layers import Biaffine, BiLstm, SharedDropout, mlp
 from xlt.model.task_model import TaskModel, summed_cross_entropy
 from xlt.task import Labels
 
@@ -78,29 +75,46 @@ class Parser(TaskModel):
         words), characters (sentences, words, 20), weights (sentences,).
 
         Returns arcs: log-probabilities (sentences, 1 + words, 1 + words) of head given word, row
-        and column 0 the root; dependents, heads and relation_weight, from which `relations_of`
-        scores the relations of a tree's arcs only; or the loss, with labels.
+        and column 0 the root; and the rest of `graph`, from which `decoding` scores the relations
+        of a tree's arcs only; or the loss, with labels.
         """
-        words = self._words(input_ids, attention_mask, word_index, word_mask, upos, characters)
-        arcs = self.arc(self.arc_dependent(words), self.arc_head(words)).squeeze(1).float()
+        scored = self.graph(input_ids, attention_mask, word_index, word_mask, upos, characters)
+        arcs = scored["arcs"].float()
         heads_possible = nn.functional.pad(word_mask, (1, 0), value=True)
         diagonal = torch.eye(arcs.shape[1], dtype=torch.bool, device=arcs.device)
         arcs = arcs.masked_fill(~heads_possible.unsqueeze(1) | diagonal, -1e9)
-        dependents, heads = self.relation_dependent(words), self.relation_head(words)
         if labels is not None:
             assert relations is not None
-            known = labels.clamp(min=0)
+            known, heads = labels.clamp(min=0), scored["heads"]
             of_head = heads.gather(1, known.unsqueeze(-1).expand(-1, -1, heads.shape[-1]))
-            scores = self.relation.paired(dependents[:, 1:], of_head)
+            scores = self.relation.paired(scored["dependents"], of_head)
             gold = relations.masked_fill(labels == IGNORED, IGNORED)
             total = summed_cross_entropy(arcs[:, 1:], labels, num_items_in_batch, weights)
             total = total + summed_cross_entropy(scores, gold, num_items_in_batch, weights)
             return {"loss": total}
+        return {**scored, "arcs": arcs.log_softmax(-1)}
+
+    def graph(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        word_index: torch.Tensor,
+        word_mask: torch.Tensor,
+        upos: torch.Tensor | None = None,
+        characters: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Score the arcs, and read what scores their relations.
+
+        arcs: scores (sentences, 1 + words, 1 + words) before the softmax, of impossible arcs, too.
+        dependents (sentences, words, size), heads (sentences, 1 + words, size), relation_weight
+        (relations, size + 1, size + 1): what the relations' biaffine layer multiplies.
+        """
+        words = self._words(input_ids, attention_mask, word_index, word_mask, upos, characters)
         return {
-            "arcs": arcs.log_softmax(-1),
-            "dependents": dependents[:, 1:],
-            "heads": heads,
-            "relation_weight": self.relation.weight,
+            "arcs": self.arc(self.arc_dependent(words), self.arc_head(words)).squeeze(1),
+            "dependents": self.relation_dependent(words)[:, 1:],
+            "heads": self.relation_head(words),
+            "relation_weight": self.relation.weight.detach(),
         }
 
     def _words(
@@ -129,7 +143,7 @@ class Parser(TaskModel):
                 hidden = torch.rand(upos.shape, device=upos.device) < self.upos_dropout
                 upos = upos.masked_fill(hidden, 0)
             words = torch.cat([words, self.upos(upos).to(words.dtype)], -1)
-        root = self.root.to(words.dtype).expand(len(words), 1, -1)
+        root = self.root.to(words.dtype).expand(word_mask.shape[0], 1, -1)
         result: torch.Tensor = self.dropout(torch.cat([root, words], 1))
         if self.context is not None:
             result = self.dropout(self.context(result, 1 + word_mask.sum(1)))
@@ -139,35 +153,3 @@ class Parser(TaskModel):
         """Add outputs for new relations; old ones keep their ids and weights."""
         self.relation = self.relation.grown(len(labels["relation"]))
         self.labels = dict(labels)
-
-
-def relations_of(
-    trees: NDArray[Any], outputs: Mapping[str, torch.Tensor], root: int
-) -> NDArray[np.int64]:
-    """Choose the best relation of every word to its head.
-
-    trees: heads (sentences, words) with -1 beyond a sentence's end; root: id of that relation,
-        which the root's dependent always has and no other word may have.
-    Returns ids, (sentences, words).
-    """
-    return np.where(trees == 0, root, relation_scores(trees, outputs, root).argmax(-1).numpy())
-
-
-def relation_scores(
-    trees: NDArray[Any], outputs: Mapping[str, torch.Tensor], root: int
-) -> torch.Tensor:
-    """Score the relations of every word to its head, but that of the root.
-
-    Arguments as of `relations_of`. Returns (sentences, words, relations): log-probabilities, of an
-    ensemble their sum.
-    """
-    heads = torch.from_numpy(np.maximum(trees, 0).astype(np.int64))
-    vectors = [outputs[k] for k in ("dependents", "heads", "relation_weight")]
-    members = [vectors] if vectors[0].ndim == 3 else zip(*vectors, strict=True)
-    total: torch.Tensor | float = 0.0
-    for dependents, candidates, weight in members:  # more than one in an ensemble
-        of_head = candidates.gather(1, heads.unsqueeze(-1).expand(-1, -1, candidates.shape[-1]))
-        total = total + paired_scores(dependents, of_head, weight).log_softmax(-1)
-    assert isinstance(total, torch.Tensor)
-    total[..., root] = -torch.inf
-    return total

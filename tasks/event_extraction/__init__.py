@@ -17,7 +17,7 @@ from xlt.document.document import Row
 from xlt.errors import XltError, choose
 from xlt.options import Beams, Section, Width
 from xlt.reader_options import ReaderOptions
-from xlt.task import Example, Labels, Task, TaskOptions
+from xlt.task import Example, Labels, Network, Task, TaskOptions
 from xlt.word_task import word_mask
 
 from .inventory import TAGGED, Frames, inventory, kinds
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
     from xlt.config.schema import ProjectionSettings
+    from xlt.data.batch import Arrays
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
@@ -290,9 +291,27 @@ class EventExtraction(Task):
             from . import templates
 
             return templates.collate(examples)
+        import torch
+
+        from .encoding import targets
+
+        batch = self.arrays(examples)
+        if "tags" in examples[0].inputs:
+            width = batch["word_mask"].shape[1]
+            batch["labels"] = targets(examples, self.options.levels, width)
+        return {name: torch.from_numpy(array) for name, array in batch.items()}
+
+    def arrays(self, examples: Sequence[Example]) -> dict[str, NDArray[Any]]:
+        """Pad the examples of a model that tags words to a batch without labels."""
         from . import encoding
 
-        return encoding.collate(examples, self.options.levels)
+        return encoding.arrays(examples)
+
+    def outputs(self, network: Network, arrays: Arrays, labels: Labels) -> Arrays:
+        """Score tags, and the roles of given and of found triggers (`extracting`)."""
+        from . import extracting
+
+        return extracting.outputs(network, arrays, labels, self.options)
 
     def decode(
         self,
@@ -304,7 +323,7 @@ class EventExtraction(Task):
         """Decode entities and triggers, then the arguments of these and of the given triggers."""
         from .decoding import decode_roles, decode_spans
 
-        scores = {layer: outputs[layer].numpy() for layer in TAGGED}
+        scores = {layer: np.asarray(outputs[layer]) for layer in TAGGED}
         mask = word_mask(examples, scores["trigger"].shape[1])
         triggers: list[list[Span]] = [[] for _ in documents]
         if "triggers" in self.options.parts:
@@ -360,7 +379,7 @@ class EventExtraction(Task):
         """Return the probability of each entity, trigger and argument (`decoding`)."""
         from .decoding import confidence
 
-        scores = {name: outputs[name].numpy() for name in (*TAGGED, "events")}
+        scores = {name: np.asarray(outputs[name]) for name in (*TAGGED, "events")}
         mask = word_mask(examples, scores["trigger"].shape[1])
         return confidence(predicted, scores, mask, labels, temperatures)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from xlt.data.batch import IGNORED
-from xlt.data.encode import collate_words
+from xlt.data.encode import word_arrays
 from xlt.document import Document, Span, Spans, Structure, Structures
 from xlt.task import Example, Labels
 
@@ -71,26 +71,28 @@ def encode(
     return examples
 
 
-def collate(examples: Sequence[Example], levels: int) -> dict[str, torch.Tensor]:
-    """Pad the examples to a batch for `model.Extractor.forward`. levels: of entities."""
+def arrays(examples: Sequence[Example]) -> dict[str, NDArray[Any]]:
+    """Pad the examples to a batch for `extracting.outputs`."""
     frame = examples[0].inputs["frame"]
     sentences = [e.inputs["words"] for e in examples]
     marked = [one for e in examples for one in e.inputs["marked"]]
-    batch = collate_words([*sentences, *marked], frame.pad)
+    batch = word_arrays([*sentences, *marked], frame.pad)
     batch["word_mask"] = batch["word_mask"][: len(examples)]
     places = [(n, *span) for n, e in enumerate(examples) for span in e.inputs["triggers"]]
-    batch["triggers"] = torch.tensor(places, dtype=torch.long).view(-1, 3)
-    ids, layout = frame.packed()
-    batch["frame_input_ids"], batch["frame"] = torch.from_numpy(ids), torch.from_numpy(layout)
-    if "tags" in examples[0].inputs:
-        layers = range(levels + 1)
-        rows = [e.inputs["tags"][layer] for layer in layers for e in examples]
-        rows += [tags for e in examples for tags in e.inputs["tags"][len(layers) :]]
-        gold = np.full((len(rows), batch["word_mask"].shape[1]), IGNORED, np.int64)
-        for row, tags in enumerate(rows):
-            gold[row, : len(tags)] = tags
-        batch["labels"] = torch.from_numpy(gold)
+    batch["triggers"] = np.array(places, np.int64).reshape(-1, 3)
+    batch["frame_input_ids"], batch["frame"] = frame.packed()
     return batch
+
+
+def targets(examples: Sequence[Example], levels: int, width: int) -> NDArray[np.int64]:
+    """Pad the tags to what `model.Extractor.forward` learns, (rows, width). levels: of entities."""
+    layers = range(levels + 1)
+    rows = [e.inputs["tags"][layer] for layer in layers for e in examples]
+    rows += [tags for e in examples for tags in e.inputs["tags"][len(layers) :]]
+    gold = np.full((len(rows), width), IGNORED, np.int64)
+    for row, tags in enumerate(rows):
+        gold[row, : len(tags)] = tags
+    return gold
 
 
 def _arguments(events: Iterable[Structure], trigger: WordRange) -> list[Span]:

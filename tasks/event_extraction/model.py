@@ -9,38 +9,36 @@ score of trigger and word (Dozat and Manning 2017, arXiv 1611.01734) over the fi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
-import numpy as np
 import torch
 from torch import nn
 
 from xlt.data.batch import IGNORED
-from xlt.data.encode import collate_words, pool_words
+from xlt.data.encode import pool_words
 from xlt.model.layers import Biaffine, BiLstm, SharedDropout, mlp
 from xlt.model.task_model import TaskModel, grow_linear, summed_cross_entropy
 from xlt.task import Labels
 
-from .decoding import decode_spans
-from .marking import Frame, marked_in_batch
+from .extracting import outputs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from . import EventExtraction
 
-WordRange = tuple[int, int, int]
-"""Sentence of the batch, first word, last word + 1."""
-
 
 class Extractor(TaskModel):
     """Tags entities and triggers, which both models share with the loss."""
+
+    marks: ClassVar[bool] = False
+    """Whether given triggers come with a marked sentence each."""
 
     def __init__(
         self, encoder: PreTrainedModel, labels: Labels, options: EventExtraction.Options
     ) -> None:
         super().__init__(encoder, labels)
-        self.parts = frozenset(options.parts)
+        self.options = options
         size = encoder.config.hidden_size
         self.dropout = SharedDropout(options.dropout)
         self.context = (
@@ -69,83 +67,73 @@ class Extractor(TaskModel):
     ) -> dict[str, torch.Tensor]:
         """Score all tags, or return the loss.
 
-        Shapes are those of `collate_words`, for the sentences and (pipeline) the marked ones behind
-        them; word_mask (sentences, words); triggers (given, 3) as in `WordRange`; frame_input_ids
-        and frame from `Frame.packed`; labels ((levels + 1) sentences + given, words): tags of
-        entities, level by level, of triggers, of roles; weights (sentences,).
+        Shapes are those of `word_arrays`, for the sentences and (pipeline) the marked ones behind
+        them; word_mask (sentences, words); triggers (given, 3) as `extracting.Place`;
+        frame_input_ids and frame from `Frame.packed`; labels ((levels + 1) sentences + given,
+        words): tags of entities, level by level, of triggers, of roles; weights (sentences,).
 
-        Returns log-probabilities: entity (levels, sentences, words, tags), trigger (sentences,
-        words, tags), role (events, words, tags); and events (events, 3): the given triggers, then
-        those predicted besides. Or the loss, with labels.
+        Returns what `extracting.outputs` does; or the loss, with labels.
         """
-        units = self._read(input_ids, attention_mask, word_index, word_mask, triggers)
+        if labels is None:
+            batch = {
+                "input_ids": input_ids, "attention_mask": attention_mask, "word_index": word_index,
+                "word_mask": word_mask, "triggers": triggers, "frame_input_ids": frame_input_ids,
+                "frame": frame,
+            }  # fmt: skip
+            arrays = {name: tensor.cpu().numpy() for name, tensor in batch.items()}
+            found = outputs(self.network, arrays, self.labels, self.options)
+            return {name: torch.from_numpy(array) for name, array in found.items()}
+        mask = torch.cat([word_mask, word_mask[triggers[:, 0]]]) if self.marks else word_mask
+        units = self.words(input_ids, attention_mask, word_index, mask)
         sentences = units[: len(word_mask)]
-        entities = [level(sentences) for level in self.entities]
-        trigger = self.trigger(sentences)
-        given = self.roles_of_given(units, sentences, triggers)
-        if labels is not None:
-            return {"loss": self._loss([*entities, trigger, given], labels, num_items_in_batch,
-                                       weights, triggers)}  # fmt: skip
-        trigger = trigger.float().log_softmax(-1)
-        predicted = self._predicted_triggers(trigger, word_mask, triggers)
-        rows = Rows(input_ids, word_index, word_mask, frame_input_ids, frame)
-        roles = torch.cat([given, self.roles_of_predicted(rows, sentences, predicted)])
-        places = torch.tensor(predicted, dtype=torch.long, device=triggers.device).view(-1, 3)
-        return {
-            "entity": torch.stack(entities).float().log_softmax(-1),
-            "trigger": trigger,
-            "role": roles.float().log_softmax(-1),
-            "events": torch.cat([triggers, places]),
-        }
+        scores = [level(sentences) for level in self.entities]
+        scores += [self.trigger(sentences), self.roles_of_given(units, sentences, triggers)]
+        return {"loss": self._loss(scores, labels, num_items_in_batch, weights, triggers)}
 
-    def roles_of_given(
-        self, units: torch.Tensor, sentences: torch.Tensor, triggers: torch.Tensor
-    ) -> torch.Tensor:
-        """Return scores (given, words, tags)."""
-        raise NotImplementedError
-
-    def roles_of_predicted(
-        self, rows: Rows, sentences: torch.Tensor, predicted: Sequence[WordRange]
-    ) -> torch.Tensor:
-        """Return scores (predicted, words, tags)."""
-        raise NotImplementedError
-
-    def _read(
+    def graph(
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         word_index: torch.Tensor,
         word_mask: torch.Tensor,
-        triggers: torch.Tensor,
+    ) -> dict[str, torch.Tensor]:
+        """Read sentences, marked or not, each with a row of word_mask (sentences, words).
+
+        entity (levels, sentences, words, tags), trigger (sentences, words, tags): scores before the
+        softmax; and what `extracting` scores roles by.
+        """
+        words = self.words(input_ids, attention_mask, word_index, word_mask)
+        return {
+            "entity": torch.stack([level(words) for level in self.entities]),
+            "trigger": self.trigger(words),
+            **self.for_roles(words),
+        }
+
+    def for_roles(self, words: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return what `extracting` scores roles by, of words (sentences, words, size)."""
+        raise NotImplementedError
+
+    def roles_of_given(
+        self, units: torch.Tensor, sentences: torch.Tensor, triggers: torch.Tensor
     ) -> torch.Tensor:
-        """Word vectors (sentences + marked, words, size)."""
-        mask = torch.cat([word_mask, word_mask[triggers[:, 0]]])[
-            : len(word_mask) + self._marked(triggers)
-        ]
+        """Return scores (given, words, tags), to learn from."""
+        raise NotImplementedError
+
+    def words(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        word_index: torch.Tensor,
+        word_mask: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return word vectors (sentences, words, size)."""
         subwords = self.encoder(
             input_ids=input_ids, attention_mask=attention_mask
         ).last_hidden_state
-        words: torch.Tensor = self.dropout(pool_words(subwords, word_index, mask))
-        if self.context is not None and len(words):
-            words = self.dropout(self.context(words, mask.sum(1)))
+        words: torch.Tensor = self.dropout(pool_words(subwords, word_index, word_mask))
+        if self.context is not None:
+            words = self.dropout(self.context(words, word_mask.sum(1)))
         return words
-
-    def _marked(self, triggers: torch.Tensor) -> int:
-        """How many of the given triggers the batch has a marked sentence for."""
-        return 0
-
-    def _predicted_triggers(
-        self, scores: torch.Tensor, word_mask: torch.Tensor, given: torch.Tensor
-    ) -> list[WordRange]:
-        """The triggers that the scores say, but for the given ones."""
-        if not {"triggers", "arguments"} <= self.parts:
-            return []
-        spans = decode_spans(
-            scores.detach().cpu().numpy(), word_mask.cpu().numpy(), self.labels["trigger"]
-        )
-        known = {tuple(place) for place in given.tolist()}
-        places = [(s, a, b) for s, of_sentence in enumerate(spans) for _, a, b in of_sentence]
-        return [place for place in places if place not in known]
 
     def _loss(
         self,
@@ -174,24 +162,16 @@ class Extractor(TaskModel):
         self.labels = dict(labels)
 
 
-class Rows:
-    """Holds the part of a batch from which sentences are marked."""
-
-    def __init__(self, *tensors: torch.Tensor) -> None:
-        self.input_ids, self.word_index, self.word_mask, self.frame_ids, self.frame = tensors
-
-
 class Pipeline(Extractor):
     """Reads the sentence again for each trigger, all triggers of a batch together."""
+
+    marks = True
 
     def __init__(
         self, encoder: PreTrainedModel, labels: Labels, options: EventExtraction.Options
     ) -> None:
         super().__init__(encoder, labels, options)
         self.role = nn.Linear(self.size, len(labels["role"]))
-
-    def _marked(self, triggers: torch.Tensor) -> int:
-        return len(triggers)
 
     def roles_of_given(
         self, units: torch.Tensor, sentences: torch.Tensor, triggers: torch.Tensor
@@ -200,27 +180,9 @@ class Pipeline(Extractor):
         scores: torch.Tensor = self.role(units[len(sentences) :])
         return scores
 
-    def roles_of_predicted(
-        self, rows: Rows, sentences: torch.Tensor, predicted: Sequence[WordRange]
-    ) -> torch.Tensor:
-        """Mark each predicted trigger in its sentence, read all of these again and score them."""
-        width, device = rows.word_mask.shape[1], rows.input_ids.device
-        scores = sentences.new_zeros(len(predicted), width, self.role.out_features)
-        frame = Frame.unpacked(rows.frame_ids.cpu().numpy(), rows.frame.cpu().numpy())
-        ids = rows.input_ids.cpu().numpy()
-        index = rows.word_index.cpu().numpy().copy()
-        lengths = rows.word_mask.sum(1).tolist()
-        index[index >= len(lengths) * width] = -1  # sentences that are marked already
-        marked = marked_in_batch(ids, index, lengths, width, predicted, frame)
-        for part in _parts([words.length for words in marked], budget=max(ids.size, 1)):
-            batch = {
-                name: tensor.to(device)
-                for name, tensor in collate_words([marked[i] for i in part], frame.pad).items()
-            }
-            mask = batch["word_mask"]
-            words = self._read(**batch, triggers=rows.word_mask.new_zeros(0, 3, dtype=torch.long))
-            scores[part, : mask.shape[1]] = self.role(words).to(scores.dtype)
-        return scores
+    def for_roles(self, words: torch.Tensor) -> dict[str, torch.Tensor]:
+        """role: scores (sentences, words, tags), of sentences with a marked trigger."""
+        return {"role": self.role(words)}
 
     def grow(self, labels: Labels) -> None:
         """Add outputs for new types and roles."""
@@ -252,12 +214,19 @@ class Joint(Extractor):
         scores: torch.Tensor = self.role(self.of_trigger(vectors), words)
         return scores.squeeze(2).transpose(1, 2)
 
-    def roles_of_predicted(
-        self, rows: Rows, sentences: torch.Tensor, predicted: Sequence[WordRange]
-    ) -> torch.Tensor:
-        """Score predicted triggers just as given ones."""
-        places = torch.tensor(predicted, dtype=torch.long, device=sentences.device).view(-1, 3)
-        return self.roles_of_given(sentences, sentences, places)
+    def for_roles(self, words: torch.Tensor) -> dict[str, torch.Tensor]:
+        """role_trigger and role_word (sentences, words, role_size), role_weight (tags, role_size +
+        1, role_size + 1): what the biaffine layer multiplies.
+
+        role_trigger lacks the activation: a trigger's words are averaged before it, which a linear
+        layer may come before as well as after.
+        """
+        linear = cast(nn.Sequential, self.of_trigger)[0]
+        return {
+            "role_trigger": linear(words),
+            "role_word": self.of_word(words),
+            "role_weight": self.role.weight.detach(),
+        }
 
     def grow(self, labels: Labels) -> None:
         """Add outputs for new types and roles."""
@@ -266,10 +235,3 @@ class Joint(Extractor):
 
 
 MODELS: dict[str, type[Extractor]] = {"pipeline": Pipeline, "joint": Joint}
-
-
-def _parts(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Positions in batches of about `budget` subwords, similar lengths together."""
-    from xlt.data.batch import prediction_batches
-
-    return [np.asarray(part).tolist() for part in prediction_batches(lengths, budget)]

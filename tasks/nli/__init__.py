@@ -17,7 +17,7 @@ from xlt.document import Document, Label, Layer, Text
 from xlt.document.document import Row
 from xlt.errors import XltError, choose
 from xlt.reader_options import ReaderOptions, TableOptions, advise
-from xlt.task import Example, Labels, Task, TaskOptions
+from xlt.task import Example, Labels, Network, Task, TaskOptions
 from xlt.yaml.write import scalar
 
 from .metrics import class_counts, class_metrics, count_names, metric_names
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from xlt.data.batch import Arrays
     from xlt.model.backbone import Backbone
     from xlt.model.task_model import TaskModel
     from xlt.projection.pair import AlignedPair, Projection
@@ -343,6 +344,14 @@ class NLI(Task):
 
         return pair_arrays([e.inputs["pair"] for e in examples], examples[0].inputs["pad"])
 
+    def outputs(self, network: Network, arrays: Arrays, labels: Labels) -> Arrays:
+        """Average the scores of each pair's windows."""
+        from xlt.model.arrays import log_softmax, means_of_windows
+
+        shape = (len(arrays["input_ids"]), len(labels["label"]))
+        found = network(arrays, scores=shape)
+        return {"scores": log_softmax(means_of_windows(found["scores"], arrays))}
+
     def decode(
         self,
         documents: Sequence[Document],
@@ -366,7 +375,7 @@ class NLI(Task):
         temperatures: Mapping[str, float],
     ) -> list[Mapping[str, Sequence[float]]]:
         """Return the probability of each pair's label."""
-        from xlt.model.pooling import softmax
+        from xlt.model.arrays import softmax
 
         chances = softmax(np.asarray(outputs["scores"]) / temperatures.get("label", 1.0))
         return [{"label": [chance]} for chance in chances.max(-1).tolist()]

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from xlt.model.layers import BiLstm, SharedDropout
-from xlt.tasks.dependency_parsing.layers import BUCKETS, LENGTH, Characters, character_ids
+from xlt.tasks.dependency_parsing.encoding import BUCKETS, LENGTH, character_ids
+from xlt.tasks.dependency_parsing.layers import Characters
 
 
 def test_lstm_does_not_see_padding():

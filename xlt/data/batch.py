@@ -6,10 +6,14 @@ a resumed run and a run on several processes see exactly the batches of an unint
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Arrays = Mapping[str, NDArray[Any]]
+"""A batch, or what a network makes of it, by the names of tensors."""
 
 IGNORED = -100
 """In `labels`: no target here (padding, context, a partial annotation)."""

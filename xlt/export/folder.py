@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import Model
 from xlt.document.text import Text
-from xlt.errors import XltError
 from xlt.export.trim import Cut, trim
 from xlt.files import files_below
 from xlt.model.calibration import load as load_calibration
@@ -16,7 +15,7 @@ from xlt.model.calibration import save as save_calibration
 from xlt.model.folder import load_model, read_info, save_model, write_info
 from xlt.model.int8 import matrices, quantise
 from xlt.permissions import REMOTE_CODE, is_granted
-from xlt.task import Portable, Task
+from xlt.task import Task
 
 if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
@@ -76,14 +75,8 @@ def _write_onnx(
     """A folder with everything but PyTorch's weights."""
     from xlt.export.onnx import write_network
 
-    if not isinstance(task, Portable):
-        raise XltError(
-            f"models of {task.name} do not run without PyTorch",
-            where="--format",
-            fix="export it with --format torch",
-        )
     target.mkdir(parents=True, exist_ok=True)
-    write_network(model, backbone, target, int8=int8)
+    write_network(task, model, backbone, target, int8=int8)
     model.config.save_pretrained(target)
     tokenizer.save_pretrained(target)
     write_info(read_info(source), target)

@@ -1,14 +1,14 @@
-"""A network as ONNX: the part of it that ends where its rows are put together."""
+"""A network as ONNX: its model's `graph`, traced on batches that its task makes of some words."""
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
 import tempfile
 import warnings
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from xlt.data.encode_pairs import FIRST, OUTSIDE, SECOND
+from xlt.data.batch import Arrays
+from xlt.document import Document, Text
 from xlt.errors import XltError, first_line
 from xlt.files import DamagedFile, write_sealed
-from xlt.inference.onnx import FILE, NETWORK, Network, open_network
+from xlt.inference.onnx import FILE, NETWORK, Info, open_network
+from xlt.model.task_model import graph_inputs
+from xlt.task import Portable, Task
 
 if TYPE_CHECKING:
     from xlt.model.backbone import Backbone
@@ -31,13 +34,25 @@ OPSET = 17
 MAX_BYTES = 2_000_000_000
 """Of one file in ONNX's format (protobuf)."""
 TOLERANCE = 1e-3
-"""Largest difference from PyTorch's rows, in standard deviations of these; rounding makes 1e-6."""
-_SHAPES = ((3, 12), (1, 5), (4, 32))
-"""Rows and lengths: of the example that is traced, and of those that it is compared on."""
+"""Largest difference from PyTorch's outputs, in standard deviations of these; rounding makes
+1e-6."""
+_WORDS = ((9, 4, 1), (2,), (26, 26, 14, 5))
+"""Of the documents of a batch: of the one that is traced, and of those that it is compared on."""
+_LETTERS = "etaoi"
 
 
-def write_network(model: TaskModel, backbone: Backbone, folder: Path, *, int8: bool) -> None:
-    """Write the network of a model, on the CPU, and what puts its rows together.
+@dataclass(frozen=True)
+class Call:
+    """What the network was given and gave, in PyTorch."""
+
+    inputs: Mapping[str, NDArray[Any]]
+    outputs: Mapping[str, NDArray[np.float32]]
+
+
+def write_network(
+    task: Task, model: TaskModel, backbone: Backbone, folder: Path, *, int8: bool
+) -> None:
+    """Write the network of a model, on the CPU.
 
     int8: the weights of products and the embeddings in 8 bits; what comes in is rounded as it
         comes ("dynamic quantisation"), so that products are those of whole numbers.
@@ -48,9 +63,12 @@ def write_network(model: TaskModel, backbone: Backbone, folder: Path, *, int8: b
     import onnx  # noqa: F401 (the exporter wants it, and says so less well)
     import onnxruntime  # noqa: F401
 
-    if model.pooling is None:
+    if not isinstance(task, Portable) or model.graph is None:
+        what = f"a {task.name} model of this kind ({type(model).__name__})"
         raise XltError(
-            f"a network of this kind ({type(model).__name__}) cannot be written as ONNX",
+            f"{what} writes text, which takes more than a graph"
+            if model.generates
+            else f"{what} cannot be written as ONNX",
             where="--format",
             fix="export it with --format torch",
         )
@@ -60,104 +78,148 @@ def write_network(model: TaskModel, backbone: Backbone, folder: Path, *, int8: b
             where="--format",
             fix="add --trim, or export with --format torch",
         )
-    rows = _Rows(model, backbone).eval()
+    model.eval()
+    calls = [one for lengths in _WORDS for one in _calls(task, model, backbone, lengths)]
     path = folder / NETWORK
-    _trace(rows, path)
-    _compare(rows, path, TOLERANCE)
+    _trace(model, calls, path)
+    _compare(calls, path, TOLERANCE)
     if int8:
         _in_8_bits(path)
-        _compare(rows, path, math.inf)  # rounding may do anything but break it
-    write_sealed(folder / FILE, asdict(Network(model.pooling, int8)))
+        _compare(calls, path, math.inf)  # rounding may do anything but break it
+    write_sealed(folder / FILE, asdict(Info(int8)))
 
 
-class _Rows(nn.Module):
-    """The network up to its rows, with its inputs in a fixed order."""
-
-    def __init__(self, model: TaskModel, backbone: Backbone) -> None:
-        super().__init__()
-        self.model, self._pad = model, backbone.pad_id
-        self._vocabulary = int(getattr(model.config, "vocab_size", None) or 2)
-        unused = (
-            set()
-            if "segments" in _parameters(model) and backbone.pairs.types
-            else {"token_type_ids"}
+def _calls(
+    task: Portable, model: TaskModel, backbone: Backbone, words: Sequence[int]
+) -> list[Call]:
+    """What the network is asked to predict for documents of so many words, which are any subwords
+    of its vocabulary."""
+    assert isinstance(task, Task)
+    texts = [Text.from_words([_LETTERS[: 1 + n % 5] for n in range(length)]) for length in words]
+    documents = [
+        Document(
+            str(number),
+            dict.fromkeys(task.texts, text),
+            {name: kind.empty(len(text.words)) for name, kind in task.layers.items()},
         )
-        self.inputs = [name for name in _parameters(model) if name not in unused]
+        for number, text in enumerate(texts)
+    ]
+    arrays = task.arrays(task.encode(documents, backbone, None))
+    draw = np.random.default_rng(len(words))
+    vocabulary = int(getattr(model.config, "vocab_size", None) or 2)
+    for name in [name for name in arrays if name.endswith("input_ids")]:
+        drawn = draw.integers(vocabulary, size=arrays[name].shape)
+        inside = arrays.get(name.replace("input_ids", "attention_mask"), np.ones_like(drawn)) == 1
+        arrays[name] = np.where(inside, drawn, arrays[name])
+    calls = []
 
-    def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
-        rows: torch.Tensor = self.model.rows(**dict(zip(self.inputs, tensors, strict=True)))
-        return rows.float()
+    def network(arrays: Arrays, **shapes: tuple[int, ...]) -> dict[str, NDArray[np.float32]]:
+        with torch.no_grad():
+            found = model.network(arrays, **shapes)
+        inputs = {name: arrays[name] for name in graph_inputs(model) if name in arrays}
+        calls.append(Call(inputs, found))
+        return found
 
-    def example(self, shape: tuple[int, int], seed: int = 0) -> tuple[torch.Tensor, ...]:
-        """Any subwords, the last rows with padding."""
-        draw = torch.Generator().manual_seed(seed)
-        number, length = shape
-        lengths = torch.linspace(length, max(2, length // 2), number).long().unsqueeze(1)
-        place = torch.arange(length).expand(number, length)
-        inside = place < lengths
-        ids = torch.randint(self._vocabulary, shape, generator=draw)
-        first = torch.where(place < lengths // 2, FIRST, SECOND)
-        values = {
-            "input_ids": ids.masked_fill(~inside, self._pad),
-            "attention_mask": inside.long(),
-            "segments": first.masked_fill(~inside, OUTSIDE),
-            "token_type_ids": (first - FIRST).masked_fill(~inside, 0),
-        }
-        return tuple(values[name] for name in self.inputs)
+    task.outputs(network, arrays, model.labels)
+    return calls
 
 
-def _parameters(model: TaskModel) -> list[str]:
-    return list(inspect.signature(model.rows).parameters)
+class _Traced(nn.Module):
+    """A model's graph, with inputs and outputs in a fixed order."""
+
+    def __init__(self, model: TaskModel, example: Call) -> None:
+        super().__init__()
+        self.model, self.inputs, self.outputs = model, list(example.inputs), list(example.outputs)
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        assert self.model.graph is not None
+        found = self.model.graph(**dict(zip(self.inputs, tensors, strict=True)))
+        return tuple(found[name].float() for name in self.outputs)
 
 
-def _trace(rows: _Rows, path: Path) -> None:
+def _trace(model: TaskModel, calls: Sequence[Call], path: Path) -> None:
     # The exporter by tracing: that by torch.export takes a minute, and onnxscript, for the same.
-    axes = {name: {0: "rows", 1: "length"} for name in rows.inputs}
-    with warnings.catch_warnings(), torch.no_grad():
+    traced = _Traced(model, calls[0])
+    axes = {
+        name: {
+            axis: f"{name}_{axis}"
+            for axis, size in enumerate(array.shape)
+            if any(call.inputs[name].shape[axis] != size for call in calls)
+        }
+        for name, array in calls[0].inputs.items()
+    }
+    with warnings.catch_warnings(), torch.no_grad(), _index_add():
         warnings.simplefilter("ignore")  # of shapes it takes for constants: they are compared
         try:
             torch.onnx.export(
-                rows,
-                rows.example(_SHAPES[0]),
+                traced,
+                tuple(torch.from_numpy(array) for array in calls[0].inputs.values()),
                 str(path),
-                input_names=rows.inputs,
-                output_names=["rows_out"],
+                input_names=traced.inputs,
+                output_names=traced.outputs,
                 dynamic_axes=axes,
                 opset_version=OPSET,
                 dynamo=False,
             )
         except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
             raise _refusal(first_line(error)) from error
+    _name_outputs(path, traced.outputs)
 
 
-def _compare(rows: _Rows, path: Path, tolerance: float) -> None:
+def _name_outputs(path: Path, names: Sequence[str]) -> None:
+    """Have outputs that are weights computed, too: the exporter calls them by the weights' names,
+    and ONNX Runtime does not find them."""
+    import onnx
+
+    model = onnx.load(path)
+    for output, name in zip(model.graph.output, names, strict=True):
+        if output.name != name:
+            model.graph.node.append(onnx.helper.make_node("Identity", [output.name], [name]))
+            output.name = name
+    onnx.save(model, path)
+
+
+@contextmanager
+def _index_add() -> Iterator[None]:
+    """Have `index_add` exported as a sum: of values for one place the exporter's own takes one."""
+
+    from torch.onnx.utils import register_custom_op_symbolic, unregister_custom_op_symbolic
+
+    def symbolic(g: Any, total: Any, dim: Any, index: Any, values: Any, alpha: Any = None) -> Any:
+        for _ in range(values.type().dim() - 1):  # rows of a table: over its first axis
+            index = g.op("Unsqueeze", index, g.op("Constant", value_t=torch.tensor([-1])))
+        index = g.op("Expand", index, g.op("Shape", values))
+        return g.op("ScatterElements", total, index, values, axis_i=0, reduction_s="add")
+
+    register_custom_op_symbolic("aten::index_add", symbolic, OPSET)
+    try:
+        yield
+    finally:
+        unregister_custom_op_symbolic("aten::index_add", OPSET)
+
+
+def _compare(calls: Sequence[Call], path: Path, tolerance: float) -> None:
     """Raise XltError for a file that is no graph of the network, or whose outputs have other
     shapes, are not finite, or differ by more standard deviations."""
     try:
         session = open_network(path)
     except DamagedFile as error:
         raise _refusal(error.what) from error
-    for seed, shape in enumerate(_SHAPES):
-        tensors = rows.example(shape, seed)
-        with torch.no_grad():
-            expected = rows(*tensors).numpy()
+    read = {one.name for one in session.get_inputs()}
+    for call in calls:
+        feed = {name: array for name, array in call.inputs.items() if name in read}
         try:
-            found = _run(session, rows.inputs, tensors)
+            outputs = session.run(list(call.outputs), feed)
         except Exception as error:  # of kinds of its own, which it does not publish
             raise _refusal(first_line(error)) from error
-        if found.shape != expected.shape:
-            raise _refusal("its outputs have other shapes than PyTorch's")
-        difference = float(np.abs(found - expected).max() / max(float(expected.std()), 1e-6))
-        if not difference < tolerance:
-            raise _refusal(f"its outputs differ from PyTorch's by {difference:.2g} of their spread")
-
-
-def _run(session: Any, names: Sequence[str], tensors: Sequence[torch.Tensor]) -> NDArray[Any]:
-    read = {one.name for one in session.get_inputs()}
-    feed = {n: t.numpy() for n, t in zip(names, tensors, strict=True) if n in read}
-    (found,) = session.run(None, feed)
-    result: NDArray[Any] = found
-    return result
+        for expected, found in zip(call.outputs.values(), outputs, strict=True):
+            if found.shape != expected.shape:
+                raise _refusal("its outputs have other shapes than PyTorch's")
+            difference = float(np.abs(found - expected).max() / max(float(expected.std()), 1e-6))
+            if not difference < tolerance:
+                raise _refusal(
+                    f"its outputs differ from PyTorch's by {difference:.2g} of their spread"
+                )
 
 
 def _refusal(why: str) -> XltError:

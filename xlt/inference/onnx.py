@@ -7,49 +7,39 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from xlt.data.batch import prediction_batches
+from xlt.data.batch import Arrays, prediction_batches
 from xlt.errors import XltError, first_line
 from xlt.files import DamagedFile, read_sealed
 from xlt.inference.base import BatchPredictor
 from xlt.model.backbone import Backbone
 from xlt.model.calibration import load as load_calibration
 from xlt.model.folder import open_folder, read_info
-from xlt.model.pooling import OWNERS, POOLINGS
 from xlt.task import Example, Labels, Portable, Task
 from xlt.yaml.problems import in_one_line
 
 FILE = "network.json"
-"""In the folder of an exported model: what the network is (`Network`)."""
+"""In the folder of an exported model: what the network is (`Info`)."""
 NETWORK = "network.onnx"
-LARGEST = 1e30
-"""Of its outputs, in absolute value: so many can be summed in fp32."""
-
-
-def _pooling(name: str) -> str:
-    if name not in POOLINGS:
-        raise ValueError(f"there is no pooling {name!r}")
-    return name
+LARGEST = 1e9
+"""Of its outputs, in absolute value: sums of products of three of them are finite in fp32."""
 
 
 @dataclass(frozen=True)
-class Network:
-    """pooling: how its rows become what the task decodes (`xlt.model.pooling`).
-    int8: whether its weights are of 8 bits.
-    """
+class Info:
+    """int8: whether its weights are of 8 bits."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    pooling: Annotated[str, AfterValidator(_pooling)]
-    int8: bool = False
+    int8: bool
 
 
-_NETWORK = TypeAdapter(Network)
+_INFO = TypeAdapter(Info)
 
 
 def is_exported(folder: Path) -> bool:
@@ -57,12 +47,12 @@ def is_exported(folder: Path) -> bool:
     return (folder / FILE).is_file()
 
 
-def read_network(folder: Path) -> Network:
+def read_network(folder: Path) -> Info:
     """Raises DamagedFile if the file is not as it was written."""
     fix = "export the model again"
     try:
         value = read_sealed(folder / FILE, fix=fix)
-        return _NETWORK.validate_json(json.dumps(value), strict=True)
+        return _INFO.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         what = f"the file is damaged: {in_one_line(error)}"
         raise DamagedFile(what, where=folder / FILE, fix=fix) from error
@@ -79,15 +69,14 @@ class OnnxPredictor(BatchPredictor):
         self,
         task: Task,
         labels: Labels,
-        network: Network,
         path: Path,
         budget: int,
         temperatures: Mapping[str, float] | None = None,
     ) -> None:
         self.task, self._labels, self.budget, self.temperatures = task, labels, budget, temperatures
-        self._path, self._pooling = path, network.pooling
-        self._session = open_network(path)
-        self._inputs = [one.name for one in self._session.get_inputs()]
+        self._path, self._session = path, open_network(path)
+        self._inputs = {one.name for one in self._session.get_inputs()}
+        self._outputs = {one.name for one in self._session.get_outputs()}
 
     @property
     def labels(self) -> Labels:
@@ -98,30 +87,33 @@ class OnnxPredictor(BatchPredictor):
         assert isinstance(self.task, Portable)
         for batch in prediction_batches([e.length for e in examples], self.budget):
             arrays = self.task.arrays([examples[i] for i in batch])
-            pooled = POOLINGS[self._pooling](self._rows(arrays), arrays)
-            yield [int(i) for i in batch], dict(pooled)
+            outputs = self.task.outputs(self._network, arrays, self._labels)
+            yield [int(i) for i in batch], dict(outputs)
 
-    def _rows(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """What the network says: of words (rows, length, labels), of windows (rows, labels)."""
-        unknown = sorted({*self._inputs, OWNERS[self._pooling]} - arrays.keys())
-        if unknown:
-            raise _damaged(f"it reads {', '.join(unknown)}", self._path)
-        (layer,) = self.task.labels(())
-        rows, length = arrays["input_ids"].shape
-        labels = len(self._labels[layer])
-        shape = (rows, length, labels) if self._pooling == "words" else (rows, labels)
+    def _network(self, arrays: Arrays, **shapes: tuple[int, ...]) -> dict[str, NDArray[np.float32]]:
+        """What the graph computes, as an `xlt.task.Network`."""
+        for what, names in (
+            ("it reads", self._inputs - arrays.keys()),
+            ("it does not give", shapes.keys() - self._outputs),
+        ):
+            if names:
+                raise _damaged(f"{what} {', '.join(sorted(names))}", self._path)
+        read = {name: arrays[name] for name in self._inputs}
         try:
-            outputs = self._session.run(None, {name: arrays[name] for name in self._inputs})
+            found = self._session.run(list(shapes), read)
         except Exception as error:  # of kinds of its own, which it does not publish
             raise _damaged(first_line(error), self._path) from error
-        match outputs:
-            case [np.ndarray(dtype=np.float32, shape=found) as result] if found == shape:
-                pass
-            case _:
-                raise _damaged(f"it gives no scores of {labels} labels", self._path)
-        if not (np.abs(result) < LARGEST).all():
-            raise _damaged("it gives scores that are NaN or infinite", self._path)
-        return result
+        outputs = dict(zip(shapes, found, strict=True))
+        for name, shape in shapes.items():
+            match outputs[name]:
+                case np.ndarray(dtype=np.float32, shape=own) as array if own == shape:
+                    pass
+                case _:
+                    size = " × ".join(map(str, shape))
+                    raise _damaged(f"its {name} are not {size} numbers", self._path)
+            if not (np.abs(array) < LARGEST).all():
+                raise _damaged(f"it gives {name} that are NaN or infinite", self._path)
+        return outputs
 
 
 def make_onnx_predictor(
@@ -142,14 +134,14 @@ def make_onnx_predictor(
                 where=folder,
                 fix="export the model with --format torch",
             )
-        network = read_network(folder)
+        read_network(folder)
         labels = read_info(folder).labels
         temperatures = None
         if confident:
             calibration = load_calibration(folder)
             temperatures = {} if calibration is None else calibration.temperatures
         path = folder / NETWORK
-        predictor = OnnxPredictor(task, labels, network, path, batch_tokens, temperatures)
+        predictor = OnnxPredictor(task, labels, path, batch_tokens, temperatures)
     return task, backbone, predictor
 
 

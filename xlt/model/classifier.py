@@ -55,10 +55,8 @@ def build_classifier(
 class Classifier(TaskModel):
     """An example's scores are the mean of its windows' logits."""
 
-    pooling = "windows"
-
     @abstractmethod
-    def rows(  # type: ignore[override]
+    def rows(
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
@@ -66,6 +64,16 @@ class Classifier(TaskModel):
         token_type_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """The score of each label before the softmax: (rows, labels)."""
+
+    def graph(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        segments: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """scores: what `rows` gives."""
+        return {"scores": self.rows(input_ids, attention_mask, segments, token_type_ids)}
 
     def forward(
         self,
@@ -115,7 +123,7 @@ class StandardClassifier(Classifier):
         )
         return cls(encoder, labels)
 
-    def rows(  # type: ignore[override]
+    def rows(
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
@@ -157,7 +165,7 @@ class AlignedClassifier(Classifier):
         self.dropout = nn.Dropout(self.DROPOUT)
         self.out = nn.Linear(size, len(self.values))
 
-    def rows(  # type: ignore[override]
+    def rows(
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,

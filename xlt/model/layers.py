@@ -49,7 +49,7 @@ def paired_scores(x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> tor
 
 
 def _with_one(x: torch.Tensor) -> torch.Tensor:
-    return torch.cat([x, x.new_ones(*x.shape[:-1], 1)], -1)
+    return nn.functional.pad(x, (0, 1), value=1.0)
 
 
 class SharedDropout(nn.Module):

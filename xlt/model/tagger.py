@@ -27,8 +27,6 @@ class Tagger(TaskModel):
     weights are those of an ordinary token classifier.
     """
 
-    pooling = "words"
-
     @classmethod
     def build(cls, backbone: Backbone, labels: Labels) -> Tagger:
         from transformers import AutoModelForTokenClassification
@@ -56,19 +54,17 @@ class Tagger(TaskModel):
 
         Returns scores: log-probabilities (sentences, words, tags), and the loss with labels.
         """
-        words = pool_words(self.rows(input_ids, attention_mask), word_index, word_mask)
+        subwords = self.graph(input_ids, attention_mask)["scores"]
+        words = pool_words(subwords, word_index, word_mask)
         if labels is not None:
             return {"loss": summed_cross_entropy(words, labels, num_items_in_batch, weights)}
         return {"scores": words.log_softmax(-1)}
 
-    def rows(  # type: ignore[override]
+    def graph(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor
-    ) -> torch.Tensor:
-        """The score of each tag for each subword: (rows, length, tags)."""
-        logits: torch.Tensor = self.encoder(
-            input_ids=input_ids, attention_mask=attention_mask
-        ).logits
-        return logits
+    ) -> dict[str, torch.Tensor]:
+        """scores: of each tag for each subword, (rows, length, tags)."""
+        return {"scores": self.encoder(input_ids=input_ids, attention_mask=attention_mask).logits}
 
     def grow(self, labels: Labels) -> None:
         grow_classifier(self.encoder, self.labels["tag"], labels["tag"])

@@ -6,6 +6,7 @@ In a folder, `model.safetensors` is the Hugging Face model (it loads without xlt
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -18,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from xlt.data.batch import IGNORED
+from xlt.data.batch import IGNORED, Arrays
 from xlt.errors import XltError
 from xlt.model.finite import first_broken
 
@@ -52,9 +53,10 @@ class TaskModel(nn.Module):
     generates: ClassVar[bool] = False
     """Whether its outputs are subwords, so that its vocabulary is what it can say."""
 
-    pooling: ClassVar[str | None] = None
-    """How what `rows` gives becomes what the task decodes (of `xlt.model.pooling.POOLINGS`); None
-    for a network that is not exported as ONNX."""
+    graph: Callable[..., dict[str, torch.Tensor]] | None = None
+    """What of `forward` is exported as ONNX, a method that takes some of a batch's tensors by their
+    names and gives outputs by theirs, of which `xlt.task.Portable.outputs` makes what the task
+    decodes. None for a network that is not exported."""
 
     def __init__(self, encoder: PreTrainedModel, labels: Labels) -> None:
         super().__init__()
@@ -76,10 +78,13 @@ class TaskModel(nn.Module):
             if not name.startswith("encoder.")
         }
 
-    def rows(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """What `forward` computes of each row of a batch by itself, from some of its tensors of
-        shape (rows, length): only of a network with a `pooling`."""
-        raise NotImplementedError(f"{type(self).__name__} has no rows of its own")
+    def network(self, arrays: Arrays, **shapes: tuple[int, ...]) -> dict[str, NDArray[np.float32]]:
+        """`graph` as an `xlt.task.Network`."""
+        assert self.graph is not None
+        device = next(self.parameters()).device
+        read = [name for name in graph_inputs(self) if name in arrays]
+        found = self.graph(**{name: torch.from_numpy(arrays[name]).to(device) for name in read})
+        return {name: found[name].detach().float().cpu().numpy() for name in shapes}
 
     def grow(self, labels: Labels) -> None:
         """Give the output layers room for `labels`, which begin with the model's own.
@@ -133,6 +138,12 @@ class TaskModel(nn.Module):
                 fix="copy the model again from where it came, or train it again",
             )
         self.load_state_dict(state, strict=False)
+
+
+def graph_inputs(model: TaskModel) -> list[str]:
+    """The names of the tensors that the model's `graph` takes, in their order."""
+    assert model.graph is not None
+    return list(inspect.signature(model.graph).parameters)
 
 
 def grow_linear(linear: nn.Linear, outputs: int) -> nn.Linear:

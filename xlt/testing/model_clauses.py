@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from xlt.task import Labels, Portable, confident, extend_labels
+from xlt.task import Labels, Network, Portable, confident, extend_labels
 from xlt.testing.subject import (
     OVERFITTING_STEPS,
     Subject,
@@ -15,6 +17,13 @@ from xlt.testing.subject import (
     same_words,
     subwords_of,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from xlt.data.batch import Arrays
+    from xlt.model.task_model import TaskModel
 
 MAX_WINDOW_SUBWORDS = 10
 """Subwords that the encoder takes at once in the clause `windows`."""
@@ -58,10 +67,12 @@ def prediction(s: Subject) -> None:
 
 def portability(s: Subject) -> None:
     """Of a task whose exported models predict without PyTorch: `arrays` are what `collate` gives,
-    and `decode` and `confidence` make of arrays what they make of tensors."""
+    `outputs` are those of `forward`, and `decode` and `confidence` make of arrays what they make of
+    tensors."""
+    import numpy as np
     import torch
 
-    if not isinstance(s.task, Portable) or s.trained.pooling is None:
+    if not isinstance(s.task, Portable) or s.trained.graph is None:
         return
     examples = s.task.encode(s.records, s.backbone, None)
     batch, arrays = s.task.collate(examples), s.task.arrays(examples)
@@ -70,7 +81,11 @@ def portability(s: Subject) -> None:
         assert (tensor.numpy() == arrays[name]).all(), f"`arrays` has another {name}"
     with torch.no_grad():
         outputs = s.trained(**batch)
-    bare = {name: tensor.numpy() for name, tensor in outputs.items()}
+    bare: Mapping[str, Any] = s.task.outputs(_network_of(s.trained), arrays, s.labels)
+    assert bare.keys() == outputs.keys(), f"`outputs` gives {', '.join(bare)}"
+    for name, tensor in outputs.items():
+        close = np.allclose(bare[name], tensor.numpy(), rtol=1e-4, atol=1e-4)
+        assert close, f"`outputs` gives another {name} than forward"
     decoded = s.task.decode(s.records, examples, outputs, s.labels)
     again = s.task.decode(s.records, examples, bare, s.labels)
     same(decoded, again, "arrays in place of tensors changed")
@@ -78,6 +93,18 @@ def portability(s: Subject) -> None:
     if sure is not None:
         chances = [sure.confidence(decoded, examples, o, s.labels, {}) for o in (outputs, bare)]
         assert chances[0] == chances[1], "arrays in place of tensors changed a confidence"
+
+
+def _network_of(model: TaskModel) -> Network:
+    """The model's network, which has to have the shapes that it is asked for."""
+
+    def network(arrays: Arrays, **shapes: tuple[int, ...]) -> dict[str, NDArray[np.float32]]:
+        found = model.network(arrays, **shapes)
+        for name, shape in shapes.items():
+            assert found[name].shape == shape, f"`graph` gives {name} another shape than {shape}"
+        return found
+
+    return network
 
 
 def windows(s: Subject) -> None:
