@@ -138,7 +138,8 @@ class _Traced(nn.Module):
 
 
 def _trace(model: TaskModel, calls: Sequence[Call], path: Path) -> None:
-    # The exporter by tracing: that by torch.export takes a minute, and onnxscript, for the same.
+    # The exporter by tracing. PyTorch prefers that by torch.export, which takes a minute, and
+    # onnxscript, for the same graph.
     traced = _Traced(model, calls[0])
     axes = {
         name: {

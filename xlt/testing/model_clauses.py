@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xlt.task import Labels, Network, Portable, confident, extend_labels
 from xlt.testing.subject import (
@@ -81,10 +80,11 @@ def portability(s: Subject) -> None:
         assert (tensor.numpy() == arrays[name]).all(), f"`arrays` has another {name}"
     with torch.no_grad():
         outputs = s.trained(**batch)
-    bare: Mapping[str, Any] = s.task.outputs(_network_of(s.trained), arrays, s.labels)
-    assert bare.keys() == outputs.keys(), f"`outputs` gives {', '.join(bare)}"
-    for name, tensor in outputs.items():
-        close = np.allclose(bare[name], tensor.numpy(), rtol=1e-4, atol=1e-4)
+    found = s.task.outputs(_network_of(s.trained), arrays, s.labels)
+    assert found.keys() == outputs.keys(), f"`outputs` gives {', '.join(found)}"
+    bare = {name: tensor.numpy() for name, tensor in outputs.items()}
+    for name, array in bare.items():
+        close = np.allclose(found[name], array, rtol=1e-4, atol=1e-4)
         assert close, f"`outputs` gives another {name} than forward"
     decoded = s.task.decode(s.records, examples, outputs, s.labels)
     again = s.task.decode(s.records, examples, bare, s.labels)
