@@ -47,7 +47,7 @@ def test_a_line_a_minute_says_how_far_it_is(clock, caplog):
     [(20, "less than a minute"), (7140, "about 119 min"), (7300, "about 2.0 h")],
 )
 def test_durations(seconds, said):
-    assert module._duration(seconds) == said
+    assert module.duration(seconds) == said
 
 
 def test_a_bar_is_for_terminals(monkeypatch):
@@ -65,7 +65,7 @@ def test_stages_are_numbered_as_they_are_trained(tmp_path, monkeypatch):
 
     class Runner:
         def __init__(self, config, task, root, load, seed, **settings):
-            pass
+            self.config, self.seed = config, seed
 
         def run(self, stage, parent, observers, title):
             titles.setdefault(title, stage.name)

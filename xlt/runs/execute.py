@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from xlt.config.schema import STAGES, Config
 from xlt.runs.experiment import Experiment
+from xlt.runs.remaining import doing
 from xlt.runs.sources import Sources
 from xlt.training.finished import StageResult
 from xlt.training.stages import StageRunner
@@ -64,7 +65,8 @@ def run_plan(
     for stage in plan.history:
         dev = dict.fromkeys(d for other, sets in watched if other == stage for d in sets)
         parents = [done[plan.history.index(parent)] for parent in stage.parents]
-        done.append(runner.run(stage, parents, list(dev), title(stage)))
+        with doing(runner.config.name, stage, runner.seed):
+            done.append(runner.run(stage, parents, list(dev), title(stage)))
     return done
 
 

@@ -38,6 +38,7 @@ def study(
         in this process.
     """
     from xlt.runs.folder import InUse  # torch, without which `table` does
+    from xlt.runs.remaining import watching
     from xlt.runs.train import run
 
     if on is not None:
@@ -45,7 +46,10 @@ def study(
     failed: dict[str, list[dict[str, str | None]]] = {}
     experiments = prepare_cells(definition)
     asked = [one for experiment in experiments.values() for one in requests(experiment.loaded)]
-    with obeying(asked):  # before the first cell, not in the middle of the night
+    with (
+        obeying(asked),  # before the first cell, not in the middle of the night
+        watching(experiments.values()) as remaining,
+    ):
         numbers = {name: number for number, name in enumerate(experiments, 1)}
         to_do = [(name, False) for name in experiments]
         for name, wait in to_do:  # which grows
@@ -63,10 +67,12 @@ def study(
             except InUse:
                 log.info("another process is running %s: it comes last", name)
                 to_do.append((name, True))
+                continue
             except Exception as error:
                 # Only words are kept: the error would hold the failed cell's model in memory.
                 failed[name] = _errors(name, _to_mend(error, run_folder(experiment.loaded)))
                 log.warning("%s failed: %s", name, failed[name][0]["what"])
+            remaining.end(experiment.config.name)
     return {**table(definition), "failed": failed}
 
 

@@ -30,6 +30,7 @@ from xlt.runs.folder import RunFolder
 from xlt.runs.manifest import manifest
 from xlt.runs.preflight import find_problems, preflight
 from xlt.runs.publish import publish
+from xlt.runs.remaining import doing, watching
 from xlt.runs.score import evaluate_all
 from xlt.runs.sources import Sources
 
@@ -123,8 +124,10 @@ def _lead(
             log.info("note: %s", note)
         state.wait_for_everyone()
 
-        trained = execute(experiment, sources, resume=resume, reuse=reuse, quiet=quiet)
-        evaluated = evaluate_all(experiment, sources, folder, trained)
+        with watching([experiment]):
+            trained = execute(experiment, sources, resume=resume, reuse=reuse, quiet=quiet)
+            with doing(config.name):
+                evaluated = evaluate_all(experiment, sources, folder, trained)
         result = report.outcome(experiment, sources, trained, evaluated, warnings)
 
         card = model_card(config, result, report.describe_data(sources))
