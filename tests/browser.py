@@ -4,6 +4,7 @@ standard library is enough. Of Debian's packages: chromium, chromium-driver."""
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -13,6 +14,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import pytest
 
 SECONDS = 20.0
 """After which what was waited for is taken never to come."""
@@ -26,6 +29,15 @@ _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 def lacking() -> list[str]:
     """The programs that are needed and not there."""
     return [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+
+
+def require() -> None:
+    """Skip where they are not there; fail where XLT_REQUIRE_BROWSER is set."""
+    if programs := lacking():
+        text = f"there is no {' and no '.join(programs)}"
+        if os.environ.get("XLT_REQUIRE_BROWSER"):
+            pytest.fail(f"{text}, and XLT_REQUIRE_BROWSER is set")
+        pytest.skip(text)
 
 
 class Browser:
@@ -59,6 +71,12 @@ class Browser:
 
     def _ask_get(self, path: str) -> Any:
         return _ask("GET", f"{self._session}/{path}")
+
+    def emulate(self, **features: str) -> None:
+        """Media features, as prefers_color_scheme="dark"; without any, those of the machine."""
+        named = [{"name": k.replace("_", "-"), "value": v} for k, v in features.items()]
+        parameters = {"features": named}
+        self._ask("POST", "goog/cdp/execute", cmd="Emulation.setEmulatedMedia", params=parameters)
 
     def log(self) -> list[dict[str, Any]]:
         """What the console says, the policy's violations among it."""

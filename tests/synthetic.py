@@ -4,12 +4,11 @@ cell's own, and all that a run leaves, sealed as `xlt.runs` seals it."""
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from xlt.config.load import LoadedConfig, dump
 from xlt.config.study import load_study
@@ -21,10 +20,12 @@ from xlt.runs.experiment import make_task, prepare, resolve_source
 from xlt.runs.folder import RunFolder
 from xlt.runs.score import summarise
 from xlt.runs.sources import Sources
-from xlt.transfer.stage import DataSplit
+from xlt.transfer.stage import DataSplit, Stage
 
 KINDS = ("PER", "LOC", "ORG")
 SPLITS = ("train", "dev", "test")
+SECONDS = 100.0
+"""That a first stage took; the second took twice as long."""
 
 
 def write_study(
@@ -37,7 +38,7 @@ def write_study(
 ) -> Path:
     """A study's file, and data of its languages."""
     draw = random.Random(7)
-    for language in {*targets, *sources}:
+    for language in dict.fromkeys((*targets, *sources)):
         for split in SPLITS:
             text = ""
             for number in range(records):
@@ -103,7 +104,9 @@ def _run(loaded: LoadedConfig, rate: float) -> None:
             every = []
             for seed in config.seeds:
                 base = f"seed-{seed}/{target}"
-                lineage[base] = [_stage(root, stage, seed) for stage in plan]
+                lineage[base] = [
+                    _stage(root, plan[: number + 1], seed) for number in range(len(plan))
+                ]
                 draw = random.Random(f"{config.name}{seed}{target}")
                 own = rate * draw.uniform(0.9, 1.1)
                 predicted = [
@@ -151,20 +154,21 @@ def _spoilt(gold: FlatSpans, rate: float, draw: random.Random) -> FlatSpans:
     return FlatSpans(tuple(kept))
 
 
-def _stage(root: Path, stage: Any, seed: int) -> dict[str, Any]:
-    """A stage's folder with its curves, as the trainer leaves them."""
-    languages = "+".join(one.language for one in stage.train)
-    key = f"{languages}-{seed}"
+def _stage(root: Path, plan: Sequence[Stage], seed: int) -> dict[str, Any]:
+    """The folder of a plan's last stage with its curves, as the trainer leaves them."""
+    stage = plan[-1]
+    key = "-".join("+".join(one.language for one in stage.train) for stage in plan) + f"-{seed}"
     folder = root / "stages" / f"{stage.name}-{key}"
     draw = random.Random(key)
     if not folder.is_dir():
         folder.mkdir(parents=True)
+        speed = draw.uniform(5, 9)
         history = [
-            {"step": step, "dev:eng": 90 * (1 - np.exp(-step / draw.uniform(5, 9)))}
+            {"step": step, "dev:eng": 90 * (1 - math.exp(-step / speed))}
             for step in range(5, 25, 5)
         ]
-        logged = [{"step": step, "loss": 20 / step} for step in range(5, 25, 5)]
-        logged.append({"step": 20, "train_runtime": draw.uniform(20, 200)})
+        logged: list[dict[str, float]] = [{"step": n, "loss": 20 / n} for n in range(5, 25, 5)]
+        logged.append({"step": 20, "train_runtime": SECONDS * len(plan)})
         write_sealed(
             folder / "done.json",
             {
@@ -174,6 +178,6 @@ def _stage(root: Path, stage: Any, seed: int) -> dict[str, Any]:
         )  # fmt: skip
     return {
         "stage": stage.name, "folder": str(folder), "key": key, "reused": False, "differs": [],
-        "selected": {"dev:eng": {"step": 20, "score": 80.0}},
-        "training": {}, "train": [{"language": one.language} for one in stage.train],
+        "selected": {"dev:eng": {"step": 20, "score": 80.0}}, "training": {},
+        "train": [{"language": one.language, "projected_from": None} for one in stage.train],
     }  # fmt: skip

@@ -49,7 +49,12 @@ CALLS: dict[str, Parameters] = {
     "serve": {"models": [MODEL], "--host": "192.0.2.1", "--port": "8000"},
     "probe": {"model": MODEL, "suites": [DATA], "--language": "eng"},
     "compare": {"a": RUN, "b": RUN, "--resamples": "20"},
-    "report": {"run": RUN, "--output": f"{FOLDER}/report.html", "--target": "jav", "--seed": "1"},
+    "report": {
+        "runs": [RUN],
+        "--output": f"{FOLDER}/report.html",
+        "--target": "jav",
+        "--seed": "1",
+    },
     "project": {
         "arguments": [DATA, f"{FOLDER}/out.bio", f"projection.translator.file={FOLDER}/to.txt"],
         **{"--task": "ner", "--from": "eng", "--to": "jav", "--translator": "given"},

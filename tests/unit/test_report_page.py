@@ -117,7 +117,7 @@ def run(tmp_path: Path) -> Path:
     return tmp_path / "runs" / "run"
 
 
-VOID = {"meta", "input", "line", "circle", "polyline"}
+VOID = {"meta", "input", "br"}
 
 
 class Page(HTMLParser):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browser import CONTROL, ENTER, TAB, Browser, browser, lacking
+from browser import CONTROL, ENTER, TAB, Browser, browser, require
 from models import make_model
 
 pytest.importorskip("uvicorn")
@@ -26,11 +25,7 @@ ARABIC = "مكتب الأمم المتحدة"
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if programs := lacking():
-        text = f"there is no {' and no '.join(programs)}"
-        if os.environ.get("XLT_REQUIRE_BROWSER"):
-            pytest.fail(f"{text}, and XLT_REQUIRE_BROWSER is set")
-        pytest.skip(text)
+    require()
     root = tmp_path_factory.mktemp("models")
     annotators = {
         name: Annotator(make_model(root, name, ("eng",)), batch_tokens=500)

@@ -183,17 +183,24 @@ def test_what_cannot_be_compared(crossed, pair, complaint):
     assert error.value.where == "--compare"
 
 
-def test_runs_are_cells_without_a_study(sources, crossed, tmp_path, caplog):
+def test_runs_are_cells_without_a_study(sources, tmp_path, caplog):
     runs = sources.parent / "runs"
-    cells = run_cells([runs / "toy-ind", runs / "toy-eng", tmp_path])
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    (begun / "config.yaml").write_bytes((runs / "toy-ind" / "config.yaml").read_bytes())
+    cells = run_cells([runs / "toy-ind", begun, runs / "toy-eng"])
     assert list(cells.finished) == ["toy-ind", "toy-eng"]
     assert cells.baselines == {"jav": "toy-ind", "tur": "toy-ind"}
     found = tabulate(cells)
-    assert found["left_out"] == {tmp_path.name: "this is not a run folder"}
-    assert f"{tmp_path.name} is left out" in caplog.text
+    assert found["left_out"] == {"begun": "this run is not finished"}
+    assert "begun is left out" in caplog.text
     assert found["factors"] == {"source": {"toy-ind": "ind", "toy-eng": "eng"}}
     with pytest.raises(XltError, match="none of these is a finished run"):
-        run_cells([tmp_path])
+        run_cells([begun])
+    with pytest.raises(XltError, match="not a run folder"):
+        run_cells([runs / "toy-ind", tmp_path])
+    with pytest.raises(XltError, match="no such folder"):
+        run_cells([runs / "toy-ind", tmp_path / "no"])
 
 
 def test_what_an_older_xlt_has_not_stored_is_said(sources, tmp_path, caplog):

@@ -219,38 +219,65 @@ def compare(
 
 
 def report(
-    run: Run,
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN... | STUDY.yaml [KEY=VALUE]...",
+            help="A run; or several; or a study's file, with the settings that it was run with.",
+        ),
+    ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="By default report.html in the run's folder."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="By default report.html in the run's folder; of several, NAME.html beside them.",
+        ),
     ] = None,
     target: Annotated[
-        str | None, typer.Option(help="This one alone: code or English name.")
+        str | None, typer.Option(help="Of one run this one alone: code or English name.")
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="Whose errors; by default the first one's.", min=0, max=2**32 - 1),
+        typer.Option(
+            help="Of one run whose errors; by default the first one's.", min=0, max=2**32 - 1
+        ),
     ] = None,
     max_errors: Annotated[
-        int, typer.Option(help="Records with errors on the page.", min=1, max=100_000)
-    ] = 500,
+        int | None,
+        typer.Option(help="Records with errors on the page of one run.", min=1, max=100_000),
+    ] = None,
+    latex: Annotated[
+        bool, typer.Option("--latex", help="Of several: their tables for a paper, too.")
+    ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Of several: their tables in Markdown, too.")
+    ] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Of several: all numbers for a spreadsheet, too.")
+    ] = False,
 ) -> None:
-    """Look at what a run got wrong: scores, confusions, errors and learning curves in one page.
+    """Look at what came out, in one page that needs no network.
 
-    It sets the predictions that the run has stored beside the gold data; no model is run. The page
-    needs no network.
+    Of one run: what it got wrong: scores, confusions, errors and learning curves. It sets the
+    predictions that the run has stored beside the gold data; no model is run.
+    Of a study, or of several runs: what to use for which target, scores, differences with their
+    intervals, cost, regret of the predicted source, labels, learning curves, stages, data.
     """
-    from xlt.report.run import report
+    from xlt.commands.report import of_several, of_the_run
 
     console.log()
-    made = report(run, output, target=target, seed=seed, max_errors=max_errors)
-    console.result(
-        made,
-        lambda _: (
-            f"{made['with_errors']:,} of {made['records']:,} records have an error, "
-            f"{made['shown']:,} of them on the page → {made['output']}"
-        ),
-    )
+    paths = [text for text in runs if "=" not in text]
+    formats = [
+        name for name, asked in (("latex", latex), ("markdown", markdown), ("csv", csv)) if asked
+    ]
+    one = {"--target": target, "--seed": seed, "--max-errors": max_errors}
+    if len(runs) == 1 and not Path(runs[0]).is_file():
+        of_the_run(Path(runs[0]), output, target, seed, max_errors or 500, formats)
+    else:
+        settings = [text for text in runs if "=" in text]
+        asked = [name for name, value in one.items() if value is not None]
+        of_several([Path(path) for path in paths], settings, output, formats, asked)
 
 
 def tasks() -> None:

@@ -53,19 +53,32 @@ def read_curves(
     return [_curve(run, Path(folder), *about) for folder, about in stages.items()]
 
 
-def _curve(run: Path, folder: Path, stage: str, targets: Sequence[str]) -> StageCurve:
+def stage_record(run: Path, folder: Path) -> dict[str, Any] | None:
+    """What a finished stage of a run says of itself; None where it is no longer there.
+
+    Raises DamagedFile.
+    """
     from xlt.training.finished import read_done  # needs PyTorch
 
     moved = run.resolve().parent / STAGES / folder.name
     if moved.is_dir():  # with the run, or xlt is called from elsewhere than the training was
         folder = moved
+    return read_done(folder)
+
+
+def _curve(run: Path, folder: Path, stage: str, targets: Sequence[str]) -> StageCurve:
     try:
-        done = read_done(folder)
+        done = stage_record(run, folder)
     except DamagedFile as error:
         log.warning("%s: %s", error.where, error.what)
         return StageCurve(stage, targets, {}, [], None, error.what)
     if done is None:
         return StageCurve(stage, targets, {}, [], None, "the folder of this stage is not there")
+    return stage_curve(done, stage, targets)
+
+
+def stage_curve(done: Mapping[str, Any], stage: str, targets: Sequence[str]) -> StageCurve:
+    """The curve of a stage. done: of `stage_record`."""
     names = dict.fromkeys(name for row in done["history"] for name in row if name != "step")
     scores = {name: list(_series(done["history"], name)) for name in names}
     kept = done["selected"].get(done["primary"])
@@ -107,8 +120,8 @@ def chart(series: Mapping[str, Series], kept: int | None) -> Chart | None:
         return None
     steps, values = [step for step, _ in points], [value for _, value in points]
     first, last = min(0.0, *steps), max(*steps, kept or 0)  # the loss is noted less often
-    ticks = _ticks(min(values), max(values))
-    low, high = ticks[0], ticks[-1]
+    marks = ticks(min(values), max(values))
+    low, high = marks[0], marks[-1]
 
     def x(step: float) -> float:
         share = (step - first) / (last - first or 1)
@@ -123,12 +136,12 @@ def chart(series: Mapping[str, Series], kept: int | None) -> Chart | None:
         _HEIGHT,
         {name: [(x(step), y(value)) for step, value in one] for name, one in series.items()},
         [(x(step), f"{step:,.0f}") for step in dict.fromkeys((first, last))],
-        [(y(value), f"{value:g}") for value in ticks],
+        [(y(value), f"{value:g}") for value in marks],
         None if kept is None else x(kept),
     )
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def ticks(low: float, high: float) -> list[float]:
     """Four to eight round numbers, evenly apart, of which the first is at most `low` and the last
     at least `high`."""
     apart = (high - low) or abs(high) or 1.0

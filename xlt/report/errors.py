@@ -88,7 +88,7 @@ def read_errors(
     """The errors of one model on one split.
 
     row:  of the result's rows, the one about them.
-    most: so many records are kept.
+    most: so many records are kept; all are counted.
 
     Raises XltError where the gold data are not there or not those that were scored; DamagedFile
     where the run's own files are not as they were written.
@@ -120,7 +120,8 @@ def read_errors(
     )
     shown = [name for name in layers if name not in found.unpredicted]
     records = erring(task, shown, gold, predictions(), found)
-    found.records = heapq.nlargest(most, records, key=lambda record: record.surest)
+    # Asked for none, it would not look at any, and nothing be counted.
+    found.records = heapq.nlargest(max(1, most), records, key=lambda one: one.surest)[:most]
     return found
 
 

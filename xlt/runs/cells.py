@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xlt.config.load import LoadedConfig, dump
+from xlt.config.load import LoadedConfig, dump, resolved
 from xlt.config.stored import config_values, differing_keys
 from xlt.config.study import Study
-from xlt.errors import XltError
+from xlt.errors import XltError, raise_all
 from xlt.escape import without_folders
 from xlt.results import CONFIG, RESULT, read_result
 from xlt.runs.experiment import resolve_source
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 SOURCE, STRATEGY, ENCODER = "source", "strategy", "encoder"
 """Factors that have a short name; others are dotted keys of the config."""
 
+NO_SOURCE = "none"
+"""The source of a run that learns from its target alone."""
 _NO_FACTORS = ("name", "output.", "target", "evaluation.")
 """What makes no run another: where it is, what it is called, what it was scored on."""
 _BROUGHT = {STRATEGY: ("strategy.",), ENCODER: ("model.", "training.")}
@@ -87,8 +89,7 @@ def study_cells(study: Study) -> Cells:
             continue
         try:
             result = read_result(folder)
-            values = _values(folder)
-            differ = _differs(loaded, values)
+            values, differ = _stored(loaded, folder)
         except (XltError, OSError, ValueError) as error:
             log.warning("%s is left out: %s", name, error)
             left_out[name] = error.what if isinstance(error, XltError) else str(error)
@@ -104,9 +105,11 @@ def run_cells(folders: Sequence[Path]) -> Cells:
     """Any runs of one task as cells, each under its folder's name; the first one of each target is
     the baseline.
 
-    What is not finished, cannot be read or is of another task is left out, with a warning.
-    Raises XltError where nothing is left.
+    What is not finished, was damaged or is of another task is left out, with a warning.
+    Raises XltError for what is no run's folder, and where nothing is left.
     """
+    problems = [problem for folder in folders if (problem := _no_run(folder)) is not None]
+    raise_all(problems)
     names = [folder.resolve().name for folder in folders]
     if len({*names}) < len(names):
         names = [str(folder) for folder in folders]
@@ -139,6 +142,16 @@ def run_cells(folders: Sequence[Path]) -> Cells:
     return Cells("runs", tuple(names), finished, baselines, {}, left_out)
 
 
+def _no_run(folder: Path) -> XltError | None:
+    if (folder / CONFIG).is_file():
+        return None
+    return XltError(
+        "this is not a run folder" if folder.is_dir() else "there is no such folder",
+        where=folder,
+        fix="`xlt runs` lists the runs of a folder, and how they stand",
+    )
+
+
 def run_folder(loaded: LoadedConfig) -> Path:
     """Where a config's run is."""
     return loaded.config.output.root / loaded.config.name
@@ -149,10 +162,15 @@ def _values(folder: Path) -> dict[str, Any]:
     return config_values(path.read_text(encoding="utf-8"), path)
 
 
-def _differs(loaded: LoadedConfig, stored: dict[str, Any]) -> list[str]:
-    """Keys in which a cell differs from what its finished run was made with."""
-    cell, _ = resolve_source(loaded)
-    return differing_keys(stored, config_values(dump(cell.config), loaded.path))
+def _stored(loaded: LoadedConfig, folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """The values that a cell's finished run was made with, and the keys in which the cell differs
+    from them now."""
+    config = resolve_source(loaded)[0].config
+    now = dump(config)
+    if (folder / CONFIG).read_text(encoding="utf-8") == now:  # most often; parsing takes long
+        return resolved(config), []
+    stored = _values(folder)
+    return stored, differing_keys(stored, config_values(now, loaded.path))
 
 
 def _settings(values: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, str]:
@@ -165,7 +183,7 @@ def _settings(values: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str,
         and key not in (SOURCE, "strategy", "strategy.name", "model.encoder")
     }
     return {
-        SOURCE: "+".join(result["source"]) or "none",
+        SOURCE: "+".join(result["source"]) or NO_SOURCE,
         STRATEGY: str(result["strategy"]),
         ENCODER: without_folders(encoder),
         **flat,

@@ -36,29 +36,35 @@ class _Run:
 
 
 def regret(root: Path) -> dict[str, Any]:
-    """Predictions against measurements, for every target that zero-shot runs below `root` scored.
+    """`regret_of` the finished runs below `root`. Raises XltError if no run can be used."""
+    found = regret_of(finished_runs(root))
+    if not found["targets"]:
+        left_out = ", ".join(found["left_out"])
+        raise XltError(
+            "no finished zero-shot run is here" + (f" ({left_out})" if left_out else ""),
+            where=root,
+            fix="run `source: auto`, and other sources on the same target (`zero_shot`)",
+        )
+    return found
+
+
+def regret_of(folders: Sequence[Path]) -> dict[str, Any]:
+    """Predictions against measurements, for every target that zero-shot runs scored.
 
     A run with `source: auto` has its prediction in its manifest. Where no run has one, or not for
     all sources, the prediction is made now, without the user's own scores, which may come from the
     very runs. Runs are compared that have the same task, encoder, split and metric.
     Regret is the best measured score less that of the source predicted to be the best.
-    Raises XltError if no run can be used.
     """
     groups: dict[tuple[str, ...], list[_Run]] = defaultdict(list)
     skipped = []
-    for folder in finished_runs(root):
+    for folder in folders:
         runs = _read(folder)
         if not runs:
             skipped.append(folder.name)
         for run in runs:
             key = (run.task, run.encoder, run.target, run.split, run.metric)
             groups[key].append(run)
-    if not groups:
-        raise XltError(
-            "no finished zero-shot run is here" + (f" ({', '.join(skipped)})" if skipped else ""),
-            where=root,
-            fix="run `source: auto`, and other sources on the same target (`zero_shot`)",
-        )
     targets = [_compare(runs) for _, runs in sorted(groups.items())]
     known = [row["regret"] for row in targets if row["regret"] is not None]
     return {
