@@ -105,7 +105,8 @@ def _run(loaded: LoadedConfig, rate: float) -> None:
             for seed in config.seeds:
                 base = f"seed-{seed}/{target}"
                 lineage[base] = [
-                    _stage(root, plan[: number + 1], seed) for number in range(len(plan))
+                    _stage(root, plan.history[: number + 1], seed)
+                    for number in range(len(plan.history))
                 ]
                 draw = random.Random(f"{config.name}{seed}{target}")
                 own = rate * draw.uniform(0.9, 1.1)
