@@ -17,9 +17,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
+import yaml
 
 from scripts.build_encoder.text import column
 from xlt.config.schema import ProjectionSettings
@@ -82,7 +83,8 @@ def main() -> None:
 
 def _settings(options: argparse.Namespace) -> tuple[dict[str, Any], ProjectionSettings]:
     """`--set`: what the aligner and what the projector gets."""
-    values = dict(item.split("=", 1) for item in options.set)
+    stated = dict(item.split("=", 1) for item in options.set)
+    values = {key: yaml.safe_load(value) for key, value in stated.items()}
     projection = {k.removeprefix("projection."): v for k, v in values.items() if "." in k}
     return {k: v for k, v in values.items() if "." not in k}, ProjectionSettings(**projection)
 
@@ -91,6 +93,12 @@ def make(name: str, own: dict[str, Any]) -> Aligner:
     """The aligner, with those of the options that it has."""
     kind, options = ALIGNERS[name]
     return kind(options(**{k: v for k, v in own.items() if k in options.model_fields}))
+
+
+def _learns(aligner: Aligner) -> TypeGuard[Statistical | Encoder]:
+    """Whether it learns from parallel text."""
+    tuned = isinstance(aligner, Encoder) and aligner.options.fine_tune is not None
+    return tuned or isinstance(aligner, Statistical)
 
 
 def _aligned(
@@ -116,7 +124,7 @@ def entities(options: argparse.Namespace) -> None:
             more = parallel(names, "eng", language, options.rows)
             for name in options.aligners:
                 aligner = make(name, own)
-                if isinstance(aligner, Statistical):
+                if _learns(aligner):
                     aligner.learn_from(words_of(more))
                 elif names:
                     continue
@@ -225,7 +233,7 @@ def alignments(options: argparse.Namespace) -> None:
             more = parallel(names, source, target, options.rows)
             for aligner_name in options.aligners:
                 aligner = make(aligner_name, own)
-                if isinstance(aligner, Statistical):
+                if _learns(aligner):
                     aligner.learn_from(words_of(more))
                 elif names:
                     continue

@@ -12,7 +12,7 @@ import torch
 
 from xlt.data.batch import padded
 from xlt.data.encode import EncodedWords
-from xlt.projection.align import encoder
+from xlt.projection.align import encoder, vectors
 from xlt.projection.align.encoder import Encoder, EncoderOptions
 from xlt.projection.align.lexical import look_alikes
 
@@ -143,11 +143,11 @@ def test_batches_hold_as_many_subwords_as_asked(monkeypatch) -> None:
 
 
 def test_it_says_how_far_it_is(monkeypatch, caplog) -> None:
-    monkeypatch.setattr(encoder, "MIN_LOG_INTERVAL", 0)
+    monkeypatch.setattr(vectors, "MIN_LOG_INTERVAL", 0)
     made = aligner(monkeypatch, batch_tokens=1)
     monkeypatch.setattr(made, "_encode", lambda side, _: [units([0] * len(one)) for one in side])
     monkeypatch.setattr(made, "_links", lambda pairs, *_: [{} for _ in pairs])
-    with caplog.at_level("INFO", logger="xlt.projection.align.encoder"):
+    with caplog.at_level("INFO", logger="xlt.projection.align.vectors"):
         made.align([*PAIRS, ([], [])], "eng", "spa")
     assert [r.getMessage() for r in caplog.records] == [
         "aligning: vectors of 1 of 2 pairs", "aligning: vectors of 2 of 2 pairs"

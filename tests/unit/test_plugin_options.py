@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from xlt.projection.align.agreement import AgreementOptions
+from xlt.projection.align.base import FineTune
 from xlt.projection.align.combined import CombinedOptions
 from xlt.projection.align.eflomal import EflomalOptions
 from xlt.projection.align.encoder import EncoderOptions
@@ -54,6 +55,15 @@ OPTIONS = {
         "distortion": (None, 0, 1, -0.001, 1.001),
         "threshold": (None, 0, 0.9999, -0.001, 1),
         "batch_tokens": (8192, 1, 10**6, 0, None),
+        "fine_tune": (None, FineTune(), FineTune(rank=2), True, {"layers": 2}),
+    },
+    FineTune: {
+        "steps": (300, 1, 10**6, 0, None),
+        "batch_tokens": (1024, 1, 10**6, 0, None),
+        "learning_rate": (1e-3, 1e-6, 1, 0, 1.001),
+        "rank": (8, 1, 4096, 0, 4097),
+        "consistency": (1.0, 0, 1e6, -0.001, 1e6 + 1),
+        "seed": (1, 0, 2**32 - 1, -1, 2**32),
     },
     GivenLinks: {"reverse": (False, False, True, "perhaps", None)},
     TranslatorOptions: {

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 
 from xlt.errors import XltError
 from xlt.model.stack import layer_stack
@@ -27,7 +28,7 @@ def hidden_states(
     where: what names the encoder, for errors.
     Raises XltError where no stack of layers is as long as the config says.
     """
-    layers = _layers(model, where)
+    layers = encoder_layers(model, where=where)
     if layer >= len(layers):
         output = model(input_ids=input_ids, attention_mask=attention_mask)
         last: torch.Tensor = output.last_hidden_state
@@ -59,7 +60,8 @@ def _stopping_before(layer: torch.nn.Module) -> Iterator[None]:
         handle.remove()
 
 
-def _layers(model: Any, where: object) -> Any:
+def encoder_layers(model: Any, *, where: object) -> nn.ModuleList:
+    """The layers of an encoder, from the lowest; errors as of `hidden_states`."""
     number = model.config.num_hidden_layers
     stack = layer_stack(model)
     if stack is not None and len(stack[1]) == number:

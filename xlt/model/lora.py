@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -20,12 +21,6 @@ def add_lora(model: TaskModel, options: Lora) -> None:
     what is frozen gets no updates either.
     Raises XltError if peft is missing or no module has the given names.
     """
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError as error:
-        raise XltError(
-            "LoRA needs the package peft", where="model.lora", fix="pip install 'xlt[lora]'"
-        ) from error
     encoder = model.encoder
     base = encoder.base_model
     heads = (
@@ -37,26 +32,44 @@ def add_lora(model: TaskModel, options: Lora) -> None:
         if base is not encoder and not model.generates
         else []
     )
+    model.encoder = lora_on(encoder, options, heads=heads)
+
+
+def lora_on(
+    encoder: Any, options: Lora, *, heads: Sequence[str] = (), where: str = "model.lora"
+) -> Any:
+    """peft's model around an encoder, with updates on its linear layers, in place; all else is
+    frozen but for `heads`, its children of these names. What is frozen already gets no updates.
+
+    where: the setting that asks for it.
+    Raises XltError as `add_lora` does.
+    """
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as error:
+        raise XltError(
+            "LoRA needs the package peft", where=where, fix="pip install 'xlt[lora]'"
+        ) from error
     modules: Any = options.modules
     if modules == "auto":
-        modules = _linear_names(base)
+        modules = _linear_names(encoder.base_model)
     config = LoraConfig(
         r=options.rank,
         lora_alpha=options.alpha,
         lora_dropout=options.dropout,
         target_modules=modules,
         exclude_modules=_frozen(encoder) or None,
-        modules_to_save=heads or None,
+        modules_to_save=list(heads) or None,
     )
     try:
         with warnings.catch_warnings():  # peft and transformers talking about each other's names
             warnings.simplefilter("ignore", FutureWarning)
-            model.encoder = get_peft_model(encoder, config)
+            return get_peft_model(encoder, config)
     except ValueError as error:
         raise XltError(
             f"no layer that trains is called {' or '.join(modules)}: {error}",
-            where="model.lora.modules",
-            fix=f"use `auto`, or names from: {', '.join(_linear_names(base))}",
+            where=f"{where}.modules",
+            fix=f"use `auto`, or names from: {', '.join(_linear_names(encoder.base_model))}",
         ) from error
 
 

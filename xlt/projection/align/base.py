@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from xlt.options import Section
+from pydantic import BeforeValidator, Field
+
+from xlt.options import Count, LearningRate, LocalPath, Section, Seed, Width, as_list
 from xlt.projection.pair import Links
 
 WordPair = tuple[Sequence[str], Sequence[str]]
@@ -16,6 +18,36 @@ WordPair = tuple[Sequence[str], Sequence[str]]
 
 class AlignerOptions(Section):
     """Base of every aligner's `Options`."""
+
+
+class ParallelOptions(AlignerOptions):
+    parallel: Annotated[
+        list[Annotated[str, LocalPath("data")]],
+        BeforeValidator(as_list, json_schema_input_type=str | list[str]),
+    ] = Field(
+        default_factory=list,
+        description="more text to learn from: a file `source TAB target` a line, a path with "
+        "{language} in it, or a card of parallel text such as `ntrex`",
+    )
+    max_parallel: Count = Field(
+        default=20_000, description="sentence pairs of `parallel` that are used at most"
+    )
+
+
+class FineTune(Section):
+    """How an encoder learns from parallel text (`xlt.projection.align.fine_tuning`)."""
+
+    steps: Count = 300
+    batch_tokens: Count = Field(default=1024, description="subwords of both sides in a step")
+    learning_rate: LearningRate = 1e-3
+    rank: Width = Field(default=8, description="of the low-rank updates (LoRA)")
+    consistency: float = Field(
+        default=1.0,
+        ge=0,
+        le=1e6,
+        description="weight of both directions' agreement, beside self-training",
+    )
+    seed: Seed = 1
 
 
 class Aligner(ABC):

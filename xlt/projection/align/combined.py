@@ -9,7 +9,7 @@ alignment").
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Annotated, ClassVar, NamedTuple
 
@@ -21,7 +21,8 @@ from scipy.special import softmax
 from xlt.options import LocalPath
 from xlt.projection.align.agreement import Agreement, AgreementOptions
 from xlt.projection.align.base import AlignerOptions, WordPair
-from xlt.projection.align.encoder import Encoder, EncoderOptions, VectorOptions
+from xlt.projection.align.encoder import Encoder, EncoderOptions
+from xlt.projection.align.vectors import VectorOptions
 from xlt.projection.pair import Links
 from xlt.registry import E5_SMALL
 
@@ -69,6 +70,11 @@ class Combined(Agreement):
     options: CombinedOptions
     min_score = MIN_POSTERIOR
 
+    def learn_from(self, pairs: Iterable[WordPair]) -> None:
+        pairs = list(pairs)
+        super().learn_from(pairs)
+        self._encoder.learn_from(pairs)
+
     def check(self, source: str, target: str) -> None:
         self._encoder.check(source, target)
 
@@ -104,6 +110,8 @@ class Combined(Agreement):
     @cached_property
     def _encoder(self) -> Encoder:
         own = self.options.model_dump(include=set(VectorOptions.model_fields))
+        if self.options.fine_tune is None:  # then `agreement` alone learns from parallel text
+            own.pop("parallel")
         return Encoder(EncoderOptions(**own))
 
 

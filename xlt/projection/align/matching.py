@@ -28,25 +28,37 @@ def extract(
     similarity: (pairs, rows, columns), between 0 and 1.
     rows, columns: the real lengths, (pairs,); what is beyond is padding.
     """
-    inside = _inside(rows, similarity.shape[1])[:, :, None]
-    inside = inside & _inside(columns, similarity.shape[2])[:, None, :]
-    similarity = similarity.masked_fill(~inside, -1.0)
+    real = inside(similarity, rows, columns)
+    similarity = similarity.masked_fill(~real, -1.0)
     if method == "match":
         return _match(similarity, rows, columns)
-    links = _mutual(similarity) & inside
-    return _itermax(similarity, links, inside) if method == "itermax" else links
+    links = _mutual(similarity) & real
+    return _itermax(similarity, links, real) if method == "itermax" else links
 
 
 def mutual_softmax(dots: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """The lesser of the softmaxes over each row and over each column; 0 for padding.
+    """The lesser of the `softmaxes`."""
+    return torch.minimum(*softmaxes(dots, rows, columns))
+
+
+def softmaxes(
+    scores: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The softmax over each row and that over each column; 0 for padding.
 
     Dou & Neubig 2021 (EACL, "Word alignment by fine-tuning embeddings on parallel corpora"),
-    section 2.2. dots: (pairs, rows, columns); rows, columns: as of `extract`.
+    section 2.2. scores: (pairs, rows, columns); rows, columns: as of `extract`.
     """
-    inside = _inside(rows, dots.shape[1])[:, :, None] & _inside(columns, dots.shape[2])[:, None, :]
-    dots = dots.float().masked_fill(~inside, torch.finfo(torch.float32).min)
-    lesser = torch.minimum(dots.softmax(2), dots.softmax(1))
-    return lesser.masked_fill(~inside, 0.0)
+    real = inside(scores, rows, columns)
+    masked = scores.float().masked_fill(~real, torch.finfo(torch.float32).min)
+    ahead, back = masked.softmax(2), masked.softmax(1)
+    return ahead.masked_fill(~real, 0.0), back.masked_fill(~real, 0.0)
+
+
+def inside(table: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Which cells of (pairs, rows, columns) are no padding."""
+    mask = _inside(rows, table.shape[1])[:, :, None]
+    return mask & _inside(columns, table.shape[2])[:, None, :]
 
 
 def _inside(lengths: torch.Tensor, size: int) -> torch.Tensor:

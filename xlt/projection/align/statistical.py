@@ -6,30 +6,18 @@ import logging
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from xlt.options import Count, LocalPath, as_list
-from xlt.projection.align.base import Aligner, AlignerOptions, WordPair
+from xlt.projection.align.base import Aligner, AlignerOptions, ParallelOptions, WordPair
 from xlt.projection.align.parts import Parts, SplitPairs
 from xlt.projection.pair import Links
 
 log = logging.getLogger(__name__)
 
 
-class StatisticalOptions(AlignerOptions):
-    parallel: Annotated[
-        list[Annotated[str, LocalPath("data")]],
-        BeforeValidator(as_list, json_schema_input_type=str | list[str]),
-    ] = Field(
-        default_factory=list,
-        description="more text to learn from: a file `source TAB target` a line, a path with "
-        "{language} in it, or a card of parallel text such as `ntrex`",
-    )
-    max_parallel: Count = Field(
-        default=20_000, description="sentence pairs of `parallel` that are used at most"
-    )
+class StatisticalOptions(ParallelOptions):
     parts: Parts = Field(
         default="compounds",
         description="what is aligned: whole words (none), their parts at hyphens, or also the "
