@@ -20,6 +20,7 @@ from xlt.commands import (
     encoders,
     export,
     init,
+    plan,
     probe,
     project,
     runs,
@@ -82,7 +83,8 @@ def flags(
 
 
 app.command()(init.init)
-train.add_to(app)
+app.command()(plan.plan)
+app.command()(train.train)
 work.add_to(app)
 app.command()(serve.serve)
 project.add_to(app)

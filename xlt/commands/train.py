@@ -1,4 +1,4 @@
-"""xlt plan | train"""
+"""xlt train"""
 
 from __future__ import annotations
 
@@ -9,30 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xlt.commands.arguments import Allow, ConfigFile, Overrides, ReaderOptions, Reuse, read_options
+from xlt.commands.arguments import Allow, Overrides, ReaderOptions, Reuse, read_options
 from xlt.console import console
 
 if TYPE_CHECKING:
     from xlt.config.load import LoadedConfig
-
-
-def add_to(app: typer.Typer) -> None:
-    """Register the commands; in this order they are listed."""
-    for command in (plan, train):
-        app.command()(command)
-
-
-def plan(config: ConfigFile, overrides: Overrides = None, allow: Allow = None) -> None:
-    """Show what a config would do, what is missing, and about what it costs."""
-    from xlt.config.load import load_config
-    from xlt.permissions import allowing
-    from xlt.runs.plan import plan
-
-    with allowing(*(allow or ())):  # asks nothing: what is not allowed is part of the answer
-        planned = plan(load_config(config, overrides or ()))
-    console.result(planned, _plan)
-    if planned["missing"]:
-        raise typer.Exit(2)
 
 
 def train(
@@ -110,85 +91,6 @@ def _to_train(
             fix="name a YAML file, as `xlt init` writes it; or go on from a run: --from RUN FILE",
         )
     return load_config(config, overrides)
-
-
-def _plan(planned: dict[str, Any]) -> list[str]:
-    from xlt.evaluation.report import Table
-
-    stages = [
-        (
-            stage["stage"],
-            stage["after"] or "",
-            " ".join(stage["targets"]) + (" (shared)" if len(stage["targets"]) > 1 else ""),
-            ", ".join(stage["train"]),
-            ", ".join(stage["dev"]) or "last checkpoint",
-            _number(stage["steps"]),
-            _minutes(stage["minutes"]),
-            _number(stage["memory_gib"], ".1f"),
-        )
-        for stage in planned["stages"]
-    ]
-    data = [
-        (row["language"], row["split"], _number(row["records"]), _number(row["words"]))
-        for row in planned["data"]
-    ]
-    header = ("stage", "after", "targets", "train", "selected on", "steps", "time", "GiB")
-    return [
-        Table(header, tuple(stages), frozenset((5, 6, 7))).text(),
-        "",
-        Table(("language", "split", "records", "words"), tuple(data), frozenset((2, 3))).text(),
-        "",
-        *_totals(planned),
-        *(f"{target}: predicted {how}" for target, how in planned["predictions"].items()),
-        *(f"warning: {'; '.join(told)}" for told in planned["warnings"].values()),
-        *(f"advice: {told}" for told in planned["advice"].values()),
-        *(f"note: {note}" for note in planned["notes"]),
-        *(f"allowed: {one['where']}: this {one['what']}" for one in planned["allowed"]),
-        *(["", f"missing ({len(planned['missing'])}):"] if planned["missing"] else []),
-        *(f"  {p['where']}: {p['what']}\n    fix: {p['fix']}" for p in planned["missing"]),
-    ]
-
-
-def _totals(planned: dict[str, Any]) -> list[str]:
-    encoder, machine, total = planned["encoder"], planned["machine"], planned["total"]
-    if encoder["parameters"] is None:
-        lines = [f"encoder: {encoder['id']}, of unknown size"]
-    else:
-        lines = [
-            f"encoder: {encoder['id']}, {encoder['parameters'] / 1e6:.1f} million parameters, "
-            f"{encoder['trained'] / 1e6:.1f} million with the subwords that the data need"
-        ]
-    if machine is not None:
-        lines.append(
-            f"machine: {machine['device']}, {machine['threads']} threads, "
-            f"about {machine['pieces_per_second']:,} subwords a second in {machine['precision']}, "
-            f"{machine['free_gib']:.1f} of {machine['memory_gib']:.1f} GiB free"
-        )
-        if machine["busy"] >= 0.1:
-            lines.append(
-                f"other work had {machine['busy']:.0%} of the processors when this was measured, "
-                "so the estimate is too long for a free machine"
-            )
-    if total["minutes"] is None:
-        return [*lines, "estimate: unknown, because something is missing"]
-    seeds = len(planned["seeds"])
-    return [
-        *lines,
-        f"estimate: {_minutes(total['minutes'])} for {seeds} seed{'s' if seeds > 1 else ''} of "
-        f"every stage, {total['memory_gib']:.1f} GiB (expect a factor of two either way)",
-    ]
-
-
-def _number(value: float | None, form: str = ",") -> str:
-    return "?" if value is None else format(value, form)
-
-
-def _minutes(value: float | None) -> str:
-    if value is None:
-        return "?"
-    if value < 1:
-        return f"{60 * value:.0f} s"
-    return f"{value:.0f} min" if value < 120 else f"{value / 60:.1f} h"
 
 
 def _result(result: dict[str, Any]) -> list[str]:

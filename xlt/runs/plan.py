@@ -4,44 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from xlt import languages
 from xlt.config.consent import requests
 from xlt.config.load import LoadedConfig, dump
-from xlt.config.schema import Config, Model
-from xlt.data.subwords import subwords_of
+from xlt.config.schema import Model
 from xlt.errors import XltError, flat
 from xlt.inference.device import best_device, choose_precision
-from xlt.model.backbone import Backbone
 from xlt.permissions import Request, is_granted, obeying, refusal
 from xlt.registry import EMBEDDED
 from xlt.runs import inputs
-from xlt.runs.cost import Load, estimate
+from xlt.runs.cost import Load, Machine, estimate
 from xlt.runs.coverage import warnings
 from xlt.runs.encoders import better_encoder
 from xlt.runs.estimate import encoder_shape, measure
 from xlt.runs.experiment import Experiment, prepare
 from xlt.runs.folder import RunFolder
 from xlt.runs.preflight import find_problems
+from xlt.runs.sizes import Counted, SplitSize, count_words, find_tokenizer, measure_sizes
 from xlt.runs.sources import Sources
 from xlt.transfer.stage import DataSplit, Stage
-
-DEFAULT_SUBWORDS_PER_WORD = 1.7
-"""Assumed where the tokenizer is not on this machine: about what XLM-R needs."""
-
-
-@dataclass
-class _SplitSize:
-    """The size of a split. subwords: with the special tokens of each record."""
-
-    records: int
-    words: int
-    subwords: int
 
 
 def plan(loaded: LoadedConfig) -> dict[str, Any]:
@@ -59,13 +42,14 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
     refused = [loaded.locate(refusal(one)) for one, given in asked if not given]
     with obeying(allowed):
         problems = find_problems(experiment, sources, local=True)
-        tokenizer = _tokenizer(config.model)
+        tokenizer = find_tokenizer(config.model)
     missing = [*refused, *_other_run(experiment, sources), *problems]
-    counted = _count_words(experiment, sources)
-    sizes, vocabulary = _sizes(counted, tokenizer)
+    counted = count_words(experiment.task, sources, experiment.data_splits)
+    sizes, vocabulary = measure_sizes(counted, tokenizer)
     stages = _shared_stages(experiment.plans)
     with obeying(allowed):
-        cost = _cost(config, stages, sizes, vocabulary, usable=tokenizer is not None)
+        costs = StageCosts(config.model, sizes, vocabulary, usable=tokenizer is not None)
+        estimates = [costs.of(stage) for stage, _, _ in stages]
     return {
         "name": config.name,
         "seeds": config.seeds,
@@ -78,7 +62,7 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
                 "dev": [_describe(data_split) for data_split in stage.dev],
                 **estimated,
             }
-            for (stage, previous, targets), estimated in zip(stages, cost["stages"], strict=True)
+            for (stage, previous, targets), estimated in zip(stages, estimates, strict=True)
         ],
         "data": [
             {
@@ -90,9 +74,9 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
             }
             for data_split in experiment.data_splits
         ],
-        "encoder": cost["encoder"],
-        "machine": cost["machine"],
-        "total": cost["total"],
+        "encoder": costs.encoder,
+        "machine": costs.machine,
+        "total": _total(estimates, len(config.seeds)),
         "warnings": _warnings(config.model, counted, tokenizer),
         # Of xlt-mini, what is not installed cannot be asked what it has read.
         "advice": {}
@@ -127,24 +111,6 @@ def _describe(data_split: DataSplit) -> str:
     return f"{data_split.name} {data_split.split}{limit}"
 
 
-# Data ----------------------------------------------------------------------------------------
-
-
-def _count_words(
-    experiment: Experiment, sources: Sources
-) -> dict[DataSplit, tuple[int, Counter[str]]]:
-    """DataSplit → number of records and its words, of all that can be read."""
-    counted: dict[DataSplit, tuple[int, Counter[str]]] = {}
-    for data_split in experiment.data_splits:
-        with suppress(XltError):  # `find_problems` has it
-            sources.check(data_split)
-            # A projection is about as large as what it is made from.
-            records = sources.load(data_split.origin).records
-            words = Counter(word for record in records for word in experiment.task.words(record))
-            counted[data_split] = len(records), words
-    return counted
-
-
 def _other_run(experiment: Experiment, sources: Sources) -> list[XltError]:
     """Why the run's folder is not free for this config, or not for what its files hold now."""
     config = experiment.config
@@ -158,40 +124,7 @@ def _other_run(experiment: Experiment, sources: Sources) -> list[XltError]:
     return []
 
 
-def _tokenizer(model: Model) -> Any:
-    """The encoder's tokenizer; None where the encoder is not here, or cannot be used."""
-    with suppress(XltError):  # `find_problems` has it
-        backbone = Backbone(model.encoder, model, local=True)
-        backbone.check_files()
-        return backbone.tokenizer
-    return None
-
-
-def _sizes(
-    counted: Mapping[DataSplit, tuple[int, Counter[str]]], tokenizer: Any
-) -> tuple[dict[DataSplit, _SplitSize], int | None]:
-    """Size of every split, and how many different subwords all of them need."""
-    words = sorted({word for _, counter in counted.values() for word in counter})
-    lengths: dict[str, int] = {}
-    vocabulary = None
-    if tokenizer is not None and words:
-        # A word's subwords hardly depend on its neighbours, so each word is encoded once.
-        ids = subwords_of(tokenizer).alone(words)
-        lengths = {word: len(word_ids) for word, word_ids in zip(words, ids, strict=True)}
-        vocabulary = len(np.union1d(np.concatenate(ids), tokenizer.all_special_ids))
-    sizes = {}
-    for data_split, (records, counter) in counted.items():
-        total = sum(counter.values())
-        subwords = sum(
-            n * lengths.get(word, DEFAULT_SUBWORDS_PER_WORD) for word, n in counter.items()
-        )
-        sizes[data_split] = _SplitSize(records, total, round(subwords) + 2 * records)
-    return sizes, vocabulary
-
-
-def _warnings(
-    model: Model, counted: Mapping[DataSplit, tuple[int, Counter[str]]], tokenizer: Any
-) -> dict[str, list[str]]:
+def _warnings(model: Model, counted: Counted, tokenizer: Any) -> dict[str, list[str]]:
     """Language → what `xlt train` would warn of."""
     by_language: dict[str, Counter[str]] = {}
     for data_split, (_, counter) in counted.items():
@@ -223,66 +156,74 @@ def _advice(experiment: Experiment) -> dict[str, str]:
     return said
 
 
-# Cost ----------------------------------------------------------------------------------------
+class StageCosts:
+    """What stages of one model on data of known sizes take on this machine.
 
+    sizes, vocabulary: of `measure_sizes`. usable: whether the encoder is here.
+    """
 
-def _cost(
-    config: Config,
-    stages: list[tuple[Stage, str | None, list[str]]],
-    sizes: Mapping[DataSplit, _SplitSize],
-    vocabulary: int | None,
-    *,
-    usable: bool,
-) -> dict[str, Any]:
-    """The estimate for every stage and the total over seeds; None where something is unknown."""
-    shape = encoder_shape(config.model) if usable else None
-    kept_subwords = vocabulary if config.model.trim_vocabulary else None
-    encoder: dict[str, Any] = {"id": config.model.encoder, "parameters": None, "trained": None}
-    unknown = {"steps": None, "minutes": None, "memory_gib": None}
-    estimates: list[dict[str, Any]] = []
-    machine = None
-    if shape is not None:
-        encoder["parameters"] = shape.embeddings + shape.rest
-        encoder["trained"] = shape.trimmed(kept_subwords)
-    for stage, _, _ in stages:
-        data_splits = [*stage.train, *stage.dev]
-        if shape is None or not all(data_split in sizes for data_split in data_splits):
-            estimates.append(dict(unknown))
-            continue
+    def __init__(
+        self,
+        model: Model,
+        sizes: Mapping[DataSplit, SplitSize],
+        vocabulary: int | None,
+        *,
+        usable: bool,
+    ) -> None:
+        self._model, self._sizes = model, sizes
+        self._shape = encoder_shape(model) if usable else None
+        self._kept = vocabulary if model.trim_vocabulary else None
+        self._machine: Machine | None = None
+
+    def of(self, stage: Stage) -> dict[str, Any]:
+        """ "steps", "minutes" and "memory_gib" of one seed; None where something is unknown."""
+        splits = [*stage.train, *stage.dev]
+        if self._shape is None or not all(split in self._sizes for split in splits):
+            return {"steps": None, "minutes": None, "memory_gib": None}
         device = best_device()
         precision = choose_precision(stage.training.precision, device)
+        train = [self._sizes[split] for split in stage.train]
         load = Load(
-            subwords=sum(sizes[data_split].subwords for data_split in stage.train),
-            records=sum(sizes[data_split].records for data_split in stage.train),
-            evaluated=sum(sizes[data_split].subwords for data_split in stage.dev)
+            subwords=sum(size.subwords for size in train),
+            records=sum(size.records for size in train),
+            evaluated=sum(self._sizes[split].subwords for split in stage.dev)
             * stage.training.epochs,
         )
-        machine = measure(device, precision, shape, load.length)
-        estimates.append(
-            estimate(shape, load, stage.training, config.model, machine, kept_subwords).as_dict()
-        )
-    known = bool(estimates) and all(cost["minutes"] is not None for cost in estimates)
-    return {
-        "stages": estimates,
-        "encoder": encoder,
-        "machine": None
-        if machine is None
-        else {
+        self._machine = measure(device, precision, self._shape, load.length)
+        found = estimate(self._shape, load, stage.training, self._model, self._machine, self._kept)
+        return found.as_dict()
+
+    @property
+    def encoder(self) -> dict[str, Any]:
+        """Its identifier, its parameters, and how many of them are trained."""
+        shape = self._shape
+        return {
+            "id": self._model.encoder,
+            "parameters": None if shape is None else shape.embeddings + shape.rest,
+            "trained": None if shape is None else shape.trimmed(self._kept),
+        }
+
+    @property
+    def machine(self) -> dict[str, Any] | None:
+        """What was measured of it, once there was a stage whose cost is known."""
+        machine, shape = self._machine, self._shape
+        if machine is None or shape is None:
+            return None
+        return {
             "device": machine.device,
             "precision": machine.precision,
             "threads": machine.threads,
-            "pieces_per_second": round(
-                1 / (shape.layers * (machine.forward + machine.backward)) if shape else 0
-            ),
+            "pieces_per_second": round(1 / (shape.layers * (machine.forward + machine.backward))),
             "memory_gib": round(machine.memory, 1),
             "free_gib": round(machine.free, 1),
             "busy": round(machine.busy, 2),
-        },
-        "total": {
-            "runs": len(estimates) * len(config.seeds),
-            "minutes": len(config.seeds) * sum(cost["minutes"] for cost in estimates)
-            if known
-            else None,
-            "memory_gib": max(cost["memory_gib"] for cost in estimates) if known else None,
-        },
+        }
+
+
+def _total(estimates: list[dict[str, Any]], seeds: int) -> dict[str, Any]:
+    known = bool(estimates) and all(cost["minutes"] is not None for cost in estimates)
+    return {
+        "runs": len(estimates) * seeds,
+        "minutes": seeds * sum(cost["minutes"] for cost in estimates) if known else None,
+        "memory_gib": max(cost["memory_gib"] for cost in estimates) if known else None,
     }

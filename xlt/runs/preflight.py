@@ -33,13 +33,18 @@ def preflight(experiment: Experiment, sources: Sources) -> None:
 
 
 def find_problems(
-    experiment: Experiment, sources: Sources, *, local: bool = False
+    experiment: Experiment,
+    sources: Sources,
+    *,
+    local: bool = False,
+    rehearsed: set[str] | None = None,
 ) -> list[XltError]:
     """Whatever would stop a run before its first step, each thing once, with its line.
 
     It costs little: data are read, weights are not, and nothing is projected (that may take hours).
 
     local: no encoder is fetched; one that is not on this machine is a problem.
+    rehearsed: stages that were looked at already, for other configs; which grows.
     """
     inventories = _Inventories(experiment, sources)
     problems = [
@@ -47,7 +52,9 @@ def find_problems(
         *_check_data(experiment, sources),
         *check_predictions(experiment),
         *_check_labels(experiment, inventories),
-        *_check_stages(experiment, inventories, local=local),
+        *_check_stages(
+            experiment, inventories, set() if rehearsed is None else rehearsed, local=local
+        ),
     ]
     located = (experiment.loaded.locate(one) for error in problems for one in flat(error))
     return list({problem.render(): problem for problem in located}.values())
@@ -116,16 +123,13 @@ class _Inventories:
     """The labels of data and of the models that learn from them."""
 
     def __init__(self, experiment: Experiment, sources: Sources) -> None:
-        self._task, self._sources = experiment.task, sources
-        self._known: dict[DataSplit, Labels] = {}
+        self._sources = sources
 
     def of(self, data_split: DataSplit) -> Labels:
         """Those in the records. Raises XltError where they cannot be read."""
         # A projected data_split's inventory is that of the records it comes from.
         origin = data_split.origin
-        if origin not in self._known:
-            self._known[origin] = self._task.labels(self._sources.load(origin).records)
-        return self._known[origin]
+        return self._sources.labels(origin)
 
     def learnt(self, stage: Stage) -> Labels:
         """What the model knows after a stage. Raises XltError as `of` does, and if the stage has
@@ -154,17 +158,17 @@ def _check_labels(experiment: Experiment, inventories: _Inventories) -> Iterator
 
 
 def _check_stages(
-    experiment: Experiment, inventories: _Inventories, *, local: bool
+    experiment: Experiment, inventories: _Inventories, rehearsed: set[str], *, local: bool
 ) -> Iterator[XltError]:
     """What is wrong with the encoder, or cannot be done with it in a stage."""
-    rehearsed = set()
+    about = [experiment.config.model, experiment.config.task, experiment.config.evaluation]
     for plan in experiment.plans.values():
         for stage in plan.history:
             try:
                 labels: Labels | None = inventories.learnt(stage)
             except XltError:  # said of the data already; the encoder can be looked at all the same
                 labels = None
-            setup = repr((stage.training, stage.from_scratch, labels))
+            setup = repr((about, stage.training, stage.from_scratch, labels))
             if setup not in rehearsed:
                 rehearsed.add(setup)
                 yield from check_reports(stage.training)

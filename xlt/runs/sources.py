@@ -16,7 +16,7 @@ from xlt.errors import XltError
 from xlt.projection import store
 from xlt.projection.project import Projector
 from xlt.projection.report import ProjectionStatistics
-from xlt.task import Task
+from xlt.task import Labels, Task
 from xlt.training.data import Data
 from xlt.transfer.stage import DataSplit
 
@@ -36,6 +36,7 @@ class Sources:
         self.used: dict[tuple[str, str], list[ResolvedData]] = {}
         self.yields: dict[DataSplit, dict[str, Any]] = {}
         self._loaded: dict[DataSplit, Data] = {}
+        self._labels: dict[DataSplit, Labels] = {}
         self._divided: dict[str, tuple[list[int], list[int]]] = {}  # by `dev_share`
         self._room = MAX_HELD
 
@@ -73,6 +74,12 @@ class Sources:
                 self._project(data_split) if data_split.projected_from else (self._read(data_split))
             )
         return self._loaded[data_split]
+
+    def labels(self, data_split: DataSplit) -> Labels:
+        """The labels in the records of a data_split. Raises XltError as `load`."""
+        if data_split not in self._labels:
+            self._labels[data_split] = self.task.labels(self.load(data_split).records)
+        return self._labels[data_split]
 
     def _read(self, data_split: DataSplit) -> Data:
         parts: list[Documents] = []

@@ -102,7 +102,7 @@ class StageRunner:
         state = PartialState()
         train = [self.load(data_split) for data_split in stage.train]
         dev = [self.load(data_split) for data_split in stage.dev]
-        wanted = self.identity(stage, parent, train, dev)
+        wanted = self.identity(stage, parent.key if parent else None, train, dev)
         folder = self.root / folder_name(stage.name, wanted)
         watched = [
             [self.load(data_split) for data_split in data_splits] for data_splits in observers
@@ -144,9 +144,9 @@ class StageRunner:
         return self.config.selection.metric or self.task.metrics_reported[0]
 
     def identity(
-        self, stage: Stage, parent: StageResult | None, train: Sequence[Data], dev: Sequence[Data]
+        self, stage: Stage, parent: str | None, train: Sequence[Data], dev: Sequence[Data]
     ) -> Identity:
-        """What decides the stage's weights."""
+        """What decides the stage's weights. parent: the key of the stage that it starts from."""
         model_settings = self.config.model
         same = {"attention"} if self.task.generates else {"attention", "trim_vocabulary"}
         model = model_settings.model_dump(exclude={*same, "encoder", "revision"}, mode="json")
@@ -156,7 +156,7 @@ class StageRunner:
             "task": self.task.name,
             "options": self.task.options.model_dump(mode="json"),
             "model": model,
-            "start": parent.key if parent else stage.from_scratch,
+            "start": parent or stage.from_scratch,
             "train": [[d.data_split.name, d.fingerprint] for d in train],
             "dev": [[d.data_split.name, d.fingerprint] for d in dev],
             "training": stage.training.model_dump(

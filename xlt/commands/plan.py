@@ -1,0 +1,209 @@
+"""xlt plan"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import typer
+
+from xlt.commands.arguments import Allow, ConfigFile, Overrides
+from xlt.console import console
+
+
+def plan(config: ConfigFile, overrides: Overrides = None, allow: Allow = None) -> None:
+    """Show what a config would do, what is missing, and about what it costs.
+
+    Of a study: every step of it once, what of it is done, and what the rest costs.
+    """
+    from xlt.config.load import load_config
+    from xlt.config.study import is_study, load_study
+    from xlt.permissions import allowing
+
+    with allowing(*(allow or ())):  # asks nothing: what is not allowed is part of the answer
+        if is_study(config):
+            definition = load_study(config, overrides or ())
+            from xlt.runs.plan_study import plan_study  # slow: wrong configs are said before
+
+            planned = plan_study(definition)
+            console.result(planned, _study)
+        else:
+            loaded = load_config(config, overrides or ())
+            from xlt.runs.plan import plan
+
+            planned = plan(loaded)
+            console.result(planned, _plan)
+    if planned["missing"]:
+        raise typer.Exit(2)
+
+
+def _plan(planned: dict[str, Any]) -> list[str]:
+    from xlt.evaluation.report import Table
+
+    stages = [
+        (
+            stage["stage"],
+            stage["after"] or "",
+            " ".join(stage["targets"]) + (" (shared)" if len(stage["targets"]) > 1 else ""),
+            ", ".join(stage["train"]),
+            ", ".join(stage["dev"]) or "last checkpoint",
+            _number(stage["steps"]),
+            _minutes(stage["minutes"]),
+            _number(stage["memory_gib"], ".1f"),
+        )
+        for stage in planned["stages"]
+    ]
+    data = [
+        (row["language"], row["split"], _number(row["records"]), _number(row["words"]))
+        for row in planned["data"]
+    ]
+    header = ("stage", "after", "targets", "train", "selected on", "steps", "time", "GiB")
+    return [
+        Table(header, tuple(stages), frozenset((5, 6, 7))).text(),
+        "",
+        Table(("language", "split", "records", "words"), tuple(data), frozenset((2, 3))).text(),
+        "",
+        *_totals(planned),
+        *(f"{target}: predicted {how}" for target, how in planned["predictions"].items()),
+        *(f"warning: {'; '.join(told)}" for told in planned["warnings"].values()),
+        *(f"advice: {told}" for told in planned["advice"].values()),
+        *(f"note: {note}" for note in planned["notes"]),
+        *(f"allowed: {one['where']}: this {one['what']}" for one in planned["allowed"]),
+        *_missing(planned),
+    ]
+
+
+def _missing(planned: dict[str, Any]) -> list[str]:
+    listed = [f"  {p['where']}: {p['what']}\n    fix: {p['fix']}" for p in planned["missing"]]
+    return ["", f"missing ({len(listed)}):", *listed] if listed else []
+
+
+@dataclass
+class _Step:
+    """Nodes of a study's graph that differ in their seed alone."""
+
+    name: str
+    nodes: list[dict[str, Any]] = field(default_factory=list)
+    below: list[_Step] = field(default_factory=list)
+
+
+def _study(planned: dict[str, Any]) -> list[str]:
+    from xlt.evaluation.report import Table
+
+    rows = [
+        (
+            "  " * depth + step.name,
+            str(len(step.nodes[0]["cells"])),
+            str(len(step.nodes)),
+            _done(step.nodes),
+            _minutes(sum(times)) if (times := _known(step.nodes, "minutes")) else "",
+            _number(max(sizes), ".1f") if (sizes := _known(step.nodes, "memory_gib")) else "",
+        )
+        for top in _tree(planned["nodes"])
+        for depth, step in _walk(top)
+    ]
+    header = ("step", "cells", "times", "done", "time", "GiB")
+    total, cells = planned["total"], planned["cells"]
+    finished = sum(cells.values())
+    lines = [
+        f"{planned['name']}: {len(cells)} cells ({finished} finished), {total['nodes']} steps "
+        f"({total['left']} to do)",
+        *_machine(planned["machine"]),
+    ]
+    if total["minutes"] is None:
+        lines.append("estimate: unknown, because something is missing")
+    elif total["left"]:
+        disk = "" if total["disk_gib"] is None else f", {total['disk_gib']:.1f} GiB of disk"
+        lines.append(
+            f"estimate: {_minutes(total['minutes'])} of training, one step after the other, "
+            f"{total['memory_gib']:.1f} GiB of memory{disk} (expect a factor of two either way)"
+        )
+    return [
+        Table(header, tuple(rows), frozenset((1, 2, 4, 5))).text(),
+        "",
+        *lines,
+        *_missing(planned),
+    ]
+
+
+def _tree(nodes: list[dict[str, Any]]) -> list[_Step]:
+    """The steps that need no other, each with those below that need it last."""
+    top: list[_Step] = []
+    steps: dict[tuple[Any, ...], _Step] = {}
+    of_node: dict[str, _Step] = {}
+    for node in nodes:  # parents come first
+        above = {id(of_node[parent]): of_node[parent] for parent in node["parents"]}
+        alike = (node["kind"], node["name"], tuple(node["cells"]), *above)
+        step = steps.get(alike)
+        if step is None:
+            step = steps[alike] = _Step(f"{node['kind']} {node['name']}")
+            (list(above.values())[-1].below if above else top).append(step)
+        step.nodes.append(node)
+        of_node[node["key"]] = step
+    return top
+
+
+def _walk(step: _Step, depth: int = 0) -> Iterator[tuple[int, _Step]]:
+    yield depth, step
+    for one in step.below:
+        yield from _walk(one, depth + 1)
+
+
+def _known(nodes: list[dict[str, Any]], name: str) -> list[float]:
+    return [node[name] for node in nodes if node[name] is not None]
+
+
+def _done(nodes: list[dict[str, Any]]) -> str:
+    if all(node["done"] is None for node in nodes):
+        return "?"
+    done = sum(bool(node["done"]) for node in nodes)
+    return ("yes" if done == len(nodes) else f"{done} of {len(nodes)}") if done else "no"
+
+
+def _totals(planned: dict[str, Any]) -> list[str]:
+    encoder, machine, total = planned["encoder"], planned["machine"], planned["total"]
+    if encoder["parameters"] is None:
+        lines = [f"encoder: {encoder['id']}, of unknown size"]
+    else:
+        lines = [
+            f"encoder: {encoder['id']}, {encoder['parameters'] / 1e6:.1f} million parameters, "
+            f"{encoder['trained'] / 1e6:.1f} million with the subwords that the data need"
+        ]
+    lines += _machine(machine)
+    if total["minutes"] is None:
+        return [*lines, "estimate: unknown, because something is missing"]
+    seeds = len(planned["seeds"])
+    return [
+        *lines,
+        f"estimate: {_minutes(total['minutes'])} for {seeds} seed{'s' if seeds > 1 else ''} of "
+        f"every stage, {total['memory_gib']:.1f} GiB (expect a factor of two either way)",
+    ]
+
+
+def _machine(machine: dict[str, Any] | None) -> list[str]:
+    if machine is None:
+        return []
+    lines = [
+        f"machine: {machine['device']}, {machine['threads']} threads, "
+        f"about {machine['pieces_per_second']:,} subwords a second in {machine['precision']}, "
+        f"{machine['free_gib']:.1f} of {machine['memory_gib']:.1f} GiB free"
+    ]
+    if machine["busy"] >= 0.1:
+        lines.append(
+            f"other work had {machine['busy']:.0%} of the processors when this was measured, "
+            "so the estimate is too long for a free machine"
+        )
+    return lines
+
+
+def _number(value: float | None, form: str = ",") -> str:
+    return "?" if value is None else format(value, form)
+
+
+def _minutes(value: float | None) -> str:
+    if value is None:
+        return "?"
+    if value < 1:
+        return f"{60 * value:.0f} s"
+    return f"{value:.0f} min" if value < 120 else f"{value / 60:.1f} h"
