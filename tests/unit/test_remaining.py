@@ -50,13 +50,16 @@ def test_all_that_follows_takes_as_long_for_as_much_work(run, clock):
     remaining, stages = run
     with remaining.doing("run", stages["eng"], 1):
         assert remaining.left(1) is None  # before training
+        clock.seconds = 5
         remaining.began(0, 100)
-        clock.seconds = 29
+        clock.seconds = 5 + 29
         assert remaining.left(10) is None  # too early to say
-        clock.seconds = 60
-        # Half of 30 in 60 seconds: 4 for one; 57 are left besides.
-        assert remaining.left(50) == pytest.approx(60 + 4 * 57)
-        clock.seconds = 120
+        clock.seconds = 5 + 60
+        # Half of 30 in 60 seconds: 4 for one; 57 are left besides, with 5 before each of 5 stages.
+        assert remaining.left(50) == pytest.approx(60 + 4 * 57 + 5 * 5)
+        clock.seconds = 5 + 120
+        remaining.ended()
+        clock.seconds = 5 + 120 + 2
     with remaining.doing("run", stages["jav"], 1):  # found finished
         clock.seconds += 1
     with remaining.doing("run", stages["eng"], 1):  # for the other target
@@ -65,22 +68,29 @@ def test_all_that_follows_takes_as_long_for_as_much_work(run, clock):
         remaining.began(50, 100)
         clock.seconds += 40
         rate = (120 + 40) / (30 + 0.4 * 6)
-        assert remaining.left(90) == pytest.approx(10 + rate * (42 + 3))
+        assert remaining.left(90) == pytest.approx(10 + rate * (42 + 3) + 3 * 7)
         clock.seconds += 10
+        remaining.ended()
+        clock.seconds += 1
     rate = (120 + 50) / (30 + 0.5 * 6)
-    assert remaining._others(remaining._spent) == pytest.approx(rate * (42 + 3))
+
+    def others():
+        return remaining._others(remaining._spent, remaining._around)
+
+    assert others() == pytest.approx(rate * (42 + 3) + 3 * (7 + 1) / 2)
 
     def fail():
         with remaining.doing("run", stages["eng"], 3):
             remaining.began(0, 100)
             clock.seconds += 99
+            remaining.ended()
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
-    assert remaining._others(remaining._spent) == pytest.approx(rate * (42 + 3))
+    assert others() == pytest.approx(rate * (42 + 3) + 3 * (7 + 1) / 2)
     remaining.end("run")
-    assert remaining._others(remaining._spent) == 0
+    assert others() == 0
 
 
 def test_scoring_is_said_where_it_takes_a_while(run, clock, caplog):
@@ -94,6 +104,7 @@ def test_scoring_is_said_where_it_takes_a_while(run, clock, caplog):
             with remaining.doing("run", stage, seed):
                 remaining.began(0, 10)
                 clock.seconds += 3000 if name == "eng" else 600
+                remaining.ended()
     with remaining.doing("run", None, None):
         assert caplog.messages == ["run: scoring its models, about 5 min left"]
         clock.seconds += 30

@@ -2,11 +2,12 @@
 
 What there is to do are the nodes of a graph (`xlt.runs.graph`). The work of one is counted in
 subwords times parameters that each goes through, thrice for those that are learnt from: the way
-back is twice the way ahead. Seconds are those that this command took for such work; nothing is
-said before there are any.
+back is twice the way ahead. Seconds are those that this command took for such work, and for what a
+stage does before and after its steps: weights, encoding, saving. Nothing is said before there are
+any.
 
-Not counted are projections that later runs of a study make, since nothing tells how fast their
-translators are, and what runs do between their steps.
+Not counted are projections that later runs of a study make: nothing tells how fast their
+translators are.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cached_property
@@ -38,7 +39,7 @@ _COUNTED = 100
 """Records of a split whose words are counted."""
 
 Spent = Mapping[str, tuple[float, float]]
-"""Node → seconds that it took, for what share of its work."""
+"""Node → seconds that it took, for what share of its work; of a stage those of its steps."""
 
 
 class Remaining:
@@ -49,9 +50,11 @@ class Remaining:
         self._keys: dict[str, list[tuple[Stage | None, int | None, str]]] = {}
         self._ended: set[str] = set()  # runs
         self._spent: dict[str, tuple[float, float]] = {}
+        self._around: list[float] = []  # seconds of each stage before and after its steps
+        # The node that is being done:
         self._now: str | None = None
-        self._steps: tuple[int, int] | None = None  # those done before, and all, of this stage
-        self._began = 0.0
+        self._start = self._began = self._trained = 0.0
+        self._steps: tuple[int, int] | None = None  # those done before, and all
 
     @cached_property
     def nodes(self) -> dict[str, Node]:
@@ -71,13 +74,23 @@ class Remaining:
         """While a stage is trained under a seed, or, without one, the run's models are scored."""
         if stage is None:
             self._say_scoring(run)
-        self._now, self._steps, start = self._key(run, stage, seed), None, time.monotonic()
+        self._now, self._steps = self._key(run, stage, seed), None
+        self._start, self._trained = time.monotonic(), 0.0
         try:
             yield
-            share = 1.0 if stage is None else self._share()
-            self._spent.setdefault(self._now, (time.monotonic() - start, share))
+            self._add(self._now, time.monotonic() - self._start, stage)
         finally:
             self._now = None
+
+    def _add(self, key: str, seconds: float, stage: Stage | None) -> None:
+        if stage is None:
+            self._spent[key] = seconds, 1.0
+        elif self._steps is None:  # it was finished before, or for another target
+            self._spent.setdefault(key, (0.0, 0.0))
+        else:
+            first, total = self._steps
+            self._spent[key] = self._trained, 1 - first / max(1, total)
+            self._around.append(seconds - self._trained)
 
     def end(self, run: str) -> None:
         """Nothing is left of this run, however it ended."""
@@ -87,6 +100,11 @@ class Remaining:
         """Training goes on from a step. (`xlt.training.progress.Whole`.)"""
         self._steps, self._began = (first, total), time.monotonic()
 
+    def ended(self) -> None:
+        """Training is over, if it began."""
+        if self._steps is not None:
+            self._trained += time.monotonic() - self._began
+
     def left(self, step: int) -> float | None:
         """Seconds for the rest of the stage, which is at this step, and all that follows."""
         seconds = time.monotonic() - self._began
@@ -94,12 +112,9 @@ class Remaining:
             return None
         first, total = self._steps
         done = max(1, step - first)
-        others = self._others({**self._spent, self._now: (seconds, done / max(1, total))})
+        around = self._around or [self._began - self._start]
+        others = self._others({**self._spent, self._now: (seconds, done / max(1, total))}, around)
         return None if others is None else seconds / done * (total - step) + others
-
-    def _share(self) -> float:
-        """Of the stage's steps, those that this command makes; none of one that was finished."""
-        return 0.0 if self._steps is None else 1 - self._steps[0] / max(1, self._steps[1])
 
     def _key(self, run: str, stage: Stage | None, seed: int | None) -> str:
         if run not in self._keys:
@@ -113,12 +128,15 @@ class Remaining:
         """Where what came before took a while: of scoring there is no other progress."""
         if sum(seconds for seconds, share in self._spent.values() if share) < BASIS:
             return
-        seconds = self._others(self._spent)
+        seconds = self._others(self._spent, self._around)
         if seconds is not None and seconds >= BASIS:
             log.info("%s: scoring its models, %s left", run, progress.duration(seconds))
 
-    def _others(self, spent: Spent) -> float | None:
-        """Seconds for all that nothing was spent on; None where no speed is known."""
+    def _others(self, spent: Spent, around: Sequence[float]) -> float | None:
+        """Seconds for all that nothing was spent on; None where no speed is known.
+
+        around: what some stages took before and after their steps.
+        """
         rates = self._rates(spent)
         total = 0.0
         for key, work in self.work.items():
@@ -129,6 +147,8 @@ class Remaining:
             if rate is None:
                 return None
             total += rate * work
+            if node.kind == "train":
+                total += sum(around) / max(1, len(around))
         return total
 
     def _rates(self, spent: Spent) -> dict[Kind, float]:

@@ -24,6 +24,9 @@ class Whole(Protocol):
     def began(self, first: int, total: int) -> None:
         """The stage has so many steps, the first of which were done before."""
 
+    def ended(self) -> None:
+        """The stage is trained."""
+
     def left(self, step: int) -> float | None:
         """Seconds for what is left of the command at a step; None where that is not known."""
 
@@ -72,6 +75,7 @@ class Bar(TrainerCallback):
         """Give the log back. However training ends: another run begins with handlers of its own."""
         self.bar.close()
         self.log.close()
+        _end()
 
 
 class Lines(TrainerCallback):
@@ -106,7 +110,8 @@ class Lines(TrainerCallback):
         log.info("%s: %s", self.title, ", ".join(facts))
 
     def close(self) -> None:
-        """There is nothing to end."""
+        """Nothing is said."""
+        _end()
 
 
 def _scores(logs: dict[str, Any] | None) -> dict[str, str]:
@@ -121,6 +126,11 @@ def _scores(logs: dict[str, Any] | None) -> dict[str, str]:
 def _begin(state: Any) -> None:
     if (command := whole.get()) is not None:
         command.began(state.global_step, state.max_steps)
+
+
+def _end() -> None:
+    if (command := whole.get()) is not None:
+        command.ended()
 
 
 def _left(state: Any) -> float | None:
