@@ -27,6 +27,7 @@ from xlt.commands import (
     scores,
     serve,
     sources,
+    store,
     study,
     train,
     work,
@@ -92,6 +93,7 @@ app.command()(export.export)
 app.command()(study.study)
 app.command()(probe.probe)
 app.add_typer(runs.app, name="runs")
+app.add_typer(store.app, name="store")
 sources.add_to(app)
 app.command()(encoders.encoders)
 app.add_typer(scores.app, name="scores")

@@ -21,7 +21,6 @@ from pydantic import (
     model_validator,
 )
 
-from xlt.config.stored import RUN_NAME
 from xlt.options import (
     MAX_COUNT,
     Count,
@@ -354,6 +353,11 @@ class Output(Section):
         description="owner/name of a Hugging Face repository for the first seed's model; with "
         "several targets, `-<target>` is added",
     )
+    keep: Literal["all", "best", "scores"] = Field(
+        default="all",
+        description="models that the run keeps: of all seeds; for each target of the seed that is "
+        "best on what its checkpoint was selected on; or none, only scores and predictions",
+    )
 
 
 AUTO = "auto"
@@ -367,6 +371,9 @@ def _or_auto(value: Any, languages: ValidatorFunctionWrapHandler) -> list[str]:
 
 STAGES = "stages"
 """The folder in `output.root` that holds the stages of all runs."""
+
+RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What a run, and so its folder, may be called."""
 
 MAX_RUN_NAME = 128
 """Letters of a run's name: of the 255 that a file system takes, enough are left for suffixes."""

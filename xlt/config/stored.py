@@ -8,13 +8,13 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from xlt.config.schema import RUN_NAME, Config
 from xlt.errors import XltError
 from xlt.yaml.nodes import parse
 
 CONFIG, MANIFEST = "config.yaml", "manifest.json"
-
-RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-"""What a run, and so its folder, may be called."""
 
 
 def config_values(config: str, path: Path) -> dict[str, Any]:
@@ -29,17 +29,32 @@ def config_values(config: str, path: Path) -> dict[str, Any]:
 def differing_keys(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Keys in which two configs of one folder differ, by their first two levels.
 
-    What it is called and where it is makes it no other run: it may have been moved.
+    What it is called and where it is makes it no other run: it may have been moved. A key that the
+    xlt which wrote one of them did not have counts as the schema's default.
     """
     keys = []
     for key in dict.fromkeys([*before, *now]):
         one, other = before.get(key), now.get(key)
         if isinstance(one, dict) and isinstance(other, dict):
             inner = dict.fromkeys([*one, *other])
-            keys += [f"{key}.{name}" for name in inner if one.get(name) != other.get(name)]
+            default = _defaults(key)
+            keys += [
+                f"{key}.{name}"
+                for name in inner
+                if one.get(name, default.get(name)) != other.get(name, default.get(name))
+            ]
         elif one != other:
             keys.append(key)
     return [key for key in keys if key not in ("name", "output.root")]
+
+
+def _defaults(section: str) -> dict[str, Any]:
+    """What a section of a config is where nothing is said; {} where something has to be."""
+    field = Config.model_fields.get(section)
+    default = None if field is None else field.get_default(call_default_factory=True)
+    if not isinstance(default, BaseModel):
+        return {}
+    return default.model_dump(mode="json")
 
 
 def advise_remaking(path: Path) -> str:

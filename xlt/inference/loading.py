@@ -72,7 +72,8 @@ def find_model(path: Path, target: str | None = None) -> Path:
     raise XltError(
         "there is no trained model here",
         where=path,
-        fix="name a run folder, or a model folder inside it (seed-1/<target>/model)",
+        fix="name a run folder, or a model folder inside it (seed-1/<target>/model); runs with "
+        "`output.keep: scores` have none",
     )
 
 

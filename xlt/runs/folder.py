@@ -265,6 +265,12 @@ class RunFolder:
                 yield stream
         self._written.add(name)
 
+    def forget_model(self, target: str) -> None:
+        """Remove the run's copy of a model."""
+        with writing(self.path, resumes=True):
+            shutil.rmtree(self.path / target, ignore_errors=True)
+        self._written.discard(f"{target}/{INFO}")
+
     def keep_model(
         self, source: Path, target: str, finish: Callable[[Path], None], like: str | None = None
     ) -> None:

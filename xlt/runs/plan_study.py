@@ -132,9 +132,9 @@ def _models(node: Node, experiment: Experiment) -> int:
     do not share one."""
     if node.kind == "train":
         return 1
-    plans: list[Stage] = []
-    plans += (plan for plan in experiment.plans.values() if plan not in plans)
-    return len(plans) * len(experiment.config.seeds)
+    plans = {repr(plan) for plan in experiment.plans.values()}
+    seeds = {"all": len(experiment.config.seeds), "best": 1, "scores": 0}
+    return len(plans) * seeds[experiment.config.output.keep]
 
 
 def _is_trained(experiment: Experiment, sources: Sources, stage: Stage, seed: int) -> bool | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from typing import Any
 
 from accelerate import PartialState
@@ -24,7 +25,7 @@ from xlt.results import CARD, MANIFEST
 from xlt.runs import inputs, report
 from xlt.runs.card import model_card
 from xlt.runs.coverage import coverage
-from xlt.runs.execute import execute
+from xlt.runs.execute import Trained, execute
 from xlt.runs.experiment import Experiment, prepare
 from xlt.runs.folder import RunFolder
 from xlt.runs.manifest import manifest
@@ -136,8 +137,28 @@ def _lead(
             result["pushed"] = publish(
                 folder.path, config.output.push_to_hub, config.target, config.seeds[0]
             )
+        for seed, target in trained.keys() - _kept(config, trained):
+            folder.forget_model(f"seed-{seed}/{target}/model")
         folder.finish(result)
         return result
+
+
+def _kept(config: Config, trained: Trained) -> set[tuple[int, str]]:
+    """Seed and target of the models that the run keeps."""
+    if config.output.keep == "all":
+        return {*trained}
+    if config.output.keep == "scores":
+        return set()
+
+    def score(seed: int, target: str) -> float:
+        last = trained[seed, target][-1]
+        found = last.selected[last.primary]["score"]
+        return -math.inf if found is None else found  # it was selected on nothing
+
+    return {
+        (max(config.seeds, key=lambda seed: score(seed, target)), target)
+        for target in config.target
+    }
 
 
 def begin(experiment: Experiment, *, overwrite: bool = False) -> bool:

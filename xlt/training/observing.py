@@ -25,7 +25,7 @@ from xlt.training.data import Data
 from xlt.training.differences import restore
 from xlt.training.finished import DONE, read_done
 from xlt.training.scoring import contents, encode_sets, mean_scores
-from xlt.training.selected import evaluated_folder, part_folder, selected_folder
+from xlt.training.selected import SELECTED, evaluated_folder, part_folder, selected_folder
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ def _model(folder: Path, step: int) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
         try:
             with writing(folder, resumes=True):
-                restore(evaluated_folder(folder, step), folder / "selected", place)
+                restore(evaluated_folder(folder, step), folder / SELECTED, place)
         except DamagedFile as error:
             problem = [error]
     if state.num_processes > 1:

@@ -18,15 +18,18 @@ from xlt.model.task_model import TaskModel
 from xlt.training.differences import check_difference, write_difference
 from xlt.training.trainer import TransferTrainer
 
+SELECTED, EVALUATED = "selected", "evaluated"
+"""Folders of a stage: models; and what is kept of other weights."""
+
 
 def selected_folder(stage: Path, step: int) -> Path:
     """Where a stage keeps the weights of a selected step."""
-    return stage / "selected" / str(step)
+    return stage / SELECTED / str(step)
 
 
 def evaluated_folder(stage: Path, step: int) -> Path:
     """Where a stage keeps what is to know of weights that were evaluated and not selected."""
-    return stage / "evaluated" / str(step)
+    return stage / EVALUATED / str(step)
 
 
 def part_folder(stage: Path, step: int) -> Path:
@@ -87,7 +90,7 @@ def _is_there(stage: Path, step: int, *, whole: bool) -> bool:
     if whole:
         folder = selected_folder(stage, step)
         return folder.exists() and check_model(folder) is None
-    return check_difference(evaluated_folder(stage, step), stage / "selected") is None
+    return check_difference(evaluated_folder(stage, step), stage / SELECTED) is None
 
 
 def _keep_difference(stage: Path, step: int, base: Path) -> None:
