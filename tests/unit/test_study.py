@@ -82,6 +82,43 @@ WRONG = {
 }
 
 
+def test_a_cell_is_what_it_is_when_it_is_read_alone(tmp_path):
+    """Though what cells have in common is read once, whatever plugins they choose."""
+    path = write(tmp_path, """\
+strategy: {name: joint, temperature: 3}
+study:
+  cells:
+    zero: {strategy: zero_shot}
+    joint: {source: [eng, ind], strategy: {temperature: 2}}
+    few: {strategy: {name: few_shot, k: 5}, data: {jav: {train: a.bio}}}
+    other: {source: [ind, eng]}
+  matrix: {training.epochs: [2, 4], selection: [{on: last}]}
+""")  # fmt: skip
+    layers, _ = outline(path)
+    cells = load_study(path, ["training.learning_rate=1e-4"]).cells
+    assert list(cells) == list(layers)
+    for name, layer in layers.items():
+        alone = load_config(path, ["training.learning_rate=1e-4"], cell=layer)
+        assert cells[name].config == alone.config
+        for key in ("strategy", "source", "data.jav", "training.epochs", "model.encoder"):
+            assert cells[name].where(key) == alone.where(key)
+
+
+def test_what_is_wrong_in_one_cell_is_said_as_if_it_were_alone(tmp_path):
+    path = write(tmp_path, """\
+study:
+  cells:
+    good: {}
+    bad: {trainig: {epochs: 2}, training: {epochs: x}}
+""")  # fmt: skip
+    with pytest.raises(XltError) as alone:
+        load_config(path, cell=outline(path)[0]["bad"])
+    with pytest.raises(XltError) as together:
+        load_study(path)
+    assert together.value.render() == alone.value.render()
+    assert "training.epochs" in together.value.render()
+
+
 @pytest.mark.parametrize(("text", "complaint"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong(tmp_path, text, complaint):
     with pytest.raises(XltError, match=complaint) as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from itertools import groupby
 from pathlib import Path
@@ -81,19 +81,39 @@ class LoadedConfig:
         return error.placed(place)
 
 
+@dataclass
+class ReadLayers:
+    """The layers of a file that describes many runs.
+
+    layers: as they were read. full: plugins → the layers in full form, once one of the runs has
+        turned out to be valid.
+    """
+
+    layers: Sequence[Node]
+    full: dict[tuple[Any, ...], list[Node]] = field(default_factory=dict)
+
+
 def load_config(
-    path: str | Path | None, overrides: Sequence[str] = (), *, cell: Node | None = None
+    path: str | Path | None,
+    overrides: Sequence[str] = (),
+    *,
+    cell: Node | None = None,
+    read: ReadLayers | None = None,
 ) -> LoadedConfig:
     """The config in the file `path`, with `overrides` such as ``training.epochs=3`` on top.
 
     path: None where the overrides say everything.
     cell: what one run of the study in the file does differently (`xlt.config.study`).
+    read: the layers of the file, for the next cell of a study.
 
     Raises XltError (XltErrors for several) with everything that is wrong: each problem has the
     line it stands in, and the nearest valid name.
     """
     unread: list[XltError] = []
-    layers = [] if path is None else read_layers(Path(path), unread)
+    if read is not None:
+        layers = [layer.copy() for layer in read.layers]
+    else:
+        layers = [] if path is None else read_layers(Path(path), unread)
     unread_files = list(unread)
     above = read_overrides(overrides, unread)
     if unread_files:  # what the other files lack may stand in one that could not be read
@@ -107,7 +127,10 @@ def load_config(
     plugins = {section: _plugin(section, layers, problems) for section in PLUGINS}
     options = {section: plugin and plugin.Options for section, plugin in plugins.items()}
     normaliser = Normaliser(options, _reader_options(plugins["task"]), problems)
-    root = reduce(merge, [normaliser.layer(layer) for layer in layers])
+    chosen = tuple(plugins.values())
+    full = list(read.full.get(chosen, ())) if read is not None else []
+    full += [normaliser.layer(layer) for layer in layers[len(full) :]]
+    root = reduce(merge, full)
     kind = _family(root)
     if kind is not None:
         root = _over_defaults(root, kind)
@@ -115,9 +138,13 @@ def load_config(
     try:
         problems.raise_all()
     except XltError as error:
+        if read is not None and chosen in read.full:  # with all that is to say about every layer
+            return load_config(path, overrides, cell=cell, read=ReadLayers(read.layers))
         raise_all([*unread, *flat(error)])
     raise_all(unread)
     assert config is not None
+    if read is not None:
+        read.full.setdefault(chosen, full[: len(read.layers)])
     return LoadedConfig(config, Path(path or COMMAND_LINE), files, root, kind)
 
 

@@ -8,6 +8,7 @@ be in this form when they are merged: `id` in one file and `ind` in another are 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -142,7 +143,7 @@ class Normaliser:
             valid = name
             if key_type is not str:
                 try:
-                    valid = TypeAdapter(key_type).validate_python(name)
+                    valid = _adapter(key_type).validate_python(name)
                 except ValidationError as error:
                     self.problems.add(child.at, full, *explain(error.errors(), None))
                     continue
@@ -177,6 +178,12 @@ class Normaliser:
 
 def _takes_one(metadata: list[Any]) -> bool:
     return any(isinstance(mark, BeforeValidator) and mark.func is as_list for mark in metadata)
+
+
+@lru_cache(maxsize=64)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Made once: it takes longer than what it is for, and a study has thousands of configs."""
+    return TypeAdapter(kind)
 
 
 def _unwrap(annotation: Any, metadata: list[Any], value: Any) -> tuple[Any, list[Any]]:

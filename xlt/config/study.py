@@ -33,14 +33,14 @@ from pydantic import Field
 
 from xlt import languages
 from xlt.config.layers import merge, read_layers
-from xlt.config.load import LoadedConfig, load_config
+from xlt.config.load import LoadedConfig, ReadLayers, load_config
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.options import Section
 from xlt.yaml.nodes import Node
 from xlt.yaml.problems import show
 
 KEY = "study"
-MAX_CELLS = 1000
+MAX_CELLS = 10_000
 """Runs of a study. Nobody reads the table of more, and a slip of the pen can mean millions."""
 
 _NAME = re.compile(r"[A-Za-z0-9._+-]+")
@@ -81,11 +81,12 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     """The study in a file. Raises XltError with everything that is wrong in any of its cells."""
     path = Path(path)
     layers, stated = outline(path)
+    read = ReadLayers(_layers(path))
     cells: dict[str, LoadedConfig] = {}
     problems: dict[str, XltError] = {}
     for name, layer in layers.items():
         try:
-            cells[name] = load_config(path, overrides, cell=layer)
+            cells[name] = load_config(path, overrides, cell=layer, read=read)
         except XltError as error:
             problems |= {problem.render(): problem for problem in flat(error)}
     raise_all(list(problems.values()))

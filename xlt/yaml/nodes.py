@@ -75,6 +75,15 @@ class Node:
             return [node.plain() for node in self.value]
         return self.value
 
+    def copy(self) -> Node:
+        """An equal tree of which parts may be taken out."""
+        value = self.value
+        if isinstance(value, dict):
+            value = {key: node.copy() for key, node in value.items()}
+        elif isinstance(value, list):
+            value = [node.copy() for node in value]
+        return Node(value, self.at, self.implied, self.size)
+
     def get(self, key: str) -> Node | None:
         """The node at a dotted key, None if there is none."""
         node = self
