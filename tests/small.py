@@ -350,7 +350,8 @@ class Stages:
         )
 
     def run(self) -> list[Any]:
-        from xlt.runs.execute import observed, run_plan
+        from xlt.runs.execute import run_plan
+        from xlt.runs.observed import observed
 
         return run_plan(self.runner, self.plan[-1], list(observed(self.experiment)))
 

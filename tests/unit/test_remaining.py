@@ -14,6 +14,7 @@ from xlt.config.study import load_study
 from xlt.runs import remaining as module
 from xlt.runs import train
 from xlt.runs.experiment import prepare
+from xlt.runs.observed import observed
 from xlt.runs.remaining import Remaining
 from xlt.runs.sources import Sources
 from xlt.runs.study import study
@@ -111,8 +112,12 @@ def test_scoring_is_said_where_it_takes_a_while(run, clock, caplog):
     assert remaining._rates(remaining._spent) == {"train": 100, "evaluate": 10}
 
 
-def test_work_is_what_is_read(experiment):
+@pytest.mark.parametrize("every", [None, 2])
+def test_work_is_what_is_read(tmp_path, every):
     """Against the definition in plain loops."""
+    changes = {"target": ["jav", "ind"], "seeds": [1, 3], "training__max_steps": 5}
+    changes |= {"strategy": {"name": "few_shot", "k": 2}, "training__evaluate_every": every}
+    experiment = prepare(load_config(make_world(tmp_path).config(**changes)))
     remaining = Remaining([experiment])
     sources = Sources(experiment.config, experiment.task)
 
@@ -128,8 +133,18 @@ def test_work_is_what_is_read(experiment):
         else:
             learnt = subwords(node.stage.train)
             steps = -(-learnt // 160) * 2
-            epochs = 2 * min(5, steps) / steps
-            expected = epochs * (3 * learnt + subwords(node.stage.dev))
+            steps_made = min(5, steps)
+            epochs = 2 * steps_made / steps
+            beside = [
+                split
+                for stage, sets in observed(experiment)
+                for some in sets
+                for split in some
+                if stage == node.stage
+            ]
+            dev = subwords(dict.fromkeys([*node.stage.dev, *beside]))
+            assert dev > 0
+            expected = epochs * 3 * learnt + (steps_made / 2 if every else epochs) * dev
         assert remaining.work[key] == pytest.approx(expected)
     shares = {node.name: remaining.work[key] for key, node in remaining.nodes.items()}
     assert shares["eng"] > 2 * shares["jav"] > 0

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from xlt.config.schema import STAGES, Config
+from xlt.config.schema import STAGES
 from xlt.runs.experiment import Experiment
+from xlt.runs.observed import Watched, observed
 from xlt.runs.remaining import doing
 from xlt.runs.sources import Sources
 from xlt.training.finished import StageResult
 from xlt.training.stages import StageRunner
-from xlt.transfer.stage import DataSplit, Stage, data_splits
+from xlt.transfer.stage import Stage
 
 Trained = Mapping[tuple[int, str], Sequence[StageResult]]
 """Seed, target → its stages in order."""
-
-Watched = tuple[Stage, Sequence[tuple[DataSplit, ...]]]
-"""The last stage of a plan, and the dev sets that it is scored on beside its own."""
 
 
 def execute(
@@ -68,37 +66,3 @@ def run_plan(
         with doing(runner.config.name, stage, runner.seed):
             done.append(runner.run(stage, parents, list(dev), title(stage)))
     return done
-
-
-def observed(experiment: Experiment) -> Iterator[Watched]:
-    """Every plan of the experiment and of its companions, with what its last stage is scored on.
-
-    A stage that ends one plan may begin another: it is trained once if it is scored, whenever it
-    is trained, on all that any of them asks for.
-    """
-    for other in (experiment, *experiment.companions):
-        for target, plan in other.plans.items():
-            yield plan, observers(experiment.config, target, plan, other.config.target)
-
-
-def observers(
-    config: Config, target: str, last: Stage, targets: Sequence[str]
-) -> list[tuple[DataSplit, ...]]:
-    """Dev sets to report beside the one selected on: of the sources, and of the target.
-
-    targets: which may share the last stage, unless it is trained on the target; they are watched
-        together, so that it is trained once.
-    """
-    if config.selection.on == "last":
-        return []
-    gold = dict.fromkeys(p.language for p in last.train if p.projected_from is None)
-    reached = {data_split.language for data_split in last.train}
-    sets = [
-        tuple(d for language in languages for d in _dev(config, language))
-        for languages in (gold, *([one] for one in ([target] if target in reached else targets)))
-    ]
-    return [dev for dev in dict.fromkeys(sets) if dev and dev != last.dev]
-
-
-def _dev(config: Config, language: str) -> tuple[DataSplit, ...]:
-    return data_splits(config, language, "dev", required=False)

@@ -18,9 +18,10 @@ from xlt.config.schema import STAGES, Config
 from xlt.config.study import load_study
 from xlt.errors import XltError
 from xlt.permissions import allowing, obeying
-from xlt.runs.execute import observed, run_plan
+from xlt.runs.execute import run_plan
 from xlt.runs.experiment import Experiment, prepare_cells
 from xlt.runs.graph import Node
+from xlt.runs.observed import observed
 from xlt.runs.sources import Sources
 
 

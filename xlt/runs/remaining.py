@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import cached_property
 
 from xlt.errors import XltError
@@ -25,6 +26,7 @@ from xlt.runs.cost import Load
 from xlt.runs.estimate import encoder_shape
 from xlt.runs.experiment import Experiment
 from xlt.runs.graph import Kind, Node, build
+from xlt.runs.observed import observed
 from xlt.runs.sources import Sources
 from xlt.training import progress
 from xlt.transfer.stage import DataSplit, Stage
@@ -201,6 +203,11 @@ def _work(
 ) -> Iterator[tuple[str, float]]:
     size = _sizes()
     parameters = _parameters(experiments.values())
+    scored: dict[str, dict[DataSplit, None]] = {}  # stage → what it is scored on along the way
+    for experiment in experiments.values():
+        for stage, sets in observed(replace(experiment, companions=())):
+            beside = dict.fromkeys(split for some in sets for split in some)
+            scored.setdefault(repr(stage), dict.fromkeys(stage.dev)).update(beside)
     for key, node in nodes.items():
         experiment = experiments[node.cells[0]]
         with suppress(XltError):  # the run says it when it fails
@@ -209,8 +216,11 @@ def _work(
                 read *= len(experiment.config.seeds)
             else:
                 training, learnt = node.stage.training, size(experiment, node.stage.train)
-                epochs = training.epochs * learnt.steps(training) / learnt.all_steps(training)
-                read = epochs * (3 * learnt.subwords + size(experiment, node.stage.dev).subwords)
+                steps = learnt.steps(training)
+                epochs = training.epochs * steps / learnt.all_steps(training)
+                times = steps / training.evaluate_every if training.evaluate_every else epochs
+                dev = size(experiment, scored.get(repr(node.stage), node.stage.dev))
+                read = 3 * epochs * learnt.subwords + times * dev.subwords
             yield key, read * parameters[experiment.config.model.encoder]
 
 
