@@ -49,7 +49,9 @@ class Table:
     metric: by default the first of the task.
     """
 
-    def __init__(self, path: Path, overrides: Sequence[str], metric: str | None = None) -> None:
+    def __init__(
+        self, path: Path | None, overrides: Sequence[str], metric: str | None = None
+    ) -> None:
         self.config = load_config(path, overrides).config
         self.task = make_task(self.config)
         self.metric = metric or self.task.metrics_reported[0]
