@@ -17,8 +17,7 @@ from small import make_world, xlt
 
 from xlt.config.study import load_study
 from xlt.errors import XltError, flat
-from xlt.executors.base import Job, make_executor
-from xlt.executors.local import ATTEMPTS
+from xlt.executors.base import ATTEMPTS, Job, make_executor
 from xlt.runs.study import study
 
 STUDY = {
@@ -116,6 +115,69 @@ def until(happened, seconds=120.0):
         time.sleep(0.05)
 
 
+CLUSTER = """
+import sys
+from ray.cluster_utils import Cluster
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+second = cluster.add_node(num_cpus=1)
+print(cluster.address, flush=True)
+for line in sys.stdin:
+    cluster.remove_node(second)
+    second = cluster.add_node(num_cpus=1)
+    print("a node was lost", flush=True)
+cluster.shutdown()
+"""
+
+
+@pytest.mark.slow
+def test_the_same_bits_on_a_cluster_that_loses_a_node(one_process, tmp_path, monkeypatch):
+    path, alone, expected = one_process
+    copy = again(path, tmp_path)
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "disabled",
+    }
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", CLUSTER], env=environment, stdin=pipe, stdout=pipe, text=True
+    ) as cluster:
+        address = cluster.stdout.readline().strip()
+        command = [sys.executable, "-m", "xlt", "--quiet", "study", str(copy), "--on", "ray"]
+        with subprocess.Popen(
+            command, env={**environment, "RAY_ADDRESS": address}, stdout=pipe, text=True
+        ) as driver:
+            until(lambda: any((tmp_path / "runs" / "stages").glob("*/work")))
+            cluster.stdin.write("now\n")
+            cluster.stdin.flush()
+            assert cluster.stdout.readline() == "a node was lost\n"
+            out, _ = driver.communicate(timeout=300)
+        cluster.stdin.close()
+        cluster.wait(timeout=60)
+    assert driver.returncode == 0
+    assert content(tmp_path / "runs") == expected
+    assert out == alone.out
+
+
+def test_jobs_of_slurm_are_those_of_processes_here(tmp_path, monkeypatch):
+    """submitit's own stand-in for Slurm: a job that works, one that fails, one that is killed."""
+    monkeypatch.chdir(tmp_path)
+    with make_executor("slurm:cluster=local,slots=3") as executor:
+        assert executor.slots == 3
+        good = executor.submit(Job("os.path:basename", {"p": "a/b"}, "good"))
+        bad = executor.submit(Job("xlt.config.load:load_config", {"path": "none.yaml"}, "bad"))
+        killed = executor.submit(Job("os:abort", {}, "killed"))
+        assert good.result(timeout=120) == "b"
+        with pytest.raises(XltError) as caught:
+            bad.result(timeout=120)
+        assert "none.yaml" in flat(caught.value)[0].where
+        with pytest.raises(XltError, match=f"lost {ATTEMPTS} times") as caught:
+            killed.result(timeout=120)
+        assert caught.value.where == "killed"
+
+
 def test_a_cell_that_fails_does_not_stop_the_others(tmp_path):
     world = make_world(tmp_path, size=6)
     cells = {"ind": {"source": "ind"}, "eng": {"source": "eng"}}
@@ -159,8 +221,15 @@ def test_a_jobs_errors_are_its_callers():
         assert problem.fix
 
 
-@pytest.mark.parametrize("text", ["local", "local:0", "local:-1", "local:x", "Local:2", "cloud:2"])
-def test_what_is_no_executor(text):
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("local", "local:0", "local:-1", "local:x", "Local:2", "cloud:2"),
+        *("slurm:gpu", "slurm:slots=0", "slurm:slots=x", "slurm:cluster=local,no_such=1"),
+    ],
+)
+def test_what_is_no_executor(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(XltError) as caught:
         make_executor(text)
     assert caught.value.where == "--on"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from abc import ABC, abstractmethod
-from concurrent.futures import Future
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from xlt.errors import XltError
+from xlt.errors import XltError, raise_all
 from xlt.registry import executors
 
 _NAMED = re.compile(r"(?P<name>[a-z_][a-z0-9_]*)(?::(?P<argument>.*))?")
@@ -19,14 +21,37 @@ _NAMED = re.compile(r"(?P<name>[a-z_][a-z0-9_]*)(?::(?P<argument>.*))?")
 class Job:
     """A call that can be made in any process.
 
-    call:  "package.module:function", which takes `arguments` by name; they are JSON-able, as is
+    call:   "package.module:function", which takes `arguments` by name; they are JSON-able, as is
         what it returns.
-    title: for messages.
+    title:  for messages.
+    folder: that relative paths in the arguments are relative to.
     """
 
     call: str
     arguments: dict[str, Any] = field(default_factory=dict)
     title: str = ""
+    folder: str = field(default_factory=os.getcwd)
+
+
+ATTEMPTS = 3
+"""How often a job is begun whose process is lost."""
+
+
+def result_of(answer: Mapping[str, Any]) -> Any:
+    """What a job returned, by a worker's answer (`xlt.executors.worker`). Raises its errors."""
+    errors = answer.get("errors", ())
+    raise_all([XltError(one["what"], where=one["where"], fix=one["fix"]) for one in errors])
+    return answer["result"]
+
+
+def lost(job: Job, ends: Sequence[str]) -> XltError:
+    """Of a job whose process was lost each time. ends: how, each time."""
+    return XltError(
+        f"its process was lost {len(ends)} times ({', '.join(ends)})",
+        where=job.title,
+        fix="if memory ran out, take fewer processes, or lower `training.batch_tokens` and "
+        "raise `training.accumulate`",
+    )
 
 
 class Executor(ABC):
@@ -53,6 +78,10 @@ class Executor(ABC):
         The future raises what the function raised, as XltError, and XltError for a job whose
         process is lost time and again.
         """
+
+    def ended(self, running: Collection[Future[Any]]) -> Collection[Future[Any]]:
+        """Of these, those that have ended; waits until there is one."""
+        return wait(running, return_when=FIRST_COMPLETED).done
 
     @abstractmethod
     def close(self) -> None:

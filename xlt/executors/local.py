@@ -14,13 +14,10 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from xlt.errors import XltError, raise_all
-from xlt.executors.base import Executor, Job
+from xlt.errors import XltError
+from xlt.executors.base import ATTEMPTS, Executor, Job, lost, result_of
 
 log = logging.getLogger(__name__)
-
-ATTEMPTS = 3
-"""How often a job is begun whose process is killed."""
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -73,12 +70,7 @@ class Local(Executor):
                 log.warning(
                     "%s: its process was lost (%s); it goes on in another", job.title, error
                 )
-        raise XltError(
-            f"its process was lost {ATTEMPTS} times ({', '.join(ends)})",
-            where=job.title,
-            fix="if memory ran out, take fewer processes, or lower `training.batch_tokens` and "
-            "raise `training.accumulate`",
-        )
+        raise lost(job, ends)
 
     def _process(self) -> _Process:
         process: _Process | None = getattr(self._own, "process", None)
@@ -123,12 +115,8 @@ class _Process:
             told = json.loads(line)
             if "log" in told:
                 log.log(told["level"], "%s: %s", job.title, told["log"])
-            elif "errors" in told:
-                raise_all(
-                    [XltError(e["what"], where=e["where"], fix=e["fix"]) for e in told["errors"]]
-                )
             else:
-                return told["result"]
+                return result_of(told)
         raise _Lost(self._end())
 
     def _end(self) -> str:

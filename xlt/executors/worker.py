@@ -47,6 +47,7 @@ def main() -> None:
 def answer(job: dict[str, Any]) -> dict[str, Any]:
     """What comes of a job: {"result"}, or {"errors"} as `xlt.errors.described` gives them."""
     try:
+        os.chdir(job["folder"])
         module, _, name = job["call"].partition(":")
         return {"result": getattr(import_module(module), name)(**job["arguments"])}
     except XltError as error:

@@ -6,7 +6,7 @@ import heapq
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from typing import Any
 
 from xlt.errors import XltError
@@ -88,7 +88,7 @@ def run_graph(
         while ready and len(running) < executor.slots:
             _, key = heapq.heappop(ready)
             running[executor.submit(job(nodes[key]))] = key
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
+        for future in executor.ended(running):
             key = running.pop(future)
             done += 1
             error = future.exception()
@@ -116,7 +116,7 @@ def _finished(
                 break
         if not running:
             return
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
+        for future in executor.ended(running):
             yield running.pop(future), future
 
 

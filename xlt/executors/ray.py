@@ -1,0 +1,102 @@
+"""A Ray cluster, or one that is made on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from concurrent.futures import Future
+from contextlib import ExitStack, redirect_stdout
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from xlt.errors import XltError
+from xlt.executors.base import ATTEMPTS, Executor, Job, lost, result_of
+
+log = logging.getLogger(__name__)
+
+_PASSED_ON = ("XLT_", "HF_", "TRANSFORMERS_", "OMP_", "MKL_", "TOKENIZERS_")
+"""Beginnings of the names of environment variables that workers get."""
+
+
+class Ray(Executor):
+    """`ray`: the cluster that RAY_ADDRESS names, or one that is made here; `ray://HOST:PORT`: that.
+
+    Each job has a processor, or as many as OMP_NUM_THREADS says, and a GPU where the cluster has
+    any. All nodes need the same folders and xlt. Ray's statistics of use are not sent.
+    """
+
+    def __init__(self, argument: str | None) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent unasked
+        import ray
+
+        self._ray = ray
+        # Ray tells of lost nodes and workers on standard output, which is for results.
+        self._until_closed = ExitStack()
+        self._until_closed.enter_context(redirect_stdout(sys.stderr))
+        self._own = not ray.is_initialized()
+        if self._own:
+            passed = {k: v for k, v in os.environ.items() if k.startswith(_PASSED_ON)}
+            try:
+                ray.init(
+                    address=None if argument is None else f"ray:{argument}",
+                    runtime_env={"env_vars": passed},
+                    include_dashboard=None if argument else False,
+                    log_to_driver=logging.getLogger("xlt").isEnabledFor(logging.INFO),
+                )
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                self._until_closed.close()
+                raise XltError(
+                    f"Ray cannot be reached: {(str(error).splitlines() or [''])[0]}",
+                    where="--on",
+                    fix="write `ray` for a cluster on this machine, or `ray://HOST:PORT` for one "
+                    "that runs",
+                ) from error
+        there = ray.cluster_resources()
+        gpus, cpus = int(there.get("GPU", 0)), int(os.environ.get("OMP_NUM_THREADS", "1"))
+        self.slots = max(1, gpus or int(there.get("CPU", 1)) // cpus)
+        self._remote = ray.remote(
+            num_cpus=cpus, num_gpus=1 if gpus else 0, max_retries=ATTEMPTS - 1
+        )(_answer)
+        self._running: dict[Future[Any], Any] = {}
+
+    def submit(self, job: Job) -> Future[Any]:
+        own: Future[Any] = Future()
+        own.set_running_or_notify_cancel()
+        reference = self._remote.remote(asdict(job))
+        self._running[own] = reference
+        reference.future().add_done_callback(partial(self._settle, own, job))
+        return own
+
+    def _settle(self, own: Future[Any], job: Job, theirs: Future[Any]) -> None:
+        self._running.pop(own, None)
+        try:
+            own.set_result(result_of(theirs.result()))
+        except XltError as error:
+            own.set_exception(error)
+        except self._ray.exceptions.RayError as error:
+            how = type(error).__name__
+            own.set_exception(lost(job, [how] * ATTEMPTS))
+        except Exception as error:
+            own.set_exception(error)
+
+    def close(self) -> None:
+        for reference in list(self._running.values()):
+            self._ray.cancel(reference, force=True)
+        if self._own:
+            self._ray.shutdown()
+        self._until_closed.close()
+
+
+def _answer(job: dict[str, Any]) -> dict[str, Any]:
+    """In a worker of the cluster."""
+    from xlt.executors.worker import answer
+
+    logger = logging.getLogger("xlt")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    return answer(job)
