@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -395,6 +396,15 @@ def test_a_long_text_is_shown_around_the_error():
 # Curves ------------------------------------------------------------------------------------------
 
 
+def test_a_stage_that_an_older_xlt_did_not_seal_has_its_curve(run):
+    path = run.parent / "stages" / "eng-1" / "done.json"
+    done = json.loads(path.read_text(encoding="utf-8"))
+    del done["seal"]
+    path.write_text(json.dumps(done), encoding="utf-8")
+    (curve,) = read_curves(run, RunFolder(run).result(), 1, ["jav"])
+    assert curve.scores == {"dev:eng": [(10, 40), (20, 60)]}
+
+
 def test_curves(run):
     result = RunFolder(run).result()
     (curve,) = read_curves(run, result, 1, ["jav"])
@@ -403,7 +413,7 @@ def test_curves(run):
     assert curve.loss == [(10, 1.5)]  # what is no number is left out
     (run.parent / "stages" / "eng-1" / "done.json").write_text("{}")
     (damaged,) = read_curves(run, result, 1, ["jav"])
-    assert "damaged" in damaged.problem
+    assert damaged.problem == "the file is damaged (it lacks 'history')"
     (run.parent / "stages" / "eng-1" / "done.json").unlink()
     (missing,) = read_curves(run, result, 1, ["jav"])
     assert "not there" in missing.problem

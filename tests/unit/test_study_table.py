@@ -209,7 +209,9 @@ def test_what_an_older_xlt_has_not_stored_is_said(sources, tmp_path, caplog):
     del cells.finished["ind"].result["lineage"]
     found = tabulate(cells)
     assert [row["against"] for row in found["rows"]] == [None] * 4
-    assert "ind is not compared: an older xlt made its run (no 'lineage')" in caplog.text
+    assert "ind is not compared: an older xlt made this run, and has not stored its lineage" in (
+        caplog.text
+    )
 
 
 # Sentences ---------------------------------------------------------------------------------------

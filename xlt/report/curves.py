@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xlt.config.schema import STAGES
-from xlt.files import DamagedFile
+from xlt.files import DamagedFile, read_sealed
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +58,22 @@ def stage_record(run: Path, folder: Path) -> dict[str, Any] | None:
 
     Raises DamagedFile.
     """
-    from xlt.training.finished import read_done  # needs PyTorch
+    from xlt.training.finished import DONE  # needs PyTorch
 
     moved = run.resolve().parent / STAGES / folder.name
     if moved.is_dir():  # with the run, or xlt is called from elsewhere than the training was
         folder = moved
-    return read_done(folder)
+    fix = "the stage has to be trained again"
+    try:  # to be looked at, so that one which an older xlt did not seal is good enough
+        done = read_sealed(folder / DONE, fix=fix, older=True)
+    except FileNotFoundError:
+        return None
+    for key in ("history", "log", "selected", "primary"):
+        if key not in done:
+            raise DamagedFile(
+                f"the file is damaged (it lacks {key!r})", where=folder / DONE, fix=fix
+            )
+    return done
 
 
 def _curve(run: Path, folder: Path, stage: str, targets: Sequence[str]) -> StageCurve:

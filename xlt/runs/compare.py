@@ -96,7 +96,7 @@ def compare(
 def counts_of(folder: Path, result: dict[str, Any]) -> dict[tuple[str, str], Scored]:
     """(target, split) → what was counted of it, seed by seed.
 
-    Raises XltError for a file that holds no numbers.
+    Raises XltError for a file that holds no numbers, and for what an older xlt has not stored.
     """
     scored: dict[tuple[str, str], Scored] = {}
     for row in result["rows"]:
@@ -115,5 +115,13 @@ def counts_of(folder: Path, result: dict[str, Any]) -> dict[tuple[str, str], Sco
             )
         one = scored.setdefault((row["target"], row["split"]), Scored(stored["data"]))
         one.counts.append(counts)
-        one.models.append((result["lineage"][base][-1]["key"], row["step"]))
+        try:
+            one.models.append((result["lineage"][base][-1]["key"], row["step"]))
+        except KeyError as error:
+            raise XltError(
+                f"an older xlt made this run, and has not stored its {error.args[0]}",
+                where=folder,
+                fix="its scores can be seen (`xlt report`); to compare them, "
+                "`xlt train CONFIG --overwrite`",
+            ) from error
     return scored

@@ -169,6 +169,4 @@ def _counts(cell: Cell) -> dict[tuple[str, str], Scored]:
         return counts_of(cell.folder, cell.result)
     except XltError as error:
         log.warning("%s is not compared: %s", cell.name, error.what)
-    except (KeyError, IndexError) as error:
-        log.warning("%s is not compared: an older xlt made its run (no %s)", cell.name, error)
     return {}
