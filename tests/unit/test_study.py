@@ -290,6 +290,7 @@ def row(cell, target, mean, against=None, conclusive=True):
             zip(("difference", "low", "high", "p_adjusted", "sure"), against, strict=True)
         )
         against |= {"conclusive": conclusive, "over": "seeds and records", "cell": "a"}
+        against |= {"of_seeds": 0.5 if conclusive else None}
     same = {"split": "test", "metrics": metrics, "against": against, "records": 100}
     return {"cell": cell, "target": target, **same}
 

@@ -20,7 +20,15 @@ from xlt.files import write_sealed
 from xlt.report import figures, labels
 from xlt.report.stages import read_stages
 from xlt.report.study import report
-from xlt.report.tables import as_latex, by_family, differences, grids, score_tables
+from xlt.report.tables import (
+    as_latex,
+    by_family,
+    cost_table,
+    differences,
+    every_table,
+    grids,
+    score_tables,
+)
 from xlt.results import read_manifest, read_result
 from xlt.runs.cells import run_cells, study_cells
 from xlt.runs.table import table, tabulate
@@ -359,10 +367,31 @@ def test_records_and_seeds_have_columns_where_they_differ():
     result = shaped({"source": {"a": "eng", "b": "ind"}})
     result["rows"][1] = {**result["rows"][1], "records": 8}
     (one,) = differences(result).values()
-    assert one.caption.endswith("in points (1 seeds)")
+    assert one.caption.endswith("in points (1 seed)")
     assert one.table.header == (
         "cell", "source", "records", "f1", "difference", "95 % interval", "p",
     )  # fmt: skip
+    assert one.table.numeric == {2, 3, 4, 5, 6}
+    assert one.table.best == {(0, 3), (1, 3)}  # they are equal
+    result["rows"][1]["metrics"] = {"f1": {"mean": 51.0, "sd": None, "seeds": 2}}
+    (one,) = differences(result).values()
+    assert one.caption.endswith("in points")
+    assert one.table.rows[0][:5] == ("b", "ind", "8", "2", "51.0")
+    assert one.table.best == {(0, 4)}
+    (single,) = differences({**result, "rows": result["rows"][:1]}).values()
+    assert not single.table.best
+
+
+def test_what_it_cost_stands_beside_the_score():
+    result = shaped({"source": {"a": "eng", "b": "ind"}})
+    table = cost_table(result, {("a", "jav"): 1234.5})
+    assert table.rows == (("jav", "test", "a", "1,234.5", "50.0"),)
+    assert table.numeric == {3, 4}
+    assert cost_table(result, {}) is None
+    captions = [one.caption for one in every_table(result, {}, None)]
+    assert "Training time and score" not in captions
+    captions = [one.caption for one in every_table(result, {("a", "jav"): 1.0}, None)]
+    assert captions[-1] == "Training time and score"
 
 
 # Figures -----------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from small import xlt
 from synthetic import finish, write_study
@@ -12,8 +13,8 @@ from xlt.commands.study import _table
 from xlt.config.study import load_study
 from xlt.errors import XltError
 from xlt.evaluation.report import Table
-from xlt.evaluation.statistics import holm
-from xlt.evaluation.study import conclusions, matrix
+from xlt.evaluation.statistics import holm, paired_difference
+from xlt.evaluation.study import conclusions, matrix, study_table
 from xlt.runs.cells import run_cells, study_cells
 from xlt.runs.compare import compare
 from xlt.runs.table import table, tabulate
@@ -224,6 +225,7 @@ def row(cell, mean, sd=1.0, against=None, seeds=3):
         against = {
             "cell": "a", "difference": (low + high) / 2, "low": low, "high": high,
             "p_adjusted": p, "sure": p < 0.05 and conclusive, "conclusive": conclusive,
+            "of_seeds": 0.5,
         }  # fmt: skip
     place = {"target": "jav", "split": "test", "records": 1000}
     return {"cell": cell, **place, "metrics": metrics, "against": against}
@@ -233,6 +235,24 @@ def concluded(rows, seconds=None):
     result = {"metric": "f1", "rows": rows, "baseline": {"jav": "a"}}
     (one,) = conclusions(result, seconds)
     return one
+
+
+def test_the_share_of_seeds_is_what_they_add_to_the_variance_of_records():
+    """Of two systems that are right on the very same records with every seed there is none; of one
+    whose seeds differ on all records alike nearly all."""
+    draw = np.random.default_rng(1)
+    right = (draw.random((400, 1)) < 0.5).astype(float)
+    other = (draw.random((400, 1)) < 0.4).astype(float)
+
+    def accuracy(sums):
+        return {"accuracy": 100 * sums[..., 0] / 400}
+
+    steady = paired_difference([right] * 3, [other] * 3, accuracy)["accuracy"]
+    assert steady.of_seeds == pytest.approx(0, abs=1e-9)
+    shaken = [right * scale for scale in (0.2, 1.0, 1.8)]
+    assert paired_difference(shaken, [other] * 3, accuracy)["accuracy"].of_seeds > 0.9
+    once = paired_difference([right], [other], accuracy)["accuracy"]
+    assert once.of_seeds is None
 
 
 def test_a_sure_winner_is_taken_and_its_price_named():
@@ -247,13 +267,16 @@ def test_a_sure_winner_is_taken_and_its_price_named():
 
 
 def test_what_to_measure_next_is_where_the_uncertainty_comes_from():
-    # Half-width 1.96: the error is 1. Seeds: 2 * sd² / 3.
     apart = (-0.96, 2.96, 0.3, True)
-    seeds = concluded([row("a", 50, 1.0), row("b", 51, 1.0, apart)])
+    rows = [row("a", 50), row("b", 51, against=apart)]
+    rows[1]["against"]["of_seeds"] = 0.51
+    seeds = concluded(rows)
     assert (seeds.sure, seeds.use[:24]) == (False, "b has the highest mean, ")
     assert seeds.next.startswith("more than 3 seeds")
-    records = concluded([row("a", 50, 0.5), row("b", 51, 0.5, apart)])
-    assert records.next.startswith("more test records than 1,000")
+    rows[1]["against"]["of_seeds"] = 0.49
+    assert concluded(rows).next.startswith("more test records than 1,000")
+    rows[1]["against"]["of_seeds"] = None
+    assert concluded(rows).next == ""
     once = concluded([row("a", 50, None, seeds=1), row("b", 59, None, (8, 10, 1e-4, False), 1)])
     assert once.next.startswith("train with more seeds")
     assert not once.sure
@@ -283,3 +306,34 @@ def test_a_table_in_latex_and_markdown():
     ]  # fmt: skip
     assert some.markdown().splitlines()[-1] == r"| \c | **63.2 ± 1.0 \*** |"
     assert some.part(1).best == {(1, 0)}
+
+
+def shown(*rows):
+    baseline = dict.fromkeys((row["target"] for row in rows), "a")
+    return {"metric": "f1", "rows": rows, "baseline": baseline, "factors": {}}
+
+
+def test_the_best_of_several_is_in_bold_and_p_is_adjusted_where_there_are_several():
+    worse = (-7, -3, 0.001, True)
+    alone = {**row("c", 60), "target": "tur"}
+    table = study_table(shown(row("a", 50), row("b", 45, against=worse), alone))
+    assert table.header[-2:] == ("against a", "p  ")
+    assert table.rows[1] == ("jav", "test", "b", "45.0 ± 1.0", "-5.0 [-7.0, -3.0]", "0.0010 *")
+    assert table.best == {(0, 3)}  # not of tur, which has one cell
+    assert table.numeric == {3, 4, 5}
+    two = shown(row("a", 50), row("b", 45, against=worse), row("c", 44, against=worse))
+    assert study_table(two).header[-1] == "adjusted p  "
+
+
+def test_a_matrix_may_have_holes():
+    there = [row("a", 50), row("b", 55), {**row("b", 40), "target": "tur"}]
+    table = matrix(shown(*there), "cell")
+    assert table.header == ("cell", "jav", "tur")
+    assert table.rows == (("a", "50.0 ± 1.0", ""), ("b", "55.0 ± 1.0", "40.0 ± 1.0"))
+    assert table.best == {(1, 1)}
+
+
+def test_the_nearest_of_those_that_are_not_shown_to_be_worse():
+    far, near = (-7, 1, 0.2, True), (-3, 1, 0.5, True)
+    one = concluded([row("a", 50), row("b", 47, 2, far), row("c", 49, 2, near)])
+    assert "between c and a" in one.next

@@ -57,6 +57,8 @@ class Comparison:
     over:       what interval and p speak of, `RECORDS` or `SEEDS_AND_RECORDS`.
     conclusive: False where a system was trained once: then nobody knows how much of the
         difference would be left if it were trained again.
+    of_seeds:   the share of the difference's variance that seeds have; the rest is of records.
+        None where nothing is known of seeds.
     """
 
     difference: float
@@ -65,6 +67,7 @@ class Comparison:
     p: float
     over: str
     conclusive: bool
+    of_seeds: float | None = None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Comparison:
@@ -207,7 +210,7 @@ def difference(
             interval = _quantiles(apart, confidence)
             result[name] = Comparison(observed, *interval, p, RECORDS, conclusive)
             continue
-        variance = _of_records(apart, records)
+        variance = of_records = _of_records(apart, records)
         if paired_seeds:
             seeds_apart = a.scores[name] - b.scores[name], a.drawn[name] - b.drawn[name]
             variance += _of_seeds(*seeds_apart, records)
@@ -217,7 +220,8 @@ def difference(
                     variance += _of_seeds(one.scores[name], one.drawn[name], records)
         interval = variance.around(observed, confidence)
         p = max(least, variance.p(observed))
-        result[name] = Comparison(observed, *interval, p, SEEDS_AND_RECORDS, conclusive)
+        share = 1 - of_records.value / variance.value if variance.value else None
+        result[name] = Comparison(observed, *interval, p, SEEDS_AND_RECORDS, conclusive, share)
     return result
 
 

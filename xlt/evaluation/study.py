@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 from xlt.evaluation.report import Table, p_value, scope, score_cell
-from xlt.evaluation.statistics import LEVEL
 
 Row = Mapping[str, Any]
 """Of a table's "rows"."""
@@ -230,14 +228,13 @@ def _next(doubtful: Row | None, base: Row | None, metric: str) -> str:
     if doubtful is None or base is None:
         return ""
     against = doubtful["against"]
-    scores = [row["metrics"][metric] for row in (doubtful, base)]
     if not against["conclusive"]:
         return "train with more seeds, as seeds=[1,2,3]: of one nothing can be said"
-    error = (against["high"] - against["low"]) / 2 / NormalDist().inv_cdf(1 - LEVEL / 2)
-    of_seeds = sum((one["sd"] or 0.0) ** 2 / one["seeds"] for one in scores)
+    if against["of_seeds"] is None:
+        return ""
     between = f"{doubtful['cell']} and {base['cell']}"
-    if of_seeds >= error**2 / 2:
-        most = max(int(one["seeds"]) for one in scores)
+    if against["of_seeds"] >= 0.5:
+        most = max(int(row["metrics"][metric]["seeds"]) for row in (doubtful, base))
         return f"more than {most} seeds: most of the uncertainty between {between} comes from seeds"
     records = "" if doubtful["records"] is None else f" than {doubtful['records']:,}"
     return (

@@ -147,7 +147,11 @@ def differences(result: Mapping[str, Any]) -> dict[tuple[str, str], Captioned]:
             ],
             "seeds": [str(row["metrics"][metric]["seeds"]) for row in ranking],
         }
-        same = [f"{some[0]} {name}" for name, some in numbers.items() if len(set(some)) == 1]
+        same = [
+            f"{some[0]} {name if some[0] != '1' else name[:-1]}"
+            for name, some in numbers.items()
+            if len(set(some)) == 1
+        ]
         apart = {name: some for name, some in numbers.items() if len(set(some)) > 1}
         header = ("cell", *factors, *apart, metric, "difference", "95 % interval", p)
         column = 1 + len(factors) + len(apart)
