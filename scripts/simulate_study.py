@@ -1,13 +1,13 @@
-"""What the driver of a study takes, on workers that only count time, and how near it is to the bound.
+"""What the driver of a study takes on workers that only count time, and how near it is to the bound.
 
     python -m scripts.simulate_study [--cells 10000] [--workers 100] [--train 75] [--evaluate 15]
 
 The study is sources × strategies × learning rates × epochs of the sample corpus; its graph is the
 real one, and so is what schedules it (`xlt.runs.schedule`). A worker is a clock: steps take drawn
-times (log-normal, a third of the mean as deviation, seed 1) around those that e5-small takes on one
-core for 600 sentences. Printed are the driver's seconds and memory, and the time from the first step
-to the last beside its lower bound, the longer of all work divided by the workers and the longest
-chain of steps; and the same where steps are taken in the order of the file.
+times (log-normal, a third of the mean as deviation, seed 1) around those that e5-small takes on
+one core for 600 sentences. Printed are the driver's seconds and memory, and the time from the first
+step to the last beside its lower bound, the longer of all work divided by the workers and the
+longest chain of steps; and the same where steps are taken in the order of the file.
 """
 
 from __future__ import annotations
