@@ -1,4 +1,4 @@
-"""What the driver of a study takes on workers that only count time, and how near it is to the bound.
+"""What a study's driver takes on workers that only count time, and how near it is to the bound.
 
     python -m scripts.simulate_study [--cells 10000] [--workers 100] [--train 75] [--evaluate 15]
 
