@@ -19,7 +19,8 @@ shuffled with seed 7, so that ties do not favour an order. Of a matrix with more
               without and with sizes, on N targets of each matrix, evenly spaced, with all methods
               on the same targets; 0 means all of them. It sees the rest of the matrix.
 --noise       also what a second experiment is worth: the regret of choosing by another matrix of
-              the same task that has measured the very target.
+              the same task that has measured the very target; and what it would be worth to be told
+              each source's average over the other targets of the matrix.
 --set         another value of a number that a module of xlt.typology has, and itself reads.
 --write       also fit on everything and write xlt/typology/weights.json, intervals included.
 """

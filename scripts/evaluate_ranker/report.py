@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.evaluate_ranker.methods import OURS, second_experiments
+from scripts.evaluate_ranker.methods import OURS, second_experiments, told_averages
 from scripts.evaluate_ranker.world import Row, World
 from xlt.files import write_json
 from xlt.typology.measured import deviation
@@ -230,7 +230,8 @@ def expected_scores(rows: Sequence[Row]) -> None:
 
 
 def noise(over: World, rows: Sequence[Row], judged: Sequence[Values]) -> None:
-    """What a second experiment on the very target is worth, beside the ranker that has none."""
+    """What a second experiment on the very target is worth, beside the ranker that has none; and
+    what knowing the very experiment's sources."""
     regrets = second_experiments(over, rows)
     own = np.array([judge(p, row)[1] for p, row in zip(judged, rows, strict=True)])
     print("\n| regret@1 | by a second experiment: mean | its best | xlt |\n|---|---:|---:|---:|")
@@ -248,6 +249,17 @@ def noise(over: World, rows: Sequence[Row], judged: Sequence[Values]) -> None:
     *values, counts = np.array(total).T
     means = [np.average(v, weights=counts) for v in values]
     print("| mean over targets | " + " | ".join(f"{x:.2f}" for x in means) + " |")
+    told = [told_averages(over, row) for row in rows]
+    known = {OURS: judged, "if it were told the averages of the table's sources": told}
+    _table(
+        "mean over targets",
+        METRICS,
+        {
+            name: np.nanmean([judge(p, row) for p, row in zip(values, rows, strict=True)], 0)
+            for name, values in known.items()
+        },
+        DIGITS,
+    )
 
 
 def write(over: World, rows: Sequence[Row], path: Path) -> None:

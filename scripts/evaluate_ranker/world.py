@@ -16,7 +16,7 @@ from xlt.typology.features import ENOUGH, features, lacking, training_sizes
 from xlt.typology.fitting import Moments, likeness, moments, shared_weights, shares
 from xlt.typology.measured import Answer, Evidence
 from xlt.typology.process import some_targets
-from xlt.typology.scores import Matrix, matrices
+from xlt.typology.scores import Matrix, in_full, matrices
 
 Values = NDArray[np.float64]
 MAX_TARGETS = 100
@@ -127,14 +127,13 @@ def leave_one_out(
 
 
 def others(over: World, matrix: Matrix, held: str) -> list[Matrix]:
-    """What the matrices of other papers say of a task without a language; most targets first."""
+    """What the matrices of other papers say of a task without a language; as `of_task` sorts."""
     found = [
         one.without(held)
         for one in over.matrices
         if one.task == matrix.task and one.about["paper"] != matrix.about["paper"]
     ]
-    useful = [one for one in found if some_targets(one)]
-    return sorted(useful, key=lambda one: (not one.percent, -len(one.targets)))
+    return sorted((one for one in found if some_targets(one)), key=in_full)
 
 
 def ask(known: Evidence, matrix: Matrix, held: str, *, sizes: bool = True) -> Row:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from scripts import build_scores
-from xlt.typology.scores import matrices
+from xlt import languages
+from xlt.typology.scores import OURS, matrices
 
 ROW = ("ner", "some-encoder", "eng", "deu", "F1", "0.5")
 
@@ -24,11 +25,13 @@ def test_all_folders_are_read(tmp_path: Path) -> None:
     build_scores.main([tmp_path, OWN], out)
     found = {matrix.name: matrix for matrix in matrices(out)}
     assert found.keys() == {"taxi1500", *own()}
+    assert all(found[name].about["paper"] == OURS for name in own())
     assert found["taxi1500"].scores == pytest.approx(50)  # of a share, per cent
     table = found["e5_ner"]
-    assert (table.metric, table.percent, table.about["paper"]) == ("f1", True, "xlt")
+    assert (table.metric, table.percent, table.about["paper"]) == ("f1", True, OURS)
     best = np.nanargmax(table.scores[:, table.targets.index("xho")])
     assert table.sources[best] == "zul"
+    assert found["e5_parsing"].percent
 
 
 def own() -> list[str]:
@@ -45,3 +48,16 @@ def test_our_own_tables_are_complete(name: str) -> None:
     assert len(sources) >= 12
     assert len(targets) >= 20
     assert all(0 <= float(row["score"]) <= 100 for row in rows)
+
+
+@pytest.mark.parametrize("name", own())
+def test_our_own_tables_are_packaged(name: str) -> None:
+    with (OWN / f"{name}.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    (packaged,) = (matrix for matrix in matrices() if matrix.name == name)
+    assert packaged.about["model"] == rows[0]["model"]
+    for row in rows:
+        source, target = (languages.shared(row[f"{end}_iso639_3"]) for end in ("source", "target"))
+        if source != target:
+            place = packaged.sources.index(source), packaged.targets.index(target)
+            assert packaged.scores[place] == pytest.approx(float(row["score"]), abs=0.006)

@@ -415,3 +415,12 @@ def test_a_table_of_models_trained_from_scratch_counts_a_fifth():
     assert likeness(of("one", "mbert, as lin2019 did")) == 1
     tables = [of("one", "lin2019"), of("one", "mbert"), of("two", "lin2019")]
     assert shares(tables).tolist() == [0.1, 0.5, 0.2]
+
+
+def test_a_table_of_ours_counts_half():
+    def of(paper: str) -> Matrix:
+        about = NOTHING | {"paper": paper, "model": "e5-small"}
+        return Matrix("made", "ner", "F1", True, ("x",), ("y",), np.eye(1), about)
+
+    assert likeness(of("xlt")) == 0.5
+    assert likeness(of("one")) == likeness(of("your own runs")) == 1

@@ -65,7 +65,8 @@ def fitted_to(one: Matrix) -> Posterior:
 def beside(one: Matrix, source: str, target: str) -> float:
     """What a table's own process finds, d_m."""
     found = fitted_to(one)
-    total = float((found.weights - WEIGHTS) @ features(among([source], [target]))[0, 0])
+    given = features(among([source], [target]))[0, 0]
+    total = float((found.weights - WEIGHTS) @ given) if one.own else 0.0
     same = np.array([[source == other for other in found.sources]])
     (alike,) = source_kernel(among([source], found.sources), same).tolist()
     near = target_kernel(among(found.targets, [target]))[:, 0].tolist()

@@ -85,7 +85,7 @@ def _evidence(matrices: list[dict[str, str]]) -> list[str]:
     if not matrices:
         return []
     first, *others = matrices
-    more = f", and {len(others)} more tables" if others else ""
+    more = f", and {len(others)} more table{'s' * (len(others) > 1)}" if others else ""
     return [
         f"measured: {first['name']} ({first['paper']}; {first['model']}, {first['metric']}){more}"
     ]

@@ -5,9 +5,11 @@ A table that nobody has seen yet scores a source s for a target t, in units of t
     f(s, t) = β · x(s, t) + d(s, t),    d = Σ w_m(s) d_m(s, t) / (`OPEN` + Σ w_m(s)).
 
 β holds for all tasks (`fitting`). d_m is what table m's own process (`process`) finds beside it,
-about the mean of the table's sources; w_m(s) is what the table counts, and little for a source that
-it has not measured. So a source that many papers measured is what they found it to be, one that
-none measured is what its features and its measured relatives say, and both stand on one scale.
+about the mean of the table's sources: g, and of a user's own table also its weights less β. Those
+of another paper's table are left out: they do not help in a new one (docs/source-languages.md).
+w_m(s) is what the table counts, and little for a source that it has not measured. So a source that
+many papers measured is what they found it to be, one that none measured is what its features and
+its measured relatives say, and both stand on one scale.
 The part of the variance that is left open is `OPEN` / (`OPEN` + Σ w_m(s)).
 """
 
@@ -126,13 +128,20 @@ class Evidence:
         place = {code: n for n, code in enumerate(self._known)}
         self._targets = [place[code] for code in targets]
         self._starts = np.cumsum([0, *(len(table.targets) for table in self._tables)])[:-1]
-        self._slopes = np.array([table.weights - self._weights for table in self._tables])
+        # What a table found the features to be worth holds for that experiment.
+        self._slopes = np.array(
+            [
+                (table.weights - self._weights) * matrix.own
+                for table, matrix in zip(self._tables, matrices, strict=True)
+            ]
+        )
         counts = np.sqrt([len(table.targets) / 50 for table in self._tables])
         self._counts = counts * _shares(matrices, encoder)
         self._has, self._smooth = self._of(self._sources)
         if matrices:
             # Levels of one metric only.
-            alike = [float(m.metric == matrices[0].metric and not m.own) for m in matrices]
+            metric = matrices[0].metric.casefold()
+            alike = [float(m.metric.casefold() == metric and not m.own) for m in matrices]
             levels = self._counts * (alike if any(alike) else 1.0)
             self._level_shares = levels / levels.sum()
 

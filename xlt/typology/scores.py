@@ -1,4 +1,4 @@
-"""Measured transfer scores, source × target, that papers have published.
+"""Measured transfer scores, source × target, that papers have published or that xlt has measured.
 
 `scripts/build_scores.py` makes ``scores.npz``: numbers only, each matrix with paper, model, metric
 and licence as stated upstream. A language and its standard member have one code here, that of
@@ -20,6 +20,8 @@ from xlt.errors import XltError, choose
 from xlt.registry import tasks
 
 PATH = Path(__file__).with_name("scores.npz")
+OURS = "xlt"
+"""The paper of tables that were measured with xlt (`scripts/experiments/scores`)."""
 MIN_SOURCES = 5
 """A target with fewer measured sources ranks nothing."""
 
@@ -120,13 +122,15 @@ def measured_tasks() -> tuple[str, ...]:
 
 
 def of_task(names: tuple[str, ...], encoder: str | None = None) -> list[Matrix]:
-    """The matrices of these tasks, the most telling first: the same encoder, then most targets."""
+    """The matrices of these tasks, the most telling first: the same encoder, then `in_full`."""
     suitable = [matrix for matrix in matrices() if matrix.task in names]
+    return sorted(suitable, key=lambda matrix: (not same_encoder(matrix, encoder), in_full(matrix)))
 
-    def rank(matrix: Matrix) -> tuple[bool, bool, int]:
-        return not same_encoder(matrix, encoder), not matrix.percent, -len(matrix.targets)
 
-    return sorted(suitable, key=rank)
+def in_full(matrix: Matrix) -> tuple[bool, bool, int]:
+    """Sorts matrices: ours, of few sentences, after published ones; then in per cent; then by the
+    number of targets."""
+    return matrix.about["paper"] == OURS, not matrix.percent, -len(matrix.targets)
 
 
 def same_encoder(matrix: Matrix, encoder: str | None) -> bool:
