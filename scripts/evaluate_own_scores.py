@@ -5,7 +5,8 @@
 Targets of the packaged matrices (in per cent, at least 8 candidates) are ranked as in
 `evaluate_ranker`: their language and their paper left out. Then the scores of m of the candidates
 become known, as after `xlt scores add`: those ranked first, or m drawn at random (5 times); and the
-first choice is made again. Printed is its regret before and after, in points of the metric.
+first choice is made again. Printed is its regret before and after, in points of the metric, and
+that of choosing by genetic and geographic distance on the same targets.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from scripts.evaluate_ranker.methods import near
 from scripts.evaluate_ranker.world import Row, leave_one_out, world
 from xlt.typology.own_evidence import _placed
 
@@ -38,10 +40,13 @@ def regret_after(row: Row, measured: Sequence[int]) -> float:
 
 
 def main() -> None:
-    rows = [r for r in leave_one_out(world()) if r.matrix.percent and len(r.scores) >= MIN_SOURCES]
+    over = world()
+    rows = [r for r in leave_one_out(over) if r.matrix.percent and len(r.scores) >= MIN_SOURCES]
     draw = np.random.default_rng(0)
     before = [float(row.scores.max() - row.scores[np.argmax(row.predicted)]) for row in rows]
     print(f"{len(rows)} targets; regret of the first choice before: {np.mean(before):.2f}")
+    nearest = [float(row.scores.max() - row.scores[np.argmax(near(over, row))]) for row in rows]
+    print(f"by genetic and geographic distance: {np.mean(nearest):.2f}")
     for count in (1, 2, 3, 5):
         first = [
             regret_after(row, np.argsort(-row.predicted, kind="stable")[:count].tolist())
