@@ -73,6 +73,39 @@ def test_a_table_of_one_target_is_no_matrix(tmp_path):
     assert re.search(r"^target +split +cell ", text, re.M)
 
 
+def test_cells_that_differ_in_no_factor_have_a_line_each(tmp_path):
+    """As two that are scored in other ways: a matrix would show the last one alone."""
+    cells = {
+        "eng": None,
+        "again": {"evaluation": {"batch_tokens": 4096}},
+        "ind": {"source": "ind"},
+    }
+    path = write_study(tmp_path, {"cells": cells})
+    finish(path, RATES)
+    found = table(load_study(path))
+    assert set(found["factors"]) == {"source"}
+    text = "\n".join(_table(found))
+    for target in ("jav", "tur"):
+        assert re.findall(rf"^{target} +test +(\w+)", text, re.M) == [*cells]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where", "other"),
+    [
+        (["--table", "--on", "nonsense"], "--on", "--table"),
+        (["--compare", "eng", "ind", "--on", "local:2"], "--on", "--compare"),
+        (["--table", "--overwrite"], "--overwrite", "--table"),
+        (["--compare", "eng", "ind", "--reuse"], "--reuse", "--compare"),
+    ],
+)
+def test_what_only_a_run_obeys_is_not_said_to_a_table(sources, arguments, where, other):
+    done = xlt("study", sources, *arguments)
+    assert done.code == 2
+    assert done.out == ""
+    assert f"{where}: {where} and {other} exclude each other" in done.err
+    assert f"leave {other} out to run the study, {where} to see" in done.err
+
+
 def test_differences_are_those_of_xlt_compare_to_the_last_bit(sources):
     found = table(load_study(sources))
     runs = sources.parent / "runs"

@@ -51,6 +51,15 @@ def study(
     from xlt.runs.study import study
     from xlt.runs.table import table
 
+    running = {"--on": on is not None, "--overwrite": overwrite, "--reuse": reuse}
+    said = [one for one, given in running.items() if given]
+    if said and (only_table or compare):
+        shows = "--table" if only_table else "--compare"
+        raise XltError(
+            f"{said[0]} and {shows} exclude each other: {shows} runs nothing",
+            where=said[0],
+            fix=f"leave {shows} out to run the study, {' and '.join(said)} to see what is finished",
+        )
     console.log()
     definition = load_study(config, overrides or ())
     with console.consent(allow):

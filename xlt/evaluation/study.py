@@ -46,14 +46,28 @@ def _against(row: Row, other: str) -> tuple[str, str]:
 
 def is_matrix(result: Mapping[str, Any]) -> bool:
     """Whether the cells differ in their source alone, and are scored on several targets."""
-    return set(result["factors"]) == {"source"} and len({r["target"] for r in result["rows"]}) > 1
+    several = len({row["target"] for row in result["rows"]}) > 1
+    return set(result["factors"]) == {"source"} and several and are_apart(result, "source")
+
+
+def are_apart(result: Mapping[str, Any], by: str, cells: Sequence[str] | None = None) -> bool:
+    """Whether each value of a factor has at most one score on a target and split, as `matrix` asks.
+
+    Cells may differ in what is no factor, as in what they keep.
+    """
+    scored = [
+        (factor_value(result, by, row["cell"]), row["target"], row["split"])
+        for row in result["rows"]
+        if cells is None or row["cell"] in cells
+    ]
+    return len({*scored}) == len(scored)
 
 
 def matrix(result: Mapping[str, Any], by: str, cells: Sequence[str] | None = None) -> Table:
     """Values of a factor in rows, targets in columns, scores between them; the highest of a column
     is in bold.
 
-    by: the factor; or "cell". cells: these alone, of which no two have the same value.
+    by: the factor; or "cell". cells: these alone; they have to be apart (`are_apart`).
     """
     rows = [row for row in result["rows"] if cells is None or row["cell"] in cells]
     values = {row["cell"]: factor_value(result, by, row["cell"]) for row in rows}

@@ -13,6 +13,7 @@ from xlt.escape import for_cell, for_latex, for_markdown
 from xlt.evaluation.report import Table, p_value, score_cell, score_scope
 from xlt.evaluation.study import (
     Conclusion,
+    are_apart,
     by_place,
     compared,
     factor_value,
@@ -85,20 +86,12 @@ def grids(result: Mapping[str, Any]) -> list[Grid]:
         for cell in cells:
             of = ", ".join(f"{one} {factors[one][cell]}" for one in factors if one != by)
             facets.setdefault(of, []).append(cell)
-        places = {row["cell"]: set[tuple[str, str]]() for row in result["rows"]}
-        for row in result["rows"]:
-            places[row["cell"]].add((row["target"], row["split"]))
         several = len({factors[by][cell] for cell in cells})
         if len(facets) * several < len(cells) * 2 and all(
-            _are_apart([(factors[by][cell], *place) for cell in some for place in places[cell]])
-            for some in facets.values()
+            are_apart(result, by, some) for some in facets.values()
         ):
             return [Grid(by, of, some) for of, some in facets.items()]
     return [Grid("cell", "", cells)]
-
-
-def _are_apart(keys: Sequence[Any]) -> bool:
-    return len(set(keys)) == len(keys)
 
 
 def sample(result: Mapping[str, Any]) -> str:
