@@ -113,6 +113,14 @@ def is_granted(name: str) -> bool:
     return name in _consent.get().granted
 
 
+def given() -> tuple[str, ...]:
+    """Permissions that have been given by name, or by an answer: for processes that go on with
+    what was begun here. Asks nobody."""
+    consent = _consent.get()
+    answered = {request.permission for request, yes in consent.answers.items() if yes}
+    return tuple(sorted(consent.granted | answered))
+
+
 def refusal(request: Request) -> XltError:
     """What a user is told where a request is not allowed."""
     return XltError(

@@ -24,6 +24,7 @@ from xlt.permissions import (
     REPORT,
     Request,
     allowing,
+    given,
     is_granted,
     obeying,
     require,
@@ -281,3 +282,12 @@ def test_the_permissions_are_documented():
     text = Path(__file__).parents[2].joinpath("SECURITY.md").read_text(encoding="utf-8")
     for name in PERMISSIONS:
         assert f"`{name}`" in text
+
+
+def test_what_is_given_on_to_other_processes_was_granted_or_answered_with_yes():
+    assert given() == ()
+    with allowing("pickle", ask=lambda request: request.permission == "online"):
+        require([Request("online", "sends texts")])
+        with pytest.raises(XltError):
+            require([Request("push", "uploads the model")])
+        assert given() == ("online", "pickle")

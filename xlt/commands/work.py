@@ -98,27 +98,44 @@ def predict(
         typer.Option(help="Only so many lines or records of the input.", min=1, max=2**31 - 1),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Also a page to look at (displaCy).")] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EXECUTOR",
+            help="Text or words to standoff in shards, several at the same time: `local:4` is four "
+            "processes on this machine; what was interrupted goes on.",
+        ),
+    ] = None,
     batch_tokens: BatchTokens = 8192,
     allow: Allow = None,
 ) -> None:
     """Annotate raw or pre-tokenised text."""
+    from xlt.errors import XltError
     from xlt.runs.predict import predict
 
     console.log()
+    common: dict[str, Any] = {
+        "language": language,
+        "input_format": input_format,
+        "output_format": format,
+        "batch_tokens": batch_tokens,
+    }
+    options = read_options(option)
     with console.consent(allow):
-        summary = predict(
-            model,
-            source or "-",
-            output,
-            language=language,
-            input_format=input_format,
-            output_format=format,
-            options=read_options(option),
-            limit=limit,
-            html=html,
-            batch_tokens=batch_tokens,
-            quiet=console.quiet,
-        )
+        if on is None:
+            common |= {"options": options, "limit": limit, "html": html, "quiet": console.quiet}
+            summary = predict(model, source or "-", output, **common)
+        else:
+            for name, value in (("--limit", limit), ("--html", html), ("--option", option)):
+                if value:
+                    raise XltError(
+                        "this is not for text in shards",
+                        where=name,
+                        fix=f"leave out {name}, or leave out --on",
+                    )
+            from xlt.runs.shards import predict_on
+
+            summary = predict_on(on, model, source or ["-"], output, **common)
     if output != "-":  # standard output belongs to the predictions
         console.result(summary, lambda _: f"{summary['records']} sentences → {summary['output']}")
 

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 from xlt.errors import XltError
 
@@ -175,6 +175,19 @@ def lines(source: Source) -> Iterator[tuple[int, str]]:
             yield number, line.rstrip("\r\n")
 
 
+def lines_between(path: Path, start: int, stop: int, first: int) -> Iterator[tuple[int, str]]:
+    """`lines` of a part of a plain file: the bytes from `start` to `stop`, which are whole lines.
+
+    first: the number of the first of them; errors name lines by their numbers in the file.
+    """
+    with open_bytes(path) as raw:
+        raw.seek(start)
+        part = io.BufferedReader(_Part(raw, stop - start))
+        with _decoded(part, label(path), first=first) as text:
+            for number, line in enumerate(text, first):
+                yield number, line.rstrip("\r\n")
+
+
 def _most(path: Path) -> int | None:
     """Bytes that may come out of a compressed file; None for any other."""
     if path.suffix not in (".gz", ".xz"):
@@ -190,13 +203,19 @@ def _limit(name: str) -> int:
 
 
 @contextmanager
-def _decoded(raw: BinaryIO, name: str, most: int | None = None) -> Iterator[TextIO]:
+def _decoded(
+    raw: BinaryIO, name: str, most: int | None = None, *, first: int = 1
+) -> Iterator[TextIO]:
+    """first: the number of the line that begins here; a byte order mark is before line 1 alone."""
     try:
-        counted = _Counted(raw, name, most)
+        counted = _Counted(raw, name, most, first)
         if not counted.start:
             raise XltError(f"{_noun(name)} is empty", where=name, fix="check where it came from")
         with io.TextIOWrapper(
-            cast(BinaryIO, counted), encoding="utf-8-sig", errors="strict", newline="\n"
+            cast(BinaryIO, counted),
+            encoding="utf-8-sig" if first == 1 else "utf-8",
+            errors="strict",
+            newline="\n",
         ) as text:
             yield text
     except _Nul as error:
@@ -293,19 +312,37 @@ class _Reading(io.BufferedIOBase):
         return b"".join(iter(lambda: self.read1(_CHUNK), b""))
 
 
+class _Part(io.RawIOBase):
+    """The next so many bytes of a file."""
+
+    def __init__(self, raw: io.BufferedReader, size: int) -> None:
+        self._raw, self._left = raw, size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self._raw.read(min(len(buffer), self._left))
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        return len(data)
+
+
 class _Counted(io.BufferedIOBase):
     """Bytes that are counted as they are read, so that a wrong one can be found without reading
     again what may be a pipe. Leaves what it reads from open.
 
     most:  bytes that there may be, for what is decompressed.
+    first: the number of the line that begins here.
     start: the first bytes, none of an empty file.
     """
 
-    def __init__(self, raw: BinaryIO, name: str, most: int | None) -> None:
+    def __init__(self, raw: BinaryIO, name: str, most: int | None, first: int) -> None:
         self._raw = cast(io.BufferedReader, raw)
         self._name, self._most, self._longest = name, most, _limit(MAX_LINE_MIB) << 20
         self.start = self._unread = self._raw.read1(_CHUNK)
-        self._size = self._newlines = 0
+        self._utf_16 = first == 1 and self.start[:2] in _UTF_16
+        self._size, self._newlines = 0, first - 1
         self._line = self._line_before = 0  # where the last line begins, now and a chunk ago
 
     def readable(self) -> bool:
@@ -338,7 +375,7 @@ class _Counted(io.BufferedIOBase):
         return self._raw.read(max(0, self._most - self._size) + 1)
 
     def _count(self, chunk: bytes) -> bytes:
-        if (end := chunk.find(b"\0")) >= 0 and self.start[:2] not in _UTF_16:
+        if (end := chunk.find(b"\0")) >= 0 and not self._utf_16:
             if not end:
                 raise _Nul
             # What is wrong before it comes first.
@@ -367,7 +404,7 @@ class _Counted(io.BufferedIOBase):
 
     def not_utf8(self, error: UnicodeDecodeError, name: str) -> XltError:
         """The error with its line; `error` is what decoding the bytes read last has raised."""
-        if self.start[:2] in _UTF_16:
+        if self._utf_16:
             return XltError(
                 f"{_noun(name)} is UTF-16, not UTF-8",
                 where=f"{name}:1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -97,6 +97,23 @@ class Executor(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def finished(
+    executor: Executor, jobs: Iterable[tuple[str, Job]]
+) -> Iterator[tuple[str, Future[Any]]]:
+    """Each job that has ended, by name, as it ends; no more are begun than there is room for."""
+    left = iter(jobs)
+    running: dict[Future[Any], str] = {}
+    while True:
+        for name, job in left:
+            running[executor.submit(job)] = name
+            if len(running) >= executor.slots:
+                break
+        if not running:
+            return
+        for future in executor.ended(running):
+            yield running.pop(future), future
 
 
 def make_executor(text: str) -> Executor:

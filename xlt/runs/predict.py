@@ -30,6 +30,10 @@ log = logging.getLogger(__name__)
 MAX_SENTENCES_HELD = 2048
 """Sentences in memory at once: enough to fill length buckets, little enough for any file."""
 
+SHARD = 10 * MAX_SENTENCES_HELD
+"""Lines or records after which what is held ends in any case: whoever begins a process there
+(`xlt.runs.shards`) has the batches of the one that reads all, and so its rounding."""
+
 STANDOFF = "standoff"
 """What every task writes: a JSON object for each line or record of the input, with what was
 predicted at character offsets of it."""
@@ -149,13 +153,17 @@ class FileAnnotator(Annotator):
 
     def annotated(self, units: Iterable[Unit], *, quiet: bool) -> Iterator[list[Annotated]]:
         """The units with what is predicted, so many at a time; all before an error of the input."""
-        for chunk in _progress(_chunks(units, MAX_SENTENCES_HELD), quiet):
+        for chunk in _progress(chunks(units), quiet):
             if not self._told:  # once, from what a first chunk holds
                 self._told = True
-                documents = [document for unit in chunk for document in unit.documents]
-                for text in self.coverage_warnings(documents):
-                    log.warning("warning: %s", text)
+                self.tell(chunk)
             yield self(chunk)
+
+    def tell(self, units: Iterable[Unit]) -> None:
+        """Warn of what these say about the text as a whole."""
+        documents = [document for unit in units for document in unit.documents]
+        for text in self.coverage_warnings(documents):
+            log.warning("warning: %s", text)
 
 
 class _Limited:
@@ -241,7 +249,7 @@ def _refuse_same(html: str | Path, places: Iterable[str]) -> None:
 
 def _write(task: Task, annotated: Iterator[Annotated], target: TextIO | Path, format: str) -> None:
     if format == STANDOFF and not isinstance(target, Path):
-        write_jsonl((_record(task, *one) for one in annotated), target)
+        write_jsonl((record_in_file(task, *one) for one in annotated), target)
     else:
         task.write_any(_documents(annotated, blank=format in TOOLS), target, format)
 
@@ -254,8 +262,8 @@ def _documents(annotated: Iterator[Annotated], *, blank: bool) -> Iterator[Docum
             yield unit.blank
 
 
-def _record(task: Task, unit: Unit, documents: Sequence[Document]) -> dict[str, Any]:
-    """The unit's record, with where it was read."""
+def record_in_file(task: Task, unit: Unit, documents: Sequence[Document]) -> dict[str, Any]:
+    """The unit's record of standoff, with where it was read."""
     place: dict[str, Any] = {"file": label(unit.source)}
     if unit.line is not None:
         place["line"] = unit.line
@@ -335,15 +343,16 @@ def _open_page(task: Task, html: str | Path | None) -> AbstractContextManager[Pa
     return Page(task, html)
 
 
-def _chunks(units: Iterable[Unit], size: int) -> Iterator[list[Unit]]:
-    """So many sentences at a time, and what there is before an error."""
+def chunks(units: Iterable[Unit]) -> Iterator[list[Unit]]:
+    """`MAX_SENTENCES_HELD` at a time, and what there is before an error; none goes on across a
+    multiple of `SHARD` units."""
     chunk: list[Unit] = []
     held = 0
     try:
-        for unit in units:
+        for number, unit in enumerate(units, 1):
             chunk.append(unit)
             held += max(1, len(unit.documents))
-            if held >= size:
+            if held >= MAX_SENTENCES_HELD or number % SHARD == 0:
                 yield chunk
                 chunk, held = [], 0
     except XltError:

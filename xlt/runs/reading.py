@@ -213,18 +213,40 @@ def _text_units(
             yield Unit(source, sentence.line, id, text.surface, (document,), (0,))
         return
     some = False
-    for at, line in lines(source):
+    for unit in line_units(task, lines(source), source, format, language, numbers):
+        some = some or bool(unit.documents)
+        yield unit
+    if not some:
+        raise no_text(source)
+
+
+def line_units(
+    task: Task,
+    numbered: Iterable[tuple[int, str]],
+    source: str,
+    format: str,
+    language: str,
+    numbers: Iterator[int],
+) -> Iterator[Unit]:
+    """A unit for each of some lines of a file of text or words.
+
+    numbered: them with their numbers in the file.
+    numbers: ids for sentences.
+
+    Raises XltError for malformed lines.
+    """
+    for at, line in numbered:
         if format == TEXT:
             documents, starts = sentences_of(task, line, language, numbers)
         else:
             placed = _words(line, f"{label(source)}:{at}")
             documents, starts = _documents(task, placed, language, numbers)
-        some = some or bool(documents)
         yield Unit(source, at, None, line, documents, starts)
-    if not some:
-        raise XltError(
-            "there is no text in it", where=label(source), fix="check where it came from"
-        )
+
+
+def no_text(source: str) -> XltError:
+    """The error for a file whose lines are all empty."""
+    return XltError("there is no text in it", where=label(source), fix="check where it came from")
 
 
 def sentences_of(

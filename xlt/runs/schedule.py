@@ -5,12 +5,12 @@ from __future__ import annotations
 import heapq
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any
 
 from xlt.errors import XltError
-from xlt.executors.base import Executor, Job
+from xlt.executors.base import Executor, Job, finished
 from xlt.runs.experiment import Experiment
 from xlt.runs.graph import Node, build
 from xlt.runs.jobs import StudyFile
@@ -43,7 +43,7 @@ def run_on(
         for name in experiments
     }
     alive = {}
-    for name, done in _finished(executor, checks.items()):
+    for name, done in finished(executor, checks.items()):
         if (error := done.exception()) is not None:
             failed[name] = _said(error)
         elif not done.result():
@@ -101,23 +101,6 @@ def run_graph(
                 waiting[child] -= 1
                 if not waiting[child]:
                     heapq.heappush(ready, (place[child], child))
-
-
-def _finished(
-    executor: Executor, jobs: Iterable[tuple[str, Job]]
-) -> Iterator[tuple[str, Future[Any]]]:
-    """Each job that has ended, as it ends; no more are begun than there is room for."""
-    left = iter(jobs)
-    running: dict[Future[Any], str] = {}
-    while True:
-        for name, job in left:
-            running[executor.submit(job)] = name
-            if len(running) >= executor.slots:
-                break
-        if not running:
-            return
-        for future in executor.ended(running):
-            yield running.pop(future), future
 
 
 def _said(error: BaseException) -> XltError:
