@@ -171,7 +171,7 @@ def card():
          "licence": HOSTILE, "origin": "native",
          "caveats": [HOSTILE, "see /home/me/secret-project/n"]}
     ]  # fmt: skip
-    return model_card(Config, result, data)
+    return model_card(Config, result, data, {"jav": 1})
 
 
 def test_a_card_says_nothing_of_where_files_lie(card):

@@ -48,11 +48,12 @@ def test_every_target_gets_a_repository_with_the_card(run, monkeypatch):
     hub = Hub()
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: hub)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    assert publish(run, "me/ner", ["hau", "swa"], 7) == {"hau": "me/ner-hau", "swa": "me/ner-swa"}
+    pushed = publish(run, "me/ner", {"hau": 7, "swa": 7})
+    assert pushed == {"hau": "me/ner-hau", "swa": "me/ner-swa"}
     assert ("create", "me/ner-hau") in hub.calls
     assert ("me/ner-swa", ["model.safetensors"]) in hub.calls
     assert ("me/ner-swa", "README.md", "the card") in hub.calls
-    assert publish(run, "me/ner", ["hau"], 7) == {"hau": "me/ner"}
+    assert publish(run, "me/ner", {"hau": 7}) == {"hau": "me/ner"}
 
 
 def test_nothing_is_pushed_that_says_where_files_lie(run, monkeypatch):
@@ -66,7 +67,7 @@ def test_nothing_is_pushed_that_says_where_files_lie(run, monkeypatch):
     through = {"projection": {"translator": {"name": "given", "file": "/home/me/secret/de.txt"}}}
     add_file(model, "prediction.json", through)
     before = {path.name: path.read_bytes() for path in model.iterdir()}
-    publish(run, "me/ner", ["hau"], 7)
+    publish(run, "me/ner", {"hau": 7})
     assert set(hub.texts) == {"xlt.json", "prediction.json"}
     assert "/home" not in hub.texts["prediction.json"]
     assert "/home/me" not in hub.texts["xlt.json"]
@@ -81,7 +82,7 @@ def test_a_refusal_is_said(run, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: Hub(refuse=True))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with pytest.raises(XltError, match=r"me/ner: you may not write to it\n") as caught:
-        publish(run, "me/ner", ["hau"], 7)
+        publish(run, "me/ner", {"hau": 7})
     assert caught.value.where == "output.push_to_hub"
     assert "--resume" in caught.value.fix
 
@@ -95,7 +96,7 @@ def test_what_a_kill_leaves_of_a_push_is_swept(run, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Watched)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    publish(run, "me/ner", ["hau"], 7)
+    publish(run, "me/ner", {"hau": 7})
     (place,) = places
     (place / "model").mkdir(parents=True)
     sweep(run / "seed-7" / "hau")
@@ -105,4 +106,4 @@ def test_what_a_kill_leaves_of_a_push_is_swept(run, monkeypatch):
 def test_nothing_is_pushed_offline(run, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(XltError, match="HF_HUB_OFFLINE"):
-        publish(run, "me/ner", ["hau"], 7)
+        publish(run, "me/ner", {"hau": 7})

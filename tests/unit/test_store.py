@@ -11,9 +11,15 @@ from small import make_world, xlt
 
 from xlt.config.load import load_config
 from xlt.config.stored import differing_keys
+from xlt.config.study import load_study
 from xlt.errors import XltError
+from xlt.files import write_sealed
+from xlt.permissions import PUSH, allowing
 from xlt.results import read_result
+from xlt.runs.folder import RunFolder
 from xlt.runs.store import list_stages, prune, verify
+from xlt.runs.study import study as run_study
+from xlt.runs.table import table
 from xlt.runs.train import train
 from xlt.training.finished import read_done
 
@@ -166,6 +172,9 @@ def test_a_run_keeps_no_more_than_it_was_told(finished, keep):
     )
     expected = {folder / keep / f"seed-{best}" / "jav" / "model"} if keep == "best" else set()
     assert models == expected
+    card = (folder / keep / "README.md").read_text()
+    assert (f"{keep}/seed-{best}/jav/model" in card) == (keep == "best")
+    assert ("The run keeps no model" in card) == (keep == "scores")
     assert sorted(folder.glob(f"{keep}/seed-*/jav/test.counts.json"))[1:]  # of both seeds
     assert train(config, quiet=True) == read_result(folder / keep)  # nothing of it is missing
     done = xlt("predict", folder / keep, finished.parent / "jav-test.bio", "--language", "jav")
@@ -178,5 +187,133 @@ def test_a_key_that_an_older_version_did_not_have_is_its_default():
     old = {"output": {"root": "runs", "push_to_hub": None}, "seeds": [1]}
     now = {"output": {"root": "runs", "push_to_hub": None, "keep": "all"}, "seeds": [1]}
     assert differing_keys(old, now) == differing_keys(now, old) == []
-    now["output"]["keep"] = "best"
-    assert differing_keys(old, now) == ["output.keep"]
+    now["output"] |= {"keep": "best", "push_to_hub": "me/ner"}
+    assert differing_keys(old, now) == []  # it is the same run
+
+
+# Finished runs that are to keep or publish something else -----------------------------------------
+
+
+def again(finished, root, *overrides):
+    return load_config(finished, [f"output.root={json.dumps(str(root))}", *overrides])
+
+
+def models(root):
+    return {path.parent.parent.parent.name for path in root.glob("run/seed-*/jav/model/xlt.json")}
+
+
+def second_is_best(run):
+    """Rewrite the result so that the second seed was selected with the higher score."""
+    result = read_result(run)
+    for seed, score in ((1, 0.25), (2, 0.75)):
+        stage = result["lineage"][f"seed-{seed}/jav"][-1]
+        stage["selected"][stage["primary"]]["score"] = score
+    write_sealed(run / "result.json", result)
+
+
+def stages(root):
+    return {path: path.stat().st_mtime_ns for path in root.glob("stages/**/*.safetensors")}
+
+
+def test_a_finished_run_gives_up_models_and_is_made_again_with_more(root, finished):
+    run = root / "run"
+    whole, trained = read_result(run), stages(root)
+    own = {path: path.read_bytes() for path in run.glob("**/*.safetensors")}
+    second_is_best(run)
+    card = run / "README.md"
+    card.write_text(card.read_text() + "mine\n")
+    for keep, left, shown in (
+        ("best", {"seed-2"}, "xlt predict run/seed-2/jav/model INPUT"),
+        ("scores", set(), "The run keeps no model"),
+    ):
+        config = again(finished, root, f"output.keep={keep}")
+        result = train(config, quiet=True)
+        assert result["rows"] == whole["rows"]
+        assert models(root) == left
+        assert result == read_result(run)
+        assert {n.partition("/")[0] for n in result["files"] if n.endswith("xlt.json")} == left
+        assert RunFolder(run).damage() is None
+        assert f"keep: {keep}" in (run / "config.yaml").read_text()
+        assert shown in card.read_text()
+        assert card.read_text().count("seed-") == len(left)
+        assert card.read_text().endswith("mine\n")
+        assert train(config, quiet=True) == result
+    more = train(again(finished, root, "output.keep=all"), quiet=True)
+    assert more["summary"] == whole["summary"]
+    assert {path: path.read_bytes() for path in run.glob("**/*.safetensors")} == own
+    assert stages(root) == trained  # nothing of it was trained again
+
+
+def test_what_a_kill_leaves_of_models_goes_next_time(root, finished, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    config = again(finished, root, "output.keep=scores")
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "forget_model", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, quiet=True)
+    assert RunFolder(root / "run").damage() is None
+    assert models(root) == {"seed-1", "seed-2"}
+    train(config, quiet=True)
+    assert models(root) == set()
+
+
+def test_an_older_result_does_not_say_which_is_best(root, finished, caplog):
+    result = read_result(root / "run")
+    for some in result["lineage"].values():
+        del some[-1]["primary"]
+    write_sealed(root / "run" / "result.json", result)
+    train(again(finished, root, "output.keep=best"), quiet=True)
+    assert "run keeps all its models: an older xlt made it" in caplog.text
+    assert models(root) == {"seed-1", "seed-2"}
+
+
+@pytest.mark.parametrize(("keep", "seed"), [("all", 1), ("best", 2)])
+def test_a_finished_run_is_pushed_once(root, finished, monkeypatch, keep, seed):
+    """Of its models the one that the card names."""
+    pushed = []
+    second_is_best(root / "run")
+
+    class Hub:
+        def create_repo(self, *_, **__): ...
+
+        def upload_folder(self, repo_id, folder_path):
+            pushed.append((repo_id, folder_path.parent.parent.parent.name))
+
+        def upload_file(self, path_or_fileobj, **_):
+            pushed.append(path_or_fileobj.read_text())
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Hub)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    config = again(finished, root, f"output.keep={keep}", "output.push_to_hub=me/ner")
+    with allowing(PUSH):
+        result = train(config, quiet=True)
+        assert train(config, quiet=True) == result == read_result(root / "run")
+    assert result["pushed"] == {"jav": "me/ner"}
+    assert pushed[0] == ("me/ner", f"seed-{seed}")
+    assert f"xlt predict run/seed-{seed}/jav/model INPUT" in pushed[1]
+    assert len(pushed) == 2
+
+
+def test_scores_alone_cannot_be_pushed(finished):
+    with pytest.raises(XltError, match="keeps no model that `push_to_hub` could upload") as caught:
+        load_config(finished, ["output.keep=scores", "output.push_to_hub=me/ner"])
+    assert "output.keep" in str(caught.value)
+
+
+@pytest.mark.parametrize("on", [None, "local:1"])
+def test_a_finished_study_may_keep_less(root, finished, on):
+    (root / "run").rename(root / "run-a")
+    path = root.parent / "study.yaml"
+    path.write_text(json.dumps({"extends": str(finished), "study": {"cells": {"a": None}}}))
+    place = f"output.root={json.dumps(str(root))}"
+    study = load_study(path, [place, "output.keep=scores"])
+    assert table(study)["cells"] == {"a": True}
+    assert table(study)["stale"] == {}
+    trained = stages(root)
+    outcome = run_study(study, on=on, quiet=True)
+    assert outcome["failed"] == {}
+    assert outcome["cells"] == {"a": True}
+    assert not list(root.glob("run-a/seed-*/jav/model"))
+    assert stages(root) == trained

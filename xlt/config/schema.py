@@ -16,8 +16,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    field_validator,
     model_validator,
 )
 
@@ -350,14 +352,21 @@ class Output(Section):
         default=None,
         pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*/)?[A-Za-z0-9_][A-Za-z0-9._-]*$",
         max_length=96,
-        description="owner/name of a Hugging Face repository for the first seed's model; with "
-        "several targets, `-<target>` is added",
+        description="owner/name of a Hugging Face repository for the first seed's model, or "
+        "the one that is kept (`keep: best`); with several targets, `-<target>` is added",
     )
     keep: Literal["all", "best", "scores"] = Field(
         default="all",
         description="models that the run keeps: of all seeds; for each target of the seed that is "
         "best on what its checkpoint was selected on; or none, only scores and predictions",
     )
+
+    @field_validator("keep")
+    @classmethod
+    def _something_to_push(cls, keep: str, others: ValidationInfo) -> str:
+        if keep == "scores" and others.data.get("push_to_hub") is not None:
+            raise ValueError("keeps no model that `push_to_hub` could upload; use `best`")
+        return keep
 
 
 AUTO = "auto"

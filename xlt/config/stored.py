@@ -15,6 +15,7 @@ from xlt.errors import XltError
 from xlt.yaml.nodes import parse
 
 CONFIG, MANIFEST = "config.yaml", "manifest.json"
+_NO_OTHER_RUN = ("name", "output.root", "output.keep", "output.push_to_hub")
 
 
 def config_values(config: str, path: Path) -> dict[str, Any]:
@@ -29,7 +30,8 @@ def config_values(config: str, path: Path) -> dict[str, Any]:
 def differing_keys(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Keys in which two configs of one folder differ, by their first two levels.
 
-    What it is called and where it is makes it no other run: it may have been moved. A key that the
+    What it is called and where it is makes it no other run: it may have been moved. Nor does what
+    is done with its models (`xlt.runs.kept`). A key that the
     xlt which wrote one of them did not have counts as the schema's default.
     """
     keys = []
@@ -45,7 +47,7 @@ def differing_keys(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
             ]
         elif one != other:
             keys.append(key)
-    return [key for key in keys if key not in ("name", "output.root")]
+    return [key for key in keys if key not in _NO_OTHER_RUN]
 
 
 def _defaults(section: str) -> dict[str, Any]:

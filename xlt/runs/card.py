@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from xlt import languages
@@ -13,9 +14,15 @@ if TYPE_CHECKING:
     from xlt.config.schema import Config
 
 
-def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]]) -> str:
+def model_card(
+    config: Config,
+    result: dict[str, Any],
+    data: list[dict[str, Any]],
+    seeds: Mapping[str, int],
+) -> str:
     """Markdown with the YAML front matter that the Hugging Face hub reads.
 
+    seeds: target → a seed whose model the run keeps.
     Others will read it: what data cards say is shown and not obeyed, and nothing says where files
     lie on this machine.
     """
@@ -72,11 +79,20 @@ def model_card(config: Config, result: dict[str, Any], data: list[dict[str, Any]
         "",
         "## Use",
         "",
-        "```",
-        f"xlt predict {config.name}/seed-{config.seeds[0]}/{config.target[0]}/model INPUT",
-        "```",
+        usage(config, seeds),
     ]
     return "\n".join([*front_matter, "", *body]) + "\n"
+
+
+def usage(config: Config, seeds: Mapping[str, int]) -> str:
+    """How to predict with the run's first model; seeds as in `model_card`."""
+    target = config.target[0]
+    if target not in seeds:
+        return (
+            "The run keeps no model (`output.keep: scores`). Run with `output.keep=best`, it makes "
+            "its models again."
+        )
+    return f"```\nxlt predict {config.name}/seed-{seeds[target]}/{target}/model INPUT\n```"
 
 
 def trained_languages(result: dict[str, Any]) -> list[str]:

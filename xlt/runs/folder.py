@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -244,8 +244,23 @@ class RunFolder:
 
         Of a model it has `xlt.json`, which lists the others. The model card is for users to edit.
         """
-        result["files"] = {name: entry(self.path / name) for name in sorted(self._written)}
+        result["files"] = {name: [*entry(self.path / name)] for name in sorted(self._written)}
         self.write_json(RESULT, result)
+
+    def restate(
+        self, config: str, result: dict[str, Any], *, without: Collection[str] = ()
+    ) -> None:
+        """Write config and result of a finished run anew, and remove models from it.
+
+        Models go last: killed before, the next run finds those that no result lists.
+        """
+        listed = listed_files(result)
+        with writing(self.path, resumes=True):
+            write_text(self.path / CONFIG, config)
+        self._written = {*listed} - {f"{model}/{INFO}" for model in without}
+        self.finish(result)
+        for model in without:
+            self.forget_model(model)
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         with writing(self.path, resumes=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,10 +29,17 @@ def check_reachable() -> None:
         )
 
 
-def publish(run: Path, repository: str, targets: list[str], seed: int) -> dict[str, str]:
-    """Upload the model of `seed` for every target; target → repository.
+def repositories(repository: str, targets: Sequence[str]) -> dict[str, str]:
+    """Target → where its model goes: `owner/name`; with several targets, `owner/name-<target>`."""
+    return {
+        target: repository if len(targets) == 1 else f"{repository}-{target}" for target in targets
+    }
 
-    repository: `owner/name`; with several targets, each gets `owner/name-<target>`.
+
+def publish(run: Path, repository: str, seeds: Mapping[str, int]) -> dict[str, str]:
+    """Upload a model for every target; target → repository (`repositories`).
+
+    seeds: target → the seed whose model it is.
     Of paths on this machine that a model's folder names, others get the last part alone.
     Raises XltError if the hub cannot be reached or does not let the user write. The run itself is
     finished by then, and the same command with `--resume` tries again.
@@ -43,11 +50,10 @@ def publish(run: Path, repository: str, targets: list[str], seed: int) -> dict[s
     check_reachable()
     api = HfApi()
     pushed = {}
-    for target in targets:
-        name = repository if len(targets) == 1 else f"{repository}-{target}"
+    for target, name in repositories(repository, list(seeds)).items():
         try:
             api.create_repo(name, exist_ok=True)
-            with _shareable(run / f"seed-{seed}/{target}/model") as folder:
+            with _shareable(run / f"seed-{seeds[target]}/{target}/model") as folder:
                 api.upload_folder(repo_id=name, folder_path=folder)
             api.upload_file(repo_id=name, path_in_repo="README.md", path_or_fileobj=run / CARD)
         except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError) as error:

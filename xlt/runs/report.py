@@ -58,6 +58,7 @@ def _lineage(plan: Stage, stages: Sequence[StageResult]) -> list[dict[str, Any]]
             "folder": str(done.folder),
             "key": done.key,
             "selected": dict(done.selected),
+            "primary": done.primary,
             "reused": done.reused,
             "differs": list(done.differs),
             "training": stage.training.model_dump(mode="json"),

@@ -80,6 +80,7 @@ def _study_on(definition: Study, on: str, *, overwrite: bool, reuse: bool) -> di
     """`study` by an executor."""
     from xlt.runs.jobs import StudyFile
     from xlt.runs.schedule import run_on
+    from xlt.runs.train import settle
 
     experiments = prepare_cells(definition)
     asked = [one for experiment in experiments.values() for one in requests(experiment.loaded)]
@@ -87,6 +88,11 @@ def _study_on(definition: Study, on: str, *, overwrite: bool, reuse: bool) -> di
     file = StudyFile(str(definition.path), definition.overrides, granted)
     with obeying(asked), make_executor(on) as executor:
         failures = run_on(executor, experiments, file, overwrite=overwrite, reuse=reuse)
+        for name in experiments.keys() - failures.keys():
+            try:
+                settle(experiments[name])
+            except XltError as error:
+                failures[name] = error
     failed = {name: _errors(name, error) for name, error in failures.items()}
     return {**table(definition), "failed": failed}
 

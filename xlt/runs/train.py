@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from typing import Any
 
 from accelerate import PartialState
@@ -22,10 +21,10 @@ from xlt.files import write_text
 from xlt.inference.device import best_device
 from xlt.permissions import obeying
 from xlt.results import CARD, MANIFEST
-from xlt.runs import inputs, report
+from xlt.runs import inputs, kept, report
 from xlt.runs.card import model_card
 from xlt.runs.coverage import coverage
-from xlt.runs.execute import Trained, execute
+from xlt.runs.execute import execute
 from xlt.runs.experiment import Experiment, prepare
 from xlt.runs.folder import RunFolder
 from xlt.runs.manifest import manifest
@@ -107,9 +106,10 @@ def _lead(
     config = experiment.config
     with RunFolder(config.output.root / config.name, wait=wait) as folder:
         sources = Sources(config, experiment.task)
-        finished = _agreed(
-            _finished(experiment, sources, folder, resume=resume, overwrite=overwrite)
-        )
+        finished = _finished(experiment, sources, folder, resume=resume, overwrite=overwrite)
+        if finished is not None:
+            finished = kept.settle(config, folder, finished)
+        finished = _agreed(finished)
         if finished is not None:
             return finished
         preflight(experiment, sources)
@@ -131,34 +131,26 @@ def _lead(
                 evaluated = evaluate_all(experiment, sources, folder, trained)
         result = report.outcome(experiment, sources, trained, evaluated, warnings)
 
-        card = model_card(config, result, report.describe_data(sources))
+        keeps = kept.kept(config, result)
+        seeds = kept.first_seeds(config, keeps)
+        card = model_card(config, result, report.describe_data(sources), seeds)
         write_text(folder.path / CARD, card)
         if config.output.push_to_hub:
-            result["pushed"] = publish(
-                folder.path, config.output.push_to_hub, config.target, config.seeds[0]
-            )
-        for seed, target in trained.keys() - _kept(config, trained):
-            folder.forget_model(f"seed-{seed}/{target}/model")
+            result["pushed"] = publish(folder.path, config.output.push_to_hub, seeds)
+        for model in trained.keys() - keeps:
+            folder.forget_model(kept.place(model))
         folder.finish(result)
         return result
 
 
-def _kept(config: Config, trained: Trained) -> set[tuple[int, str]]:
-    """Seed and target of the models that the run keeps."""
-    if config.output.keep == "all":
-        return {*trained}
-    if config.output.keep == "scores":
-        return set()
-
-    def score(seed: int, target: str) -> float:
-        last = trained[seed, target][-1]
-        found = last.selected[last.primary]["score"]
-        return -math.inf if found is None else found  # it was selected on nothing
-
-    return {
-        (max(config.seeds, key=lambda seed: score(seed, target)), target)
-        for target in config.target
-    }
+def settle(experiment: Experiment) -> None:
+    """As running a finished run again does: it keeps and publishes what its config says now."""
+    config = experiment.config
+    try:
+        with RunFolder(config.output.root / config.name, wait=True) as folder:
+            kept.settle(config, folder, folder.result())
+    except XltError as error:
+        raise experiment.loaded.locate(error) from error
 
 
 def begin(experiment: Experiment, *, overwrite: bool = False) -> bool:
@@ -187,6 +179,14 @@ def _finished(
     finished = folder.start(dump(experiment.config), resume=resume, overwrite=overwrite)
     if not overwrite:
         inputs.check(folder.path, experiment, sources, finished=finished is not None)
+    if finished is not None and kept.lacking(experiment.config, folder.path, finished):
+        log.warning(
+            "%s keeps fewer models than are wanted now (output.keep: %s): it is made again from "
+            "its stages; those that were removed are trained again",
+            folder.path,
+            experiment.config.output.keep,
+        )
+        return None
     if finished is not None:
         log.warning("%s is finished already", folder.path)
     return finished
