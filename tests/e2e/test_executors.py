@@ -13,12 +13,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 from small import make_world, xlt
 
 from xlt.config.study import load_study
 from xlt.errors import XltError, flat
+from xlt.executors import slurm
 from xlt.executors.base import ATTEMPTS, Job, make_executor
-from xlt.runs.study import study
+from xlt.permissions import allowing
+from xlt.runs import schedule
+from xlt.runs.study import study, table
 
 STUDY = {
     "training__max_steps": 3,
@@ -189,6 +193,110 @@ def test_a_cell_that_fails_does_not_stop_the_others(tmp_path):
     assert problem["what"].startswith("ind: ")
     assert "ind-train.bio:1" in problem["where"]
     assert problem["fix"]
+
+
+def test_a_cell_that_another_process_makes_stops_no_other(tmp_path):
+    world = make_world(tmp_path, size=6)
+    cells = {"ind": {"source": "ind"}, "eng": {"source": "eng"}}
+    path = world.config(strategy="zero_shot", training__max_steps=2, study={"cells": cells})
+    runs = tmp_path / "runs"
+    (runs / "run-ind").mkdir(parents=True)
+    command = [sys.executable, "-m", "xlt", "--quiet", "study", str(path), "--on", "local:2"]
+    with FileLock(runs / "run-ind" / ".lock"):
+        driver = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        until((runs / "run-eng" / "result.json").exists)
+        assert driver.poll() is None
+    assert driver.wait(timeout=120) == 0
+    assert (runs / "run-ind" / "result.json").exists()
+
+
+def test_an_interrupt_takes_no_result_away(tmp_path, monkeypatch):
+    cells = {"ind": {"source": "ind"}, "eng": {"source": "eng"}}
+    path = make_world(tmp_path, size=6).config(
+        strategy="zero_shot", training__max_steps=2, study={"cells": cells}
+    )
+    before = study(load_study(path, ["seeds=[1]"]), quiet=True)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(schedule, "run_graph", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        study(load_study(path, ["seeds=[1,2]"]), on="local:1", quiet=True)
+    assert table(load_study(path, ["seeds=[1]"]))["rows"] == before["rows"]
+
+
+def test_what_is_allowed_is_allowed_in_workers(tmp_path, monkeypatch):
+    path = make_world(tmp_path, size=6).config(
+        strategy="zero_shot", training__max_steps=2, study={"cells": {"eng": {"source": "eng"}}}
+    )
+    passed_on = []
+    monkeypatch.setattr(
+        schedule, "run_on", lambda executor, cells, file, **_: passed_on.append(file.granted) or {}
+    )
+    with allowing("pickle", "outside"):
+        study(load_study(path), on="local:1", quiet=True)
+    assert passed_on == [("outside", "pickle")]
+    job = Job("xlt.permissions:given", {}, "asking")
+    with make_executor("local:1") as executor:
+        assert executor.submit(job).result() == []  # of itself a worker may nothing
+
+
+def test_threads_and_devices_of_a_worker(monkeypatch):
+    environ = {"OMP_NUM_THREADS": "3,1", "CUDA_VISIBLE_DEVICES": "4,7"}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    job = Job("os:getenv", {"key": "MKL_NUM_THREADS"}, "asking")
+    with make_executor("local:2") as executor:
+        assert executor.submit(job).result() == "3"
+        found = [executor._environment(n)["CUDA_VISIBLE_DEVICES"] for n in range(3)]
+        assert found == ["4", "7", "4"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    with make_executor("local:2") as executor, pytest.raises(XltError, match="no number of thr"):
+        executor.submit(job).result()
+
+
+def test_closing_stops_what_is_being_done():
+    with make_executor("local:1") as executor:
+        future = executor.submit(Job("signal:pause", {}, "for ever"))
+        until(lambda: executor._processes)
+        began = time.monotonic()
+    assert time.monotonic() - began < 30
+    with pytest.raises(XltError, match="stopped"):
+        future.result()
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["refused", "no room"])
+def test_what_slurm_does_not_take(tmp_path, monkeypatch, full):
+    from submitit.core.utils import FailedJobError
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(slurm, "_SECONDS", 0.05)
+    with make_executor("slurm:cluster=local,slots=3") as executor:
+        real = executor._executor.submit
+        refused = []
+
+        def submit(*arguments):
+            if not full or (len(refused) < 3 and executor._executor.begun):
+                refused.append(arguments)
+                raise FailedJobError("sbatch: error: QOSMaxSubmitJobPerUserLimit")
+            executor._executor.begun = True
+            return real(*arguments)
+
+        executor._executor.begun = False
+        monkeypatch.setattr(executor._executor, "submit", submit)
+        jobs = [
+            executor.submit(Job("os.path:basename", {"p": f"a/{n}"}, str(n)))
+            for n in range(2 if full else 1)
+        ]
+        if full:
+            assert [job.result(timeout=120) for job in jobs] == ["0", "1"]
+            assert len(refused) == 3
+        else:
+            with pytest.raises(XltError, match="QOSMax") as caught:
+                jobs[0].result(timeout=120)
+            assert "slots" in caught.value.fix
 
 
 def test_a_study_that_has_changed_meanwhile_is_not_run(tmp_path, monkeypatch):

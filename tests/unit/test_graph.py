@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 from small import make_world
@@ -16,7 +17,10 @@ from xlt.runs.experiment import prepare_cells
 from xlt.runs.graph import Node, build
 from xlt.runs.plan_study import plan_study
 from xlt.runs.schedule import run_graph
+from xlt.runs.store import prune
 from xlt.runs.study import study
+from xlt.transfer.stage import Stage, data_splits
+from xlt.transfer.zero_shot import ZeroShot
 
 THROUGH = {"name": "hierarchical", "through": ["ind"], "target_stage": False}
 
@@ -65,7 +69,7 @@ def test_what_cells_have_in_common_is_there_once(tmp_path):
         {"training": {"learning_rate": 1e-4}},
         {"model": {"max_length": 64}},
         {"data": {"eng": {"train": {"ref": "./eng-train.bio", "limit": 3}}}},
-        {"data_seed": 5},
+        {"data": {"eng": {"dev": "./ind-dev.bio"}}},
         {"task": {"types": ["PER"]}},
         {"selection": {"on": "last"}},
         {"output": {"root": "elsewhere"}},
@@ -84,6 +88,9 @@ def test_what_decides_a_stage_makes_it_another(tmp_path, other):
         {"selection": {"keep": "best"}},
         {"data": {"jav": {"test": "./jav-dev.bio"}}},
         {"model": {"attention": "eager"}},
+        {"training": {"checkpoint_every": 7}},
+        {"data": {"eng": {"test": "./eng-dev.bio"}}},
+        {"data_seed": 5},
     ],
     ids=lambda other: next(iter(other)),
 )
@@ -142,6 +149,18 @@ def test_what_needs_a_step_that_failed_is_not_begun():
     assert set(executor.begun) == {"a", "lone", "b", "c"}
 
 
+def test_what_only_failed_cells_need_is_not_done():
+    """Of two seeds of a cell the second is not trained when the first has failed."""
+    executor = Now("1")
+    executor.fails = {"first"}
+    nodes = {
+        key: Node(key, "train", key, cells=cells)
+        for key, cells in {"first": ["x", "y"], "second": ["x"], "third": ["y", "z"]}.items()
+    }
+    assert [node.name for node, _ in run_graph(executor, nodes, job)] == ["first"]
+    assert executor.begun == ["first", "third"]
+
+
 def test_a_fault_of_the_executor_is_not_hidden():
     class Broken(Now):
         def submit(self, job: Job) -> Future[None]:
@@ -178,6 +197,11 @@ def test_the_plan_of_a_study(tmp_path):
     assert [node["done"] for node in found["nodes"]] == [True] * 4
     assert found["total"]["left"] == 0
     assert found["total"]["minutes"] == 0
+    prune(tmp_path / "runs", "none")  # runs have what they need
+    found = plan_study(load_study(path, ["seeds=[1]"]))
+    assert found["total"]["left"] == 0
+    assert "not needed" in "\n".join(_study(found))
+    study(load_study(path, ["seeds=[1]"]), overwrite=True, quiet=True)
     found = plan_study(load_study(path))
     assert [n["seed"] for n in found["nodes"] if n["done"]] == [1, 1]
     text = "\n".join(_study(found))
@@ -190,6 +214,29 @@ def test_the_plan_of_a_study(tmp_path):
     ]
     assert lines[0][2:7] == ["2", "2", "1", "of", "2"]
     assert lines[1][2:5] == ["1", "1", "no"]
+
+
+def test_a_folder_with_another_run_is_missing(tmp_path):
+    path, _ = cells(tmp_path, zero={})
+    study(load_study(path), quiet=True)
+    (problem,) = plan_study(load_study(path, ["training.max_steps=3"]))["missing"]
+    assert "different config (training.max_steps)" in problem["what"]
+
+
+def test_a_strategy_whose_stage_has_two_parents_is_refused(tmp_path, monkeypatch):
+    path, _ = cells(tmp_path, zero={})
+
+    def plan(self, config, target):
+        one, other = (
+            Stage(code, data_splits(config, code, "train", required=True), (), config.training)
+            for code in ("eng", "ind")
+        )
+        return replace(one, name="both", parents=(one, other))
+
+    monkeypatch.setattr(ZeroShot, "plan", plan)
+    with pytest.raises(XltError, match="both starts from eng, ind") as caught:
+        prepare_cells(load_study(path))
+    assert caught.value.fix
 
 
 def test_what_a_study_lacks_is_said_once(tmp_path):

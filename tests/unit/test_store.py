@@ -17,7 +17,7 @@ from xlt.files import write_sealed
 from xlt.permissions import PUSH, allowing
 from xlt.results import read_result
 from xlt.runs.folder import RunFolder
-from xlt.runs.store import list_stages, prune, verify
+from xlt.runs.store import list_stages, prune, using, verify
 from xlt.runs.study import study as run_study
 from xlt.runs.table import table
 from xlt.runs.train import train
@@ -139,6 +139,20 @@ def test_what_an_unfinished_run_needs_is_not_known(root):
     assert names(root) == before
     assert prune(root, "best")["in_use"] == []
     assert names(root) == before
+
+
+@pytest.mark.parametrize("keep", ["used", "none"])
+def test_nothing_goes_while_runs_are_made(root, keep):
+    before = names(root)
+    with using(root), pytest.raises(XltError, match="in use by a study"):
+        prune(root, keep)
+    with FileLock(root / "run" / ".lock"), pytest.raises(XltError, match="in use by run"):
+        prune(root, keep)
+    assert names(root) == before
+    (root / "stages" / "killed.in-use").touch()  # of a process that is gone
+    prune(root, keep)
+    assert names(root) != before
+    assert not list(root.glob("stages/*.in-use"))
 
 
 def test_the_command(root, tmp_path):

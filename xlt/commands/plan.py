@@ -107,13 +107,14 @@ def _study(planned: dict[str, Any]) -> list[str]:
     total, cells = planned["total"], planned["cells"]
     finished = sum(cells.values())
     lines = [
-        f"{planned['name']}: {len(cells)} cells ({finished} finished), {total['nodes']} steps "
+        f"{planned['name']}: {_several(len(cells), 'cell')} ({finished} finished), "
+        f"{_several(total['nodes'], 'step')} "
         f"({total['left']} to do)",
         *_machine(planned["machine"]),
     ]
     if total["minutes"] is None:
         lines.append("estimate: unknown, because something is missing")
-    elif total["left"]:
+    elif total["minutes"]:
         disk = "" if total["disk_gib"] is None else f", {total['disk_gib']:.1f} GiB of disk"
         lines.append(
             f"estimate: {_minutes(total['minutes'])} of training, one step after the other, "
@@ -150,6 +151,10 @@ def _walk(step: _Step, depth: int = 0) -> Iterator[tuple[int, _Step]]:
         yield from _walk(one, depth + 1)
 
 
+def _several(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
 def _known(nodes: list[dict[str, Any]], name: str) -> list[float]:
     return [node[name] for node in nodes if node[name] is not None]
 
@@ -157,6 +162,8 @@ def _known(nodes: list[dict[str, Any]], name: str) -> list[float]:
 def _done(nodes: list[dict[str, Any]]) -> str:
     if all(node["done"] is None for node in nodes):
         return "?"
+    if not any(node["done"] or node["left"] for node in nodes):
+        return "not needed"
     done = sum(bool(node["done"]) for node in nodes)
     return ("yes" if done == len(nodes) else f"{done} of {len(nodes)}") if done else "no"
 

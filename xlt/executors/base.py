@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from xlt.errors import XltError, raise_all
 from xlt.registry import executors
@@ -35,6 +35,23 @@ class Job:
 
 ATTEMPTS = 3
 """How often a job is begun whose process is lost."""
+
+
+def asked_threads() -> int | None:
+    """How many threads a process is to have by OMP_NUM_THREADS; None where it says nothing.
+
+    Raises XltError for what is no number.
+    """
+    stated = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if not stated:
+        return None
+    if not (stated.isascii() and stated.isdigit() and int(stated)):
+        raise XltError(
+            f"{stated!r} is no number of threads",
+            where="OMP_NUM_THREADS",
+            fix="set it to 1, say, or unset it",
+        )
+    return int(stated)
 
 
 def result_of(answer: Mapping[str, Any]) -> Any:
@@ -99,12 +116,15 @@ class Executor(ABC):
         self.close()
 
 
+Name = TypeVar("Name")
+
+
 def finished(
-    executor: Executor, jobs: Iterable[tuple[str, Job]]
-) -> Iterator[tuple[str, Future[Any]]]:
+    executor: Executor, jobs: Iterable[tuple[Name, Job]]
+) -> Iterator[tuple[Name, Future[Any]]]:
     """Each job that has ended, by name, as it ends; no more are begun than there is room for."""
     left = iter(jobs)
-    running: dict[Future[Any], str] = {}
+    running: dict[Future[Any], Name] = {}
     while True:
         for name, job in left:
             running[executor.submit(job)] = name

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from xlt.errors import XltError
-from xlt.executors.base import ATTEMPTS, Executor, Job, lost, result_of
+from xlt.executors.base import ATTEMPTS, Executor, Job, asked_threads, lost, result_of
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +31,13 @@ class Local(Executor):
     """`local:N`: N processes, which begin when there is something to do.
 
     Each computes with as many threads as there are processors for it, unless OMP_NUM_THREADS says
-    how many. They end with the process that began them, however that ends.
+    how many; of several GPUs they take one after the other. They end with the process that began
+    them, however that ends.
+
+    command: what begins a worker (`xlt.executors.worker`).
     """
+
+    command: Sequence[str] = (sys.executable, "-m", "xlt.executors.worker")
 
     def __init__(self, argument: str | None) -> None:
         if argument is None or not argument.isascii() or not argument.isdigit() or argument == "0":
@@ -41,18 +47,19 @@ class Local(Executor):
                 fix=f"write `local:{os.cpu_count() or 1}`, say",
             )
         self.slots = int(argument)
-        self._threads = max(1, len(os.sched_getaffinity(0)) // self.slots)
         self._pool = ThreadPoolExecutor(self.slots, thread_name_prefix="worker")
         self._own = threading.local()  # each thread has a process
         self._processes: list[_Process] = []
+        self._changing = threading.Lock()
         self._closed = False
 
     def submit(self, job: Job) -> Future[Any]:
         return self._pool.submit(self._run, job)
 
     def close(self) -> None:
-        self._closed = True
-        for process in list(self._processes):
+        with self._changing:
+            self._closed = True
+        for process in self._processes:
             process.end()
         self._pool.shutdown(cancel_futures=True)
 
@@ -63,7 +70,8 @@ class Local(Executor):
             try:
                 return self._process().call(job)
             except _Lost as error:
-                self._own.process.end()
+                if (process := getattr(self._own, "process", None)) is not None:
+                    process.end()
                 if self._closed:
                     raise XltError("stopped", where=job.title) from error
                 ends.append(str(error))
@@ -73,21 +81,42 @@ class Local(Executor):
         raise lost(job, ends)
 
     def _process(self) -> _Process:
+        """This thread's. Raises _Lost once all are to end."""
         process: _Process | None = getattr(self._own, "process", None)
         if process is None or process.ended:
-            process = self._own.process = _Process(self._threads)
-            self._processes.append(process)
+            with self._changing:
+                if self._closed:
+                    raise _Lost("stopped")
+                number = len(self._processes)
+                process = self._own.process = _Process(self.command, self._environment(number))
+                self._processes.append(process)
         return process
+
+    def _environment(self, number: int) -> dict[str, str]:
+        """Of the n-th process."""
+        cpus = len(os.sched_getaffinity(0))
+        threads = str(asked_threads() or max(1, cpus // self.slots))
+        gpus = _gpus()
+        device = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if len(gpus) > 1 else {}
+        return {**dict.fromkeys(_THREADS, threads), **os.environ, **device}
+
+
+def _gpus() -> list[str]:
+    """As CUDA_VISIBLE_DEVICES names them."""
+    if (named := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [name for name in named.split(",") if name]
+    from torch.cuda import device_count
+
+    return [str(number) for number in range(device_count())]
 
 
 class _Process:
     """One worker, which does one job after the other (`xlt.executors.worker`)."""
 
-    def __init__(self, threads: int) -> None:
-        environment = {**dict.fromkeys(_THREADS, str(threads)), **os.environ}
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         # A session of its own: an interrupt at the terminal is for the process that began it.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "xlt.executors.worker"],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

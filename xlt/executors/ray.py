@@ -11,8 +11,8 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from xlt.errors import XltError
-from xlt.executors.base import ATTEMPTS, Executor, Job, lost, result_of
+from xlt.errors import XltError, first_line
+from xlt.executors.base import ATTEMPTS, Executor, Job, asked_threads, lost, result_of
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ class Ray(Executor):
         import ray
 
         self._ray = ray
+        self._running: dict[Future[Any], Any] = {}
         # Ray tells of lost nodes and workers on standard output, which is for results.
         self._until_closed = ExitStack()
         self._until_closed.enter_context(redirect_stdout(sys.stderr))
@@ -54,12 +55,19 @@ class Ray(Executor):
                     "that runs",
                 ) from error
         there = ray.cluster_resources()
-        gpus, cpus = int(there.get("GPU", 0)), int(os.environ.get("OMP_NUM_THREADS", "1"))
+        gpus, cpus = int(there.get("GPU", 0)), asked_threads() or 1
+        most = max(int(node["Resources"].get("CPU", 0)) for node in ray.nodes())
+        if cpus > most:
+            self.close()
+            raise XltError(
+                f"no node of the cluster has {cpus} processors (the largest has {most})",
+                where="OMP_NUM_THREADS",
+                fix=f"set it to {max(1, most)} or less",
+            )
         self.slots = max(1, gpus or int(there.get("CPU", 1)) // cpus)
         self._remote = ray.remote(
             num_cpus=cpus, num_gpus=1 if gpus else 0, max_retries=ATTEMPTS - 1
-        )(_answer)
-        self._running: dict[Future[Any], Any] = {}
+        )(_do)
 
     def submit(self, job: Job) -> Future[Any]:
         own: Future[Any] = Future()
@@ -75,9 +83,16 @@ class Ray(Executor):
             own.set_result(result_of(theirs.result()))
         except XltError as error:
             own.set_exception(error)
+        except self._ray.exceptions.RayTaskError as error:  # before a job of ours begins
+            own.set_exception(
+                XltError(
+                    f"a worker of the cluster cannot do it: {first_line(error.cause)}",
+                    where=job.title,
+                    fix="all nodes need xlt as it is here, and the same folders",
+                )
+            )
         except self._ray.exceptions.RayError as error:
-            how = type(error).__name__
-            own.set_exception(lost(job, [how] * ATTEMPTS))
+            own.set_exception(lost(job, [type(error).__name__] * ATTEMPTS))
         except Exception as error:
             own.set_exception(error)
 
@@ -89,9 +104,9 @@ class Ray(Executor):
         self._until_closed.close()
 
 
-def _answer(job: dict[str, Any]) -> dict[str, Any]:
+def _do(job: dict[str, Any]) -> dict[str, Any]:
     """In a worker of the cluster."""
-    from xlt.executors.worker import answer
+    from xlt.executors.worker import do
 
     logger = logging.getLogger("xlt")
     if not logger.handlers:
@@ -99,4 +114,4 @@ def _answer(job: dict[str, Any]) -> dict[str, Any]:
         handler.setFormatter(logging.Formatter("%(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
-    return answer(job)
+    return do(job)

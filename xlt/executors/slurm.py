@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import Future
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xlt.errors import XltError
+from xlt.errors import XltError, first_line
 from xlt.executors.base import ATTEMPTS, Executor, Job, lost, result_of
 
 log = logging.getLogger(__name__)
@@ -45,67 +45,94 @@ class Slurm(Executor):
                 fix="write parameters of submitit, e.g. slurm:slurm_partition=gpu,gpus_per_node=1; "
                 "cluster=local tries it without Slurm",
             ) from error
-        self._running: dict[Future[Any], tuple[Job, Any, list[str]]] = {}
-        self._changed, self._closed = threading.Lock(), threading.Event()
+        self._tasks: dict[Future[Any], _Task] = {}
+        self._changing, self._closed = threading.Lock(), threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
 
     def submit(self, job: Job) -> Future[Any]:
         own: Future[Any] = Future()
         own.set_running_or_notify_cancel()
-        begun = self._executor.submit(Call(), asdict(job))
-        with self._changed:
-            self._running[own] = (job, begun, [])
+        with self._changing:
+            self._tasks[own] = _Task(job)
         return own
 
     def close(self) -> None:
         self._closed.set()
         self._watcher.join()
-        for _, begun, _ in self._running.values():
-            begun.cancel(check=False)
+        for task in self._tasks.values():
+            if task.begun is not None:
+                task.begun.cancel(check=False)
 
     def _watch(self) -> None:
         while not self._closed.wait(_SECONDS):
-            with self._changed:
-                now = list(self._running.items())
-            for own, (job, begun, ends) in now:
-                if begun.done():
-                    self._settle(own, job, begun, ends)
+            with self._changing:
+                now = list(self._tasks.items())
+            for own, task in now:
+                try:
+                    outcome = self._advance(task, alone=len(now) == 1)
+                except Exception as error:  # whatever it is, who waits for the job has to know
+                    self._end(own)
+                    own.set_exception(error)
+                    continue
+                if outcome is not None:
+                    self._end(own)
+                    own.set_result(outcome[0])
 
-    def _settle(self, own: Future[Any], job: Job, begun: Any, ends: list[str]) -> None:
+    def _end(self, own: Future[Any]) -> None:
+        with self._changing:
+            del self._tasks[own]
+
+    def _advance(self, task: _Task, *, alone: bool) -> tuple[Any] | None:
+        """Submit what is not, and look at what is: what it has returned, alone in a tuple.
+
+        alone: no other job of ours is there, so that a refusal is not for want of room.
+        Raises the job's errors.
+        """
         from submitit.core.utils import FailedJobError, UncompletedJobError
 
-        try:
-            answer = begun.result()
-        except (FailedJobError, UncompletedJobError) as error:
-            ends.append((str(error).splitlines() or [type(error).__name__])[0])
-            if len(ends) < ATTEMPTS:
-                log.warning("%s: its job was lost (%s); it goes on in another", job.title, ends[-1])
-                with self._changed:
-                    self._running[own] = (job, self._executor.submit(Call(), asdict(job)), ends)
-                return
-            outcome: Any = lost(job, ends)
-        else:
+        if task.begun is None:
             try:
-                outcome = result_of(answer)
-            except XltError as error:
-                outcome = error
-        with self._changed:
-            del self._running[own]
-        if isinstance(outcome, XltError):
-            own.set_exception(outcome)
-        else:
-            own.set_result(outcome)
+                task.begun = self._executor.submit(Call(), asdict(task.job))
+            except FailedJobError as error:
+                if not alone and not task.ends:
+                    return None  # a limit on jobs, perhaps: again when others have ended
+                raise XltError(
+                    f"Slurm takes no job: {first_line(error)}",
+                    where=task.job.title,
+                    fix="correct the parameters after `slurm:`, or ask for fewer `slots`",
+                ) from error
+        if not task.begun.done():
+            return None
+        try:
+            answer = task.begun.result()
+        except (FailedJobError, UncompletedJobError) as error:
+            task.ends.append(first_line(error))
+            if len(task.ends) == ATTEMPTS:
+                raise lost(task.job, task.ends) from error
+            log.warning("%s: its job was lost (%s); it goes on in another", task.job.title, error)
+            task.begun = None
+            return None
+        return (result_of(answer),)
+
+
+@dataclass
+class _Task:
+    """A job; what Slurm has of it, if it has; how it ended before."""
+
+    job: Job
+    begun: Any = None
+    ends: list[str] = field(default_factory=list)
 
 
 class Call:
     """What submitit runs on a node."""
 
     def __call__(self, job: dict[str, Any]) -> dict[str, Any]:
-        from xlt.executors.worker import answer
+        from xlt.executors.worker import do
 
         logging.basicConfig(format="%(message)s", level=logging.INFO)
-        return answer(job)
+        return do(job)
 
     def checkpoint(self, job: dict[str, Any]) -> Any:
         """What is queued again when the node is wanted for others: the same, which goes on."""

@@ -14,7 +14,6 @@ import os
 import queue
 import sys
 import threading
-import traceback
 from importlib import import_module
 from typing import Any, TextIO
 
@@ -41,22 +40,30 @@ def main() -> None:
     jobs: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_read, args=(jobs,), daemon=True).start()
     while True:
-        _say(out, answer(jobs.get()))
+        _say(out, do(jobs.get()))
 
 
-def answer(job: dict[str, Any]) -> dict[str, Any]:
-    """What comes of a job: {"result"}, or {"errors"} as `xlt.errors.described` gives them."""
+def do(job: dict[str, Any]) -> dict[str, Any]:
+    """What comes of a job, as `answer`."""
+    os.chdir(job["folder"])
+    return answer(job["call"], job["arguments"], job["title"])
+
+
+def answer(call: str, arguments: dict[str, Any], title: str | None = None) -> dict[str, Any]:
+    """What comes of a call: {"result"}, or {"errors"} as `xlt.errors.described` gives them.
+
+    title: where an error that says no place was.
+    """
     try:
-        os.chdir(job["folder"])
-        module, _, name = job["call"].partition(":")
-        return {"result": getattr(import_module(module), name)(**job["arguments"])}
+        module, _, name = call.partition(":")
+        return {"result": getattr(import_module(module), name)(**arguments)}
     except XltError as error:
         return described(error)
     except Exception as error:
-        traceback.print_exc()
         lines = str(error).splitlines() or [""]
         what = f"{type(error).__name__}: {lines[0]}"
-        return described(XltError(what, where=job["title"], fix="the traceback stands above"))
+        fix = "the same command without `--on` and with `--debug` shows where it happened"
+        return described(XltError(what, where=title, fix=fix))
 
 
 def _read(jobs: queue.Queue[dict[str, Any]]) -> None:

@@ -121,6 +121,14 @@ def _planned(strategy: Strategy, config: Config, target: str) -> Stage:
             fix="have its `plan` return the stage whose model is used, with those that it starts "
             "from as its `parents` (docs/plugins.md, A strategy of your own)",
         )
+    for stage in plan.history:
+        if len(stage.parents) > 1:
+            names = ", ".join(parent.name for parent in stage.parents)
+            raise XltError(
+                f"the stage {stage.name} starts from {names}, and weights start from one model",
+                where="strategy",
+                fix="give it one of these as its parent, or train a stage on the data of all",
+            )
     return plan
 
 

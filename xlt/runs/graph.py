@@ -80,7 +80,6 @@ class _Settings:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._data: dict[str, Any] = {}
         self._task = config.task.model_dump(mode="json")
         self._model = config.model.model_dump(mode="json", exclude={"attention"})
         self._selection = config.selection.model_dump(mode="json", exclude={"keep"})
@@ -93,10 +92,12 @@ class _Settings:
         return Node(_hash("project", content), "project", name, split=split)
 
     def training(self, stage: Stage, seed: int, parents: tuple[str, ...]) -> Node:
-        own = [stage.name, stage.train, stage.dev, stage.training, stage.temperature]
+        training = stage.training.model_dump(mode="json", exclude={"report_to", "checkpoint_every"})
+        own = [stage.name, stage.train, stage.dev, stage.temperature]
         content = [
             *(self._task, self._model, self._selection, self._root),
-            *(self._read([*stage.train, *stage.dev]), repr(own), stage.from_scratch, seed, parents),
+            *(self._read([*stage.train, *stage.dev]), repr(own), training),
+            *(stage.from_scratch, seed, parents),
         ]
         return Node(_hash("train", content), "train", stage.name, parents, seed=seed, stage=stage)
 
@@ -105,11 +106,14 @@ class _Settings:
 
     def _read(self, splits: Iterable[DataSplit]) -> list[Any]:
         """What the config says of the data that are read."""
-        languages = dict.fromkeys(split.origin.language for split in splits)
-        for language in languages:
-            if language not in self._data:
-                self._data[language] = self._config.data[language].model_dump(mode="json")
-        return [self._config.data_seed, *(self._data[language] for language in languages)]
+        found: list[Any] = []
+        for split in dict.fromkeys(split.origin for split in splits):
+            data = self._config.data[split.language]
+            parts = {"all", split.split, *(("dev_share", "train") if data.dev_share else ())}
+            found.append([split.language, data.model_dump(mode="json", include=parts)])
+            if data.dev_share or any(one.limit for one in getattr(data, split.split)):
+                found.append(self._config.data_seed)
+        return found
 
 
 def _hash(kind: Kind, content: list[Any]) -> str:

@@ -17,6 +17,7 @@ from xlt.config.consent import requests
 from xlt.config.schema import STAGES, Config
 from xlt.config.study import load_study
 from xlt.errors import XltError
+from xlt.executors.worker import answer
 from xlt.permissions import allowing, obeying
 from xlt.runs.execute import run_plan
 from xlt.runs.experiment import Experiment, prepare_cells
@@ -42,12 +43,20 @@ class StudyFile:
         }
 
 
-def check(study: Sequence[Any], cell: str, config: str, overwrite: bool) -> bool:
-    """`xlt.runs.train.begin` of a cell: whether it is finished."""
-    from xlt.runs.train import begin
+def check(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`xlt.executors.worker.answer` to `check_cell` with each of these arguments.
+
+    In one job, since the study is read once for all.
+    """
+    return [answer("xlt.runs.jobs:check_cell", arguments) for arguments in cells]
+
+
+def check_cell(study: Sequence[Any], cell: str, config: str, overwrite: bool) -> bool:
+    """`xlt.runs.train.is_finished` of a cell."""
+    from xlt.runs.train import is_finished
 
     with _cell(study, cell, config) as experiment:
-        return begin(experiment, overwrite=overwrite)
+        return is_finished(experiment, overwrite=overwrite)
 
 
 def project(study: Sequence[Any], cell: str, config: str, key: str) -> None:
@@ -58,7 +67,7 @@ def project(study: Sequence[Any], cell: str, config: str, key: str) -> None:
         Sources(experiment.config, experiment.task).load(node.split)
 
 
-def train(study: Sequence[Any], cell: str, config: str, key: str, reuse: bool) -> None:
+def train(study: Sequence[Any], cell: str, config: str, key: str, reuse: bool, quiet: bool) -> None:
     """Train the stage of a node, whose parents are trained."""
     from accelerate import PartialState
 
@@ -78,16 +87,17 @@ def train(study: Sequence[Any], cell: str, config: str, key: str, reuse: bool) -
             node.seed,
             resume=True,
             reuse=reuse,
+            quiet=quiet,
         )
         run_plan(runner, node.stage, list(observed(experiment)))
 
 
-def evaluate(study: Sequence[Any], cell: str, config: str, reuse: bool) -> None:
+def evaluate(study: Sequence[Any], cell: str, config: str, reuse: bool, overwrite: bool) -> None:
     """Finish a cell whose stages are all trained: scores, predictions, models, result."""
     from xlt.runs.train import run
 
     with _cell(study, cell, config) as experiment:
-        run(experiment, resume=True, reuse=reuse, quiet=True, wait=True)
+        run(experiment, resume=True, overwrite=overwrite, reuse=reuse, quiet=True, wait=True)
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
     with obeying(allowed):
         problems = find_problems(experiment, sources, local=True)
         tokenizer = find_tokenizer(config.model)
-    missing = [*refused, *_other_run(experiment, sources), *problems]
+    missing = [*refused, *other_run(experiment, sources), *problems]
     counted = count_words(experiment.task, sources, experiment.data_splits)
     sizes, vocabulary = measure_sizes(counted, tokenizer)
     stages = _shared_stages(experiment.plans)
@@ -111,7 +111,7 @@ def _describe(data_split: DataSplit) -> str:
     return f"{data_split.name} {data_split.split}{limit}"
 
 
-def _other_run(experiment: Experiment, sources: Sources) -> list[XltError]:
+def other_run(experiment: Experiment, sources: Sources) -> list[XltError]:
     """Why the run's folder is not free for this config, or not for what its files hold now."""
     config = experiment.config
     folder = RunFolder(config.output.root / config.name)

@@ -17,7 +17,7 @@ from xlt.permissions import is_granted, obeying, refusal
 from xlt.runs.cells import study_cells
 from xlt.runs.experiment import Experiment, prepare_cells
 from xlt.runs.graph import Node, build
-from xlt.runs.plan import StageCosts
+from xlt.runs.plan import StageCosts, other_run
 from xlt.runs.preflight import find_problems
 from xlt.runs.sizes import count_words, find_tokenizer, measure_sizes
 from xlt.runs.sources import Sources
@@ -45,13 +45,14 @@ def plan_study(study: Study) -> dict[str, Any]:
         for experiment in group.experiments.values():
             with obeying(_allowed(experiment.loaded)):
                 found = find_problems(experiment, group.sources, local=True, rehearsed=rehearsed)
-            missing += [*_refused(experiment.loaded), *found]
+            missing += [*_refused(experiment.loaded), *other_run(experiment, group.sources), *found]
+    unfinished = {*study.cells} - {*cells.finished}
     rows = []
     for node in nodes.values():
         group = next(one for one in groups if node.cells[0] in one.experiments)
         experiment = group.experiments[node.cells[0]]
         with obeying(_allowed(experiment.loaded)):
-            rows.append(_row(node, experiment, group, finished={*cells.finished}))
+            rows.append(_row(node, experiment, group, unfinished))
     return {
         "name": study.title,
         "cells": {name: name in cells.finished for name in study.cells},
@@ -97,15 +98,16 @@ def _reads(config: Config) -> str:
     return json.dumps(config.model_dump(mode="json", include=parts), sort_keys=True)
 
 
-def _row(node: Node, experiment: Experiment, group: _Group, finished: set[str]) -> dict[str, Any]:
+def _row(node: Node, experiment: Experiment, group: _Group, unfinished: set[str]) -> dict[str, Any]:
     """A node as JSON has it.
 
     done: whether it is; None where that is known only when data have been projected.
+    left: whether a cell that is not finished needs it, and it is not done.
     """
     cost: dict[str, Any] = {"steps": None, "minutes": None, "memory_gib": None}
     done: bool | None = None
     if node.kind == "evaluate":
-        done = node.name in finished
+        done = node.name not in unfinished
     elif node.kind == "train":
         assert node.stage is not None
         assert node.seed is not None
@@ -120,6 +122,7 @@ def _row(node: Node, experiment: Experiment, group: _Group, finished: set[str]) 
         "parents": list(node.parents),
         "cells": list(node.cells),
         "done": done,
+        "left": not done and not unfinished.isdisjoint(node.cells),
         **cost,
         "disk_gib": None
         if size is None or node.kind == "project"
@@ -169,8 +172,8 @@ def _refused(loaded: LoadedConfig) -> list[XltError]:
 
 
 def _total(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Of what is not done. minutes: one after the other, without evaluation."""
-    left = [row for row in rows if not row["done"]]
+    """Of what is left. minutes: one after the other, without evaluation."""
+    left = [row for row in rows if row["left"]]
     trained = [row for row in left if row["kind"] == "train"]
     known = all(row["minutes"] is not None for row in trained)
     sizes = [row["disk_gib"] for row in left if row["kind"] != "project"]

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from xlt.errors import XltError
-from xlt.executors.base import Executor, Job, finished
+from xlt.errors import XltError, described
+from xlt.executors.base import Executor, Job, finished, result_of
 from xlt.runs.experiment import Experiment
 from xlt.runs.graph import Node, build
 from xlt.runs.jobs import StudyFile
@@ -28,6 +28,7 @@ def run_on(
     *,
     overwrite: bool = False,
     reuse: bool = False,
+    quiet: bool = False,
 ) -> Failures:
     """Run or resume all cells of a study that are not finished.
 
@@ -36,28 +37,25 @@ def run_on(
     """
     failed: Failures = {}
     arguments = {name: file.arguments(name, one.config) for name, one in experiments.items()}
-    checks = {
-        name: Job(
-            "xlt.runs.jobs:check", {**arguments[name], "overwrite": overwrite}, f"checking {name}"
-        )
-        for name in experiments
-    }
-    alive = {}
-    for name, done in finished(executor, checks.items()):
-        if (error := done.exception()) is not None:
-            failed[name] = _said(error)
-        elif not done.result():
-            alive[name] = experiments[name]
+    left = set()
+    for name, answer in _checked(executor, arguments, overwrite=overwrite):
+        try:
+            if not result_of(answer):
+                left.add(name)
+        except XltError as problem:
+            failed[name] = problem
     # In the order of the file, whichever answered first.
-    nodes = build({name: one for name, one in experiments.items() if name in alive})
+    nodes = build({name: one for name, one in experiments.items() if name in left})
+    further: dict[str, dict[str, Any]] = {
+        "project": {},
+        "train": {"reuse": reuse, "quiet": quiet},
+        "evaluate": {"reuse": reuse, "overwrite": overwrite},
+    }
 
     def job(node: Node) -> Job:
         # Of several cells any will do: the first is the one that the others are compared with.
-        own: dict[str, Any] = dict(arguments[node.cells[0]])
-        if node.kind != "evaluate":
-            own["key"] = node.key
-        if node.kind != "project":
-            own["reuse"] = reuse
+        key = {} if node.kind == "evaluate" else {"key": node.key}
+        own = {**arguments[node.cells[0]], **key, **further[node.kind]}
         seed = "" if node.seed is None else f", seed {node.seed}"
         return Job(f"xlt.runs.jobs:{node.kind}", own, f"{node.kind} {node.name}{seed}")
 
@@ -67,12 +65,31 @@ def run_on(
     return failed
 
 
+def _checked(
+    executor: Executor, arguments: Mapping[str, dict[str, Any]], *, overwrite: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each cell with the answer to `xlt.runs.jobs.check_cell`, a share of all in each job."""
+    names = list(arguments)
+    jobs: list[tuple[list[str], Job]] = []
+    for n in range(min(executor.slots, len(names))):
+        share = names[n :: executor.slots]
+        cells = [{**arguments[name], "overwrite": overwrite} for name in share]
+        what = f"checking {share[0]}" + (f" and {len(share) - 1} more" if share[1:] else "")
+        jobs.append((share, Job("xlt.runs.jobs:check", {"cells": cells}, what)))
+    for share, future in finished(executor, jobs):
+        if (error := future.exception()) is not None:
+            yield from ((name, described(_said(error))) for name in share)
+        else:
+            yield from zip(share, future.result(), strict=True)
+
+
 def run_graph(
     executor: Executor, nodes: Mapping[str, Node], job: Callable[[Node], Job]
 ) -> Iterator[tuple[Node, XltError]]:
     """Do every node after its parents; first those that most cells wait for.
 
-    Yields those that failed, and no others, each with its error. What needs them is not begun.
+    Yields those that failed, and no others, each with its error. What needs them is not begun, nor
+    what no cell needs any more.
     """
     waiting = {key: len(node.parents) for key, node in nodes.items()}
     children: dict[str, list[str]] = defaultdict(list)
@@ -83,11 +100,17 @@ def run_graph(
     ready = [(place[key], key) for key, count in waiting.items() if not count]
     heapq.heapify(ready)
     running: dict[Future[Any], str] = {}
-    done = 0
+    done, lost = 0, set[str]()  # cells
     while ready or running:
         while ready and len(running) < executor.slots:
             _, key = heapq.heappop(ready)
-            running[executor.submit(job(nodes[key]))] = key
+            if lost.issuperset(nodes[key].cells):
+                continue
+            task = job(nodes[key])
+            log.info("%s: begun", task.title)
+            running[executor.submit(task)] = key
+        if not running:
+            break
         for future in executor.ended(running):
             key = running.pop(future)
             done += 1
@@ -95,6 +118,7 @@ def run_graph(
             how = "done" if error is None else "failed"
             log.info("%s: %s (%d of %d)", job(nodes[key]).title, how, done, len(nodes))
             if error is not None:
+                lost.update(nodes[key].cells)
                 yield nodes[key], _said(error)
                 continue
             for child in children[key]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -25,6 +26,9 @@ from xlt.training.selected import EVALUATED, SELECTED
 log = logging.getLogger(__name__)
 
 Keep = Literal["best", "used", "none"]
+
+_IN_USE = ".in-use"
+"""Suffix of files that studies lock while they run."""
 
 
 def list_stages(root: Path) -> list[dict[str, Any]]:
@@ -79,7 +83,7 @@ def prune(root: Path, keep: Keep, *, dry_run: bool = False) -> dict[str, Any]:
         own copies of models. What is gone is trained again where it is needed.
 
     Unfinished stages stay. Raises XltError for "used" where a run is not finished, since it is not
-    known what it will need.
+    known what it will need; and, but for "best", while runs are being made, which may need any.
     """
     runs, unknown = _users(root)
     if keep == "used" and unknown:
@@ -89,9 +93,15 @@ def prune(root: Path, keep: Keep, *, dry_run: bool = False) -> dict[str, Any]:
             fix="finish the run, or remove its folder; `--keep best` frees what no run has "
             "selected, `--keep none` everything",
         )
+    if not dry_run and keep != "best" and (users := _busy(root)):
+        raise XltError(
+            f"stages are in use by {', '.join(users)}",
+            where=root,
+            fix="wait for the end, or stop it: the same command goes on later",
+        )
     removed, in_use = [], []
     for folder in _stages(root):
-        with _locked(folder) as free:
+        with _locked(folder.with_name(f"{folder.name}.lock")) as free:
             if not free:
                 in_use.append(folder.name)
                 continue
@@ -121,6 +131,36 @@ def prune(root: Path, keep: Keep, *, dry_run: bool = False) -> dict[str, Any]:
         with writing(root / STAGES):
             sweep(root / STAGES)
     return {"removed": removed, "in_use": in_use, "bytes": sum(one["bytes"] for one in removed)}
+
+
+@contextmanager
+def using(root: Path) -> Iterator[None]:
+    """Within the block, `prune` leaves the stages below `root` to whoever has asked for this."""
+    with writing(root, resumes=True):
+        (root / STAGES).mkdir(parents=True, exist_ok=True)
+        marker = root / STAGES / f"{uuid4().hex}{_IN_USE}"
+        lock = FileLock(marker)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+        marker.unlink(missing_ok=True)
+
+
+def _busy(root: Path) -> list[str]:
+    """Who is making runs below `root`."""
+    found = [lock.parent.name for lock in sorted(root.glob("*/.lock")) if _is_held(lock)]
+    for marker in (root / STAGES).glob(f"*{_IN_USE}"):
+        if _is_held(marker):
+            return ["a study", *found]
+        marker.unlink(missing_ok=True)  # of a process that was killed
+    return found
+
+
+def _is_held(lock: Path) -> bool:
+    with _locked(lock) as free:
+        return not free
 
 
 def _stages(root: Path) -> list[Path]:
@@ -153,9 +193,9 @@ def _size(folder: Path) -> int:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Whether no process trains or writes this stage; none begins before the block ends."""
-    lock = FileLock(f"{folder}.lock")
+def _locked(path: Path) -> Iterator[bool]:
+    """Whether nobody holds this lock; nobody takes it before the block ends."""
+    lock = FileLock(path)
     try:
         lock.acquire(blocking=False)
     except Timeout:

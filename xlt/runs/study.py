@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from xlt.config.consent import requests
 from xlt.config.study import Study
 from xlt.errors import XltError, flat
 from xlt.executors.base import make_executor
-from xlt.permissions import obeying
+from xlt.permissions import given, obeying
 from xlt.results import LOG
 from xlt.runs.cells import run_folder
 from xlt.runs.experiment import prepare_cells
@@ -42,7 +43,7 @@ def study(
     from xlt.runs.train import run
 
     if on is not None:
-        return _study_on(definition, on, overwrite=overwrite, reuse=reuse)
+        return _study_on(definition, on, overwrite=overwrite, reuse=reuse, quiet=quiet)
     failed: dict[str, list[dict[str, str | None]]] = {}
     experiments = prepare_cells(definition)
     asked = [one for experiment in experiments.values() for one in requests(experiment.loaded)]
@@ -76,18 +77,25 @@ def study(
     return {**table(definition), "failed": failed}
 
 
-def _study_on(definition: Study, on: str, *, overwrite: bool, reuse: bool) -> dict[str, Any]:
+def _study_on(
+    definition: Study, on: str, *, overwrite: bool, reuse: bool, quiet: bool
+) -> dict[str, Any]:
     """`study` by an executor."""
     from xlt.runs.jobs import StudyFile
     from xlt.runs.schedule import run_on
+    from xlt.runs.store import using
     from xlt.runs.train import settle
 
     experiments = prepare_cells(definition)
     asked = [one for experiment in experiments.values() for one in requests(experiment.loaded)]
-    granted = tuple(sorted({one.permission for one in asked}))
-    file = StudyFile(str(definition.path), definition.overrides, granted)
-    with obeying(asked), make_executor(on) as executor:
-        failures = run_on(executor, experiments, file, overwrite=overwrite, reuse=reuse)
+    roots = {one.config.output.root for one in experiments.values()}
+    with obeying(asked), make_executor(on) as executor, ExitStack() as until_done:
+        for root in roots:
+            until_done.enter_context(using(root))
+        file = StudyFile(str(definition.path), definition.overrides, given())
+        failures = run_on(
+            executor, experiments, file, overwrite=overwrite, reuse=reuse, quiet=quiet
+        )
         for name in experiments.keys() - failures.keys():
             try:
                 settle(experiments[name])

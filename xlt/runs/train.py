@@ -153,21 +153,21 @@ def settle(experiment: Experiment) -> None:
         raise experiment.loaded.locate(error) from error
 
 
-def begin(experiment: Experiment, *, overwrite: bool = False) -> bool:
-    """Make sure that a run can be made, and that its folder is free for it; whether it is finished.
+def is_finished(experiment: Experiment, *, overwrite: bool = False) -> bool:
+    """Whether a run is finished; of one that is not, that it can be made.
 
-    Data are read, nothing is projected or trained. What is unfinished is to be resumed.
+    Data are read, nothing is projected, trained or written. What is unfinished is to be resumed.
     Raises XltError as `train`.
     """
     config = experiment.config
     try:
-        with RunFolder(config.output.root / config.name, wait=True) as folder:
-            sources = Sources(config, experiment.task)
-            if _finished(experiment, sources, folder, resume=True, overwrite=overwrite) is not None:
-                return True
-            raise_all(find_problems(experiment, sources))
-            folder.claim(dump(config), _manifest(experiment, sources, processes=1))
-            return False
+        folder = RunFolder(config.output.root / config.name)
+        folder.check_own()
+        sources = Sources(config, experiment.task)
+        if _finished(experiment, sources, folder, resume=True, overwrite=overwrite) is not None:
+            return True
+        raise_all(find_problems(experiment, sources))
+        return False
     except XltError as error:
         raise experiment.loaded.locate(error) from error
 
