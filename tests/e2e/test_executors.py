@@ -27,7 +27,7 @@ from xlt.runs.study import study, table
 STUDY = {
     "training__max_steps": 3,
     "source": "eng",
-    "seeds": [1, 2],
+    "seeds": [1],
     "study": {
         "cells": {
             "zero": {"strategy": "zero_shot"},
@@ -168,6 +168,8 @@ def test_the_same_bits_on_a_cluster_that_loses_a_node(one_process, tmp_path, mon
 def test_jobs_of_slurm_are_those_of_processes_here(tmp_path, monkeypatch):
     """submitit's own stand-in for Slurm: a job that works, one that fails, one that is killed."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(slurm, "_SECONDS", 0.2)
+    monkeypatch.setattr(slurm, "ATTEMPTS", 1)
     with make_executor("slurm:cluster=local,slots=3") as executor:
         assert executor.slots == 3
         good = executor.submit(Job("os.path:basename", {"p": "a/b"}, "good"))
@@ -177,7 +179,7 @@ def test_jobs_of_slurm_are_those_of_processes_here(tmp_path, monkeypatch):
         with pytest.raises(XltError) as caught:
             bad.result(timeout=120)
         assert "none.yaml" in flat(caught.value)[0].where
-        with pytest.raises(XltError, match=f"lost {ATTEMPTS} times") as caught:
+        with pytest.raises(XltError, match="lost 1 times") as caught:
             killed.result(timeout=120)
         assert caught.value.where == "killed"
 

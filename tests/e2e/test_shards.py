@@ -19,7 +19,7 @@ from models import make_model
 from xlt.data.files import lines, lines_between
 from xlt.errors import XltError, flat
 from xlt.executors.base import Executor, Job, result_of
-from xlt.executors.worker import answer
+from xlt.executors.worker import do
 from xlt.runs import predict, shards
 from xlt.runs.shards import predict_on
 
@@ -48,7 +48,7 @@ class Here(Executor):
         future = Future()
         given = json.loads(json.dumps(vars(job)))
         try:
-            future.set_result(result_of(json.loads(json.dumps(answer(given)))))
+            future.set_result(result_of(json.loads(json.dumps(do(given)))))
         except XltError as error:
             future.set_exception(error)
         return future

@@ -30,7 +30,7 @@ def result() -> dict:
 
 
 def compared(*_: Path, metric: str) -> dict:
-    about = {"p": 0.5, "over": "records", "conclusive": False, "metric": metric}
+    about = {"p": 0.5, "over": "records", "conclusive": False, "of_seeds": None, "metric": metric}
     return {
         "rows": [
             {"target": "jav", "split": split, "difference": d, "low": d - 1, "high": d + 1, **about}

@@ -100,7 +100,7 @@ class Slurm(Executor):
                 raise XltError(
                     f"Slurm takes no job: {first_line(error)}",
                     where=task.job.title,
-                    fix="correct the parameters after `slurm:`, or ask for fewer `slots`",
+                    fix="correct the parameters of `--on`, or ask for fewer slots",
                 ) from error
         if not task.begun.done():
             return None
