@@ -134,6 +134,7 @@ cluster.shutdown()
 """
 
 
+@pytest.mark.skipif("XLT_THOROUGH" not in os.environ, reason="slow; XLT_THOROUGH=1 runs it")
 @pytest.mark.slow
 def test_the_same_bits_on_a_cluster_that_loses_a_node(one_process, tmp_path, monkeypatch):
     path, alone, expected = one_process
@@ -165,6 +166,7 @@ def test_the_same_bits_on_a_cluster_that_loses_a_node(one_process, tmp_path, mon
     assert out == alone.out
 
 
+@pytest.mark.skipif("XLT_THOROUGH" not in os.environ, reason="slow; XLT_THOROUGH=1 runs it")
 def test_jobs_of_slurm_are_those_of_processes_here(tmp_path, monkeypatch):
     """submitit's own stand-in for Slurm: a job that works, one that fails, one that is killed."""
     monkeypatch.chdir(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -276,6 +277,7 @@ COMMAND = (
 )
 
 
+@pytest.mark.skipif("XLT_THOROUGH" not in os.environ, reason="slow; XLT_THOROUGH=1 runs it")
 @pytest.mark.slow
 def test_the_same_bytes_after_kills_of_a_worker_and_of_the_command(model, tmp_path, monkeypatch):
     monkeypatch.setattr(predict, "SHARD", 200)
