@@ -31,8 +31,8 @@ def differing_keys(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Keys in which two configs of one folder differ, by their first two levels.
 
     What it is called and where it is makes it no other run: it may have been moved. Nor does what
-    is done with its models (`xlt.runs.kept`). A key that the
-    xlt which wrote one of them did not have counts as the schema's default.
+    is done with its models (`xlt.runs.kept`). A key that the xlt which wrote one of them did not
+    have counts as the schema's default.
     """
     keys = []
     for key in dict.fromkeys([*before, *now]):

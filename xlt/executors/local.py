@@ -24,7 +24,7 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class _Lost(Exception):
-    """The process ended without an answer; the code of its end."""
+    """The process ended without an answer; the text says how."""
 
 
 class Local(Executor):
@@ -94,11 +94,17 @@ class Local(Executor):
 
     def _environment(self, number: int) -> dict[str, str]:
         """Of the n-th process."""
-        cpus = len(os.sched_getaffinity(0))
-        threads = str(asked_threads() or max(1, cpus // self.slots))
+        threads = str(asked_threads() or max(1, _processors() // self.slots))
         gpus = _gpus()
         device = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if len(gpus) > 1 else {}
         return {**dict.fromkeys(_THREADS, threads), **os.environ, **device}
+
+
+def _processors() -> int:
+    """Those that this process may use, where the system says so (Linux)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _gpus() -> list[str]:

@@ -28,6 +28,7 @@ class Ray(Executor):
     """
 
     def __init__(self, argument: str | None) -> None:
+        cpus = asked_threads() or 1
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent unasked
         import ray
 
@@ -49,13 +50,13 @@ class Ray(Executor):
             except (ConnectionError, ValueError, RuntimeError) as error:
                 self._until_closed.close()
                 raise XltError(
-                    f"Ray cannot be reached: {(str(error).splitlines() or [''])[0]}",
+                    f"Ray cannot be reached: {first_line(error)}",
                     where="--on",
                     fix="write `ray` for a cluster on this machine, or `ray://HOST:PORT` for one "
                     "that runs",
                 ) from error
         there = ray.cluster_resources()
-        gpus, cpus = int(there.get("GPU", 0)), asked_threads() or 1
+        gpus = int(there.get("GPU", 0))
         most = max(int(node["Resources"].get("CPU", 0)) for node in ray.nodes())
         if cpus > most:
             self.close()

@@ -40,7 +40,7 @@ class Slurm(Executor):
             self._executor.update_parameters(**{"timeout_min": 240, **self._parameters})
         except (NameError, ValueError, RuntimeError, TypeError) as error:
             raise XltError(
-                f"submitit refuses: {(str(error).splitlines() or [''])[0]}",
+                f"submitit refuses: {first_line(error)}",
                 where="--on",
                 fix="write parameters of submitit, e.g. slurm:slurm_partition=gpu,gpus_per_node=1; "
                 "cluster=local tries it without Slurm",
@@ -70,7 +70,8 @@ class Slurm(Executor):
                 now = list(self._tasks.items())
             for own, task in now:
                 try:
-                    outcome = self._advance(task, alone=len(now) == 1)
+                    running = any(one.begun is not None for _, one in now)
+                    outcome = self._advance(task, others=running)
                 except Exception as error:  # whatever it is, who waits for the job has to know
                     self._end(own)
                     own.set_exception(error)
@@ -83,10 +84,10 @@ class Slurm(Executor):
         with self._changing:
             del self._tasks[own]
 
-    def _advance(self, task: _Task, *, alone: bool) -> tuple[Any] | None:
+    def _advance(self, task: _Task, *, others: bool) -> tuple[Any] | None:
         """Submit what is not, and look at what is: what it has returned, alone in a tuple.
 
-        alone: no other job of ours is there, so that a refusal is not for want of room.
+        others: jobs of ours are with Slurm, so that a refusal may be for want of room.
         Raises the job's errors.
         """
         from submitit.core.utils import FailedJobError, UncompletedJobError
@@ -95,8 +96,8 @@ class Slurm(Executor):
             try:
                 task.begun = self._executor.submit(Call(), asdict(task.job))
             except FailedJobError as error:
-                if not alone and not task.ends:
-                    return None  # a limit on jobs, perhaps: again when others have ended
+                if others and not task.ends:
+                    return None  # again when others have ended
                 raise XltError(
                     f"Slurm takes no job: {first_line(error)}",
                     where=task.job.title,

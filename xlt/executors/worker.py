@@ -17,7 +17,7 @@ import threading
 from importlib import import_module
 from typing import Any, TextIO
 
-from xlt.errors import XltError, described
+from xlt.errors import XltError, described, first_line
 
 
 class _Forwarding(logging.Handler):
@@ -60,8 +60,7 @@ def answer(call: str, arguments: dict[str, Any], title: str | None = None) -> di
     except XltError as error:
         return described(error)
     except Exception as error:
-        lines = str(error).splitlines() or [""]
-        what = f"{type(error).__name__}: {lines[0]}"
+        what = f"{type(error).__name__}: {first_line(error)}"
         fix = "the same command without `--on` and with `--debug` shows where it happened"
         return described(XltError(what, where=title, fix=fix))
 

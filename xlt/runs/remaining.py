@@ -27,14 +27,13 @@ from xlt.runs.estimate import encoder_shape
 from xlt.runs.experiment import Experiment
 from xlt.runs.graph import Kind, Node, build
 from xlt.runs.observed import observed
+from xlt.runs.sizes import SUBWORDS_PER_WORD
 from xlt.runs.sources import Sources
 from xlt.training import progress
 from xlt.transfer.stage import DataSplit, Stage
 
 log = logging.getLogger(__name__)
 
-SUBWORDS_PER_WORD = 1.7
-"""About what XLM-R needs. It is the same everywhere, so that little depends on it."""
 BASIS = 30.0
 """Seconds of training from which on its speed is relied on."""
 _COUNTED = 100

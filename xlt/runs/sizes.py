@@ -18,7 +18,7 @@ from xlt.runs.sources import Sources
 from xlt.task import Task
 from xlt.transfer.stage import DataSplit
 
-DEFAULT_SUBWORDS_PER_WORD = 1.7
+SUBWORDS_PER_WORD = 1.7
 """Assumed where the tokenizer is not on this machine: about what XLM-R needs."""
 
 Counted = Mapping[DataSplit, tuple[int, Counter[str]]]
@@ -71,8 +71,6 @@ def measure_sizes(
     sizes = {}
     for data_split, (records, counter) in counted.items():
         total = sum(counter.values())
-        subwords = sum(
-            n * lengths.get(word, DEFAULT_SUBWORDS_PER_WORD) for word, n in counter.items()
-        )
+        subwords = sum(n * lengths.get(word, SUBWORDS_PER_WORD) for word, n in counter.items())
         sizes[data_split] = SplitSize(records, total, round(subwords) + 2 * records)
     return sizes, vocabulary
