@@ -56,7 +56,7 @@ def for_code(text: str) -> str:
 
 def for_latex(text: str) -> str:
     """Text that LaTeX prints as it is; signs of numbers are those of mathematics."""
-    escaped = "".join(_LATEX.get(character, character) for character in one_line(text).strip())
+    escaped = "".join(_LATEX.get(character, character) for character in one_line(text))
     return re.sub(r"(?<![\w.])([+-])(?=\d)", r"$\1$", escaped)
 
 

@@ -15,6 +15,7 @@ from xlt.config.study import load_study
 from xlt.errors import XltError
 from xlt.files import write_sealed
 from xlt.permissions import PUSH, allowing
+from xlt.report.curves import read_curves
 from xlt.results import read_result
 from xlt.runs.folder import RunFolder
 from xlt.runs.store import list_stages, prune, using, verify
@@ -120,6 +121,17 @@ def test_a_pruned_run_is_as_it_was(root, finished):
     shutil.rmtree(root / "run")
     assert train(config, quiet=True)["summary"] == result["summary"]
     assert {path: path.read_bytes() for path in models} == models
+
+
+def test_a_run_of_an_older_version_has_no_lineage(root):
+    path = root / "run" / "result.json"
+    result = read_result(root / "run")
+    del result["lineage"]
+    write_sealed(path, result)
+    assert [row["runs"] for row in list_stages(root)] == [[], [], []]
+    with pytest.raises(XltError, match="run: not finished, or made by an older xlt"):
+        prune(root, "used")
+    assert read_curves(root / "run", result, 1, ["jav"]) == []
 
 
 def test_what_is_in_use_stays(root):

@@ -15,12 +15,14 @@ from test_report_page import Page
 
 from xlt.config.study import load_study
 from xlt.errors import XltError
+from xlt.evaluation.report import Table
 from xlt.evaluation.study import conclusions
 from xlt.files import write_sealed
 from xlt.report import figures, labels
 from xlt.report.stages import read_stages
 from xlt.report.study import report
 from xlt.report.tables import (
+    Captioned,
     as_latex,
     by_family,
     cost_table,
@@ -157,9 +159,9 @@ def test_the_page_can_be_heard_and_loads_nothing(made):
     assert shown.named("html") == [{"lang": "en"}]
     assert len(shown.named("caption")) == len(shown.named("table")) > 10
     assert all(one.get("scope") in ("col", "row") for one in shown.named("th"))
-    assert all(one.get("aria-label") or one.get("viewbox") for one in shown.named("svg"))
     drawn = [one for one in shown.named("svg") if one.get("role") == "img"]
     assert drawn
+    assert len(shown.named("svg")) == len(drawn) + 6  # four bars and two axes, in hidden cells
     assert all(one["aria-label"] for one in drawn)
     hidden = [one for one in shown.named("td") if one.get("aria-hidden")]
     assert len(hidden) == 6 + 2  # the drawings of three cells on two targets, and their axes
@@ -208,6 +210,9 @@ def test_tables_for_a_paper(made):
 
 def test_a_caption_is_text_for_latex_too():
     assert as_latex([]) == "% needs \\usepackage{booktabs}\n"
+    text = as_latex([Captioned("a_b & 5 %", Table(("x",), ()), ["n_m"])])
+    assert r"\caption{a\_b \& 5 \%}" in text
+    assert r"{\footnotesize n\_m}" in text
 
 
 def test_what_is_not_there_is_said(own):
@@ -402,9 +407,7 @@ def scored(group, mean, low=None, high=None, place="jav test"):
 
 
 def test_a_lane_with_one_point_has_its_interval():
-    plot = figures.by_place(
-        [scored("x", 50, 40, 60), scored("y", 55, 0, 99), scored("y", 45, 1, 98)]
-    )
+    plot = figures.lanes([scored("x", 50, 40, 60), scored("y", 55, 0, 99), scored("y", 45, 1, 98)])
     first, *rest = plot.points
     assert (plot.x(40), plot.x(60)) == (first.low, first.high)
     assert all(one.low is None for one in rest)

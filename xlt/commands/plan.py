@@ -183,7 +183,7 @@ def _totals(planned: dict[str, Any]) -> list[str]:
     seeds = len(planned["seeds"])
     return [
         *lines,
-        f"estimate: {_minutes(total['minutes'])} for {seeds} seed{'s' if seeds > 1 else ''} of "
+        f"estimate: {_minutes(total['minutes'])} for {_several(seeds, 'seed')} of "
         f"every stage, {total['memory_gib']:.1f} GiB (expect a factor of two either way)",
     ]
 

@@ -14,7 +14,7 @@ def of_the_run(
     output: Path | None,
     target: str | None,
     seed: int | None,
-    max_errors: int,
+    max_errors: int | None,
     formats: Sequence[str],
 ) -> None:
     """The page of a run's errors."""

@@ -290,7 +290,7 @@ def report(
     ]
     one = {"--target": target, "--seed": seed, "--max-errors": max_errors}
     if len(runs) == 1 and not Path(runs[0]).is_file():
-        of_the_run(Path(runs[0]), output, target, seed, max_errors or 500, formats)
+        of_the_run(Path(runs[0]), output, target, seed, max_errors, formats)
     else:
         settings = [text for text in runs if "=" in text]
         asked = [name for name, value in one.items() if value is not None]

@@ -186,8 +186,8 @@ def _use(
     if best["cell"] == baseline:
         worse = sum(row["against"]["sure"] for row in against)
         text = f"no cell has a higher mean than {baseline}"
-        if against:
-            text += f"; {worse} of {len(against)} are shown to be worse" if worse else ""
+        if worse:
+            text += f"; {worse} of {len(against)} are shown to be worse"
         open_ = [row for row in against if not row["against"]["sure"]]
         nearest = max(open_, key=lambda row: float(row["against"]["difference"]), default=None)
         return text, bool(against) and not open_, nearest
@@ -230,7 +230,7 @@ def _cost(best: Row, base: Row | None, seconds: Mapping[tuple[str, str], float])
 
 
 def duration(seconds: float) -> str:
-    """Two digits that count, in a unit that fits."""
+    """With one decimal, in the largest unit of which it is at least one."""
     for unit, size in (("h", 3600.0), ("min", 60.0)):
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"

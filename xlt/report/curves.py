@@ -48,7 +48,7 @@ def read_curves(
     """
     stages: dict[str, tuple[str, list[str]]] = {}
     for target in targets:
-        for stage in result["lineage"].get(f"seed-{seed}/{target}", ()):
+        for stage in result.get("lineage", {}).get(f"seed-{seed}/{target}", ()):
             stages.setdefault(stage["folder"], (stage["stage"], []))[1].append(target)
     return [_curve(run, Path(folder), *about) for folder, about in stages.items()]
 

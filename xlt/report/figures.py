@@ -96,13 +96,13 @@ class Score:
     high: float | None
 
 
-def by_place(scores: Sequence[Score]) -> Plot:
+def lanes(scores: Sequence[Score]) -> Plot:
     """A band for each place, in it a lane for each group; intervals where a lane has one point."""
     groups = list(dict.fromkeys(one.group for one in scores))
     places = list(dict.fromkeys(one.place for one in scores))
-    lanes = Counter((one.place, one.group) for one in scores)
+    sizes = Counter((one.place, one.group) for one in scores)
     drawn = [
-        one if lanes[one.place, one.group] == 1 else replace(one, low=None, high=None)
+        one if sizes[one.place, one.group] == 1 else replace(one, low=None, high=None)
         for one in scores
     ]
     ends = [end for one in drawn for end in (one.mean, one.low, one.high) if end is not None]

@@ -13,7 +13,7 @@ from xlt.config.load import load_config
 from xlt.errors import XltError, choose
 from xlt.escape import without_folders
 from xlt.evaluation.report import Table, confidence_table, score_scope, score_table
-from xlt.files import disk_error, publishing, refuse_overwriting
+from xlt.files import refuse_overwriting, write_text, writing
 from xlt.html import macros, template
 from xlt.report.curves import StageCurve, chart, read_curves
 from xlt.report.errors import Found, read_errors
@@ -25,6 +25,7 @@ from xlt.task import generated_texts
 
 PAGE = "report.html"
 
+MAX_ERRORS = 500
 MAX_LABELS = 40
 """In a table of confusions; the most frequent ones."""
 MAX_BYTES = 4_800_000
@@ -39,13 +40,14 @@ def report(
     *,
     target: str | None = None,
     seed: int | None = None,
-    max_errors: int = 500,
+    max_errors: int | None = None,
 ) -> dict[str, Any]:
     """Write the page of a run; no model is needed, only what the run has stored and the gold data.
 
     output: by default `PAGE` in the run's folder.
     target: this one alone. seed: whose errors are shown; by default the first one's.
-    max_errors: records with errors on the page, shared evenly by targets and splits.
+    max_errors: records with errors on the page, shared evenly by targets and splits; by default
+        `MAX_ERRORS`.
 
     Returns, JSON-able, how many records there are, how many have errors and how many are shown.
     Raises XltError where there are no scores, the target or seed is none of the run's, or the gold
@@ -55,7 +57,7 @@ def report(
     rows = _rows(run, result, target, seed)
     loaded = load_config(run / CONFIG)
     task = make_task(loaded.config)
-    most = max(1, max_errors // len(rows))
+    most = max(1, (max_errors or MAX_ERRORS) // len(rows))
     found = [read_errors(run, loaded, task, result, row, most) for row in rows]
     targets = list(dict.fromkeys(row["target"] for row in rows))
     written = generated_texts(task)
@@ -83,11 +85,8 @@ def report(
     room = MAX_BYTES - len(page(records=[], limits=[]).encode())
     records, shown = _rendered(found, written, room // len(found))
     text = page(records=records, limits=_limits(found, shown))
-    try:
-        with publishing(path) as part:
-            part.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise disk_error(error, path) from error
+    with writing(path):
+        write_text(path, text)
     return {
         "output": str(path),
         "records": sum(one.total for one in found),
@@ -151,17 +150,19 @@ def _about(
 
 
 def _data(manifest: Mapping[str, Any]) -> Table:
-    rows = tuple(
-        (
-            one["language"],
-            one["split"],
-            without_folders(one["reference"]),
-            one["licence"] or "not stated",
-            one["sha256"][:12],
-        )
-        for one in manifest["data"]
-    )
+    rows = tuple(data_row(one) for one in manifest["data"])
     return Table(("language", "split", "data", "licence", "SHA-256"), rows)
+
+
+def data_row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    """Language, split, reference, licence and SHA-256 of a manifest's data, as they are shown."""
+    return (
+        one["language"],
+        one["split"],
+        without_folders(one["reference"]),
+        one["licence"] or "not stated",
+        one["sha256"][:12],
+    )
 
 
 def _scores(result: Mapping[str, Any], targets: Sequence[str]) -> tuple[Table, str]:

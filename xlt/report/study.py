@@ -10,7 +10,6 @@ from typing import Any
 
 from xlt import __version__
 from xlt.errors import XltError
-from xlt.escape import without_folders
 from xlt.evaluation.report import Table, score_cell
 from xlt.evaluation.study import (
     Conclusion,
@@ -21,12 +20,12 @@ from xlt.evaluation.study import (
     mean,
     opponent,
 )
-from xlt.files import disk_error, publishing, refuse_overwriting
+from xlt.files import refuse_overwriting, write_text, writing
 from xlt.html import template
 from xlt.report import figures
 from xlt.report.curves import chart
 from xlt.report.labels import read_labels
-from xlt.report.run import MAX_BYTES
+from xlt.report.run import MAX_BYTES, data_row
 from xlt.report.stages import Stage, Stages, read_stages
 from xlt.report.tables import (
     as_csv,
@@ -93,16 +92,13 @@ def report(cells: Cells, output: Path, formats: Sequence[str] = ()) -> dict[str,
     }
     texts = [_page(cells, result, stages, regrets, found), *(write[one]() for one in formats)]
     for path, text in zip(paths, texts, strict=True):
-        try:
-            with publishing(path) as part:
-                part.write_text(text, encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise disk_error(error, path) from error
+        with writing(path):
+            write_text(path, text)
     return {
         "output": [str(path) for path in paths],
         "cells": len(cells.names),
         "finished": len(cells.finished),
-        "left_out": {**_absent(cells)},
+        "left_out": _absent(cells),
     }
 
 
@@ -128,16 +124,16 @@ def _page(
         forest_width=figures.FOREST_WIDTH,
         sample=sample(result),
         factor=groups,
-        by_place=_dots(result, groups) if groups not in (SOURCE, "cell") else None,
+        lanes=_dots(result, groups) if groups not in (SOURCE, "cell") else None,
         cost=costs,
         costs=_costs(result, groups, stages),
         total=duration(stages.total) if stages.total else "",
         untimed=_untimed(result, stages),
         regret=regret_table(regrets) if regrets else None,
         predicted=sorted({one["predicted"] for one in regrets["targets"]}) if regrets else [],
-        stages=_forest_of_stages(stages, cells),
+        stages=_forest_of_stages(stages),
         unknown=stages.unknown,
-        curves=list(_curves(stages, cells)),
+        curves=list(_curves(stages)),
         labels=errors.tables,
         problems=errors.problems,
         unread=errors.unread,
@@ -280,7 +276,7 @@ def _score(result: Mapping[str, Any], row: Mapping[str, Any], factor: str) -> fi
 
 
 def _dots(result: Mapping[str, Any], factor: str) -> figures.Plot:
-    return figures.by_place([_score(result, row, factor) for row in result["rows"]])
+    return figures.lanes([_score(result, row, factor) for row in result["rows"]])
 
 
 def _costs(
@@ -311,7 +307,7 @@ def _first_seed(stages: Stages) -> int:
     return min((stage.seed for stage in stages.first.values()), default=0)
 
 
-def _forest_of_stages(stages: Stages, cells: Cells) -> list[dict[str, Any]]:
+def _forest_of_stages(stages: Stages) -> list[dict[str, Any]]:
     return [_tree(stage) for stage in stages.of_seed(_first_seed(stages))]
 
 
@@ -329,7 +325,7 @@ def _tree(stage: Stage) -> dict[str, Any]:
     }
 
 
-def _curves(stages: Stages, cells: Cells) -> Iterator[dict[str, Any]]:
+def _curves(stages: Stages) -> Iterator[dict[str, Any]]:
     """Of one seed. A stage of which many cells make use is there once."""
     for first in stages.of_seed(_first_seed(stages)):
         for stage in first.all():
@@ -359,17 +355,7 @@ def _data(cells: Cells) -> Table:
         except (XltError, FileNotFoundError) as error:
             log.warning("the data of %s are left out: %s", cell.name, error)
             continue
-        rows = {
-            (
-                one["language"],
-                one["split"],
-                without_folders(one["reference"]),
-                one["licence"] or "not stated",
-                one["sha256"][:12],
-            )
-            for one in manifest["data"]
-        }
-        for row in rows:
+        for row in {data_row(one) for one in manifest["data"]}:
             used[row] = used.get(row, 0) + 1
     header = ("language", "split", "data", "licence", "SHA-256", "cells")
     lines = tuple((*row, str(number)) for row, number in sorted(used.items()))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xlt import languages
 from xlt.escape import for_code, for_markdown, one_line, without_folders
 from xlt.evaluation.report import confidence_table, score_scope, score_table
+from xlt.runs.folder import model_folder
 
 if TYPE_CHECKING:
     from xlt.config.schema import Config
@@ -92,7 +93,7 @@ def usage(config: Config, seeds: Mapping[str, int]) -> str:
             "The run keeps no model (`output.keep: scores`). Run with `output.keep=best`, it makes "
             "its models again."
         )
-    return f"```\nxlt predict {config.name}/seed-{seeds[target]}/{target}/model INPUT\n```"
+    return f"```\nxlt predict {config.name}/{model_folder(seeds[target], target)} INPUT\n```"
 
 
 def trained_languages(result: dict[str, Any]) -> list[str]:

@@ -92,13 +92,17 @@ def study_cells(study: Study) -> Cells:
             values, differ = _stored(loaded, folder)
         except (XltError, OSError, ValueError) as error:
             log.warning("%s is left out: %s", name, error)
-            left_out[name] = error.what if isinstance(error, XltError) else str(error)
+            left_out[name] = _why(error)
             continue
         if differ:
             stale[name] = differ
         else:
             finished[name] = Cell(name, folder, result, _settings(values, result))
     return Cells(study.title, tuple(study.cells), finished, study.baselines, stale, left_out)
+
+
+def _why(error: Exception) -> str:
+    return error.what if isinstance(error, XltError) else str(error)
 
 
 def run_cells(folders: Sequence[Path]) -> Cells:
@@ -120,7 +124,7 @@ def run_cells(folders: Sequence[Path]) -> Cells:
             result = read_result(folder)
             values = _values(folder)
         except (XltError, OSError, ValueError) as error:
-            left_out[name] = error.what if isinstance(error, XltError) else str(error)
+            left_out[name] = _why(error)
         else:
             task = next((cell.result["task"] for cell in finished.values()), result["task"])
             if result["task"] == task:

@@ -71,6 +71,11 @@ _WITHOUT_RUN = {".lock", LOG, MANIFEST, "projection"}
 _WEIGHTS = ".safetensors"
 
 
+def model_folder(seed: int, target: str) -> str:
+    """Where a model is in the run's folder."""
+    return f"seed-{seed}/{target}/model"
+
+
 class _LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
         """A full disk is reported where it matters, not once more for every line of the log."""

@@ -14,7 +14,7 @@ from xlt.files import write_text
 from xlt.model.folder import INFO
 from xlt.results import CARD
 from xlt.runs.card import usage
-from xlt.runs.folder import RunFolder
+from xlt.runs.folder import RunFolder, model_folder
 from xlt.runs.publish import publish, repositories
 
 log = logging.getLogger(__name__)
@@ -56,12 +56,6 @@ def kept(config: Config, result: Mapping[str, Any]) -> set[Model]:
     }
 
 
-def place(model: Model) -> str:
-    """Where a model is in the run's folder."""
-    seed, target = model
-    return f"seed-{seed}/{target}/model"
-
-
 def lacking(config: Config, run: Path, result: Mapping[str, Any]) -> set[Model]:
     """Models that a finished run should have and has not."""
     return kept(config, result) - _there(config, run)
@@ -97,7 +91,7 @@ def settle(config: Config, folder: RunFolder, result: dict[str, Any]) -> dict[st
             len(there),
             config.output.keep,
         )
-        folder.restate(dump(config), result, without=[place(model) for model in surplus])
+        folder.restate(dump(config), result, without=[model_folder(*model) for model in surplus])
     if push and result.get("pushed") != repositories(push, config.target):
         result["pushed"] = publish(folder.path, push, first_seeds(config, wanted))
         folder.restate(dump(config), result)
@@ -109,5 +103,5 @@ def _there(config: Config, run: Path) -> set[Model]:
         (seed, target)
         for seed in config.seeds
         for target in config.target
-        if (run / place((seed, target)) / INFO).is_file()
+        if (run / model_folder(seed, target) / INFO).is_file()
     }

@@ -37,17 +37,15 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
     experiment = prepare(loaded)
     config = experiment.config
     sources = Sources(config, experiment.task)
-    asked = [(one, one.typed or is_granted(one.permission)) for one in requests(loaded)]
-    allowed = [one for one, given in asked if given]
-    refused = [loaded.locate(refusal(one)) for one, given in asked if not given]
-    with obeying(allowed):
+    granted = allowed(loaded)
+    with obeying(granted):
         problems = find_problems(experiment, sources, local=True)
         tokenizer = find_tokenizer(config.model)
-    missing = [*refused, *other_run(experiment, sources), *problems]
+    missing = [*refused(loaded), *other_run(experiment, sources), *problems]
     counted = count_words(experiment.task, sources, experiment.data_splits)
     sizes, vocabulary = measure_sizes(counted, tokenizer)
     stages = _shared_stages(experiment.plans)
-    with obeying(allowed):
+    with obeying(granted):
         costs = StageCosts(config.model, sizes, vocabulary, usable=tokenizer is not None)
         estimates = [costs.of(stage) for stage, _, _ in stages]
     return {
@@ -84,12 +82,23 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
         else _advice(experiment),
         "predictions": experiment.indirect_predictions(),
         "notes": list(experiment.notes),
-        "allowed": [_as_asked(one) for one in allowed],
+        "allowed": [_as_asked(one) for one in granted],
         "missing": [
             {"what": problem.what, "where": problem.where, "fix": problem.fix}
             for problem in missing
         ],
     }
+
+
+def allowed(loaded: LoadedConfig) -> list[Request]:
+    """What a config asks for that needs consent, and has it."""
+    return [one for one in requests(loaded) if one.typed or is_granted(one.permission)]
+
+
+def refused(loaded: LoadedConfig) -> list[XltError]:
+    """An error for each thing that a config asks for without being allowed to."""
+    given = allowed(loaded)
+    return [loaded.locate(refusal(one)) for one in requests(loaded) if one not in given]
 
 
 def _as_asked(request: Request) -> dict[str, Any]:

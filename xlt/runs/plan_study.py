@@ -8,16 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from xlt.config.consent import requests
-from xlt.config.load import LoadedConfig
 from xlt.config.schema import STAGES, Config
 from xlt.config.study import Study
 from xlt.errors import XltError
-from xlt.permissions import is_granted, obeying, refusal
+from xlt.permissions import obeying
 from xlt.runs.cells import study_cells
 from xlt.runs.experiment import Experiment, prepare_cells
 from xlt.runs.graph import Node, build
-from xlt.runs.plan import StageCosts, other_run
+from xlt.runs.plan import StageCosts, allowed, other_run, refused
 from xlt.runs.preflight import find_problems
 from xlt.runs.sizes import count_words, find_tokenizer, measure_sizes
 from xlt.runs.sources import Sources
@@ -43,15 +41,15 @@ def plan_study(study: Study) -> dict[str, Any]:
     rehearsed: set[str] = set()
     for group in groups:
         for experiment in group.experiments.values():
-            with obeying(_allowed(experiment.loaded)):
+            with obeying(allowed(experiment.loaded)):
                 found = find_problems(experiment, group.sources, local=True, rehearsed=rehearsed)
-            missing += [*_refused(experiment.loaded), *other_run(experiment, group.sources), *found]
+            missing += [*refused(experiment.loaded), *other_run(experiment, group.sources), *found]
     unfinished = {*study.cells} - {*cells.finished}
     rows = []
     for node in nodes.values():
         group = next(one for one in groups if node.cells[0] in one.experiments)
         experiment = group.experiments[node.cells[0]]
-        with obeying(_allowed(experiment.loaded)):
+        with obeying(allowed(experiment.loaded)):
             rows.append(_row(node, experiment, group, unfinished))
     return {
         "name": study.title,
@@ -83,7 +81,7 @@ def _groups(experiments: Mapping[str, Experiment]) -> Iterator[_Group]:
     for some in alike.values():
         first = next(iter(some.values()))
         sources = Sources(first.config, first.task)
-        with obeying(_allowed(first.loaded)):
+        with obeying(allowed(first.loaded)):
             splits = dict.fromkeys(one for each in some.values() for one in each.data_splits)
             counted = count_words(first.task, sources, splits)
             tokenizer = find_tokenizer(first.config.model)
@@ -160,15 +158,6 @@ def _identity(runner: StageRunner, stage: Stage) -> Identity:
     starts = [_identity(runner, parent).key for parent in stage.parents]
     train, dev = ([runner.load(one) for one in splits] for splits in (stage.train, stage.dev))
     return runner.identity(stage, starts[0] if starts else None, train, dev)
-
-
-def _allowed(loaded: LoadedConfig) -> list[Any]:
-    return [one for one in requests(loaded) if one.typed or is_granted(one.permission)]
-
-
-def _refused(loaded: LoadedConfig) -> list[XltError]:
-    given = _allowed(loaded)
-    return [loaded.locate(refusal(one)) for one in requests(loaded) if one not in given]
 
 
 def _total(rows: list[dict[str, Any]]) -> dict[str, Any]:

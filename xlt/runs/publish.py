@@ -17,6 +17,7 @@ from xlt.model.folder import INFO, add_file, read_info, write_info
 from xlt.model.pretrained import offline
 from xlt.projection.predict import FILE
 from xlt.results import CARD
+from xlt.runs.folder import model_folder
 
 
 def check_reachable() -> None:
@@ -53,7 +54,7 @@ def publish(run: Path, repository: str, seeds: Mapping[str, int]) -> dict[str, s
     for target, name in repositories(repository, list(seeds)).items():
         try:
             api.create_repo(name, exist_ok=True)
-            with _shareable(run / f"seed-{seeds[target]}/{target}/model") as folder:
+            with _shareable(run / model_folder(seeds[target], target)) as folder:
                 api.upload_folder(repo_id=name, folder_path=folder)
             api.upload_file(repo_id=name, path_in_repo="README.md", path_or_fileobj=run / CARD)
         except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError) as error:

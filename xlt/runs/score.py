@@ -35,7 +35,7 @@ from xlt.projection.predict import ThroughTranslation, through_translation
 from xlt.projection.predict import save as save_prediction
 from xlt.runs.execute import Trained
 from xlt.runs.experiment import Experiment
-from xlt.runs.folder import RunFolder
+from xlt.runs.folder import RunFolder, model_folder
 from xlt.runs.sources import Sources
 from xlt.task import Task
 from xlt.training.data import Data
@@ -181,9 +181,7 @@ def evaluate_ensemble(
     """
     config, task = experiment.config, experiment.task
     prediction = experiment.prediction(target)
-    loaded = [
-        _load(experiment, folder.path / f"seed-{seed}/{target}/model") for seed in config.seeds
-    ]
+    loaded = [_load(experiment, folder.path / model_folder(seed, target)) for seed in config.seeds]
     backbone, _ = loaded[0]
     together = Ensemble.of([predictor for _, predictor in loaded])
     rows = []

@@ -88,7 +88,8 @@ def prune(root: Path, keep: Keep, *, dry_run: bool = False) -> dict[str, Any]:
     runs, unknown = _users(root)
     if keep == "used" and unknown:
         raise XltError(
-            f"{', '.join(unknown)}: not finished, so it is not known which stages will be needed",
+            f"{', '.join(unknown)}: not finished, or made by an older xlt, so it is not known "
+            "which stages will be needed",
             where=root,
             fix="finish the run, or remove its folder; `--keep best` frees what no run has "
             "selected, `--keep none` everything",
@@ -112,21 +113,18 @@ def prune(root: Path, keep: Keep, *, dry_run: bool = False) -> dict[str, Any]:
                 continue
             if done is None:
                 continue
-            if keep == "none" or (keep == "used" and not runs[folder.name]):
-                what, size = "the stage", _size(folder)
-            elif (folder / EVALUATED).exists():
-                what, size = "weights for later dev sets", _size(folder / EVALUATED)
-            else:
+            whole = keep == "none" or (keep == "used" and not runs[folder.name])
+            gone = folder if whole else folder / EVALUATED
+            if not gone.exists():
                 continue
-            removed.append({"stage": folder.name, "what": what, "bytes": size})
+            what = "the stage" if whole else "weights for later dev sets"
+            removed.append({"stage": folder.name, "what": what, "bytes": _size(gone)})
             if dry_run:
                 continue
             with writing(folder):
-                if what == "the stage":
-                    _remove(folder)
-                else:
+                if not whole:
                     write_sealed(folder / DONE, {**done, "keep": "best"})
-                    _remove(folder / EVALUATED)
+                _remove(gone)
     if not dry_run and (root / STAGES).is_dir():
         with writing(root / STAGES):
             sweep(root / STAGES)
@@ -178,7 +176,7 @@ def _users(root: Path) -> tuple[dict[str, set[str]], list[str]]:
         except DamagedFile as error:
             log.warning("%s: %s", error.where, error.what)
             result = None
-        if result is None:
+        if result is None or "lineage" not in result:
             unknown.append(run.name)
             continue
         for stages in result["lineage"].values():

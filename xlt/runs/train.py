@@ -26,7 +26,7 @@ from xlt.runs.card import model_card
 from xlt.runs.coverage import coverage
 from xlt.runs.execute import execute
 from xlt.runs.experiment import Experiment, prepare
-from xlt.runs.folder import RunFolder
+from xlt.runs.folder import RunFolder, model_folder
 from xlt.runs.manifest import manifest
 from xlt.runs.preflight import find_problems, preflight
 from xlt.runs.publish import publish
@@ -138,7 +138,7 @@ def _lead(
         if config.output.push_to_hub:
             result["pushed"] = publish(folder.path, config.output.push_to_hub, seeds)
         for model in trained.keys() - keeps:
-            folder.forget_model(kept.place(model))
+            folder.forget_model(model_folder(*model))
         folder.finish(result)
         return result
 
