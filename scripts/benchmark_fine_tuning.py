@@ -46,7 +46,8 @@ SETTINGS = {
 }  # fmt: skip
 """Language → card, whose train and test parts are used."""
 
-COLUMNS = ("encoder", "language", "system", "seed", "sentences", "epochs", "f1", "cpu_s")
+COLUMNS = ("encoder", "language", "system", "seed", "sentences", "epochs", "test_sentences", "f1",
+           "cpu_s")  # fmt: skip
 Row = dict[str, str]
 
 
@@ -178,7 +179,7 @@ def _run(language: str, seed: int, options: argparse.Namespace) -> None:
 
 
 def _about(options: argparse.Namespace) -> Row:
-    names = ("encoder", "sentences", "epochs")
+    names = ("encoder", "sentences", "epochs", "test_sentences")
     return {name: str(getattr(options, name)) for name in names}
 
 

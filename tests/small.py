@@ -12,6 +12,7 @@ import os
 import random
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -213,6 +214,14 @@ def start_xlt(
         main(["--quiet", *map(str, arguments)])
 
     return start(work, **environment)
+
+
+def until(happened: Callable[[], object], seconds: float = 120.0) -> None:
+    """Wait for it. Raises AssertionError if it does not happen."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)
 
 
 def die() -> NoReturn:

@@ -35,7 +35,7 @@ def content(runs: Path) -> dict[str, str]:
     return {
         str(path.relative_to(runs)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(runs.rglob("*"))
-        if path.suffix in (".safetensors", ".ner") or path.name.endswith(".counts.json")
+        if path.suffix in (".safetensors", ".bio", ".ner") or path.name.endswith(".counts.json")
     }
 
 

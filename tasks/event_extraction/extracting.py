@@ -23,7 +23,7 @@ from .marking import Frame, marked_in_batch
 if TYPE_CHECKING:
     from . import EventExtraction
 
-Place = tuple[int, int, int]
+BatchRange = tuple[int, int, int]
 """Sentence of the batch, first word, last word + 1."""
 
 
@@ -57,7 +57,7 @@ def outputs(
         },
     )
     trigger = log_softmax(found["trigger"][:sentences])
-    predicted: list[Place] = []
+    predicted: list[BatchRange] = []
     if {"triggers", "arguments"} <= {*options.parts}:
         spans = decode_spans(trigger, mask, labels["trigger"])
         known = {*map(tuple, given.tolist())}
@@ -78,7 +78,7 @@ def outputs(
 
 
 def _marked_roles(
-    network: Network, arrays: Arrays, predicted: Sequence[Place], roles: int
+    network: Network, arrays: Arrays, predicted: Sequence[BatchRange], roles: int
 ) -> Scores:
     """Mark each trigger in its sentence, read all of these again: (predicted, words, tags)."""
     lengths, width = arrays["word_mask"].sum(1).tolist(), arrays["word_mask"].shape[1]

@@ -9,7 +9,7 @@ score of trigger and word (Dozat and Manning 2017, arXiv 1611.01734) over the fi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 class Extractor(TaskModel):
     """Tags entities and triggers, which both models share with the loss."""
-
-    marks: ClassVar[bool] = False
-    """Whether given triggers come with a marked sentence each."""
 
     def __init__(
         self, encoder: PreTrainedModel, labels: Labels, options: EventExtraction.Options
@@ -68,7 +65,7 @@ class Extractor(TaskModel):
         """Score all tags, or return the loss.
 
         Shapes are those of `word_arrays`, for the sentences and (pipeline) the marked ones behind
-        them; word_mask (sentences, words); triggers (given, 3) as `extracting.Place`;
+        them; word_mask (sentences, words); triggers (given, 3) as `extracting.BatchRange`;
         frame_input_ids and frame from `Frame.packed`; labels ((levels + 1) sentences + given,
         words): tags of entities, level by level, of triggers, of roles; weights (sentences,).
 
@@ -83,7 +80,8 @@ class Extractor(TaskModel):
             arrays = {name: tensor.cpu().numpy() for name, tensor in batch.items()}
             found = outputs(self.network, arrays, self.labels, self.options)
             return {name: torch.from_numpy(array) for name, array in found.items()}
-        mask = torch.cat([word_mask, word_mask[triggers[:, 0]]]) if self.marks else word_mask
+        pipeline = self.options.model == "pipeline"  # a marked sentence for each given trigger
+        mask = torch.cat([word_mask, word_mask[triggers[:, 0]]]) if pipeline else word_mask
         units = self.words(input_ids, attention_mask, word_index, mask)
         sentences = units[: len(word_mask)]
         scores = [level(sentences) for level in self.entities]
@@ -164,8 +162,6 @@ class Extractor(TaskModel):
 
 class Pipeline(Extractor):
     """Reads the sentence again for each trigger, all triggers of a batch together."""
-
-    marks = True
 
     def __init__(
         self, encoder: PreTrainedModel, labels: Labels, options: EventExtraction.Options

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
@@ -14,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 from filelock import FileLock
-from small import make_world, xlt
+from small import make_world, until, xlt
 
+from scripts.reliability.executors import content, workers
 from xlt.config.study import load_study
 from xlt.errors import XltError, flat
 from xlt.executors import slurm
@@ -38,16 +38,6 @@ STUDY = {
         }
     },
 }
-
-
-def content(runs: Path) -> dict[str, str]:
-    """What came of a study: file → checksum, without what tells times, places and progress."""
-    kept = {}
-    for path in sorted(runs.rglob("*")):
-        name = str(path.relative_to(runs))
-        if path.suffix == ".safetensors" or path.name.endswith((".bio", ".counts.json")):
-            kept[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return kept
 
 
 @pytest.fixture(scope="module")
@@ -78,14 +68,6 @@ def test_the_same_bits(one_process, tmp_path):
     assert done.out == alone.out
 
 
-def workers(process: psutil.Process) -> list[psutil.Process]:
-    return [
-        one
-        for one in process.children(recursive=True)
-        if "xlt.executors.worker" in " ".join(one.cmdline())
-    ]
-
-
 @pytest.mark.slow
 def test_the_same_bits_after_kills_of_workers_and_of_what_drives_them(one_process, tmp_path):
     path, _, expected = one_process
@@ -110,13 +92,6 @@ def test_the_same_bits_after_kills_of_workers_and_of_what_drives_them(one_proces
     driver = begin()
     assert driver.wait(timeout=300) == 0
     assert content(tmp_path / "runs") == expected
-
-
-def until(happened, seconds=120.0):
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.05)
 
 
 CLUSTER = """

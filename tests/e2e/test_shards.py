@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -16,7 +15,9 @@ import psutil
 import pytest
 import torch
 from models import make_model
+from small import until
 
+from scripts.reliability.executors import workers
 from xlt.data.files import lines, lines_between
 from xlt.errors import XltError, flat
 from xlt.executors.base import Executor, Job, result_of
@@ -315,18 +316,3 @@ def test_the_same_bytes_after_kills_of_a_worker_and_of_the_command(model, tmp_pa
     assert out.read_bytes() == expected
     assert not folder.exists()
     assert "sentences" in printed
-
-
-def workers(process: psutil.Process) -> list[psutil.Process]:
-    return [
-        one
-        for one in process.children(recursive=True)
-        if "xlt.executors.worker" in " ".join(one.cmdline())
-    ]
-
-
-def until(happened, seconds=120.0):
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.02)

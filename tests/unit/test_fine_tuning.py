@@ -228,9 +228,22 @@ def test_interrupted_training_goes_on_with_the_same_result(
     assert stored(cache).keys() == whole.keys()
     assert stored(cache) != whole
     calls.clear()
-    steps = SETTINGS["steps"] + 1
+    done, steps = steps, SETTINGS["steps"] + 1
     assert align(tuned(folder)) == links
     assert stored(cache) == whole
+    assert len(calls) == SETTINGS["steps"] - done  # what was done is not done again
+
+
+def test_memory_that_runs_out_while_it_learns_names_the_size_of_its_steps(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> torch.Tensor:
+        raise MemoryError
+
+    monkeypatch.setattr(fine_tuning, "objective", fail)
+    with pytest.raises(XltError, match="out of memory fine-tuning") as caught:
+        align(tuned(folder))
+    assert caught.value.where == "projection.aligner.fine_tune.batch_tokens"
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "changed", "text"])

@@ -32,7 +32,7 @@ LARGEST = 1e9
 
 @dataclass(frozen=True)
 class Info:
-    """int8: whether its weights are of 8 bits."""
+    """int8: whether its weights are of 8 bits; for people, nothing here depends on it."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -48,7 +48,7 @@ def is_exported(folder: Path) -> bool:
 
 
 def read_network(folder: Path) -> Info:
-    """Raises DamagedFile if the file is not as it was written."""
+    """Check the file, and say what it holds. Raises DamagedFile if it is not as it was written."""
     fix = "export the model again"
     try:
         value = read_sealed(folder / FILE, fix=fix)

@@ -56,15 +56,6 @@ class Classifier(TaskModel):
     """An example's scores are the mean of its windows' logits."""
 
     @abstractmethod
-    def rows(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        segments: torch.Tensor,
-        token_type_ids: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """The score of each label before the softmax: (rows, labels)."""
-
     def graph(
         self,
         input_ids: torch.Tensor,
@@ -72,8 +63,7 @@ class Classifier(TaskModel):
         segments: torch.Tensor,
         token_type_ids: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        """scores: what `rows` gives."""
-        return {"scores": self.rows(input_ids, attention_mask, segments, token_type_ids)}
+        """scores: of each label before the softmax, (rows, labels)."""
 
     def forward(
         self,
@@ -90,7 +80,7 @@ class Classifier(TaskModel):
 
         Returns scores: log-probabilities (examples, labels), and the loss with labels.
         """
-        rows = self.rows(input_ids, attention_mask, segments, token_type_ids).float()
+        rows = self.graph(input_ids, attention_mask, segments, token_type_ids)["scores"].float()
         example = torch.arange(len(windows), device=windows.device)
         example = example.repeat_interleave(windows, output_size=len(rows))
         total = rows.new_zeros(len(windows), rows.shape[-1]).index_add(0, example, rows)
@@ -123,18 +113,18 @@ class StandardClassifier(Classifier):
         )
         return cls(encoder, labels)
 
-    def rows(
+    def graph(
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         segments: torch.Tensor,
         token_type_ids: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+    ) -> dict[str, torch.Tensor]:
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         logits: torch.Tensor = self.encoder(
             input_ids=input_ids, attention_mask=attention_mask, **types
         ).logits
-        return logits
+        return {"scores": logits}
 
     def grow(self, labels: Labels) -> None:
         (values,) = labels.values()
@@ -165,13 +155,13 @@ class AlignedClassifier(Classifier):
         self.dropout = nn.Dropout(self.DROPOUT)
         self.out = nn.Linear(size, len(self.values))
 
-    def rows(
+    def graph(
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         segments: torch.Tensor,
         token_type_ids: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+    ) -> dict[str, torch.Tensor]:
         layers = self.encoder(
             input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True
         ).hidden_states
@@ -192,7 +182,7 @@ class AlignedClassifier(Classifier):
             features += [chosen.sum(1) / inside.sum(1).clamp(min=1), chosen.amax(1)]
         hidden = torch.tanh(self.dense(self.dropout(torch.cat(features, -1))))
         logits: torch.Tensor = self.out(self.dropout(hidden))
-        return logits
+        return {"scores": logits}
 
     def grow(self, labels: Labels) -> None:
         (values,) = labels.values()

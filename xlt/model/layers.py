@@ -33,19 +33,12 @@ class Biaffine(nn.Module):
         return layer
 
     def paired(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """The scores of each x with its own y: x, y (b, n, size) → (b, n, outputs)."""
-        return paired_scores(x, y, self.weight)
+        """The scores of each x with its own y: x, y (b, n, size) → (b, n, outputs).
 
-
-def paired_scores(x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """The biaffine scores of each x with its own y.
-
-    x, y (b, n, size), weight (outputs, size + 1, size + 1) → (b, n, outputs).
-
-    One matrix product for all outputs: an einsum over the three would materialise b·n·size².
-    """
-    left = torch.einsum("bni,oij->bnoj", _with_one(x), weight.to(x.dtype))
-    return torch.einsum("bnoj,bnj->bno", left, _with_one(y))
+        One matrix product for all outputs: an einsum over the three would materialise b·n·size².
+        """
+        left = torch.einsum("bni,oij->bnoj", _with_one(x), self.weight.to(x.dtype))
+        return torch.einsum("bnoj,bnj->bno", left, _with_one(y))
 
 
 def _with_one(x: torch.Tensor) -> torch.Tensor:

@@ -101,10 +101,10 @@ class Pairing:
             }
             yield Paired(document, pairs, any(one.failed for _, one in texts.values()))
 
-    def failing(self, documents: Iterable[Document], cache: Cache | None) -> bool:
-        """Whether the translator fails on every text of these documents."""
+    def translates_any(self, documents: Iterable[Document], cache: Cache | None) -> bool:
+        """Whether the translator can do one of the texts of these documents."""
         texts = (text for _, by_name in self._texts(documents) for text in by_name.values())
-        return all(one.failed for one in self._translate(texts, "", cache))
+        return any(not one.failed for one in self._translate(texts, "", cache))
 
     def _links(self, pairs: Iterable[WordPair], part: str) -> Iterator[Links]:
         if self.aligner is None:

@@ -290,10 +290,11 @@ def _folder(output: Path) -> Iterator[Path]:
             where=folder,
             fix="wait for it to end, or name another file with --output",
         ) from error
-    with lock:
+    try:
         yield folder
-        lock.release()
         remove(folder)
+    finally:
+        lock.release()
 
 
 def _shards(files: Sequence[tuple[str, str]]) -> Iterator[Shard]:

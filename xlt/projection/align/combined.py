@@ -22,6 +22,7 @@ from xlt.options import LocalPath
 from xlt.projection.align.agreement import Agreement, AgreementOptions
 from xlt.projection.align.base import AlignerOptions, WordPair
 from xlt.projection.align.encoder import Encoder, EncoderOptions
+from xlt.projection.align.similarity import SHARPNESS
 from xlt.projection.align.vectors import VectorOptions
 from xlt.projection.pair import Links
 from xlt.registry import E5_SMALL
@@ -48,8 +49,6 @@ EMBEDDINGS = Weights(4.180, 0.060, 0.182, -7.247, -1.267)
 Both: `python -m scripts.benchmark_projection weights`, on the dev parts of XL-WA without Italian.
 """
 
-SHARPNESS = 5.0
-"""Similarities, in standard deviations, are multiplied by it before the softmax."""
 MIN_PROBABILITY = 1e-4
 """Softmaxes are taken to be at least this, and at most 1 minus it."""
 MIN_POSTERIOR = 1e-3

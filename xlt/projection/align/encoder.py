@@ -89,6 +89,7 @@ class Encoder(VectorAligner):
 
     Options: ClassVar[type[AlignerOptions]] = EncoderOptions
     options: EncoderOptions
+    learnt_with = frozenset({"method", "unit", "fine_tune"})
 
     def align(self, pairs: Sequence[WordPair], source: str, target: str) -> list[Links]:
         all_links: list[Links] = [{} for _ in pairs]

@@ -39,6 +39,7 @@ from xlt.model.hidden import encoder_layers
 from xlt.model.lora import lora_on
 from xlt.projection.align.base import FineTune
 from xlt.projection.align.matching import inside, softmaxes
+from xlt.projection.align.similarity import SHARPNESS
 from xlt.projection.translate.run import MIN_LOG_INTERVAL
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,6 @@ log = logging.getLogger(__name__)
 VERSION = 1
 """Part of what is learnt: raise it when the same input would give other weights."""
 
-SHARPNESS = 5.0
-"""Standardised similarities are multiplied by it before the softmax."""
 MIN_PROBABILITY = 0.1
 """Self-training: cells are links that both softmaxes give more."""
 WARMUP = 0.1

@@ -13,6 +13,9 @@ from xlt.projection.align.base import WordPair
 if TYPE_CHECKING:
     import torch
 
+SHARPNESS = 5.0
+"""Similarities, in standard deviations, are multiplied by it before the softmax."""
+
 
 def cosines(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Of all vectors (pairs, units, d) of the one side with those of the other."""
@@ -23,6 +26,7 @@ def cosines(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def stack(rows: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
+    """Rows padded with 0 at the end: (rows, longest)."""
     stacked = np.zeros((len(rows), max(len(row) for row in rows)), np.int32)
     for n, row in enumerate(rows):
         stacked[n, : len(row)] = row
@@ -32,7 +36,10 @@ def stack(rows: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
 def nearness(
     similarity: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, weight: float
 ) -> torch.Tensor:
-    """SimAlign's distortion correction: 1 on the diagonal, 1 - weight in the far corners."""
+    """SimAlign's distortion correction: 1 on the diagonal, 1 - weight in the far corners.
+
+    similarity: (pairs, rows, columns), as the result; rows, columns: real lengths, (pairs,).
+    """
     import torch
 
     places = []

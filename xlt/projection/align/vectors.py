@@ -74,6 +74,8 @@ class VectorAligner(Aligner):
 
     Options: ClassVar[type[AlignerOptions]] = VectorOptions
     options: VectorOptions
+    learnt_with: ClassVar[frozenset[str]] = frozenset({"fine_tune"})
+    """Options that decide what fine-tuning learns."""
 
     def __init__(self, options: AlignerOptions) -> None:
         super().__init__(options)
@@ -166,7 +168,16 @@ class VectorAligner(Aligner):
         """Vectors (pairs, units, d) and how many units each has."""
         import torch
 
-        with torch.inference_mode():
+        from xlt.inference.device import out_of_memory
+
+        with (
+            torch.inference_mode(),
+            out_of_memory(
+                "computing vectors for alignment",
+                where="projection.aligner.batch_tokens",
+                fix=f"lower it (now {self.options.batch_tokens})",
+            ),
+        ):
             return self._computed(self._model, side)
 
     def _computed(self, network: Any, side: Units) -> tuple[torch.Tensor, torch.Tensor]:
@@ -174,19 +185,12 @@ class VectorAligner(Aligner):
         import torch
 
         from xlt.data.encode import collate_words, pool_words
-        from xlt.inference.device import autocast, out_of_memory
+        from xlt.inference.device import autocast
         from xlt.model.hidden import hidden_states
 
         encoded = [one for one, _ in side]
         batch = {k: v.to(self._device) for k, v in collate_words(encoded, self._pad).items()}
-        with (
-            out_of_memory(
-                "computing vectors for alignment",
-                where="projection.aligner.batch_tokens",
-                fix=f"lower it (now {self.options.batch_tokens})",
-            ),
-            autocast(self._precision, self._device),
-        ):
+        with autocast(self._precision, self._device):
             hidden = hidden_states(
                 network,
                 self._layer,
@@ -203,6 +207,7 @@ class VectorAligner(Aligner):
         settings = self.options.fine_tune
         if settings is None or self._tuned_for == (source, target):
             return
+        from xlt.inference.device import out_of_memory
         from xlt.projection.align import fine_tuning
 
         pairs = self._parallel or self._read(source, target)
@@ -218,7 +223,7 @@ class VectorAligner(Aligner):
 
         made_of = (
             self._backbone.content,
-            self.options.model_dump(mode="json", include={"method", "unit", "fine_tune"}),
+            self.options.model_dump(mode="json", include={*self.learnt_with}),
             self._layer,
             self._precision,
             source,
@@ -226,9 +231,14 @@ class VectorAligner(Aligner):
             pairs,
         )
         costs = [a.length + b.length for (a, _), (b, _) in zip(*sides, strict=True)]
-        self._model = fine_tuning.fine_tuned(
-            network, self._layer, scores, costs, settings, fine_tuning.file_of(*made_of)
-        )
+        with out_of_memory(
+            "fine-tuning an encoder for alignment",
+            where="projection.aligner.fine_tune.batch_tokens",
+            fix=f"lower it (now {settings.batch_tokens})",
+        ):
+            self._model = fine_tuning.fine_tuned(
+                network, self._layer, scores, costs, settings, fine_tuning.file_of(*made_of)
+            )
         self._tuned_for = (source, target)
 
     def _words(self, language: str) -> WordEncoder:
