@@ -110,8 +110,8 @@ def measure(
         peak = own = 0.0
         ended = 0
         while not ended:
-            peak = max(peak, _kib(process.pid, "status", "VmHWM") / 1024)
-            own = max(own, _kib(process.pid, "smaps_rollup", "Anonymous") / 1024)
+            peak = max(peak, kib(process.pid, "status", "VmHWM") / 1024)
+            own = max(own, kib(process.pid, "smaps_rollup", "Anonymous") / 1024)
             time.sleep(1)
             ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -120,7 +120,7 @@ def measure(
     return usage.ru_utime + usage.ru_stime, peak, own
 
 
-def _kib(pid: int, file: str, field: str) -> int:
+def kib(pid: int, file: str, field: str) -> int:
     try:
         text = Path(f"/proc/{pid}/{file}").read_text(encoding="utf-8")
     except OSError:  # it has just ended

@@ -15,15 +15,14 @@ import psutil
 import pytest
 import torch
 from models import make_model
-from small import until
+from small import Here, until
 
 from scripts.reliability.executors import workers
 from xlt.data.files import lines, lines_between
 from xlt.errors import XltError, flat
-from xlt.executors.base import Executor, Job, result_of
-from xlt.executors.worker import do
-from xlt.runs import predict, shards
-from xlt.runs.shards import predict_on
+from xlt.executors.base import Job
+from xlt.runs import predict, predict_shards, shards
+from xlt.runs.predict_shards import predict_on
 
 LINES = [
     "Budi bought three books. Sri Mulyani will visit  Yogyakarta!",
@@ -35,28 +34,6 @@ LINES = [
     "Ana Smith lives in Rome. Bob does not. Who does?",
 ]
 SHARD = 6
-
-
-class Here(Executor):
-    """Jobs in this process, after what becomes of them on the way to another."""
-
-    slots = 1
-
-    def __init__(self) -> None:
-        self.jobs: list[Job] = []
-
-    def submit(self, job: Job) -> Future:
-        self.jobs.append(job)
-        future = Future()
-        given = json.loads(json.dumps(vars(job)))
-        try:
-            future.set_result(result_of(json.loads(json.dumps(do(given)))))
-        except XltError as error:
-            future.set_exception(error)
-        return future
-
-    def close(self) -> None:
-        shards._annotator.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +49,9 @@ def small_shards(monkeypatch):
 @pytest.fixture
 def here(monkeypatch):
     executor = Here()
-    monkeypatch.setattr(shards, "make_executor", lambda text: executor)
-    return executor
+    monkeypatch.setattr(predict_shards, "make_executor", lambda text: executor)
+    yield executor
+    predict_shards._annotator.cache_clear()
 
 
 def write(path: Path, number: int, *, end: str = "\n", start: str = "") -> Path:
@@ -215,7 +193,7 @@ def test_a_file_without_text_is_refused_but_not_a_shard_without(model, here, tmp
 def test_two_at_once(model, here, tmp_path):
     file = write(tmp_path / "in.txt", 7)
     with (
-        shards._folder(tmp_path / "out.jsonl"),
+        shards.folder_for(tmp_path / "out.jsonl"),
         pytest.raises(XltError, match="another process") as caught,
     ):
         in_shards(model, [file], tmp_path / "out.jsonl")

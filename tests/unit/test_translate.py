@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
+from types import SimpleNamespace
 
 import pytest
 
@@ -170,6 +173,69 @@ def test_a_transaction_is_whole(tmp_path: Path) -> None:
     assert set(found.values()) == {Translation(str(n), "w") for n in range(1200)}
     with sqlite3.connect(tmp_path / "cache") as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_many_write_at_once(tmp_path: Path) -> None:
+    """From the very beginning, when there is no file yet."""
+    for number in range(5):
+        path, ready = tmp_path / str(number), Barrier(8)
+
+        def work(own: int, path: Path = path, ready: Barrier = ready) -> None:
+            ready.wait()
+            with Cache(path) as cache:
+                for n in range(0, 40, 4):
+                    some = [key("t", "a", "b", str(n + k + own % 2)) for k in range(4)]
+                    cache.put({one: Translation(str(own)) for one in some})
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(work, range(8)))
+        with Cache(path) as cache:
+            assert len(cache.get([key("t", "a", "b", str(n)) for n in range(41)])) == 41
+
+
+def test_of_two_translations_of_a_text_the_first_is_kept_and_used(tmp_path: Path) -> None:
+    class Slow(Shout):
+        def translate(self, some: Sequence[str], source: str, target: str) -> list[Translation]:
+            with Cache(tmp_path / "cache") as other:
+                other.put({filed: Translation("quicker")})
+            return super().translate(some, source, target)
+
+    filed = key(Slow().identity("eng", "spa"), "eng", "spa", "One.")
+    with Cache(tmp_path / "cache") as cache:
+        for _ in range(2):
+            assert run(Slow(), ["One.", "A crash.", "Two."], cache) == ["quicker", "", "TWO."]
+        found = cache.put({filed: Translation("later"), b"x": Translation("", failed=True)})
+        assert found == {filed: Translation("quicker"), b"x": Translation("", failed=True)}
+        damaged = "UPDATE translations SET text = 'quacker' WHERE key = ?"
+        cache._database.execute(damaged, (filed,))
+        cache._database.commit()
+        assert cache.put({filed: Translation("later")}) == {filed: Translation("later")}
+        assert cache.get([filed]) == {filed: Translation("later")}
+
+
+@pytest.mark.parametrize(
+    ("mounted", "mode"),
+    [
+        ([("/", "ext4")], "wal"),
+        ([("/", "ext4"), ("{}", "nfs4")], "delete"),
+        ([("/", "nfs"), ("{}", "xfs")], "wal"),
+        ([("/", "fuse.sshfs"), ("{}/other", "xfs")], "delete"),
+        ([], "delete"),
+    ],
+)
+def test_memory_is_shared_on_a_disk_of_this_machine_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounted: list[tuple[str, str]], mode: str
+) -> None:
+    """Else a rollback journal, also of a file that had another."""
+    with Cache(tmp_path / "cache") as cache:
+        run(Shout(), ["One."], cache)
+    found = [SimpleNamespace(mountpoint=at.format(tmp_path), fstype=kind) for at, kind in mounted]
+    monkeypatch.setattr("psutil.disk_partitions", lambda all: found)
+    again = Shout()
+    with Cache(tmp_path / "cache") as cache:
+        assert cache._database.execute("PRAGMA journal_mode").fetchone() == (mode.encode(),)
+        assert run(again, ["One."], cache) == ["ONE."]
+    assert not again.asked
 
 
 def test_the_key_tells_everything_apart() -> None:

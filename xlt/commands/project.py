@@ -37,6 +37,14 @@ def project(
         Path | None, typer.Option(help="Page of examples; by default OUT.html.")
     ] = None,
     examples: Annotated[int, typer.Option(help="Records on the page.", min=0, max=100_000)] = 50,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EXECUTOR",
+            help="Project in shards, several at the same time: `local:4` is four processes on this "
+            "machine; what was interrupted goes on.",
+        ),
+    ] = None,
     allow: Allow = None,
 ) -> None:
     """Translate labelled data and project the labels: a data file, a report, a page to look at.
@@ -61,7 +69,7 @@ def project(
             )
         config = load_config(Path(paths[0]), settings)
         with console.consent(allow):
-            reports = runs.project_config(config, examples=examples)
+            reports = runs.project_config(config, examples=examples, on=on)
         console.result(reports, _reports)
         return
     missing = [n for n, v in {"--task": task, "--from": source, "--to": target}.items() if not v]
@@ -85,7 +93,7 @@ def project(
     overrides = [f"{key}={json.dumps(value)}" for key, value in stated.items()]
     loaded = load_config(None, [*overrides, *settings])
     with console.consent(allow):
-        report = runs.project_file(loaded, paths[1], html=html, examples=examples)
+        report = runs.project_file(loaded, paths[1], html=html, examples=examples, on=on)
     console.result([report], _reports)
 
 

@@ -133,7 +133,7 @@ def predict(
                         where=name,
                         fix=f"leave out {name}, or leave out --on",
                     )
-            from xlt.runs.shards import predict_on
+            from xlt.runs.predict_shards import predict_on
 
             summary = predict_on(on, model, source or ["-"], output, **common)
     if output != "-":  # standard output belongs to the predictions

@@ -70,7 +70,7 @@ class Pairing:
         waiting: deque[tuple[Document, dict[str, Text]]] = deque()
 
         def texts() -> Iterator[Text]:
-            for document, by_name in self._texts(documents):
+            for document, by_name in self.texts(documents):
                 waiting.append((document, by_name))
                 yield from by_name.values()
 
@@ -103,7 +103,7 @@ class Pairing:
 
     def translates_any(self, documents: Iterable[Document], cache: Cache | None) -> bool:
         """Whether the translator can do one of the texts of these documents."""
-        texts = (text for _, by_name in self._texts(documents) for text in by_name.values())
+        texts = (text for _, by_name in self.texts(documents) for text in by_name.values())
         return any(not one.failed for one in self._translate(texts, "", cache))
 
     def _links(self, pairs: Iterable[WordPair], part: str) -> Iterator[Links]:
@@ -111,7 +111,7 @@ class Pairing:
             return ({} for _ in pairs)
         return self.aligner.stream(pairs, self.source, self.target, part=part)
 
-    def _texts(self, documents: Iterable[Document]) -> Iterator[tuple[Document, dict[str, Text]]]:
+    def texts(self, documents: Iterable[Document]) -> Iterator[tuple[Document, dict[str, Text]]]:
         """Every document with those of its texts that say something, in words."""
         for document in documents:
             by_name = {
@@ -139,7 +139,7 @@ class Pairing:
         asked: deque[tuple[Text, list[Span], tuple[str, str] | None]] = deque()
 
         def texts() -> Iterator[Text]:
-            for document, by_name in self._texts(documents):
+            for document, by_name in self.texts(documents):
                 waiting.append((document, list(by_name)))
                 for name, text in by_name.items():
                     brackets = markers.brackets_for(text.surface)

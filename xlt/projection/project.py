@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from xlt.document import Document, Span
+from xlt.document import Document, Span, Text
 from xlt.errors import XltError
 from xlt.projection.layers import (
     is_aligned,
@@ -151,6 +151,16 @@ class Projector:
         for document, pairs, failed in self._matched(self._paired(begun, part, cache)):
             projection = self._project(document, pairs) if self.annotate else Projection(None)
             yield Projected(document, pairs, projection, failed)
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether what `begin` leaves to do is most of it; else it translates and aligns all."""
+        return self.translator.in_order or not self._links_in_order
+
+    def texts(self, document: Document) -> Mapping[str, Text]:
+        """Those of a document's texts that are translated, in words."""
+        ((_, by_name),) = self._pairing.texts([document])
+        return by_name
 
     def translates_any(self, documents: Sequence[Document], *, cache: Cache | None = None) -> bool:
         """Whether the translator, which has failed on these documents, can do one of them now."""

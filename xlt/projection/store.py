@@ -13,7 +13,7 @@ import json
 import logging
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -24,15 +24,17 @@ from xlt.document.document import text_from_row, text_to_row
 from xlt.errors import XltError
 from xlt.files import disk_error, publishing, sweep
 from xlt.projection.pair import AlignedPair, Outcome, Projection
-from xlt.projection.pairing import Paired
+from xlt.projection.pairing import Paired, Translated
 from xlt.projection.project import Begun, Projected, Projector
 from xlt.projection.translate.cache import Cache
-from xlt.projection.translate.run import MIN_LOG_INTERVAL
+from xlt.projection.translate.run import MIN_LOG_INTERVAL, TranslatedText
 
 log = logging.getLogger(__name__)
 
 MAX_DOCUMENTS = 10_000
 """Documents in a file and in memory. A statistical aligner learns from so many."""
+SUFFIX = ".jsonl.gz"
+"""Of a part's file."""
 
 
 def project(
@@ -41,35 +43,89 @@ def project(
     *,
     part: str = "",
     folder: Path | None = None,
-    size: int = MAX_DOCUMENTS,
+    size: int | None = None,
 ) -> Iterator[Projected]:
     """Every document with its projection, in order; as `Projector.stream`, but kept in `folder`.
 
     folder: by default below the cache folder.
+    size: documents of a part; by default `MAX_DOCUMENTS`.
     Raises XltError if the disk is full; finished parts are kept.
     """
     with Cache() as cache:
-        said = _Progress(projector)
-        folder = folder or cache_dir() / "projections"
-        identity = projector.identity()
-        schema = projector.task.schema
-        remaining = projector.begin(documents, part=part, cache=cache)
-        done = 0
-        while chunk := list(islice(remaining, size)):
-            path = folder / f"{_key(identity, chunk, schema)}.jsonl.gz"
-            projected = _read(path, schema, len(chunk))
-            if projected is None or _worth_a_try(projector, projected, chunk, cache):
-                made = projector.finish(chunk, part=part, cache=cache)
-                projected = list(said.watch(made))
-                _write(path, projected, schema)
-            if number := sum(one.failed for one in projected):
-                log.warning(
-                    "the translator failed on %d records; the same command tries them again", number
-                )
+        said, done = _Progress(projector), 0
+        for path, begun in parts(
+            projector, documents, part=part, cache=cache, folder=folder, size=size
+        ):
+            projected = kept(projector, path, begun, cache)
+            if projected is None:
+                projected = make(projector, path, begun, part=part, cache=cache, watch=said.watch)
+            warn_of_failures(projected)
             yield from projected
-            done += len(chunk)
+            done += len(begun)
             said.done = done
             said.say()
+
+
+def parts(
+    projector: Projector,
+    documents: Iterable[Document],
+    *,
+    part: str,
+    cache: Cache,
+    folder: Path | None = None,
+    size: int | None = None,
+) -> Iterator[tuple[Path, list[Begun]]]:
+    """Where each part of a projection is kept, and what it is made from; arguments as of `project`.
+
+    No part depends on another: they can be made (`make`) in any order, by any process.
+    """
+    folder = folder or default_folder()
+    identity, schema = projector.identity(), projector.task.schema
+    remaining = projector.begin(documents, part=part, cache=cache)
+    while begun := list(islice(remaining, size or MAX_DOCUMENTS)):
+        yield folder / f"{key_of(identity, begun, schema)}{SUFFIX}", begun
+
+
+def default_folder() -> Path:
+    """Where parts are kept, unless asked otherwise."""
+    return cache_dir() / "projections"
+
+
+def kept(
+    projector: Projector, path: Path, begun: Sequence[Begun], cache: Cache
+) -> list[Projected] | None:
+    """A part that is there; None if it is not, if it is damaged, and if the translator, which has
+    failed on some of it, can do one of these now."""
+    projected = read(path, projector.task.schema, len(begun))
+    if projected is None or _worth_a_try(projector, projected, begun, cache):
+        return None
+    return projected
+
+
+def make(
+    projector: Projector,
+    path: Path,
+    begun: Sequence[Begun],
+    *,
+    part: str,
+    cache: Cache,
+    watch: Callable[[Iterable[Projected]], Iterable[Projected]] = iter,
+) -> list[Projected]:
+    """A part, which is kept. watch: sees what is projected, one by one.
+
+    Raises XltError if the disk is full.
+    """
+    projected = list(watch(projector.finish(begun, part=part, cache=cache)))
+    _write(path, projected, projector.task.schema)
+    return projected
+
+
+def warn_of_failures(projected: Iterable[Projected]) -> None:
+    """Say on how many of these the translator failed."""
+    if number := sum(one.failed for one in projected):
+        log.warning(
+            "the translator failed on %d records; the same command tries them again", number
+        )
 
 
 class _Progress:
@@ -91,7 +147,7 @@ class _Progress:
 
 
 def _worth_a_try(
-    projector: Projector, projected: list[Projected], begun: list[Begun], cache: Cache
+    projector: Projector, projected: list[Projected], begun: Sequence[Begun], cache: Cache
 ) -> bool:
     """Whether a translation that failed may be had now; one that has begun has just been tried."""
     failed = [
@@ -102,11 +158,35 @@ def _worth_a_try(
     return bool(failed) and projector.translates_any(failed, cache=cache)
 
 
-def _key(identity: str, chunk: list[Begun], schema: Schema) -> str:
+def key_of(identity: str, begun: Iterable[Begun], schema: Schema) -> str:
+    """Of all that a part depends on: `Projector.identity`, and what it is made from."""
     digest = hashlib.sha256(identity.encode())
-    for begun in chunk:
-        digest.update(json.dumps(_begun_row(begun, schema), sort_keys=True).encode())
+    for one in begun:
+        digest.update(json.dumps(_begun_row(one, schema), sort_keys=True).encode())
     return digest.hexdigest()[:40]
+
+
+def write_begun(path: Path, begun: Iterable[Begun], schema: Schema) -> None:
+    """Write what a part is made from, for `read_begun`. Raises OSError."""
+    with (
+        publishing(path, cache=True) as part,
+        gzip.open(part, "wt", encoding="utf-8", compresslevel=1) as stream,
+    ):
+        for one in begun:
+            stream.write(json.dumps(_begun_row(one, schema), ensure_ascii=False) + "\n")
+
+
+def read_begun(path: Path, projector: Projector) -> list[Begun]:
+    """What `write_begun` wrote. Raises XltError if it is not there as it was written."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as stream:
+            return [_begun_from_row(json.loads(line), projector) for line in stream]
+    except _UNREADABLE as error:
+        raise XltError(
+            f"what is to be projected is damaged ({error})",
+            where=path,
+            fix="run the same command again, which writes it again",
+        ) from error
 
 
 def _begun_row(begun: Begun, schema: Schema) -> Any:
@@ -122,7 +202,31 @@ def _begun_row(begun: Begun, schema: Schema) -> Any:
     return [schema.to_row(begun.document), translations]
 
 
-def _read(path: Path, schema: Schema, size: int) -> list[Projected] | None:
+def _begun_from_row(row: Any, projector: Projector) -> Begun:
+    schema = projector.task.schema
+    if isinstance(row, dict):
+        return schema.from_row(row)
+    document = schema.from_row(row[0])
+    if len(row) == 3:
+        _, pairs, failed = row
+        return Paired(
+            document, {name: _pair_from_row(pair) for name, pair in pairs.items()}, failed
+        )
+    texts = projector.texts(document)
+    return Translated(
+        document,
+        {
+            name: (texts[name], TranslatedText(text_from_row(text), warning, failed))
+            for name, (text, warning, failed) in row[1].items()
+        },
+    )
+
+
+_UNREADABLE = (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError)
+"""What reading of a damaged file may raise."""
+
+
+def read(path: Path, schema: Schema, size: int) -> list[Projected] | None:
     """What a part of so many documents holds; None if it is not there, or damaged.
 
     What gzip's checksum does not tell is that the file is empty, or ends between two members.
@@ -134,7 +238,7 @@ def _read(path: Path, schema: Schema, size: int) -> list[Projected] | None:
             raise ValueError(f"it has {len(projected)} documents and had {size}")
     except FileNotFoundError:
         return None
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+    except _UNREADABLE as error:
         log.warning("%s is damaged (%s): it is made again", path, error)
         return None
     return projected
@@ -192,21 +296,22 @@ def _pair_to_row(pair: AlignedPair) -> dict[str, Any]:
     }
 
 
+def _pair_from_row(row: Any) -> AlignedPair:
+    return AlignedPair(
+        text_from_row(row["source"]),
+        text_from_row(row["target"]),
+        {(i, j): score for i, j, score in row["links"]},
+        row["warning"],
+    )
+
+
 def decode(row: dict[str, Any], schema: Schema) -> Projected:
     """What `encode` wrote."""
     outcomes = tuple(
         Outcome(kind, (start, end), None if place is None else (place[0], place[1]), c, reason, t)
         for kind, start, end, place, c, reason, t in row["outcomes"]
     )
-    pairs = {
-        name: AlignedPair(
-            text_from_row(pair["source"]),
-            text_from_row(pair["target"]),
-            {(i, j): score for i, j, score in pair["links"]},
-            pair["warning"],
-        )
-        for name, pair in row["pairs"].items()
-    }
+    pairs = {name: _pair_from_row(pair) for name, pair in row["pairs"].items()}
     document = None if row["document"] is None else schema.from_row(row["document"])
     projection = Projection(document, outcomes)
     return Projected(schema.from_row(row["source"]), pairs, projection, row["failed"])

@@ -32,7 +32,7 @@ MAX_SENTENCES_HELD = 2048
 
 SHARD = 10 * MAX_SENTENCES_HELD
 """Lines or records after which what is held ends in any case: whoever begins a process there
-(`xlt.runs.shards`) has the batches of the one that reads all, and so its rounding."""
+(`xlt.runs.predict_shards`) has the batches of the one that reads all, and so its rounding."""
 
 STANDOFF = "standoff"
 """What every task writes: a JSON object for each line or record of the input, with what was

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt.config.consent import requests
 from xlt.document import Document
 from xlt.errors import XltError
+from xlt.executors.base import Executor, make_executor
 from xlt.files import refuse_overwriting
 from xlt.permissions import ONLINE, require
 from xlt.projection import page, store
 from xlt.projection.filled import filled
 from xlt.projection.project import Projected, Projector
 from xlt.projection.report import ProjectionStatistics
+from xlt.runs import project_shards
 from xlt.runs.experiment import make_task, prepare
 from xlt.runs.predict import open_target
 from xlt.runs.sources import Sources
@@ -30,15 +33,23 @@ DEFAULT_EXAMPLES = 50
 
 
 def project_config(
-    loaded: LoadedConfig, *, examples: int = DEFAULT_EXAMPLES
+    loaded: LoadedConfig, *, examples: int = DEFAULT_EXAMPLES, on: str | None = None
 ) -> list[dict[str, Any]]:
     """Make everything that a config projects, without training: what `xlt train` would use.
 
     Writes a data file and a page for each language and split into ``projection`` in the run's
     folder. Returns a report for each.
+    on: an executor, which projects in shards (`xlt.runs.project_shards`).
     Raises XltError for a config that projects nothing, and as reading and projecting do.
     """
     require(one for one in requests(loaded) if one.permission == ONLINE)
+    with _executor(on) as executor:
+        return _project_config(loaded, examples, executor)
+
+
+def _project_config(
+    loaded: LoadedConfig, examples: int, executor: Executor | None
+) -> list[dict[str, Any]]:
     try:
         experiment = prepare(loaded)
         config, task = experiment.config, experiment.task
@@ -68,6 +79,7 @@ def project_config(
                     page_at=folder / f"{name}.html",
                     part=data_split.split,
                     examples=examples,
+                    executor=executor,
                 )
             )
         return reports
@@ -81,17 +93,29 @@ def project_file(
     *,
     html: Path | None = None,
     examples: int = DEFAULT_EXAMPLES,
+    on: str | None = None,
 ) -> dict[str, Any]:
     """Project the config's training data, of any size, into a file; "-" is standard output.
 
     html: where the page of examples goes; by default beside the output.
+    on: as of `project_config`.
     Raises XltError as `project_config` does, and for an output that is a file that is read.
     """
+    require(one for one in requests(loaded) if one.permission == ONLINE)
+    with _executor(on) as executor:
+        return _project_file(loaded, output, html, examples, executor)
+
+
+def _project_file(
+    loaded: LoadedConfig,
+    output: str,
+    html: Path | None,
+    examples: int,
+    executor: Executor | None,
+) -> dict[str, Any]:
     from xlt.data.references import check_reference
     from xlt.reader_options import on_command_line
-    from xlt.runs.sources import Sources
 
-    require(one for one in requests(loaded) if one.permission == ONLINE)
     try:
         config = loaded.config
         task = make_task(config)
@@ -111,9 +135,15 @@ def project_file(
             refuse_overwriting(output, inputs, where="OUT")
         if page_at is not None:
             refuse_overwriting(page_at, [*inputs, output], where="--html")
-        return _project(projector, records, output, page_at=page_at, examples=examples)
+        return _project(
+            projector, records, output, page_at=page_at, examples=examples, executor=executor
+        )
     except XltError as error:
         raise loaded.locate(error) from error
+
+
+def _executor(on: str | None) -> AbstractContextManager[Executor | None]:
+    return nullcontext() if on is None else make_executor(on)
 
 
 def _named_files(settings: Any) -> Iterator[str]:
@@ -143,11 +173,17 @@ def _project(
     *,
     page_at: Path | None,
     examples: int,
+    executor: Executor | None,
     part: str = "train",
 ) -> dict[str, Any]:
     task = projector.task
     format = next(iter(task.formats)) if output == "-" else task.format_of(Path(output))
     counted, sample = ProjectionStatistics(), page.Sample(examples)
+    projecting: AbstractContextManager[Iterator[Projected]]
+    if executor is None:
+        projecting = nullcontext(store.project(projector, records, part=part))
+    else:
+        projecting = project_shards.projecting(executor, projector, records, str(output), part=part)
 
     def used(stream: Iterable[Projected]) -> Iterator[Document]:
         for one in stream:
@@ -156,9 +192,9 @@ def _project(
             if one.projection.document is not None:
                 yield one.projection.document
 
-    with open_target(str(output), format) as target:
+    with projecting as projected, open_target(str(output), format) as target:
         # One call for all: a writer may number what it writes.
-        task.write_any(used(store.project(projector, records, part=part)), target, format)
+        task.write_any(used(projected), target, format)
     if page_at is not None:
         page.write(sample.records(), page_at)
     return {

@@ -1,9 +1,12 @@
 """Translations kept by content, in SQLite: equal text is translated once, on this machine at all.
 
 The key is a hash of what the translation depends on: the translator's identity (program, version,
-options), both languages, and the text. Write-ahead logging lets several runs read and write the
-same file; each `put` is a transaction, so that whatever stops a run, what it put is there. SQLite
-has no checksums of its own, so every row has a seal: a hash of all else in it.
+options), both languages, and the text. Any number of processes read and write the same file: each
+`put` is a transaction, so that whatever stops a run, what it put is there, and two that translate
+the same text at the same time both get what was put first. Write-ahead logging keeps them from
+waiting for each other; it works through memory that they share, so on a disk that other machines
+may have mounted, too, there is a rollback journal instead (https://sqlite.org/wal.html). SQLite has
+no checksums of its own, so every row has a seal: a hash of all else in it.
 """
 
 from __future__ import annotations
@@ -15,8 +18,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+import psutil
+from filelock import FileLock
+
 from xlt.data.checksums import cache_dir
 from xlt.errors import XltError
+from xlt.files import beside
 from xlt.projection.translate.base import Translation
 
 log = logging.getLogger(__name__)
@@ -29,6 +36,14 @@ CREATE TABLE IF NOT EXISTS translations (
 _MAX_PLACEHOLDERS = 500  # placeholders in a query
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """Errors of a file that is not as SQLite wrote it; SQLITE_ERROR is of a changed schema."""
+_OF_ONE_MACHINE = frozenset(
+    [
+        *("apfs", "bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "hfs", "jfs"),
+        *("msdos", "ntfs", "ntfs3", "overlay", "overlayfs", "ramfs", "reiserfs", "tmpfs", "ufs"),
+        *("vfat", "xfs", "zfs"),
+    ]
+)
+"""File systems that no other machine has mounted; of any other it is not known."""
 
 
 class Cache:
@@ -40,8 +55,7 @@ class Cache:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(self.path, timeout=60)
             self._database.text_factory = bytes  # what is damaged need not be UTF-8
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=NORMAL")
+            self._choose_journal("wal" if of_one_machine(self.path) else "delete")
             self._database.execute(_SCHEMA)
             self._database.commit()
             self._seal_older()
@@ -50,22 +64,8 @@ class Cache:
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Translation]:
         """Those of the keys that are known. What was damaged since it was put is not."""
-        known: dict[bytes, Translation] = {}
-        damaged = 0
         try:
-            for start in range(0, len(keys), _MAX_PLACEHOLDERS):
-                some = keys[start : start + _MAX_PLACEHOLDERS]
-                rows = self._database.execute(
-                    "SELECT key, text, warning, seal FROM translations "
-                    f"WHERE key IN ({','.join('?' * len(some))})",
-                    some,
-                )
-                for key, text, warning, sealed in rows:
-                    if sealed is not None and sealed == _seal(key, text, warning):
-                        told = None if warning is None else warning.decode()
-                        known[key] = Translation(text.decode(), told)
-                    else:
-                        damaged += 1
+            known, damaged = self._rows(keys)
         except sqlite3.Error as error:
             raise self._explain(error) from error
         if damaged:
@@ -74,8 +74,11 @@ class Cache:
             )
         return known
 
-    def put(self, translations: Mapping[bytes, Translation]) -> None:
-        """Keep translations, all of them or (with an XltError) none. Failed ones are left out."""
+    def put(self, translations: Mapping[bytes, Translation]) -> dict[bytes, Translation]:
+        """Keep translations, all of them or (with an XltError) none. Failed ones are left out.
+
+        Returns them; those that another process has put since we looked are as it put them.
+        """
         rows = [
             (key, one.text, one.warning, _seal(key, one.text, one.warning))
             for key, one in translations.items()
@@ -83,11 +86,47 @@ class Cache:
         ]
         try:
             with self._database:
+                self._database.execute("BEGIN IMMEDIATE")
+                there, _ = self._rows([key for key, *_ in rows])
                 self._database.executemany(
-                    "INSERT OR REPLACE INTO translations VALUES (?, ?, ?, ?)", rows
+                    "INSERT OR REPLACE INTO translations VALUES (?, ?, ?, ?)",
+                    [row for row in rows if row[0] not in there],
                 )
         except sqlite3.Error as error:
             raise self._explain(error) from error
+        return {**translations, **there}
+
+    def _rows(self, keys: Sequence[bytes]) -> tuple[dict[bytes, Translation], int]:
+        """Those of the keys that are known, and how many rows are damaged."""
+        known: dict[bytes, Translation] = {}
+        damaged = 0
+        for start in range(0, len(keys), _MAX_PLACEHOLDERS):
+            some = keys[start : start + _MAX_PLACEHOLDERS]
+            rows = self._database.execute(
+                "SELECT key, text, warning, seal FROM translations "
+                f"WHERE key IN ({','.join('?' * len(some))})",
+                some,
+            )
+            for key, text, warning, sealed in rows:
+                if sealed is not None and sealed == _seal(key, text, warning):
+                    told = None if warning is None else warning.decode()
+                    known[key] = Translation(text.decode(), told)
+                else:
+                    damaged += 1
+        return known, damaged
+
+    def _choose_journal(self, wanted: str) -> None:
+        """Have the file a journal of this kind; what was committed is on the disk in both."""
+
+        def now(pragma: str) -> bool:
+            return bool(self._database.execute(pragma).fetchone() == (wanted.encode(),))
+
+        if not now("PRAGMA journal_mode"):
+            # Who changes it has to be alone: SQLite does not wait for another that does so, too.
+            with FileLock(beside(self.path, ".lock")):
+                if not now(f"PRAGMA journal_mode={wanted}"):
+                    raise sqlite3.OperationalError(f"its journal cannot be made {wanted!r}")
+        self._database.execute("PRAGMA synchronous=NORMAL")
 
     def _seal_older(self) -> None:
         """Bring a file of an older xlt, whose rows have no seal, to what it would be now."""
@@ -149,6 +188,16 @@ def key(identity: str, source: str, target: str, text: str) -> bytes:
     """What a translation is filed under."""
     content = "\0".join((identity, source, target, text))
     return hashlib.blake2b(content.encode(), digest_size=20).digest()
+
+
+def of_one_machine(path: Path) -> bool:
+    """Whether a file lies where no other machine sees it, as far as is known."""
+    place = path.absolute().resolve()
+    mounted = {Path(one.mountpoint): one.fstype for one in psutil.disk_partitions(all=True)}
+    return next(
+        (mounted[above].lower() in _OF_ONE_MACHINE for above in place.parents if above in mounted),
+        False,
+    )
 
 
 def _seal(key: bytes, text: str | bytes, warning: str | bytes | None) -> bytes | None:

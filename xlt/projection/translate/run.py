@@ -95,7 +95,8 @@ def stream(
             chunk = missing[start : start + translator.chunk]
             made = dict(zip(chunk, translator.translate(chunk, source, target), strict=True))
             if cache:
-                cache.put({keys[part]: one for part, one in made.items()})
+                kept = cache.put({keys[part]: one for part, one in made.items()})
+                made = {part: kept[keys[part]] for part in made}
             done |= made
             progress.made += len(made)
             progress.say()
