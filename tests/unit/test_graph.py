@@ -15,6 +15,7 @@ from xlt.errors import XltError
 from xlt.executors.base import Executor, Job
 from xlt.runs.experiment import prepare_cells
 from xlt.runs.graph import Node, build
+from xlt.runs.jobs import StudyFile, check
 from xlt.runs.plan_study import plan_study
 from xlt.runs.schedule import run_graph
 from xlt.runs.store import prune
@@ -252,3 +253,25 @@ def test_what_a_study_lacks_is_said_once(tmp_path):
     assert "eng-dev.bio:1" in said
     assert all(problem["fix"] for problem in found["missing"])
     assert found["total"]["minutes"] is None
+
+
+def test_cells_are_looked_at_together_and_each_answers_for_itself(tmp_path):
+    """What is wrong with two of them is said of both; data of one are not another's."""
+    path, _ = cells(
+        tmp_path,
+        good={},
+        wrong={"model": {"max_length": 4096}},
+        wrong_too={"model": {"max_length": 4096}, "training": {"learning_rate": 1e-4}},
+        few={"strategy": {"name": "few_shot", "k": 400}},
+        ind={"data": {"jav": {"train": "./none.bio"}}, "strategy": {"name": "few_shot", "k": 2}},
+        last={},
+    )
+    file = StudyFile(str(path), (), ())
+    prepared = prepare_cells(load_study(path))
+    asked = [
+        {**file.arguments(name, one.config), "overwrite": False} for name, one in prepared.items()
+    ]
+    together = check(asked)
+    assert together == [answer for one in asked for answer in check([one])]
+    assert ["errors" in one for one in together] == [False, True, True, True, True, False]
+    assert [one.get("result") for one in together if "result" in one] == [False, False]

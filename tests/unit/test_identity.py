@@ -323,8 +323,8 @@ def test_whatever_reads_data_is_part_of_what_is_made_of_them(
         return str(made), store._cache_path(task, resolved).name
 
     before = keys()
-    real = code._hash
-    monkeypatch.setattr(code, "_hash", lambda at: "changed" if at.name == name else real(at))
+    real = code._loaded
+    monkeypatch.setattr(code, "_loaded", lambda at: "changed" if at.name == name else real(at))
     assert all(one != other for one, other in zip(before, keys(), strict=True))
 
 

@@ -154,8 +154,10 @@ def test_a_speed_is_remembered_unless_others_used_the_machine(tmp_path, monkeypa
     monkeypatch.setattr(module, "_copy_speed", lambda device: 1e9)
     monkeypatch.setattr(psutil, "cpu_percent", lambda seconds: next(use))
 
-    def measured():
+    def measured():  # by a command of its own, which does it once
+        module._measured.clear()
         machine = module.measure("cpu", "fp32", SHAPE, 32.0)
+        assert module.measure("cpu", "fp32", SHAPE, 33.0) == machine
         return machine.forward, machine.backward, machine.busy
 
     assert measured() == (4e-4, 8e-4, 0.8)

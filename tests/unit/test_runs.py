@@ -305,7 +305,7 @@ def test_states_of_a_folder(tmp_path):
     with RunFolder(tmp_path / "run") as folder:
 
         def ask(text, **flags):
-            return folder.start(text, **{"resume": False, "overwrite": False} | flags)
+            return folder.start(lambda: text, **{"resume": False, "overwrite": False} | flags)
 
         one, other = "task: {name: a}\nseeds: [1]\n", "task: {name: b}\nseeds: [1]\n"
         assert ask(one) is None
@@ -344,7 +344,7 @@ def test_a_config_writes_over_no_folder_of_other_things(tmp_path):
     # A config of others has their names, too: nothing is swept before it is known to be the run's.
     (home / "config.yaml").write_text("theme: dark\n")
     with pytest.raises(XltError, match="different config"), RunFolder(home) as folder:
-        folder.start("task: {name: a}\n", resume=True, overwrite=False)
+        folder.start(lambda: "task: {name: a}\n", resume=True, overwrite=False)
     assert [path.read_text() for path in files] == ["precious"] * 3
 
 

@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import json
 import sys
+from functools import cache
 from pathlib import Path
 
 from xlt.data.checksums import code_sha256, sha256
@@ -26,12 +27,18 @@ def code_hashes(plugin: type, *names: str) -> dict[str, str]:
     of its modules. What the package imports from elsewhere is not part of it.
     """
     package = Path(__file__).parents[1]
-    hashes = {f"xlt.{name}": _hash(package / name) for name in names}
+    hashes = {f"xlt.{name}": _loaded(package / name) for name in names}
     for base in plugin.__mro__:
         name, place = _home(base.__module__)
         if name not in hashes and name.partition(".")[0] not in sys.stdlib_module_names:
             hashes[name] = _source_hash(base) if place is None else _hash(place)
     return hashes
+
+
+@cache
+def _loaded(place: Path) -> str:
+    """Of a part of xlt, which stays what this process began with."""
+    return _hash(place)
 
 
 def _hash(place: Path) -> str:

@@ -14,6 +14,7 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, TextIO
 
@@ -54,9 +55,18 @@ def answer(call: str, arguments: dict[str, Any], title: str | None = None) -> di
 
     title: where an error that says no place was.
     """
-    try:
+
+    def work() -> Any:
         module, _, name = call.partition(":")
-        return {"result": getattr(import_module(module), name)(**arguments)}
+        return getattr(import_module(module), name)(**arguments)
+
+    return attempt(work, title)
+
+
+def attempt(work: Callable[[], Any], title: str | None = None) -> dict[str, Any]:
+    """What comes of a function, as `answer`."""
+    try:
+        return {"result": work()}
     except XltError as error:
         return described(error)
     except Exception as error:

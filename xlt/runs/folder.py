@@ -165,8 +165,12 @@ class RunFolder:
         except (FileNotFoundError, DamagedFile):
             return False
 
-    def start(self, config: str, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
+    def start(
+        self, config: Callable[[], str], *, resume: bool, overwrite: bool
+    ) -> dict[str, Any] | None:
         """Make sure that the folder is free for this config; the result if it is finished already.
+
+        config: gives its text, which takes a while to write.
 
         A finished run with a damaged file goes on, with a warning: what is intact is used again.
         A run with more seeds than the folder's continues it. Raises XltError when the folder
@@ -178,7 +182,7 @@ class RunFolder:
             return None
         try:
             stored = path.read_text(encoding="utf-8")
-            before, now = config_values(stored, path), config_values(config, path)
+            before, now = config_values(stored, path), config_values(config(), path)
         except (XltError, ValueError) as error:
             raise self._config_damaged(str(error)) from error
         seeds, wanted = before.get("seeds", ()), now.get("seeds", ())

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from xlt.config.consent import requests
 from xlt.config.schema import STAGES, Config
 from xlt.config.study import load_study
 from xlt.errors import XltError
-from xlt.executors.worker import answer
+from xlt.executors.worker import attempt
 from xlt.permissions import allowing, obeying
 from xlt.runs.execute import run_plan
 from xlt.runs.experiment import Experiment, prepare_cells
 from xlt.runs.graph import Node
 from xlt.runs.observed import observed
+from xlt.runs.preflight import Shared
 from xlt.runs.sources import Sources
 
 
@@ -44,19 +45,22 @@ class StudyFile:
 
 
 def check(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """`xlt.executors.worker.answer` to `check_cell` with each of these arguments.
+    """For each of these arguments what `xlt.runs.train.is_finished` says of the cell, as
+    `xlt.executors.worker.answer`.
 
-    In one job, since the study is read once for all.
+    In one job, since the study is read once for all, as are data that follow one another.
     """
-    return [answer("xlt.runs.jobs:check_cell", arguments) for arguments in cells]
+    shared = Shared()
+    return [attempt(partial(_is_finished, shared, **arguments)) for arguments in cells]
 
 
-def check_cell(study: Sequence[Any], cell: str, config: str, overwrite: bool) -> bool:
-    """`xlt.runs.train.is_finished` of a cell."""
+def _is_finished(
+    shared: Shared, study: Sequence[Any], cell: str, config: str, overwrite: bool
+) -> bool:
     from xlt.runs.train import is_finished
 
     with _cell(study, cell, config) as experiment:
-        return is_finished(experiment, overwrite=overwrite)
+        return is_finished(experiment, shared, overwrite=overwrite)
 
 
 def project(study: Sequence[Any], cell: str, config: str, key: str) -> None:

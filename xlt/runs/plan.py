@@ -126,7 +126,7 @@ def other_run(experiment: Experiment, sources: Sources) -> list[XltError]:
     folder = RunFolder(config.output.root / config.name)
     try:
         folder.check_own()
-        finished = folder.start(dump(config), resume=False, overwrite=False)
+        finished = folder.start(lambda: dump(config), resume=False, overwrite=False)
         inputs.check(folder.path, experiment, sources, finished=finished is not None)
     except XltError as error:
         return flat(error)

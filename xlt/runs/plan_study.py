@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from xlt.config.schema import STAGES, Config
+from xlt.config.schema import STAGES
 from xlt.config.study import Study
 from xlt.errors import XltError
 from xlt.permissions import obeying
@@ -18,7 +17,7 @@ from xlt.runs.graph import Node, build
 from xlt.runs.plan import StageCosts, allowed, other_run, refused
 from xlt.runs.preflight import find_problems
 from xlt.runs.sizes import count_words, find_tokenizer, measure_sizes
-from xlt.runs.sources import Sources
+from xlt.runs.sources import Sources, reads
 from xlt.training.finished import DONE
 from xlt.training.identity import Identity, folder_name
 from xlt.training.stages import StageRunner
@@ -77,7 +76,7 @@ class _Group:
 def _groups(experiments: Mapping[str, Experiment]) -> Iterator[_Group]:
     alike: dict[str, dict[str, Experiment]] = {}
     for name, experiment in experiments.items():
-        alike.setdefault(_reads(experiment.config), {})[name] = experiment
+        alike.setdefault(reads(experiment.config), {})[name] = experiment
     for some in alike.values():
         first = next(iter(some.values()))
         sources = Sources(first.config, first.task)
@@ -88,12 +87,6 @@ def _groups(experiments: Mapping[str, Experiment]) -> Iterator[_Group]:
             sizes, vocabulary = measure_sizes(counted, tokenizer)
             costs = StageCosts(first.config.model, sizes, vocabulary, usable=tokenizer is not None)
         yield _Group(some, sources, costs)
-
-
-def _reads(config: Config) -> str:
-    """What the config says of data and encoder."""
-    parts = {"data", "data_seed", "task", "projection", "model"}
-    return json.dumps(config.model_dump(mode="json", include=parts), sort_keys=True)
 
 
 def _row(node: Node, experiment: Experiment, group: _Group, unfinished: set[str]) -> dict[str, Any]:

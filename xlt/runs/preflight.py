@@ -15,7 +15,7 @@ from xlt.errors import XltError, flat, raise_all
 from xlt.projection.predict import projector_of
 from xlt.runs.experiment import Experiment
 from xlt.runs.publish import check_reachable
-from xlt.runs.sources import Sources
+from xlt.runs.sources import Sources, reads
 from xlt.task import Labels, extend_labels
 from xlt.training.labels import check_overlap
 from xlt.training.rehearsal import check_reports, rehearse
@@ -32,6 +32,24 @@ def preflight(experiment: Experiment, sources: Sources) -> None:
         sources.load(data_split)
 
 
+class Shared:
+    """What runs that are looked at one after the other have in common: it is looked at once.
+
+    rehearsed: as `find_problems` has it.
+    """
+
+    def __init__(self) -> None:
+        self.rehearsed: set[str] = set()
+        self._read: tuple[str, Sources] | None = None
+
+    def sources(self, experiment: Experiment) -> Sources:
+        """Those of the run before, where this one reads the same data."""
+        key = reads(experiment.config)
+        if self._read is None or self._read[0] != key:
+            self._read = key, Sources(experiment.config, experiment.task)
+        return self._read[1]
+
+
 def find_problems(
     experiment: Experiment,
     sources: Sources,
@@ -44,7 +62,7 @@ def find_problems(
     It costs little: data are read, weights are not, and nothing is projected (that may take hours).
 
     local: no encoder is fetched; one that is not on this machine is a problem.
-    rehearsed: stages that were looked at already, for other configs; which grows.
+    rehearsed: stages of other configs in which nothing was found; which grows.
     """
     inventories = _Inventories(experiment, sources)
     problems = [
@@ -170,11 +188,15 @@ def _check_stages(
                 labels = None
             setup = repr((about, stage.training, stage.from_scratch, labels))
             if setup not in rehearsed:
-                rehearsed.add(setup)
-                yield from check_reports(stage.training)
-                yield from _raised(
-                    rehearse, experiment.config, experiment.task, stage, labels, local=local
-                )
+                found = [
+                    *check_reports(stage.training),
+                    *_raised(
+                        rehearse, experiment.config, experiment.task, stage, labels, local=local
+                    ),
+                ]
+                yield from found
+                if not found:
+                    rehearsed.add(setup)
 
 
 def _key(data_split: DataSplit) -> str:

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from xlt.projection.project import Projector
 
 
+def reads(config: Config) -> str:
+    """What the config says of data, of their projection and of the encoder."""
+    parts = {"data", "data_seed", "task", "projection", "model"}
+    return json.dumps(config.model_dump(mode="json", include=parts), sort_keys=True)
+
+
 class Sources:
     """Loads data_splits of a config's data.
 

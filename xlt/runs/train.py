@@ -28,7 +28,7 @@ from xlt.runs.execute import execute
 from xlt.runs.experiment import Experiment, prepare
 from xlt.runs.folder import RunFolder, model_folder
 from xlt.runs.manifest import manifest
-from xlt.runs.preflight import find_problems, preflight
+from xlt.runs.preflight import Shared, find_problems, preflight
 from xlt.runs.publish import publish
 from xlt.runs.remaining import doing, watching
 from xlt.runs.score import evaluate_all
@@ -153,8 +153,10 @@ def settle(experiment: Experiment) -> None:
         raise experiment.loaded.locate(error) from error
 
 
-def is_finished(experiment: Experiment, *, overwrite: bool = False) -> bool:
+def is_finished(experiment: Experiment, shared: Shared, *, overwrite: bool = False) -> bool:
     """Whether a run is finished; of one that is not, that it can be made.
+
+    shared: with runs that are looked at before and after.
 
     Data are read, nothing is projected, trained or written. What is unfinished is to be resumed.
     Raises XltError as `train`.
@@ -163,10 +165,10 @@ def is_finished(experiment: Experiment, *, overwrite: bool = False) -> bool:
     try:
         folder = RunFolder(config.output.root / config.name)
         folder.check_own()
-        sources = Sources(config, experiment.task)
+        sources = shared.sources(experiment)
         if _finished(experiment, sources, folder, resume=True, overwrite=overwrite) is not None:
             return True
-        raise_all(find_problems(experiment, sources))
+        raise_all(find_problems(experiment, sources, rehearsed=shared.rehearsed))
         return False
     except XltError as error:
         raise experiment.loaded.locate(error) from error
@@ -176,7 +178,7 @@ def _finished(
     experiment: Experiment, sources: Sources, folder: RunFolder, *, resume: bool, overwrite: bool
 ) -> dict[str, Any] | None:
     """The result of a run that is finished already; else its folder is free for it."""
-    finished = folder.start(dump(experiment.config), resume=resume, overwrite=overwrite)
+    finished = folder.start(lambda: dump(experiment.config), resume=resume, overwrite=overwrite)
     if not overwrite:
         inputs.check(folder.path, experiment, sources, finished=finished is not None)
     if finished is not None and kept.lacking(experiment.config, folder.path, finished):
