@@ -34,7 +34,11 @@ Parameters = Mapping[str, str | Sequence[str]]
 command line."""
 
 CALLS: dict[str, Parameters] = {
-    "plan": {"config": CONFIG, "overrides": ["training.epochs=3"]},
+    "plan": {
+        "config": CONFIG,
+        "overrides": ["training.epochs=3"],
+        "--html": f"{FOLDER}/plan.html",
+    },
     "train": {"config": CONFIG, "overrides": ["training.epochs=3"]},
     "study": {"config": f"{FOLDER}/study.yaml", "overrides": ["training.epochs=3"]},
     "config show": {"config": CONFIG, "overrides": ["training.epochs=3"]},

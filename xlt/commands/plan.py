@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +13,14 @@ from xlt.commands.arguments import Allow, ConfigFile, Overrides
 from xlt.console import console
 
 
-def plan(config: ConfigFile, overrides: Overrides = None, allow: Allow = None) -> None:
+def plan(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also a page with the graph of all steps.")
+    ] = None,
+    allow: Allow = None,
+) -> None:
     """Show what a config would do, what is missing, and about what it costs.
 
     Of a study: every step of it once, what of it is done, and what the rest costs.
@@ -26,14 +34,20 @@ def plan(config: ConfigFile, overrides: Overrides = None, allow: Allow = None) -
             definition = load_study(config, overrides or ())
             from xlt.runs.plan_study import plan_study  # slow: wrong configs are said before
 
-            planned = plan_study(definition)
-            console.result(planned, _study)
+            planned, shown = plan_study(definition), _study
+            files = [*{file for cell in definition.cells.values() for file in cell.files}]
         else:
             loaded = load_config(config, overrides or ())
             from xlt.runs.plan import plan
 
-            planned = plan(loaded)
-            console.result(planned, _plan)
+            planned, shown = plan(loaded), _plan
+            files = list(loaded.files)
+    if html is not None:
+        from xlt.report.plan import write_plan
+
+        write_plan(planned, html, [config, *files])
+        planned["page"] = str(html)
+    console.result(planned, shown)
     if planned["missing"]:
         raise typer.Exit(2)
 
@@ -71,6 +85,7 @@ def _plan(planned: dict[str, Any]) -> list[str]:
         *(f"note: {note}" for note in planned["notes"]),
         *(f"allowed: {one['where']}: this {one['what']}" for one in planned["allowed"]),
         *_missing(planned),
+        *_page(planned),
     ]
 
 
@@ -90,13 +105,14 @@ class _Step:
 
 def _study(planned: dict[str, Any]) -> list[str]:
     from xlt.evaluation.report import Table
+    from xlt.report.plan import done
 
     rows = [
         (
             "  " * depth + step.name,
             str(len(step.nodes[0]["cells"])),
             str(len(step.nodes)),
-            _done(step.nodes),
+            done(step.nodes),
             _minutes(sum(times)) if (times := _known(step.nodes, "minutes")) else "",
             _number(max(sizes), ".1f") if (sizes := _known(step.nodes, "memory_gib")) else "",
         )
@@ -110,7 +126,7 @@ def _study(planned: dict[str, Any]) -> list[str]:
         f"{planned['name']}: {_several(len(cells), 'cell')} ({finished} finished), "
         f"{_several(total['nodes'], 'step')} "
         f"({total['left']} to do)",
-        *_machine(planned["machine"]),
+        *_machine(planned),
     ]
     if total["minutes"] is None:
         lines.append("estimate: unknown, because something is missing")
@@ -125,6 +141,7 @@ def _study(planned: dict[str, Any]) -> list[str]:
         "",
         *lines,
         *_missing(planned),
+        *_page(planned),
     ]
 
 
@@ -159,17 +176,8 @@ def _known(nodes: list[dict[str, Any]], name: str) -> list[float]:
     return [node[name] for node in nodes if node[name] is not None]
 
 
-def _done(nodes: list[dict[str, Any]]) -> str:
-    if all(node["done"] is None for node in nodes):
-        return "?"
-    if not any(node["done"] or node["left"] for node in nodes):
-        return "not needed"
-    done = sum(bool(node["done"]) for node in nodes)
-    return ("yes" if done == len(nodes) else f"{done} of {len(nodes)}") if done else "no"
-
-
 def _totals(planned: dict[str, Any]) -> list[str]:
-    encoder, machine, total = planned["encoder"], planned["machine"], planned["total"]
+    encoder, total = planned["encoder"], planned["total"]
     if encoder["parameters"] is None:
         lines = [f"encoder: {encoder['id']}, of unknown size"]
     else:
@@ -177,7 +185,7 @@ def _totals(planned: dict[str, Any]) -> list[str]:
             f"encoder: {encoder['id']}, {encoder['parameters'] / 1e6:.1f} million parameters, "
             f"{encoder['trained'] / 1e6:.1f} million with the subwords that the data need"
         ]
-    lines += _machine(machine)
+    lines += _machine(planned)
     if total["minutes"] is None:
         return [*lines, "estimate: unknown, because something is missing"]
     seeds = len(planned["seeds"])
@@ -188,20 +196,15 @@ def _totals(planned: dict[str, Any]) -> list[str]:
     ]
 
 
-def _machine(machine: dict[str, Any] | None) -> list[str]:
-    if machine is None:
-        return []
-    lines = [
-        f"machine: {machine['device']}, {machine['threads']} threads, "
-        f"about {machine['pieces_per_second']:,} subwords a second in {machine['precision']}, "
-        f"{machine['free_gib']:.1f} of {machine['memory_gib']:.1f} GiB free"
-    ]
-    if machine["busy"] >= 0.1:
-        lines.append(
-            f"other work had {machine['busy']:.0%} of the processors when this was measured, "
-            "so the estimate is too long for a free machine"
-        )
-    return lines
+def _machine(planned: dict[str, Any]) -> list[str]:
+    from xlt.report.plan import machine_lines
+
+    first, *others = [*machine_lines(planned["machine"]), ""]
+    return [f"machine: {first}", *filter(None, others)] if first else []
+
+
+def _page(planned: dict[str, Any]) -> list[str]:
+    return ["", f"→ {planned['page']}"] if "page" in planned else []
 
 
 def _number(value: float | None, form: str = ",") -> str:

@@ -10,20 +10,21 @@ from xlt import languages
 from xlt.config.consent import requests
 from xlt.config.load import LoadedConfig, dump
 from xlt.config.schema import Model
+from xlt.config.study import Study
 from xlt.errors import XltError, flat
-from xlt.inference.device import best_device, choose_precision
 from xlt.permissions import Request, is_granted, obeying, refusal
 from xlt.registry import EMBEDDED
 from xlt.runs import inputs
-from xlt.runs.cost import Load, Machine, estimate
+from xlt.runs.cells import study_cells
 from xlt.runs.coverage import warnings
 from xlt.runs.encoders import better_encoder
-from xlt.runs.estimate import encoder_shape, measure
 from xlt.runs.experiment import Experiment, prepare
 from xlt.runs.folder import RunFolder
+from xlt.runs.graph import build
 from xlt.runs.preflight import find_problems
-from xlt.runs.sizes import Counted, SplitSize, count_words, find_tokenizer, measure_sizes
+from xlt.runs.sizes import Counted, count_words, find_tokenizer, measure_sizes
 from xlt.runs.sources import Sources
+from xlt.runs.steps import Group, StageCosts, row
 from xlt.transfer.stage import DataSplit, Stage
 
 
@@ -48,6 +49,11 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
     with obeying(granted):
         costs = StageCosts(config.model, sizes, vocabulary, usable=tokenizer is not None)
         estimates = [costs.of(stage) for stage, _, _ in stages]
+        nodes = build({config.name: experiment})
+        group = Group({config.name: experiment}, sources, costs)
+        alone = Study(loaded.path, config.name, {config.name: loaded}, {})
+        unfinished = {config.name} - {*study_cells(alone).finished}
+        rows = [row(node, experiment, group, unfinished) for node in nodes.values()]
     return {
         "name": config.name,
         "seeds": config.seeds,
@@ -75,6 +81,8 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
         "encoder": costs.encoder,
         "machine": costs.machine,
         "total": _total(estimates, len(config.seeds)),
+        "cells": {config.name: not unfinished},
+        "nodes": rows,
         "warnings": _warnings(config.model, counted, tokenizer),
         # Of xlt-mini, what is not installed cannot be asked what it has read.
         "advice": {}
@@ -163,70 +171,6 @@ def _advice(experiment: Experiment) -> dict[str, str]:
                 f"(`model.encoder: {better.facts.id}`; `xlt encoders --target {target}` compares)"
             )
     return said
-
-
-class StageCosts:
-    """What stages of one model on data of known sizes take on this machine.
-
-    sizes, vocabulary: of `measure_sizes`. usable: whether the encoder is here.
-    """
-
-    def __init__(
-        self,
-        model: Model,
-        sizes: Mapping[DataSplit, SplitSize],
-        vocabulary: int | None,
-        *,
-        usable: bool,
-    ) -> None:
-        self._model, self._sizes = model, sizes
-        self._shape = encoder_shape(model) if usable else None
-        self._kept = vocabulary if model.trim_vocabulary else None
-        self._machine: Machine | None = None
-
-    def of(self, stage: Stage) -> dict[str, Any]:
-        """ "steps", "minutes" and "memory_gib" of one seed; None where something is unknown."""
-        splits = [*stage.train, *stage.dev]
-        if self._shape is None or not all(split in self._sizes for split in splits):
-            return {"steps": None, "minutes": None, "memory_gib": None}
-        device = best_device()
-        precision = choose_precision(stage.training.precision, device)
-        train = [self._sizes[split] for split in stage.train]
-        load = Load(
-            subwords=sum(size.subwords for size in train),
-            records=sum(size.records for size in train),
-            evaluated=sum(self._sizes[split].subwords for split in stage.dev)
-            * stage.training.epochs,
-        )
-        self._machine = measure(device, precision, self._shape, load.length)
-        found = estimate(self._shape, load, stage.training, self._model, self._machine, self._kept)
-        return found.as_dict()
-
-    @property
-    def encoder(self) -> dict[str, Any]:
-        """Its identifier, its parameters, and how many of them are trained."""
-        shape = self._shape
-        return {
-            "id": self._model.encoder,
-            "parameters": None if shape is None else shape.embeddings + shape.rest,
-            "trained": None if shape is None else shape.trimmed(self._kept),
-        }
-
-    @property
-    def machine(self) -> dict[str, Any] | None:
-        """What was measured of it, once there was a stage whose cost is known."""
-        machine, shape = self._machine, self._shape
-        if machine is None or shape is None:
-            return None
-        return {
-            "device": machine.device,
-            "precision": machine.precision,
-            "threads": machine.threads,
-            "pieces_per_second": round(1 / (shape.layers * (machine.forward + machine.backward))),
-            "memory_gib": round(machine.memory, 1),
-            "free_gib": round(machine.free, 1),
-            "busy": round(machine.busy, 2),
-        }
 
 
 def _total(estimates: list[dict[str, Any]], seeds: int) -> dict[str, Any]:
