@@ -1,4 +1,4 @@
-"""HTML from the templates in `xlt/templates`. Whatever a template is given is escaped."""
+"""HTML and SVG from the templates in `xlt/templates`. Whatever a template is given is escaped."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 
-def template(name: str) -> Template:
-    """Return the template `xlt/templates/<name>.html.j2`."""
-    return _environment().get_template(f"{name}.html.j2")
+def template(name: str, suffix: str = "html") -> Template:
+    """Return the template `xlt/templates/<name>.<suffix>.j2`."""
+    return _environment().get_template(f"{name}.{suffix}.j2")
 
 
 def macros(name: str) -> Any:

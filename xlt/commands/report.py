@@ -18,20 +18,22 @@ def of_the_run(
     formats: Sequence[str],
 ) -> None:
     """The page of a run's errors."""
+    from xlt.report.images import FORMATS
     from xlt.report.run import report
 
-    if formats:
+    tables = [one for one in formats if one not in FORMATS]
+    if tables:
         raise XltError(
-            f"--{formats[0]} is for the tables of several runs",
+            f"--{tables[0]} is for the tables of several runs",
             where=run,
             fix="name a study's file, or two runs or more",
         )
-    made = report(run, output, target=target, seed=seed, max_errors=max_errors)
+    made = report(run, output, target=target, seed=seed, max_errors=max_errors, formats=formats)
     console.result(
         made,
         lambda _: (
             f"{made['with_errors']:,} of {made['records']:,} records have an error, "
-            f"{made['shown']:,} of them on the page → {made['output']}"
+            f"{made['shown']:,} of them on the page → {made['output']}" + _figures(made["figures"])
         ),
     )
 
@@ -81,7 +83,14 @@ def of_several(
         made,
         lambda _: [
             f"{made['finished']} of {made['cells']} cells are on the page → "
-            + ", ".join(made["output"]),
+            + ", ".join(made["output"][: len(made["output"]) - made["figures"]])
+            + _figures(made["output"][len(made["output"]) - made["figures"] :]),
             *(f"{name} is left out: {why}" for name, why in made["left_out"].items()),
         ],
     )
+
+
+def _figures(paths: Sequence[str]) -> str:
+    if not paths:
+        return ""
+    return f", {len(paths)} figure{'s'[: len(paths) != 1]} in {Path(paths[0]).parent}"

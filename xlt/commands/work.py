@@ -273,6 +273,8 @@ def report(
     csv: Annotated[
         bool, typer.Option("--csv", help="Of several: all numbers for a spreadsheet, too.")
     ] = False,
+    svg: Annotated[bool, typer.Option("--svg", help="Every figure as a file, too.")] = False,
+    png: Annotated[bool, typer.Option("--png", help="The same as PNG (extra png).")] = False,
 ) -> None:
     """Look at what came out, in one page that needs no network.
 
@@ -285,16 +287,15 @@ def report(
 
     console.log()
     paths = [text for text in runs if "=" not in text]
-    formats = [
-        name for name, asked in (("latex", latex), ("markdown", markdown), ("csv", csv)) if asked
-    ]
+    asked = {"latex": latex, "markdown": markdown, "csv": csv, "svg": svg, "png": png}
+    formats = [name for name, wanted in asked.items() if wanted]
     one = {"--target": target, "--seed": seed, "--max-errors": max_errors}
     if len(runs) == 1 and not Path(runs[0]).is_file():
         of_the_run(Path(runs[0]), output, target, seed, max_errors, formats)
     else:
         settings = [text for text in runs if "=" in text]
-        asked = [name for name, value in one.items() if value is not None]
-        of_several([Path(path) for path in paths], settings, output, formats, asked)
+        of_one = [name for name, value in one.items() if value is not None]
+        of_several([Path(path) for path in paths], settings, output, formats, of_one)
 
 
 def tasks() -> None:

@@ -15,6 +15,7 @@ from xlt.escape import without_folders
 from xlt.evaluation.report import Table, confidence_table, score_scope, score_table
 from xlt.files import refuse_overwriting, write_text, writing
 from xlt.html import macros, template
+from xlt.report import images
 from xlt.report.curves import StageCurve, chart, read_curves
 from xlt.report.errors import Found, read_errors
 from xlt.report.pairs import KINDS, LabelScore, Tally
@@ -41,6 +42,7 @@ def report(
     target: str | None = None,
     seed: int | None = None,
     max_errors: int | None = None,
+    formats: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write the page of a run; no model is needed, only what the run has stored and the gold data.
 
@@ -48,8 +50,10 @@ def report(
     target: this one alone. seed: whose errors are shown; by default the first one's.
     max_errors: records with errors on the page, shared evenly by targets and splits; by default
         `MAX_ERRORS`.
+    formats: of `images.FORMATS`: the curves as files, too.
 
-    Returns, JSON-able, how many records there are, how many have errors and how many are shown.
+    Returns, JSON-able, how many records there are, how many have errors and how many are shown,
+    and "figures", the files of the curves.
     Raises XltError where there are no scores, the target or seed is none of the run's, or the gold
     data are not those that were scored; DamagedFile for files of the run.
     """
@@ -65,7 +69,11 @@ def report(
     manifest = read_manifest(run)
     path = run / PAGE if output is None else output
     gold = [file for data in manifest["data"] for file in data.get("files", ())]
-    refuse_overwriting(path, [*(one for one in run.rglob("*") if one.name != PAGE), *gold])
+    curves = [_curve(one) for one in read_curves(run, result, rows[0]["seed"], targets)]
+    drawn = images.drawn(_images(curves), formats, path)
+    own = [*(one for one in run.rglob("*") if one.name != PAGE and one not in drawn), *gold]
+    for one in (path, *drawn):
+        refuse_overwriting(one, own)
     page = partial(
         template("report").render,
         version=__version__,
@@ -77,7 +85,7 @@ def report(
             _section(one, row, written, f"s{number}")
             for number, (one, row) in enumerate(zip(found, rows, strict=True), 1)
         ],
-        curves=[_curve(one) for one in read_curves(run, result, rows[0]["seed"], targets)],
+        curves=curves,
         kinds=_seen_kinds(found),
         filters=_filters(found, written),
         notes=result.get("notes", []),
@@ -87,8 +95,10 @@ def report(
     text = page(records=records, limits=_limits(found, shown))
     with writing(path):
         write_text(path, text)
+    images.write(drawn)
     return {
         "output": str(path),
+        "figures": [str(one) for one in drawn],
         "records": sum(one.total for one in found),
         "with_errors": sum(one.wrong for one in found),
         "shown": sum(shown),
@@ -293,6 +303,17 @@ def _curve(curve: StageCurve) -> dict[str, Any]:
     )
     table = Table(("step", *values), rows, frozenset(range(1 + len(values))))
     return {"about": curve, "scores": scores, "loss": loss, "table": table if rows else None}
+
+
+def _images(curves: Sequence[Mapping[str, Any]]) -> Iterator[images.Image]:
+    for one in curves:
+        stage = one["about"].stage
+        for what, title in (
+            ("scores", "score on dev data in percent, by step"),
+            ("loss", "loss by step"),
+        ):
+            if one[what] is not None:
+                yield images.of_chart(f"{what}-{stage}", f"{stage}: {title}", one[what])
 
 
 def _seen_kinds(found: Sequence[Found]) -> list[str]:

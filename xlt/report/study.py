@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from xlt.evaluation.study import (
 )
 from xlt.files import refuse_overwriting, write_text, writing
 from xlt.html import template
-from xlt.report import figures
+from xlt.report import figures, images
 from xlt.report.curves import chart
 from xlt.report.labels import read_labels
 from xlt.report.run import MAX_BYTES, data_row
@@ -50,18 +51,18 @@ from xlt.runs.table import tabulate
 log = logging.getLogger(__name__)
 
 FORMATS = {"latex": ".tex", "markdown": ".md", "csv": ".csv"}
-"""Of the tables, beside the page → suffix of the file."""
+"""Of the tables, beside the page → suffix of the file; `images.FORMATS` are those of figures."""
 MAX_OPEN = 3
 """Targets whose tables are open when the page is."""
 
 
 def report(cells: Cells, output: Path, formats: Sequence[str] = ()) -> dict[str, Any]:
-    """Write the page of several runs, and their tables in further formats beside it.
+    """Write the page of several runs, and their tables and figures in further formats beside it.
 
-    formats: of `FORMATS`.
-    Returns, JSON-able: "output", the files; "cells", how many there are, "finished", how many of
-    them are on the page; "left_out", name → why.
-    Raises XltError where no cell is finished.
+    formats: of `FORMATS` and `images.FORMATS`.
+    Returns, JSON-able: "output", the files; "figures", how many of them are figures; "cells", how
+    many there are, "finished", how many of them are on the page; "left_out", name → why.
+    Raises XltError where no cell is finished, and for a figure that cannot be drawn.
     """
     if not cells.finished:
         name, why = next(iter(_absent(cells).items()))
@@ -79,9 +80,20 @@ def report(cells: Cells, output: Path, formats: Sequence[str] = ()) -> dict[str,
         )
     stages = read_stages(cells.finished)
     regrets = _regrets(cells, result)
-    paths = [output, *(output.with_suffix(FORMATS[one]) for one in formats)]
+    groups = _colour(result)
+    drawings = _Drawings(
+        grids=_heat(result),
+        forests=_forest(result),
+        lanes=_dots(result, groups) if groups not in (SOURCE, "cell") else None,
+        costs=_costs(result, groups, stages),
+        curves=list(_curves(stages)),
+    )
+    of_tables = [one for one in formats if one in FORMATS]
+    of_figures = [one for one in formats if one in images.FORMATS]
+    drawn = images.drawn(drawings.images(groups), of_figures, output)
+    paths = [output, *(output.with_suffix(FORMATS[one]) for one in of_tables)]
     own = [path for cell in cells.finished.values() for path in cell.folder.rglob("*")]
-    for path in paths:
+    for path in (*paths, *drawn):
         refuse_overwriting(path, own)
     found = list(conclusions(result, stages.seconds))
     tables = list(every_table(result, stages.seconds, regrets))
@@ -90,16 +102,46 @@ def report(cells: Cells, output: Path, formats: Sequence[str] = ()) -> dict[str,
         "markdown": lambda: as_markdown(cells.title, found, tables),
         "csv": lambda: as_csv(result, stages.seconds),
     }
-    texts = [_page(cells, result, stages, regrets, found), *(write[one]() for one in formats)]
+    page = _page(cells, result, stages, regrets, found, drawings)
+    texts = [page, *(write[one]() for one in of_tables)]
     for path, text in zip(paths, texts, strict=True):
         with writing(path):
             write_text(path, text)
+    images.write(drawn)
     return {
-        "output": [str(path) for path in paths],
+        "output": [str(path) for path in (*paths, *drawn)],
+        "figures": len(drawn),
         "cells": len(cells.names),
         "finished": len(cells.finished),
         "left_out": _absent(cells),
     }
+
+
+@dataclass(frozen=True)
+class _Drawings:
+    """What is drawn. costs: (place, figure). curves: "name", "key", "drawn" and "said" of each."""
+
+    grids: Sequence[dict[str, Any]]
+    forests: Sequence[dict[str, Any]]
+    lanes: figures.Plot | None
+    costs: Sequence[tuple[str, figures.Plot]]
+    curves: Sequence[dict[str, Any]]
+
+    def images(self, factor: str) -> Iterator[images.Image]:
+        """The same for files. factor: what colours tell apart."""
+        for grid in self.grids:
+            yield images.of_heat("scores", grid["about"].caption, grid)
+        if self.lanes is not None:
+            title = f"Scores by {factor} and target, in percent, with 95 % intervals"
+            yield images.of_plot(f"scores-by-{factor}", title, self.lanes)
+        for one in self.forests:
+            yield images.of_forest(f"differences-{one['place']}", one["caption"], one["table"], one)
+        for place, plot in self.costs:
+            title = f"{place}: score in percent by training time of one seed"
+            yield images.of_plot(f"cost-{place}", title, plot)
+        for one in self.curves:
+            title = f"{one['name']} ({one['key']}): score on dev data in percent, by step"
+            yield images.of_chart(f"curve-{one['name']}-{one['key']}", title, one["drawn"])
 
 
 def _page(
@@ -108,8 +150,8 @@ def _page(
     stages: Stages,
     regrets: dict[str, Any] | None,
     found: Sequence[Conclusion],
+    drawings: _Drawings,
 ) -> str:
-    groups = _colour(result)
     costs = cost_table(result, stages.seconds)
     errors = read_labels(cells, result)
     page = partial(
@@ -118,22 +160,22 @@ def _page(
         name=cells.title,
         about=_about(cells, result),
         conclusions=conclusion_table(found) if found else None,
-        grids=_heat(result),
+        grids=drawings.grids,
         opponent=opponent(result),
-        differences=_forest(result),
+        differences=drawings.forests,
         forest_width=figures.FOREST_WIDTH,
         sample=sample(result),
-        factor=groups,
-        lanes=_dots(result, groups) if groups not in (SOURCE, "cell") else None,
+        factor=_colour(result),
+        lanes=drawings.lanes,
         cost=costs,
-        costs=_costs(result, groups, stages),
+        costs=drawings.costs,
         total=duration(stages.total) if stages.total else "",
         untimed=_untimed(result, stages),
         regret=regret_table(regrets) if regrets else None,
         predicted=sorted({one["predicted"] for one in regrets["targets"]}) if regrets else [],
         stages=_forest_of_stages(stages),
         unknown=stages.unknown,
-        curves=list(_curves(stages)),
+        curves=drawings.curves,
         labels=errors.tables,
         problems=errors.problems,
         unread=errors.unread,
