@@ -18,7 +18,7 @@ from small import make_world, until, xlt
 from scripts.reliability.executors import content, workers
 from xlt.config.study import load_study
 from xlt.errors import XltError, flat
-from xlt.executors import slurm
+from xlt.executors import base, memory, slurm
 from xlt.executors.base import ATTEMPTS, Job, make_executor
 from xlt.permissions import allowing
 from xlt.runs import schedule
@@ -146,7 +146,7 @@ def test_jobs_of_slurm_are_those_of_processes_here(tmp_path, monkeypatch):
     """submitit's own stand-in for Slurm: a job that works, one that fails, one that is killed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(slurm, "_SECONDS", 0.2)
-    monkeypatch.setattr(slurm, "ATTEMPTS", 1)
+    monkeypatch.setattr(base, "ATTEMPTS", 1)
     with make_executor("slurm:cluster=local,slots=3") as executor:
         assert executor.slots == 3
         good = executor.submit(Job("os.path:basename", {"p": "a/b"}, "good"))
@@ -294,6 +294,46 @@ def test_a_job_whose_process_is_killed_each_time_fails():
             lost.result()
         assert caught.value.where == "a bad one"
         assert executor.submit(Job("os.path:basename", {"p": "a/b"}, "next")).result() == "b"
+
+
+@pytest.mark.parametrize(
+    ("name", "kills", "lacked"), [("KILL", 1, True), ("KILL", 0, False), ("ABRT", 1, False)]
+)
+def test_a_process_that_is_killed_for_lack_of_memory(monkeypatch, caplog, name, kills, lacked):
+    count = iter(range(0, 10 * kills, kills) if kills else [0] * 10)
+    monkeypatch.setattr(memory, "kills", lambda: next(count))
+    kill = {"args": f"kill -{name} $PPID", "shell": True}
+    job = Job("subprocess:call", kill, "a job", killed_for_memory={"args": "exit 5"})
+    with make_executor("local:1") as executor:
+        future = executor.submit(job)
+        if lacked:
+            assert future.result() == 5
+            assert "lost (signal SIGKILL, for lack of memory); it goes on" in caplog.text
+        else:
+            with pytest.raises(XltError, match=f"lost {ATTEMPTS} times"):
+                future.result()
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "count"),
+    [
+        ("0::/a\n", {"fs/a/memory.events": "oom 7\noom_kill 3\n"}, 3),
+        ("0::/a\n", {"fs/memory.events": "oom_kill 2\noom_group_kill 9\n"}, 2),
+        ("4:cpu,memory:/a\n0::/\n", {"fs/memory/a/memory.oom_control": "oom_kill 4\n"}, 4),
+        ("0::/\n", {"proc/vmstat": "nr_free 1\noom_kill 5\n"}, 5),
+        ("", {}, 0),
+        (None, {}, 0),
+    ],
+)
+def test_whom_the_kernel_has_killed(tmp_path, monkeypatch, cgroup, files, count):
+    monkeypatch.setattr(memory, "_PROC", tmp_path / "proc")
+    monkeypatch.setattr(memory, "_CGROUPS", tmp_path / "fs")
+    if cgroup is not None:
+        files = {**files, "proc/self/cgroup": cgroup}
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert memory.kills() == count
 
 
 def test_a_jobs_errors_are_its_callers():

@@ -209,7 +209,12 @@ class Training(Section):
         "and kept, e.g. 0.98; by default none",
     )
     batch_tokens: Count = Field(default=2048, description="subwords in a batch, padding included")
-    accumulate: int = Field(default=1, ge=1, le=65_536)
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        le=65_536,
+        description="passes in which a batch is computed, one after the other: less memory",
+    )
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     gradient_checkpointing: bool = False
     freeze: list[

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from xlt.errors import XltError, raise_all
 from xlt.registry import executors
+
+log = logging.getLogger(__name__)
 
 _NAMED = re.compile(r"(?P<name>[a-z_][a-z0-9_]*)(?::(?P<argument>.*))?")
 
@@ -25,16 +28,46 @@ class Job:
         what it returns.
     title:  for messages.
     folder: that relative paths in the arguments are relative to.
+    killed_for_memory: further arguments when it runs again because the process that did it was
+        killed for lack of memory.
     """
 
     call: str
     arguments: dict[str, Any] = field(default_factory=dict)
     title: str = ""
     folder: str = field(default_factory=os.getcwd)
+    killed_for_memory: dict[str, Any] = field(default_factory=dict)
 
 
 ATTEMPTS = 3
 """How often a job is begun whose process is lost."""
+
+
+@dataclass
+class Tries:
+    """A job, and how the processes ended that were to do it, in words."""
+
+    job: Job
+    ends: list[str] = field(default_factory=list)
+
+    def again(self, end: str, *, killed_for_memory: bool = False) -> Job:
+        """What is to be done instead when a process was lost. Raises XltError after `ATTEMPTS`.
+
+        end: how it was, in words. killed_for_memory: as far as that is known.
+        """
+        self.ends.append(f"{end}, for lack of memory" if killed_for_memory else end)
+        if len(self.ends) == ATTEMPTS:
+            raise XltError(
+                f"its process was lost {ATTEMPTS} times ({', '.join(self.ends)})",
+                where=self.job.title,
+                fix="if memory ran out, take fewer processes, or raise `training.accumulate`",
+            )
+        log.warning(
+            "%s: its process was lost (%s); it goes on in another", self.job.title, self.ends[-1]
+        )
+        if not killed_for_memory:
+            return self.job
+        return replace(self.job, arguments={**self.job.arguments, **self.job.killed_for_memory})
 
 
 def asked_threads() -> int | None:
@@ -59,16 +92,6 @@ def result_of(answer: Mapping[str, Any]) -> Any:
     errors = answer.get("errors", ())
     raise_all([XltError(one["what"], where=one["where"], fix=one["fix"]) for one in errors])
     return answer["result"]
-
-
-def lost(job: Job, ends: Sequence[str]) -> XltError:
-    """Of a job whose process was lost each time. ends: how, each time."""
-    return XltError(
-        f"its process was lost {len(ends)} times ({', '.join(ends)})",
-        where=job.title,
-        fix="if memory ran out, take fewer processes, or lower `training.batch_tokens` and "
-        "raise `training.accumulate`",
-    )
 
 
 class Executor(ABC):

@@ -16,7 +16,8 @@ from dataclasses import asdict
 from typing import Any
 
 from xlt.errors import XltError
-from xlt.executors.base import ATTEMPTS, Executor, Job, asked_threads, lost, result_of
+from xlt.executors import memory
+from xlt.executors.base import Executor, Job, Tries, asked_threads, result_of
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,14 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class _Lost(Exception):
-    """The process ended without an answer; the text says how."""
+    """The process ended without an answer; the text says how.
+
+    killed_for_memory: that is why, as far as it can be told.
+    """
+
+    def __init__(self, end: str, *, killed_for_memory: bool = False) -> None:
+        super().__init__(end)
+        self.killed_for_memory = killed_for_memory
 
 
 class Local(Executor):
@@ -65,8 +73,8 @@ class Local(Executor):
 
     def _run(self, job: Job) -> Any:
         """In a thread of the pool: what the job returns."""
-        ends = []
-        for _ in range(ATTEMPTS):
+        tries = Tries(job)
+        while True:
             try:
                 return self._process().call(job)
             except _Lost as error:
@@ -74,11 +82,7 @@ class Local(Executor):
                     process.end()
                 if self._closed:
                     raise XltError("stopped", where=job.title) from error
-                ends.append(str(error))
-                log.warning(
-                    "%s: its process was lost (%s); it goes on in another", job.title, error
-                )
-        raise lost(job, ends)
+                job = tries.again(str(error), killed_for_memory=error.killed_for_memory)
 
     def _process(self) -> _Process:
         """This thread's. Raises _Lost once all are to end."""
@@ -139,11 +143,12 @@ class _Process:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        before = memory.kills()
         try:
             self._process.stdin.write(json.dumps(asdict(job)) + "\n")
             self._process.stdin.flush()
         except OSError as error:
-            raise _Lost(self._end()) from error
+            raise self._lost(before) from error
         for line in self._process.stdout:
             if not line.endswith("\n"):
                 break  # the process was killed while it wrote
@@ -152,12 +157,14 @@ class _Process:
                 log.log(told["level"], "%s: %s", job.title, told["log"])
             else:
                 return result_of(told)
-        raise _Lost(self._end())
+        raise self._lost(before)
 
-    def _end(self) -> str:
-        """How it ended, in words."""
+    def _lost(self, kills: int) -> _Lost:
+        """How it ended. kills: those for lack of memory before it began."""
         code = self._process.wait()
-        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
+        end = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
+        lacked = code == -signal.SIGKILL and memory.kills() > kills
+        return _Lost(end, killed_for_memory=lacked)
 
     def end(self) -> None:
         """Kill it: what it makes is whole or not there."""

@@ -12,9 +12,7 @@ from functools import partial
 from typing import Any
 
 from xlt.errors import XltError, first_line
-from xlt.executors.base import ATTEMPTS, Executor, Job, asked_threads, lost, result_of
-
-log = logging.getLogger(__name__)
+from xlt.executors.base import Executor, Job, Tries, asked_threads, result_of
 
 _PASSED_ON = ("XLT_", "HF_", "TRANSFORMERS_", "OMP_", "MKL_", "TOKENIZERS_")
 """Beginnings of the names of environment variables that workers get."""
@@ -34,6 +32,7 @@ class Ray(Executor):
 
         self._ray = ray
         self._running: dict[Future[Any], Any] = {}
+        self._closed = False
         # Ray tells of lost nodes and workers on standard output, which is for results.
         self._until_closed = ExitStack()
         self._until_closed.enter_context(redirect_stdout(sys.stderr))
@@ -66,25 +65,28 @@ class Ray(Executor):
                 fix=f"set it to {max(1, most)} or less",
             )
         self.slots = max(1, gpus or int(there.get("CPU", 1)) // cpus)
-        self._remote = ray.remote(
-            num_cpus=cpus, num_gpus=1 if gpus else 0, max_retries=ATTEMPTS - 1
-        )(_do)
+        # What is lost we begin again: what lacked memory with other arguments.
+        self._remote = ray.remote(num_cpus=cpus, num_gpus=1 if gpus else 0, max_retries=0)(_do)
 
     def submit(self, job: Job) -> Future[Any]:
         own: Future[Any] = Future()
         own.set_running_or_notify_cancel()
-        reference = self._remote.remote(asdict(job))
-        self._running[own] = reference
-        reference.future().add_done_callback(partial(self._settle, own, job))
+        self._begin(own, Tries(job), job)
         return own
 
-    def _settle(self, own: Future[Any], job: Job, theirs: Future[Any]) -> None:
+    def _begin(self, own: Future[Any], tries: Tries, job: Job) -> None:
+        reference = self._remote.remote(asdict(job))
+        self._running[own] = reference
+        reference.future().add_done_callback(partial(self._settle, own, tries))
+
+    def _settle(self, own: Future[Any], tries: Tries, theirs: Future[Any]) -> None:
         self._running.pop(own, None)
+        job, kinds = tries.job, self._ray.exceptions
         try:
             own.set_result(result_of(theirs.result()))
         except XltError as error:
             own.set_exception(error)
-        except self._ray.exceptions.RayTaskError as error:  # before a job of ours begins
+        except kinds.RayTaskError as error:  # before a job of ours begins
             own.set_exception(
                 XltError(
                     f"a worker of the cluster cannot do it: {first_line(error.cause)}",
@@ -92,12 +94,20 @@ class Ray(Executor):
                     fix="all nodes need xlt as it is here, and the same folders",
                 )
             )
-        except self._ray.exceptions.RayError as error:
-            own.set_exception(lost(job, [type(error).__name__] * ATTEMPTS))
+        except kinds.RayError as error:
+            if self._closed:
+                own.set_exception(XltError("stopped", where=job.title))
+                return
+            lacked = isinstance(error, kinds.OutOfMemoryError)
+            try:
+                self._begin(own, tries, tries.again(type(error).__name__, killed_for_memory=lacked))
+            except Exception as final:
+                own.set_exception(final)
         except Exception as error:
             own.set_exception(error)
 
     def close(self) -> None:
+        self._closed = True
         for reference in list(self._running.values()):
             self._ray.cancel(reference, force=True)
         if self._own:

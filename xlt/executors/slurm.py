@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from xlt.errors import XltError, first_line
-from xlt.executors.base import ATTEMPTS, Executor, Job, lost, result_of
-
-log = logging.getLogger(__name__)
+from xlt.executors.base import Executor, Job, Tries, result_of
 
 FOLDER = Path("slurm")
 """Where submitit has its scripts, logs and results, below the folder in which xlt runs."""
@@ -54,7 +52,7 @@ class Slurm(Executor):
         own: Future[Any] = Future()
         own.set_running_or_notify_cancel()
         with self._changing:
-            self._tasks[own] = _Task(job)
+            self._tasks[own] = _Task(job, Tries(job))
         return own
 
     def close(self) -> None:
@@ -96,7 +94,7 @@ class Slurm(Executor):
             try:
                 task.begun = self._executor.submit(Call(), asdict(task.job))
             except FailedJobError as error:
-                if others and not task.ends:
+                if others and not task.tries.ends:
                     return None  # again when others have ended
                 raise XltError(
                     f"Slurm takes no job: {first_line(error)}",
@@ -108,10 +106,8 @@ class Slurm(Executor):
         try:
             answer = task.begun.result()
         except (FailedJobError, UncompletedJobError) as error:
-            task.ends.append(first_line(error))
-            if len(task.ends) == ATTEMPTS:
-                raise lost(task.job, task.ends) from error
-            log.warning("%s: its job was lost (%s); it goes on in another", task.job.title, error)
+            lacked = str(task.begun.state).upper().startswith("OUT_OF_ME")
+            task.job = task.tries.again(first_line(error), killed_for_memory=lacked)
             task.begun = None
             return None
         return (result_of(answer),)
@@ -119,11 +115,11 @@ class Slurm(Executor):
 
 @dataclass
 class _Task:
-    """A job; what Slurm has of it, if it has; how it ended before."""
+    """A job; how it ended before; what Slurm has of it, if it has."""
 
     job: Job
+    tries: Tries
     begun: Any = None
-    ends: list[str] = field(default_factory=list)
 
 
 class Call:

@@ -104,15 +104,24 @@ def cast_for_inference(model: TaskModel, precision: str) -> None:
         module.to(dtype)
 
 
+_LACKING = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed")
+"""In messages of the CPU's allocator, of Metal's and of libraries of CUDA."""
+
+
 @contextmanager
-def out_of_memory(doing: str, *, where: str, fix: str) -> Iterator[None]:
-    """Turns the accelerator's and the CPU allocator's errors into one that names a setting."""
+def out_of_memory(
+    doing: str, *, where: str, fix: str, kind: type[XltError] = XltError
+) -> Iterator[None]:
+    """Turns the accelerator's and the CPU allocator's errors into one that names a setting.
+
+    kind: of the error that is raised.
+    """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         lacking = isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-            text in str(error).lower() for text in ("can't allocate memory", "not enough memory")
+            text in str(error).lower() for text in _LACKING
         )
         if not lacking:
             raise
-        raise XltError(f"out of memory {doing}", where=where, fix=fix) from error
+        raise kind(f"out of memory {doing}", where=where, fix=fix) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xlt import languages
@@ -65,6 +65,7 @@ def model_card(
             f"{target} is predicted {for_markdown(how)}."
             for target, how in result["predictions"].items()
         ),
+        *(f"{for_markdown(one)}." for one in changes(result["lineage"])),
         "",
         *_confidence(result),
         "## Data",
@@ -105,6 +106,21 @@ def trained_languages(result: dict[str, Any]) -> list[str]:
             for data_split in stage["train"]
         )
     )
+
+
+def changes(lineage: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """What stages were trained with that the config does not say, each once.
+
+    lineage: of a result.
+    """
+    said = {
+        stage["key"]: f"the stage {stage['stage']} of {base.partition('/')[0]} was trained with "
+        + ", ".join(f"training.{name} {value:g}" for name, value in stage["changed"].items())
+        for base, stages in lineage.items()
+        for stage in stages
+        if stage.get("changed")
+    }
+    return list(said.values())
 
 
 def _yaml(text: str) -> str:

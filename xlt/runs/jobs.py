@@ -71,8 +71,19 @@ def project(study: Sequence[Any], cell: str, config: str, key: str) -> None:
         Sources(experiment.config, experiment.task).load(node.split)
 
 
-def train(study: Sequence[Any], cell: str, config: str, key: str, reuse: bool, quiet: bool) -> None:
-    """Train the stage of a node, whose parents are trained."""
+def train(
+    study: Sequence[Any],
+    cell: str,
+    config: str,
+    key: str,
+    reuse: bool,
+    quiet: bool,
+    killed_for_memory: bool = False,
+) -> None:
+    """Train the stage of a node, whose parents are trained.
+
+    killed_for_memory: the process that did so before was.
+    """
     from accelerate import PartialState
 
     from xlt.inference.device import best_device
@@ -92,6 +103,7 @@ def train(study: Sequence[Any], cell: str, config: str, key: str, reuse: bool, q
             resume=True,
             reuse=reuse,
             quiet=quiet,
+            killed_for_memory=killed_for_memory,
         )
         run_plan(runner, node.stage, list(observed(experiment)))
 

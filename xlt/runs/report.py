@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from xlt.runs.card import changes
 from xlt.runs.execute import Trained
 from xlt.runs.experiment import Experiment
 from xlt.runs.score import Evaluated, summarise
@@ -27,6 +28,10 @@ def outcome(
     warnings:  of `xlt.runs.coverage`, by language.
     """
     config = experiment.config
+    lineage = {
+        f"seed-{seed}/{target}": _lineage(experiment.plans[target], stages)
+        for (seed, target), stages in trained.items()
+    }
     return {
         "name": config.name,
         "task": experiment.task.name,
@@ -41,11 +46,8 @@ def outcome(
             for target, splits in evaluated.subwords.items()
         },
         "warnings": {language: told for language, told in warnings.items() if told},
-        "notes": list(experiment.notes),
-        "lineage": {
-            f"seed-{seed}/{target}": _lineage(experiment.plans[target], stages)
-            for (seed, target), stages in trained.items()
-        },
+        "notes": [*experiment.notes, *changes(lineage)],
+        "lineage": lineage,
         "projections": sources.projections(),
         "predictions": experiment.indirect_predictions(),
     }
@@ -62,6 +64,7 @@ def _lineage(plan: Stage, stages: Sequence[StageResult]) -> list[dict[str, Any]]
             "reused": done.reused,
             "differs": list(done.differs),
             "training": stage.training.model_dump(mode="json"),
+            "changed": dict(done.changed),
             "train": [asdict(data_split) for data_split in stage.train],
         }
         for stage, done in zip(plan.history, stages, strict=True)

@@ -57,7 +57,12 @@ def run_on(
         key = {} if node.kind == "evaluate" else {"key": node.key}
         own = {**arguments[node.cells[0]], **key, **further[node.kind]}
         seed = "" if node.seed is None else f", seed {node.seed}"
-        return Job(f"xlt.runs.jobs:{node.kind}", own, f"{node.kind} {node.name}{seed}")
+        return Job(
+            f"xlt.runs.jobs:{node.kind}",
+            own,
+            f"{node.kind} {node.name}{seed}",
+            killed_for_memory={"killed_for_memory": True} if node.kind == "train" else {},
+        )
 
     for node, error in run_graph(executor, nodes, job):
         for cell in node.cells:

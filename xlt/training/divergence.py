@@ -1,4 +1,4 @@
-"""Training that diverges, or never begins to learn: noticed, said, and tried again if asked for.
+"""Training that diverges, or never begins to learn: noticed and said (`attempts` tries again).
 
 Everything is decided from what a checkpoint holds (the losses that were logged, the scores of the
 evaluations), so a stage that is resumed decides as one that was never interrupted, and so do all
@@ -10,23 +10,14 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
 from transformers import TrainerCallback
 
 from xlt.config.schema import Training
 from xlt.errors import XltError
-from xlt.files import DamagedFile, read_sealed, remove, write_sealed
 
 log = logging.getLogger(__name__)
-
-MAX_HALVED = 3
-"""How often a stage begins again at half the rates."""
-
-HALVED = "halved.json"
-"""In the folder of an unfinished stage: how often its rates have been halved."""
 
 AT_START, LEARNT = 0.97, 0.8
 """Shares of the first logged loss: from here on it is as at the start, and below it had fallen."""
@@ -123,47 +114,3 @@ def advice(training: Training) -> str:
         f"lower training.learning_rate (now {training.learning_rate:g}) or raise training.warmup; "
         "with `training.on_divergence: halve` the stage begins again at half the rates"
     )
-
-
-class Attempts:
-    """How often a stage's rates have been halved, kept in its folder.
-
-    folder: where its checkpoints are.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / HALVED
-        self.halved = 0
-        try:
-            self.halved = int(read_sealed(self.path, fix="")["halved"])
-        except FileNotFoundError:
-            pass
-        except DamagedFile as damage:
-            log.warning("%s: the stage starts again", damage.what)
-            self._forget()
-
-    def training(self, asked: Training) -> Training:
-        """What was asked for, at the rates of this attempt."""
-        rates = {
-            "learning_rate": asked.learning_rate,
-            "head_learning_rate": asked.head_learning_rate,
-        }
-        halved = {key: rate / 2**self.halved for key, rate in rates.items() if rate is not None}
-        return asked.model_copy(update=halved)
-
-    def again(self, asked: Training, error: Diverged) -> None:
-        """Go on to the next attempt. Raises `error` if there is none."""
-        if asked.on_divergence != "halve" or self.halved >= MAX_HALVED:
-            raise error
-        self.halved += 1
-        self._forget()
-        rate = self.training(asked).learning_rate
-        log.warning("warning: %s: the stage begins again at a rate of %g", error.what, rate)
-
-    def _forget(self) -> None:
-        """Remove the checkpoints and snapshots of the attempt before."""
-        if PartialState().is_main_process:
-            for left in self.path.parent.glob("*-*"):
-                remove(left)
-            write_sealed(self.path, {"halved": self.halved})
-        PartialState().wait_for_everyone()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class StageResult:
     reused:   it had run before.
     differs:  what it was trained with that is otherwise now (`identity.differences`); the user
         said that it may be used all the same.
+    changed:  setting of `training` → its value, of those that are not as was asked for
+        (`attempts.Attempts`).
     """
 
     key: str
@@ -41,6 +43,7 @@ class StageResult:
     primary: str
     reused: bool = False
     differs: tuple[str, ...] = ()
+    changed: Mapping[str, Any] = field(default_factory=dict)
 
     def model_folder(self, selector: str | None = None) -> Path:
         return selected_folder(self.folder, int(self.selected[selector or self.primary]["step"]))
@@ -77,7 +80,8 @@ def find(folder: Path, key: str, needed: Observed, *, reused: bool = True) -> St
         log.warning(others, folder.name, problem, name)
     selected = {name: best for name, best in done["selected"].items() if name not in problems}
     labels = {layer: tuple(values) for layer, values in done["labels"].items()}
-    return StageResult(key, folder, labels, selected, done["primary"], reused)
+    changed = done.get("changed", {})
+    return StageResult(key, folder, labels, selected, done["primary"], reused, changed=changed)
 
 
 def damaged(folder: Path, selected: Selected) -> dict[str, str]:

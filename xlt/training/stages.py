@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from filelock import FileLock, Timeout
 
 from xlt.config.schema import Config, Training
@@ -26,9 +27,10 @@ from xlt.model.vocabulary import Trimmed, stored_weights
 from xlt.model.vocabulary_tensors import embedding_table
 from xlt.task import Example, Task, extend_labels
 from xlt.training import checkpoint as ckpt
+from xlt.training.attempts import Attempts, OutOfMemory, killed_for_memory
 from xlt.training.calibrate import calibrate
 from xlt.training.data import Data, groups, weights
-from xlt.training.divergence import Attempts, Diverged
+from xlt.training.divergence import Diverged
 from xlt.training.encodings import encode
 from xlt.training.finished import DONE, Observed, StageResult, find, intact, read_done
 from xlt.training.identity import (
@@ -60,6 +62,7 @@ class StageRunner:
     load: gives the records of a data_split.
     reuse: also take a finished stage that was trained with other code, other libraries, in another
         precision or on another kind of device, where the same was asked for.
+    killed_for_memory: the process that trained the stage before was.
     """
 
     def __init__(
@@ -73,9 +76,11 @@ class StageRunner:
         resume: bool = False,
         reuse: bool = False,
         quiet: bool = True,
+        killed_for_memory: bool = False,
     ) -> None:
         self.config, self.task, self.root, self.load, self.seed = config, task, root, load, seed
         self.resume, self.reuse, self.quiet = resume, reuse, quiet
+        self.killed_for_memory = killed_for_memory
 
     def run(
         self,
@@ -201,8 +206,11 @@ class StageRunner:
         title: str,
     ) -> None:
         work = folder / "work"
+        begun = work.exists()
         self._prepare_folder(folder, work, wanted, contents(watched))
         attempts = Attempts(work)
+        if self.killed_for_memory and begun:
+            attempts.again(stage.training, killed_for_memory(attempts.training(stage.training)))
         while True:
             training = attempts.training(stage.training)
             checkpoint = self._checkpoint(work)
@@ -219,9 +227,11 @@ class StageRunner:
                         stage, training, parent, train, [dev, *watched], work, title, checkpoint
                     )
                 break
-            except Diverged as error:
+            except (Diverged, OutOfMemory) as error:
                 attempts.again(stage.training, error)
             gc.collect()  # trainer and model hold each other; two would not fit everywhere
+            if best_device() == "cuda":
+                torch.cuda.empty_cache()
         if not trainer.args.should_save:
             return
         primary = selector(stage.dev)
@@ -269,6 +279,7 @@ class StageRunner:
                     "steps": last,
                     "precision": trainer.precision,
                     "halved": attempts.halved,
+                    "changed": attempts.changes(stage.training),
                     "pieces_trained": None if subwords is None else len(subwords.to_full),
                 },
             )
@@ -288,8 +299,8 @@ class StageRunner:
         """The stage's trainer after training, the encoder, the way back to its vocabulary, and what
         gives the temperatures of the weights in memory.
 
-        training: the stage's, or that at lower rates. checkpoint: where to go on. Raises Diverged
-        where rates are too high.
+        training: the stage's, or that of a later attempt. checkpoint: where to go on. Raises
+        Diverged where rates are too high, OutOfMemory where passes are too large.
         """
         from transformers import set_seed
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from xlt.inference.predictor import SubwordTable, shape_of, trimmed
 from xlt.model.task_model import TaskModel
 from xlt.task import Example, Task
 from xlt.training import checkpoint as ckpt
+from xlt.training.attempts import OutOfMemory
 from xlt.training.average import BEGIN, WeightAverage
 from xlt.training.callbacks import SaveCallback, Scores, Selector
 from xlt.training.divergence import Diverged, Watch, advice
@@ -70,7 +71,7 @@ class TransferTrainer(Trainer):
     title:     of the stage, for whoever is told how far it is; None: nobody is.
     Raises Diverged for a loss that is not finite (naming step and batch; where several processes
     are to begin again, in all of them when it is logged) and, where the stage is to begin again
-    then, for one that has risen to where it began; XltError for lack of memory.
+    then, for one that has risen to where it began; OutOfMemory.
     """
 
     optimizer: Any
@@ -193,7 +194,19 @@ class TransferTrainer(Trainer):
                 self._load_from_checkpoint(resume_from_checkpoint)
                 self.state = state
                 return None
-        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+        with self._enough_memory("in training"):  # of the optimiser, say
+            return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+
+    def _enough_memory(self, doing: str) -> AbstractContextManager[None]:
+        """A block that raises OutOfMemory where memory runs out."""
+        return out_of_memory(
+            doing,
+            where="training.batch_tokens",
+            fix=f"raise training.accumulate (now {self.training.accumulate}), which changes memory "
+            "but not the result, or lower training.batch_tokens (now "
+            f"{self.training.batch_tokens})",
+            kind=OutOfMemory,
+        )
 
     def _evaluations(self) -> int:
         """How many there are, unless training stops earlier."""
@@ -233,12 +246,8 @@ class TransferTrainer(Trainer):
     def training_step(
         self, model: Any, inputs: Any, num_items_in_batch: Any = None
     ) -> torch.Tensor:
-        with out_of_memory(
-            f"at step {self.state.global_step + 1}, with a batch of shape {shape_of(inputs)}",
-            where="training.batch_tokens",
-            fix=f"lower training.batch_tokens (now {self.training.batch_tokens}), or raise "
-            "training.accumulate, which changes memory but not the result",
-        ):
+        step = self.state.global_step + 1
+        with self._enough_memory(f"at step {step}, with a batch of shape {shape_of(inputs)}"):
             loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         # One process of several that began again alone would leave the others waiting. All find it
         # in the next loss that is logged, their mean.
