@@ -1,11 +1,14 @@
 """A study on several processes: the same bits as on one, though workers and command are killed.
 
     python -m scripts.reliability.executors [--on local:2] [--cells 120] [--kills 20] [--seed 1]
+        [--nodes 0]
 
 The study is strategies × sources × learning rates × seeds on a few sentences (`tiny_world`). It is
 run in one process, then by the executor, then by the executor while workers, and in one case of
-four the command itself, are killed at random times. Printed are the seconds of each, and whether
-weights, predictions and counts are equal to the last bit. Each process computes with one thread.
+four the command itself, are killed at random times. With --nodes it is run again on a Ray cluster
+of so many nodes of one processor, of which one is lost in between. Printed are the seconds of each,
+and whether weights, predictions and counts are equal to the last bit. Each process computes with
+one thread.
 """
 
 from __future__ import annotations
@@ -21,7 +24,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 import psutil
 
@@ -55,11 +60,66 @@ def write(world: World, cells: int) -> Path:
     return path
 
 
-def begin(path: Path, runs: Path, on: str | None) -> psutil.Popen:
+def begin(
+    path: Path, runs: Path, on: str | None, environment: Mapping[str, str] = ENVIRONMENT
+) -> psutil.Popen:
     command = [sys.executable, "-m", "xlt", "--quiet", "study", str(path)]
     command += [f"output.root={json.dumps(str(runs))}"]
     command += [] if on is None else ["--on", on]
-    return psutil.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    return psutil.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+
+
+_CLUSTER = """
+import sys
+from ray.cluster_utils import Cluster
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+others = [cluster.add_node(num_cpus=1) for _ in range(int(sys.argv[1]) - 1)]
+print(cluster.address, flush=True)
+for line in sys.stdin:
+    cluster.remove_node(others.pop())
+    others.append(cluster.add_node(num_cpus=1))
+    print("a node was lost", flush=True)
+cluster.shutdown()
+"""
+
+
+class Cluster:
+    """A Ray cluster of nodes with one processor each, as a context manager.
+
+    environment: of a command that uses it, with `--on ray`.
+    """
+
+    def __init__(self, nodes: int) -> None:
+        private = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+        self.environment = {**ENVIRONMENT, **private}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _CLUSTER, str(nodes)],
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.environment["RAY_ADDRESS"] = self._process.stdout.readline().strip()
+
+    def lose_a_node(self) -> None:
+        """With what it is doing; another takes its place. Raises RuntimeError if that fails."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("now\n")
+        self._process.stdin.flush()
+        if self._process.stdout.readline() != "a node was lost\n":
+            raise RuntimeError("the cluster has ended")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            stream.close()
+        self._process.wait(timeout=60)
 
 
 def workers(process: psutil.Process) -> list[psutil.Process]:
@@ -96,6 +156,7 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=120)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--nodes", type=int, default=0)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="executors-"))
     path = write(make_world(folder / "world", "ner"), options.cells)
@@ -123,6 +184,23 @@ def main() -> None:
         equal = equal and same
         print(
             f"{options.on}, {done} kills (seed {options.seed}): {'equal' if same else 'NOT EQUAL'}"
+        )
+    if options.nodes:
+        with Cluster(options.nodes) as cluster:
+            began = time.perf_counter()
+            driver = begin(path, folder / "ray", "ray", cluster.environment)
+            try:
+                driver.wait(timeout=together / 2)
+            except psutil.TimeoutExpired:
+                cluster.lose_a_node()
+            if driver.wait() != 0:
+                raise SystemExit("the study failed on the cluster")
+            took = time.perf_counter() - began
+        same = content(folder / "ray") == expected
+        equal = equal and same
+        print(
+            f"Ray, {options.nodes} nodes, one of them lost: {took:.0f} s, "
+            f"{alone / took:.2f} times as fast, {'equal' if same else 'NOT EQUAL'}"
         )
     shutil.rmtree(folder)
     sys.exit(0 if equal else 1)

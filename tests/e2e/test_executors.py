@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 from small import make_world, until, xlt
 
-from scripts.reliability.executors import content, workers
+from scripts.reliability.executors import Cluster, content, workers
 from xlt.config.study import load_study
 from xlt.errors import XltError, flat
 from xlt.executors import base, memory, slurm
@@ -94,48 +94,21 @@ def test_the_same_bits_after_kills_of_workers_and_of_what_drives_them(one_proces
     assert content(tmp_path / "runs") == expected
 
 
-CLUSTER = """
-import sys
-from ray.cluster_utils import Cluster
-
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-second = cluster.add_node(num_cpus=1)
-print(cluster.address, flush=True)
-for line in sys.stdin:
-    cluster.remove_node(second)
-    second = cluster.add_node(num_cpus=1)
-    print("a node was lost", flush=True)
-cluster.shutdown()
-"""
-
-
 @pytest.mark.skipif("XLT_THOROUGH" not in os.environ, reason="slow; XLT_THOROUGH=1 runs it")
 @pytest.mark.slow
 def test_the_same_bits_on_a_cluster_that_loses_a_node(one_process, tmp_path, monkeypatch):
     path, alone, expected = one_process
     copy = again(path, tmp_path)
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_AUTH_MODE": "disabled",
-    }
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [sys.executable, "-c", CLUSTER], env=environment, stdin=pipe, stdout=pipe, text=True
-    ) as cluster:
-        address = cluster.stdout.readline().strip()
-        command = [sys.executable, "-m", "xlt", "--quiet", "study", str(copy), "--on", "ray"]
-        with subprocess.Popen(
-            command, env={**environment, "RAY_ADDRESS": address}, stdout=pipe, text=True
-        ) as driver:
-            until(lambda: any((tmp_path / "runs" / "stages").glob("*/work")))
-            cluster.stdin.write("now\n")
-            cluster.stdin.flush()
-            assert cluster.stdout.readline() == "a node was lost\n"
-            out, _ = driver.communicate(timeout=300)
-        cluster.stdin.close()
-        cluster.wait(timeout=60)
+    command = [sys.executable, "-m", "xlt", "--quiet", "study", str(copy), "--on", "ray"]
+    with (
+        Cluster(nodes=2) as cluster,
+        subprocess.Popen(
+            command, env=cluster.environment, stdout=subprocess.PIPE, text=True
+        ) as driver,
+    ):
+        until(lambda: any((tmp_path / "runs" / "stages").glob("*/work")))
+        cluster.lose_a_node()
+        out, _ = driver.communicate(timeout=300)
     assert driver.returncode == 0
     assert content(tmp_path / "runs") == expected
     assert out == alone.out
