@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
-from types import SimpleNamespace
 
 import pytest
 
@@ -15,9 +14,10 @@ from xlt.document import Text
 from xlt.errors import XltError
 from xlt.projection.align.given import Given as Links
 from xlt.projection.align.given import GivenOptions as LinksOptions
+from xlt.projection.translate import cache as cache_module
 from xlt.projection.translate import sentences
 from xlt.projection.translate.base import Translation, Translator, TranslatorOptions
-from xlt.projection.translate.cache import Cache, key
+from xlt.projection.translate.cache import Cache, key, of_one_machine
 from xlt.projection.translate.given import Given, GivenOptions
 from xlt.projection.translate.guard import repeats, warning_for
 from xlt.projection.translate.run import split_words, translate_texts
@@ -214,28 +214,48 @@ def test_of_two_translations_of_a_text_the_first_is_kept_and_used(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("mounted", "mode"),
+    ("mounted", "alone"),
     [
-        ([("/", "ext4")], "wal"),
-        ([("/", "ext4"), ("{}", "nfs4")], "delete"),
-        ([("/", "nfs"), ("{}", "xfs")], "wal"),
-        ([("/", "fuse.sshfs"), ("{}/other", "xfs")], "delete"),
-        ([], "delete"),
+        ("/ ext4", True),
+        ("/ ext4\n{} nfs4", False),
+        ("/ nfs\n{} xfs", True),
+        ("/ fuse.sshfs\n{}/other xfs", False),
+        ("/ ext4\n{}/a\\040b nfs", False),
+        ("{} xfs\n{} lustre", False),
+        ("", False),
+        (None, True),  # not Linux
     ],
 )
+def test_which_disk_a_cache_is_on(tmp_path: Path, mounted: str | None, alone: bool) -> None:
+    mounts = tmp_path / "mounts"
+    if mounted is not None:
+        lines = mounted.format(tmp_path, tmp_path).splitlines()
+        mounts.write_text("".join(f"device {line} rw 0 0\n" for line in lines))
+    assert of_one_machine(tmp_path / "a b" / "cache", mounts) == alone
+
+
 def test_memory_is_shared_on_a_disk_of_this_machine_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounted: list[tuple[str, str]], mode: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else a rollback journal, also of a file that had another."""
+    """Else there is a rollback journal, also of a file that had another."""
+    for alone, mode in ((True, b"wal"), (False, b"delete"), (True, b"wal")):
+        monkeypatch.setattr(cache_module, "of_one_machine", lambda path, alone=alone: alone)
+        shout = Shout()
+        with Cache(tmp_path / "cache") as cache:
+            assert cache._database.execute("PRAGMA journal_mode").fetchone() == (mode,)
+            assert run(shout, ["One."], cache) == ["ONE."]
+    assert not shout.asked
+
+
+def test_a_cache_that_another_keeps_open_is_not_given_another_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Cache(tmp_path / "cache") as cache:
-        run(Shout(), ["One."], cache)
-    found = [SimpleNamespace(mountpoint=at.format(tmp_path), fstype=kind) for at, kind in mounted]
-    monkeypatch.setattr("psutil.disk_partitions", lambda all: found)
-    again = Shout()
-    with Cache(tmp_path / "cache") as cache:
-        assert cache._database.execute("PRAGMA journal_mode").fetchone() == (mode.encode(),)
-        assert run(again, ["One."], cache) == ["ONE."]
-    assert not again.asked
+        cache.get([b"x"])
+        monkeypatch.setattr(cache_module, "of_one_machine", lambda path: False)
+        with pytest.raises(XltError, match="have the cache of translations open") as caught:
+            Cache(tmp_path / "cache")
+    assert caught.value.fix
 
 
 def test_the_key_tells_everything_apart() -> None:

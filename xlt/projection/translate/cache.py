@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-import psutil
 from filelock import FileLock
 
 from xlt.data.checksums import cache_dir
@@ -171,6 +171,13 @@ class Cache:
                 where=self.path,
                 fix="free some space and run the same command again, it goes on from there",
             )
+        if code == sqlite3.SQLITE_BUSY:
+            return XltError(
+                "other processes have the cache of translations open, and do not let go of it",
+                where=self.path,
+                fix="run the same command again when they have ended, or set XLT_CACHE to another "
+                "folder",
+            )
         if code in _DAMAGED:
             return XltError(
                 f"the cache of translations is damaged ({text})",
@@ -190,14 +197,25 @@ def key(identity: str, source: str, target: str, text: str) -> bytes:
     return hashlib.blake2b(content.encode(), digest_size=20).digest()
 
 
-def of_one_machine(path: Path) -> bool:
-    """Whether a file lies where no other machine sees it, as far as is known."""
-    place = path.absolute().resolve()
-    mounted = {Path(one.mountpoint): one.fstype for one in psutil.disk_partitions(all=True)}
-    return next(
-        (mounted[above].lower() in _OF_ONE_MACHINE for above in place.parents if above in mounted),
-        False,
-    )
+def of_one_machine(path: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
+    """Whether a file lies where no other machine sees it, as far as is known.
+
+    mounts: Linux' list of what is mounted where. Elsewhere there is none, and disks are taken to be
+        the machine's own.
+    """
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return True
+    mounted: dict[Path, str] = {}
+    for _, place, kind, *_ in map(str.split, lines):  # of several on one place the last is seen
+        mounted[Path(_ESCAPED.sub(lambda found: chr(int(found[1], 8)), place))] = kind
+    above = (mounted[one] for one in path.absolute().resolve().parents if one in mounted)
+    return next(above, "") in _OF_ONE_MACHINE
+
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+"""How the list writes white space and backslashes."""
 
 
 def _seal(key: bytes, text: str | bytes, warning: str | bytes | None) -> bytes | None:
