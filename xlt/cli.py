@@ -20,6 +20,7 @@ from xlt.commands import (
     encoders,
     export,
     init,
+    merge,
     plan,
     probe,
     project,
@@ -90,6 +91,7 @@ work.add_to(app)
 app.command()(serve.serve)
 project.add_to(app)
 app.command()(export.export)
+app.command()(merge.merge)
 app.command()(study.study)
 app.command()(probe.probe)
 app.add_typer(runs.app, name="runs")

@@ -70,6 +70,11 @@ CALLS: dict[str, Parameters] = {
         "--trim": [DATA],
         **{"--data": DATA, "--language": "eng", "--input-format": "bio"},
     },
+    "merge": {
+        "models": [MODEL, MODEL],
+        "--output": f"{FOLDER}/merged",
+        "--method": "mean",
+    },
     "encoders": {"--target": "jav", "--source": "eng", "--task": "ner"},
     "init": {
         "train": DATA,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt import languages
 from xlt.errors import XltError, choose
-from xlt.files import PART, publish_folder, remove, writing
+from xlt.files import remove, writing
+from xlt.runs.new_folder import ELSEWHERE, publishing_new, refuse_existing, refuse_inside
 
 if TYPE_CHECKING:
     from xlt.document import Document
@@ -76,12 +75,7 @@ def export(
     _check(format, quantise, output, data, input_format, options)
     spoken = None if language is None else languages.code(language, where="--language")
     folder = find_model(model, spoken)
-    if folder.resolve() in output.resolve().parents:
-        raise XltError(
-            "this is inside the model's own folder, whose files are listed",
-            where=output,
-            fix=_ELSEWHERE,
-        )
+    refuse_inside(output, folder)
     info = read_info(folder)
     if load_prediction(folder) is not None:
         raise XltError(
@@ -92,7 +86,7 @@ def export(
     own = info.languages[0] if len(info.languages) == 1 else None
     task = task_of(info, folder)
     texts = [text for asked in trim for text in trim_texts(task, asked, spoken or own)]
-    with _publishing(output) as part:
+    with publishing_new(output) as part:
         steps, cut = _write(
             folder,
             output,
@@ -152,35 +146,7 @@ def _check(
             where="xlt export",
             fix="name them with --data, or leave it out",
         )
-    _refuse_existing(output)
-
-
-_ELSEWHERE = "name another folder with --output"
-
-
-def _refuse_existing(output: Path) -> None:
-    if output.exists():
-        raise XltError(
-            "there is something of this name already",
-            where=output,
-            fix="name a folder that is not there yet with --output",
-        )
-
-
-@contextmanager
-def _publishing(output: Path) -> Iterator[Path]:
-    """The folder to write, which becomes `output` when all is well and on the disk."""
-    with writing(output, fix=_ELSEWHERE):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(PART, f"{output.name}.", output.parent))
-    part = temporary / output.name  # which has the mode of any new folder
-    try:
-        yield part
-        _refuse_existing(output)  # that came meanwhile
-        with writing(output, fix=_ELSEWHERE):
-            publish_folder(part, output)
-    finally:
-        remove(temporary)
+    refuse_existing(output)
 
 
 def _write(
@@ -209,7 +175,7 @@ def _write(
     for steps in dict.fromkeys(ways):
         remove(part)
         chosen = texts if steps.trim else None
-        with writing(output, fix=_ELSEWHERE):  # what cannot be read is an XltError
+        with writing(output, fix=ELSEWHERE):  # what cannot be read is an XltError
             cut = write(folder, part, texts=chosen, int8=steps.int8, onnx=onnx)
         megabytes = size(part) / MB
         if max_mb is None or megabytes <= max_mb:

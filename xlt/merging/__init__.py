@@ -1,0 +1,1 @@
+"""Models of equal shape made into one by arithmetic on their weights."""
