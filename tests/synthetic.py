@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,16 +72,21 @@ def finish(path: Path, rates: dict[str, float], *, skip: Sequence[str] = ()) -> 
     """Give every cell a finished run.
 
     rates: part of a cell's name → the share of its entities that are missed or mislabelled; the
-        last one that fits counts, and 0.3 where none does.
+        last one that fits counts, and 0.3 where none does. On further test data the name is
+        followed by "@" and theirs.
     """
     study = load_study(path)
     for name, loaded in study.cells.items():
         if name not in skip:
-            rate = next((r for part, r in reversed(rates.items()) if part in name), 0.3)
+
+            def rate(split: str, name: str = name) -> float:
+                whole = name if split == "test" else f"{name}@{split}"
+                return next((r for part, r in reversed(rates.items()) if part in whole), 0.3)
+
             _run(loaded, rate)
 
 
-def _run(loaded: LoadedConfig, rate: float) -> None:
+def _run(loaded: LoadedConfig, rate: Callable[[str], float]) -> None:
     loaded, _ = resolve_source(loaded)
     config = loaded.config
     experiment = prepare(loaded)
@@ -99,8 +104,10 @@ def _run(loaded: LoadedConfig, rate: float) -> None:
             for language in config.target
         ]  # fmt: skip
         folder.claim(dump(config), {"started": "2026-11-30", "data": described})
-        for target, plan in experiment.plans.items():
-            gold = sources.load(DataSplit(target, "test"))
+        for data_split in experiment.scored:
+            target, split = data_split.language, data_split.split
+            plan = experiment.plans[target]
+            gold = sources.load(DataSplit(target, split))
             every = []
             for seed in config.seeds:
                 base = f"seed-{seed}/{target}"
@@ -108,30 +115,30 @@ def _run(loaded: LoadedConfig, rate: float) -> None:
                     _stage(root, plan.history[: number + 1], seed)
                     for number in range(len(plan.history))
                 ]
-                draw = random.Random(f"{config.name}{seed}{target}")
-                own = rate * draw.uniform(0.9, 1.1)
+                draw = random.Random(f"{config.name}{seed}{target}{split.removeprefix('test')}")
+                own = rate(split) * draw.uniform(0.9, 1.1)
                 predicted = [
                     one.with_layers(entities=_spoilt(one.layers["entities"], own, draw))
                     for one in gold.records
                 ]
                 counts = count_matrix(task, gold.records, predicted)
                 every.append(counts)
-                with folder.write_text(f"{base}/test.bio") as stream:
+                with folder.write_text(f"{base}/{split}.bio") as stream:
                     task.write(predicted, stream, "bio")
                 stored = {"data": gold.fingerprint, "counts": counts.tolist()}
-                folder.write_json(f"{base}/test.counts.json", stored)
+                folder.write_json(f"{base}/{split}.counts.json", stored)
                 found = {
                     name: [one.low, one.high]
                     for name, one in bootstrap_interval(counts, task.metrics, resamples=50).items()
                 }
                 rows.append(
                     {
-                        "target": target, "split": "test", "seed": seed, "primary": True,
+                        "target": target, "split": split, "seed": seed, "primary": True,
                         "selected_on": "dev:eng", "records": len(gold.records), "step": 20,
                         "metrics": score(task, counts), "interval": found,
                     }
                 )  # fmt: skip
-            intervals[target, "test", "dev:eng"] = bootstrap_interval(
+            intervals[target, split, "dev:eng"] = bootstrap_interval(
                 every, task.metrics, resamples=200
             )
         folder.finish(

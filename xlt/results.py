@@ -126,9 +126,12 @@ def _read(path: Path, *keys: str) -> dict[str, Any]:
 
 
 def measured(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row of a result's summary for each target: on test data where there are any."""
+    """One row of a result's summary for each target: on test data where there are any, and never on
+    further test data with a name of their own, which may be of another kind."""
     rows: dict[str, dict[str, Any]] = {}
     for row in result["summary"]:
+        if row["split"] not in ("dev", "test"):
+            continue
         if row["primary"] and (row["target"] not in rows or row["split"] == "test"):
             rows[row["target"]] = row
     return list(rows.values())

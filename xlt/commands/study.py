@@ -84,6 +84,7 @@ def _table(result: dict[str, Any]) -> Iterator[str]:
         yield from shown.notes(result)
         for one in shown.conclusions(result):
             yield f"{one.place}: {one.use}"
+    yield from _squares(result)
     stale, left_out = result["stale"], result["left_out"]
     missing = [
         name
@@ -103,3 +104,13 @@ def _table(result: dict[str, Any]) -> Iterator[str]:
                 else "--overwrite runs it as the file says now, another `name` keeps both"
             )
         )
+
+
+def _squares(result: dict[str, Any]) -> Iterator[str]:
+    from xlt.evaluation import square as shown
+
+    for one in result["squares"]:
+        yield ""
+        yield shown.square_table(one).text()
+        yield from shown.notes(one)
+        yield from shown.sentences(one)

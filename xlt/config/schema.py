@@ -16,10 +16,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -88,6 +90,21 @@ References = Annotated[
 ]
 
 
+SPLITS = ("train", "dev", "test")
+
+
+def _no_split(name: str) -> str:
+    if name in (*SPLITS, "all"):
+        raise ValueError(f"is no name for further test data; `{name}` stands beside `tests`")
+    return name
+
+
+TestName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=64), AfterValidator(_no_split)
+]
+"""Of test data beside `test`: it names files, too."""
+
+
 class LanguageData(Shorthand):
     """The labelled data of one language. `all` (or a plain string) names a card whose own splits
     are used."""
@@ -105,6 +122,23 @@ class LanguageData(Shorthand):
         "dev data, from which nothing is learnt; whole documents where the data say what is one",
     )
     test: References = Field(default_factory=list)
+    tests: dict[TestName, References] = Field(
+        default_factory=dict,
+        description="further test data, by a name of their own: another kind or domain, say; "
+        "models are scored on each, apart from `test`",
+    )
+
+    def listed(self, split: str) -> list[Reference]:
+        """What is listed under a split, or under a name in `tests`."""
+        found: list[Reference] = (
+            getattr(self, split) if split in SPLITS else self.tests.get(split, [])
+        )
+        return found
+
+    @model_serializer(mode="wrap")
+    def _without_empty_tests(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Runs of an xlt that did not know the key are no others for it.
+        return {key: value for key, value in dump(self).items() if key != "tests" or value}
 
     @model_validator(mode="after")
     def _one_dev(self) -> LanguageData:

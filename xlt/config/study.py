@@ -14,6 +14,9 @@
       baseline: en                          # what the others are compared with; else the first;
                                             # or by target: {jav: en, tur: en+zh}
 
+      square: {en: test, llm: llm}          # cell → the test data of its own kind (`tests` of the
+                                            # target's data): how good made data are
+
 With both, every cell is run with every combination. A run's name is the study's and the cell's.
 A file that extends a study has its config, not its cells.
 """
@@ -21,8 +24,8 @@ A file that extends a study has its config, not its cells.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 from itertools import product
 from math import prod
@@ -60,6 +63,11 @@ class Outline(Section):
         description="the cell that the others are compared with, or target → cell; by default the "
         "first that has the target",
     )
+    square: dict[str, str] = Field(
+        default_factory=dict,
+        description="cell → the test data of the kind that it learns from: `test` of the cell that "
+        "learns from real data, a name in `tests` of the target's data of the others",
+    )
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,7 @@ class Study:
 
     title: the study's name. baselines: target → the cell that the others are compared with on it.
     overrides: of the command line, which are in the configs already.
+    square: cell → test data of the kind that it learns from; empty where nothing is said of that.
     """
 
     path: Path
@@ -75,12 +84,13 @@ class Study:
     cells: dict[str, LoadedConfig]
     baselines: dict[str, str]
     overrides: tuple[str, ...] = ()
+    square: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     """The study in a file. Raises XltError with everything that is wrong in any of its cells."""
     path = Path(path)
-    layers, stated = outline(path)
+    layers, said = outline(path)
     read = ReadLayers(_layers(path))
     cells: dict[str, LoadedConfig] = {}
     problems: dict[str, XltError] = {}
@@ -90,7 +100,46 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
         except XltError as error:
             problems |= {problem.render(): problem for problem in flat(error)}
     raise_all(list(problems.values()))
-    return Study(path, _title(path), cells, _baselines(cells, stated), tuple(overrides))
+    baselines = _baselines(cells, said.get("baseline"))
+    square = _square(cells, said.get("square"))
+    return Study(path, _title(path), cells, baselines, tuple(overrides), square)
+
+
+def _square(cells: dict[str, LoadedConfig], stated: Node | None) -> dict[str, str]:
+    """Cell → the test data of its kind. Raises XltError for what is none of these."""
+    if stated is None:
+        return {}
+    square: dict[str, str] = {}
+    for cell, node in _mapping(stated, f"{KEY}.square").items():
+        where = node.at.of(f"{KEY}.square.{cell}")
+        if cell not in cells:
+            raise XltError(
+                f"there is no cell called {cell!r}", where=where, fix=choose(cell, cells)
+            )
+        config = cells[cell].config
+        there = dict.fromkeys(
+            name
+            for target in config.target
+            for name in ("test", *(config.data[target].tests if target in config.data else ()))
+        )
+        if node.value not in there:
+            raise XltError(
+                f"the targets of {cell} have no test data called {show(node.plain())}",
+                where=where,
+                fix=f"{choose(str(node.value), there)}; or add it under `tests` of the target's "
+                "data",
+            )
+        square[cell] = str(node.value)
+    of_real = [cell for cell, name in square.items() if name == "test"]
+    if len(square) < 2 or len(of_real) != 1 or len({*square.values()}) < len(square):
+        raise XltError(
+            "a square has two cells or more, each with test data of its own kind, and one of them "
+            "has `test`, the real ones",
+            where=stated.at.of(f"{KEY}.square"),
+            fix="write `square: {real: test, made: NAME}`, where NAME is in `tests` of the "
+            "target's data",
+        )
+    return square
 
 
 def _baselines(cells: dict[str, LoadedConfig], stated: Node | None) -> dict[str, str]:
@@ -144,8 +193,8 @@ def _title(path: Path) -> str:
     return path.stem if base is None else str(base.value)
 
 
-def outline(path: Path) -> tuple[dict[str, Node], Node | None]:
-    """Cell → the layer over the rest of the file that makes it; and what is stated as baseline."""
+def outline(path: Path) -> tuple[dict[str, Node], Mapping[str, Node]]:
+    """Cell → the layer over the rest of the file that makes it; and what else `study` says."""
     stated = _layers(path)[-1].get(KEY)
     if stated is None:
         raise XltError(
@@ -165,7 +214,7 @@ def outline(path: Path) -> tuple[dict[str, Node], Node | None]:
     chosen = study.get("baseline")
     if chosen is not None:
         _check_baseline(chosen, cells)
-    return cells, chosen
+    return cells, study
 
 
 def _check_baseline(chosen: Node, cells: dict[str, Node]) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from xlt.config.schema import LanguageData, Reference
+from xlt.config.schema import SPLITS, LanguageData, Reference
 from xlt.data import cards
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
 from xlt.data.hub import resolve_hub
@@ -40,9 +40,9 @@ def for_split(
     Raises XltError if there is none.
     """
     split = read_from(data, split)
-    where = f"data.{language}.{split}"
-    listed: list[Reference] = getattr(data, split, None) or []
-    if not listed and data.all:
+    where = key_of(language, split)
+    listed = data.listed(split)
+    if not listed and data.all and split in SPLITS:
         listed, where = [Reference(ref=data.all)], f"data.{language}.all"
     if not listed:
         raise XltError(
@@ -51,7 +51,7 @@ def for_split(
             fix=f"add `{split}:` under `data.{language}`, or `all:` with a card",
         )
     return [
-        resolve(reference, language, split, where=where, allow_network=allow_network)
+        resolve(reference, language, read_as(split), where=where, allow_network=allow_network)
         for reference in listed
     ]
 
@@ -70,14 +70,25 @@ def read_from(data: LanguageData, split: str) -> str:
     return "train" if split == "dev" and data.dev_share is not None else split
 
 
+def key_of(language: str, split: str) -> str:
+    """Where a config says what the data of a split, or of a name in `tests`, are."""
+    return f"data.{language}.{split}" if split in SPLITS else f"data.{language}.tests.{split}"
+
+
+def read_as(split: str) -> str:
+    """The split of a card that stands in where a reference names none: of further test data, its
+    `test`."""
+    return split if split in SPLITS else "test"
+
+
 def has_split(data: LanguageData, language: str, split: str) -> bool:
     """Whether a config names such data, directly or through a card's own splits.
 
     Nothing is read but the card. Raises XltError if there is no such card, or not in `language`.
     """
     split = read_from(data, split)
-    if getattr(data, split) or data.all is None:
-        return bool(getattr(data, split))
+    if data.listed(split) or data.all is None or split not in SPLITS:
+        return bool(data.listed(split))
     where = f"data.{language}.all"
     name, *rest = data.all.split(":")
     card = cards.get(name, where=where)

@@ -12,6 +12,7 @@ from typing import Any
 from xlt import __version__
 from xlt.errors import XltError
 from xlt.evaluation.report import Table, score_cell
+from xlt.evaluation.square import sentences
 from xlt.evaluation.study import (
     Conclusion,
     by_place,
@@ -42,6 +43,7 @@ from xlt.report.tables import (
     regret_table,
     sample,
     score_tables,
+    square_tables,
 )
 from xlt.results import read_manifest
 from xlt.runs.cells import SOURCE, STRATEGY, Cells
@@ -167,6 +169,9 @@ def _page(
         sample=sample(result),
         factor=_colour(result),
         lanes=drawings.lanes,
+        squares=[
+            (one["target"], square_tables(one), list(sentences(one))) for one in result["squares"]
+        ],
         cost=costs,
         costs=drawings.costs,
         total=duration(stages.total) if stages.total else "",

@@ -10,6 +10,7 @@ from typing import Any
 
 from xlt import languages
 from xlt.escape import for_cell, for_latex, for_markdown
+from xlt.evaluation import square as shown
 from xlt.evaluation.report import Table, p_value, score_cell, score_scope
 from xlt.evaluation.study import (
     Conclusion,
@@ -195,6 +196,23 @@ def conclusion_table(found: Sequence[Conclusion]) -> Table:
     return Table(("target", "what to use", "what it costs", "what to measure next"), rows)
 
 
+def square_tables(square: Mapping[str, Any]) -> list[Captioned]:
+    """The square, and of each kind of made data what is read off it."""
+    target, under = square["target"], shown.notes(square)
+    return [
+        Captioned(
+            f"{target}: what is learnt from one kind of data, tested on another",
+            shown.square_table(square),
+            under,
+        ),
+        Captioned(
+            f"{target}: made data for training, and for testing",
+            shown.both_ways_table(square),
+            under,
+        ),
+    ]
+
+
 def cost_table(result: Mapping[str, Any], seconds: Seconds) -> Table | None:
     """Seconds of training beside scores; None where nothing is known."""
     metric = result["metric"]
@@ -239,6 +257,8 @@ def every_table(
     """All tables of numbers, in the order of the page."""
     yield from score_tables(result)
     yield from differences(result).values()
+    for square in result["squares"]:
+        yield from square_tables(square)
     costs = cost_table(result, seconds)
     if costs is not None:
         yield Captioned("Training time and score", costs, ["one seed, all its stages"])

@@ -49,6 +49,7 @@ class Cells:
     baselines: target → the cell that the others are compared with on it.
     stale:    name → keys in which its run has another config than the cell has now.
     left_out: name → why it is not among the finished, where it has a result.
+    square: cell → the test data of the kind that it learns from (`study.square`).
     """
 
     title: str
@@ -57,6 +58,7 @@ class Cells:
     baselines: Mapping[str, str]
     stale: Mapping[str, list[str]] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    square: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def factors(self) -> dict[str, dict[str, str]]:
@@ -98,7 +100,8 @@ def study_cells(study: Study) -> Cells:
             stale[name] = differ
         else:
             finished[name] = Cell(name, folder, result, _settings(values, result))
-    return Cells(study.title, tuple(study.cells), finished, study.baselines, stale, left_out)
+    names = tuple(study.cells)
+    return Cells(study.title, names, finished, study.baselines, stale, left_out, study.square)
 
 
 def _why(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from xlt.errors import XltError, choose
 from xlt.evaluation.statistics import Comparison, judge, mean_sd, paired_difference
 from xlt.results import CONFIG, read_counts, read_result
 from xlt.runs.experiment import make_task
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -91,6 +94,17 @@ def compare(
         )
     rows = [{**row, **judged} for row, judged in zip(rows, judge(family), strict=True)]
     return {"a": results[0]["name"], "b": results[1]["name"], "rows": rows, "differing": other_data}
+
+
+def counts_if_intact(
+    name: str, folder: Path, result: dict[str, Any]
+) -> dict[tuple[str, str], Scored]:
+    """`counts_of` the run that is called so; nothing, with a warning, where that raises."""
+    try:
+        return counts_of(folder, result)
+    except XltError as error:
+        log.warning("%s is not compared: %s", name, error.what)
+    return {}
 
 
 def counts_of(folder: Path, result: dict[str, Any]) -> dict[tuple[str, str], Scored]:

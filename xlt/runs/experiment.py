@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xlt.config.load import LoadedConfig
-from xlt.config.schema import AUTO, Config
+from xlt.config.schema import AUTO, SPLITS, Config
 from xlt.config.study import Study
-from xlt.data.references import check_reference
+from xlt.data.references import check_reference, key_of, read_as
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.projection.project import check_settings
 from xlt.registry import strategies, tasks
@@ -59,7 +59,8 @@ class Experiment:
 
     def scored_on(self, target: str) -> list[DataSplit]:
         """What the target's models are evaluated on."""
-        splits = self.config.evaluation.splits
+        data = self.config.data.get(target)
+        splits = [*self.config.evaluation.splits, *(() if data is None else data.tests)]
         found = (data_splits(self.config, target, one, required=False) for one in splits)
         return [data_split for some in found for data_split in some]
 
@@ -258,11 +259,11 @@ def reference_problems(task: Task, config: Config) -> list[XltError]:
     """Formats and options in the data references that the task's readers lack, by key."""
     problems: list[XltError] = []
     for language, data in config.data.items():
-        for split in ("train", "dev", "test"):
-            for n, reference in enumerate(getattr(data, split)):
-                key = f"data.{language}.{split}.{n}"
+        for split in (*SPLITS, *data.tests):
+            for n, reference in enumerate(data.listed(split)):
+                key = f"{key_of(language, split)}.{n}"
                 try:
-                    check_reference(task, reference, language, split, key)
+                    check_reference(task, reference, language, read_as(split), key)
                 except XltError as error:
                     problems += flat(error)
     return problems

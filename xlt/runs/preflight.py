@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from xlt.config.schema import STAGES, Config, Reference
-from xlt.data.references import read_from, resolve
+from xlt.data.references import key_of, read_as, read_from, resolve
 from xlt.errors import XltError, flat, raise_all
 from xlt.projection.predict import projector_of
 from xlt.runs.experiment import Experiment
@@ -117,14 +117,14 @@ def _unresolved(config: Config, data_split: DataSplit) -> Iterator[XltError]:
     """One error for each reference of a split that is not on this machine."""
     data = config.data[data_split.language]
     split = read_from(data, data_split.split)
-    key = f"data.{data_split.language}.{split}"
+    key = key_of(data_split.language, split)
     references: list[tuple[str, Reference]] = [
-        (f"{key}.{n}", reference) for n, reference in enumerate(getattr(data, split))
+        (f"{key}.{n}", reference) for n, reference in enumerate(data.listed(split))
     ]
     if not references and data.all:
         references = [(f"data.{data_split.language}.all", Reference(ref=data.all))]
     for where, reference in references:
-        yield from _raised(resolve, reference, data_split.language, split, where=where)
+        yield from _raised(resolve, reference, data_split.language, read_as(split), where=where)
 
 
 def check_predictions(experiment: Experiment) -> Iterator[XltError]:
@@ -200,4 +200,4 @@ def _check_stages(
 
 
 def _key(data_split: DataSplit) -> str:
-    return f"data.{data_split.origin.language}.{data_split.split}"
+    return key_of(data_split.origin.language, data_split.split)

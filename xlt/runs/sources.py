@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlt.config.schema import Config
 from xlt.data.held_out import hold_out
-from xlt.data.references import for_split
+from xlt.data.references import for_split, key_of
 from xlt.data.resolved import ResolvedData
 from xlt.data.store import MAX_HELD, held, load_documents, sample
 from xlt.document import Documents
@@ -97,7 +97,7 @@ class Sources:
                 digest.update(str(self.config.data_seed).encode())
         documents = Documents.joined(parts)
         share = self.config.data[data_split.language].dev_share
-        if share is not None and data_split.split != "test":
+        if share is not None and data_split.split in ("train", "dev"):
             if data_split.language not in self._divided:
                 where = f"data.{data_split.language}.dev_share"
                 divided = hold_out(parts, share, self.config.data_seed, where=where)
@@ -108,7 +108,7 @@ class Sources:
         if data_split.limit is not None and data_split.limit > len(documents):
             raise XltError(
                 f"{data_split.limit} records are wanted, and there are {len(documents)}",
-                where=f"data.{data_split.language}.{data_split.split}",
+                where=key_of(data_split.language, data_split.split),
                 fix=f"ask for {len(documents)} at most (`strategy.k`), or add data",
             )
         if data_split.limit is not None and data_split.limit < len(documents):

@@ -14,8 +14,9 @@ from xlt.errors import XltError, choose
 from xlt.evaluation.statistics import Comparison, Resampled, difference, judge, resampled
 from xlt.results import CONFIG
 from xlt.runs.cells import Cell, Cells, study_cells
-from xlt.runs.compare import Scored, counts_of
+from xlt.runs.compare import Scored, counts_if_intact
 from xlt.runs.experiment import make_task
+from xlt.runs.square import squares
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,8 @@ def tabulate(cells: Cells, compare: tuple[str, str] | None = None) -> dict[str, 
         and B alone, and each of A is compared with that of B that has all else in common.
     Returns, JSON-able: "baseline", target → cell; "cells", name → whether it is finished; "stale",
     name → the keys in which its run has another config; "left_out", name → why; "metric";
-    "factors", factor → cell → value; and "rows", whose "against" is what `judge` says, with the
-    "cell" that it is compared with, or None.
+    "factors", factor → cell → value; "squares", as `xlt.runs.square` has them; and "rows", whose
+    "against" is what `judge` says, with the "cell" that it is compared with, or None.
     Raises XltError where A or B is neither.
     """
     finished = cells.finished
@@ -65,6 +66,7 @@ def tabulate(cells: Cells, compare: tuple[str, str] | None = None) -> dict[str, 
         "left_out": dict(cells.left_out),
         "metric": metric,
         "factors": cells.factors,
+        "squares": squares(cells) if compare is None else [],
         "rows": sorted(rows, key=lambda row: (row["target"], row["split"])),
     }
 
@@ -129,7 +131,9 @@ def _compared(
     names = dict.fromkeys(name for a, b, *_ in wanted for name in (a, b))
     if not names:
         return {}
-    counts = {name: _counts(finished[name]) for name in names}
+    counts = {
+        name: counts_if_intact(name, finished[name].folder, finished[name].result) for name in names
+    }
     task = make_task(load_config(finished[next(iter(names))].folder / CONFIG).config)
     groups: dict[tuple[str, str], list[Wanted]] = defaultdict(list)
     for one in wanted:
@@ -162,11 +166,3 @@ def _compared(
                     drawn[one[0]], drawn[one[1]], paired_seeds=ours.models == theirs.models
                 )[metric]
     return {one: found[one] for one in wanted if one in found}
-
-
-def _counts(cell: Cell) -> dict[tuple[str, str], Scored]:
-    try:
-        return counts_of(cell.folder, cell.result)
-    except XltError as error:
-        log.warning("%s is not compared: %s", cell.name, error.what)
-    return {}

@@ -15,11 +15,12 @@ from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from xlt import languages
 from xlt.config.schema import Config, Training
-from xlt.data.references import has_split
+from xlt.data.references import has_split, key_of
 from xlt.errors import XltError
 from xlt.options import Section
 
-Split = Literal["train", "dev", "test"]
+Split = str
+"""train, dev, test, or a name in `tests` of the language's data."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def data_splits(
         if required:
             raise XltError(
                 f"there is no {split} data for {language}",
-                where=f"data.{language}.{split}",
+                where=key_of(language, split),
                 fix=f"add `{language}: {{{split}: ...}}` under `data`, or change source/target",
             )
         return ()
