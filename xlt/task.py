@@ -12,7 +12,7 @@ entry-point group ``xlt.tasks``; `xlt.testing.check_task` is the contract test. 
 word, `xlt.word_task.WordLabelTask` has written most of it already.
 
 What only some tasks can do is a `Protocol` below: `Projecting`, `Averaging`, `Annotating`,
-`Generating`, `Confident`, `Portable`. A task that has the methods has the ability.
+`Generating`, `Confident`, `Naming`, `Portable`. A task that has the methods has the ability.
 """
 
 from __future__ import annotations
@@ -190,13 +190,13 @@ class Task(ABC):
         """The texts that the model is given, for statistics and comparisons; all have words."""
         from xlt.data.segment import with_words
 
-        given = (document.texts[name] for name in self._given_texts)
+        given = (document.texts[name] for name in self.given_text_names)
         return [text if text.words else with_words(text.surface) for text in given]
 
     @cached_property
-    def _given_texts(self) -> list[str]:
-        """Their names. Asking whether an object follows a protocol is slow, and this is asked of
-        every document."""
+    def given_text_names(self) -> list[str]:
+        """Their names: of the texts that are not generated. Asking whether an object follows a
+        protocol is slow, and this is asked of every document."""
         return [name for name in self.texts if name not in generated_texts(self)]
 
     def words(self, document: Document) -> list[str]:
@@ -421,6 +421,15 @@ class Confident(Protocol):
         temperatures: what the log-probabilities behind a key of it are divided by; 1 where there
             is none (Guo et al. 2017, arXiv 1706.04599).
         """
+
+
+@runtime_checkable
+class Naming(Protocol):
+    """A task whose annotation says which words are names."""
+
+    def names(self, document: Document) -> Sequence[tuple[int, int]]:
+        """Where names stand in the first text: the first word of each, and the one after its
+        last."""
 
 
 class Network(Protocol):

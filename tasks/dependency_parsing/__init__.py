@@ -121,6 +121,11 @@ class DependencyParsing(Task):
             )
         return super().from_text(id, text, language)
 
+    def names(self, document: Document) -> list[tuple[int, int]]:
+        """Return where proper nouns stand, by the UPOS column."""
+        tags = document.layer(Tags, "upos").tags
+        return [(n, n + 1) for n, tag in enumerate(tags) if tag == "PROPN"]
+
     # Projection ----------------------------------------------------------------------------
 
     def project_predictions(

@@ -217,6 +217,11 @@ class EventExtraction(Task):
 
         annotate(doc, sentences)
 
+    def names(self, document: Document) -> list[tuple[int, int]]:
+        """Return where the entities stand."""
+        spans = document.layer(Spans, "entities").spans
+        return [(span.start, span.end) for span in spans]
+
     # Projection ----------------------------------------------------------------------------
 
     def project(

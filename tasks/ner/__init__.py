@@ -122,6 +122,11 @@ class NER(WordLabelTask):
         """Return a copy of the document with the entities that the tags mark."""
         return document.with_layers(entities=FlatSpans(tuple(spans(tags))))
 
+    def names(self, document: Document) -> list[tuple[int, int]]:
+        """Return where the entities stand."""
+        spans = document.layer(FlatSpans, "entities").spans
+        return [(span.start, span.end) for span in spans]
+
     def _mapped(self, tag: str) -> str:
         if tag == OUTSIDE:
             return tag

@@ -82,6 +82,16 @@ class Reference(Shorthand):
         description="of the reader, over those of a card, e.g. `{scheme: IOB1}`; for `hf:` and "
         "JSONL data `columns`: our field name → their column name",
     )
+    control: Literal["shuffled_labels", "random_text", "masked_names"] | None = Field(
+        default=None,
+        description="take from the data, on purpose, what a model is to learn from: labels change "
+        "places; or words do; or words of names become others, drawn with `data_seed`",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_no_control(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # As for `tests`, below.
+        return {k: v for k, v in dump(self).items() if k != "control" or v is not None}
 
 
 References = Annotated[

@@ -71,6 +71,7 @@ def resolve_hub(
         format=None,
         options=reference.options,
         limit=reference.limit,
+        control=reference.control,
         fingerprint=hashlib.sha256(content.encode()).hexdigest(),
         licence=dataset.info.license or None,
         citation=dataset.info.citation or None,

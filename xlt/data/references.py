@@ -276,6 +276,7 @@ def _from_card(
         options=options,
         select=chosen.select,
         limit=reference.limit,
+        control=reference.control,
         fingerprint=_fingerprint(files, format, options, chosen.select),
         card=name,
         licence=chosen.licence or card.licence,
@@ -312,6 +313,7 @@ def _from_path(reference: Reference, path: Path, language: str, split: str) -> R
         format=reference.format,
         options=reference.options,
         limit=reference.limit,
+        control=reference.control,
         # Without a format the suffix decides, so the name is part of what the records depend on.
         fingerprint=_fingerprint(files, reference.format or path.name, reference.options, None),
     )

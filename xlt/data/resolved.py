@@ -22,6 +22,8 @@ class ResolvedData:
     select:      which records, by index over all files.
     fingerprint: SHA-256 over the content of the files and all that the records depend on, but
         not over `limit`, which is a sample of them.
+    control:     what is done to the records (`xlt.data.controls`); they are what they are in the
+        files without.
     differs:     some file is not the publisher's (its checksum differs or it was rebuilt); the
         caveats say which.
     """
@@ -36,6 +38,7 @@ class ResolvedData:
     options: Mapping[str, Any] = field(default_factory=dict)
     select: cards.Select | None = None
     limit: int | dict[str, int] | None = None
+    control: str | None = None
     card: str | None = None
     licence: str | None = None
     citation: str | None = None

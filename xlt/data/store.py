@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from xlt.data.checksums import cache_dir, sha256
 from xlt.data.code import READING, code_hashes
+from xlt.data.controls import controlled
 from xlt.data.recognise import hinting
 from xlt.data.resolved import ResolvedData
 from xlt.data.tools.formats import TOOLS, is_blank
@@ -47,10 +48,31 @@ def load_documents(task: Task, resolved: ResolvedData, data_seed: int) -> Docume
     documents = Documents(Dataset.from_file(str(path)), task.schema)
     limit = resolved.limit
     if isinstance(limit, Mapping):
-        return documents.select(_until(task, documents, limit, data_seed, resolved.reference))
-    if limit is None or limit >= len(documents):
+        chosen = _until(task, documents, limit, data_seed, resolved.reference)
+        documents = documents.select(chosen)
+    elif limit is not None and limit < len(documents):
+        documents = documents.select(sample(len(documents), limit, data_seed))
+    if resolved.control is None:
         return documents
-    return documents.select(sample(len(documents), limit, data_seed))
+    return _controlled(task, resolved, documents, data_seed)
+
+
+def _controlled(
+    task: Task, resolved: ResolvedData, documents: Documents, data_seed: int
+) -> Documents:
+    """The documents after the control that the reference names, from a file of their own."""
+    from datasets import Dataset
+
+    assert resolved.control is not None
+    drawn = json.dumps([resolved.control, resolved.limit, data_seed], sort_keys=True)
+    name = hashlib.sha256(drawn.encode()).hexdigest()[:12]
+    path = _cache_path(task, resolved)
+    path = path.with_name(f"{path.stem}-{name}.arrow")
+    if not _is_intact(path):
+        where = resolved.reference
+        made = controlled(task, documents, resolved.control, data_seed, where=where)
+        _write(task, made, path, where)
+    return Documents(Dataset.from_file(str(path)), task.schema)
 
 
 MAX_HELD = 20_000
@@ -151,7 +173,12 @@ def _cache_path(task: Task, resolved: ResolvedData) -> Path:
 
 
 def _build(task: Task, resolved: ResolvedData, path: Path) -> None:
-    """Write the Arrow file, and beside it its checksum."""
+    """Write the Arrow file of what is in the data."""
+    _write(task, read_documents(task, resolved), path, resolved.reference)
+
+
+def _write(task: Task, documents: Iterable[Document], path: Path, reference: str) -> None:
+    """Write an Arrow file, and beside it its checksum."""
     from datasets.arrow_writer import ArrowWriter
 
     with building(path, _is_intact) as part:
@@ -161,7 +188,7 @@ def _build(task: Task, resolved: ResolvedData, path: Path) -> None:
         schema = task.schema
         features = schema.features()
         with ArrowWriter(features=features, path=str(part), writer_batch_size=1000) as rows:
-            for document in read_documents(task, resolved):
+            for document in documents:
                 rows.write(schema.to_row(document))
                 count += 1
             # Finalising an empty file fails: there is no batch to take the schema from.
@@ -170,7 +197,7 @@ def _build(task: Task, resolved: ResolvedData, path: Path) -> None:
         if not count:
             raise XltError(
                 "there is no record in this data",
-                where=resolved.reference,
+                where=reference,
                 fix="check the file, and what `select` leaves of it",
             )
         write_sealed(_list(path), {path.name: list(entry(part))}, cache=True)

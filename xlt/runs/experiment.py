@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xlt.config.load import LoadedConfig
-from xlt.config.schema import AUTO, SPLITS, Config
+from xlt.config.schema import AUTO, SPLITS, Config, Reference
 from xlt.config.study import Study
 from xlt.data.references import check_reference, key_of, read_as
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.projection.project import check_settings
 from xlt.registry import strategies, tasks
-from xlt.task import Task
+from xlt.task import Naming, Task
 from xlt.transfer.stage import DataSplit, Prediction, Stage, Strategy, data_splits
 from xlt.typology.choice import choose_source
 
@@ -266,4 +266,23 @@ def reference_problems(task: Task, config: Config) -> list[XltError]:
                     check_reference(task, reference, language, read_as(split), key)
                 except XltError as error:
                     problems += flat(error)
+                if (problem := _check_control(task, reference, split, key)) is not None:
+                    problems.append(problem)
     return problems
+
+
+def _check_control(task: Task, reference: Reference, split: str, key: str) -> XltError | None:
+    """What is wrong with a control: that no score would mean anything, or the task has no names."""
+    if reference.control == "masked_names" and not isinstance(task, Naming):
+        return XltError(
+            f"the annotation of {task.name} does not say which words are names",
+            where=f"{key}.control",
+            fix="take `random_text` or `shuffled_labels`",
+        )
+    if reference.control in ("shuffled_labels", "random_text") and split not in ("train", "dev"):
+        return XltError(
+            f"a score on data after `{reference.control}` says nothing of a model",
+            where=f"{key}.control",
+            fix="put the control on training data, and test on data as they are",
+        )
+    return None

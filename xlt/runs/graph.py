@@ -111,7 +111,8 @@ class _Settings:
             data = self._config.data[split.language]
             parts = {"all", split.split, *(("dev_share", "train") if data.dev_share else ())}
             found.append([split.language, data.model_dump(mode="json", include=parts)])
-            if data.dev_share or any(one.limit for one in data.listed(split.split)):
+            listed = data.listed(split.split)
+            if data.dev_share or any(one.limit or one.control for one in listed):
                 found.append(self._config.data_seed)
         return found
 

@@ -82,7 +82,10 @@ def describe_data(sources: Sources) -> list[dict[str, Any]]:
             "sha256": resolved.fingerprint,
             "licence": resolved.licence,
             "origin": resolved.origin,
-            "caveats": list(resolved.caveats),
+            "caveats": [
+                *resolved.caveats,
+                *([f"control: {resolved.control}"] if resolved.control else []),
+            ],
             "differs_from_publisher": resolved.differs,
         }
         for (language, split), used in sorted(sources.used.items())

@@ -93,8 +93,10 @@ class Sources:
         for resolved in self.resolve(data_split):
             parts.append(load_documents(self.task, resolved, self.config.data_seed))
             digest.update(repr((resolved.fingerprint, resolved.limit)).encode())
-            if resolved.limit:
+            if resolved.limit or resolved.control:
                 digest.update(str(self.config.data_seed).encode())
+            if resolved.control:
+                digest.update(resolved.control.encode())
         documents = Documents.joined(parts)
         share = self.config.data[data_split.language].dev_share
         if share is not None and data_split.split in ("train", "dev"):
