@@ -314,7 +314,7 @@ def test_the_sentence_says_how_sure_it_is():
     rows += [row("a", "tur", 50.0), row("b", "tur", 51.0, (1.0, -0.5, 2.5, 0.2, False))]
     rows += [row("a", "fin", 50.0), row("b", "fin", 48.0, (-2.0, -3.0, -1.0, 0.00001, True))]
     text = said(rows)
-    assert "jav test: take b (better than a, p = 0.0100)" in text
+    assert "jav test: take b (better than a by 2.0 points [0.5, 3.5], p = 0.0100)" in text
     assert "tur test: b has the highest mean, but is not shown to be better than a (p = 0.2" in text
     assert "fin test: no cell has a higher mean than a" in text
     assert re.search(r"\+2.0 \[\+0.5, \+3.5\] +0.0100 \*", text)

@@ -123,7 +123,12 @@ def test_what_is_said_of_a_target_is_what_the_table_allows(made):
     assert [one.place for one in found] == ["jav test", "tur test"]
     for one in found:
         assert shown.row(one.place, 4) == [one.place, one.use, one.cost, one.next]
-    assert found[0].use.startswith("take ind-zero_shot (better than eng-zero_shot, p ")
+    best = next(one for one in tabulate(cells)["rows"] if one["cell"] == "ind-zero_shot")
+    against = best["against"]
+    assert found[0].use.startswith(
+        f"take ind-zero_shot (better than eng-zero_shot by {against['difference']:.1f} points "
+        f"[{against['low']:.1f}, {against['high']:.1f}], p "
+    )
     assert found[0].cost.startswith("ind-zero_shot takes 1.7 min of training a seed, 1.0 times")
 
 

@@ -292,7 +292,7 @@ def test_a_sure_winner_is_taken_and_its_price_named():
     rows = [row("a", 50), row("b", 55, against=(3, 7, 0.001, True))]
     one = concluded(rows, {("a", "jav"): 90.0, ("b", "jav"): 225.0})
     assert (one.place, one.sure, one.next) == ("jav test", True, "")
-    assert one.use == "take b (better than a, p = 0.0010)"
+    assert one.use == "take b (better than a by 5.0 points [3.0, 7.0], p = 0.0010)"
     assert one.cost == "b takes 3.8 min of training a seed, 2.5 times as long as a"
     three = concluded([*rows, row("c", 54, against=(2, 6, 0.001, True))])
     assert three.use.endswith("; with the other it is not compared")

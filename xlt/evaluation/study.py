@@ -194,7 +194,10 @@ def _use(
     if ours is None:
         return f"{best['cell']} has the highest mean; it is not compared", False, None
     if ours["sure"]:
-        text = f"take {best['cell']} (better than {baseline}, p {_is(ours)})"
+        text = (
+            f"take {best['cell']} (better than {baseline} by {ours['difference']:.1f} points "
+            f"[{ours['low']:.1f}, {ours['high']:.1f}], p {_is(ours)})"
+        )
         if total > 2:
             text += f"; with {'the others' if total > 3 else 'the other'} it is not compared"
         return text, True, None
