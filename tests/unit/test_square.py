@@ -166,7 +166,7 @@ def test_further_test_data_are_no_evidence_for_a_language_and_no_split(tmp_path)
     ("square", "what"),
     [
         ({"real": "test", "maed": "projected"}, "there is no cell called 'maed'"),
-        ({"real": "test", "made": "projekted"}, "have no test data called projekted"),
+        ({"real": "test", "made": "projekted"}, "have no test data called 'projekted'"),
         ({"real": "test"}, "a square has two cells or more"),
         ({"real": "test", "made": "test"}, "a square has two cells or more"),
         ("real", "a mapping is needed"),

@@ -302,6 +302,7 @@ def said(rows):
         "cells": cells,
         "stale": {},
         "left_out": {},
+        "squares": [],
         "factors": {"strategy": {"a": "joint", "b": "zero_shot"}},
         "metric": "f1",
         "rows": rows,

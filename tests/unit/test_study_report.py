@@ -343,7 +343,7 @@ def shaped(factors, targets=("jav",)):
         for t in targets
         for c in cells
     ]
-    return {"factors": factors, "rows": rows, "metric": "f1", "baseline": {}}
+    return {"factors": factors, "rows": rows, "metric": "f1", "baseline": {}, "squares": []}
 
 
 def test_grids_are_few_and_full():

@@ -33,7 +33,8 @@ def of_the_run(
         made,
         lambda _: (
             f"{made['with_errors']:,} of {made['records']:,} records have an error, "
-            f"{made['shown']:,} of them on the page → {made['output']}" + _figures(made["figures"])
+            f"{made['shown']:,} of them on the page → {made['output']}"
+            + _figures(made.get("figures", []))
         ),
     )
 
@@ -50,6 +51,7 @@ def of_several(
     settings: of the study. asked: options that are for the page of one run.
     """
     from xlt.config.study import load_study
+    from xlt.report.images import FORMATS
     from xlt.report.study import report
     from xlt.runs.cells import run_cells, run_folder, study_cells
 
@@ -79,12 +81,13 @@ def of_several(
         cells = run_cells(paths)
         path = output or paths[0].resolve().parent / "runs.html"
     made = report(cells, path, formats)
+    figures = [one for one in made["output"] if Path(one).suffix[1:] in FORMATS]
     console.result(
         made,
         lambda _: [
             f"{made['finished']} of {made['cells']} cells are on the page → "
-            + ", ".join(made["output"][: len(made["output"]) - made["figures"]])
-            + _figures(made["output"][len(made["output"]) - made["figures"] :]),
+            + ", ".join(made["output"][: len(made["output"]) - len(figures)])
+            + _figures(figures),
             *(f"{name} is left out: {why}" for name, why in made["left_out"].items()),
         ],
     )

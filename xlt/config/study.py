@@ -136,8 +136,8 @@ def _square(cells: dict[str, LoadedConfig], stated: Node | None) -> dict[str, st
             "a square has two cells or more, each with test data of its own kind, and one of them "
             "has `test`, the real ones",
             where=stated.at.of(f"{KEY}.square"),
-            fix="write `square: {real: test, made: NAME}`, where NAME is in `tests` of the "
-            "target's data",
+            fix="write `study: {square: {real: test, made: NAME}}`, where NAME is in `tests` of "
+            "the target's data",
         )
     return square
 

@@ -53,7 +53,7 @@ def report(
     formats: of `images.FORMATS`: the curves as files, too.
 
     Returns, JSON-able, how many records there are, how many have errors and how many are shown,
-    and "figures", the files of the curves.
+    and with formats "figures", the files of the curves.
     Raises XltError where there are no scores, the target or seed is none of the run's, or the gold
     data are not those that were scored; DamagedFile for files of the run.
     """
@@ -98,10 +98,10 @@ def report(
     images.write(drawn)
     return {
         "output": str(path),
-        "figures": [str(one) for one in drawn],
         "records": sum(one.total for one in found),
         "with_errors": sum(one.wrong for one in found),
         "shown": sum(shown),
+        **({"figures": [str(one) for one in drawn]} if formats else {}),
     }
 
 

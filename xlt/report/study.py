@@ -62,8 +62,8 @@ def report(cells: Cells, output: Path, formats: Sequence[str] = ()) -> dict[str,
     """Write the page of several runs, and their tables and figures in further formats beside it.
 
     formats: of `FORMATS` and `images.FORMATS`.
-    Returns, JSON-able: "output", the files; "figures", how many of them are figures; "cells", how
-    many there are, "finished", how many of them are on the page; "left_out", name → why.
+    Returns, JSON-able: "output", the files, figures last; "cells", how many there are, "finished",
+    how many of them are on the page; "left_out", name → why.
     Raises XltError where no cell is finished, and for a figure that cannot be drawn.
     """
     if not cells.finished:
@@ -112,7 +112,6 @@ def report(cells: Cells, output: Path, formats: Sequence[str] = ()) -> dict[str,
     images.write(drawn)
     return {
         "output": [str(path) for path in (*paths, *drawn)],
-        "figures": len(drawn),
         "cells": len(cells.names),
         "finished": len(cells.finished),
         "left_out": _absent(cells),
