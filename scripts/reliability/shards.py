@@ -38,7 +38,7 @@ from xlt.runs.predict import SHARD
 
 STEPS = 30
 """Of training: enough for a model that finds something."""
-TRAINED_ON = 1000
+TRAINED_ON = 200
 """Records."""
 
 
@@ -207,7 +207,7 @@ def run(
                 )
             then(driver)
             with contextlib.suppress(psutil.TimeoutExpired):
-                driver.wait(0.5)
+                driver.wait(1)
     seconds = time.perf_counter() - began
     if driver.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{(folder / 'log').read_text()[-4000:]}")

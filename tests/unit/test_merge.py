@@ -123,6 +123,17 @@ def test_the_mean_of_weights(world, tmp_path):
         assert torch.equal(made[name], expected)
 
 
+def test_a_run_stands_for_its_seeds(world, tmp_path):
+    _, base, one, two = world
+    for seed, folder in ((10, base), (2, two), (1, one)):
+        for target in ("jav", "eng"):
+            shutil.copytree(folder, tmp_path / "run" / f"seed-{seed}" / target / "model")
+    changed(base, tmp_path / "run" / "seed-3" / "jav" / "model", 7)
+    result = merge([tmp_path / "run"], tmp_path / "out", language="jav")
+    names = [Path(model["name"]).parent for model in result["models"]]
+    assert names == [tmp_path / "run" / f"seed-{seed}" / "jav" for seed in (1, 2, 3, 10)]
+
+
 def test_a_model_merged_with_itself_is_itself(world, tmp_path):
     _, _, one, _ = world
     merge([one] * 3, tmp_path / "same")
