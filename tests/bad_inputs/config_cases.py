@@ -200,6 +200,11 @@ def study_cases() -> Iterator[Case]:
         "a baseline of no language": {"cells": {"a": None}, "baseline": {"x\0": "a"}},
         "a baseline of no target": {"cells": {"a": None}, "baseline": {"fin": "a"}},
         "an unknown key": {"cells": {"a": None}, "cell": {}},
+        "resources in a list": {"cells": {"a": None}, "resources": ["cpus"]},
+        "an unknown resource": {"cells": {"a": None}, "resources": {"gpu": 1}},
+        "no processors": {"cells": {"a": None}, "resources": {"cpus": 0}},
+        "endless memory": {"cells": {"a": None}, "resources": {"memory_gb": float("inf")}},
+        "a GPU in words": {"cells": {"a": None}, "resources": {"gpus": "one"}},
     }
     for name, study in studies.items():
         for command in (("config", "check"), ("study",)):

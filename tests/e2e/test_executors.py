@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -19,7 +21,7 @@ from scripts.reliability.executors import Cluster, content, workers
 from xlt.config.study import load_study
 from xlt.errors import XltError, flat
 from xlt.executors import base, memory, slurm
-from xlt.executors.base import ATTEMPTS, Job, make_executor
+from xlt.executors.base import ATTEMPTS, Job, Needs, make_executor
 from xlt.permissions import allowing
 from xlt.runs import schedule
 from xlt.runs.study import study, table
@@ -202,11 +204,58 @@ def test_threads_and_devices_of_a_worker(monkeypatch):
     job = Job("os:getenv", {"key": "MKL_NUM_THREADS"}, "asking")
     with make_executor("local:2") as executor:
         assert executor.submit(job).result() == "3"
-        found = [executor._environment(n)["CUDA_VISIBLE_DEVICES"] for n in range(3)]
+        found = [executor._environment(n, Needs())["CUDA_VISIBLE_DEVICES"] for n in range(3)]
         assert found == ["4", "7", "4"]
+        none = Job("os:getenv", {"key": "CUDA_VISIBLE_DEVICES"}, "asking", needs=Needs(gpus=0))
+        assert executor.submit(none).result() == ""
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    with make_executor("local:1") as executor:
+        for cpus in (5, 6):
+            more = replace(job, needs=Needs(cpus=cpus))
+            assert executor.submit(more).result() == str(cpus)
     monkeypatch.setenv("OMP_NUM_THREADS", "many")
     with make_executor("local:2") as executor, pytest.raises(XltError, match="no number of thr"):
         executor.submit(job).result()
+
+
+def test_jobs_wait_for_memory(tmp_path, caplog):
+    """Where there are 10 GiB: 4 beside 6, and beside what nobody knows; 12 alone."""
+    caplog.set_level(logging.INFO)
+    free = tmp_path / "go"
+
+    def job(gib: float | None) -> Job:
+        arguments = {"args": f"touch {tmp_path}/{gib}; until [ -e {free} ]; do sleep 0.02; done"}
+        arguments["shell"] = True
+        return Job("subprocess:call", arguments, f"of {gib}", needs=Needs(memory_gib=gib))
+
+    def begun() -> set[str]:
+        return {path.name for path in tmp_path.iterdir()}
+
+    with make_executor("local:4") as executor:
+        executor.memory_gib = 10.0
+        jobs = [executor.submit(job(6.0))]
+        until(lambda: begun() == {"6.0"})
+        jobs.append(executor.submit(job(4.0)))
+        jobs.append(executor.submit(job(None)))  # nobody knows
+        until(lambda: begun() == {"6.0", "4.0", "None"})
+        jobs.append(executor.submit(job(12.0)))
+        until(lambda: caplog.messages)
+        assert caplog.messages == ["of 12.0: waits for memory (12.0 GiB, and 0.0 are free)"]
+        assert "12.0" not in begun()
+        free.touch()
+        assert [one.result(timeout=60) for one in jobs] == [0] * 4
+    assert "of 12.0: runs alone, though it lacks memory" in caplog.text
+
+
+def test_closing_stops_what_waits_for_memory():
+    with make_executor("local:2") as executor:
+        executor.memory_gib = 1.0
+        job = Job("signal:pause", {}, "for ever", needs=Needs(memory_gib=1.0))
+        jobs = [executor.submit(job) for _ in range(2)]
+        until(lambda: executor._processes)
+    for one in jobs:
+        with pytest.raises(XltError, match="stopped"):
+            one.result()
 
 
 def test_closing_stops_what_is_being_done():
@@ -226,18 +275,18 @@ def test_what_slurm_does_not_take(tmp_path, monkeypatch, full):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(slurm, "_SECONDS", 0.05)
     with make_executor("slurm:cluster=local,slots=3") as executor:
-        real = executor._executor.submit
-        refused = []
+        theirs = executor._executor({})
+        real = theirs.submit
+        refused, begun = [], []
 
         def submit(*arguments):
-            if not full or (len(refused) < 3 and executor._executor.begun):
+            if not full or (len(refused) < 3 and begun):
                 refused.append(arguments)
                 raise FailedJobError("sbatch: error: QOSMaxSubmitJobPerUserLimit")
-            executor._executor.begun = True
+            begun.append(arguments)
             return real(*arguments)
 
-        executor._executor.begun = False
-        monkeypatch.setattr(executor._executor, "submit", submit)
+        monkeypatch.setattr(theirs, "submit", submit)
         jobs = [executor.submit(Job("os.path:basename", {"p": f"a/{n}"}, str(n))) for n in range(2)]
         if full:
             assert [job.result(timeout=120) for job in jobs] == ["0", "1"]
@@ -247,6 +296,22 @@ def test_what_slurm_does_not_take(tmp_path, monkeypatch, full):
                 with pytest.raises(XltError, match="QOSMax") as caught:
                     job.result(timeout=20)
                 assert "slots" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("given", "needs", "asked"),
+    [
+        ("", Needs(), {}),
+        ("", Needs(memory_gib=2.1, cpus=4), {"mem_gb": 3, "cpus_per_task": 4}),
+        ("", Needs(memory_gib=0.4, gpus=1), {"mem_gb": 8, "gpus_per_node": 1}),
+        (",gpus_per_node=1", Needs(memory_gib=9.5), {"mem_gb": 10}),
+        (",mem_gb=2", Needs(memory_gib=9.5), {}),  # the command line wins
+    ],
+)
+def test_what_slurm_is_asked_for(tmp_path, monkeypatch, given, needs, asked):
+    monkeypatch.chdir(tmp_path)
+    with make_executor(f"slurm:cluster=local{given}") as executor:
+        assert executor._needed(needs) == asked
 
 
 def test_a_study_that_has_changed_meanwhile_is_not_run(tmp_path, monkeypatch):

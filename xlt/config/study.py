@@ -13,9 +13,9 @@
         training.epochs: [2, 4]
       baseline: en                          # what the others are compared with; else the first;
                                             # or by target: {jav: en, tur: en+zh}
-
       square: {en: test, llm: llm}          # cell → the test data of its own kind (`tests` of the
                                             # target's data): how good made data are
+      resources: {memory_gb: 8, gpus: 1}    # what a step gets of an executor (`--on`)
 
 With both, every cell is run with every combination. A run's name is the study's and the cell's.
 A file that extends a study has its config, not its cells.
@@ -23,30 +23,54 @@ A file that extends a study has its config, not its cells.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from itertools import product
+from itertools import groupby, product
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from xlt import languages
 from xlt.config.layers import merge, read_layers
 from xlt.config.load import LoadedConfig, ReadLayers, load_config
 from xlt.errors import XltError, choose, flat, raise_all
-from xlt.options import Section
+from xlt.options import Count, Section
 from xlt.yaml.nodes import Node
-from xlt.yaml.problems import show
+from xlt.yaml.problems import explain, show
 
 KEY = "study"
 MAX_CELLS = 10_000
 """Runs of a study. Nobody reads the table of more, and a slip of the pen can mean millions."""
 
 _NAME = re.compile(r"[A-Za-z0-9._+-]+")
+
+
+class Resources(Section):
+    """What every step of a study gets of an executor."""
+
+    memory_gb: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e6,
+        description="GiB of the machine's memory; by default what steps like it took at their "
+        "peak, or else what is estimated",
+    )
+    cpus: Count | None = Field(
+        default=None,
+        description="processors, and so threads; by default a worker's share of them, or what "
+        "`OMP_NUM_THREADS` says",
+    )
+    gpus: int | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="`0`: none is used; by default 1 where there are any",
+    )
 
 
 class Outline(Section):
@@ -68,6 +92,7 @@ class Outline(Section):
         description="cell → the test data of the kind that it learns from: `test` of the cell that "
         "learns from real data, a name in `tests` of the target's data of the others",
     )
+    resources: Resources = Resources()
 
 
 @dataclass(frozen=True)
@@ -77,6 +102,7 @@ class Study:
     title: the study's name. baselines: target → the cell that the others are compared with on it.
     overrides: of the command line, which are in the configs already.
     square: cell → test data of the kind that it learns from; empty where nothing is said of that.
+    resources: of every step, where the file states them.
     """
 
     path: Path
@@ -85,12 +111,14 @@ class Study:
     baselines: dict[str, str]
     overrides: tuple[str, ...] = ()
     square: Mapping[str, str] = field(default_factory=dict)
+    resources: Resources = field(default_factory=Resources)
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     """The study in a file. Raises XltError with everything that is wrong in any of its cells."""
     path = Path(path)
     layers, said = outline(path)
+    resources = _resources(said.get("resources"))
     read = ReadLayers(_layers(path))
     cells: dict[str, LoadedConfig] = {}
     problems: dict[str, XltError] = {}
@@ -102,7 +130,7 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     raise_all(list(problems.values()))
     baselines = _baselines(cells, said.get("baseline"))
     square = _square(cells, said.get("square"))
-    return Study(path, _title(path), cells, baselines, tuple(overrides), square)
+    return Study(path, _title(path), cells, baselines, tuple(overrides), square, resources)
 
 
 def _square(cells: dict[str, LoadedConfig], stated: Node | None) -> dict[str, str]:
@@ -215,6 +243,28 @@ def outline(path: Path) -> tuple[dict[str, Node], Mapping[str, Node]]:
     if chosen is not None:
         _check_baseline(chosen, cells)
     return cells, study
+
+
+def _resources(stated: Node | None) -> Resources:
+    if stated is None:
+        return Resources()
+    known = Resources.model_fields
+    values = _mapping(stated, f"{KEY}.resources")
+    try:
+        return Resources.model_validate_json(json.dumps(stated.plain()), strict=True)
+    except ValidationError as error:
+        found = groupby(error.errors(include_url=False), key=lambda one: str(one["loc"][0]))
+        problems = []
+        for key, some in found:
+            details, where = list(some), values[key].at.of(f"{KEY}.resources.{key}")
+            what, fix = (
+                explain(details, known[key])
+                if key in known
+                else (f"unknown key {key!r}", choose(key, known))
+            )
+            problems.append(XltError(what, where=where, fix=fix))
+        raise_all(problems)
+        raise AssertionError from error
 
 
 def _check_baseline(chosen: Node, cells: dict[str, Node]) -> None:

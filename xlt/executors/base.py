@@ -21,6 +21,20 @@ _NAMED = re.compile(r"(?P<name>[a-z_][a-z0-9_]*)(?::(?P<argument>.*))?")
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a job takes.
+
+    memory_gib, gpu_gib: of the machine's memory, and of that of a GPU; None where nobody knows.
+    cpus, gpus: processors, and so threads, and GPUs; None: what the executor gives every job.
+    """
+
+    memory_gib: float | None = None
+    gpu_gib: float | None = None
+    cpus: int | None = None
+    gpus: int | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """A call that can be made in any process.
 
@@ -28,6 +42,7 @@ class Job:
         what it returns.
     title:  for messages.
     folder: that relative paths in the arguments are relative to.
+    needs:  what an executor gives it, as far as it can.
     killed_for_memory: further arguments when it runs again because the process that did it was
         killed for lack of memory.
     """
@@ -36,6 +51,7 @@ class Job:
     arguments: dict[str, Any] = field(default_factory=dict)
     title: str = ""
     folder: str = field(default_factory=os.getcwd)
+    needs: Needs = Needs()
     killed_for_memory: dict[str, Any] = field(default_factory=dict)
 
 
@@ -67,7 +83,13 @@ class Tries:
         )
         if not killed_for_memory:
             return self.job
-        return replace(self.job, arguments={**self.job.arguments, **self.job.killed_for_memory})
+        more = 2 ** len(self.ends)
+        needed = self.job.needs.memory_gib
+        return replace(
+            self.job,
+            arguments={**self.job.arguments, **self.job.killed_for_memory},
+            needs=replace(self.job.needs, memory_gib=None if needed is None else needed * more),
+        )
 
 
 def asked_threads() -> int | None:

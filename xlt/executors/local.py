@@ -9,15 +9,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from itertools import count
 from typing import Any
 
 from xlt.errors import XltError
 from xlt.executors import memory
-from xlt.executors.base import Executor, Job, Tries, asked_threads, result_of
+from xlt.executors.base import Executor, Job, Needs, Tries, asked_threads, result_of
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +39,17 @@ class _Lost(Exception):
 class Local(Executor):
     """`local:N`: N processes, which begin when there is something to do.
 
-    Each computes with as many threads as there are processors for it, unless OMP_NUM_THREADS says
-    how many; of several GPUs they take one after the other. They end with the process that began
+    Each computes with as many threads as there are processors for it, unless OMP_NUM_THREADS or the
+    job says how many; of several GPUs they take one after the other. A job waits while those that
+    run leave too little memory for it, but one always runs. They end with the process that began
     them, however that ends.
 
     command: what begins a worker (`xlt.executors.worker`).
+    memory_gib: what there is for all of them; None: nobody waits for memory.
     """
 
     command: Sequence[str] = (sys.executable, "-m", "xlt.executors.worker")
+    memory_gib: float | None
 
     def __init__(self, argument: str | None) -> None:
         if argument is None or not argument.isascii() or not argument.isdigit() or argument == "0":
@@ -55,8 +59,11 @@ class Local(Executor):
                 fix=f"write `local:{os.cpu_count() or 1}`, say",
             )
         self.slots = int(argument)
+        self.memory_gib = memory.available()
+        self._room = _Room()
         self._pool = ThreadPoolExecutor(self.slots, thread_name_prefix="worker")
         self._own = threading.local()  # each thread has a process
+        self._numbers = count()
         self._processes: list[_Process] = []
         self._changing = threading.Lock()
         self._closed = False
@@ -67,6 +74,7 @@ class Local(Executor):
     def close(self) -> None:
         with self._changing:
             self._closed = True
+        self._room.close()
         for process in self._processes:
             process.end()
         self._pool.shutdown(cancel_futures=True)
@@ -76,7 +84,8 @@ class Local(Executor):
         tries = Tries(job)
         while True:
             try:
-                return self._process().call(job)
+                with self._room.taken(job, self._shared(job.needs)):
+                    return self._process(job.needs).call(job)
             except _Lost as error:
                 if (process := getattr(self._own, "process", None)) is not None:
                     process.end()
@@ -84,24 +93,103 @@ class Local(Executor):
                     raise XltError("stopped", where=job.title) from error
                 job = tries.again(str(error), killed_for_memory=error.killed_for_memory)
 
-    def _process(self) -> _Process:
+    def _shared(self, needs: Needs) -> Iterator[tuple[str, float, float]]:
+        """What of that others have, too, in words; how much there is; how much of it is needed."""
+        if needs.memory_gib is not None and self.memory_gib is not None:
+            yield "memory", self.memory_gib, needs.memory_gib
+        if needs.gpu_gib is not None and needs.gpus != 0 and (gpus := _gpus()):
+            number = self._number % len(gpus)
+            yield f"memory of GPU {gpus[number]}", _gpu_gib(number), needs.gpu_gib
+
+    def _process(self, needs: Needs) -> _Process:
         """This thread's. Raises _Lost once all are to end."""
         process: _Process | None = getattr(self._own, "process", None)
+        environment = self._environment(self._number, needs)
+        if process is not None and process.environment != environment:
+            process.end()
         if process is None or process.ended:
             with self._changing:
                 if self._closed:
                     raise _Lost("stopped")
-                number = len(self._processes)
-                process = self._own.process = _Process(self.command, self._environment(number))
+                process = self._own.process = _Process(self.command, environment)
                 self._processes.append(process)
         return process
 
-    def _environment(self, number: int) -> dict[str, str]:
-        """Of the n-th process."""
-        threads = str(asked_threads() or max(1, _processors() // self.slots))
+    @property
+    def _number(self) -> int:
+        """This thread's, from 0."""
+        with self._changing:
+            if not hasattr(self._own, "number"):
+                self._own.number = next(self._numbers)
+            number: int = self._own.number
+            return number
+
+    def _environment(self, number: int, needs: Needs) -> dict[str, str]:
+        """Of the n-th thread's process for such jobs."""
+        threads = str(asked_threads() or needs.cpus or max(1, _processors() // self.slots))
         gpus = _gpus()
         device = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if len(gpus) > 1 else {}
+        if needs.gpus == 0:
+            device = {"CUDA_VISIBLE_DEVICES": ""}
         return {**dict.fromkeys(_THREADS, threads), **os.environ, **device}
+
+
+class _Room:
+    """What jobs share, by name: they are let in one after the other, as soon as there is enough."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: list[Job] = []
+        self._taken: list[Mapping[str, float]] = []
+        self._closed = False
+
+    @contextmanager
+    def taken(self, job: Job, shared: Iterable[tuple[str, float, float]]) -> Iterator[None]:
+        """A block in which the job runs. shared: name, how much there is, how much it needs.
+
+        Raises _Lost once all are to end.
+        """
+        needed = list(shared)
+        own = {name: needs for name, _, needs in needed}
+        with self._changed:
+            self._waiting.append(job)
+            if self._taken and (lacking := self._lacking(needed)):
+                log.info("%s: waits for %s", job.title, lacking)
+            self._changed.wait_for(lambda: self._closed or self._is_next(job, needed))
+            self._waiting.remove(job)
+            if self._closed:
+                raise _Lost("stopped")
+            if lacking := self._lacking(needed):
+                log.warning("%s: runs alone, though it lacks %s", job.title, lacking)
+            self._taken.append(own)
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken.remove(own)
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Nobody waits any longer."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _is_next(self, job: Job, needed: Sequence[tuple[str, float, float]]) -> bool:
+        if self._waiting[0] is not job:
+            return False
+        lacking = [name for name, _, _ in needed if self._lacking(needed, name)]
+        return not any(name in taken for taken in self._taken for name in lacking)
+
+    def _lacking(self, needed: Sequence[tuple[str, float, float]], only: str | None = None) -> str:
+        """What there is too little of, in words."""
+        found = []
+        for name, there, needs in needed:
+            left = there - sum(taken.get(name, 0.0) for taken in self._taken)
+            if needs > left and only in (None, name):
+                found.append(f"{name} ({needs:.1f} GiB, and {max(0.0, left):.1f} are free)")
+        return ", ".join(found)
 
 
 def _processors() -> int:
@@ -120,11 +208,19 @@ def _gpus() -> list[str]:
     return [str(number) for number in range(device_count())]
 
 
+def _gpu_gib(number: int) -> float:
+    """Memory of the n-th GPU that this process sees."""
+    from torch.cuda import get_device_properties
+
+    return float(get_device_properties(number).total_memory / 2**30)
+
+
 class _Process:
     """One worker, which does one job after the other (`xlt.executors.worker`)."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         # A session of its own: an interrupt at the terminal is for the process that began it.
+        self.environment = environment
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

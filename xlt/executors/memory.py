@@ -1,4 +1,4 @@
-"""Memory of this machine, and whom the kernel has killed for lack of it."""
+"""What memory there is for processes here, and whom the kernel has killed for lack of it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,27 @@ def kills() -> int:
         if found is not None:
             return int(found[1])
     return 0
+
+
+def available() -> float:
+    """GiB that processes of this control group can still take."""
+    import psutil
+
+    free = [psutil.virtual_memory().available]
+    for files in zip(
+        _cgroup_files("memory.max", "memory.limit_in_bytes"),
+        _cgroup_files("memory.current", "memory.usage_in_bytes"),
+        _cgroup_files("memory.stat", "memory.stat"),
+        strict=True,
+    ):
+        try:
+            limit, used, stat = (path.read_text(encoding="ascii") for path in files)
+        except OSError:
+            continue
+        cached = re.search(r"^(?:total_)?inactive_file (\d+)$", stat, re.MULTILINE)
+        if limit.strip() != "max":
+            free.append(int(limit) - int(used) + (int(cached[1]) if cached else 0))
+    return float(max(0, min(free)) / 2**30)
 
 
 def _cgroup_files(unified: str, older: str) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from xlt.errors import XltError, first_line
-from xlt.executors.base import Executor, Job, Tries, asked_threads, result_of
+from xlt.executors.base import Executor, Job, Needs, Tries, asked_threads, result_of
 
 _PASSED_ON = ("XLT_", "HF_", "TRANSFORMERS_", "OMP_", "MKL_", "TOKENIZERS_")
 """Beginnings of the names of environment variables that workers get."""
@@ -21,8 +21,9 @@ _PASSED_ON = ("XLT_", "HF_", "TRANSFORMERS_", "OMP_", "MKL_", "TOKENIZERS_")
 class Ray(Executor):
     """`ray`: the cluster that RAY_ADDRESS names, or one that is made here; `ray://HOST:PORT`: that.
 
-    Each job has a processor, or as many as OMP_NUM_THREADS says, and a GPU where the cluster has
-    any. All nodes need the same folders and xlt. Ray's statistics of use are not sent.
+    Each job has a processor, or as many as OMP_NUM_THREADS or the job says, a GPU where the cluster
+    has any, and the memory that it needs, or else all of the largest node. All nodes need the same
+    folders and xlt. Ray's statistics of use are not sent.
     """
 
     def __init__(self, argument: str | None) -> None:
@@ -56,17 +57,38 @@ class Ray(Executor):
                 ) from error
         there = ray.cluster_resources()
         gpus = int(there.get("GPU", 0))
-        most = max(int(node["Resources"].get("CPU", 0)) for node in ray.nodes())
-        if cpus > most:
+        self._cpus, self._gpus = cpus, min(1, gpus)
+        self._largest = {
+            kind: max(node["Resources"].get(kind, 0) for node in ray.nodes())
+            for kind in ("CPU", "GPU", "memory")
+        }
+        try:
+            self._check("CPU", cpus, "processors", "OMP_NUM_THREADS")
+        except XltError:
             self.close()
-            raise XltError(
-                f"no node of the cluster has {cpus} processors (the largest has {most})",
-                where="OMP_NUM_THREADS",
-                fix=f"set it to {max(1, most)} or less",
-            )
+            raise
         self.slots = max(1, gpus or int(there.get("CPU", 1)) // cpus)
         # What is lost we begin again: what lacked memory with other arguments.
-        self._remote = ray.remote(num_cpus=cpus, num_gpus=1 if gpus else 0, max_retries=0)(_do)
+        self._remote = ray.remote(max_retries=0)(_do)
+
+    def _check(self, kind: str, number: int, what: str, where: str) -> None:
+        """Raise XltError for what no node has: Ray would wait for one."""
+        most = int(self._largest[kind])
+        if number > most:
+            raise XltError(
+                f"no node of the cluster has {number} {what} (the largest has {most})",
+                where=where,
+                fix=f"set it to {max(1, most)} or less" if most else "leave it out",
+            )
+
+    def _options(self, needs: Needs) -> dict[str, Any]:
+        """As Ray has them. Raises XltError for what no node has."""
+        cpus = asked_threads() or needs.cpus or self._cpus
+        gpus = self._gpus if needs.gpus is None else needs.gpus
+        self._check("CPU", cpus, "processors", "study.resources.cpus")
+        self._check("GPU", gpus, "GPUs", "study.resources.gpus")
+        memory = min((needs.memory_gib or 0) * 2**30, self._largest["memory"])
+        return {"num_cpus": cpus, "num_gpus": gpus, "memory": int(memory) or None}
 
     def submit(self, job: Job) -> Future[Any]:
         own: Future[Any] = Future()
@@ -75,7 +97,7 @@ class Ray(Executor):
         return own
 
     def _begin(self, own: Future[Any], tries: Tries, job: Job) -> None:
-        reference = self._remote.remote(asdict(job))
+        reference = self._remote.options(**self._options(job.needs)).remote(asdict(job))
         self._running[own] = reference
         reference.future().add_done_callback(partial(self._settle, own, tries))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xlt.errors import XltError, first_line
-from xlt.executors.base import Executor, Job, Tries, result_of
+from xlt.executors.base import Executor, Job, Needs, Tries, result_of
 
 FOLDER = Path("slurm")
 """Where submitit has its scripts, logs and results, below the folder in which xlt runs."""
@@ -18,24 +19,30 @@ FOLDER = Path("slurm")
 _SECONDS = 2.0
 """Between two looks at the jobs."""
 
+_MEMORY = {"mem_gb", "slurm_mem", "slurm_mem_per_cpu", "slurm_mem_per_gpu"}
+"""Parameters that say how much memory a job gets."""
+
+_ON_GPU_GIB = 8
+"""At least, of the machine's memory, for what computes on a GPU: the libraries of CUDA take a few,
+which are not in an estimate that is made where there is no GPU."""
+
 
 class Slurm(Executor):
     """`slurm:slots=50,slurm_partition=gpu,gpus_per_node=1,timeout_min=240`: as many jobs at a time
-    as `slots` says (10), each with these parameters of submitit's.
+    as `slots` says (10), each with these parameters of submitit's; memory, processors and GPUs that
+    are not among them are those that the job needs.
 
     A job that is preempted, or whose time is up, is queued again and goes on where it was. All
     nodes need the same folders and xlt. With `cluster=local`, processes of this machine, to try it.
     """
 
     def __init__(self, argument: str | None) -> None:
-        import submitit
-
         self._parameters = _parsed(argument)
         self.slots = int(self._parameters.pop("slots", 10))
-        cluster = self._parameters.pop("cluster", None)
+        self._cluster = self._parameters.pop("cluster", None)
+        self._executors: dict[str, Any] = {}
         try:
-            self._executor = submitit.AutoExecutor(FOLDER, cluster=cluster)
-            self._executor.update_parameters(**{"timeout_min": 240, **self._parameters})
+            self._executor({})
         except (NameError, ValueError, RuntimeError, TypeError) as error:
             raise XltError(
                 f"submitit refuses: {first_line(error)}",
@@ -47,6 +54,27 @@ class Slurm(Executor):
         self._changing, self._closed = threading.Lock(), threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
+
+    def _executor(self, needed: dict[str, int]) -> Any:
+        """submitit's, for jobs with these parameters beside those that were given."""
+        import submitit
+
+        key = str(needed)
+        if key not in self._executors:
+            made = submitit.AutoExecutor(FOLDER, cluster=self._cluster)
+            made.update_parameters(**{"timeout_min": 240, **needed, **self._parameters})
+            self._executors[key] = made
+        return self._executors[key]
+
+    def _needed(self, needs: Needs) -> dict[str, int]:
+        """Parameters of submitit's."""
+        needed = {} if needs.cpus is None else {"cpus_per_task": needs.cpus}
+        gpus = self._parameters.get("gpus_per_node", needs.gpus)
+        if needs.gpus is not None:
+            needed["gpus_per_node"] = needs.gpus
+        if needs.memory_gib is not None and not _MEMORY & self._parameters.keys():
+            needed["mem_gb"] = max(_ON_GPU_GIB if gpus else 1, math.ceil(needs.memory_gib))
+        return needed
 
     def submit(self, job: Job) -> Future[Any]:
         own: Future[Any] = Future()
@@ -92,7 +120,8 @@ class Slurm(Executor):
 
         if task.begun is None:
             try:
-                task.begun = self._executor.submit(Call(), asdict(task.job))
+                executor = self._executor(self._needed(task.job.needs))
+                task.begun = executor.submit(Call(), asdict(task.job))
             except FailedJobError as error:
                 if others and not task.tries.ends:
                     return None  # again when others have ended

@@ -110,13 +110,37 @@ def estimate(
     ahead = machine.forward * (1 + training.gradient_checkpointing)
     layers = shape.layers * (done * (ahead + back) + load.evaluated * machine.forward)
     optimizer = steps * trained * _OPTIMIZER_BYTES / machine.bandwidth
-    number = 4 if machine.precision == "fp32" else 2
     return Estimate(
         steps=steps,
         minutes=(layers * OVERHEAD_FACTOR + optimizer) / 60,
-        memory_gib=_PROCESS_GIB[machine.device]
-        + (4 * total + 12 * trained + _activations(shape, load.length, training, number)) / 2**30,
+        memory_gib=training_gib(
+            shape, load.length, training, model, kept, machine.device, machine.precision
+        ),
     )
+
+
+def training_gib(
+    shape: Shape,
+    length: float,
+    training: Training,
+    model: Model,
+    kept: int | None,
+    device: str,
+    precision: str,
+) -> float:
+    """Peak memory of a stage. length: mean subwords of a record; kept: as in `estimate`."""
+    total = shape.trimmed(kept)
+    trained = _trained(shape, total, training, model)
+    activations = _activations(shape, length, training, _bytes(precision))
+    return _PROCESS_GIB[device] + (4 * total + 12 * trained + activations) / 2**30
+
+
+def scoring_gib(
+    shape: Shape, length: float, batch_tokens: int, kept: int | None, device: str, precision: str
+) -> float:
+    """Peak memory of prediction, in batches of so many subwords; otherwise as `training_gib`."""
+    layer = _layer(shape, length, batch_tokens, _bytes(precision))
+    return _PROCESS_GIB[device] + (4 * shape.trimmed(kept) + layer) / 2**30
 
 
 def _trained(shape: Shape, total: int, training: Training, model: Model) -> int:
@@ -137,7 +161,16 @@ def _trained(shape: Shape, total: int, training: Training, model: Model) -> int:
 def _activations(shape: Shape, length: float, training: Training, number: int) -> float:
     """Bytes of one pass over a batch."""
     subwords = training.batch_tokens / training.accumulate
-    layer = subwords * (34 * shape.width + 5 * shape.heads * length) * number / 2
+    layer = _layer(shape, length, subwords, number)
     if training.gradient_checkpointing:
         return shape.layers * subwords * shape.width * number + layer
     return shape.layers * layer
+
+
+def _layer(shape: Shape, length: float, subwords: float, number: int) -> float:
+    """Bytes of the activations of one layer. number: bytes of one."""
+    return subwords * (34 * shape.width + 5 * shape.heads * length) * number / 2
+
+
+def _bytes(precision: str) -> int:
+    return 4 if precision == "fp32" else 2

@@ -87,6 +87,7 @@ def train(
     from accelerate import PartialState
 
     from xlt.inference.device import best_device
+    from xlt.runs import peaks
     from xlt.training.stages import StageRunner
 
     with _cell(study, cell, config) as experiment:
@@ -105,15 +106,21 @@ def train(
             quiet=quiet,
             killed_for_memory=killed_for_memory,
         )
-        run_plan(runner, node.stage, list(observed(experiment)))
+        peaks.reset()
+        trained = run_plan(runner, node.stage, list(observed(experiment)))
+        if not trained[-1].reused:
+            peaks.remember(peaks.likeness(experiment.config, node.stage))
 
 
 def evaluate(study: Sequence[Any], cell: str, config: str, reuse: bool, overwrite: bool) -> None:
     """Finish a cell whose stages are all trained: scores, predictions, models, result."""
+    from xlt.runs import peaks
     from xlt.runs.train import run
 
     with _cell(study, cell, config) as experiment:
+        peaks.reset()
         run(experiment, resume=True, overwrite=overwrite, reuse=reuse, quiet=True, wait=True)
+        peaks.remember(peaks.likeness(experiment.config, None))
 
 
 @contextmanager

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from xlt.config.study import Study
 from xlt.errors import XltError
 from xlt.permissions import obeying
 from xlt.runs.cells import study_cells
-from xlt.runs.experiment import Experiment, prepare_cells
+from xlt.runs.experiment import prepare_cells
 from xlt.runs.graph import build
+from xlt.runs.groups import Groups
 from xlt.runs.plan import allowed, other_run, refused
 from xlt.runs.preflight import find_problems
-from xlt.runs.sizes import count_words, find_tokenizer, measure_sizes
-from xlt.runs.sources import Sources, reads
-from xlt.runs.steps import Group, StageCosts, row, total
+from xlt.runs.steps import row, total
 
 
 def plan_study(study: Study) -> dict[str, Any]:
@@ -26,7 +24,7 @@ def plan_study(study: Study) -> dict[str, Any]:
     experiments = prepare_cells(study)
     cells = study_cells(study)
     nodes = build(experiments)
-    groups = list(_groups(experiments))
+    groups = Groups(experiments)
     missing: list[XltError] = []
     rehearsed: set[str] = set()
     for group in groups:
@@ -36,9 +34,8 @@ def plan_study(study: Study) -> dict[str, Any]:
             missing += [*refused(experiment.loaded), *other_run(experiment, group.sources), *found]
     unfinished = {*study.cells} - {*cells.finished}
     rows = []
-    group_of = {name: group for group in groups for name in group.experiments}
     for node in nodes.values():
-        group = group_of[node.cells[0]]
+        group = groups.of(node.cells[0])
         experiment = group.experiments[node.cells[0]]
         with obeying(allowed(experiment.loaded)):
             rows.append(row(node, experiment, group, unfinished))
@@ -54,19 +51,3 @@ def plan_study(study: Study) -> dict[str, Any]:
             for one in {problem.render(): problem for problem in missing}.values()
         ],
     }
-
-
-def _groups(experiments: Mapping[str, Experiment]) -> Iterator[Group]:
-    alike: dict[str, dict[str, Experiment]] = {}
-    for name, experiment in experiments.items():
-        alike.setdefault(reads(experiment.config), {})[name] = experiment
-    for some in alike.values():
-        first = next(iter(some.values()))
-        sources = Sources(first.config, first.task)
-        with obeying(allowed(first.loaded)):
-            splits = dict.fromkeys(one for each in some.values() for one in each.data_splits)
-            counted = count_words(first.task, sources, splits)
-            tokenizer = find_tokenizer(first.config.model)
-            sizes, vocabulary = measure_sizes(counted, tokenizer)
-            costs = StageCosts(first.config.model, sizes, vocabulary, usable=tokenizer is not None)
-        yield Group(some, sources, costs)

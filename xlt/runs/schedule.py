@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any
 
+from xlt.config.study import Resources
 from xlt.errors import XltError, described
-from xlt.executors.base import Executor, Job, finished, result_of
+from xlt.executors.base import Executor, Job, Needs, finished, result_of
 from xlt.runs.experiment import Experiment
 from xlt.runs.graph import Node, build
 from xlt.runs.jobs import StudyFile
+from xlt.runs.resources import Needed
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ def run_on(
     executor: Executor,
     experiments: Mapping[str, Experiment],
     file: StudyFile,
+    resources: Resources,
     *,
     overwrite: bool = False,
     reuse: bool = False,
@@ -34,11 +37,14 @@ def run_on(
 
     All cells are looked at first, so that what is wrong with one is known before anything is
     trained. One that fails does not stop the others, but those that wait for the same step.
+
+    resources: of each step, where the study's file states them.
     """
     failed: Failures = {}
     arguments = {name: file.arguments(name, one.config) for name, one in experiments.items()}
+    needed = Needed(experiments, resources)
     left = set()
-    for name, answer in _checked(executor, arguments, overwrite=overwrite):
+    for name, answer in _checked(executor, arguments, needed.every, overwrite=overwrite):
         try:
             if not result_of(answer):
                 left.add(name)
@@ -61,6 +67,7 @@ def run_on(
             f"xlt.runs.jobs:{node.kind}",
             own,
             f"{node.kind} {node.name}{seed}",
+            needs=needed.of(node),
             killed_for_memory={"killed_for_memory": True} if node.kind == "train" else {},
         )
 
@@ -71,7 +78,11 @@ def run_on(
 
 
 def _checked(
-    executor: Executor, arguments: Mapping[str, dict[str, Any]], *, overwrite: bool
+    executor: Executor,
+    arguments: Mapping[str, dict[str, Any]],
+    needs: Needs,
+    *,
+    overwrite: bool,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each cell with the answer to `xlt.runs.jobs.check_cell`, a share of all in each job."""
     names = list(arguments)
@@ -80,7 +91,7 @@ def _checked(
         share = names[n :: executor.slots]
         cells = [{**arguments[name], "overwrite": overwrite} for name in share]
         what = f"checking {share[0]}" + (f" and {len(share) - 1} more" if share[1:] else "")
-        jobs.append((share, Job("xlt.runs.jobs:check", {"cells": cells}, what)))
+        jobs.append((share, Job("xlt.runs.jobs:check", {"cells": cells}, what, needs=needs)))
     for share, future in finished(executor, jobs):
         if (error := future.exception()) is not None:
             yield from ((name, described(_said(error))) for name in share)
@@ -104,7 +115,7 @@ def run_graph(
     place = {key: (-len(node.cells), n) for n, (key, node) in enumerate(nodes.items())}
     ready = [(place[key], key) for key, count in waiting.items() if not count]
     heapq.heapify(ready)
-    running: dict[Future[Any], str] = {}
+    running: dict[Future[Any], tuple[str, Job]] = {}
     done, lost = 0, set[str]()  # cells
     while ready or running:
         while ready and len(running) < executor.slots:
@@ -113,15 +124,15 @@ def run_graph(
                 continue
             task = job(nodes[key])
             log.info("%s: begun", task.title)
-            running[executor.submit(task)] = key
+            running[executor.submit(task)] = key, task
         if not running:
             break
         for future in executor.ended(running):
-            key = running.pop(future)
+            key, task = running.pop(future)
             done += 1
             error = future.exception()
             how = "done" if error is None else "failed"
-            log.info("%s: %s (%d of %d)", job(nodes[key]).title, how, done, len(nodes))
+            log.info("%s: %s (%d of %d)", task.title, how, done, len(nodes))
             if error is not None:
                 lost.update(nodes[key].cells)
                 yield nodes[key], _said(error)

@@ -10,7 +10,7 @@ from typing import Any
 from xlt.config.schema import STAGES, Model
 from xlt.errors import XltError
 from xlt.inference.device import best_device, choose_precision
-from xlt.runs.cost import Load, Machine, estimate
+from xlt.runs.cost import Load, Machine, estimate, scoring_gib, training_gib
 from xlt.runs.estimate import encoder_shape, measure
 from xlt.runs.experiment import Experiment
 from xlt.runs.graph import Node
@@ -46,21 +46,47 @@ class StageCosts:
 
     def of(self, stage: Stage) -> dict[str, Any]:
         """ "steps", "minutes" and "memory_gib" of one seed; None where something is unknown."""
-        splits = [*stage.train, *stage.dev]
-        if self._shape is None or not all(split in self._sizes for split in splits):
+        load = self._load(stage)
+        if self._shape is None or load is None:
             return {"steps": None, "minutes": None, "memory_gib": None}
         device = best_device()
         precision = choose_precision(stage.training.precision, device)
+        self._machine = measure(device, precision, self._shape, load.length)
+        found = estimate(self._shape, load, stage.training, self._model, self._machine, self._kept)
+        return found.as_dict()
+
+    def training_gib(self, stage: Stage) -> float | None:
+        """Peak memory; None where something is unknown. Nothing is measured."""
+        load = self._load(stage)
+        if self._shape is None or load is None:
+            return None
+        device = best_device()
+        precision = choose_precision(stage.training.precision, device)
+        return training_gib(
+            self._shape, load.length, stage.training, self._model, self._kept, device, precision
+        )
+
+    def scoring_gib(self, batch_tokens: int, precision: str = "auto") -> float | None:
+        """As `training_gib`, of prediction on all data in batches of so many subwords."""
+        if self._shape is None:
+            return None
+        sizes = self._sizes.values()
+        length = sum(one.subwords for one in sizes) / max(1, sum(one.records for one in sizes))
+        device = best_device()
+        chosen = choose_precision(precision, device)
+        return scoring_gib(self._shape, length, batch_tokens, self._kept, device, chosen)
+
+    def _load(self, stage: Stage) -> Load | None:
+        """None where some of the data cannot be read."""
+        if not all(split in self._sizes for split in (*stage.train, *stage.dev)):
+            return None
         train = [self._sizes[split] for split in stage.train]
-        load = Load(
+        return Load(
             subwords=sum(size.subwords for size in train),
             records=sum(size.records for size in train),
             evaluated=sum(self._sizes[split].subwords for split in stage.dev)
             * stage.training.epochs,
         )
-        self._machine = measure(device, precision, self._shape, load.length)
-        found = estimate(self._shape, load, stage.training, self._model, self._machine, self._kept)
-        return found.as_dict()
 
     @property
     def encoder(self) -> dict[str, Any]:

@@ -94,7 +94,13 @@ def _study_on(
             until_done.enter_context(using(root))
         file = StudyFile(str(definition.path), definition.overrides, given())
         failures = run_on(
-            executor, experiments, file, overwrite=overwrite, reuse=reuse, quiet=quiet
+            executor,
+            experiments,
+            file,
+            definition.resources,
+            overwrite=overwrite,
+            reuse=reuse,
+            quiet=quiet,
         )
         for name in experiments.keys() - failures.keys():
             try:
