@@ -5,7 +5,8 @@
 The study is sources × strategies × learning rates × epochs of the sample corpus; its graph is the
 real one, and so is what schedules it (`xlt.runs.schedule`). A worker is a clock: steps take drawn
 times (log-normal, a third of the mean as deviation, seed 1) around those that e5-small takes on
-one core for 600 sentences. Printed are the driver's seconds and memory, and the time from the first
+one core for 600 sentences. The driver reckons what each step needs and how long the rest will take,
+as with `--watch`. Printed are its seconds and memory, and the time from the first
 step to the last beside its lower bound, the longer of all work divided by the workers and the
 longest chain of steps; and the same where steps are taken in the order of the file.
 """
@@ -26,11 +27,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xlt.config.study import load_study
+from xlt.config.study import Resources, load_study
 from xlt.executors.base import Executor, Job
 from xlt.runs.experiment import prepare_cells
 from xlt.runs.graph import Node, build
+from xlt.runs.progress import Event, Steps
+from xlt.runs.resources import Needed
 from xlt.runs.schedule import run_graph
+from xlt.runs.workload import Workload
 
 STRATEGIES = ["zero_shot", {"name": "hierarchical", "through": ["ind"], "target_stage": False}]
 THROUGH = "ind"
@@ -96,8 +100,8 @@ def bound(nodes: Mapping[str, Node], seconds: Mapping[str, float], workers: int)
     return max(sum(seconds.values()) / workers, *ends.values())
 
 
-def job(node: Node) -> Job:
-    return Job("none", {}, node.key)
+def hear(steps: Steps, event: Event) -> None:
+    """Who is told how far the study is, and does nothing about it."""
 
 
 def main() -> None:
@@ -110,7 +114,8 @@ def main() -> None:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         study = load_study(write(Path(folder), options.cells))
-    nodes = build(prepare_cells(study))
+    experiments = prepare_cells(study)
+    nodes = build(experiments)
     planned = time.perf_counter() - began
     draw = random.Random(1)
     deviation = math.sqrt(math.log(1 + 1 / 9))
@@ -120,13 +125,21 @@ def main() -> None:
         for key, node in nodes.items()
     }
     lowest = bound(nodes, seconds, options.workers)
-    alike = {key: replace(node, cells=[""]) for key, node in nodes.items()}
+    alike = {key: replace(node, cells=node.cells[:1]) for key, node in nodes.items()}
+    load = Workload(experiments, nodes)
+    needed = Needed(experiments, Resources())
     times = {}
+
+    def job(node: Node) -> Job:
+        return Job("none", {}, node.key, needs=needed.of(node))
+
     for name, graph in {"what most wait for first": nodes, "as the file has it": alike}.items():
         clock = Clock(str(options.workers))
         clock.seconds = seconds
         began = time.perf_counter()
-        failed = list(run_graph(clock, graph, job))
+        cells = len(experiments), 0
+        steps = Steps(load, clock.slots, title="simulated", cells=cells, listeners=[hear])
+        failed = list(run_graph(clock, graph, job, steps))
         driver = time.perf_counter() - began
         assert not failed
         assert clock.jobs == len(nodes)

@@ -136,7 +136,7 @@ PATHS = {
     "a very long path": f"{FOLDER}{'/x' * 5000}",
     **CHARACTERS,
 }
-OUTPUTS = {"--output", "--html", "--map", "--write"}
+OUTPUTS = {"--output", "--html", "--map", "--write", "--events"}
 """What a command writes. A device is not tried there: it might be replaced."""
 FREE = {
     ("scores add", "--encoder"),

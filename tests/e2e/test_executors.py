@@ -141,7 +141,12 @@ def test_a_cell_that_fails_does_not_stop_the_others(tmp_path):
     cells = {"ind": {"source": "ind"}, "eng": {"source": "eng"}}
     path = world.config(strategy="zero_shot", training__max_steps=2, study={"cells": cells})
     (tmp_path / "ind-train.bio").write_text("Joko NO-TAG\n\n", encoding="utf-8")
-    found = study(load_study(path), on="local:1", quiet=True)
+    told = []
+    listeners = [lambda steps, event: told.append((event["event"], event.get("step")))]
+    found = study(load_study(path), on="local:1", quiet=True, listeners=listeners)
+    done = ("train eng, seed 1", "evaluate eng")
+    steps = [(how, step) for step in done for how in ("begun", "done")]
+    assert told == [("study", None), ("lost", None), *steps]
     assert found["cells"] == {"ind": False, "eng": True}
     ((problem,),) = found["failed"].values()
     assert problem["what"].startswith("ind: ")

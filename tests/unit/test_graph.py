@@ -17,9 +17,11 @@ from xlt.runs.experiment import prepare_cells
 from xlt.runs.graph import Node, build
 from xlt.runs.jobs import StudyFile, check
 from xlt.runs.plan_study import plan_study
+from xlt.runs.progress import Steps
 from xlt.runs.schedule import run_graph
 from xlt.runs.store import prune
 from xlt.runs.study import study
+from xlt.runs.workload import Workload
 from xlt.transfer.stage import Stage, data_splits
 from xlt.transfer.zero_shot import ZeroShot
 
@@ -126,6 +128,11 @@ def job(node: Node) -> Job:
     return Job("none", {}, node.key)
 
 
+def run(executor, nodes):
+    steps = Steps(Workload({}, nodes), executor.slots, title="", cells=(0, 0))
+    return list(run_graph(executor, nodes, job, steps))
+
+
 DIAMOND = {
     node.key: node
     for node in (
@@ -140,14 +147,14 @@ DIAMOND = {
 
 def test_parents_come_first_and_of_these_what_most_wait_for():
     executor = Now("1")
-    assert list(run_graph(executor, DIAMOND, job)) == []
+    assert run(executor, DIAMOND) == []
     assert executor.begun == ["a", "lone", "b", "c", "d"]
 
 
 def test_what_needs_a_step_that_failed_is_not_begun():
     executor = Now("2")
     executor.fails = {"b"}
-    ((node, error),) = run_graph(executor, DIAMOND, job)
+    ((node, error),) = run(executor, DIAMOND)
     assert (node.name, error.what) == ("b", "broken")
     assert set(executor.begun) == {"a", "lone", "b", "c"}
 
@@ -160,7 +167,7 @@ def test_what_only_failed_cells_need_is_not_done():
         key: Node(key, "train", key, cells=cells)
         for key, cells in {"first": ["x", "y"], "second": ["x"], "third": ["y", "z"]}.items()
     }
-    assert [node.name for node, _ in run_graph(executor, nodes, job)] == ["first"]
+    assert [node.name for node, _ in run(executor, nodes)] == ["first"]
     assert executor.begun == ["first", "third"]
 
 
@@ -172,7 +179,7 @@ def test_a_fault_of_the_executor_is_not_hidden():
             return future
 
     with pytest.raises(RuntimeError, match="no such host"):
-        list(run_graph(Broken("1"), DIAMOND, job))
+        run(Broken("1"), DIAMOND)
 
 
 def test_the_plan_of_a_study(tmp_path):

@@ -12,7 +12,7 @@ from small import make_world
 from xlt.config.load import load_config
 from xlt.config.study import load_study
 from xlt.runs import remaining as module
-from xlt.runs import train
+from xlt.runs import train, workload
 from xlt.runs.experiment import prepare
 from xlt.runs.observed import observed
 from xlt.runs.remaining import Remaining
@@ -41,8 +41,9 @@ def run(experiment):
     """What is left of it, with work that is easily reckoned with; and its stages by name."""
     remaining = Remaining([experiment])
     work = {"eng": 30.0, "jav": 6.0, "ind": 6.0, "run": 3.0}
-    remaining.__dict__["work"] = {key: work[node.name] for key, node in remaining.nodes.items()}
-    assert sum(remaining.work.values()) == 2 * 42 + 3
+    load = remaining.load
+    load.__dict__["work"] = {key: work[node.name] for key, node in load.nodes.items()}
+    assert sum(load.work.values()) == 2 * 42 + 3
     stages = {one.name: one for plan in experiment.plans.values() for one in plan.history}
     return remaining, stages
 
@@ -109,7 +110,8 @@ def test_scoring_is_said_where_it_takes_a_while(run, clock, caplog):
     with remaining.doing("run", None, None):
         assert caplog.messages == ["run: scoring its models, about 5 min left"]
         clock.seconds += 30
-    assert remaining._rates(remaining._spent) == {"train": 100, "evaluate": 10}
+    pace = remaining.load.pace(remaining._spent)
+    assert (pace.rate("train"), pace.rate("evaluate")) == (100, 10)
 
 
 @pytest.mark.parametrize("every", [None, 2])
@@ -127,7 +129,7 @@ def test_work_is_what_is_read(tmp_path, every):
             for records in (sources.load(split.origin).records for split in splits)
         )
 
-    for key, node in remaining.nodes.items():
+    for key, node in remaining.load.nodes.items():
         if node.stage is None:
             expected = 2 * subwords(experiment.scored)
         else:
@@ -145,8 +147,8 @@ def test_work_is_what_is_read(tmp_path, every):
             dev = subwords(dict.fromkeys([*node.stage.dev, *beside]))
             assert dev > 0
             expected = epochs * 3 * learnt + (steps_made / 2 if every else epochs) * dev
-        assert remaining.work[key] == pytest.approx(expected)
-    shares = {node.name: remaining.work[key] for key, node in remaining.nodes.items()}
+        assert remaining.load.work[key] == pytest.approx(expected)
+    shares = {node.name: remaining.load.work[key] for key, node in remaining.load.nodes.items()}
     assert shares["eng"] > 2 * shares["jav"] > 0
 
 
@@ -155,7 +157,7 @@ def test_data_that_are_not_there_take_no_time(tmp_path):
     experiment = prepare(load_config(world.config(strategy="zero_shot")))
     (tmp_path / "jav-test.bio").unlink()
     remaining = Remaining([experiment])
-    assert [remaining.nodes[key].kind for key in remaining.work] == ["train"]
+    assert [remaining.load.nodes[key].kind for key in remaining.load.work] == ["train"]
 
 
 @pytest.mark.parametrize("kinds", [{"a": 2, "b": 6}, {"a": 2, "b": None}])
@@ -164,14 +166,14 @@ def test_a_larger_encoder_takes_longer(monkeypatch, kinds):
         rest = kinds[model.encoder]
         return None if rest is None else SimpleNamespace(rest=rest)
 
-    monkeypatch.setattr(module, "encoder_shape", shape)
+    monkeypatch.setattr(workload, "encoder_shape", shape)
     experiments = [
         SimpleNamespace(config=SimpleNamespace(model=SimpleNamespace(encoder=name)))
         for name in kinds
     ]
     expected = {"a": 2, "b": 6} if kinds["b"] else {"a": 1, "b": 1}
-    assert module._parameters(experiments) == expected
-    assert module._parameters(experiments[:1]) == {"a": 1}
+    assert workload._parameters(experiments) == expected
+    assert workload._parameters(experiments[:1]) == {"a": 1}
 
 
 @pytest.fixture
@@ -222,8 +224,8 @@ def test_a_study_says_what_is_left_of_its_runs(tmp_path, caplog, often, monkeypa
     changes = {"strategy": "zero_shot", "training__max_steps": 3, "study": {"cells": cells}}
     study(load_study(make_world(tmp_path, size=6).config(**changes)))
     (one,) = made
-    assert sorted(node.kind for node in one.nodes.values()) == ["evaluate"] * 3 + ["train"] * 2
+    assert sorted(node.kind for node in one.load.nodes.values()) == ["evaluate"] * 3 + ["train"] * 2
     assert one._ended == {"run-eng", "run-ind", "run-again"}
-    assert one._spent.keys() == one.nodes.keys()
+    assert one._spent.keys() == one.load.nodes.keys()
     assert lines(caplog)
     assert all(whole > own for _, own, whole in lines(caplog))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import chain
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -37,6 +39,22 @@ def study(
             "with its share of the processors.",
         ),
     ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Show what runs, since when, what failed and how long the rest will take: a table "
+            "on a terminal, elsewhere a line a minute.",
+        ),
+    ] = False,
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Append what begins, ends and fails, and how long the rest will take, as JSON "
+            "lines.",
+        ),
+    ] = None,
     reuse: Reuse = False,
     allow: Allow = None,
 ) -> None:
@@ -51,7 +69,13 @@ def study(
     from xlt.runs.study import study
     from xlt.runs.table import table
 
-    running = {"--on": on is not None, "--overwrite": overwrite, "--reuse": reuse}
+    running = {
+        "--on": on is not None,
+        "--watch": watch,
+        "--events": events is not None,
+        "--overwrite": overwrite,
+        "--reuse": reuse,
+    }
     said = [one for one, given in running.items() if given]
     if said and (only_table or compare):
         shows = "--table" if only_table else "--compare"
@@ -63,11 +87,27 @@ def study(
     console.log()
     definition = load_study(config, overrides or ())
     with console.consent(allow):
-        result = (
-            table(definition, compare)
-            if only_table or compare
-            else study(definition, on=on, overwrite=overwrite, reuse=reuse, quiet=console.quiet)
-        )
+        if only_table or compare:
+            result = table(definition, compare)
+        else:
+            with ExitStack() as told:
+                listeners: list[Any] = []
+                if events is not None:
+                    from xlt.runs.events import writing_events
+
+                    listeners.append(told.enter_context(writing_events(events)))
+                if watch and not console.quiet:
+                    from xlt.commands.watch import watching
+
+                    listeners.append(told.enter_context(watching()))
+                result = study(
+                    definition,
+                    on=on,
+                    overwrite=overwrite,
+                    reuse=reuse,
+                    quiet=console.quiet or watch,
+                    listeners=listeners,
+                )
     console.result(result, _table)
     failures = chain.from_iterable(result.get("failed", {}).values())
     raise_all([XltError(one["what"], where=one["where"], fix=one["fix"]) for one in failures])

@@ -42,6 +42,12 @@ class Node:
     stage: Stage | None = None
     targets: list[str] = field(default_factory=list)
 
+    @property
+    def title(self) -> str:
+        """For messages, as "train eng, seed 1"."""
+        seed = "" if self.seed is None else f", seed {self.seed}"
+        return f"{self.kind} {self.name}{seed}"
+
 
 def build(experiments: Mapping[str, Experiment]) -> dict[str, Node]:
     """The graph of these runs, by key; parents stand before what needs them."""

@@ -1,10 +1,7 @@
 """How long all of a command will take, by what it took so far.
 
-What there is to do are the nodes of a graph (`xlt.runs.graph`). The work of one is counted in
-subwords times parameters that each goes through, thrice for those that are learnt from: the way
-back is twice the way ahead. Seconds are those that this command took for such work, and for what a
-stage does before and after its steps: weights, encoding, saving. Nothing is said before there are
-any.
+Seconds are those that this command took for such work (`xlt.runs.workload`), and for what a stage
+does before and after its steps: weights, encoding, saving. Nothing is said before there are any.
 
 Not counted are projections that later runs of a study make: nothing tells how fast their
 translators are.
@@ -14,33 +11,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from functools import cached_property
 
 from xlt.errors import XltError
-from xlt.runs.cost import Load
-from xlt.runs.estimate import encoder_shape
 from xlt.runs.experiment import Experiment
-from xlt.runs.graph import Kind, Node, build
-from xlt.runs.observed import observed
-from xlt.runs.sizes import SUBWORDS_PER_WORD
-from xlt.runs.sources import Sources
+from xlt.runs.graph import build
+from xlt.runs.progress import Listener, Steps
+from xlt.runs.workload import Spent, Workload
 from xlt.training import progress
-from xlt.transfer.stage import DataSplit, Stage
+from xlt.transfer.stage import Stage
 
 log = logging.getLogger(__name__)
 
 BASIS = 30.0
 """Seconds of training from which on its speed is relied on."""
-_COUNTED = 100
-"""Records of a split whose words are counted."""
-
-Spent = Mapping[str, tuple[float, float]]
-"""Node → seconds that it took, for what share of its work; of a stage those of its steps."""
 
 
 class Remaining:
@@ -50,25 +37,19 @@ class Remaining:
         self._experiments = {one.config.name: one for one in experiments}
         self._keys: dict[str, list[tuple[Stage | None, int | None, str]]] = {}
         self._ended: set[str] = set()  # runs
-        self._spent: dict[str, tuple[float, float]] = {}
+        self._spent: dict[str, tuple[float, float]] = {}  # of a stage the seconds of its steps
         self._around: list[float] = []  # seconds of each stage before and after its steps
         # The node that is being done:
         self._now: str | None = None
         self._start = self._began = self._trained = 0.0
         self._steps: tuple[int, int] | None = None  # those done before, and all
+        self._told: Steps | None = None
 
     @cached_property
-    def nodes(self) -> dict[str, Node]:
-        """What there is to do, by key."""
-        return {k: one for k, one in build(self._experiments).items() if one.kind != "project"}
-
-    @cached_property
-    def work(self) -> dict[str, float]:
-        """Of every node whose data can be read; a run that lacks some fails, and takes no time.
-
-        Only when something is to be said: it reads data that no run may have read yet.
-        """
-        return dict(_work(self._experiments, self.nodes))
+    def load(self) -> Workload:
+        """What there is to do."""
+        nodes = build(self._experiments).items()
+        return Workload(self._experiments, {k: one for k, one in nodes if one.kind != "project"})
 
     @contextmanager
     def doing(self, run: str, stage: Stage | None, seed: int | None) -> Iterator[None]:
@@ -77,9 +58,17 @@ class Remaining:
             self._say_scoring(run)
         self._now, self._steps = self._key(run, stage, seed), None
         self._start, self._trained = time.monotonic(), 0.0
+        if self._told is not None:
+            self._told.begin(self._now, self.load.nodes[self._now].title)
         try:
             yield
             self._add(self._now, time.monotonic() - self._start, stage)
+            if self._told is not None:
+                self._told.end(self._now)
+        except XltError as error:
+            if self._told is not None:
+                self._told.end(self._now, error)
+            raise
         finally:
             self._now = None
 
@@ -96,6 +85,18 @@ class Remaining:
     def end(self, run: str) -> None:
         """Nothing is left of this run, however it ended."""
         self._ended.add(run)
+        if self._told is not None:
+            self._told.release([run])
+
+    def tell(self, title: str, names: Mapping[str, str], listeners: Collection[Listener]) -> Steps:
+        """Have these told what happens to the steps of a study. names: run → cell."""
+        for node in self.load.nodes.values():
+            if node.kind == "evaluate":
+                node.name = names[node.name]
+        self._told = Steps(
+            self.load, 1, title=title, cells=(len(names), 0), names=names, listeners=listeners
+        )
+        return self._told
 
     def began(self, first: int, total: int) -> None:
         """Training goes on from a step. (`xlt.training.progress.Whole`.)"""
@@ -138,30 +139,19 @@ class Remaining:
 
         around: what some stages took before and after their steps.
         """
-        rates = self._rates(spent)
+        pace = self.load.pace(spent)
         total = 0.0
-        for key, work in self.work.items():
-            node = self.nodes[key]
+        for key, work in self.load.work.items():
+            node = self.load.nodes[key]
             if key in spent or self._ended.issuperset(node.cells):
                 continue
-            rate = rates.get(node.kind, rates.get("train"))
+            rate = pace.rate(node.kind)
             if rate is None:
                 return None
             total += rate * work
             if node.kind == "train":
                 total += sum(around) / max(1, len(around))
         return total
-
-    def _rates(self, spent: Spent) -> dict[Kind, float]:
-        """Kind of node → seconds for a unit of its work."""
-        seconds: defaultdict[Kind, float] = defaultdict(float)
-        work: defaultdict[Kind, float] = defaultdict(float)
-        for key, (took, share) in spent.items():
-            if share:
-                kind = self.nodes[key].kind
-                seconds[kind] += took
-                work[kind] += share * self.work.get(key, 0.0)
-        return {kind: seconds[kind] / done for kind, done in work.items() if done}
 
 
 _current: ContextVar[Remaining | None] = ContextVar("remaining", default=None)
@@ -192,62 +182,3 @@ def doing(run: str, stage: Stage | None = None, seed: int | None = None) -> Iter
         return
     with remaining.doing(run, stage, seed):
         yield
-
-
-# Work ------------------------------------------------------------------------------------------
-
-
-def _work(
-    experiments: Mapping[str, Experiment], nodes: Mapping[str, Node]
-) -> Iterator[tuple[str, float]]:
-    size = _sizes()
-    parameters = _parameters(experiments.values())
-    scored: dict[str, dict[DataSplit, None]] = {}  # stage → what it is scored on along the way
-    for experiment in experiments.values():
-        for stage, sets in observed(replace(experiment, companions=())):
-            beside = dict.fromkeys(split for some in sets for split in some)
-            scored.setdefault(repr(stage), dict.fromkeys(stage.dev)).update(beside)
-    for key, node in nodes.items():
-        experiment = experiments[node.cells[0]]
-        with suppress(XltError):  # the run says it when it fails
-            if node.stage is None:
-                read = float(size(experiment, experiment.scored).subwords)
-                read *= len(experiment.config.seeds)
-            else:
-                training, learnt = node.stage.training, size(experiment, node.stage.train)
-                steps = learnt.steps(training)
-                epochs = training.epochs * steps / learnt.all_steps(training)
-                times = steps / training.evaluate_every if training.evaluate_every else epochs
-                dev = size(experiment, scored.get(repr(node.stage), node.stage.dev))
-                read = 3 * epochs * learnt.subwords + times * dev.subwords
-            yield key, read * parameters[experiment.config.model.encoder]
-
-
-def _sizes() -> Callable[[Experiment, Iterable[DataSplit]], Load]:
-    """What gives the size of splits; of projections that of what they are made from."""
-    known: dict[str, tuple[int, int]] = {}
-
-    def one(experiment: Experiment, split: DataSplit) -> tuple[int, int]:
-        config, origin = experiment.config, split.origin
-        about = repr((config.task, config.data.get(origin.language), config.data_seed, origin))
-        if about not in known:
-            records = Sources(config, experiment.task).load(origin).records
-            some = records[:: max(1, len(records) // _COUNTED)]
-            words = sum(len(experiment.task.words(record)) for record in some) / max(1, len(some))
-            known[about] = len(records), round(len(records) * (words * SUBWORDS_PER_WORD + 2))
-        return known[about]
-
-    def size(experiment: Experiment, splits: Iterable[DataSplit]) -> Load:
-        sizes = [one(experiment, split) for split in splits]
-        records, subwords = (sum(numbers) for numbers in zip((0, 0), *sizes, strict=True))
-        return Load(subwords, records, 0)
-
-    return size
-
-
-def _parameters(experiments: Iterable[Experiment]) -> dict[str, float]:
-    """Encoder → parameters that each subword goes through; 1 of all where they are not known."""
-    models = {one.config.model.encoder: one.config.model for one in experiments}
-    shapes = {} if len(models) == 1 else {n: encoder_shape(model) for n, model in models.items()}
-    known = {name: float(shape.rest) for name, shape in shapes.items() if shape is not None}
-    return known if len(known) == len(models) else dict.fromkeys(models, 1.0)

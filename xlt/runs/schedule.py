@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -15,7 +15,10 @@ from xlt.executors.base import Executor, Job, Needs, finished, result_of
 from xlt.runs.experiment import Experiment
 from xlt.runs.graph import Node, build
 from xlt.runs.jobs import StudyFile
+from xlt.runs.progress import Listener, Steps
 from xlt.runs.resources import Needed
+from xlt.runs.workload import Workload
+from xlt.training.progress import duration
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +30,13 @@ def run_on(
     executor: Executor,
     experiments: Mapping[str, Experiment],
     file: StudyFile,
-    resources: Resources,
     *,
+    resources: Resources,
     overwrite: bool = False,
     reuse: bool = False,
     quiet: bool = False,
+    title: str = "",
+    listeners: Collection[Listener] = (),
 ) -> Failures:
     """Run or resume all cells of a study that are not finished.
 
@@ -39,6 +44,7 @@ def run_on(
     trained. One that fails does not stop the others, but those that wait for the same step.
 
     resources: of each step, where the study's file states them.
+    title: of the study. listeners: who is told what happens to its steps.
     """
     failed: Failures = {}
     arguments = {name: file.arguments(name, one.config) for name, one in experiments.items()}
@@ -51,7 +57,17 @@ def run_on(
         except XltError as problem:
             failed[name] = problem
     # In the order of the file, whichever answered first.
-    nodes = build({name: one for name, one in experiments.items() if name in left})
+    unfinished = {name: one for name, one in experiments.items() if name in left}
+    nodes = build(unfinished)
+    steps = Steps(
+        Workload(unfinished, nodes),
+        executor.slots,
+        title=title,
+        cells=(len(experiments), len(experiments) - len(left) - len(failed)),
+        listeners=listeners,
+    )
+    for name, error in failed.items():
+        steps.lose([name], error)
     further: dict[str, dict[str, Any]] = {
         "project": {},
         "train": {"reuse": reuse, "quiet": quiet},
@@ -62,16 +78,15 @@ def run_on(
         # Of several cells any will do: the first is the one that the others are compared with.
         key = {} if node.kind == "evaluate" else {"key": node.key}
         own = {**arguments[node.cells[0]], **key, **further[node.kind]}
-        seed = "" if node.seed is None else f", seed {node.seed}"
         return Job(
             f"xlt.runs.jobs:{node.kind}",
             own,
-            f"{node.kind} {node.name}{seed}",
+            node.title,
             needs=needed.of(node),
             killed_for_memory={"killed_for_memory": True} if node.kind == "train" else {},
         )
 
-    for node, error in run_graph(executor, nodes, job):
+    for node, error in run_graph(executor, nodes, job, steps):
         for cell in node.cells:
             failed.setdefault(cell, error)
     return failed
@@ -100,9 +115,12 @@ def _checked(
 
 
 def run_graph(
-    executor: Executor, nodes: Mapping[str, Node], job: Callable[[Node], Job]
+    executor: Executor, nodes: Mapping[str, Node], job: Callable[[Node], Job], steps: Steps
 ) -> Iterator[tuple[Node, XltError]]:
     """Do every node after its parents; first those that most cells wait for.
+
+    steps: is told what begins and ends.
+
 
     Yields those that failed, and no others, each with its error. What needs them is not begun, nor
     what no cell needs any more.
@@ -125,17 +143,22 @@ def run_graph(
             task = job(nodes[key])
             log.info("%s: begun", task.title)
             running[executor.submit(task)] = key, task
+            steps.begin(key, task.title)
         if not running:
             break
         for future in executor.ended(running):
             key, task = running.pop(future)
             done += 1
             error = future.exception()
-            how = "done" if error is None else "failed"
-            log.info("%s: %s (%d of %d)", task.title, how, done, len(nodes))
-            if error is not None:
+            said = None if error is None else _said(error)
+            steps.end(key, said)
+            how, left = "done" if said is None else "failed", steps.left()
+            about = "" if left is None else f", {duration(left)} left"
+            log.info("%s: %s (%d of %d%s)", task.title, how, done, len(nodes), about)
+            if said is not None:
                 lost.update(nodes[key].cells)
-                yield nodes[key], _said(error)
+                steps.lose(nodes[key].cells, said)
+                yield nodes[key], said
                 continue
             for child in children[key]:
                 waiting[child] -= 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xlt.config.consent import requests
 from xlt.config.study import Study
@@ -17,6 +18,9 @@ from xlt.runs.cells import run_folder
 from xlt.runs.experiment import prepare_cells
 from xlt.runs.table import table
 
+if TYPE_CHECKING:
+    from xlt.runs.progress import Listener
+
 log = logging.getLogger(__name__)
 
 
@@ -27,6 +31,7 @@ def study(
     overwrite: bool = False,
     reuse: bool = False,
     quiet: bool = False,
+    listeners: Collection[Listener] = (),
 ) -> dict[str, Any]:
     """Run or resume what is not finished of a study, and compare its cells with the baseline.
 
@@ -37,13 +42,16 @@ def study(
 
     on: the executor that runs its steps, in words (`xlt.executors`); without, one after the other
         in this process.
+    listeners: who is told what happens to its steps (`xlt.runs.progress`).
     """
     from xlt.runs.folder import InUse  # torch, without which `table` does
     from xlt.runs.remaining import watching
     from xlt.runs.train import run
 
     if on is not None:
-        return _study_on(definition, on, overwrite=overwrite, reuse=reuse, quiet=quiet)
+        return _study_on(
+            definition, on, overwrite=overwrite, reuse=reuse, quiet=quiet, listeners=listeners
+        )
     failed: dict[str, list[dict[str, str | None]]] = {}
     experiments = prepare_cells(definition)
     asked = [one for experiment in experiments.values() for one in requests(experiment.loaded)]
@@ -51,6 +59,9 @@ def study(
         obeying(asked),  # before the first cell, not in the middle of the night
         watching(experiments.values()) as remaining,
     ):
+        if listeners:
+            names = {one.config.name: name for name, one in experiments.items()}
+            steps = remaining.tell(definition.title, names, listeners)
         numbers = {name: number for number, name in enumerate(experiments, 1)}
         to_do = [(name, False) for name in experiments]
         for name, wait in to_do:  # which grows
@@ -71,14 +82,23 @@ def study(
                 continue
             except Exception as error:
                 # Only words are kept: the error would hold the failed cell's model in memory.
-                failed[name] = _errors(name, _to_mend(error, run_folder(experiment.loaded)))
+                told = _to_mend(error, run_folder(experiment.loaded))
+                failed[name] = _errors(name, told)
+                if listeners:
+                    steps.lose([experiment.config.name], told)
                 log.warning("%s failed: %s", name, failed[name][0]["what"])
             remaining.end(experiment.config.name)
     return {**table(definition), "failed": failed}
 
 
 def _study_on(
-    definition: Study, on: str, *, overwrite: bool, reuse: bool, quiet: bool
+    definition: Study,
+    on: str,
+    *,
+    overwrite: bool,
+    reuse: bool,
+    quiet: bool,
+    listeners: Collection[Listener],
 ) -> dict[str, Any]:
     """`study` by an executor."""
     from xlt.runs.jobs import StudyFile
@@ -97,10 +117,12 @@ def _study_on(
             executor,
             experiments,
             file,
-            definition.resources,
+            resources=definition.resources,
             overwrite=overwrite,
             reuse=reuse,
             quiet=quiet,
+            title=definition.title,
+            listeners=listeners,
         )
         for name in experiments.keys() - failures.keys():
             try:

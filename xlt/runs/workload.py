@@ -1,0 +1,133 @@
+"""How much work the steps of several runs are, and how long they take by what others took.
+
+The work of a step (`xlt.runs.graph`) is counted in subwords times parameters that each goes
+through, thrice for those that are learnt from: the way back is twice the way ahead. Of a projection
+only subwords count: nothing is known of its translator.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property
+
+from xlt.errors import XltError
+from xlt.runs.cost import Load
+from xlt.runs.estimate import encoder_shape
+from xlt.runs.experiment import Experiment
+from xlt.runs.graph import Kind, Node
+from xlt.runs.observed import observed
+from xlt.runs.sizes import SUBWORDS_PER_WORD
+from xlt.runs.sources import Sources
+from xlt.transfer.stage import DataSplit
+
+_COUNTED = 100
+"""Records of a split whose words are counted."""
+
+Spent = Mapping[str, tuple[float, float]]
+"""Step → seconds that it took, for what share of its work."""
+
+
+class Workload:
+    """The steps of several runs, by key."""
+
+    def __init__(self, experiments: Mapping[str, Experiment], nodes: Mapping[str, Node]) -> None:
+        self._experiments, self.nodes = experiments, nodes
+
+    @cached_property
+    def work(self) -> dict[str, float]:
+        """Of every step whose data can be read; a run that lacks some fails, and takes no time.
+
+        Only when something is to be said: it reads data that no run may have read yet.
+        """
+        return dict(_work(self._experiments, self.nodes))
+
+    def pace(self, spent: Spent) -> Pace:
+        """By what was spent on some of the steps."""
+        pace = Pace()
+        for key, (seconds, share) in spent.items():
+            if share:
+                pace.add(self.nodes[key].kind, seconds, share * self.work.get(key, 0.0))
+        return pace
+
+
+class Pace:
+    """Seconds that steps take for a unit of their work, by what some took."""
+
+    def __init__(self) -> None:
+        self._seconds: defaultdict[Kind, float] = defaultdict(float)
+        self._work: defaultdict[Kind, float] = defaultdict(float)
+
+    def add(self, kind: Kind, seconds: float, work: float) -> None:
+        """A step took so long for so much work."""
+        self._seconds[kind] += seconds
+        self._work[kind] += work
+
+    def rate(self, kind: Kind, *, others: bool = True) -> float | None:
+        """That of such steps, else, of others, that of training; None where it is not known."""
+        kinds: tuple[Kind, ...] = (kind, "train") if others else (kind,)
+        for known in kinds:
+            if self._work[known]:
+                return self._seconds[known] / self._work[known]
+        return None
+
+
+def _work(
+    experiments: Mapping[str, Experiment], nodes: Mapping[str, Node]
+) -> Iterator[tuple[str, float]]:
+    size = _sizes()
+    parameters = _parameters(experiments.values())
+    scored: dict[str, dict[DataSplit, None]] = {}  # stage → what it is scored on along the way
+    for experiment in experiments.values():
+        for stage, sets in observed(replace(experiment, companions=())):
+            beside = dict.fromkeys(split for some in sets for split in some)
+            scored.setdefault(repr(stage), dict.fromkeys(stage.dev)).update(beside)
+    for key, node in nodes.items():
+        experiment = experiments[node.cells[0]]
+        with suppress(XltError):  # the run says it when it fails
+            if node.split is not None:
+                yield key, float(size(experiment, [node.split]).subwords)
+                continue
+            if node.stage is None:
+                read = float(size(experiment, experiment.scored).subwords)
+                read *= len(experiment.config.seeds)
+            else:
+                training, learnt = node.stage.training, size(experiment, node.stage.train)
+                steps = learnt.steps(training)
+                epochs = training.epochs * steps / learnt.all_steps(training)
+                times = steps / training.evaluate_every if training.evaluate_every else epochs
+                dev = size(experiment, scored.get(repr(node.stage), node.stage.dev))
+                read = 3 * epochs * learnt.subwords + times * dev.subwords
+            yield key, read * parameters[experiment.config.model.encoder]
+
+
+def _sizes() -> Callable[[Experiment, Iterable[DataSplit]], Load]:
+    """What gives the size of splits; of projections that of what they are made from."""
+    known: dict[str, tuple[int, int]] = {}
+
+    def one(experiment: Experiment, split: DataSplit) -> tuple[int, int]:
+        config, origin = experiment.config, split.origin
+        about = repr((config.task, config.data.get(origin.language), config.data_seed, origin))
+        if about not in known:
+            records = Sources(config, experiment.task).load(origin).records
+            some = records[:: max(1, len(records) // _COUNTED)]
+            words = sum(len(experiment.task.words(record)) for record in some) / max(1, len(some))
+            known[about] = len(records), round(len(records) * (words * SUBWORDS_PER_WORD + 2))
+        return known[about]
+
+    def size(experiment: Experiment, splits: Iterable[DataSplit]) -> Load:
+        sizes = [one(experiment, split) for split in splits]
+        records, subwords = (sum(numbers) for numbers in zip((0, 0), *sizes, strict=True))
+        return Load(subwords, records, 0)
+
+    return size
+
+
+def _parameters(experiments: Iterable[Experiment]) -> dict[str, float]:
+    """Encoder → parameters that each subword goes through; 1 of all where they are not known."""
+    models = {one.config.model.encoder: one.config.model for one in experiments}
+    shapes = {} if len(models) == 1 else {n: encoder_shape(model) for n, model in models.items()}
+    known = {name: float(shape.rest) for name, shape in shapes.items() if shape is not None}
+    return known if len(known) == len(models) else dict.fromkeys(models, 1.0)
