@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from small import Stages, make_world
@@ -131,3 +134,44 @@ def test_what_an_earlier_try_reported_stays_if_it_is_resumed(tmp_path, resumed):
     earlier.write_text("")
     with reports.reporting([], tmp_path, "a/eng/seed-1", {}, resumed=resumed):
         assert earlier.exists() is resumed
+
+
+def test_a_study_is_reported_together(monkeypatch, tmp_path):
+    pytest.importorskip("tensorboard")
+    asked = {}
+
+    def wandb_init(**settings):
+        asked["wandb"] = settings["group"]
+        return nullcontext()
+
+    def start_run(run_name, tags):
+        asked.setdefault("mlflow", []).append((run_name, tags))
+        return nullcontext()
+
+    mlflow = SimpleNamespace(
+        start_run=start_run,
+        log_dict=lambda *_: None,
+        set_experiment=lambda name: asked.setdefault("experiments", []).append(name),
+    )
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=wandb_init))
+    monkeypatch.setitem(sys.modules, "mlflow", mlflow)
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "logs"))
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+    names = ["tensorboard", "wandb", "mlflow"]
+
+    def report(title):
+        with reports.reporting(names, tmp_path / "stage", title, {}):
+            pass
+
+    report("a/eng/seed-1")
+    assert asked == {"wandb": "a", "mlflow": [("a/eng/seed-1", {})]}
+    with reports.part_of("mine"):
+        report("mine-a/eng/seed-1")
+        assert asked["wandb"] == "mine"
+        assert asked["mlflow"][1:] == [("mine-a/eng/seed-1", {"study": "mine"})]
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "stated")
+        report("mine-b/eng/seed-1")
+    assert asked["experiments"] == ["mine"]
+    made = {str(path.parent.relative_to(tmp_path / "logs")) for path in tmp_path.rglob("events.*")}
+    cells = {"mine/mine-a/eng/seed-1", "mine/mine-b/eng/seed-1"}
+    assert made == {"a/eng/seed-1", *cells}

@@ -25,6 +25,7 @@ from xlt.runs.graph import Node
 from xlt.runs.observed import observed
 from xlt.runs.preflight import Shared
 from xlt.runs.sources import Sources
+from xlt.training.reports import part_of
 
 
 @dataclass(frozen=True)
@@ -127,27 +128,30 @@ def evaluate(study: Sequence[Any], cell: str, config: str, reuse: bool, overwrit
 def _cell(study: Sequence[Any], cell: str, config: str) -> Iterator[Experiment]:
     """A cell of the study, with what its user allows. Raises XltError where it has changed."""
     path, overrides, granted = study
-    experiment = _cells(path, tuple(overrides)).get(cell)
+    title, cells = _study(path, tuple(overrides))
+    experiment = cells.get(cell)
     if experiment is None or _digest(experiment.config) != config:
         raise XltError(
             f"the cell {cell} is no longer what it was when the study began",
             where=path,
             fix="the same command again runs what the file says now",
         )
-    with allowing(*granted), obeying(requests(experiment.loaded)):
+    with allowing(*granted), obeying(requests(experiment.loaded)), part_of(title):
         yield experiment
 
 
 @lru_cache(maxsize=1)
-def _cells(path: str, overrides: tuple[str, ...]) -> dict[str, Experiment]:
-    return prepare_cells(load_study(Path(path), overrides))
+def _study(path: str, overrides: tuple[str, ...]) -> tuple[str, dict[str, Experiment]]:
+    """Title and cells."""
+    read = load_study(Path(path), overrides)
+    return read.title, prepare_cells(read)
 
 
 @lru_cache(maxsize=1)
 def _graph(path: str, overrides: tuple[str, ...]) -> dict[str, Node]:
     from xlt.runs.graph import build
 
-    return build(_cells(path, overrides))
+    return build(_study(path, overrides)[1])
 
 
 def _node(study: Sequence[Any], cell: str, key: str) -> Node:

@@ -47,6 +47,7 @@ def study(
     from xlt.runs.folder import InUse  # torch, without which `table` does
     from xlt.runs.remaining import watching
     from xlt.runs.train import run
+    from xlt.training.reports import part_of
 
     if on is not None:
         return _study_on(
@@ -56,6 +57,7 @@ def study(
     experiments = prepare_cells(definition)
     asked = [one for experiment in experiments.values() for one in requests(experiment.loaded)]
     with (
+        part_of(definition.title),
         obeying(asked),  # before the first cell, not in the middle of the night
         watching(experiments.values()) as remaining,
     ):

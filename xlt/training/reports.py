@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,9 @@ from typing import Any
 from xlt.config.schema import Config, Training
 from xlt.errors import XltError
 from xlt.transfer.stage import Stage
+
+study: ContextVar[str | None] = ContextVar("study", default=None)
+"""What the run that a stage is trained for is part of: its stages are reported together."""
 
 FOLDER = "reports"
 """In a stage's folder: files of TensorBoard, and of W&B without a network."""
@@ -43,6 +47,16 @@ def stage_reporting(
     }
     title = f"{config.name}/{stage.name}/seed-{seed}"
     return reporting(training.report_to, folder, title, settings, resumed=resumed)
+
+
+@contextmanager
+def part_of(name: str) -> Iterator[None]:
+    """A block in which what is trained is part of the study of this name."""
+    token = study.set(name)
+    try:
+        yield
+    finally:
+        study.reset(token)
 
 
 @contextmanager
@@ -89,7 +103,9 @@ def _tensorboard(here: Path, title: str, config: Mapping[str, Any]) -> Iterator[
 
     variable = "TENSORBOARD_LOGGING_DIR"  # which transformers' callback reads
     before = os.environ.get(variable)
-    logs = here / "tensorboard" if before is None else Path(before).expanduser() / title
+    logs = here / "tensorboard"
+    if before is not None:
+        logs = Path(before).expanduser() / (study.get() or "") / title
     with package.SummaryWriter(str(logs)) as writer:
         writer.add_text("config", f"```json\n{json.dumps(config, indent=1)}\n```")
     os.environ[variable] = str(logs)
@@ -110,7 +126,7 @@ def _wandb(here: Path, title: str, config: Mapping[str, Any]) -> Iterator[None]:
     with wandb.init(
         project=os.environ.get("WANDB_PROJECT", "xlt"),
         name=title,
-        group=title.partition("/")[0],
+        group=study.get() or title.partition("/")[0],
         config={"xlt": dict(config)},  # beside it stand the arguments of transformers
         dir=os.environ.get("WANDB_DIR", str(here)),
     ):
@@ -121,7 +137,10 @@ def _wandb(here: Path, title: str, config: Mapping[str, Any]) -> Iterator[None]:
 def _mlflow(here: Path, title: str, config: Mapping[str, Any]) -> Iterator[None]:
     import mlflow
 
-    with mlflow.start_run(run_name=title):
+    name = study.get()
+    if name is not None and not {"MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"} & {*os.environ}:
+        mlflow.set_experiment(name)
+    with mlflow.start_run(run_name=title, tags={} if name is None else {"study": name}):
         mlflow.log_dict(dict(config), "config.json")
         yield
 
