@@ -190,6 +190,8 @@ def values(name: str, option: str, parameter: Any) -> Iterator[tuple[str, str, E
         paths = {**PATHS, "a folder": FOLDER}
         if option in OUTPUTS:
             del paths["a device"]
+        if option == "--events":
+            del paths["not there"]  # the study would be run
         for what, text in paths.items():
             fine = (what == "not there" and option in OUTPUTS) or (
                 what == "a folder" and option in ("root", "--runs")
