@@ -9,10 +9,10 @@ import pytest
 from records import RECORDS, documents
 
 from xlt.config.load import load_config
-from xlt.data.controls import CONTROLS, controlled
+from xlt.data.controls import CONTROLS, Drawn, controlled, labels_of, relabelled
 from xlt.data.references import resolve
 from xlt.data.store import load_documents
-from xlt.document import Document, Label, Spans, Structures, Tree
+from xlt.document import Answers, Document, Label, Spans, Structures, Tags, Tree
 from xlt.errors import XltError
 from xlt.registry import tasks
 from xlt.runs.experiment import prepare
@@ -70,6 +70,30 @@ def test_shuffled_labels_leave_what_is_read_and_how_often_each_label_is_there(ta
             assert Counter(r for one in next(pair) for r in one.relations) == Counter(
                 r for one in next(pair) for r in one.relations
             )
+
+
+def test_shuffled_spans_stand_on_other_words_and_none_is_cut():
+    """Of six words the first two are a span, which may come to any place but where it was: no text
+    begins within it, or as it did."""
+    rows = [
+        {"id": str(n), "words": list("abcdef"), "tags": ["B-X", "I-X", *"OOOO"]} for n in range(40)
+    ]
+    after = controlled(tasks.get("ner")(), documents("ner", rows), "shuffled_labels", 1, where="x")
+    spans = [span for one in after for span in one.layer(Spans, "entities").spans]
+    assert {(span.kind, span.end - span.start) for span in spans} == {("X", 2)}
+    assert {span.start for span in spans} == {1, 2, 3, 4}
+    assert len(spans) == 40
+
+
+def test_shuffled_tags_stay_where_there_are_tags():
+    layer = Tags(("A", None, "B"))
+    assert labels_of(layer) == ["A", "B"]
+    assert relabelled(layer, Drawn(layer, iter("BA"), 0, [])) == Tags(("B", None, "A"))
+
+
+def test_a_kind_of_layer_that_nobody_can_shuffle_is_refused():
+    with pytest.raises(XltError, match="nothing says how Answers is shuffled"):
+        relabelled(Answers(()), Drawn(Answers(()), iter(""), 0, []))
 
 
 def test_a_shuffled_tree_is_the_tree_over_other_words():
