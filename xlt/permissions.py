@@ -18,12 +18,13 @@ from dataclasses import dataclass, field, replace
 
 from xlt.errors import XltError, choose, raise_all
 
-REMOTE_CODE, PICKLE, PUSH, REPORT, ONLINE, OUTSIDE = (
+REMOTE_CODE, PICKLE, PUSH, REPORT, ONLINE, STORE, OUTSIDE = (
     "remote-code",
     "pickle",
     "push",
     "report",
     "online",
+    "store",
     "outside",
 )
 
@@ -33,6 +34,7 @@ PERMISSIONS = {
     PUSH: "upload the finished model",
     REPORT: "give settings and scores to an experiment tracker",
     ONLINE: "send texts to a service",
+    STORE: "keep trained stages in a store on the network, and take them from there",
     OUTSIDE: "use files and models that a model's folder names outside itself",
 }
 """Every permission that there is, and what it lets xlt do."""

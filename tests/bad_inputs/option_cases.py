@@ -86,6 +86,7 @@ CALLS: dict[str, Parameters] = {
     "store list": {"root": f"{RUN}/.."},
     "store verify": {"root": f"{RUN}/.."},
     "store prune": {"root": f"{RUN}/..", "--keep": "best"},
+    "store push": {"root": f"{RUN}/..", "store": f"{FOLDER}/store"},
     "scores add": {"results": f"{FOLDER}/{SCORES.file}"},
     "scores remove": {"name": "mine"},
     "data list": {},
@@ -138,6 +139,8 @@ PATHS = {
 }
 OUTPUTS = {"--output", "--html", "--map", "--write", "--events"}
 """What a command writes. A device is not tried there: it might be replaced."""
+PLACES = {"root", "store"}
+"""Folders of runs, and stores: paths, of which `xlt store` also takes URLs."""
 FREE = {
     ("scores add", "--encoder"),
     ("scores add", "--name"),
@@ -186,15 +189,17 @@ def values(name: str, option: str, parameter: Any) -> Iterator[tuple[str, str, E
             # Python reads 6_0 as sixty, and so do we: nobody means anything else by it.
             fine = what == "a digit with an underscore" or (what == "a fraction" and given is float)
             yield what, text, Either() if fine else Refused()
-    elif given is Path or option in OUTPUTS:
+    elif given is Path or option in OUTPUTS or (name.startswith("store ") and option in PLACES):
         paths = {**PATHS, "a folder": FOLDER}
+        if option in PLACES:
+            paths |= {"no scheme": "://x", "a password": "s3://me:secret@bucket/x"}
         if option in OUTPUTS:
             del paths["a device"]
         if option == "--events":
             del paths["not there"]  # the study would be run
         for what, text in paths.items():
-            fine = (what == "not there" and option in OUTPUTS) or (
-                what == "a folder" and option in ("root", "--runs")
+            fine = (what == "not there" and option in (*OUTPUTS, "store")) or (
+                what == "a folder" and option in (*PLACES, "--runs")
             )
             yield what, text, Either() if fine else Refused()
     else:

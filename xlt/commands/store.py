@@ -1,13 +1,16 @@
-"""xlt store list | verify | prune"""
+"""xlt store list | verify | prune | push"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from xlt.commands.runs import RUNS, Root, check_root
+from xlt.commands.runs import RUNS, check_root
+from xlt.config.places import check_place
 from xlt.console import console
+from xlt.errors import XltError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,23 +20,34 @@ app = typer.Typer(
 )
 
 
+Place = Annotated[
+    str,
+    typer.Argument(help="The folder of runs; or the store that machines share, a folder or a URL."),
+]
+
+
 @app.command("list")
-def list_(root: Root = RUNS) -> None:
-    """List the stages below a folder of runs, with their size and the runs they are part of."""
+def list_(root: Place = str(RUNS)) -> None:
+    """List the stages below a folder of runs, with their size and the runs they are part of.
+
+    Of a store that machines share, which has no runs, no weights are fetched.
+    """
+    from xlt.runs import shared_store
     from xlt.runs.store import list_stages
 
-    check_root(root)
-    stages = list_stages(root)
+    shared = _shared(root)
+    stages = list_stages(Path(root)) if shared is None else shared_store.list_stages(shared)
     console.result(stages, lambda rows: _stages(rows) if rows else f"no stages in {root}")
 
 
 @app.command()
-def verify(root: Root = RUNS) -> None:
+def verify(root: Place = str(RUNS)) -> None:
     """Read every stored weight, and say which is not as it was written."""
+    from xlt.runs import shared_store
     from xlt.runs.store import verify
 
-    check_root(root)
-    found = verify(root)
+    shared = _shared(root)
+    found = verify(Path(root)) if shared is None else shared_store.verify(shared)
     console.result(found, _problems)
     if found:
         raise typer.Exit(2)
@@ -41,7 +55,7 @@ def verify(root: Root = RUNS) -> None:
 
 @app.command()
 def prune(
-    root: Root = RUNS,
+    root: Place = str(RUNS),
     keep: Annotated[
         Literal["best", "used", "none"],
         typer.Option(
@@ -57,10 +71,55 @@ def prune(
 
     What is gone is trained again where it is needed.
     """
+    from xlt.runs import shared_store
     from xlt.runs.store import prune
 
+    shared = _shared(root)
+    if shared is None:
+        removed = prune(Path(root), keep, dry_run=dry_run)
+    else:
+        removed = shared_store.prune(shared, keep, dry_run=dry_run)
+    console.result(removed, lambda found: _removed(found, dry_run))
+
+
+@app.command()
+def push(
+    root: Annotated[Path, typer.Argument(help="The folder of runs.")],
+    store: Annotated[str, typer.Argument(help="The store that machines share: a folder or a URL.")],
+) -> None:
+    """Publish the finished stages below a folder of runs that the store lacks.
+
+    `xlt train` and `xlt study` do so by themselves (`output.store`), unless it does not answer.
+    """
+    from xlt.runs.shared_store import push
+
     check_root(root)
-    console.result(prune(root, keep, dry_run=dry_run), lambda found: _removed(found, dry_run))
+    console.result(push(root, _checked(store)), _pushed)
+
+
+def _shared(place: str) -> Any:
+    """The store that machines share at this place; None for a folder of runs.
+
+    Raises XltError for a place that is neither.
+    """
+    from xlt.runs.shared_store import find_store
+
+    shared = find_store(_checked(place))
+    if shared is None:
+        check_root(Path(place))
+    return shared
+
+
+def _checked(place: str) -> str:
+    try:
+        return check_place(place)
+    except ValueError as error:
+        raise XltError(f"the store {error}", fix="name a folder, or a URL") from error
+
+
+def _pushed(found: list[dict[str, str]]) -> list[str]:
+    names = [one["stage"] for one in found]
+    return [*names, f"{len(names)} published"] if names else ["the store has all of them"]
 
 
 def _stages(rows: list[dict[str, Any]]) -> list[str]:
@@ -72,7 +131,7 @@ def _stages(rows: list[dict[str, Any]]) -> list[str]:
             row["state"],
             _mb(row["bytes"]),
             _mb(row["later"]) if row["later"] else "",
-            ", ".join(row["runs"]) or "none",
+            "?" if row["runs"] is None else ", ".join(row["runs"]) or "none",
         )
         for row in rows
     ]

@@ -7,7 +7,8 @@ from typing import Any
 
 from xlt.config.layers import COMMAND_LINE
 from xlt.config.load import LoadedConfig
-from xlt.permissions import ONLINE, PUSH, REMOTE_CODE, REPORT, Request
+from xlt.config.places import is_remote
+from xlt.permissions import ONLINE, PUSH, REMOTE_CODE, REPORT, STORE, Request
 from xlt.registry import translators
 
 LOCAL_TRACKERS = {"tensorboard", "none"}
@@ -34,6 +35,8 @@ def _asked(loaded: LoadedConfig) -> Iterator[tuple[str, str, str]]:
     if config.output.push_to_hub is not None:
         what = f"uploads the finished model to {config.output.push_to_hub} on the Hugging Face hub"
         yield PUSH, what, "output.push_to_hub"
+    if is_remote(config.output.store):
+        yield STORE, f"keeps trained stages in {config.output.store}", "output.store"
     reports = {
         "training.report_to": config.training.report_to,
         **dict(_reports(config.strategy.options, "strategy")),

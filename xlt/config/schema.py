@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from xlt.config.places import check_place
 from xlt.options import (
     MAX_COUNT,
     Count,
@@ -396,6 +397,18 @@ class Evaluation(Section):
 class Output(Section):
     root: FolderPath = Field(
         default=Path("runs"), description="holds one folder a run, and the shared stages"
+    )
+    store: Annotated[str, AfterValidator(check_place)] | None = Field(
+        default=None,
+        description="a folder, or the URL of one that fsspec reaches (`s3://bucket/prefix`): "
+        "finished stages are published there, and looked for before one is trained, so that "
+        "machines without a common folder share them; by default what `XLT_STORE` says",
+    )
+    store_every: float = Field(
+        default=15.0,
+        gt=0,
+        le=100_000,
+        description="minutes between two checkpoints of an unfinished stage that go to `store`",
     )
     push_to_hub: str | None = Field(
         default=None,

@@ -15,7 +15,10 @@ from xlt.errors import XltError
 from xlt.yaml.nodes import parse
 
 CONFIG, MANIFEST = "config.yaml", "manifest.json"
-_NO_OTHER_RUN = ("name", "output.root", "output.keep", "output.push_to_hub")
+_NO_OTHER_RUN = (
+    "name",
+    *(f"output.{key}" for key in ("root", "keep", "push_to_hub", "store", "store_every")),
+)
 
 
 def config_values(config: str, path: Path) -> dict[str, Any]:

@@ -14,8 +14,12 @@ from typing import Any
 from xlt.errors import XltError, first_line
 from xlt.executors.base import Executor, Job, Needs, Tries, asked_threads, result_of
 
-_PASSED_ON = ("XLT_", "HF_", "TRANSFORMERS_", "OMP_", "MKL_", "TOKENIZERS_")
-"""Beginnings of the names of environment variables that workers get."""
+_PASSED_ON = (
+    *("XLT_", "HF_", "TRANSFORMERS_", "OMP_", "MKL_", "TOKENIZERS_"),
+    *("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "FSSPEC_CONFIG_DIR"),
+)
+"""Beginnings of the names of environment variables that workers get. Ray shows them to whoever
+looks at the cluster, so keys are not among them."""
 
 
 class Ray(Executor):

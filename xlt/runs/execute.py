@@ -8,6 +8,7 @@ from xlt.config.schema import STAGES
 from xlt.runs.experiment import Experiment
 from xlt.runs.observed import Watched, observed
 from xlt.runs.remaining import doing
+from xlt.runs.shared_stages import stage_store
 from xlt.runs.sources import Sources
 from xlt.training.finished import StageResult
 from xlt.training.stages import StageRunner
@@ -27,6 +28,7 @@ def execute(
     for plan in experiment.plans.values():
         stages += [stage for stage in plan.history if stage not in stages]
     total = len(config.seeds) * len(stages)
+    store = stage_store(config.output)
     trained = {}
     for number, seed in enumerate(config.seeds):
 
@@ -43,6 +45,7 @@ def execute(
             resume=resume,
             reuse=reuse,
             quiet=quiet,
+            store=store,
         )
         for target, plan in experiment.plans.items():
             trained[seed, target] = run_plan(runner, plan, watched, title)

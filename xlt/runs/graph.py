@@ -90,7 +90,7 @@ class _Settings:
         self._model = config.model.model_dump(mode="json", exclude={"attention"})
         self._selection = config.selection.model_dump(mode="json", exclude={"keep"})
         self._projection = config.projection.model_dump(mode="json")
-        self._root = str(config.output.root)
+        self._root = [str(config.output.root), config.output.store]
 
     def projection(self, split: DataSplit) -> Node:
         name = f"{split.name} {split.split}"

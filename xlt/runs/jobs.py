@@ -24,6 +24,7 @@ from xlt.runs.experiment import Experiment, prepare_cells
 from xlt.runs.graph import Node
 from xlt.runs.observed import observed
 from xlt.runs.preflight import Shared
+from xlt.runs.shared_stages import stage_store
 from xlt.runs.sources import Sources
 from xlt.training.reports import part_of
 
@@ -106,6 +107,7 @@ def train(
             reuse=reuse,
             quiet=quiet,
             killed_for_memory=killed_for_memory,
+            store=stage_store(experiment.config.output),
         )
         peaks.reset()
         trained = run_plan(runner, node.stage, list(observed(experiment)))

@@ -9,12 +9,14 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from xlt.config.places import VARIABLE
 from xlt.config.schema import STAGES, Config, Reference
 from xlt.data.references import key_of, read_as, read_from, resolve
 from xlt.errors import XltError, flat, raise_all
 from xlt.projection.predict import projector_of
 from xlt.runs.experiment import Experiment
 from xlt.runs.publish import check_reachable
+from xlt.runs.shared_stages import stage_store
 from xlt.runs.sources import Sources, reads
 from xlt.task import Labels, extend_labels
 from xlt.training.labels import check_overlap
@@ -61,12 +63,14 @@ def find_problems(
 
     It costs little: data are read, weights are not, and nothing is projected (that may take hours).
 
-    local: no encoder is fetched; one that is not on this machine is a problem.
+    local: no encoder is fetched; one that is not on this machine is a problem. Nor is the store
+        asked.
     rehearsed: stages of other configs in which nothing was found; which grows.
     """
     inventories = _Inventories(experiment, sources)
     problems = [
         *_check_output(experiment.config),
+        *([] if local else _raised(_check_store, experiment.config)),
         *_check_data(experiment, sources),
         *check_predictions(experiment),
         *_check_labels(experiment, inventories),
@@ -101,6 +105,14 @@ def _check_output(config: Config) -> Iterator[XltError]:
         )
     if config.output.push_to_hub is not None:
         yield from _raised(check_reachable)
+
+
+def _check_store(config: Config) -> None:
+    """Raise XltError for a store of stages that cannot be used."""
+    try:
+        stage_store(config.output).check()
+    except XltError as error:
+        raise error.at("output.store" if config.output.store else VARIABLE) from error
 
 
 def _check_data(experiment: Experiment, sources: Sources) -> Iterator[XltError]:

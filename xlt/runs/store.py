@@ -37,7 +37,7 @@ def list_stages(root: Path) -> list[dict[str, Any]]:
     and "runs" that it is part of."""
     runs, _ = _users(root)
     rows = []
-    for folder in _stages(root):
+    for folder in stage_folders(root):
         try:
             state = "unfinished" if read_done(folder) is None else "finished"
         except DamagedFile as error:
@@ -58,7 +58,7 @@ def list_stages(root: Path) -> list[dict[str, Any]]:
 def verify(root: Path) -> list[dict[str, str]]:
     """What of the finished stages is not as it was written: "stage", "what"; all files are read."""
     found = []
-    for folder in _stages(root):
+    for folder in stage_folders(root):
         try:
             done = read_done(folder)
         except DamagedFile as error:
@@ -66,12 +66,17 @@ def verify(root: Path) -> list[dict[str, str]]:
             continue
         if done is None:
             continue
-        problems = list(damaged(folder, done["selected"]).values())
-        for kept in sorted((folder / EVALUATED).glob("*")):
-            if (problem := check_difference(kept, folder / SELECTED)) is not None:
-                problems.append(f"{EVALUATED}/{kept.name}: {problem}")
-        found += [{"stage": folder.name, "what": one} for one in dict.fromkeys(problems)]
+        found += [{"stage": folder.name, "what": one} for one in problems(folder, done)]
     return found
+
+
+def problems(folder: Path, done: dict[str, Any]) -> list[str]:
+    """What of a finished stage is not as it was written. done: what it says of itself."""
+    found = list(damaged(folder, done["selected"]).values())
+    for kept in sorted((folder / EVALUATED).glob("*")):
+        if (problem := check_difference(kept, folder / SELECTED)) is not None:
+            found.append(f"{EVALUATED}/{kept.name}: {problem}")
+    return list(dict.fromkeys(found))
 
 
 def prune(root: Path, keep: Keep, *, dry_run: bool = False) -> dict[str, Any]:
@@ -101,7 +106,7 @@ def prune(root: Path, keep: Keep, *, dry_run: bool = False) -> dict[str, Any]:
             fix="wait for the end, or stop it: the same command goes on later",
         )
     removed, in_use = [], []
-    for folder in _stages(root):
+    for folder in stage_folders(root):
         with _locked(folder.with_name(f"{folder.name}.lock")) as free:
             if not free:
                 in_use.append(folder.name)
@@ -161,7 +166,8 @@ def _is_held(lock: Path) -> bool:
         return not free
 
 
-def _stages(root: Path) -> list[Path]:
+def stage_folders(root: Path) -> list[Path]:
+    """Of every stage below a root, finished or not."""
     return sorted(path.parent for path in (root / STAGES).glob(f"*/{FILE}"))
 
 

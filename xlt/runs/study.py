@@ -13,7 +13,7 @@ from xlt.config.study import Study
 from xlt.errors import XltError, flat
 from xlt.executors.base import make_executor
 from xlt.permissions import given, obeying
-from xlt.results import LOG
+from xlt.results import LOG, RESULT
 from xlt.runs.cells import run_folder
 from xlt.runs.experiment import prepare_cells
 from xlt.runs.table import table
@@ -106,7 +106,7 @@ def _study_on(
     from xlt.runs.jobs import StudyFile
     from xlt.runs.schedule import run_on
     from xlt.runs.store import using
-    from xlt.runs.train import settle
+    from xlt.runs.train import run, settle
 
     experiments = prepare_cells(definition)
     asked = [one for experiment in experiments.values() for one in requests(experiment.loaded)]
@@ -127,8 +127,13 @@ def _study_on(
             listeners=listeners,
         )
         for name in experiments.keys() - failures.keys():
+            experiment = experiments[name]
             try:
-                settle(experiments[name])
+                if (run_folder(experiment.loaded) / RESULT).is_file():
+                    settle(experiment)
+                else:  # the worker has a disk of its own; the stages come from the store
+                    log.info("%s was made elsewhere: it is evaluated here", name)
+                    run(experiment, resume=True, reuse=reuse, quiet=quiet, wait=True)
             except XltError as error:
                 failures[name] = error
     failed = {name: _errors(name, error) for name, error in failures.items()}

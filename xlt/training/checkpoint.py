@@ -38,7 +38,12 @@ def checkpoints(folder: Path) -> list[Path]:
         for path in folder.glob("checkpoint-*")
         if (path / COMPLETE).is_file() and path.name[11:].isdigit()
     ]
-    return sorted(complete, key=lambda path: int(path.name[11:]))
+    return sorted(complete, key=step_of)
+
+
+def step_of(checkpoint: Path) -> int:
+    """By its name."""
+    return int(checkpoint.name[11:])
 
 
 def last_intact(folder: Path) -> tuple[Path | None, list[str]]:

@@ -7,10 +7,13 @@ import logging
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 from filelock import FileLock, Timeout
 
 from xlt.config.schema import Config, Training
@@ -31,6 +34,7 @@ from xlt.training.attempts import Attempts, OutOfMemory, killed_for_memory
 from xlt.training.calibrate import calibrate
 from xlt.training.data import Data, groups, weights
 from xlt.training.divergence import Diverged
+from xlt.training.elsewhere import StageStore
 from xlt.training.encodings import encode
 from xlt.training.finished import DONE, Observed, StageResult, find, intact, read_done
 from xlt.training.identity import (
@@ -63,6 +67,7 @@ class StageRunner:
     reuse: also take a finished stage that was trained with other code, other libraries, in another
         precision or on another kind of device, where the same was asked for.
     killed_for_memory: the process that trained the stage before was.
+    store: what other machines have trained, and are to find; None: nothing.
     """
 
     def __init__(
@@ -77,10 +82,11 @@ class StageRunner:
         reuse: bool = False,
         quiet: bool = True,
         killed_for_memory: bool = False,
+        store: StageStore | None = None,
     ) -> None:
         self.config, self.task, self.root, self.load, self.seed = config, task, root, load, seed
         self.resume, self.reuse, self.quiet = resume, reuse, quiet
-        self.killed_for_memory = killed_for_memory
+        self.killed_for_memory, self.store = killed_for_memory, store or StageStore()
 
     def run(
         self,
@@ -100,8 +106,6 @@ class StageRunner:
             weights by each of them are kept beside those that the stage is selected on.
         title: what it is called in what is said of its progress; None: its name.
         """
-        from accelerate import PartialState
-
         assert len(parents) == len(stage.parents) <= 1, "weights start from one model"
         parent = parents[0] if parents else None
         state = PartialState()
@@ -125,11 +129,13 @@ class StageRunner:
                 raise disk_error(error, self.root, resumes=True) from error
         try:
             state.wait_for_everyone()
-            observe(folder, watched, dev, task=self.task, config=self.config, metric=self.metric)
-            finished = find(folder, wanted.key, needed)
+            finished = self._finished(folder, wanted, needed, watched, dev)
+            if finished is None and self._fetched(folder, wanted, needed):
+                finished = self._finished(folder, wanted, needed, watched, dev)
             if finished is not None:
                 if state.is_main_process:
                     shutil.rmtree(folder / "work", ignore_errors=True)  # of a kill at the very end
+                self._store.publish(folder)
                 return finished
             other = self._made_otherwise(stage, wanted, needed)
             if other is not None:
@@ -138,10 +144,16 @@ class StageRunner:
             state.wait_for_everyone()
             finished = find(folder, wanted.key, needed, reused=False)
             assert finished is not None, f"{folder} did not finish"
+            self._store.publish(folder, anew=True)
             return finished
         finally:
             if lock.is_locked:
                 lock.release()
+
+    @property
+    def _store(self) -> StageStore:
+        """What this process has to do with the store, if it is not the main one: nothing."""
+        return self.store if PartialState().is_main_process else StageStore()
 
     @property
     def metric(self) -> str:
@@ -175,6 +187,24 @@ class StageRunner:
         precision = choose_precision(stage.training.precision, device)
         lora = model_settings.lora is not None
         return Identity(settings, environment(self.task, precision, device, lora=lora))
+
+    def _finished(
+        self,
+        folder: Path,
+        wanted: Identity,
+        needed: Observed,
+        watched: Sequence[Sequence[Data]],
+        dev: Sequence[Data],
+    ) -> StageResult | None:
+        """The stage in this folder, scored on what came later."""
+        observe(folder, watched, dev, task=self.task, config=self.config, metric=self.metric)
+        return find(folder, wanted.key, needed)
+
+    def _fetched(self, folder: Path, wanted: Identity, needed: Observed) -> bool:
+        """Whether the stage has come from the store."""
+        state = PartialState()
+        fetched = [self._store.fetch(folder, wanted, needed)]
+        return bool((broadcast_object_list(fetched) if state.num_processes > 1 else fetched)[0])
 
     def _made_otherwise(
         self, stage: Stage, wanted: Identity, needed: Observed
@@ -211,6 +241,7 @@ class StageRunner:
         attempts = Attempts(work)
         if self.killed_for_memory and begun:
             attempts.again(stage.training, killed_for_memory(attempts.training(stage.training)))
+            self._store.forget(folder)
         while True:
             training = attempts.training(stage.training)
             checkpoint = self._checkpoint(work)
@@ -229,6 +260,7 @@ class StageRunner:
                 break
             except (Diverged, OutOfMemory) as error:
                 attempts.again(stage.training, error)
+                self._store.forget(folder)
             gc.collect()  # trainer and model hold each other; two would not fit everywhere
             if best_device() == "cuda":
                 torch.cuda.empty_cache()
@@ -343,7 +375,10 @@ class StageRunner:
             precision=precision,
             title=None if self.quiet else title,
         )
-        trainer.train(resume_from_checkpoint=checkpoint)
+        with self._store.keeping(work.parent) as callbacks:
+            for callback in callbacks:
+                trainer.add_callback(callback)
+            trainer.train(resume_from_checkpoint=checkpoint)
 
         def temperatures() -> Calibration | None:
             return None if primary == LAST else calibrate(predictor, primary, evaluations[primary])
@@ -357,13 +392,13 @@ class StageRunner:
 
         A finished stage stays: another run may be reading it.
         """
-        from accelerate import PartialState
-
         if PartialState().is_main_process:
             with writing(folder, resumes=True):
                 keep = self.config.selection.keep
                 if work.exists() and not (self.resume and goes_on(work, observed, keep)):
                     shutil.rmtree(work)
+                if self.resume:
+                    self._store.resume(folder, partial(goes_on, observed=observed, keep=keep))
                 work.mkdir(parents=True, exist_ok=True)
                 for place in (folder, work):
                     sweep(place)
@@ -373,9 +408,6 @@ class StageRunner:
 
     def _checkpoint(self, work: Path) -> str | None:
         """The newest intact checkpoint, where the run is to be resumed; damaged ones go."""
-        from accelerate import PartialState
-        from accelerate.utils import broadcast_object_list
-
         newest: list[str | None] = [None]
         if self.resume and PartialState().is_main_process:
             path, problems = ckpt.last_intact(work)
