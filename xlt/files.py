@@ -18,7 +18,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,19 +33,26 @@ CHUNK = 1 << 22
 
 
 def refuse_overwriting(
-    output: str | Path, inputs: Iterable[str | Path], *, where: object = "--output"
+    output: str | Path | Sequence[str | Path],
+    inputs: Iterable[str | Path],
+    *,
+    where: object = "--output",
 ) -> None:
-    """Raises XltError where an output is one of the files that are read, by whatever name: a
-    relative one, a link, or other letters on a disk that takes them as the same. None of them need
-    be there yet: an input may be what is written first."""
-    for file in inputs:
-        same = Path(output).resolve() == Path(file).resolve()
-        with contextlib.suppress(OSError):  # who reads it says what is wrong with it
-            same = same or Path(output).samefile(file)
-        if same:
-            raise XltError(
-                "the output is a file of the input", where=where, fix="name another file"
-            )
+    """Raises XltError where an output, or one of several, is one of the files that are read, by
+    whatever name: a relative one, a link, or other letters on a disk that takes them as the same.
+    None of them need be there yet: an input may be what is written first."""
+    outputs = [output] if isinstance(output, (str, Path)) else output
+    written = {name for one in outputs for name in _names(one)}
+    if any(not written.isdisjoint(_names(file)) for file in inputs):
+        raise XltError("the output is a file of the input", where=where, fix="name another file")
+
+
+def _names(path: str | Path) -> Iterator[Path | tuple[int, int]]:
+    """What two paths of one file have in common: where they lead, or what is there."""
+    yield Path(path).resolve()
+    with contextlib.suppress(OSError):  # who reads it says what is wrong with it
+        there = Path(path).stat()
+        yield there.st_dev, there.st_ino
 
 
 # Publishing ------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from xlt.data import files
 from xlt.data.files import STDIN, Source, check_regular, label, lines, open_text
 from xlt.data.jsonl import load_json
 from xlt.errors import XltError
+from xlt.files import refuse_overwriting
 
 Given = Callable[[bytes], Source]
 """Makes a source of these bytes."""
@@ -263,3 +264,13 @@ def test_a_limit_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(XltError, match="is no limit") as caught:
             next(lines(path))
         assert caught.value.where == "XLT_MAX_LINE_MIB"
+
+
+def test_none_of_several_outputs_is_an_input(tmp_path):
+    read, link, free = tmp_path / "read", tmp_path / "link", tmp_path / "free"
+    read.write_text("precious")
+    link.hardlink_to(read)
+    refuse_overwriting([free, tmp_path / "other"], [read, tmp_path / "none"])
+    for output in (read, link, tmp_path / "a" / ".." / "read", tmp_path / "none"):
+        with pytest.raises(XltError, match="the output is a file of the input"):
+            refuse_overwriting([free, output], [read, tmp_path / "none"])

@@ -51,6 +51,16 @@ def encoder(config):
     return tiny.make_encoder(config.parent / "encoder", [" ".join(WORDS)] * 20)
 
 
+def test_whether_steps_of_an_encoder_elsewhere_are_done_is_not_asked(config, monkeypatch):
+    def asked(*_, **__):
+        raise AssertionError("the encoder was looked for")
+
+    monkeypatch.setattr("xlt.model.backbone.Backbone.content", property(asked))
+    found = plan(load_config(config, ["model.encoder=nobody/such-encoder"]))
+    assert {row["done"] for row in found["nodes"] if row["kind"] == "train"} == {None}
+    assert found["missing"]
+
+
 def test_a_plan_of_what_is_there(config, encoder):
     found = plan(load_config(config))
     assert found["missing"] == []

@@ -169,3 +169,12 @@ def test_the_page_of_a_study_and_of_a_config(tmp_path):
 def test_a_page_never_replaces_the_config(tmp_path):
     with pytest.raises(XltError, match="a file of the input"):
         write_plan(planned(*study(1)), tmp_path / "plan.html", [tmp_path / "plan.html"])
+
+
+def test_a_page_takes_the_place_of_no_data(tmp_path):
+    data = tmp_path / "eng.bio"
+    data.write_text("precious")
+    with pytest.raises(XltError, match="name ends with") as caught:
+        write_plan(planned(*study(1)), data, [])
+    assert caught.value.fix == f"write `--html {data}.html`, say"
+    assert data.read_text() == "precious"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from xlt import __version__
+from xlt.errors import XltError
 from xlt.evaluation.report import Table
 from xlt.evaluation.study import duration
 from xlt.files import refuse_overwriting, write_text, writing
@@ -216,8 +217,15 @@ def write_plan(planned: Mapping[str, Any], output: Path, own: Iterable[Path]) ->
 
     planned: of `xlt.runs.plan.plan` or `xlt.runs.plan_study.plan_study`.
     own: files that it must not replace.
-    Raises XltError where it cannot be written.
+    Raises XltError where it cannot be written, and for a name that is none of a page: data that
+    are planned with have others.
     """
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise XltError(
+            "a page's name ends with .html",
+            where="--html",
+            fix=f"write `--html {output}.html`, say",
+        )
     refuse_overwriting(output, own, where="--html")
     rows = planned["nodes"]
     drawn, how = boxes(rows)

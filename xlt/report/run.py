@@ -72,8 +72,7 @@ def report(
     curves = [_curve(one) for one in read_curves(run, result, rows[0]["seed"], targets)]
     drawn = images.drawn(_images(curves), formats, path)
     own = [*(one for one in run.rglob("*") if one.name != PAGE and one not in drawn), *gold]
-    for one in (path, *drawn):
-        refuse_overwriting(one, own)
+    refuse_overwriting([path, *drawn], own)
     page = partial(
         template("report").render,
         version=__version__,

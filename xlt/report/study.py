@@ -95,8 +95,7 @@ def report(cells: Cells, output: Path, formats: Sequence[str] = ()) -> dict[str,
     drawn = images.drawn(drawings.images(groups), of_figures, output)
     paths = [output, *(output.with_suffix(FORMATS[one]) for one in of_tables)]
     own = [path for cell in cells.finished.values() for path in cell.folder.rglob("*")]
-    for path in (*paths, *drawn):
-        refuse_overwriting(path, own)
+    refuse_overwriting([*paths, *drawn], own)
     found = list(conclusions(result, stages.seconds))
     tables = list(every_table(result, stages.seconds, regrets))
     write = {

@@ -127,19 +127,21 @@ class Group:
 def row(node: Node, experiment: Experiment, group: Group, unfinished: set[str]) -> dict[str, Any]:
     """A node as JSON has it.
 
-    done: whether it is; None where that is known only when data have been projected.
+    done: whether it is; None where that is known only when data have been projected, or with the
+        encoder, which is not here.
     left: whether a cell that is not finished needs it, and it is not done.
     """
     cost: dict[str, Any] = {"steps": None, "minutes": None, "memory_gib": None}
     done: bool | None = None
+    size = group.costs.encoder["parameters"]
     if node.kind == "evaluate":
         done = node.name not in unfinished
     elif node.kind == "train":
         assert node.stage is not None
         assert node.seed is not None
         cost = group.costs.of(node.stage)
-        done = _is_trained(experiment, group.sources, node.stage, node.seed)
-    size = group.costs.encoder["parameters"]
+        if size is not None:
+            done = _is_trained(experiment, group.sources, node.stage, node.seed)
     return {
         "key": node.key,
         "kind": node.kind,

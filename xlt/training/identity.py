@@ -11,6 +11,7 @@ import json
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +72,21 @@ def environment(task: Task, precision: str, device: str, *, lora: bool) -> dict[
     precision, device: as they were chosen, not as `auto`.
     lora: whether peft has a part in it.
     """
-    packages = (*PACKAGES, "peft") if lora else PACKAGES
     return {
         "code": code_hashes(type(task), *_PARTS),
         "versions": {
             "python": ".".join(platform.python_version_tuple()[:2]),
-            **{name: known for name in packages if (known := installed(name))},
+            **_versions((*PACKAGES, "peft") if lora else PACKAGES),
         },
         "precision": precision,
         "device": device,
     }
+
+
+@cache
+def _versions(packages: tuple[str, ...]) -> dict[str, str]:
+    """Of those that are installed, which stay what this process began with."""
+    return {name: known for name in packages if (known := installed(name))}
 
 
 def read(folder: Path) -> Identity | None:
