@@ -339,6 +339,17 @@ def test_a_job_whose_process_is_killed_each_time_fails():
         assert executor.submit(Job("os.path:basename", {"p": "a/b"}, "next")).result() == "b"
 
 
+def test_a_job_that_lacked_memory_is_told_so_however_it_is_lost_again():
+    tries = base.Tries(
+        Job("a:b", {"x": 1}, "a job", needs=Needs(memory_gib=3), killed_for_memory={"k": True})
+    )
+    assert tries.again("preempted").arguments == {"x": 1}
+    tries.ends.clear()
+    told = tries.again("killed", killed_for_memory=True)
+    assert (told.arguments, told.needs.memory_gib) == ({"x": 1, "k": True}, 6)
+    assert tries.again("preempted") == told
+
+
 @pytest.mark.parametrize(
     ("name", "kills", "lacked"), [("KILL", 1, True), ("KILL", 0, False), ("ABRT", 1, False)]
 )

@@ -81,15 +81,14 @@ class Tries:
         log.warning(
             "%s: its process was lost (%s); it goes on in another", self.job.title, self.ends[-1]
         )
-        if not killed_for_memory:
-            return self.job
-        more = 2 ** len(self.ends)
-        needed = self.job.needs.memory_gib
-        return replace(
-            self.job,
-            arguments={**self.job.arguments, **self.job.killed_for_memory},
-            needs=replace(self.job.needs, memory_gib=None if needed is None else needed * more),
-        )
+        if killed_for_memory:  # which holds for every process to come, however this one ends
+            needed = self.job.needs.memory_gib
+            self.job = replace(
+                self.job,
+                arguments={**self.job.arguments, **self.job.killed_for_memory},
+                needs=replace(self.job.needs, memory_gib=None if needed is None else needed * 2),
+            )
+        return self.job
 
 
 def asked_threads() -> int | None:
