@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 import torch
 from safetensors.torch import load_file
 from small import Stages, World, make_world
 
 from xlt.files import read_sealed
+from xlt.training import stages
 from xlt.training import trainer as trainers
 from xlt.training.attempts import OutOfMemory
 
@@ -17,19 +20,34 @@ def world(tmp_path_factory) -> World:
     return make_world(tmp_path_factory.mktemp("world"), size=8)
 
 
+SETTINGS = {
+    "strategy": {"name": "zero_shot"},
+    "training__batch_tokens": 100,
+    "training__max_steps": 4,
+    "training__checkpoint_every": 1,
+}
+
+
 @pytest.fixture
 def config(world, tmp_path):
     def config(name: str = "run", **changes):
-        settings = {
-            "output__root": str(tmp_path / name),
-            "strategy": {"name": "zero_shot"},
-            "training__batch_tokens": 100,
-            "training__max_steps": 4,
-            "training__checkpoint_every": 1,
-        }
-        return world.config(name, **settings | changes)
+        return world.config(name, **SETTINGS | {"output__root": str(tmp_path / name)} | changes)
 
     return config
+
+
+@pytest.fixture(scope="module")
+def asked(world, tmp_path_factory):
+    """The stage, where so many passes a step have been asked for."""
+
+    @cache
+    def asked(passes: int):
+        root = str(tmp_path_factory.mktemp("asked"))
+        settings = SETTINGS | {"output__root": root, "training__accumulate": passes}
+        (stage,) = Stages(world.config(f"asked-{passes}", **settings)).run()
+        return stage
+
+    return asked
 
 
 def lack(patch, passes: int, *, where: str = "compute_loss", at: int = 0) -> None:
@@ -53,9 +71,10 @@ def equal(one, other) -> bool:
 
 
 @pytest.mark.parametrize(("where", "at"), [("compute_loss", 2), ("create_optimizer", 0)])
-def test_twice_the_passes_as_if_they_had_been_asked_for(config, monkeypatch, caplog, where, at):
-    (direct,) = Stages(config("direct", training__accumulate=4)).run()
-    (plain,) = Stages(config("plain", training__accumulate=2)).run()
+def test_twice_the_passes_as_if_they_had_been_asked_for(
+    config, asked, monkeypatch, caplog, where, at
+):
+    direct, plain = asked(4), asked(2)
     steps = read_sealed(direct.folder / "done.json", fix="")["steps"]
     lack(monkeypatch, 4, where=where, at=at)
     (stage,) = Stages(config(training__accumulate=2)).run()
@@ -69,8 +88,7 @@ def test_twice_the_passes_as_if_they_had_been_asked_for(config, monkeypatch, cap
     assert (again.reused, again.changed) == (True, {"accumulate": 4})
 
 
-def test_a_resumed_stage_stays_with_the_smaller_passes(config, monkeypatch):
-    (direct,) = Stages(config("direct", training__accumulate=2)).run()
+def test_a_resumed_stage_stays_with_the_smaller_passes(config, asked, monkeypatch):
     path = config()
     real = trainers.TransferTrainer.training_step
 
@@ -86,37 +104,92 @@ def test_a_resumed_stage_stays_with_the_smaller_passes(config, monkeypatch):
             Stages(path).run()
     (stage,) = Stages(path, resume=True).run()  # where memory lacks no longer
     assert stage.changed == {"accumulate": 2}
-    assert equal(direct, stage)
+    assert equal(asked(2), stage)
 
 
 def test_it_is_tried_once(config, monkeypatch):
     lack(monkeypatch, 4)
     with pytest.raises(OutOfMemory, match="at step 1, with a batch") as caught:
         Stages(config()).run()
-    assert "training.accumulate (now 2)" in caught.value.fix
+    assert "training.accumulate (now 1, and 2 was tried)" in caught.value.fix  # 1: the config's
 
 
-def test_a_stage_whose_process_was_killed(config, monkeypatch):
-    (direct,) = Stages(config("direct", training__accumulate=2)).run()
+def test_a_stage_whose_process_was_killed(config, asked, monkeypatch):
+    """It is divided once; whatever ends its process then, it goes on where it was."""
     real = trainers.TransferTrainer.training_step
+    steps: list[int] = []
+    ends: list[int] = []
 
     def step(self, *arguments, **keywords):
-        if self.state.global_step == 2:
+        steps.append(self.state.global_step)
+        if self.state.global_step in ends[-1:]:
             raise KeyboardInterrupt
         return real(self, *arguments, **keywords)
 
     path = config()
-    with monkeypatch.context() as patch:
-        patch.setattr(trainers.TransferTrainer, "training_step", step)
-        for killed in (False, True):
-            with pytest.raises(KeyboardInterrupt):
-                Stages(path, resume=True, killed_for_memory=killed).run()
-    with pytest.raises(OutOfMemory, match="killed for lack of memory"):
-        Stages(path, resume=True, killed_for_memory=True).run()
-    (stage,) = Stages(path, resume=True).run()
-    assert equal(direct, stage)
+    monkeypatch.setattr(trainers.TransferTrainer, "training_step", step)
+    for killed, until in ((False, 2), (True, 2), (True, 3)):
+        ends.append(until)
+        with pytest.raises(KeyboardInterrupt):
+            Stages(path, resume=True, killed_for_memory=killed).run()
+    ends.clear()
+    (stage,) = Stages(path, resume=True, killed_for_memory=True).run()
+    assert steps == [0, 1, 2, *(0, 0, 1, 1, 2), *(2, 2, 3), *(3, 3)]  # each in two passes
+    assert stage.changed == {"accumulate": 2}
+    assert equal(asked(2), stage)
 
 
 def test_nothing_had_begun_when_the_process_was_killed(config):
     (stage,) = Stages(config(), resume=True, killed_for_memory=True).run()
     assert stage.changed == {}
+
+
+def scores(stage) -> dict[str, float]:
+    """Criterion → score, as a finished stage says."""
+    return {
+        name: best["score"]
+        for name, best in read_sealed(stage.folder / "done.json", fix="")["selected"].items()
+    }
+
+
+@pytest.mark.parametrize("lacks", [True, False], ids=["at first", "when it is trained again"])
+def test_trained_again_for_more_observers_its_parts_belong_together(
+    config, asked, tmp_path, monkeypatch, lacks
+):
+    def run(name: str, target: str):
+        settings = {"output__root": str(tmp_path / "same"), "selection__keep": "best"}
+        (stage,) = Stages(config(name, target=[target], **settings)).run()
+        return stage
+
+    for name, target, lacking in (("one", "jav", lacks), ("two", "ind", not lacks)):
+        with monkeypatch.context() as patch:
+            if lacking:
+                lack(patch, 2)
+            stage = run(name, target)
+    assert (stage.reused, stage.changed) == (False, {"accumulate": 2})
+    assert equal(asked(2), stage)
+    # What others have selected stays where the weights are the same.
+    there = scores(stage)
+    assert set(there) == {"dev:eng", "dev:ind"} | ({"dev:jav"} if lacks else set())
+    assert there["dev:eng"] == scores(asked(2))["dev:eng"]
+
+
+def test_models_of_a_divided_stage_that_was_killed_in_saving(config, asked, monkeypatch):
+    path = config()
+    times = []
+    with monkeypatch.context() as patch:
+        lack(patch, 2)
+        patch.setattr(stages, "intact", interrupt)
+        for resume in (False, True):
+            with pytest.raises(KeyboardInterrupt):
+                Stages(path, resume=resume).run()
+            (saved,) = Stages(path).root.glob("*/selected/*/model.safetensors")
+            times.append(saved.stat().st_mtime_ns)
+    assert times[0] == times[1]
+    (stage,) = Stages(path).run()  # from the start, where memory lacks no longer
+    assert stage.changed == {}
+    assert not equal(asked(2), stage)  # dropout
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -7,6 +7,7 @@ again, so that it goes on with the same settings whoever resumes it, and with th
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from accelerate import PartialState
 
 from xlt.config.schema import Training
 from xlt.errors import XltError
-from xlt.files import DamagedFile, read_sealed, remove, write_sealed
+from xlt.files import DamagedFile, read_sealed, remove, write_sealed, write_text
+from xlt.training.checkpoint import checkpoints
 from xlt.training.divergence import Diverged
 
 log = logging.getLogger(__name__)
@@ -25,18 +27,33 @@ MAX_HALVED = 3
 FILE = "attempts.json"
 """In the folder of an unfinished stage: what `Attempts` has counted."""
 
+SAVING = "saving"
+"""There, too, where models in the stage's folder are of this attempt, though no finished stage says
+so yet. It does not travel with a checkpoint, as models do not."""
+
 
 class OutOfMemory(XltError):
     """A pass of a stage did not fit into memory."""
 
 
-def killed_for_memory(training: Training) -> OutOfMemory:
+def smaller_passes(asked: Training, *, tried: int | None = None) -> str:
+    """What to do where a pass does not fit into memory.
+
+    asked: as the config has it. tried: `accumulate` of an attempt that did not fit either.
+    """
+    also = "" if tried is None else f", and {tried} was tried"
+    return (
+        f"raise training.accumulate (now {asked.accumulate}{also}), or lower "
+        f"training.batch_tokens (now {asked.batch_tokens})"
+    )
+
+
+def killed_for_memory(asked: Training) -> OutOfMemory:
     """Of a stage whose process the system has ended."""
     return OutOfMemory(
         "its process was killed for lack of memory",
         where="training.batch_tokens",
-        fix=f"raise training.accumulate (now {training.accumulate}), run fewer steps at a time, or "
-        "lower training.batch_tokens",
+        fix=f"run fewer steps at a time, {smaller_passes(asked)}",
     )
 
 
@@ -50,16 +67,22 @@ class Attempts:
         rounding, and by what dropout draws.
 
     folder: where its checkpoints are.
+    finished: what the stage said of itself when it was finished before. Trained again it is trained
+        in the same way, so that its models are those that are there.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, finished: Mapping[str, Any] | None = None) -> None:
         self.path = folder / FILE
         self.halved, self.divided = 0, False
         try:
             stored = read_sealed(self.path, fix="")
             self.halved, self.divided = int(stored["halved"]), bool(stored["divided"])
         except FileNotFoundError:
-            pass
+            if finished is not None and not checkpoints(folder):  # which are of the first attempt
+                self.halved = int(finished.get("halved", 0))
+                self.divided = bool(finished.get("divided", False))
+                if (self.halved or self.divided) and PartialState().is_main_process:
+                    self._write()
         except DamagedFile as damage:
             log.warning("%s: the stage starts again", damage.what)
             self._begin_again()
@@ -86,8 +109,11 @@ class Attempts:
             self.halved += 1
             how = f"at a rate of {self.training(asked).learning_rate:g}"
         else:
+            if self.divided:
+                fix = smaller_passes(asked, tried=self.training(asked).accumulate)
+                raise OutOfMemory(error.what, where=error.where, fix=fix) from error
             # One process of several that begins again alone would leave the others waiting.
-            if self.divided or PartialState().num_processes > 1:
+            if PartialState().num_processes > 1:
                 raise error
             self.divided = True
             passes = self.training(asked).accumulate
@@ -98,10 +124,22 @@ class Attempts:
         self._begin_again()
         log.warning("warning: %s: the stage begins again %s", error.what, how)
 
+    @property
+    def saving(self) -> bool:
+        """Whether models in the stage's folder are of this attempt."""
+        return (self.path.parent / SAVING).exists()
+
+    def save(self) -> None:
+        """Say that they are from now on."""
+        write_text(self.path.parent / SAVING, "")
+
     def _begin_again(self) -> None:
         """Remove the checkpoints and snapshots of the attempt before."""
         if PartialState().is_main_process:
-            for left in self.path.parent.glob("*-*"):
+            for left in (*self.path.parent.glob("*-*"), self.path.parent / SAVING):
                 remove(left)
-            write_sealed(self.path, {"halved": self.halved, "divided": self.divided})
+            self._write()
         PartialState().wait_for_everyone()
+
+    def _write(self) -> None:
+        write_sealed(self.path, {"halved": self.halved, "divided": self.divided})

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xlt.files import DamagedFile, read_sealed
+from xlt.files import DamagedFile, read_sealed, remove
 from xlt.model.folder import check_model
 from xlt.task import Labels
-from xlt.training.selected import selected_folder
+from xlt.training.selected import EVALUATED, SELECTED, selected_folder
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +101,24 @@ def read_done(folder: Path) -> dict[str, Any] | None:
         return read_sealed(folder / DONE, fix="the stage has to be trained again")
     except FileNotFoundError:
         return None
+
+
+def before(folder: Path) -> dict[str, Any] | None:
+    """What a stage that is trained says of an earlier time; None where that cannot be read, which
+    is said when it is not used (`find`)."""
+    try:
+        return read_done(folder)
+    except DamagedFile:
+        return None
+
+
+def discard(folder: Path) -> None:
+    """Remove the models of a stage, and then what says that it is finished.
+
+    In this order what a killed process leaves is a stage with damaged models, not one with others.
+    """
+    for name in (SELECTED, EVALUATED, DONE):
+        remove(folder / name)
 
 
 def intact(folder: Path, done: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from xlt.config.schema import Config, Training
 from xlt.escape import without_folders
-from xlt.files import DamagedFile, disk_error, sweep, write_sealed, writing
+from xlt.files import disk_error, sweep, write_sealed, writing
 from xlt.inference.device import best_device, choose_precision
 from xlt.inference.predictor import Predictor, SubwordTable, subword_table, subwords_in
 from xlt.model.backbone import Backbone
@@ -36,7 +36,15 @@ from xlt.training.data import Data, groups, weights
 from xlt.training.divergence import Diverged
 from xlt.training.elsewhere import StageStore
 from xlt.training.encodings import encode
-from xlt.training.finished import DONE, Observed, StageResult, find, intact, read_done
+from xlt.training.finished import (
+    DONE,
+    Observed,
+    StageResult,
+    before,
+    discard,
+    find,
+    intact,
+)
 from xlt.training.identity import (
     Identity,
     differences,
@@ -238,9 +246,11 @@ class StageRunner:
         work = folder / "work"
         begun = work.exists()
         self._prepare_folder(folder, work, wanted, contents(watched))
-        attempts = Attempts(work)
-        if self.killed_for_memory and begun:
-            attempts.again(stage.training, killed_for_memory(attempts.training(stage.training)))
+        earlier = before(folder)
+        attempts = Attempts(work, earlier)
+        # A divided stage may have been interrupted since for another reason: it goes on.
+        if self.killed_for_memory and begun and not attempts.divided:
+            attempts.again(stage.training, killed_for_memory(stage.training))
             self._store.forget(folder)
         while True:
             training = attempts.training(stage.training)
@@ -272,10 +282,12 @@ class StageRunner:
         if primary == LAST:
             selected[LAST] = {"step": last, "score": float("nan")}
         with writing(folder, resumes=True):
-            try:
-                earlier = read_done(folder)
-            except DamagedFile:  # said when it was not used
+            changed = attempts.changes(stage.training)
+            if earlier is None or earlier.get("changed", {}) != changed:
                 earlier = None
+                if not attempts.saving:
+                    discard(folder)
+                    attempts.save()
             model, subwords = trainer.model, trainer.subwords
             about = self._about(model, backbone)
             steps = [int(selected[n]["step"]) for n in (primary, *(selected.keys() - {primary}))]
@@ -297,7 +309,8 @@ class StageRunner:
                     "stage": stage.name,
                     "parent": parent.folder.name if parent else None,
                     "primary": primary,
-                    # Trained again for more observers: the weights are the same, so is the rest.
+                    # Trained again for more observers, in the same way: the weights are the same,
+                    # so is the rest.
                     "selected": known["selected"]
                     | {
                         n: {"step": b["step"], "score": _finite(b["score"])}
@@ -311,7 +324,8 @@ class StageRunner:
                     "steps": last,
                     "precision": trainer.precision,
                     "halved": attempts.halved,
-                    "changed": attempts.changes(stage.training),
+                    "divided": attempts.divided,
+                    "changed": changed,
                     "pieces_trained": None if subwords is None else len(subwords.to_full),
                 },
             )

@@ -35,7 +35,7 @@ from xlt.inference.predictor import SubwordTable, shape_of, trimmed
 from xlt.model.task_model import TaskModel
 from xlt.task import Example, Task
 from xlt.training import checkpoint as ckpt
-from xlt.training.attempts import OutOfMemory
+from xlt.training.attempts import OutOfMemory, smaller_passes
 from xlt.training.average import BEGIN, WeightAverage
 from xlt.training.callbacks import SaveCallback, Scores, Selector
 from xlt.training.divergence import Diverged, Watch, advice
@@ -202,9 +202,7 @@ class TransferTrainer(Trainer):
         return out_of_memory(
             doing,
             where="training.batch_tokens",
-            fix=f"raise training.accumulate (now {self.training.accumulate}), which changes memory "
-            "but not the result, or lower training.batch_tokens (now "
-            f"{self.training.batch_tokens})",
+            fix=smaller_passes(self.training),
             kind=OutOfMemory,
         )
 
