@@ -24,7 +24,9 @@ from xlt.merging.weights import MERGE, Weights
 from xlt.model.calibration import Calibration
 from xlt.model.calibration import save as save_calibration
 from xlt.model.folder import load_model, read_info, save_model, write_info
+from xlt.model.vocabulary import SUBWORDS
 from xlt.registry import tasks
+from xlt.results import CONFIG, RESULT
 from xlt.runs.merge import Data, merge
 
 
@@ -134,6 +136,58 @@ def test_a_run_stands_for_its_seeds(world, tmp_path):
     assert names == [tmp_path / "run" / f"seed-{seed}" / "jav" for seed in (1, 2, 3, 10)]
 
 
+def test_a_run_that_lacks_a_seed_is_not_merged(world, tmp_path):
+    _, _, one, two = world
+    run = tmp_path / "run"
+    for seed, folder in ((1, one), (2, two)):
+        shutil.copytree(folder, run / f"seed-{seed}" / "eng" / "model")
+
+    def state(keep, seeds):
+        stated = {"name": "run", "task": "ner", "source": "eng", "target": "eng", "seeds": seeds}
+        data = {"eng": {"train": "x.bio", "dev": "x.bio", "test": "x.bio"}}
+        rest = {"data": data, "model": {"encoder": "none"}, "output": {"keep": keep}}
+        (run / CONFIG).write_text(json.dumps({**stated, **rest}))
+
+    def refused(what, fix):
+        with pytest.raises(XltError) as caught:
+            merge([run], tmp_path / "out")
+        assert what in caught.value.what
+        assert fix in caught.value.fix
+        assert caught.value.where == str(run)
+
+    for keep in ("all", "best"):
+        state(keep, [1, 2, 3, 10])
+        refused("seed 3, 10: the run is not finished", "finish the run")
+    state("all", [1, 2])
+    assert len(merge([run], tmp_path / "two")["models"]) == 2
+    (run / RESULT).write_text("{}")
+    state("all", [1, 2, 3])
+    refused("no model of seed 3", "name the model folders")
+    state("best", [1, 2, 3])
+    assert len(merge([run], tmp_path / "kept")["models"]) == 2
+
+
+def test_a_file_that_a_model_does_not_list_is_not_read(world, tmp_path):
+    one = shutil.copytree(world[2], tmp_path / "one")
+    save_file({"more": torch.zeros(2)}, one / "more.safetensors", {"format": "pt"})
+    (one / SUBWORDS).write_bytes(b"none")
+    merge([one, world[3]], tmp_path / "out")
+    assert weights(tmp_path / "out").keys() == weights(world[2]).keys()
+    assert not (tmp_path / "out" / SUBWORDS).exists()
+
+
+def test_fisher_draws_labels_with_its_seed(world, tmp_path):
+    root, _, one, two = world
+    information = Data(str(root / "dev.bio"), "eng")
+    made = []
+    for seed in (1, 2):
+        out, settings = tmp_path / str(seed), Settings(seed=seed)
+        said = merge([one, two], out, method="fisher", settings=settings, information=information)
+        assert said["settings"]["seed"] == seed
+        made.append(weights(out))
+    assert any(not torch.equal(own, made[1][name]) for name, own in made[0].items())
+
+
 def test_a_model_merged_with_itself_is_itself(world, tmp_path):
     _, _, one, _ = world
     merge([one] * 3, tmp_path / "same")
@@ -145,6 +199,13 @@ def test_an_encoder_as_base_lacks_the_task_layers(world, tmp_path):
     root, base, one, two = world
     merge([one, two], tmp_path / "out", method="arithmetic", base=str(root / "ner-encoder"))
     made, a, b, start = map(weights, (tmp_path / "out", one, two, base))
+    digest = read_sealed(tmp_path / "out" / MERGE, fix="")["base"]["sha256"]
+    copied = shutil.copytree(root / "ner-encoder", tmp_path / "encoder")
+    for scale in (1, 0.5):
+        path = copied / "model.safetensors"
+        save_file({k: v * scale for k, v in load_file(path).items()}, path, {"format": "pt"})
+        again = merge([one], tmp_path / str(scale), method="arithmetic", base=str(copied))
+        assert (again["base"]["sha256"] == digest) == (scale == 1)
     name = next(name for name in made if "word_embeddings" in name)
     expected = a[name].double() + b[name].double() - start[name].double()
     assert torch.allclose(made[name].double(), expected, atol=1e-6)

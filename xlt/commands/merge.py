@@ -52,7 +52,10 @@ def merge(
         float | None,
         typer.Option(help="The share of a difference that is kept (ties, dare).", min=1e-6, max=1),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of what dare drops.", min=0, max=2**31 - 1)] = 1,
+    seed: Annotated[
+        int,
+        typer.Option(help="Of what dare drops, or fisher's labels.", min=0, max=2**31 - 1),
+    ] = 1,
     bottom: Annotated[
         int, typer.Option(help="Lowest layers that are the base's (layers).", min=0, max=1000)
     ] = 2,

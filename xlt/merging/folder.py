@@ -95,7 +95,7 @@ class Merging:
         """Of models that write text: the subwords that any of them has learnt."""
         from safetensors.numpy import save_file as save
 
-        found = [one.folder / SUBWORDS for one in self.models if (one.folder / SUBWORDS).is_file()]
+        found = [one.folder / SUBWORDS for one in self.models if one.has(SUBWORDS)]
         if not found:
             return
         (target / SUBWORDS).unlink(missing_ok=True)
@@ -132,7 +132,7 @@ def opened(folders: Sequence[Path], base: str | None) -> Iterator[Merging]:
                 found = _reader(own, _order(own, wanted))
                 stated["sha256"] = own.digest
             else:
-                found = base_of(base, models[0])
+                found, stated["sha256"] = base_of(base, models[0])
         places = [place for place in models[0].shapes if models[0].read(place).is_floating_point()]
         orders = [_order(one, wanted) for one in models]
         readers = [_reader(one, order) for one, order in zip(models, orders, strict=True)]

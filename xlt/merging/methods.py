@@ -26,7 +26,7 @@ class Settings:
     scale: of what is added to the base (arithmetic, ties, dare, dare-ties); the second model's
         share (wise, slerp, fisher of two models).
     density: the share of a difference's entries that is kept (ties, dare, dare-ties).
-    seed: of what DARE drops.
+    seed: of what DARE drops, and of the labels that are drawn for Fisher information.
     bottom, top: how many of the lowest and highest layers are the base's (layers); joint: how many
         beside them are the mean of both.
     """
@@ -230,7 +230,7 @@ class DareTies(Dare):
 class Fisher(Method):
     """The mean weighted by how much each model's predictions depend on each weight."""
 
-    takes = frozenset({"weights", "scale"})
+    takes = frozenset({"weights", "scale", "seed"})
     usual_scale = 0.5
 
     def __init__(self, members: Members, places: Sequence[Place], settings: Settings) -> None:

@@ -16,12 +16,12 @@ from safetensors import SafetensorError, safe_open
 
 from xlt.config.stored import advise_remaking
 from xlt.errors import XltError
-from xlt.files import DamagedFile, listing
+from xlt.files import DamagedFile, Listing, entry, listing
 from xlt.model.calibration import FILE as CALIBRATION
 from xlt.model.folder import INFO, ModelInfo, check_model, read_info
 from xlt.model.named import located
 from xlt.model.task_model import HEAD_FILE
-from xlt.model.vocabulary import SUBWORDS, stored_weights
+from xlt.model.vocabulary import SUBWORDS, stored_in, stored_weights
 
 Shape = tuple[int, ...]
 
@@ -65,7 +65,7 @@ class Weights:
         self.files = [
             path.name
             for path in sorted(folder.glob("*.safetensors"))
-            if path.name not in _NO_WEIGHTS
+            if path.name not in _NO_WEIGHTS and self.has(path.name)
         ]
         if not self.files:
             raise XltError(
@@ -120,6 +120,10 @@ class Weights:
         """Those in one of its files, in its order."""
         return [place for place in self.shapes if place.file == file]
 
+    def has(self, name: str) -> bool:
+        """Whether a file belongs to the model: one beside those that it lists is not checked."""
+        return name in self.info.files if self.info.files else (self.folder / name).is_file()
+
     def others(self) -> list[str]:
         """The files beside the weights, without those that speak of these weights alone."""
         skipped = {INFO, CALIBRATION, MERGE, *self.files}
@@ -129,8 +133,11 @@ class Weights:
     @property
     def digest(self) -> str:
         """SHA-256 of what the folder holds."""
-        files = self.info.files or listing(self.folder)
-        return hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
+        return _digest(self.info.files or listing(self.folder))
+
+
+def _digest(files: Listing) -> str:
+    return hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
 
 
 MERGE = "merge.json"
@@ -214,14 +221,15 @@ def _listed(wrong: Sequence[str], most: int = 12) -> str:
     return "; ".join([*wrong[:most], *([f"and {more} more"] if more > 0 else [])])
 
 
-def base_of(base: str, like: Weights) -> Read:
-    """The weights of the encoder that models were trained from: a folder, a hub id in the cache, or
-    an encoder's own name. It has no task layers.
+def base_of(base: str, like: Weights) -> tuple[Read, str]:
+    """The weights of the encoder that models were trained from, and the SHA-256 of their files: a
+    folder, a hub id in the cache, or an encoder's own name. It has no task layers.
 
     like: a model that was trained from it.
     Raises XltError for one that has other shapes, or nothing of the model.
     """
-    stored = stored_weights(located(base))
+    source = located(base)
+    stored = stored_weights(source)
     wrong, found = [], 0
     for place, shape in like.shapes.items():
         tensor = None if place.file == HEAD_FILE else stored(place.name)
@@ -236,4 +244,5 @@ def base_of(base: str, like: Weights) -> Read:
             where="--base",
             fix="name the encoder, or the model, that all were trained from",
         )
-    return lambda place: None if place.file == HEAD_FILE else stored(place.name)
+    digest = _digest({path.name: entry(path) for path in stored_in(source)})
+    return (lambda place: None if place.file == HEAD_FILE else stored(place.name)), digest

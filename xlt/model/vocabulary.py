@@ -291,6 +291,19 @@ def read_kept(path: Path) -> Ids:
     return kept
 
 
+def stored_in(source: str | Path, revision: str | None = None) -> list[Path]:
+    """The safetensors of a folder, or of a hub id that is in the local cache; none if it is not."""
+    folder = Path(source)
+    if not folder.is_dir():
+        from huggingface_hub import try_to_load_from_cache
+
+        cached = try_to_load_from_cache(str(source), "config.json", revision=revision)
+        if not isinstance(cached, str):
+            return []
+        folder = Path(cached).parent
+    return sorted(folder.glob("*.safetensors"))
+
+
 def stored_weights(source: str | Path, revision: str | None = None) -> Stored:
     """Reads single parameters from safetensors, whatever prefix they have there.
 
@@ -298,20 +311,13 @@ def stored_weights(source: str | Path, revision: str | None = None) -> Stored:
         `embeddings.…`, one with a head `roberta.embeddings.…`: both are found. Gives None for
         everything if there are no safetensors.
     """
-    folder = Path(source)
-    if not folder.is_dir():
-        from huggingface_hub import try_to_load_from_cache
-
-        cached = try_to_load_from_cache(str(source), "config.json", revision=revision)
-        if not isinstance(cached, str):
-            return lambda name: None
-        folder = Path(cached).parent
+    files = stored_in(source, revision)
 
     def read(name: str) -> torch.Tensor | None:
         from safetensors import safe_open
 
         paths: dict[str, Path] = {}
-        for path in sorted(folder.glob("*.safetensors")):
+        for path in files:
             with safe_open(path, "pt") as file:
                 keys = set(file.keys())
             similar = {key for key in keys if key.endswith(f".{name}") or name.endswith(f".{key}")}

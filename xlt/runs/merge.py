@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,14 +166,41 @@ def _check_number(method: str, folders: Sequence[Path], settings: Settings) -> N
 
 
 def _found(path: Path, target: str | None) -> list[Path]:
-    """The model folders that the user means; of a run all seeds'. Raises XltError for none."""
+    """The model folders that the user means; of a run all seeds'.
+
+    Raises XltError for none, and for a run that lacks some.
+    """
     from xlt.inference.loading import find_model
     from xlt.model.folder import INFO
 
     if (path / INFO).is_file():
         return [path]
     first = find_model(path, target)
-    return sorted(path.glob(f"seed-*/{first.parent.name}/model"), key=_seed)
+    found = sorted(path.glob(f"seed-*/{first.parent.name}/model"), key=_seed)
+    _check_seeds(path, {one.parents[1].name for one in found})
+    return found
+
+
+def _check_seeds(run: Path, found: Set[str]) -> None:
+    """Raise XltError for a run that has not the models that its config says."""
+    from xlt.config.load import load_config
+    from xlt.results import CONFIG, RESULT
+
+    if not (run / CONFIG).is_file():
+        return
+    config = load_config(run / CONFIG).config
+    missing = [str(seed) for seed in config.seeds if f"seed-{seed}" not in found]
+    finished = (run / RESULT).is_file()
+    if not missing or (finished and config.output.keep == "best"):
+        return
+    raise XltError(
+        f"there is no model of seed {', '.join(missing)}"
+        + ("" if finished else ": the run is not finished"),
+        where=run,
+        fix="name the model folders that you mean (seed-1/<target>/model)"
+        if finished
+        else "finish the run (`xlt train CONFIG --resume`), or name the model folders",
+    )
 
 
 def _seed(folder: Path) -> tuple[int, str]:
@@ -216,7 +243,7 @@ def _informed(
         files.append(temporary / f"information-{number}.safetensors")
         log.info("merge: information of %s from %d records", model.folder, len(records))
         whose = write_information(model.folder, records, files[-1], seed)
-    said = {"data": data.reference, "records": len(records), "labels": whose, "seed": seed}
+    said = {"data": data.reference, "records": len(records), "labels": whose}
     return merging.informed(files), {"information": said}
 
 
