@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -239,7 +239,7 @@ class Here(Executor):
     def submit(self, job: Job) -> Future[Any]:
         self.jobs.append(job)
         future: Future[Any] = Future()
-        given = json.loads(json.dumps(vars(job)))
+        given = json.loads(json.dumps(asdict(job)))
         try:
             future.set_result(result_of(json.loads(json.dumps(do(given)))))
         except XltError as error:

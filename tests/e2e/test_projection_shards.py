@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -16,7 +17,10 @@ from small import Here, bio, sentences, until
 from scripts.reliability.executors import workers
 from xlt.config.load import load_config
 from xlt.errors import XltError, flat
+from xlt.executors.base import Executor
+from xlt.executors.local import Local
 from xlt.projection import store
+from xlt.projection.translate import cache as cache_module
 from xlt.projection.translate.cache import Cache
 from xlt.runs import project, project_shards, shards
 from xlt.testing import translation
@@ -68,9 +72,9 @@ def write(folder, number=NUMBER):
     (folder / "links.txt").write_text("\n".join(lines) + "\n")
 
 
-def config(settings, name="in.bio"):
+def config(settings, name="in.bio", task="ner"):
     stated = {
-        "name": "project", "task.name": "ner", "source": "eng", "target": "jav",
+        "name": "project", "task.name": task, "source": "eng", "target": "jav",
         "data.eng.train": name, "projection": settings,
     }  # fmt: skip
     return load_config(None, [f"{key}={json.dumps(value)}" for key, value in stated.items()])
@@ -101,6 +105,55 @@ def test_the_bytes_of_one_process(here, cache, tmp_path, settings):
     run("again.bio", settings, on="here")
     assert {path.name: path.stat().st_mtime_ns for path in parts.glob("*.gz")} == made
     assert len(here.jobs) == len(made)
+
+
+@pytest.mark.parametrize(("alone", "mode"), [(False, "delete"), (True, "wal")])
+def test_the_cache_is_closed_and_jobs_of_other_machines_can_share_it(
+    monkeypatch, here, cache, tmp_path, alone, mode
+):
+    """Whatever this machine takes its disk for: the others see that it is mounted."""
+    write(tmp_path)
+    cache("cache")
+    seen = []
+
+    def looked(*arguments):
+        database = sqlite3.connect(tmp_path / "cache" / "translations.sqlite", timeout=0)
+        seen.append(database.execute("PRAGMA journal_mode").fetchone()[0])
+        database.execute("PRAGMA journal_mode=delete").fetchone()  # fails where it is kept open
+        database.close()
+        return make(*arguments)
+
+    make = shards.make
+    monkeypatch.setattr(cache_module, "of_one_machine", lambda path: True)
+    monkeypatch.setattr(type(here), "on_this_machine", alone)
+    monkeypatch.setattr(shards, "make", looked)
+    assert run("out.bio", on="here")["used"] == NUMBER
+    assert seen == [mode]
+    assert (Executor.on_this_machine, Local.on_this_machine) == (False, True)
+
+
+@pytest.mark.parametrize("on", [None, "here"])
+def test_a_control_changes_what_is_projected(here, cache, tmp_path, on):
+    """With and without a limit, which is larger than what there is."""
+    write(tmp_path)
+    made = {}
+    for name, more in {
+        "plain": {},
+        "control": {"control": "shuffled_labels"},
+        "both": {"control": "shuffled_labels", "limit": 10 * NUMBER},
+    }.items():
+        loaded = config(PLAIN, {"ref": "in.bio", **more})
+        project.project_file(loaded, f"{name}.bio", on=on)
+        made[name] = (tmp_path / f"{name}.bio").read_text()
+    assert made["plain"] != made["control"] == made["both"]
+
+
+def test_a_control_that_a_task_does_not_know(here, cache, tmp_path):
+    (tmp_path / "in.tsv").write_text("")
+    loaded = config(PLAIN, {"ref": "in.tsv", "control": "masked_names"}, task="nli")
+    with pytest.raises(XltError, match="does not say which words are names") as caught:
+        project.project_file(loaded, "out.tsv")
+    assert "data.eng.train.control" in str(caught.value.where)
 
 
 def test_all_that_a_config_projects(here, cache, tmp_path):

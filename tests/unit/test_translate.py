@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from time import sleep
 
 import pytest
+from filelock import FileLock
 
 from xlt.document import Text
 from xlt.errors import XltError
@@ -237,8 +239,8 @@ def test_which_disk_a_cache_is_on(tmp_path: Path, mounted: str | None, alone: bo
 def test_memory_is_shared_on_a_disk_of_this_machine_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else there is a rollback journal, also of a file that had another."""
-    for alone, mode in ((True, b"wal"), (False, b"delete"), (True, b"wal")):
+    """Else there is a rollback journal, also of a file that had another; and that it keeps."""
+    for alone, mode in ((True, b"wal"), (True, b"wal"), (False, b"delete"), (True, b"delete")):
         monkeypatch.setattr(cache_module, "of_one_machine", lambda path, alone=alone: alone)
         shout = Shout()
         with Cache(tmp_path / "cache") as cache:
@@ -250,12 +252,46 @@ def test_memory_is_shared_on_a_disk_of_this_machine_alone(
 def test_a_cache_that_another_keeps_open_is_not_given_another_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(cache_module, "_PATIENCE", 0.2)
     with Cache(tmp_path / "cache") as cache:
         cache.get([b"x"])
         monkeypatch.setattr(cache_module, "of_one_machine", lambda path: False)
         with pytest.raises(XltError, match="have the cache of translations open") as caught:
             Cache(tmp_path / "cache")
     assert caught.value.fix
+
+
+def test_one_that_waits_for_its_turn_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "_PATIENCE", 0.1)
+    with FileLock(tmp_path / "cache.lock"), pytest.raises(XltError, match="have the cache") as told:
+        Cache(tmp_path / "cache")
+    assert told.value.fix
+
+
+def test_a_journal_changes_as_soon_as_others_have_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One has it open, others look at the same time: they wait, and all of them get it."""
+    monkeypatch.setattr(cache_module, "of_one_machine", lambda path: True)
+    ready = Barrier(5)
+
+    def work() -> bytes:
+        ready.wait()
+        with Cache(tmp_path / "cache", shared=True) as cache:
+            cache.put({b"x": Translation("y")})
+            (mode,) = cache._database.execute("PRAGMA journal_mode").fetchone()
+            return bytes(mode)
+
+    with ThreadPoolExecutor(4) as threads:
+        with Cache(tmp_path / "cache") as cache:
+            cache.get([b"x"])
+            working = [threads.submit(work) for _ in range(4)]
+            ready.wait()
+            sleep(0.2)
+            assert not any(one.done() for one in working)
+        assert [one.result() for one in working] == [b"delete"] * 4
 
 
 def test_the_key_tells_everything_apart() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from xlt.errors import XltError, raise_all
 from xlt.registry import executors
@@ -128,6 +128,8 @@ class Executor(ABC):
 
     slots: int
     """How many jobs run at a time."""
+    on_this_machine: ClassVar[bool] = False
+    """Whether no job ever runs on another machine."""
 
     @abstractmethod
     def __init__(self, argument: str | None) -> None: ...

@@ -48,6 +48,7 @@ class Local(Executor):
     memory_gib: what there is for all of them; None: nobody waits for memory.
     """
 
+    on_this_machine = True
     command: Sequence[str] = (sys.executable, "-m", "xlt.executors.worker")
     memory_gib: float | None
 

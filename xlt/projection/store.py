@@ -71,7 +71,7 @@ def parts(
     documents: Iterable[Document],
     *,
     part: str,
-    cache: Cache,
+    cache: Cache | None = None,
     folder: Path | None = None,
     size: int | None = None,
 ) -> Iterator[tuple[Path, list[Begun]]]:

@@ -266,12 +266,12 @@ def reference_problems(task: Task, config: Config) -> list[XltError]:
                     check_reference(task, reference, language, read_as(split), key)
                 except XltError as error:
                     problems += flat(error)
-                if (problem := _check_control(task, reference, split, key)) is not None:
+                if (problem := control_problem(task, reference, split, key)) is not None:
                     problems.append(problem)
     return problems
 
 
-def _check_control(task: Task, reference: Reference, split: str, key: str) -> XltError | None:
+def control_problem(task: Task, reference: Reference, split: str, key: str) -> XltError | None:
     """What is wrong with a control: that no score would mean anything, or the task has no names."""
     if reference.control == "masked_names" and not isinstance(task, Naming):
         return XltError(

@@ -18,7 +18,7 @@ from xlt.projection.filled import filled
 from xlt.projection.project import Projected, Projector
 from xlt.projection.report import ProjectionStatistics
 from xlt.runs import project_shards
-from xlt.runs.experiment import make_task, prepare
+from xlt.runs.experiment import control_problem, make_task, prepare
 from xlt.runs.predict import open_target
 from xlt.runs.sources import Sources
 from xlt.transfer.stage import DataSplit
@@ -113,15 +113,18 @@ def _project_file(
     examples: int,
     executor: Executor | None,
 ) -> dict[str, Any]:
-    from xlt.data.references import check_reference
+    from xlt.data.references import check_reference, key_of
     from xlt.reader_options import on_command_line
 
     try:
         config = loaded.config
         task = make_task(config)
         (source,), (target,) = config.source, config.target
-        for reference in config.data[source].train:
+        for n, reference in enumerate(config.data[source].train):
             check_reference(task, reference, source, "train", on_command_line)
+            key = f"{key_of(source, 'train')}.{n}"
+            if (problem := control_problem(task, reference, "train", key)) is not None:
+                raise problem
         projector = Projector(task, config.projection, source, target)
         resolved = Sources(config, task).resolve(DataSplit(source, "train"))
         records = _records(task, resolved, config.data_seed)
@@ -156,11 +159,11 @@ def _named_files(settings: Any) -> Iterator[str]:
 
 
 def _records(task: Task, data: Iterable[ResolvedData], seed: int) -> Iterator[Document]:
-    """One at a time: straight from the files, or of a sample on disk."""
+    """One at a time: straight from the files; from disk a sample, and what a control changes."""
     from xlt.data.store import load_documents, read_documents
 
     for resolved in data:
-        if resolved.limit is None:
+        if resolved.limit is None and resolved.control is None:
             yield from read_documents(task, resolved)
         else:
             yield from load_documents(task, resolved, seed)

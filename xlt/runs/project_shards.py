@@ -46,11 +46,14 @@ def projecting(
     """
     _check(projector, output)
     schema = projector.task.schema
-    with shards.folder_for(Path(output)) as folder, Cache() as cache:
+    # It gets the journal that the jobs need. Nothing here uses it, or keeps it open: what is read
+    # by the number of a line is not kept there.
+    Cache(shared=not executor.on_this_machine).close()
+    with shards.folder_for(Path(output)) as folder:
         known: list[Shard] = []
 
         def jobs() -> Iterator[tuple[str, Job]]:
-            for path, begun in store.parts(projector, records, part=part, cache=cache):
+            for path, begun in store.parts(projector, records, part=part):
                 known.append((path.absolute(), len(begun)))
                 done = store.read(path, schema, len(begun))
                 if done is None or any(one.failed for one in done):

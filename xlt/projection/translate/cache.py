@@ -5,8 +5,10 @@ options), both languages, and the text. Any number of processes read and write t
 `put` is a transaction, so that whatever stops a run, what it put is there, and two that translate
 the same text at the same time both get what was put first. Write-ahead logging keeps them from
 waiting for each other; it works through memory that they share, so on a disk that other machines
-may have mounted, too, there is a rollback journal instead (https://sqlite.org/wal.html). SQLite has
-no checksums of its own, so every row has a seal: a hash of all else in it.
+may have mounted, too, there is a rollback journal instead (https://sqlite.org/wal.html). A machine
+that exports a disk sees its own file system there, and others do not: so a file that has a rollback
+journal keeps it, wherever it is opened. SQLite has no checksums of its own, so every row has a
+seal: a hash of all else in it.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ import hashlib
 import logging
 import re
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from xlt.data.checksums import cache_dir
 from xlt.errors import XltError
@@ -33,6 +37,8 @@ CREATE TABLE IF NOT EXISTS translations (
     key BLOB PRIMARY KEY, text TEXT NOT NULL, warning TEXT, seal BLOB
 ) WITHOUT ROWID
 """
+_PATIENCE = 60.0
+"""Seconds to wait for other processes."""
 _MAX_PLACEHOLDERS = 500  # placeholders in a query
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """Errors of a file that is not as SQLite wrote it; SQLITE_ERROR is of a changed schema."""
@@ -47,17 +53,17 @@ _OF_ONE_MACHINE = frozenset(
 
 
 class Cache:
-    """A file of translations. Use it as a context manager, or `close` it."""
+    """A file of translations. Use it as a context manager, or `close` it.
 
-    def __init__(self, path: Path | None = None) -> None:
+    shared: processes of other machines are to use it, whatever disk it seems to be on.
+    """
+
+    def __init__(self, path: Path | None = None, *, shared: bool = False) -> None:
         self.path = path or cache_dir() / "translations.sqlite"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(self.path, timeout=60)
-            self._database.text_factory = bytes  # what is damaged need not be UTF-8
-            self._choose_journal("wal" if of_one_machine(self.path) else "delete")
-            self._database.execute(_SCHEMA)
-            self._database.commit()
+            self._database = self._opened(shared or not of_one_machine(self.path))
+            self._database.execute("PRAGMA synchronous=NORMAL")
             self._seal_older()
         except (sqlite3.Error, OSError) as error:
             raise self._explain(error) from error
@@ -115,18 +121,34 @@ class Cache:
                     damaged += 1
         return known, damaged
 
-    def _choose_journal(self, wanted: str) -> None:
-        """Have the file a journal of this kind; what was committed is on the disk in both."""
+    def _opened(self, shared: bool) -> sqlite3.Connection:
+        """The file, with the journal that it is to have; what was committed is on the disk in both.
 
-        def now(pragma: str) -> bool:
-            return bool(self._database.execute(pragma).fetchone() == (wanted.encode(),))
-
-        if not now("PRAGMA journal_mode"):
-            # Who changes it has to be alone: SQLite does not wait for another that does so, too.
-            with FileLock(beside(self.path, ".lock")):
-                if not now(f"PRAGMA journal_mode={wanted}"):
-                    raise sqlite3.OperationalError(f"its journal cannot be made {wanted!r}")
-        self._database.execute("PRAGMA synchronous=NORMAL")
+        Raises sqlite3.Error, also where others keep a file open whose journal has to change.
+        """
+        until = time.monotonic() + _PATIENCE
+        try:
+            # Who changes the journal has to be alone, and one that has only looked at a file with
+            # write-ahead logging keeps it open: so nobody looks before it is their turn.
+            with FileLock(beside(self.path, ".lock"), timeout=_PATIENCE):
+                while True:
+                    database = sqlite3.connect(self.path, timeout=_PATIENCE)
+                    try:
+                        database.text_factory = bytes  # what is damaged need not be UTF-8
+                        _choose_journal(database, shared)
+                        database.execute(_SCHEMA)  # from now on it is no new file
+                        database.commit()
+                        return database
+                    except sqlite3.Error as error:
+                        database.close()
+                        # SQLite itself does not wait for those that have the file open.
+                        if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                            raise
+                    time.sleep(0.05)
+        except Timeout as error:
+            busy = sqlite3.OperationalError("another process waits for it, too")
+            busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise busy from error
 
     def _seal_older(self) -> None:
         """Bring a file of an older xlt, whose rows have no seal, to what it would be now."""
@@ -163,8 +185,7 @@ class Cache:
 
     def _explain(self, error: Exception) -> XltError:
         text = str(error)
-        # Extended codes have the plain one in their last byte.
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+        code = _code(error)
         if code == sqlite3.SQLITE_FULL:
             return XltError(
                 "the disk is full; every translation made so far but the last few is kept",
@@ -189,6 +210,25 @@ class Cache:
             where=self.path,
             fix="point XLT_CACHE at a folder that you may write to",
         )
+
+
+def _choose_journal(database: sqlite3.Connection, shared: bool) -> None:
+    """Have a file that others share a rollback journal, a new one that they do not the other."""
+
+    def asked(pragma: str) -> Any:
+        (value,) = database.execute(f"PRAGMA {pragma}").fetchone()
+        return value
+
+    now = asked("journal_mode")
+    own = b"wal" if asked("page_count") == 0 else now
+    wanted = b"delete" if shared else own
+    if now != wanted and asked(f"journal_mode={wanted.decode()}") != wanted:
+        raise sqlite3.OperationalError(f"its journal cannot be made {wanted.decode()!r}")
+
+
+def _code(error: Exception) -> int:
+    """SQLite's; extended ones have the plain one in their last byte."""
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)) & 0xFF
 
 
 def key(identity: str, source: str, target: str, text: str) -> bytes:
