@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import tomllib
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -184,6 +185,8 @@ def test_what_is_half_written_is_not_there(store, files, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         store.publish("x/one", files, {})
     assert ".json" in written[-1]
+    if "://" not in store.place:  # under their names files are whole; at a server all are
+        assert all(path.endswith(".part") for path in written)
     assert store.record("x/one") is None
     assert store.bundles() == []
 
@@ -528,6 +531,35 @@ def test_checkpoints_go_there_every_so_often(world, alone, place, monkeypatch):
 
 
 @thorough
+def test_a_stage_that_begins_again_leaves_no_checkpoint(world, alone, folder, monkeypatch):
+    """Else another machine would go on with what has diverged."""
+    stages = machine(world, "first", folder, every=1e-9)
+    stage = stages.plan[-1]
+    training = stage.training.model_copy(update={"on_divergence": "halve"})
+    left = []
+    real = SharedStages.forget
+
+    def forget(self, folder):
+        left.append(self.store.bundles())
+        real(self, folder)
+        left.append(self.store.bundles())
+
+    monkeypatch.setattr(SharedStages, "forget", forget)
+
+    once = iter([Diverged("the loss is nan")])
+
+    def diverge():
+        for error in once:
+            raise error
+
+    monkeypatch.setattr(stages, "plan", [replace(stage, training=training)])
+    interrupted(stages, monkeypatch, 5, diverge)
+    before, after = left
+    assert [one.partition("/")[2] for one in before] == ["step-5"]
+    assert after == []
+
+
+@thorough
 def test_two_machines_at_one_stage(world, alone, place, monkeypatch):
     """The second begins and ends while the first is at step 5."""
     first, second = (machine(world, name, place, every=1e-9) for name in ("first", "second"))
@@ -611,7 +643,7 @@ class OtherMachine(Executor):
 
     def submit(self, job):
         from concurrent.futures import Future
-        from dataclasses import asdict, replace
+        from dataclasses import asdict
 
         from xlt.executors.base import result_of
 
