@@ -23,7 +23,10 @@ from xlt.errors import XltError, flat
 from xlt.executors import base, memory, slurm
 from xlt.executors.base import ATTEMPTS, Job, Needs, make_executor
 from xlt.permissions import allowing
-from xlt.runs import schedule
+from xlt.runs import jobs, schedule
+from xlt.runs.experiment import prepare_cells
+from xlt.runs.graph import build
+from xlt.runs.jobs import StudyFile
 from xlt.runs.study import study, table
 
 STUDY = {
@@ -185,6 +188,38 @@ def test_an_interrupt_takes_no_result_away(tmp_path, monkeypatch):
     assert table(load_study(path, ["seeds=[1]"]))["rows"] == before["rows"]
 
 
+@pytest.mark.skipif("XLT_THOROUGH" not in os.environ, reason="slow; XLT_THOROUGH=1 runs it")
+def test_processes_that_train_a_stage_together(tmp_path, monkeypatch):
+    """As by torchrun; what goes wrong in one of them is said."""
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    path = make_world(tmp_path, size=6).config(
+        strategy="zero_shot", source="eng", seeds=[1], training__max_steps=2,
+        study={"cells": {"eng": {}}, "resources": {"processes": 2}},
+    )  # fmt: skip
+    found = study(load_study(path), on="local:1", quiet=True)
+    assert found["cells"] == {"eng": True}
+    assert len(list((tmp_path / "runs" / "stages").glob("eng-*/done.json"))) == 1
+    made = StudyFile(str(path), (), ()).arguments("eng", load_study(path).cells["eng"].config)
+    (key,) = (k for k, node in build(prepare_cells(load_study(path))).items() if node.stage)
+    monkeypatch.setattr(jobs, "_train", refuse)
+    with pytest.raises(XltError, match="not this"):
+        jobs.train(**made, key=key, reuse=False, quiet=True, processes=2)
+    monkeypatch.setattr(jobs, "_train", vanish)
+    with pytest.raises(XltError, match="of 2 processes that train together one was lost"):
+        jobs.train(**made, key=key, reuse=False, quiet=True, processes=2)
+
+
+def refuse(*_):
+    if os.environ["RANK"] == "1":
+        raise XltError("not this", where="here", fix="another")
+    time.sleep(60)
+
+
+def vanish(*_):
+    os._exit(3)
+
+
 def test_what_is_allowed_is_allowed_in_workers(tmp_path, monkeypatch):
     path = make_world(tmp_path, size=6).config(
         strategy="zero_shot", training__max_steps=2, study={"cells": {"eng": {"source": "eng"}}}
@@ -211,6 +246,10 @@ def test_threads_and_devices_of_a_worker(monkeypatch):
         assert executor.submit(job).result() == "3"
         found = [executor._environment(n, Needs())["CUDA_VISIBLE_DEVICES"] for n in range(3)]
         assert found == ["4", "7", "4"]
+        both = [executor._environment(n, Needs(gpus=2))["CUDA_VISIBLE_DEVICES"] for n in range(2)]
+        assert both == ["4,7", "4,7"]
+        with pytest.raises(XltError, match="3 GPUs are wanted, and this machine has 2"):
+            executor._environment(0, Needs(gpus=3))
         none = Job("os:getenv", {"key": "CUDA_VISIBLE_DEVICES"}, "asking", needs=Needs(gpus=0))
         assert executor.submit(none).result() == ""
     monkeypatch.delenv("OMP_NUM_THREADS")

@@ -68,9 +68,20 @@ class Resources(Section):
     gpus: int | None = Field(
         default=None,
         ge=0,
-        le=1,
-        description="`0`: none is used; by default 1 where there are any",
+        le=1024,
+        description="`0`: none is used; by default 1 where there are any; of several, each has a "
+        "process of its own, which trains a stage with the others",
     )
+    processes: Count | None = Field(
+        default=None,
+        description="processes that train a stage together, as by `torchrun`; by default one for "
+        "each of its `gpus`",
+    )
+
+    @property
+    def together(self) -> int:
+        """Processes that train a stage together."""
+        return self.processes or self.gpus or 1
 
 
 class Outline(Section):

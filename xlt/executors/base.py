@@ -24,7 +24,7 @@ _NAMED = re.compile(r"(?P<name>[a-z_][a-z0-9_]*)(?::(?P<argument>.*))?")
 class Needs:
     """What a job takes.
 
-    memory_gib, gpu_gib: of the machine's memory, and of that of a GPU; None where nobody knows.
+    memory_gib, gpu_gib: of the machine's memory, and of that of each GPU; None where nobody knows.
     cpus, gpus: processors, and so threads, and GPUs; None: what the executor gives every job.
     """
 

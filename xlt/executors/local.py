@@ -98,9 +98,10 @@ class Local(Executor):
         """What of that others have, too, in words; how much there is; how much of it is needed."""
         if needs.memory_gib is not None and self.memory_gib is not None:
             yield "memory", self.memory_gib, needs.memory_gib
-        if needs.gpu_gib is not None and needs.gpus != 0 and (gpus := _gpus()):
-            number = self._number % len(gpus)
-            yield f"memory of GPU {gpus[number]}", _gpu_gib(number), needs.gpu_gib
+        if needs.gpu_gib is not None:
+            gpus = _gpus()
+            for number in _taken(self._number, needs, len(gpus)):
+                yield f"memory of GPU {gpus[number]}", _gpu_gib(number), needs.gpu_gib
 
     def _process(self, needs: Needs) -> _Process:
         """This thread's. Raises _Lost once all are to end."""
@@ -126,12 +127,22 @@ class Local(Executor):
             return number
 
     def _environment(self, number: int, needs: Needs) -> dict[str, str]:
-        """Of the n-th thread's process for such jobs."""
+        """Of the n-th thread's process for such jobs.
+
+        Raises XltError for more GPUs than there are.
+        """
         threads = str(asked_threads() or needs.cpus or max(1, _processors() // self.slots))
         gpus = _gpus()
-        device = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if len(gpus) > 1 else {}
-        if needs.gpus == 0:
-            device = {"CUDA_VISIBLE_DEVICES": ""}
+        if needs.gpus is not None and needs.gpus > len(gpus):
+            raise XltError(
+                f"{needs.gpus} GPUs are wanted, and this machine has {len(gpus)}",
+                where="study.resources.gpus",
+                fix=f"set it to {len(gpus)}, or leave it out",
+            )
+        device = {}
+        if len(gpus) > 1 or needs.gpus == 0:
+            own = ",".join(gpus[n] for n in _taken(number, needs, len(gpus)))
+            device = {"CUDA_VISIBLE_DEVICES": own}
         return {**dict.fromkeys(_THREADS, threads), **os.environ, **device}
 
 
@@ -207,6 +218,12 @@ def _gpus() -> list[str]:
     from torch.cuda import device_count
 
     return [str(number) for number in range(device_count())]
+
+
+def _taken(number: int, needs: Needs, gpus: int) -> list[int]:
+    """Which of so many GPUs the n-th thread's jobs have, in order."""
+    wanted = min(1 if needs.gpus is None else needs.gpus, gpus)
+    return sorted((number * wanted + n) % gpus for n in range(wanted))
 
 
 def _gpu_gib(number: int) -> float:

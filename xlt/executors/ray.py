@@ -143,12 +143,7 @@ class Ray(Executor):
 
 def _do(job: dict[str, Any]) -> dict[str, Any]:
     """In a worker of the cluster."""
-    from xlt.executors.worker import do
+    from xlt.executors.worker import do, log_to_stderr
 
-    logger = logging.getLogger("xlt")
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
+    log_to_stderr()
     return do(job)

@@ -63,6 +63,16 @@ def answer(call: str, arguments: dict[str, Any], title: str | None = None) -> di
     return attempt(work, title)
 
 
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """In a process whose messages nobody takes otherwise."""
+    logger = logging.getLogger("xlt")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(level)
+
+
 def attempt(work: Callable[[], Any], title: str | None = None) -> dict[str, Any]:
     """What comes of a function, as `answer`."""
     try:

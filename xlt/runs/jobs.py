@@ -6,18 +6,24 @@ A job may run in a process that knows nothing of the study but its file, and it 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from xlt.config.consent import requests
 from xlt.config.schema import STAGES, Config
 from xlt.config.study import load_study
 from xlt.errors import XltError
-from xlt.executors.worker import attempt
+from xlt.executors.base import result_of
+from xlt.executors.worker import attempt, log_to_stderr
 from xlt.permissions import allowing, obeying
 from xlt.runs.execute import run_plan
 from xlt.runs.experiment import Experiment, prepare_cells
@@ -80,12 +86,63 @@ def train(
     key: str,
     reuse: bool,
     quiet: bool,
+    processes: int = 1,
     killed_for_memory: bool = False,
 ) -> None:
     """Train the stage of a node, whose parents are trained.
 
+    processes: how many do it together, begun by PyTorch's launcher as by `torchrun`.
     killed_for_memory: the process that did so before was.
     """
+    work = partial(_train, study, cell, config, key, reuse, quiet, killed_for_memory)
+    if processes == 1:
+        work()
+        return
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    with TemporaryDirectory() as folder:
+        launch = LaunchConfig(
+            *(1, 1, processes),
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            local_addr="localhost",
+            max_restarts=0,
+        )
+        try:
+            elastic_launch(launch, _one_of_several)(work, folder)
+        except ChildFailedError as error:
+            for path in sorted(Path(folder).iterdir()):
+                result_of(json.loads(path.read_text(encoding="utf-8")))
+            raise XltError(
+                f"of {processes} processes that train together one was lost "
+                f"(exit status {error.get_first_failure()[1].exitcode})",
+                where=cell,
+                fix="if memory ran out, lower `training.batch_tokens`, or raise "
+                "`training.accumulate`; `study.resources` says how many there are",
+            ) from error
+
+
+def _one_of_several(work: Callable[[], None], folder: str) -> None:
+    """In one of the processes that train a stage. What goes wrong ends it, and so the others, which
+    wait for it; a file says what it was."""
+    log_to_stderr(logging.INFO if int(os.environ["RANK"]) == 0 else logging.WARNING)
+    answer = attempt(work)
+    if "errors" in answer:
+        path = Path(folder) / os.environ["RANK"]
+        path.write_text(json.dumps(answer), encoding="utf-8")
+        sys.exit(1)
+
+
+def _train(
+    study: Sequence[Any],
+    cell: str,
+    config: str,
+    key: str,
+    reuse: bool,
+    quiet: bool,
+    killed_for_memory: bool,
+) -> None:
     from accelerate import PartialState
 
     from xlt.inference.device import best_device

@@ -7,6 +7,7 @@ Memory is what the study's file states, else what steps like it took at their pe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from xlt.config.study import Resources
@@ -39,13 +40,17 @@ class Needed:
 
     @property
     def every(self) -> Needs:
-        """Of a step of which nothing is known."""
+        """Of a step of one process of which nothing is known."""
         stated = self._stated
-        return Needs(memory_gib=stated.memory_gb, cpus=stated.cpus, gpus=stated.gpus)
+        gpus = None if stated.gpus is None else min(1, stated.gpus)
+        return Needs(memory_gib=stated.memory_gb, cpus=stated.cpus, gpus=gpus)
 
     def of(self, node: Node) -> Needs:
+        every, processes = self.every, 1
+        if node.kind == "train":
+            every, processes = replace(every, gpus=self._stated.gpus), self._stated.together
         if node.kind == "project" or (self._stated.memory_gb is not None and not self._on_gpu):
-            return self.every
+            return every
         experiment = self._experiments[node.cells[0]]
         like = likeness(experiment.config, node.stage)
         factor, found = _OF_PEAK, peak(like)
@@ -54,12 +59,11 @@ class Needed:
                 self._estimated[like] = self._estimate(node)
             factor, found = _OF_ESTIMATE, self._estimated[like]
         if found is None:
-            return self.every
-        return Needs(
-            memory_gib=self._stated.memory_gb or factor * found.memory,
+            return every
+        return replace(
+            every,
+            memory_gib=self._stated.memory_gb or factor * processes * found.memory,
             gpu_gib=factor * found.gpu or None,
-            cpus=self._stated.cpus,
-            gpus=self._stated.gpus,
         )
 
     def _estimate(self, node: Node) -> Peak | None:

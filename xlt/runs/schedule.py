@@ -70,7 +70,7 @@ def run_on(
         steps.lose([name], error)
     further: dict[str, dict[str, Any]] = {
         "project": {},
-        "train": {"reuse": reuse, "quiet": quiet},
+        "train": {"reuse": reuse, "quiet": quiet, "processes": resources.together},
         "evaluate": {"reuse": reuse, "overwrite": overwrite},
     }
 
