@@ -47,7 +47,7 @@ $(VENV)/.fuzz: $(VENV)/.installed
 # A second or so for each of what reads, and the same inputs each time, so that a change is tested and
 # not luck; a night gives each a million: `python -m scripts.fuzz all --runs 1000000`.
 fuzz: $(VENV)/.fuzz
-	$(BIN)/python -m scripts.fuzz all --runs 1000 --jobs 1
+	$(BIN)/python -m scripts.fuzz all --runs 400 --jobs 1
 
 # The lower bounds of pyproject.toml hold: what works without extras, at just these versions.
 LIGHT_TESTS := tests/cli/test_light.py tests/cli/test_predict_source.py tests/cli/test_scores.py \

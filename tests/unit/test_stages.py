@@ -14,7 +14,7 @@ from xlt.errors import XltError
 from xlt.evaluation.counts import count_matrix, score
 from xlt.files import write_sealed
 from xlt.model.folder import load_model, read_info
-from xlt.training import stages
+from xlt.training import learner
 from xlt.training.data import Data
 from xlt.training.finished import DONE, read_done
 from xlt.training.observing import observe
@@ -142,9 +142,9 @@ def test_weights_are_carried_from_stage_to_stage(config, monkeypatch):
         selection__on="last",
     )
     fresh = []
-    real = stages.TransferTrainer
+    real = learner.TransferTrainer
     monkeypatch.setattr(
-        stages, "TransferTrainer", lambda *a, **k: (fresh.append(k["fresh"]), real(*a, **k))[1]
+        learner, "TransferTrainer", lambda *a, **k: (fresh.append(k["fresh"]), real(*a, **k))[1]
     )
     first, second = Stages(chain).run()
     assert fresh == [True, False]
@@ -333,7 +333,7 @@ def untrained(monkeypatch):
     def refuse(*_):
         raise AssertionError("it is trained again")
 
-    monkeypatch.setattr("xlt.training.stages.TransferTrainer.train", refuse)
+    monkeypatch.setattr("xlt.training.learner.TransferTrainer.train", refuse)
 
 
 def names(folder):

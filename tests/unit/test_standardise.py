@@ -76,12 +76,12 @@ def test_an_encoder_without_such_a_norm(world, tmp_path):
 
 def test_only_where_training_begins(world, tmp_path, monkeypatch):
     """The stages after the first begin from weights that have learnt with it."""
-    from xlt.training import stages
+    from xlt.training import learner
 
     seen = []
-    real = stages.standardise
+    real = learner.standardise
     monkeypatch.setattr(
-        stages, "standardise", lambda *args: (seen.append(len(args[2])), real(*args))
+        learner, "standardise", lambda *args: (seen.append(len(args[2])), real(*args))
     )
     settings = {"model__standardise": True, "output__root": str(tmp_path)}
     assert len(Stages(world.config("run", **settings)).run()) == 3

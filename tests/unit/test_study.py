@@ -23,7 +23,7 @@ from xlt.runs.compare import compare
 from xlt.runs.folder import RunFolder
 from xlt.runs.study import study
 from xlt.runs.table import table
-from xlt.training import stages
+from xlt.training.trainer import TransferTrainer
 
 BASE = """\
 name: toy
@@ -253,14 +253,14 @@ def test_common_stages_are_trained_once_whatever_their_targets(tmp_path, caplog)
         },
     )
     trained = []
-    real = stages.TransferTrainer.train
+    real = TransferTrainer.train
 
     def train(trainer, *rest, **more):
         trained.append(trainer.folder.parent.name.partition("-")[0])
         return real(trainer, *rest, **more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages.TransferTrainer, "train", train)
+        patch.setattr(TransferTrainer, "train", train)
         study(load_study(path), quiet=True)
     assert trained == ["eng", "ind"]
     assert "lacks scores" not in caplog.text

@@ -16,26 +16,19 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from filelock import FileLock, Timeout
 
-from xlt.config.schema import Config, Training
+from xlt.config.schema import Config
 from xlt.escape import without_folders
 from xlt.files import disk_error, sweep, write_sealed, writing
 from xlt.inference.device import best_device, choose_precision
-from xlt.inference.predictor import Predictor, SubwordTable, subword_table, subwords_in
 from xlt.model.backbone import Backbone
-from xlt.model.calibration import Calibration
-from xlt.model.folder import ModelInfo, load_model
-from xlt.model.lora import add_lora
+from xlt.model.folder import ModelInfo
 from xlt.model.task_model import TaskModel
-from xlt.model.vocabulary import Trimmed, stored_weights
-from xlt.model.vocabulary_tensors import embedding_table
-from xlt.task import Example, Task, extend_labels
+from xlt.task import Task
 from xlt.training import checkpoint as ckpt
 from xlt.training.attempts import Attempts, OutOfMemory, killed_for_memory
-from xlt.training.calibrate import calibrate
-from xlt.training.data import Data, groups, weights
+from xlt.training.data import Data
 from xlt.training.divergence import Diverged
 from xlt.training.elsewhere import StageStore
-from xlt.training.encodings import encode
 from xlt.training.finished import (
     DONE,
     Observed,
@@ -52,15 +45,11 @@ from xlt.training.identity import (
     folder_name,
     made_otherwise,
 )
-from xlt.training.labels import check_overlap
+from xlt.training.learner import Learner
 from xlt.training.observing import observe
-from xlt.training.optim import freeze
-from xlt.training.rehearsal import check_precision
 from xlt.training.reports import stage_reporting
-from xlt.training.scoring import LAST, Encoded, contents, encode_sets, mean_scores, selector
+from xlt.training.scoring import LAST, contents, selector
 from xlt.training.selected import save_selected
-from xlt.training.standardise import standardise, standardises
-from xlt.training.trainer import TransferTrainer
 from xlt.training.unfinished import begin, goes_on
 from xlt.transfer.stage import DataSplit, Stage
 
@@ -252,20 +241,32 @@ class StageRunner:
         if self.killed_for_memory and begun and not attempts.divided:
             attempts.again(stage.training, killed_for_memory(stage.training))
             self._store.forget(folder)
+        learner = Learner(self.config, self.task, self.seed, self.metric)
         while True:
             training = attempts.training(stage.training)
             checkpoint = self._checkpoint(work)
             try:
-                with stage_reporting(
-                    self.config,
-                    stage,
-                    training,
-                    self.seed,
-                    folder,
-                    resumed=checkpoint is not None,
+                with (
+                    stage_reporting(
+                        self.config,
+                        stage,
+                        training,
+                        self.seed,
+                        folder,
+                        resumed=checkpoint is not None,
+                    ),
+                    self._store.keeping(folder) as callbacks,
                 ):
-                    trainer, backbone, vocabulary, temperatures = self._trained(
-                        stage, training, parent, train, [dev, *watched], work, title, checkpoint
+                    trained = learner.train(
+                        stage,
+                        training,
+                        parent,
+                        train,
+                        [dev, *watched],
+                        work,
+                        title=None if self.quiet else title,
+                        callbacks=callbacks,
+                        checkpoint=checkpoint,
                     )
                 break
             except (Diverged, OutOfMemory) as error:
@@ -274,6 +275,7 @@ class StageRunner:
             gc.collect()  # trainer and model hold each other; two would not fit everywhere
             if best_device() == "cuda":
                 torch.cuda.empty_cache()
+        trainer = trained.trainer
         if not trainer.args.should_save:
             return
         primary = selector(stage.dev)
@@ -289,17 +291,17 @@ class StageRunner:
                     discard(folder)
                     attempts.save()
             model, subwords = trainer.model, trainer.subwords
-            about = self._about(model, backbone)
+            about = self._about(model, trained.backbone)
             steps = [int(selected[n]["step"]) for n in (primary, *(selected.keys() - {primary}))]
             save_selected(
                 trainer,
                 model,
                 about,
-                backbone.tokenizer,
-                vocabulary,
+                trained.backbone.tokenizer,
+                trained.vocabulary,
                 steps,
                 folder,
-                temperatures,
+                trained.temperatures,
             )
             known = intact(folder, earlier or {"selected": {}})
             write_sealed(
@@ -330,74 +332,6 @@ class StageRunner:
                 },
             )
             shutil.rmtree(work)
-
-    def _trained(
-        self,
-        stage: Stage,
-        training: Training,
-        parent: StageResult | None,
-        train: list[Data],
-        evaluated: list[list[Data]],
-        work: Path,
-        title: str,
-        checkpoint: str | None,
-    ) -> tuple[TransferTrainer, Backbone, Trimmed | None, Callable[[], Calibration | None]]:
-        """The stage's trainer after training, the encoder, the way back to its vocabulary, and what
-        gives the temperatures of the weights in memory.
-
-        training: the stage's, or that of a later attempt. checkpoint: where to go on. Raises
-        Diverged where rates are too high, OutOfMemory where passes are too large.
-        """
-        from transformers import set_seed
-
-        set_seed(self.seed)
-        backbone, model = self._model(stage, parent, train)
-        examples = encode(self.task, train, backbone, model.labels)
-        evaluations = encode_sets(self.task, evaluated, backbone)
-        vocabulary, subwords = self._trim(model, backbone, examples, evaluations)
-        if parent is None and standardises(self.config.model, backbone, self.task):
-            standardise(model, self.task, examples, subwords, self.seed)
-        freeze(model, training.freeze)
-        lora = self.config.model.lora
-        if lora is not None:
-            add_lora(model, lora)
-        device = best_device()
-        precision = choose_precision(training.precision, device)
-        check_precision(precision, backbone)
-        predictor = Predictor(
-            self.task, model, self.config.evaluation.batch_tokens, precision, device, subwords
-        )
-        primary = selector(stage.dev)
-        trainer = TransferTrainer(
-            model,
-            self.task,
-            examples,
-            groups(train),
-            training,
-            folder=work,
-            seed=self.seed,
-            weights=weights(train),
-            temperature=stage.temperature,
-            evaluator=(lambda: mean_scores(predictor, evaluations, self.metric))
-            if evaluations
-            else None,
-            primary=None if primary == LAST else primary,
-            fresh=parent is None,
-            patience=self.config.selection.patience,
-            keep=self.config.selection.keep,
-            subwords=subwords,
-            precision=precision,
-            title=None if self.quiet else title,
-        )
-        with self._store.keeping(work.parent) as callbacks:
-            for callback in callbacks:
-                trainer.add_callback(callback)
-            trainer.train(resume_from_checkpoint=checkpoint)
-
-        def temperatures() -> Calibration | None:
-            return None if primary == LAST else calibrate(predictor, primary, evaluations[primary])
-
-        return trainer, backbone, vocabulary, temperatures
 
     def _prepare_folder(
         self, folder: Path, work: Path, wanted: Identity, observed: Observed
@@ -434,23 +368,6 @@ class StageRunner:
             newest = broadcast_object_list(newest)
         return newest[0]
 
-    def _model(
-        self, stage: Stage, parent: StageResult | None, train: list[Data]
-    ) -> tuple[Backbone, TaskModel]:
-        """The start weights, with room for the labels of this stage's training data."""
-        new = self.task.labels(record for data in train for record in data.inventory)
-        if parent is None:
-            backbone = Backbone(
-                self.config.model.encoder,
-                self.config.model,
-                random=stage.from_scratch or self.config.model.initialise == "random",
-            )
-            return backbone, self.task.build(backbone, new)
-        check_overlap(parent.labels, new, stage)
-        _, backbone, model = load_model(parent.model_folder(), self.config.model, self.task)
-        model.grow(extend_labels(parent.labels, new))
-        return backbone, model
-
     def _about(self, model: TaskModel, backbone: Backbone) -> ModelInfo:
         return ModelInfo(
             task=self.task.name,
@@ -459,25 +376,6 @@ class StageRunner:
             encoder=without_folders(self.config.model.encoder),
             max_length=backbone.max_length,
         )
-
-    def _trim(
-        self,
-        model: TaskModel,
-        backbone: Backbone,
-        examples: Sequence[Example],
-        evaluations: Encoded,
-    ) -> tuple[Trimmed | None, SubwordTable | None]:
-        """Reduce the vocabulary to the subwords in this stage's data; (way back, id table)."""
-        if not self.config.model.trim_vocabulary or embedding_table(model.encoder) is None:
-            return None, None
-        every = [examples, *(encoded for sets in evaluations.values() for _, encoded in sets)]
-        vocabulary = Trimmed(
-            model.encoder,
-            backbone.tokenizer,
-            np.union1d(subwords_in(self.task, every), model.needed()),
-            stored=stored_weights(backbone.source, self.config.model.revision),
-        )
-        return vocabulary, subword_table(vocabulary)
 
 
 def _finite(value: float) -> float | None:

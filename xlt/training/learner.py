@@ -1,0 +1,160 @@
+"""One attempt at a stage: from start weights and records to a trainer that has trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from transformers import TrainerCallback, set_seed
+
+from xlt.config.schema import Config, Training
+from xlt.inference.device import best_device, choose_precision
+from xlt.inference.predictor import Predictor, SubwordTable, subword_table, subwords_in
+from xlt.model.backbone import Backbone
+from xlt.model.calibration import Calibration
+from xlt.model.folder import load_model
+from xlt.model.lora import add_lora
+from xlt.model.task_model import TaskModel
+from xlt.model.vocabulary import Trimmed, stored_weights
+from xlt.model.vocabulary_tensors import embedding_table
+from xlt.task import Example, Task, extend_labels
+from xlt.training.calibrate import calibrate
+from xlt.training.data import Data, groups, weights
+from xlt.training.encodings import encode
+from xlt.training.finished import StageResult
+from xlt.training.labels import check_overlap
+from xlt.training.optim import freeze
+from xlt.training.rehearsal import check_precision
+from xlt.training.scoring import LAST, Encoded, encode_sets, mean_scores, selector
+from xlt.training.standardise import standardise, standardises
+from xlt.training.trainer import TransferTrainer
+from xlt.transfer.stage import Stage
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is there after training.
+
+    backbone: the encoder that it began with.
+    vocabulary: the way back to the whole of it; None where nothing was taken away.
+    temperatures: gives those of the weights in memory; None where no dev set selects.
+    """
+
+    trainer: TransferTrainer
+    backbone: Backbone
+    vocabulary: Trimmed | None
+    temperatures: Callable[[], Calibration | None]
+
+
+class Learner:
+    """Trains models of a task as a config says, under one seed. metric: what selects."""
+
+    def __init__(self, config: Config, task: Task, seed: int, metric: str) -> None:
+        self._config, self._task, self._seed, self._metric = config, task, seed, metric
+
+    def train(
+        self,
+        stage: Stage,
+        training: Training,
+        parent: StageResult | None,
+        train: Sequence[Data],
+        evaluated: Sequence[Sequence[Data]],
+        work: Path,
+        *,
+        title: str | None = None,
+        callbacks: Sequence[TrainerCallback] = (),
+        checkpoint: str | None = None,
+    ) -> Trained:
+        """Train a stage.
+
+        training: the stage's, or that of a later attempt.
+        parent: whose weights it starts from; None: the encoder's.
+        evaluated: dev sets that are scored on the way, those that select first.
+        work: the folder for checkpoints. checkpoint: where to go on.
+        title: what its progress is shown under; None: it is not shown.
+        Raises Diverged where rates are too high, OutOfMemory where passes are too large.
+        """
+        set_seed(self._seed)
+        backbone, model = self._model(stage, parent, train)
+        examples = encode(self._task, train, backbone, model.labels)
+        evaluations = encode_sets(self._task, evaluated, backbone)
+        vocabulary, subwords = self._trim(model, backbone, examples, evaluations)
+        if parent is None and standardises(self._config.model, backbone, self._task):
+            standardise(model, self._task, examples, subwords, self._seed)
+        freeze(model, training.freeze)
+        lora = self._config.model.lora
+        if lora is not None:
+            add_lora(model, lora)
+        device = best_device()
+        precision = choose_precision(training.precision, device)
+        check_precision(precision, backbone)
+        predictor = Predictor(
+            self._task, model, self._config.evaluation.batch_tokens, precision, device, subwords
+        )
+        primary = selector(stage.dev)
+        trainer = TransferTrainer(
+            model,
+            self._task,
+            examples,
+            groups(train),
+            training,
+            folder=work,
+            seed=self._seed,
+            weights=weights(train),
+            temperature=stage.temperature,
+            evaluator=(lambda: mean_scores(predictor, evaluations, self._metric))
+            if evaluations
+            else None,
+            primary=None if primary == LAST else primary,
+            fresh=parent is None,
+            patience=self._config.selection.patience,
+            keep=self._config.selection.keep,
+            subwords=subwords,
+            precision=precision,
+            title=title,
+        )
+        for callback in callbacks:
+            trainer.add_callback(callback)
+        trainer.train(resume_from_checkpoint=checkpoint)
+
+        def temperatures() -> Calibration | None:
+            return None if primary == LAST else calibrate(predictor, primary, evaluations[primary])
+
+        return Trained(trainer, backbone, vocabulary, temperatures)
+
+    def _model(
+        self, stage: Stage, parent: StageResult | None, train: Sequence[Data]
+    ) -> tuple[Backbone, TaskModel]:
+        """The start weights, with room for the labels of this stage's training data."""
+        new = self._task.labels(record for data in train for record in data.inventory)
+        settings = self._config.model
+        if parent is None:
+            random = stage.from_scratch or settings.initialise == "random"
+            backbone = Backbone(settings.encoder, settings, random=random)
+            return backbone, self._task.build(backbone, new)
+        check_overlap(parent.labels, new, stage)
+        _, backbone, model = load_model(parent.model_folder(), settings, self._task)
+        model.grow(extend_labels(parent.labels, new))
+        return backbone, model
+
+    def _trim(
+        self,
+        model: TaskModel,
+        backbone: Backbone,
+        examples: Sequence[Example],
+        evaluations: Encoded,
+    ) -> tuple[Trimmed | None, SubwordTable | None]:
+        """Reduce the vocabulary to the subwords in this stage's data; (way back, id table)."""
+        settings = self._config.model
+        if not settings.trim_vocabulary or embedding_table(model.encoder) is None:
+            return None, None
+        every = [examples, *(encoded for sets in evaluations.values() for _, encoded in sets)]
+        vocabulary = Trimmed(
+            model.encoder,
+            backbone.tokenizer,
+            np.union1d(subwords_in(self._task, every), model.needed()),
+            stored=stored_weights(backbone.source, settings.revision),
+        )
+        return vocabulary, subword_table(vocabulary)
