@@ -73,6 +73,7 @@ def test_the_same_bits(one_process, tmp_path):
     assert done.out == alone.out
 
 
+@pytest.mark.skipif("XLT_THOROUGH" not in os.environ, reason="slow; XLT_THOROUGH=1 runs it")
 @pytest.mark.slow
 def test_the_same_bits_after_kills_of_workers_and_of_what_drives_them(one_process, tmp_path):
     path, _, expected = one_process

@@ -6,6 +6,7 @@ The machines are output roots that have nothing in common but the store.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -330,6 +331,7 @@ def wanted(stages):
 
 
 def test_only_what_was_asked_for_is_fetched(world, alone, folder, caplog):
+    caplog.set_level(logging.WARNING, logger="xlt")
     first = machine(world, "first", folder, has=alone)
     stage, identity = folder_of(first), wanted(first)
     done = read_done(stage)

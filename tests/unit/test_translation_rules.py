@@ -200,7 +200,7 @@ def test_a_row_that_is_not_as_it_was_put_is_not_there(tmp_path: Path, change: st
     ("code", "what"),
     [(sqlite3.SQLITE_FULL, "disk is full"), (sqlite3.SQLITE_IOERR_READ, "cannot be used"),
      (sqlite3.SQLITE_CORRUPT_INDEX, "is damaged"), (sqlite3.SQLITE_NOTADB, "is damaged"),
-     (sqlite3.SQLITE_BUSY_SNAPSHOT, "cannot be used"), (None, "cannot be used")],
+     (sqlite3.SQLITE_BUSY_SNAPSHOT, "other processes have"), (None, "cannot be used")],
 )  # fmt: skip
 def test_why_the_cache_fails(tmp_path: Path, code: int | None, what: str) -> None:
     error = sqlite3.OperationalError("it failed")

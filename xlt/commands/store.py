@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 import typer
 
 from xlt.commands.runs import RUNS, check_root
-from xlt.config.places import check_place
 from xlt.console import console
 from xlt.errors import XltError
 
@@ -111,6 +110,8 @@ def _shared(place: str) -> Any:
 
 
 def _checked(place: str) -> str:
+    from xlt.config.places import check_place  # slow
+
     try:
         return check_place(place)
     except ValueError as error:
