@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from dataclasses import replace
@@ -27,7 +28,7 @@ from xlt.model.folder import load_model, read_info, save_model, write_info
 from xlt.model.vocabulary import SUBWORDS
 from xlt.registry import tasks
 from xlt.results import CONFIG, RESULT
-from xlt.runs.merge import Data, merge
+from xlt.runs.merge import Data, _records, merge
 
 
 def weights(folder):
@@ -226,8 +227,7 @@ def test_labels_in_another_order_are_put_in_order(tmp_path, name):
     axes = label_axes(folder)
     assert axes
     state = model.state_dict()
-    for (in_head, own), (axis, _) in axes.items():
-        key = own if in_head else f"encoder.{own}"
+    for key, (axis, _) in axes.items():
         state[key] = state[key].flip(axis)
     other = task.build(backbone, labels)
     other.load_state_dict(state)
@@ -381,6 +381,7 @@ def test_what_is_no_number_is_not_written(world, tmp_path):
         ({"method": "ties"}, "--base"),
         ({"base": "x"}, "--base"),
         ({"settings": Settings(density=0.5)}, "--density"),
+        ({"settings": Settings(scale=0.5)}, "--scale"),
         ({"settings": Settings(weights=(1.0,))}, "--weight"),
         ({"settings": Settings(weights=(0.0, 0.0))}, "--weight"),
         ({"scales": [0.5]}, "--scale"),
@@ -389,6 +390,7 @@ def test_what_is_no_number_is_not_written(world, tmp_path):
         ({"method": "fisher"}, "--information"),
         ({"information": Data("x")}, "--information"),
         ({"method": "layers", "base": "base"}, "MODEL"),
+        ({"method": "arithmetic", "base": "nobody/nothing"}, "--base"),
         ({"models": 1}, "MODEL"),
         ({"output": "one/x"}, "one/x"),
         ({"output": "one"}, "one"),
@@ -407,6 +409,66 @@ def test_mistakes(world, tmp_path, monkeypatch, given, where):
     assert caught.value.where == where
     assert caught.value.fix
     assert sorted(root.rglob("*")) == before
+
+
+def test_a_base_without_safetensors_is_said_to_have_none(world, tmp_path):
+    (tmp_path / "encoder").mkdir()
+    with pytest.raises(XltError, match=r"no safetensors of .* on this machine") as caught:
+        merge([world[2]], tmp_path / "out", method="arithmetic", base=str(tmp_path / "encoder"))
+    assert "model.safetensors" in caught.value.fix
+
+
+def test_a_run_of_several_targets_as_base_is_its_model_for_the_language(world, tmp_path):
+    _, base, one, two = world
+    run = tmp_path / "run"
+    for target, folder in (("eng", one), ("jav", base)):
+        shutil.copytree(folder, run / "seed-1" / target / "model")
+    (run / CONFIG).write_text("{}")
+    made = merge([two], tmp_path / "out", method="arithmetic", base=str(run), language="jav")
+    assert made["base"]["name"] == str(run / "seed-1" / "jav" / "model")
+
+
+def test_settings_that_make_no_sense_are_refused_before_anything_is_scored(
+    world, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("xlt.runs.merge._metrics", lambda *given: pytest.fail("it was scored"))
+    root, base, one, _ = world
+    with pytest.raises(XltError, match="the model has") as caught:
+        merge([one], tmp_path / "out", method="layers", base=str(base),
+              settings=Settings(bottom=90), dev=Data(str(root / "dev.bio"), "eng"))  # fmt: skip
+    assert caught.value.where == "--bottom"
+
+
+@pytest.mark.parametrize("what", ["information", "dev"])
+def test_a_disk_that_is_full_before_the_model_is_written(world, tmp_path, monkeypatch, what):
+    def fail(*given):
+        raise OSError(errno.ENOSPC, "no")
+
+    root, _, one, two = world
+    monkeypatch.setattr("xlt.merging.information.save_file", fail)
+    monkeypatch.setattr("xlt.merging.folder.save_file", fail)
+    more = {what: Data(str(root / "dev.bio"), "eng")}
+    with pytest.raises(XltError, match="the disk is full") as caught:
+        merge([one, two], tmp_path / "out", method="fisher" if what == "information" else "mean",
+              **more)  # fmt: skip
+    assert caught.value.where == str(tmp_path / "out")
+    assert caught.value.fix.endswith("name another folder with --output")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_card_of_which_no_split_is_named_means_its_dev_data(tmp_path):
+    folder = make_model(tmp_path, "nli")
+
+    def ids(split):
+        return [one.id for one in _records(folder, Data(f"sample-nli:jav{split}"))]
+
+    assert ids("") == ids(":dev") != ids(":test")
+
+
+def test_a_mistyped_file_is_said_to_be_missing(world):
+    with pytest.raises(XltError, match=r"there is no file dve\.bio") as caught:
+        _records(world[1], Data("dve.bio", "eng"))
+    assert "--split" not in f"{caught.value.where} {caught.value.fix}"
 
 
 def test_the_digest_is_of_what_a_folder_holds(world, tmp_path):

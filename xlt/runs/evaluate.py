@@ -85,11 +85,14 @@ def labelled(
     split: str | None,
     format: str | None,
     options: Mapping[str, Any] | None,
+    default: str = "test",
 ) -> tuple[ResolvedData, Sequence[Document], str]:
     """The data that a command names to score a model on, their records and their language
     (`spoken_language`).
 
-    labels: of the model. Other arguments and errors as of `evaluate`.
+    labels: of the model.
+    default: the split of a card or a hub's data set where nobody says which.
+    Other arguments and errors as of `evaluate`.
     """
     from xlt.data.references import check_reference, reference_to, resolve
     from xlt.data.store import held, load_documents
@@ -103,7 +106,7 @@ def labelled(
             where="--split",
             fix="leave --split out",
         )
-    split = split or "test"
+    split = split or default
     stated = parts[1] if len(parts) > 1 and not reference.startswith("hf:") else None
     code = spoken_language(language or stated, languages_of_model)
     asked = reference_to(reference, format=format, options=dict(options or {}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from xlt.runs.new_folder import ELSEWHERE, publishing_new, refuse_existing, refu
 if TYPE_CHECKING:
     from xlt.document import Document
     from xlt.merging.folder import Merging
-    from xlt.merging.methods import Settings
+    from xlt.merging.methods import Method, Settings
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,8 @@ MAX_INFORMED = 500
 
 @dataclass(frozen=True)
 class Data:
-    """Labelled data, as `xlt.runs.evaluate.evaluate` takes them."""
+    """Labelled data, as `xlt.runs.evaluate.evaluate` takes them, but for a card's split: where the
+    reference says none it is dev."""
 
     reference: str
     language: str | None = None
@@ -73,17 +74,20 @@ def merge(
     for folder in folders:
         refuse_inside(output, folder)
     _check_number(method, folders, settings)
-    with opened(folders, _base(base)) as merging, publishing_new(output) as part:
+    with opened(folders, _base(base, target)) as merging, publishing_new(output) as part:
         _check_prediction(folders)
+        temporary = part.parent
         whose: dict[str, Any] = {}
         if information is not None:
-            merging, whose = _informed(merging, information, settings.seed, part.parent)
+            merging, whose = _informed(merging, information, settings.seed, temporary, output)
         points = [replace(settings, scale=scale) for scale in scales] or [settings]
-        scored = _scores(merging, method, points, dev, part.parent, batch_tokens)
+        # All of them before anything is scored: one whose settings make no sense is refused.
+        methods = [merging.method(method, one) for one in points]
+        scored = _scores(merging, points, methods, dev, temporary, output, batch_tokens)
         best = max(range(len(points)), key=lambda n: scored["points"][n]["score"] if scored else 0)
         about = {**described(method, points[best]), **whose, **({"dev": scored} if scored else {})}
         with writing(output, fix=ELSEWHERE):
-            merging.write(part, merging.method(method, points[best]), about)
+            merging.write(part, methods[best], about)
         return {"output": str(output), **merging.lineage(), **about}
 
 
@@ -105,9 +109,8 @@ def _check(
             fix=choose(method, METHODS),
         )
     kind = METHODS[method]
-    usual = Settings()
-    for name in ("weights", "density", "seed", "bottom", "top", "joint"):
-        if getattr(settings, name) != getattr(usual, name) and name not in kind.takes:
+    for name, usual in asdict(Settings()).items():
+        if getattr(settings, name) != usual and name not in kind.takes:
             raise _not_for(method, f"--{name.removesuffix('s')}")
     if scales and "scale" not in kind.takes:
         raise _not_for(method, "--scale")
@@ -208,12 +211,14 @@ def _seed(folder: Path) -> tuple[int, str]:
     return len(name), name
 
 
-def _base(base: str | None) -> str | None:
-    """A run's first model; a folder of another kind, and a name, are an encoder's."""
+def _base(base: str | None, target: str | None) -> str | None:
+    """A run's first model for the target; another folder, and a name, are an encoder's."""
     from xlt.inference.loading import find_model
     from xlt.results import CONFIG
 
-    return str(find_model(Path(base))) if base and (Path(base) / CONFIG).is_file() else base
+    if base is None or not (Path(base) / CONFIG).is_file():
+        return base
+    return str(find_model(Path(base), target))
 
 
 def _check_prediction(folders: Sequence[Path]) -> None:
@@ -232,7 +237,7 @@ def _check_prediction(folders: Sequence[Path]) -> None:
 
 
 def _informed(
-    merging: Merging, data: Data, seed: int, temporary: Path
+    merging: Merging, data: Data, seed: int, temporary: Path, output: Path
 ) -> tuple[Merging, dict[str, Any]]:
     """With Fisher information, and what is to be said of it."""
     from xlt.merging.information import write_information
@@ -242,20 +247,22 @@ def _informed(
     for number, model in enumerate(merging.models):
         files.append(temporary / f"information-{number}.safetensors")
         log.info("merge: information of %s from %d records", model.folder, len(records))
-        whose = write_information(model.folder, records, files[-1], seed)
+        with writing(output, fix=ELSEWHERE):
+            whose = write_information(model.folder, records, files[-1], seed)
     said = {"data": data.reference, "records": len(records), "labels": whose}
     return merging.informed(files), {"information": said}
 
 
 def _scores(
     merging: Merging,
-    method: str,
     points: Sequence[Settings],
+    methods: Sequence[Method],
     dev: Data | None,
     temporary: Path,
+    output: Path,
     batch_tokens: int,
 ) -> dict[str, Any]:
-    """Of the models, and of what comes of each of the settings; {} without data."""
+    """Of the models, and of what comes of each method, with its settings; {} without data."""
     if dev is None:
         return {}
     folder = merging.models[0].folder
@@ -263,9 +270,10 @@ def _scores(
     metrics = [_metrics(one.folder, records, batch_tokens) for one in merging.models]
     name = next(iter(metrics[0]))
     found: list[dict[str, Any]] = []
-    for settings in points:
+    for settings, method in zip(points, methods, strict=True):
         candidate = temporary / "candidate"
-        merging.write(candidate, merging.method(method, settings), {})
+        with writing(output, fix=ELSEWHERE):
+            merging.write(candidate, method, {})
         scored = _metrics(candidate, records, batch_tokens)
         remove(candidate)
         found.append({"scale": settings.scale, "score": scored[name], "metrics": scored})
@@ -289,9 +297,10 @@ def _records(folder: Path, data: Data) -> Sequence[Document]:
         info.languages,
         data.reference,
         language=data.language,
-        split="dev" if ":" not in data.reference and not Path(data.reference).exists() else None,
+        split=None,
         format=data.input_format,
         options=data.options,
+        default="dev",
     )
     return records
 
