@@ -8,8 +8,19 @@ import pytest
 import torch
 
 from xlt.merging import formulas
-from xlt.merging.methods import Arithmetic, Dare, Fisher, Layers, Members, Settings, Ties, Wise
+from xlt.merging.methods import (
+    Arithmetic,
+    Dare,
+    DareTies,
+    Fisher,
+    Layers,
+    Members,
+    Settings,
+    Ties,
+    Wise,
+)
 from xlt.merging.weights import Place
+from xlt.model.task_model import HEAD_FILE
 
 ONE, TWO = [0.9, -0.1, 0.4, -0.6, 0.05, 0.0], [0.3, 0.8, -0.5, -0.2, 0.1, -0.7]
 """Differences of two models."""
@@ -29,7 +40,8 @@ def members(models, base=None, information=()):
     def reader(one):
         return lambda place: one.get(place.name)
 
-    places = [Place("model.safetensors", name) for name in models[0]]
+    files = {True: HEAD_FILE, False: "model.safetensors"}
+    places = [Place(files[name.startswith("head")], name) for name in models[0]]
     return Members(
         [reader(one) for one in models],
         None if base is None else reader(base),
@@ -152,6 +164,22 @@ def test_layers():
     assert [float(one) for one in found.values()] == [1, 1, 1, 0.5, 0, 0.5, 1, 0]
     found = merged(Layers, [own], base, bottom=0, top=2, joint=0)
     assert [float(one) for one in found.values()] == [0, 0, 0, 0, 0, 1, 1, 0]
+
+
+def test_a_task_layer_is_no_embedding_whatever_its_name():
+    names = ["embeddings.word", "encoder.layer.0.w", "head.embed.w"]
+    own, base = ({name: tensor(value) for name in names} for value in (0, 1))
+    found = merged(Layers, [own], base, bottom=1, top=0, joint=0)
+    assert [float(one) for one in found.values()] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(("method", "density"), [(Ties, 0.2), (Dare, 0.1), (DareTies, 0.1)])
+def test_the_density_that_is_meant_where_none_is_said(method, density):
+    draw = torch.Generator().manual_seed(3)
+    model, base = ({"w": torch.randn(500, generator=draw).double()} for _ in range(2))
+    found = merged(method, [model], base)
+    assert torch.equal(found["w"], merged(method, [model], base, density=density)["w"])
+    assert not torch.equal(found["w"], merged(method, [model], base, density=0.5)["w"])
 
 
 @pytest.mark.parametrize("method", [Arithmetic, Ties])

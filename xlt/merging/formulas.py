@@ -37,9 +37,9 @@ def slerp(first: Tensor, second: Tensor, share: float) -> Tensor:
     return (ahead * first + back * second) / math.sin(angle)
 
 
-def added(base: Tensor, differences: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """θ₀ + Σ wᵢ τᵢ: task arithmetic (Ilharco et al. 2023, arXiv 2212.04089)."""
-    result = base.clone()
+def weighted_sum(differences: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Σ wᵢ τᵢ: what task arithmetic adds to a base (Ilharco et al. 2023, arXiv 2212.04089)."""
+    result = torch.zeros_like(differences[0])
     for difference, weight in zip(differences, weights, strict=True):
         result += weight * difference
     return result

@@ -20,7 +20,7 @@ from xlt.document import Document
 from xlt.inference.device import best_device
 from xlt.merging.weights import Place
 from xlt.model.folder import load_model
-from xlt.model.task_model import HEAD_FILE, TaskModel
+from xlt.model.task_model import TaskModel
 
 DRAWN, GOLD = "drawn from the model", "of the data"
 """Where the labels are from."""
@@ -82,7 +82,7 @@ def reader(path: Path) -> Callable[[Place, tuple[int, ...]], torch.Tensor]:
     names = set(opened.keys())
 
     def read(place: Place, shape: tuple[int, ...]) -> torch.Tensor:
-        name = place.name if place.file == HEAD_FILE else f"encoder.{place.name}"
+        name = place.parameter
         return opened.get_tensor(name) if name in names else torch.zeros(shape)
 
     return read

@@ -11,12 +11,10 @@ import torch
 from xlt.errors import XltError
 from xlt.merging.weights import Place
 from xlt.model.folder import load_model
-from xlt.model.task_model import HEAD_FILE
 from xlt.task import Labels
 
-Axes = Mapping[tuple[bool, str], tuple[int, str]]
-"""Whether it is of the task layers, and a tensor's name → the axis of its labels, and their layer.
-"""
+Axes = Mapping[str, tuple[int, str]]
+"""A parameter's name → the axis of its labels, and their layer."""
 
 
 def label_axes(folder: Path) -> Axes:
@@ -25,7 +23,7 @@ def label_axes(folder: Path) -> Axes:
     Raises XltError for a model whose labels are not rows of its tensors.
     """
     _, _, model = load_model(folder)
-    axes: dict[tuple[bool, str], tuple[int, str]] = {}
+    axes: dict[str, tuple[int, str]] = {}
     before = {name: tensor.shape for name, tensor in model.state_dict().items()}
     for layer, values in model.labels.items():
         grown = copy.deepcopy(model)
@@ -42,8 +40,7 @@ def label_axes(folder: Path) -> Axes:
                 (len(values), len(values) + 1)
             ]:
                 raise _fixed(folder, layer)
-            in_head = not name.startswith("encoder.")
-            axes[in_head, name.removeprefix("encoder.")] = (changed[0], layer)
+            axes[name] = (changed[0], layer)
     return axes
 
 
@@ -51,7 +48,7 @@ def reordered(
     tensor: torch.Tensor, place: Place, axes: Axes, own: Labels, wanted: Labels
 ) -> torch.Tensor:
     """A tensor of a model with labels `own`, as of one that has the same ones in another order."""
-    found = axes.get((place.file == HEAD_FILE, place.name))
+    found = axes.get(place.parameter)
     if found is None:
         return tensor
     axis, layer = found

@@ -80,11 +80,14 @@ class Method(ABC):
     """Those of `Settings` that it looks at."""
     usual_scale: ClassVar[float] = 1.0
     """`Settings.scale` where it is not said."""
+    usual_density: ClassVar[float] = 1.0
+    """`Settings.density` where it is not said."""
 
     def __init__(self, members: Members, places: Sequence[Place], settings: Settings) -> None:
         self.members, self.places, self.settings = members, places, settings
         self.weights = settings.weights or (1.0,) * len(members.models)
         self.scale = self.usual_scale if settings.scale is None else settings.scale
+        self.density = self.usual_density if settings.density is None else settings.density
 
     @abstractmethod
     def __call__(self, place: Place) -> torch.Tensor:
@@ -146,19 +149,20 @@ class Arithmetic(Differences):
     """Their weighted sum."""
 
     def merged(self, place: Place, differences: list[torch.Tensor]) -> torch.Tensor:
-        return formulas.added(torch.zeros_like(differences[0]), differences, self.weights)
+        return formulas.weighted_sum(differences, self.weights)
 
 
 class Ties(Differences):
     """The largest entries of each, of all its weights together; those of the elected sign."""
 
     takes = frozenset({"weights", "scale", "density"})
+    usual_density = 0.2
 
     def __init__(self, members: Members, places: Sequence[Place], settings: Settings) -> None:
         super().__init__(members, places, settings)
-        density = 0.2 if settings.density is None else settings.density
-        self._based = [place for place in places if self._difference(0, place) is not None]
-        self._limits = [self._limit(number, density) for number in range(len(members.models))]
+        assert members.base is not None
+        self._based = [place for place in places if members.base(place) is not None]
+        self._limits = [self._limit(number) for number in range(len(members.models))]
 
     def merged(self, place: Place, differences: list[torch.Tensor]) -> torch.Tensor:
         kept = [
@@ -167,7 +171,7 @@ class Ties(Differences):
         ]
         return formulas.elected(kept, self.weights)
 
-    def _limit(self, number: int, density: float) -> tuple[float, Mapping[Place, int]]:
+    def _limit(self, number: int) -> tuple[float, Mapping[Place, int]]:
         """Of a model's entries the size above which all are kept, and at each place how many that
         are exactly of this size, so that there are as many as `density` says."""
         sizes = np.empty(sum(len(self._sizes(number, place)) for place in self._based), np.float32)
@@ -176,7 +180,7 @@ class Ties(Differences):
             own = self._sizes(number, place)
             sizes[start : start + len(own)] = own
             start += len(own)
-        kept = max(1, round(density * len(sizes)))
+        kept = max(1, round(self.density * len(sizes)))
         sizes.partition(len(sizes) - kept)
         threshold = sizes[len(sizes) - kept]
         left = kept - int((sizes > threshold).sum())
@@ -187,29 +191,26 @@ class Ties(Differences):
         return float(threshold), at_it
 
     def _sizes(self, number: int, place: Place) -> NDArray[np.float32]:
-        difference = self._difference(number, place)
-        assert difference is not None
-        return formulas.size(difference).numpy().reshape(-1)
-
-    def _difference(self, number: int, place: Place) -> torch.Tensor | None:
+        """Of a model's differences from the base, which has something at this place."""
         assert self.members.base is not None
         base = self.members.base(place)
-        return None if base is None else self.members.models[number](place).double() - base.double()
+        assert base is not None
+        difference = self.members.models[number](place).double() - base.double()
+        return formulas.size(difference).numpy().reshape(-1)
 
 
 class Dare(Differences):
     """Entries dropped at random, the others made larger; their weighted sum."""
 
     takes = frozenset({"weights", "scale", "density", "seed"})
+    usual_density = 0.1
 
     def merged(self, place: Place, differences: list[torch.Tensor]) -> torch.Tensor:
-        zero = torch.zeros_like(differences[0])
-        return formulas.added(zero, self.dropped(place, differences), self.weights)
+        return formulas.weighted_sum(self.dropped(place, differences), self.weights)
 
     def dropped(self, place: Place, differences: list[torch.Tensor]) -> list[torch.Tensor]:
-        density = 0.1 if self.settings.density is None else self.settings.density
         return [
-            formulas.dropped(difference, density, self._generator(number, place))
+            formulas.dropped(difference, self.density, self._generator(number, place))
             for number, difference in enumerate(differences)
         ]
 
@@ -231,7 +232,6 @@ class Fisher(Method):
     """The mean weighted by how much each model's predictions depend on each weight."""
 
     takes = frozenset({"weights", "scale", "seed"})
-    usual_scale = 0.5
 
     def __init__(self, members: Members, places: Sequence[Place], settings: Settings) -> None:
         super().__init__(members, places, settings)
@@ -306,7 +306,8 @@ class Layers(Method):
         """How much of what lies at a place is the base's."""
         layer, joint = _layer(place), self.settings.joint
         if layer is None:  # embeddings are below all layers, all else is above
-            return float("embed" in place.name and self.settings.bottom > 0)
+            embeddings = place.file != HEAD_FILE and "embed" in place.name
+            return float(embeddings and self.settings.bottom > 0)
         for distance, taken in (
             (layer, self.settings.bottom),
             (self._layers - 1 - layer, self.settings.top),

@@ -37,6 +37,11 @@ class Place:
     file: str
     name: str
 
+    @property
+    def parameter(self) -> str:
+        """Its name among the parameters of a `TaskModel`: the same in whatever file it lies."""
+        return self.name if self.file == HEAD_FILE else f"encoder.{self.name}"
+
     def __str__(self) -> str:
         return self.name if self.file != HEAD_FILE else f"{self.name} ({HEAD_FILE})"
 
@@ -77,7 +82,7 @@ class Weights:
         self._open: dict[str, Any] = {}
         self.shapes: dict[Place, Shape] = {}
         # Of a model in several files a tensor may lie in another one than another model's.
-        self._where: dict[tuple[bool, str], Place] = {}
+        self._where: dict[str, Place] = {}
 
     def __enter__(self) -> Self:
         try:
@@ -87,7 +92,7 @@ class Weights:
                 for name in opened.keys():  # noqa: SIM118
                     place = Place(file, name)
                     self.shapes[place] = tuple(opened.get_slice(name).get_shape())
-                    self._where[_kind(place)] = place
+                    self._where[place.parameter] = place
         except (OSError, SafetensorError) as error:
             self._stack.close()
             raise DamagedFile(
@@ -107,12 +112,12 @@ class Weights:
 
     def shape(self, place: Place) -> Shape | None:
         """Of what lies at a place of another model; None if there is nothing."""
-        own = self._where.get(_kind(place))
+        own = self._where.get(place.parameter)
         return None if own is None else self.shapes[own]
 
     def read(self, place: Place) -> torch.Tensor:
         """What lies at a place of this or another model, as it is stored."""
-        own = self._where[_kind(place)]
+        own = self._where[place.parameter]
         tensor: torch.Tensor = self._open[own.file].get_tensor(own.name)
         return tensor
 
@@ -145,10 +150,6 @@ MERGE = "merge.json"
 
 Read = Callable[[Place], torch.Tensor | None]
 """What lies at a place of a model; None where it has nothing there."""
-
-
-def _kind(place: Place) -> tuple[bool, str]:
-    return place.file == HEAD_FILE, place.name
 
 
 def check_alike(models: Sequence[Weights]) -> None:
@@ -226,9 +227,18 @@ def base_of(base: str, like: Weights) -> tuple[Read, str]:
     folder, a hub id in the cache, or an encoder's own name. It has no task layers.
 
     like: a model that was trained from it.
-    Raises XltError for one that has other shapes, or nothing of the model.
+    Raises XltError for one without safetensors here, and one that has other shapes, or nothing of
+    the model.
     """
     source = located(base)
+    files = stored_in(source)
+    if not files:
+        raise XltError(
+            f"there are no safetensors of {base} on this machine",
+            where="--base",
+            fix="check the spelling, or name the folder with model.safetensors of the encoder that "
+            "all were trained from",
+        )
     stored = stored_weights(source)
     wrong, found = [], 0
     for place, shape in like.shapes.items():
@@ -244,5 +254,5 @@ def base_of(base: str, like: Weights) -> tuple[Read, str]:
             where="--base",
             fix="name the encoder, or the model, that all were trained from",
         )
-    digest = _digest({path.name: entry(path) for path in stored_in(source)})
+    digest = _digest({path.name: entry(path) for path in files})
     return (lambda place: None if place.file == HEAD_FILE else stored(place.name)), digest
