@@ -5,6 +5,8 @@ The machines are output roots that have nothing in common but the store.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import logging
 import os
@@ -18,15 +20,13 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from small import Stages, make_world, weights, xlt
+from small import Here, Stages, make_world, weights, xlt
 
 from xlt.config.consent import requests
 from xlt.config.load import load_config
 from xlt.config.places import check_place
 from xlt.config.schema import Output
 from xlt.errors import XltError
-from xlt.executors.base import Executor
-from xlt.executors.worker import do
 from xlt.files import DamagedFile, write_sealed
 from xlt.runs import object_store, shared_store
 from xlt.runs.object_store import MARKER, ObjectStore, Unreachable
@@ -364,12 +364,40 @@ def test_only_what_was_asked_for_is_fetched(world, alone, folder, caplog):
     assert "it is another stage" in caplog.text
 
 
-def test_what_is_damaged_here_is_not_published(world, alone, folder):
+@pytest.mark.parametrize("which", ["selected/*/model.safetensors", "done.json"])
+def test_what_is_damaged_here_is_not_published(world, alone, folder, which, caplog):
     first = machine(world, "first", folder, has=alone)
-    weights = next(folder_of(first).glob("selected/*/model.safetensors"))
-    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
-    first.runner.store.publish(folder_of(first), anew=True)
+    stage = folder_of(first)
+    damaged = next(stage.glob(which))
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
+    first.runner.store.publish(stage, anew=True)
+    (said,) = caplog.messages
+    assert said.startswith(str(stage))
+    assert damaged.name in said
+    assert said.endswith(": it stays here")
+    assert push(first.root.parent, folder) == []
+    assert caplog.messages == [said, said]
     assert store_of(first).bundles() == []
+
+
+def test_a_disk_that_is_full_here_is_not_the_stores_fault(world, alone, folder, monkeypatch):
+    first = machine(world, "first", folder, has=alone)
+    store, stage = store_of(first), folder_of(first)
+    first.runner.store.publish(stage)
+    second = machine(world, "second", folder)
+    real = store._fs.get_file
+
+    def get(path, to, **keywords):
+        if not path.endswith(".json"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), to)
+        real(path, to, **keywords)
+
+    monkeypatch.setattr(store._fs, "get_file", get)
+    with pytest.raises(XltError, match="the disk is full") as caught:
+        second.run()
+    assert not isinstance(caught.value, Unreachable)
+    assert caught.value.where == str(second.root / stage.name)
+    assert not list(second.root.glob("*.part"))
 
 
 def test_a_store_that_went_away_costs_nothing(world, alone, folder, steps, monkeypatch, caplog):
@@ -634,50 +662,35 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
         ObjectStore("simplecache::s3://bucket")
 
 
-class OtherMachine(Executor):
+class OtherMachine(Here):
     """Does jobs in a folder that the caller does not look into."""
 
-    slots = 1
-    folder: Path
-
-    def __init__(self, argument):
-        self.jobs = []
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
 
     def submit(self, job):
-        from concurrent.futures import Future
-        from dataclasses import asdict
-
-        from xlt.executors.base import result_of
-
-        future, before = Future(), Path.cwd()
-        try:
-            future.set_result(result_of(do(asdict(replace(job, folder=str(self.folder))))))
-        except XltError as error:
-            future.set_exception(error)
-        finally:
-            os.chdir(before)
-        return future
-
-    def close(self): ...
+        with contextlib.chdir(self.folder):
+            return super().submit(replace(job, folder=str(self.folder)))
 
 
 @thorough
 def test_workers_that_share_nothing_but_the_store(world, tmp_path, steps, monkeypatch):
     from xlt.config.study import load_study
 
-    here, OtherMachine.folder = tmp_path / "here", tmp_path / "there"
-    for folder in (here, OtherMachine.folder):
+    here, elsewhere = tmp_path / "here", tmp_path / "there"
+    for folder in (here, elsewhere):
         folder.mkdir()
     base = world.config("base", output={"root": "runs", "store": str(tmp_path / "st")}, **SETTINGS)
     path = world.folder / "study.yaml"
     path.write_text(json.dumps({"extends": str(base), "study": {"cells": {"a": None}}}))
     monkeypatch.chdir(here)
-    monkeypatch.setattr("xlt.runs.study.make_executor", OtherMachine)
+    monkeypatch.setattr("xlt.runs.study.make_executor", lambda _: OtherMachine(elsewhere))
     outcome = run_study(load_study(path), on="other", quiet=True)
     assert outcome["failed"] == {}
     assert outcome["cells"] == {"a": True}
     assert len(steps) == 8  # once
-    there, own = weights(OtherMachine.folder / "runs"), weights(here / "runs")
+    there, own = weights(elsewhere / "runs"), weights(here / "runs")
     assert there == own
     assert own
     steps.clear()
@@ -765,6 +778,8 @@ def test_the_commands(alone, tmp_path):
     assert done.code == 0, done.text
     assert "1 published" in done.out
     assert push(root, str(place)) == []
+    (tmp_path / "empty").mkdir()
+    assert xlt("store", "push", tmp_path / "empty", place).out == "nothing to publish\n"
     assert (place / MARKER).is_file()
     done = xlt("store", "list", f"file://{place}")
     assert done.code == 0, done.text

@@ -120,7 +120,7 @@ def _checked(place: str) -> str:
 
 def _pushed(found: list[dict[str, str]]) -> list[str]:
     names = [one["stage"] for one in found]
-    return [*names, f"{len(names)} published"] if names else ["the store has all of them"]
+    return [*names, f"{len(names)} published"] if names else ["nothing to publish"]
 
 
 def _stages(rows: list[dict[str, Any]]) -> list[str]:

@@ -14,7 +14,7 @@ import logging
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -53,6 +53,9 @@ _LASTING = frozenset(
     )
 )
 """What does not go away by waiting. Whatever is none of these may."""
+
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
+"""What no reading from a store comes to: it is this machine's disk that what is read goes to."""
 
 _BUNDLE = re.compile(r"(?P<bundle>[^/]+/[^/]+)\.json")
 _OBJECT = re.compile(r"(?P<bundle>[^/]+/[^/]+)/(?P<digest>[0-9a-f]{64})")
@@ -182,13 +185,16 @@ class ObjectStore:
         return sorted(one["bundle"] for one in found if one is not None)
 
     def fetch(self, bundle: str, record: Record, into: Path) -> None:
-        """Write the files of a bundle to a folder. Raises DamagedFile for what is not as listed."""
+        """Write the files of a bundle to a folder.
+
+        Raises DamagedFile for what is not as listed; OSError where the folder cannot be written.
+        """
         for name, (_, digest) in record.files.items():
             target = into / name
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 get = partial(self._fs.get_file, self._path(f"{bundle}/{digest}"), str(target))
-                self._asked(get)
+                self._asked(get, own=_FULL)
             except FileNotFoundError as error:
                 raise self._damaged(bundle, f"{name} is missing") from error
         if (problem := damage(into, record.files)) is not None:
@@ -286,10 +292,17 @@ class ObjectStore:
 
     # Errors --------------------------------------------------------------------------------
 
-    def _asked(self, ask: Callable[[], Result], pauses: Sequence[float] = PAUSES) -> Result:
+    def _asked(
+        self,
+        ask: Callable[[], Result],
+        pauses: Sequence[float] = PAUSES,
+        *,
+        own: Collection[int] = (),
+    ) -> Result:
         """What comes of a call, which is made again while the store does not answer.
 
-        Raises FileNotFoundError, Unreachable.
+        own: numbers of errors (`errno`) for which this machine is to blame, not the store.
+        Raises FileNotFoundError, Unreachable, and OSError for these.
         """
         left = list(pauses) if self._patient else []
         while True:
@@ -298,6 +311,8 @@ class ObjectStore:
             except FileNotFoundError:
                 raise
             except Exception as error:  # each file system has its own
+                if isinstance(error, OSError) and error.errno in own:
+                    raise
                 if _is_lasting(error):
                     raise self._refused(error) from error
                 if not left:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,11 @@ from xlt.training import checkpoint as ckpt
 from xlt.training.attempts import FILE as ATTEMPTS
 from xlt.training.attempts import OutOfMemory
 from xlt.training.divergence import Diverged
-from xlt.training.elsewhere import StageStore
 from xlt.training.finished import DONE, Observed, read_done
 from xlt.training.identity import FILE, Identity
 from xlt.training.identity import read as read_identity
 from xlt.training.selected import EVALUATED, SELECTED
+from xlt.training.stage_store import StageStore
 from xlt.training.unfinished import OBSERVED
 
 log = logging.getLogger(__name__)
@@ -112,9 +113,19 @@ class SharedStages(StageStore):
             )
 
     def push(self, folder: Path, *, anew: bool = False) -> bool:
-        """As `publish`: whether something was published. Raises Unreachable."""
-        done = read_done(folder)
-        if done is None or problems(folder, done):
+        """As `publish`: whether something was published. Raises Unreachable.
+
+        What is damaged here is not, and a warning says so.
+        """
+        try:
+            done = read_done(folder)
+        except DamagedFile as error:
+            log.warning("%s: %s: it stays here", error.where, error.what)
+            return False
+        if done is None:
+            return False
+        if wrong := problems(folder, done):
+            log.warning("%s: %s: it stays here", folder, wrong[0])
             return False
         bundle = f"{folder.name}/{FINISHED}"
         if not anew:
@@ -131,8 +142,7 @@ class SharedStages(StageStore):
             if name in (FILE, DONE) or name.partition("/")[0] in (SELECTED, EVALUATED)
         }
         self.store.publish(bundle, files, about(done))
-        for step in self._steps(folder.name):
-            self.store.remove(f"{folder.name}/step-{step}")
+        self.remove_checkpoints(folder.name)
         return True
 
     def resume(self, folder: Path, goes_on: Callable[[Path], bool]) -> None:
@@ -180,11 +190,16 @@ class SharedStages(StageStore):
 
     def forget(self, folder: Path) -> None:
         try:
-            for step in self._steps(folder.name):
-                self.store.remove(f"{folder.name}/step-{step}")
+            self.remove_checkpoints(folder.name)
         except Unreachable as error:
             told = "%s: %s: checkpoints of %s may be left there"
             log.warning(told, error.where, error.what, folder.name)
+
+    def remove_checkpoints(self, stage: str, before: float = inf) -> None:
+        """Those of a stage, or of them those before a step. Raises Unreachable."""
+        for step in self._steps(stage):
+            if step < before:
+                self.store.remove(f"{stage}/step-{step}")
 
     def _steps(self, stage: str) -> list[int]:
         """Of the checkpoints of a stage, in order."""
@@ -226,13 +241,11 @@ class _Checkpoints(TrainerCallback):
         files = {f"{newest.name}/{name}": path for name, path in files_below(newest).items()}
         beside = {name: self._work / name for name in (OBSERVED, ATTEMPTS)}
         files |= {name: path for name, path in beside.items() if path.is_file()}
-        store = self._stages.store
+        bundle = f"{self._stage}/step-{step}"
         try:
-            store.publish(f"{self._stage}/step-{step}", files, {"step": step}, pauses=())
+            self._stages.store.publish(bundle, files, {"step": step}, pauses=())
             self._published = step
-            for earlier in self._stages._steps(self._stage):
-                if earlier < step:
-                    store.remove(f"{self._stage}/step-{earlier}")
+            self._stages.remove_checkpoints(self._stage, before=step)
         except (Unreachable, OSError) as error:
             told = "step %d of %s is on this machine alone: %s"
             log.warning(told, step, self._stage, first_line(error))

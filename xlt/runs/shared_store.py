@@ -108,20 +108,14 @@ def prune(store: ObjectStore, keep: Keep, *, dry_run: bool = False) -> dict[str,
 
 
 def push(root: Path, place: str) -> list[dict[str, str]]:
-    """Publish every finished stage below `root` that the store lacks: "stage" of each.
+    """Publish every finished stage below `root` that the store lacks: "stage" of each. Damaged ones
+    stay here, and warnings say so (`verify` says more).
 
     Raises XltError for a store that refuses, or does not answer.
     """
     stages = SharedStages(opened(place), every=0.0)
     stages.check()
-    pushed = []
-    for folder in stage_folders(root):
-        try:
-            if stages.push(folder):
-                pushed.append({"stage": folder.name})
-        except DamagedFile as error:  # `verify` says more
-            log.warning("%s: %s: it stays here", error.where, error.what)
-    return pushed
+    return [{"stage": folder.name} for folder in stage_folders(root) if stages.push(folder)]
 
 
 def _stages(store: ObjectStore) -> dict[str, dict[str, Record | None]]:

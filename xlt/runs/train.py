@@ -11,7 +11,6 @@ import logging
 from typing import Any
 
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list
 
 from xlt.config.consent import requests
 from xlt.config.load import LoadedConfig, dump
@@ -33,6 +32,7 @@ from xlt.runs.publish import publish
 from xlt.runs.remaining import doing, watching
 from xlt.runs.score import evaluate_all
 from xlt.runs.sources import Sources
+from xlt.training.processes import of_main_process
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ def _lead(
         finished = _finished(experiment, sources, folder, resume=resume, overwrite=overwrite)
         if finished is not None:
             finished = kept.settle(config, folder, finished)
-        finished = _agreed(finished)
+        finished = of_main_process(finished)
         if finished is not None:
             return finished
         preflight(experiment, sources)
@@ -234,17 +234,10 @@ def _follow(
     experiment: Experiment, state: PartialState, *, resume: bool, reuse: bool
 ) -> dict[str, Any]:
     """The part of every other process: it trains with the main one, when that has the data."""
-    if _agreed(None) is None:
+    finished: dict[str, Any] | None = of_main_process(None)
+    if finished is None:
         state.wait_for_everyone()
         sources = Sources(experiment.config, experiment.task)
         preflight(experiment, sources)
         execute(experiment, sources, resume=resume, reuse=reuse, quiet=True)
     return {}
-
-
-def _agreed(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The main process's value, in every process."""
-    if PartialState().num_processes == 1:
-        return value
-    values: list[dict[str, Any] | None] = broadcast_object_list([value])
-    return values[0]

@@ -103,7 +103,7 @@ def read_done(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def before(folder: Path) -> dict[str, Any] | None:
+def finished_before(folder: Path) -> dict[str, Any] | None:
     """What a stage that is trained says of an earlier time; None where that cannot be read, which
     is said when it is not used (`find`)."""
     try:

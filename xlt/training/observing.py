@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list
 
 from xlt.config.schema import Config
 from xlt.files import DamagedFile, publish_folder, write_sealed, writing
@@ -24,6 +23,7 @@ from xlt.training.calibrate import calibrate
 from xlt.training.data import Data
 from xlt.training.differences import restore
 from xlt.training.finished import DONE, read_done
+from xlt.training.processes import of_main_process
 from xlt.training.scoring import contents, encode_sets, mean_scores
 from xlt.training.selected import SELECTED, evaluated_folder, part_folder, selected_folder
 
@@ -127,18 +127,16 @@ def _model(folder: Path, step: int) -> Iterator[Path]:
         return
     state = PartialState()
     place = part_folder(folder, step)
-    problem: list[DamagedFile | None] = [None]
+    problem: DamagedFile | None = None
     if state.is_main_process:
         shutil.rmtree(place, ignore_errors=True)
         try:
             with writing(folder, resumes=True):
                 restore(evaluated_folder(folder, step), folder / SELECTED, place)
         except DamagedFile as error:
-            problem = [error]
-    if state.num_processes > 1:
-        problem = broadcast_object_list(problem)
-    if problem[0] is not None:
-        raise problem[0]
+            problem = error
+    if (problem := of_main_process(problem)) is not None:
+        raise problem
     try:
         yield place
     finally:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list
 from filelock import FileLock, Timeout
 
 from xlt.config.schema import Config
@@ -28,14 +27,13 @@ from xlt.training import checkpoint as ckpt
 from xlt.training.attempts import Attempts, OutOfMemory, killed_for_memory
 from xlt.training.data import Data
 from xlt.training.divergence import Diverged
-from xlt.training.elsewhere import StageStore
 from xlt.training.finished import (
     DONE,
     Observed,
     StageResult,
-    before,
     discard,
     find,
+    finished_before,
     intact,
 )
 from xlt.training.identity import (
@@ -47,9 +45,11 @@ from xlt.training.identity import (
 )
 from xlt.training.learner import Learner
 from xlt.training.observing import observe
+from xlt.training.processes import of_main_process
 from xlt.training.reports import stage_reporting
 from xlt.training.scoring import LAST, contents, selector
 from xlt.training.selected import save_selected
+from xlt.training.stage_store import StageStore
 from xlt.training.unfinished import begin, goes_on
 from xlt.transfer.stage import DataSplit, Stage
 
@@ -199,9 +199,7 @@ class StageRunner:
 
     def _fetched(self, folder: Path, wanted: Identity, needed: Observed) -> bool:
         """Whether the stage has come from the store."""
-        state = PartialState()
-        fetched = [self._store.fetch(folder, wanted, needed)]
-        return bool((broadcast_object_list(fetched) if state.num_processes > 1 else fetched)[0])
+        return of_main_process(self._store.fetch(folder, wanted, needed))
 
     def _made_otherwise(
         self, stage: Stage, wanted: Identity, needed: Observed
@@ -235,7 +233,7 @@ class StageRunner:
         work = folder / "work"
         begun = work.exists()
         self._prepare_folder(folder, work, wanted, contents(watched))
-        earlier = before(folder)
+        earlier = finished_before(folder)
         attempts = Attempts(work, earlier)
         # A divided stage may have been interrupted since for another reason: it goes on.
         if self.killed_for_memory and begun and not attempts.divided:
@@ -356,17 +354,14 @@ class StageRunner:
 
     def _checkpoint(self, work: Path) -> str | None:
         """The newest intact checkpoint, where the run is to be resumed; damaged ones go."""
-        newest: list[str | None] = [None]
+        newest: Path | None = None
         if self.resume and PartialState().is_main_process:
-            path, problems = ckpt.last_intact(work)
+            newest, problems = ckpt.last_intact(work)
             for problem in problems:
                 log.warning("%s: going back to the checkpoint before it", problem)
-            if problems and path is None:
+            if problems and newest is None:
                 log.warning("no intact checkpoint in %s: the stage starts again", work)
-            newest = [None if path is None else str(path)]
-        if PartialState().num_processes > 1:
-            newest = broadcast_object_list(newest)
-        return newest[0]
+        return of_main_process(None if newest is None else str(newest))
 
     def _about(self, model: TaskModel, backbone: Backbone) -> ModelInfo:
         return ModelInfo(
