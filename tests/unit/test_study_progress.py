@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
+import os
+import resource
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
-from small import make_world
+from small import forked, make_world
 
 from xlt.commands import watch
 from xlt.config.study import load_study
 from xlt.errors import XltError
+from xlt.runs import events
 from xlt.runs import progress as module
 from xlt.runs.events import writing_events
 from xlt.runs.graph import Node
@@ -139,6 +144,56 @@ def test_a_file_of_something_else_is_left_alone(tmp_path):
         raise AssertionError("begun")
     assert path.read_text() == "name: mine\n"
     with pytest.raises(XltError, match="no file"), writing_events(tmp_path):
+        raise AssertionError("begun")
+
+
+def numbers(path):
+    return [json.loads(line)["number"] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize(("size", "freed"), [(1_000, False), (20_000, True)])
+def test_a_disk_that_is_full_ends_the_file_and_not_the_study(tmp_path, steps, caplog, size, freed):
+    """With a limit to the size of files, which fails in the middle of the third event."""
+    path = tmp_path / "events.jsonl"
+
+    def work():
+        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5 * size // 2, most))
+        with writing_events(path) as write:
+            for number in range(5):
+                if number == 4 and freed:
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+                write(steps, {"event": "study", "number": number, "text": size * "x"})
+        (said,) = caplog.messages
+        assert said.startswith(f"warning: events are missing: {path}: cannot write here: ")
+
+    outcome = forked(work)
+    assert outcome.code == 0, outcome.text
+    with writing_events(path) as write:
+        write(steps, {"event": "study", "number": 5})
+    assert numbers(path) == [0, 1, 5]
+
+
+def test_what_goes_wrong_at_the_beginning_or_the_end_is_said(tmp_path, steps, caplog, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    class Stream(io.BufferedRandom):
+        def close(self):
+            if not self.closed:
+                super().close()
+                fail()
+
+    path = tmp_path / "events.jsonl"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", lambda self, mode: Stream(io.FileIO(self, "a+")))
+        with writing_events(path) as write:
+            write(steps, {"event": "study", "number": 1})
+    assert numbers(path) == [1]
+    (said,) = caplog.messages
+    assert said.startswith(f"warning: events are missing: {path}: cannot write here: ")
+    monkeypatch.setattr(events, "_go_on", fail)
+    with pytest.raises(XltError, match="cannot write here"), writing_events(path):
         raise AssertionError("begun")
 
 

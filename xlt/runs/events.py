@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from xlt.errors import XltError
-from xlt.files import disk_error
+from xlt.files import disk_error, writing
 from xlt.runs.progress import Event, Listener, Steps
 
 log = logging.getLogger(__name__)
@@ -20,31 +20,41 @@ log = logging.getLogger(__name__)
 def writing_events(path: Path) -> Iterator[Listener]:
     """Who appends each event to a file. What is in it stays, but for a line that was cut off.
 
-    A disk that is full later on ends the file, not the study: a warning says so.
+    A disk that is full later on ends the file, not the study: a warning says so, and nothing comes
+    after the event that was lost, of which there may be a part.
     Raises XltError where the file cannot be written, or holds something else.
     """
     lost = False
-    try:
+
+    def lose(error: OSError) -> None:
+        nonlocal lost
+        if not lost:
+            log.warning("warning: events are missing: %s", disk_error(error, path).render())
+        lost = True
+
+    def write(steps: Steps, event: Event) -> None:
+        if lost:
+            return
+        try:
+            stream.write(json.dumps(event, ensure_ascii=False).encode() + b"\n")
+            stream.flush()
+        except OSError as error:
+            lose(error)
+
+    with writing(path):
         if path.exists() and not path.is_file():
             raise XltError("this is no file", where=path, fix="name a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = path.open("a+b")
-    except OSError as error:
-        raise disk_error(error, path) from error
-    with stream:
-        _go_on(stream, path)
-
-        def write(steps: Steps, event: Event) -> None:
-            nonlocal lost
-            try:
-                stream.write(json.dumps(event, ensure_ascii=False).encode() + b"\n")
-                stream.flush()
-            except OSError as error:
-                if not lost:
-                    log.warning("warning: events are missing: %s", disk_error(error, path).render())
-                lost = True
-
+    try:
+        with writing(path):
+            _go_on(stream, path)
         yield write
+    finally:
+        try:
+            stream.close()  # which writes what could not be written before, or fails again
+        except OSError as error:
+            lose(error)
 
 
 def _go_on(stream: BinaryIO, path: Path) -> None:
