@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from filelock import FileLock
-from small import make_world, xlt
+from small import Here, make_world, xlt
 
 from xlt.commands.study import _table
 from xlt.commands.work import compare as run_compare
@@ -18,7 +18,8 @@ from xlt.errors import XltError
 from xlt.evaluation.statistics import holm
 from xlt.files import write_sealed
 from xlt.results import read_result
-from xlt.runs import train
+from xlt.runs import schedule, train
+from xlt.runs import study as study_module
 from xlt.runs.compare import compare
 from xlt.runs.folder import RunFolder
 from xlt.runs.study import study
@@ -126,6 +127,21 @@ def test_what_is_wrong(tmp_path, text, complaint):
     assert "fix: " in error.value.render()
 
 
+def test_a_cell_with_dotted_keys_is_shown_the_nested_ones(tmp_path):
+    path = write(tmp_path, """\
+study:
+  cells:
+    a: {training: {batch_tokens: 64}, source: ind, training.epochs: 2}
+""")  # fmt: skip
+    with pytest.raises(XltError, match=r"'training.epochs' is a dotted one") as caught:
+        load_study(path)
+    assert f"{path}:12 (study.cells.a.training.epochs)" == caught.value.where
+    nested = re.fullmatch("write `(.*)`", caught.value.fix)[1]
+    config = load_study(write(tmp_path, f"study:\n  cells:\n    {nested}\n")).cells["a"].config
+    assert (config.training.epochs, config.training.batch_tokens) == (2, 64)
+    assert config.source == ["ind"]
+
+
 def test_a_study_is_not_one_run(tmp_path):
     with pytest.raises(XltError, match="several runs") as error:
         load_config(write(tmp_path, "study: {cells: {a: {}}}\n"))
@@ -208,6 +224,28 @@ def test_a_cell_that_fails_does_not_stop_the_others(tmp_path, error, told):
     result = study(load_study(path), quiet=True)
     assert result["failed"] == {}
     assert result["cells"] == {"eng": True, "ind": True}
+
+
+def test_a_fault_in_what_this_process_does_of_a_cell_is_that_cells_alone(tmp_path):
+    path = make_world(tmp_path, size=6).config(**TWO_CELLS)
+
+    def break_() -> None:
+        def run(experiment, **_):
+            print(f"{experiment.config.name} is evaluated")
+            if experiment.config.source == ["eng"]:
+                raise RuntimeError("no such kernel\nmore")
+
+        study_module.make_executor = lambda _: Here()
+        schedule.run_on = lambda *_, **__: {}  # all of it elsewhere
+        train.run = run
+
+    outcome = xlt("study", path, "--on", "there", before=break_)
+    assert outcome.code == 2, outcome.text
+    assert "run-eng is evaluated" in outcome.out
+    assert "run-ind is evaluated" in outcome.out
+    assert "eng: RuntimeError: no such kernel" in outcome.err
+    assert "  fix: " in outcome.err
+    assert "Traceback" not in outcome.err
 
 
 def test_an_interrupt_stops_a_study(tmp_path, monkeypatch):

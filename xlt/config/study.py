@@ -42,6 +42,7 @@ from xlt.errors import XltError, choose, flat, raise_all
 from xlt.options import Count, Section
 from xlt.yaml.nodes import Node
 from xlt.yaml.problems import explain, show
+from xlt.yaml.write import flow
 
 KEY = "study"
 MAX_CELLS = 10_000
@@ -348,18 +349,29 @@ def _combined(cells: Node | None, matrix: Node | None, study: Node, title: str) 
 
 
 def _check_cell(name: str, over: Node) -> None:
-    """Refuse what is no mapping, and names that no folder can have."""
+    """Refuse what is no mapping, dotted keys, and names that no folder can have."""
     if name and not _NAME.fullmatch(name):
         raise XltError(
             f"{name!r} cannot be part of a folder's name",
             where=over.at.of(f"{KEY}.cells"),
             fix="use letters, digits, `.`, `_`, `-` and `+`",
         )
-    if over.value is not None and not isinstance(over.value, dict):
+    if over.value is None:
+        return
+    if not isinstance(over.value, dict):
         raise XltError(
             f"must be a mapping of what this run does differently, not {show(over.plain())}",
             where=over.at.of(f"{KEY}.cells.{name}"),
             fix=f"write `{name}: {{source: eng}}`, say, or `{name}:` for no difference",
+        )
+    dotted = [key for key in over.value if "." in key]
+    if dotted:
+        nested = reduce(merge, (_nested(key, value) for key, value in over.value.items()))
+        raise XltError(
+            f"a cell has nested keys, as the rest of the file; {dotted[0]!r} is a dotted one, as "
+            f"in `{KEY}.matrix`",
+            where=over.value[dotted[0]].at.of(f"{KEY}.cells.{name}.{dotted[0]}"),
+            fix=f"write `{name}: {flow(nested.plain())}`",
         )
 
 

@@ -134,8 +134,8 @@ def _study_on(
                 else:  # the worker has a disk of its own; the stages come from the store
                     log.info("%s was made elsewhere: it is evaluated here", name)
                     run(experiment, resume=True, reuse=reuse, quiet=quiet, wait=True)
-            except XltError as error:
-                failures[name] = error
+            except Exception as error:
+                failures[name] = _to_mend(error, run_folder(experiment.loaded))
     failed = {name: _errors(name, error) for name, error in failures.items()}
     return {**table(definition), "failed": failed}
 
