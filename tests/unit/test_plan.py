@@ -10,6 +10,7 @@ import tiny
 from xlt.config.load import load_config
 from xlt.config.schema import Lora, Model, Training
 from xlt.errors import XltError
+from xlt.files import write_sealed
 from xlt.runs import estimate as module
 from xlt.runs.cost import Load, Machine, Shape, estimate
 from xlt.runs.estimate import encoder_shape
@@ -166,12 +167,31 @@ def test_a_speed_is_remembered_unless_others_used_the_machine(tmp_path, monkeypa
 
     def measured():  # by a command of its own, which does it once
         module._measured.clear()
-        machine = module.measure("cpu", "fp32", SHAPE, 32.0)
-        assert module.measure("cpu", "fp32", SHAPE, 33.0) == machine
-        return machine.forward, machine.backward, machine.busy
+        first, again = (module.measure("cpu", "fp32", SHAPE, length) for length in (32.0, 33.0))
+        speed, same = ((one.forward, one.backward, one.busy) for one in (first, again))
+        assert speed == same
+        return speed
 
     assert measured() == (4e-4, 8e-4, 0.8)
     assert measured() == (1e-4, 2e-4, 0.3)
     assert measured() == (1e-4, 1e-4, 0.01)  # each from when it was faster
     assert measured() == (1e-4, 1e-4, 0.01)  # and nothing is measured any more
     assert module.measure("cpu", "fp32", SHAPE, 32.0).bandwidth == pytest.approx(1e9)
+
+
+def test_what_another_process_has_measured_meanwhile_stays(tmp_path, monkeypatch):
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path))
+    path = tmp_path / "machine.json"
+
+    def speed(*_):
+        write_sealed(path, {"another": [1.0] * 5})
+        return 4e-4, 8e-4
+
+    monkeypatch.setattr(module, "_layer_speed", speed)
+    monkeypatch.setattr(module, "_copy_speed", lambda device: 1e9)
+    module._measured.clear()
+    module.measure("cpu", "fp32", SHAPE, 32.0)
+    known = module._read(path)
+    assert known.pop("another") == [1.0] * 5
+    ((_, forward, backward, *_),) = known.values()
+    assert (forward, backward) == (4e-4, 8e-4)

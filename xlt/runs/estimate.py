@@ -82,8 +82,7 @@ def measure(device: str, precision: str, shape: Shape, length: float) -> Machine
     of = [hardware(), torch.__version__, device, precision, shape.width, shape.heads, rounded]
     key = json.dumps(of)
     here = _measured.get((path, key))
-    known = {} if here else _read(path)
-    found = here or known.get(key)
+    found = here or _read(path).get(key)
     if found is not None and time.time() - found[0] > _MAX_AGE_SECONDS:
         found = None
     if found is None or (found[-1] > _BUSY and here is None):
@@ -91,10 +90,11 @@ def measure(device: str, precision: str, shape: Shape, length: float) -> Machine
         speed = [*_layer_speed(device, precision, shape, rounded), 1 / _copy_speed(device)]
         if found is not None:
             speed = [min(pair) for pair in zip(speed, found[1:4], strict=True)]
-        known[key] = found = [time.time(), *speed, busy]
+        found = [time.time(), *speed, busy]
         with contextlib.suppress(OSError):  # measuring again costs a second
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_sealed(path, known, cache=True)
+            # What others have measured meanwhile stays.
+            write_sealed(path, {**_read(path), key: found}, cache=True)
     _measured[path, key] = found
     _, forward, backward, copying, busy = found
     threads, gib = torch.get_num_threads(), 2**30
