@@ -54,6 +54,7 @@ def plan(
 
 def _plan(planned: dict[str, Any]) -> list[str]:
     from xlt.evaluation.report import Table
+    from xlt.report.plan import told
 
     stages = [
         (
@@ -79,11 +80,7 @@ def _plan(planned: dict[str, Any]) -> list[str]:
         Table(("language", "split", "records", "words"), tuple(data), frozenset((2, 3))).text(),
         "",
         *_totals(planned),
-        *(f"{target}: predicted {how}" for target, how in planned["predictions"].items()),
-        *(f"warning: {'; '.join(told)}" for told in planned["warnings"].values()),
-        *(f"advice: {told}" for told in planned["advice"].values()),
-        *(f"note: {note}" for note in planned["notes"]),
-        *(f"allowed: {one['where']}: this {one['what']}" for one in planned["allowed"]),
+        *told(planned),
         *_missing(planned),
         *_page(planned),
     ]
@@ -199,8 +196,8 @@ def _totals(planned: dict[str, Any]) -> list[str]:
 def _machine(planned: dict[str, Any]) -> list[str]:
     from xlt.report.plan import machine_lines
 
-    first, *others = [*machine_lines(planned["machine"]), ""]
-    return [f"machine: {first}", *filter(None, others)] if first else []
+    lines = machine_lines(planned["machine"])
+    return [f"machine: {lines[0]}", *lines[1:]] if lines else []
 
 
 def _page(planned: dict[str, Any]) -> list[str]:
