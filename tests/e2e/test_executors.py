@@ -378,6 +378,7 @@ def test_a_job_whose_process_is_killed_each_time_fails():
             lost.result()
         assert caught.value.where == "a bad one"
         assert executor.submit(Job("os.path:basename", {"p": "a/b"}, "next")).result() == "b"
+        assert len(executor._processes) == 1  # of those that ended nothing is kept
 
 
 def test_a_job_that_lacked_memory_is_told_so_however_it_is_lost_again():

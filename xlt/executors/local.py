@@ -100,7 +100,7 @@ class Local(Executor):
             yield "memory", self.memory_gib, needs.memory_gib
         if needs.gpu_gib is not None:
             gpus = _gpus()
-            for number in _taken(self._number, needs, len(gpus)):
+            for number in _gpus_of(self._number, needs, len(gpus)):
                 yield f"memory of GPU {gpus[number]}", _gpu_gib(number), needs.gpu_gib
 
     def _process(self, needs: Needs) -> _Process:
@@ -114,7 +114,7 @@ class Local(Executor):
                 if self._closed:
                     raise _Lost("stopped")
                 process = self._own.process = _Process(self.command, environment)
-                self._processes.append(process)
+                self._processes = [one for one in self._processes if not one.ended] + [process]
         return process
 
     @property
@@ -141,7 +141,7 @@ class Local(Executor):
             )
         device = {}
         if len(gpus) > 1 or needs.gpus == 0:
-            own = ",".join(gpus[n] for n in _taken(number, needs, len(gpus)))
+            own = ",".join(gpus[n] for n in _gpus_of(number, needs, len(gpus)))
             device = {"CUDA_VISIBLE_DEVICES": own}
         return {**dict.fromkeys(_THREADS, threads), **os.environ, **device}
 
@@ -220,7 +220,7 @@ def _gpus() -> list[str]:
     return [str(number) for number in range(device_count())]
 
 
-def _taken(number: int, needs: Needs, gpus: int) -> list[int]:
+def _gpus_of(number: int, needs: Needs, gpus: int) -> list[int]:
     """Which of so many GPUs the n-th thread's jobs have, in order."""
     wanted = min(1 if needs.gpus is None else needs.gpus, gpus)
     return sorted((number * wanted + n) % gpus for n in range(wanted))

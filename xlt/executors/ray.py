@@ -97,10 +97,11 @@ class Ray(Executor):
     def submit(self, job: Job) -> Future[Any]:
         own: Future[Any] = Future()
         own.set_running_or_notify_cancel()
-        self._begin(own, Tries(job), job)
+        self._begin(own, Tries(job))
         return own
 
-    def _begin(self, own: Future[Any], tries: Tries, job: Job) -> None:
+    def _begin(self, own: Future[Any], tries: Tries) -> None:
+        job = tries.job
         reference = self._remote.options(**self._options(job.needs)).remote(asdict(job))
         self._running[own] = reference
         reference.future().add_done_callback(partial(self._settle, own, tries))
@@ -126,7 +127,8 @@ class Ray(Executor):
                 return
             lacked = isinstance(error, kinds.OutOfMemoryError)
             try:
-                self._begin(own, tries, tries.again(type(error).__name__, killed_for_memory=lacked))
+                tries.again(type(error).__name__, killed_for_memory=lacked)
+                self._begin(own, tries)
             except Exception as final:
                 own.set_exception(final)
         except Exception as error:

@@ -80,7 +80,7 @@ class Slurm(Executor):
         own: Future[Any] = Future()
         own.set_running_or_notify_cancel()
         with self._changing:
-            self._tasks[own] = _Task(job, Tries(job))
+            self._tasks[own] = _Task(Tries(job))
         return own
 
     def close(self) -> None:
@@ -120,14 +120,14 @@ class Slurm(Executor):
 
         if task.begun is None:
             try:
-                executor = self._executor(self._needed(task.job.needs))
-                task.begun = executor.submit(Call(), asdict(task.job))
+                job = task.tries.job
+                task.begun = self._executor(self._needed(job.needs)).submit(Call(), asdict(job))
             except FailedJobError as error:
                 if others and not task.tries.ends:
                     return None  # again when others have ended
                 raise XltError(
                     f"Slurm takes no job: {first_line(error)}",
-                    where=task.job.title,
+                    where=task.tries.job.title,
                     fix="correct the parameters of `--on`, or ask for fewer slots",
                 ) from error
         if not task.begun.done():
@@ -136,7 +136,7 @@ class Slurm(Executor):
             answer = task.begun.result()
         except (FailedJobError, UncompletedJobError) as error:
             lacked = str(task.begun.state).upper().startswith("OUT_OF_ME")
-            task.job = task.tries.again(first_line(error), killed_for_memory=lacked)
+            task.tries.again(first_line(error), killed_for_memory=lacked)
             task.begun = None
             return None
         return (result_of(answer),)
@@ -144,9 +144,8 @@ class Slurm(Executor):
 
 @dataclass
 class _Task:
-    """A job; how it ended before; what Slurm has of it, if it has."""
+    """A job, with how it ended before; what Slurm has of it, if it has."""
 
-    job: Job
     tries: Tries
     begun: Any = None
 

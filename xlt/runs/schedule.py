@@ -99,7 +99,7 @@ def _checked(
     *,
     overwrite: bool,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each cell with the answer to `xlt.runs.jobs.check_cell`, a share of all in each job."""
+    """Each cell with the answer to `xlt.runs.jobs.check`, a share of all in each job."""
     names = list(arguments)
     jobs: list[tuple[list[str], Job]] = []
     for n in range(min(executor.slots, len(names))):
@@ -121,7 +121,6 @@ def run_graph(
 
     steps: is told what begins and ends.
 
-
     Yields those that failed, and no others, each with its error. What needs them is not begun, nor
     what no cell needs any more.
     """
@@ -131,10 +130,12 @@ def run_graph(
         for parent in node.parents:
             children[parent].append(key)
     place = {key: (-len(node.cells), n) for n, (key, node) in enumerate(nodes.items())}
+
     ready = [(place[key], key) for key, count in waiting.items() if not count]
     heapq.heapify(ready)
     running: dict[Future[Any], tuple[str, Job]] = {}
     done, lost = 0, set[str]()  # cells
+
     while ready or running:
         while ready and len(running) < executor.slots:
             _, key = heapq.heappop(ready)
@@ -144,8 +145,10 @@ def run_graph(
             log.info("%s: begun", task.title)
             running[executor.submit(task)] = key, task
             steps.begin(key, task.title)
+
         if not running:
             break
+
         for future in executor.ended(running):
             key, task = running.pop(future)
             done += 1
@@ -160,6 +163,7 @@ def run_graph(
                 steps.lose(nodes[key].cells, said)
                 yield nodes[key], said
                 continue
+
             for child in children[key]:
                 waiting[child] -= 1
                 if not waiting[child]:

@@ -66,15 +66,15 @@ class StageCosts:
             self._shape, load.length, stage.training, self._model, self._kept, device, precision
         )
 
-    def scoring_gib(self, batch_tokens: int, precision: str = "auto") -> float | None:
+    def scoring_gib(self, batch_tokens: int) -> float | None:
         """As `training_gib`, of prediction on all data in batches of so many subwords."""
         if self._shape is None:
             return None
         sizes = self._sizes.values()
         length = sum(one.subwords for one in sizes) / max(1, sum(one.records for one in sizes))
         device = best_device()
-        chosen = choose_precision(precision, device)
-        return scoring_gib(self._shape, length, batch_tokens, self._kept, device, chosen)
+        precision = choose_precision("auto", device)
+        return scoring_gib(self._shape, length, batch_tokens, self._kept, device, precision)
 
     def _load(self, stage: Stage) -> Load | None:
         """None where some of the data cannot be read."""
