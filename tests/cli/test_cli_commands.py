@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -14,24 +13,26 @@ import pytest
 from xlt import __version__
 from xlt.config.load import load_config
 
-HEAVY = ("torch", "transformers", "datasets", "spacy", "pydantic", "numpy", "rich", "accelerate")
+HEAVY = {
+    *("torch", "transformers", "accelerate", "datasets", "tokenizers", "safetensors", "spacy"),
+    *("numpy", "scipy", "pandas", "pyarrow", "pydantic", "ruamel", "yaml", "jinja2", "rich"),
+    *("huggingface_hub", "fsspec", "filelock", "httpx", "requests", "psutil", "fastapi", "PIL"),
+}
+MOST_MODULES = 240
+"""In all, of the standard library, too; a third more than there were when this was written."""
 
 
-def test_help_is_fast_and_imports_nothing_heavy():
+def test_help_imports_little_and_nothing_heavy():
     code = (
         "import sys\nfrom xlt.cli import main\n"
         "try: main(['--help'])\n"
-        f"except SystemExit: print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
+        "except SystemExit: print(*sys.modules, file=sys.stderr)"
     )
-    seconds = []
-    for _ in range(5):
-        # Processor time: what else the machine does must not fail this.
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        assert done.stderr == "[]\n"
-    assert min(seconds) < 0.3
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    modules = done.stderr.split()
+    assert "xlt.cli" in modules
+    assert HEAVY & {name.partition(".")[0] for name in modules} == set()
+    assert len(modules) < MOST_MODULES
 
 
 @pytest.mark.parametrize("command", [(), ("train",), ("data", "check")])

@@ -14,9 +14,11 @@ from test_report_page import Page
 from xlt.config.study import load_study
 from xlt.errors import XltError
 from xlt.evaluation.square import both_ways_table, notes, sentences, square_table
+from xlt.evaluation.statistics import paired_difference
 from xlt.results import measured
 from xlt.runs.cells import study_cells
 from xlt.runs.compare import counts_of
+from xlt.runs.experiment import make_task
 from xlt.runs.square import squares
 
 SQUARE = {
@@ -64,13 +66,10 @@ def test_every_share_is_of_the_model_that_learnt_from_what_is_tested_on(finished
     assert not same["against"]["sure"]
 
 
-def test_the_interval_of_a_share_is_that_of_the_logarithms_by_hand(finished):
-    """Two factors in plain loops: records by resampling, seeds by what they differ beyond it."""
+def test_the_interval_of_a_share_is_that_of_the_difference_of_logarithms(finished):
     cells = study_cells(load_study(finished))
     (square,) = squares(cells)
     (row,) = (r for r in square["rows"] if (r["trained"], r["tested"]) == ("made", "real"))
-    from xlt.evaluation.statistics import paired_difference
-    from xlt.runs.experiment import make_task
 
     both = [counts_of(cells.finished[n].folder, cells.finished[n].result)["jav", "test"].counts
             for n in ("made", "real")]  # fmt: skip
@@ -152,7 +151,7 @@ def test_without_both_cells_there_is_no_square(tmp_path):
     assert squares(study_cells(load_study(path))) == []
 
 
-def test_further_test_data_are_no_evidence_for_a_language_and_no_split(tmp_path):
+def test_scores_on_further_test_data_are_not_measures_of_a_language(tmp_path):
     path = write(tmp_path, records=4)
     finish(path, {})
     cells = study_cells(load_study(path))
@@ -181,13 +180,13 @@ def test_a_square_that_is_none_is_refused(tmp_path, square, what):
 
 
 @pytest.mark.parametrize("name", ["test", "all", "a/b", ""])
-def test_names_of_further_test_data(tmp_path, name):
+def test_names_that_no_further_test_data_can_have(tmp_path, name):
     path = write(tmp_path, tests={name: "./tur-test.bio"})
     with pytest.raises(XltError, match=r"tests"):
         load_study(path)
 
 
-def test_a_config_without_further_test_data_is_what_it_was(tmp_path):
+def test_a_config_is_dumped_with_further_test_data_only_where_it_has_some(tmp_path):
     path = write(tmp_path)
     cell = load_study(path).cells["real"].config
     assert "tests" not in cell.data["eng"].model_dump(mode="json")
