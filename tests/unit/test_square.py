@@ -17,7 +17,7 @@ from xlt.evaluation.square import both_ways_table, notes, sentences, square_tabl
 from xlt.evaluation.statistics import paired_difference
 from xlt.results import measured
 from xlt.runs.cells import study_cells
-from xlt.runs.compare import counts_of
+from xlt.runs.compare import Scored, counts_of
 from xlt.runs.experiment import make_task
 from xlt.runs.square import squares
 
@@ -97,6 +97,8 @@ OPEN = {"sure": False, "p_adjusted": 0.4}
         ((0.8, {}), (0.9, OPEN), "real data teach more here; that llm is annotated or written"),
         ((0.8, {}), (0.7, {}), "real data teach more here, and llm is annotated or written"),
         ((0.9, OPEN), (0.7, {}), "that it teaches less is not shown"),
+        ((0.8, {}), (1.1, {}), "0): real data teach more here, for test data of llm, too"),
+        ((0.9, OPEN), (1.1, {}), "of llm; that they do for those of gold is not shown"),
         ((0.9, OPEN), (0.9, OPEN), "is not shown, nor that it is as good"),
         ((1.2, {}), (0.9, OPEN), "what is learnt from llm is better here"),
         ((0.8, {"sure": False, "conclusive": False}), (0.9, OPEN), "train with more seeds"),
@@ -121,6 +123,13 @@ def test_what_follows_is_no_more_than_was_shown(teaches, alike, follows):
     assert table.header == ("trained on", "tested on gold", "tested on llm")
     assert [line[0] for line in table.rows] == ["llm", "gold"]
     assert notes(square)
+
+
+def test_the_same_records_are_those_of_one_fingerprint_counted_alike():
+    one = Scored("a", [np.zeros((3, 2))])
+    assert one.same_records(Scored("a", [np.ones((3, 2))]))
+    assert not one.same_records(Scored("b", [np.zeros((3, 2))]))
+    assert not one.same_records(Scored("a", [np.zeros((4, 2))]))
 
 
 def test_a_score_of_nothing_has_no_share(tmp_path):

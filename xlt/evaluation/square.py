@@ -79,7 +79,10 @@ _FOLLOWS: Mapping[tuple[Verdict, Verdict], str] = {
     ("less", "open"): "real data teach more here; that {kind} is annotated or written otherwise is "
     "not shown",
     ("less", "less"): "real data teach more here, and {kind} is annotated or written otherwise",
+    ("less", "more"): "real data teach more here, for test data of {kind}, too",
     ("open", "less"): "{kind} is annotated or written otherwise; that it teaches less is not shown",
+    ("open", "more"): "real data teach more for test data of {kind}; that they do for those of "
+    "{real} is not shown",
 }
 _OPEN = "that {kind} is worse than real data is not shown, nor that it is as good"
 _MORE = "what is learnt from {kind} is better here than what is learnt from {real}"

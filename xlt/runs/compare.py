@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,17 @@ from numpy.typing import NDArray
 
 from xlt.config.load import load_config
 from xlt.errors import XltError, choose
-from xlt.evaluation.statistics import Comparison, judge, mean_sd, paired_difference
+from xlt.evaluation.statistics import (
+    Comparison,
+    Resampled,
+    judge,
+    mean_sd,
+    paired_difference,
+    resampled,
+)
 from xlt.results import CONFIG, read_counts, read_result
 from xlt.runs.experiment import make_task
+from xlt.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +41,10 @@ class Scored:
     data: str
     counts: list[NDArray[np.float64]] = field(default_factory=list)
     models: list[tuple[str, int]] = field(default_factory=list)
+
+    def same_records(self, other: Scored) -> bool:
+        """Whether row i of both is the same record, counted alike."""
+        return self.data == other.data and self.counts[0].shape == other.counts[0].shape
 
 
 def compare(
@@ -94,6 +107,17 @@ def compare(
         )
     rows = [{**row, **judged} for row, judged in zip(rows, judge(family), strict=True)]
     return {"a": results[0]["name"], "b": results[1]["name"], "rows": rows, "differing": other_data}
+
+
+def resampled_by_name(
+    task: Task, metric: str, scored: Mapping[str, Scored]
+) -> dict[str, Resampled]:
+    """`resampled`, in one metric, of what has the `same_records`: all on the same resamples."""
+    drawn = resampled(
+        [one.counts for one in scored.values()],
+        lambda sums: {metric: task.metrics(sums)[metric]},
+    )
+    return dict(zip(scored, drawn, strict=True))
 
 
 def counts_if_intact(

@@ -19,17 +19,10 @@ from typing import Any
 import numpy as np
 
 from xlt.config.load import load_config
-from xlt.evaluation.statistics import (
-    Comparison,
-    Resampled,
-    difference,
-    judge,
-    mean_sd,
-    resampled,
-)
+from xlt.evaluation.statistics import Comparison, Resampled, difference, judge, mean_sd
 from xlt.results import CONFIG
 from xlt.runs.cells import Cells
-from xlt.runs.compare import Scored, counts_if_intact
+from xlt.runs.compare import Scored, counts_if_intact, resampled_by_name
 from xlt.runs.experiment import make_task
 from xlt.task import Task
 
@@ -84,7 +77,7 @@ def _alike(scored: Mapping[str, Scored], kind: str, target: str, test: str) -> d
     first = scored.get(kind, next(iter(scored.values())))
     same = {}
     for name, one in scored.items():
-        if one.data == first.data and one.counts[0].shape == first.counts[0].shape:
+        if one.same_records(first):
             same[name] = one
         else:
             log.warning(
@@ -100,16 +93,7 @@ def _column(
     metric = task.metrics_reported[0]
     if not scored:
         return
-    drawn = dict(
-        zip(
-            scored,
-            resampled(
-                [one.counts for one in scored.values()],
-                lambda sums: {metric: task.metrics(sums)[metric]},
-            ),
-            strict=True,
-        )
-    )
+    drawn = resampled_by_name(task, metric, scored)
     own = drawn.get(kind)
     for name, one in drawn.items():
         mean, sd = mean_sd([float(score) for score in one.scores[metric]])

@@ -11,10 +11,10 @@ from typing import Any
 from xlt.config.load import load_config
 from xlt.config.study import Study
 from xlt.errors import XltError, choose
-from xlt.evaluation.statistics import Comparison, Resampled, difference, judge, resampled
+from xlt.evaluation.statistics import Comparison, difference, judge
 from xlt.results import CONFIG
 from xlt.runs.cells import Cell, Cells, study_cells
-from xlt.runs.compare import Scored, counts_if_intact
+from xlt.runs.compare import Scored, counts_if_intact, resampled_by_name
 from xlt.runs.experiment import make_task
 from xlt.runs.square import squares
 
@@ -145,22 +145,13 @@ def _compared(
             ours, theirs = (counts[name].get(place) for name in one[:2])
             if ours is None or theirs is None:
                 continue
-            if ours.data != theirs.data or ours.counts[0].shape != theirs.counts[0].shape:
+            if not ours.same_records(theirs):
                 log.warning("%s is not compared on %s %s: it has other records", one[0], *place)
                 continue
             of_data[ours.data].append((one, ours, theirs))
         for same in of_data.values():
             systems = {one[n]: both[n] for one, *both in same for n in (0, 1)}
-            drawn: dict[str, Resampled] = dict(
-                zip(
-                    systems,
-                    resampled(
-                        [scored.counts for scored in systems.values()],
-                        lambda sums: {metric: task.metrics(sums)[metric]},
-                    ),
-                    strict=True,
-                )
-            )
+            drawn = resampled_by_name(task, metric, systems)
             for one, ours, theirs in same:
                 found[one] = difference(
                     drawn[one[0]], drawn[one[1]], paired_seeds=ours.models == theirs.models
