@@ -7,7 +7,7 @@ same with every seed of training.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any, cast
@@ -36,16 +36,6 @@ from xlt.scripts import is_spaceless
 if TYPE_CHECKING:
     from xlt.task import Naming, Task
 
-CONTROLS = ("shuffled_labels", "random_text", "masked_names")
-"""What is done to data:
-
-shuffled_labels: labels change places: those of whole documents (and texts that are to be generated)
-    among all documents, tags among all words; spans and structures move together within their
-    text, and their kinds are dealt out anew among all of the data; words of a tree change places.
-random_text: words that the model reads change places among all of the data; labels stay.
-masked_names: words of names become words that are none, drawn from the same data; labels stay.
-"""
-
 
 def controlled(
     task: Task, documents: Sequence[Document], control: str, seed: int, *, where: object
@@ -53,14 +43,13 @@ def controlled(
     """The documents after a control, one at a time, in their order, with their ids.
 
     documents: are gone through twice.
+    control: a key of `CONTROLS`.
     Raises XltError where that changes none of them, and for a layer of a kind that nothing says how
     to shuffle.
     """
-    made = {"shuffled_labels": _shuffled, "random_text": _random, "masked_names": _masked}
     changed = 0
-    for before, after in zip(
-        documents, made[control](task, documents, np.random.default_rng(seed)), strict=True
-    ):
+    made = CONTROLS[control](task, documents, np.random.default_rng(seed))
+    for before, after in zip(documents, made, strict=True):
         changed += before.texts != after.texts or before.layers != after.layers
         known = {DOCUMENT: before.meta[DOCUMENT]} if DOCUMENT in before.meta else {}
         # What a writer needs to give back the file that was read is true of it no longer.
@@ -305,3 +294,22 @@ def _on_words(layer: Answers, before: Text, after: Text) -> Answers:
         if last:
             offsets.append((after.offsets[first][0], after.offsets[last - 1][1]))
     return Answers(tuple(offsets))
+
+
+# All of them -------------------------------------------------------------------------------------
+
+Control = Callable[["Task", Sequence[Document], np.random.Generator], Iterator[Document]]
+
+CONTROLS: Mapping[str, Control] = {
+    "shuffled_labels": _shuffled,
+    "random_text": _random,
+    "masked_names": _masked,
+}
+"""What is done to data, by the name in a config:
+
+shuffled_labels: labels change places: those of whole documents (and texts that are to be generated)
+    among all documents, tags among all words; spans and structures move together within their
+    text, and their kinds are dealt out anew among all of the data; words of a tree change places.
+random_text: words that the model reads change places among all of the data; labels stay.
+masked_names: words of names become words that are none, drawn from the same data; labels stay.
+"""
