@@ -20,7 +20,7 @@ from typing import Any
 
 from xlt.errors import XltError
 from xlt.evaluation.report import Table
-from xlt.files import publishing, write_text
+from xlt.files import publishing, write_text, writing
 from xlt.html import template
 from xlt.report.curves import Chart
 from xlt.report.figures import FOREST_WIDTH, Plot
@@ -179,14 +179,15 @@ def drawn(images: Iterable[Image], formats: Sequence[str], page: Path) -> dict[P
 
 
 def write(images: Mapping[Path, str | bytes]) -> None:
-    """Write what `drawn` gave."""
+    """Write what `drawn` gave. Raises XltError where the disk does not let it."""
     for path, content in images.items():
-        path.parent.mkdir(exist_ok=True)
-        if isinstance(content, str):
-            write_text(path, content)
-        else:
-            with publishing(path) as part:
-                part.write_bytes(content)
+        with writing(path):
+            path.parent.mkdir(exist_ok=True)
+            if isinstance(content, str):
+                write_text(path, content)
+            else:
+                with publishing(path) as part:
+                    part.write_bytes(content)
 
 
 def as_png(svg: str, title: str) -> bytes:
