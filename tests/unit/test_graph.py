@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 from small import make_world
@@ -128,8 +129,14 @@ def job(node: Node) -> Job:
     return Job("none", {}, node.key)
 
 
+class NoWork(Workload):
+    """Of steps that belong to no run."""
+
+    work: ClassVar[dict[str, float]] = {}
+
+
 def run(executor, nodes):
-    steps = Steps(Workload({}, nodes), executor.slots, title="", cells=(0, 0))
+    steps = Steps(NoWork({}, nodes), executor.slots, title="", cells=(0, 0))
     return list(run_graph(executor, nodes, job, steps))
 
 
