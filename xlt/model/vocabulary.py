@@ -311,13 +311,13 @@ def stored_weights(source: str | Path, revision: str | None = None) -> Stored:
         `embeddings.…`, one with a head `roberta.embeddings.…`: both are found. Gives None for
         everything if there are no safetensors.
     """
-    files = stored_in(source, revision)
 
     def read(name: str) -> torch.Tensor | None:
         from safetensors import safe_open
 
         paths: dict[str, Path] = {}
-        for path in files:
+        # Listed anew: hours may have passed, and a file that is gone holds nothing.
+        for path in stored_in(source, revision):
             with safe_open(path, "pt") as file:
                 keys = set(file.keys())
             similar = {key for key in keys if key.endswith(f".{name}") or name.endswith(f".{key}")}
