@@ -172,7 +172,8 @@ def _unusable(text: str) -> str | None:
         return "is empty; name a file, a folder, or what else stands here"
     if "\0" in text:
         return "holds the character NUL, which no name may hold"
-    if any(len(os.fsencode(part)) > MAX_NAME for part in Path(text).parts):
+    too_long = len(os.fsencode(text)) > MAX_NAME  # else none of its parts is
+    if too_long and any(len(os.fsencode(part)) > MAX_NAME for part in Path(text).parts):
         return f"holds a name of more than {MAX_NAME} bytes, which no file system takes"
     return None
 

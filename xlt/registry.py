@@ -41,7 +41,7 @@ def _points(group: str) -> dict[str, EntryPoint]:
     stamps = []
     for folder in sys.path:
         try:
-            stamps.append((folder, Path(folder).stat().st_mtime_ns))
+            stamps.append((folder, os.stat(folder or ".").st_mtime_ns))  # noqa: PTH116  10,000 times
         except OSError:
             continue  # there is nothing to be found
     return _scan(group, tuple(stamps))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cache, reduce
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,7 @@ def load_config(
     """
     unread: list[XltError] = []
     if read is not None:
-        layers = [layer.copy() for layer in read.layers]
+        layers = [*read.layers]
     else:
         layers = [] if path is None else read_layers(Path(path), unread)
     unread_files = list(unread)
@@ -150,11 +150,10 @@ def load_config(
 
 def _take_study(layers: list[Node], cell: Node | None, problems: Problems) -> None:
     """Put a cell of the study over the layers, instead of the key that describes them all."""
-    for layer in layers:
-        assert isinstance(layer.value, dict)
-        node = layer.value.pop("study", None)
-        if node is not None and cell is None and layer is layers[-1]:
-            problems.add(node.at, "study", "this is a study of several runs", "use `xlt study`")
+    node = layers[-1].get("study") if layers else None
+    if node is not None and cell is None:
+        problems.add(node.at, "study", "this is a study of several runs", "use `xlt study`")
+    layers[:] = [layer.without("study") for layer in layers]
     if cell is not None:
         layers.append(cell)
 
@@ -207,11 +206,8 @@ def _plugin(section: str, layers: list[Node], problems: Problems) -> Any:
     _, chosen = stated[-1]
     other = max((n for n, name in stated if name.value != chosen.value), default=-1)
     first = min(n for n, _ in stated if n > other)
-    above, _, key = section.rpartition(".")
-    for layer in layers[: first if other >= 0 else 0]:
-        holder = layer.get(above) if above else layer
-        if holder is not None and isinstance(holder.value, dict):
-            holder.value.pop(key, None)
+    below = first if other >= 0 else 0
+    layers[:below] = [layer.without(section) for layer in layers[:below]]
     try:
         return PLUGINS[section].get(str(chosen.value))
     except XltError as error:
@@ -229,6 +225,7 @@ def default_plugin(section: str) -> Plugin | None:
     return default if isinstance(default, Plugin) else None
 
 
+@cache
 def _default_name(section: str) -> str | None:
     default = default_plugin(section)
     return None if default is None else default.name

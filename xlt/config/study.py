@@ -36,6 +36,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from xlt import languages
+from xlt.collection import uncollected
 from xlt.config.layers import merge, read_layers
 from xlt.config.load import LoadedConfig, ReadLayers, load_config
 from xlt.errors import XltError, choose, flat, raise_all
@@ -126,6 +127,7 @@ class Study:
     resources: Resources = field(default_factory=Resources)
 
 
+@uncollected()
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     """The study in a file. Raises XltError with everything that is wrong in any of its cells."""
     path = Path(path)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from xlt.collection import uncollected
 from xlt.config.load import LoadedConfig
 from xlt.config.schema import AUTO, SPLITS, Config, Reference
 from xlt.config.study import Study
@@ -177,6 +178,7 @@ def _notes(experiment: Experiment) -> Iterator[str]:
             yield f"no {' and '.join(lacking)} data for {target}: there are no scores on it"
 
 
+@uncollected()
 def prepare_cells(study: Study) -> dict[str, Experiment]:
     """Every cell's experiment. Raises everything that any of the cells lacks, once."""
     experiments = {}

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from xlt.collection import uncollected
 from xlt.config.schema import Config
 from xlt.runs.experiment import Experiment
 from xlt.transfer.stage import DataSplit, Stage
@@ -49,6 +50,7 @@ class Node:
         return f"{self.kind} {self.name}{seed}"
 
 
+@uncollected()
 def build(experiments: Mapping[str, Experiment]) -> dict[str, Node]:
     """The graph of these runs, by key; parents stand before what needs them."""
     nodes: dict[str, Node] = {}

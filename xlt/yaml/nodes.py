@@ -75,13 +75,16 @@ class Node:
             return [node.plain() for node in self.value]
         return self.value
 
-    def copy(self) -> Node:
-        """An equal tree of which parts may be taken out."""
-        value = self.value
-        if isinstance(value, dict):
-            value = {key: node.copy() for key, node in value.items()}
-        elif isinstance(value, list):
-            value = [node.copy() for node in value]
+    def without(self, key: str) -> Node:
+        """The tree without what is at a dotted key; itself where there is nothing."""
+        first, _, rest = key.partition(".")
+        if not isinstance(self.value, dict) or first not in self.value:
+            return self
+        value = dict(self.value)
+        if rest:
+            value[first] = value[first].without(rest)
+        else:
+            del value[first]
         return Node(value, self.at, self.implied, self.size)
 
     def get(self, key: str) -> Node | None:
