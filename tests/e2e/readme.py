@@ -14,8 +14,10 @@ from pathlib import Path
 from scripts.docs.blocks import Block, as_shown, commands
 
 
-def execute(block: Block, folder: Path) -> None:
+def execute(block: Block, folder: Path, commands_in: Path | None = None) -> None:
     """Do what the block says in `folder`.
+
+    commands_in: a folder for PATH, before that of what is installed.
 
     Raises AssertionError with the output of what fails or prints something else than is shown.
     """
@@ -28,17 +30,20 @@ def execute(block: Block, folder: Path) -> None:
         path.write_text(block.text, encoding="utf-8")
         return
     if block.language == "python":
-        _run([sys.executable, "-c", block.text], [], block, folder)
+        _run([sys.executable, "-c", block.text], [], block, environment(folder), folder)
         return
+    own = environment(folder, commands_in)
     for command, shown in commands(block.text):
-        _run(["bash", "-euo", "pipefail", "-c", command], shown, block, folder)
+        _run(["bash", "-euo", "pipefail", "-c", command], shown, block, own, folder)
 
 
-def _run(command: list[str], shown: list[str], block: Block, folder: Path) -> None:
+def _run(
+    command: list[str], shown: list[str], block: Block, environment: dict[str, str], folder: Path
+) -> None:
     done = subprocess.run(
         command,
         cwd=folder,
-        env=environment(folder),
+        env=environment,
         capture_output=True,
         encoding="utf-8",
         check=False,
@@ -52,13 +57,14 @@ def _run(command: list[str], shown: list[str], block: Block, folder: Path) -> No
     assert not shown or as_shown(shown, printed), f"{where} printed\n{printed}"
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path, commands_in: Path | None = None) -> dict[str, str]:
     """This interpreter's commands; what pip installs goes into the folder."""
     site = str(folder / ".site")
+    before = [] if commands_in is None else [str(commands_in)]
     return {
         **os.environ,
         "XLT_CACHE": str(folder / ".cache"),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PATH": os.pathsep.join([*before, str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTHONPATH": os.pathsep.join(filter(None, [site, os.environ.get("PYTHONPATH")])),
         "PIP_TARGET": site,
         "PIP_NO_DEPS": "1",
@@ -67,15 +73,23 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-def execute_notebook(path: Path, shown: Sequence[Sequence[str]], folder: Path) -> None:
+def execute_notebook(
+    path: Path, shown: Sequence[Sequence[str]], folder: Path, commands_in: Path | None = None
+) -> None:
     """Execute a notebook, and compare what its code cells print with what is `shown` of each.
+
+    commands_in: as `execute` has it.
 
     Raises AssertionError with the output of a cell that fails or prints something else.
     """
     copy = folder / path.name
     shutil.copy(path, copy)
     own = {"IPYTHONDIR": str(folder / ".ipython"), "JUPYTER_RUNTIME_DIR": str(folder / ".jupyter")}
-    isolated = {**environment(folder), **own, "JUPYTER_NO_CONFIG": "1"}  # of the tester's home
+    isolated = {
+        **environment(folder, commands_in),
+        **own,
+        "JUPYTER_NO_CONFIG": "1",
+    }  # of the tester's home
     # Sockets that are files need no free port; their paths have to be short.
     with tempfile.TemporaryDirectory() as sockets:
         done = subprocess.run(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
+import forked
 import pytest
 from readme import execute, execute_notebook
 
@@ -18,6 +20,9 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 WITH_BLOCKS = [page for page in PAGES if list(blocks(page.read_text(encoding="utf-8")))]
+
+WITH_WHAT_IS_INSTALLED = {"README.md", "docs/commands.md"}
+"""Of the other pages, too, where XLT_THOROUGH is set: a fresh Python for each command."""
 
 EXAMPLE = """\
 Words.
@@ -59,15 +64,24 @@ not code
 """
 
 
+@pytest.fixture(scope="module")
+def forked_commands():
+    with forked.installed() as folder:
+        yield folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_page(page, tmp_path):
+def test_page(page, tmp_path, request):
+    name = str(page.relative_to(ROOT))
+    real = name in WITH_WHAT_IS_INSTALLED or os.environ.get("XLT_THOROUGH")
+    commands_in = None if real else request.getfixturevalue("forked_commands")
     if page in map(notebooks.page, notebooks.GUIDES):  # the same commands, executed once
         shown = [cell.shown for cell in notebooks.cells(page.stem) if cell.kind == "code"]
-        execute_notebook(notebooks.path(page.stem), shown, tmp_path)
+        execute_notebook(notebooks.path(page.stem), shown, tmp_path, commands_in)
         return
     for block in blocks(page.read_text(encoding="utf-8")):
-        execute(block, tmp_path)
+        execute(block, tmp_path, commands_in)
 
 
 @pytest.mark.parametrize("guide", notebooks.GUIDES)
