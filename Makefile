@@ -20,7 +20,7 @@ test: env
 
 # The tests that train or compare numbers, as on a processor with AVX2 and no more: other kernels,
 # and fp32 where bf16 would be chosen.
-NUMERIC := e2e/test_distributed.py $(patsubst %,unit/test_%.py,align classifier encode ensemble \
+NUMERIC := $(patsubst %,unit/test_%.py,align classifier encode ensemble \
 	event_model kernels optim parser_layers predict_translated process ranking seq2seq stages \
 	trainer vocabulary)
 
