@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,10 @@ from scripts.reliability.power_cut import judge, refusal, resumed
 from scripts.reliability.process import Ended
 from scripts.reliability.scenario import Case, Plan, Reference
 
+DAMAGED = ("result.json", "done.json", "model.safetensors")
+thorough = pytest.mark.skipif(
+    "XLT_THOROUGH" not in os.environ, reason="slow; XLT_THOROUGH=1 runs it"
+)
 needs_compiler = pytest.mark.skipif(not trace.available(), reason="there is no compiler")
 
 
@@ -27,7 +32,7 @@ needs_compiler = pytest.mark.skipif(not trace.available(), reason="there is no c
     [
         ("kill", ("--number", "1", "--only", "ner/study")),
         ("power_cut", ("--number", "1", "--only", "ner/projection")),
-        ("damage", ("--number", "1", "--only", "model.safetensors")),
+        pytest.param("damage", ("--number", "3", "--only", *DAMAGED), marks=thorough),
     ],
 )
 def test_a_few_cases_of_each(script: str, options: tuple[str, ...], tmp_path: Path) -> None:
