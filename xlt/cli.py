@@ -17,6 +17,7 @@ from xlt import __version__
 from xlt.commands import (
     config,
     data,
+    diff,
     encoders,
     export,
     init,
@@ -92,6 +93,7 @@ app.command()(serve.serve)
 project.add_to(app)
 app.command()(export.export)
 app.command()(merge.merge)
+app.add_typer(diff.app, name="diff")
 app.command()(study.study)
 app.command()(probe.probe)
 app.add_typer(runs.app, name="runs")

@@ -26,6 +26,7 @@ from bad_inputs.other_cases import MATRIX, SCORES, TRAITS, TRANSLATIONS
 from xlt.cli import app
 
 RUN = "{run}"
+LEARNT = "{learnt}"
 DATA = f"{FOLDER}/{BIO.file}"
 CONFIG = f"{FOLDER}/config.yaml"
 
@@ -75,6 +76,8 @@ CALLS: dict[str, Parameters] = {
         "--output": f"{FOLDER}/merged",
         "--method": "mean",
     },
+    "diff save": {"model": MODEL, "--base": MODEL, "--output": f"{FOLDER}/learnt"},
+    "diff apply": {"differences": [LEARNT], "--onto": MODEL, "--output": f"{FOLDER}/put"},
     "encoders": {"--target": "jav", "--source": "eng", "--task": "ner"},
     "init": {
         "train": DATA,
@@ -228,7 +231,7 @@ def case(name: str, what: str, line: tuple[str, ...], expected: Expected) -> Cas
         line,
         expected,
         FILES,
-        {MODEL: lambda: world.model(BIO), RUN: run},
+        {MODEL: lambda: world.model(BIO), RUN: run, LEARNT: learnt},
         prepare=_add_scores if name == "scores remove" else None,
         environment={"XLT_CACHE": f"{FOLDER}/cache"},
     )
@@ -267,3 +270,12 @@ def run() -> Path:
     outcome = runner.xlt(["train", str(path)], seconds=100)
     assert outcome.code == 0, outcome.said
     return made.runs() / "run"
+
+
+@cache
+def learnt() -> Path:
+    """What `xlt diff save` writes."""
+    folder, model = Path(tempfile.mkdtemp(prefix="bad-inputs-")) / "learnt", str(world.model(BIO))
+    outcome = runner.xlt(["diff", "save", model, "--base", model, "--output", str(folder)])
+    assert outcome.code == 0, outcome.said
+    return folder

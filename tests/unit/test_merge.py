@@ -28,7 +28,8 @@ from xlt.model.folder import load_model, read_info, save_model, write_info
 from xlt.model.vocabulary import SUBWORDS
 from xlt.registry import tasks
 from xlt.results import CONFIG, RESULT
-from xlt.runs.merge import Data, _records, merge
+from xlt.runs.labelled import Data, records
+from xlt.runs.merge import merge
 
 
 def weights(folder):
@@ -213,7 +214,7 @@ def test_an_encoder_as_base_lacks_the_task_layers(world, tmp_path):
     head = next(name for name in made if "classifier.weight" in name)
     assert torch.allclose(made[head], (a[head] + b[head]) / 2)
     other = make_model(tmp_path / "other", "nli")
-    with pytest.raises(XltError, match="were not trained from it"):
+    with pytest.raises(XltError, match="no encoder of this kind"):
         merge([one], tmp_path / "x", method="arithmetic", base=str(other.parent / "nli-encoder"))
 
 
@@ -431,7 +432,7 @@ def test_a_run_of_several_targets_as_base_is_its_model_for_the_language(world, t
 def test_settings_that_make_no_sense_are_refused_before_anything_is_scored(
     world, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("xlt.runs.merge._metrics", lambda *given: pytest.fail("it was scored"))
+    monkeypatch.setattr("xlt.runs.merge.metrics", lambda *given: pytest.fail("it was scored"))
     root, base, one, _ = world
     with pytest.raises(XltError, match="the model has") as caught:
         merge([one], tmp_path / "out", method="layers", base=str(base),
@@ -460,14 +461,14 @@ def test_a_card_of_which_no_split_is_named_means_its_dev_data(tmp_path):
     folder = make_model(tmp_path, "nli")
 
     def ids(split):
-        return [one.id for one in _records(folder, Data(f"sample-nli:jav{split}"))]
+        return [one.id for one in records(folder, Data(f"sample-nli:jav{split}"))]
 
     assert ids("") == ids(":dev") != ids(":test")
 
 
 def test_a_mistyped_file_is_said_to_be_missing(world):
     with pytest.raises(XltError, match=r"there is no file dve\.bio") as caught:
-        _records(world[1], Data("dve.bio", "eng"))
+        records(world[1], Data("dve.bio", "eng"))
     assert "--split" not in f"{caught.value.where} {caught.value.fix}"
 
 

@@ -81,7 +81,8 @@ def merge(
 ) -> None:
     """Write several trained models of one shape as one, by their weights alone."""
     from xlt.merging.methods import Settings
-    from xlt.runs.merge import Data, merge
+    from xlt.runs.labelled import Data
+    from xlt.runs.merge import merge
 
     options = read_options(option)
     console.log()

@@ -132,7 +132,7 @@ def opened(folders: Sequence[Path], base: str | None) -> Iterator[Merging]:
                 found = _reader(own, _order(own, wanted))
                 stated["sha256"] = own.digest
             else:
-                found, stated["sha256"] = base_of(base, models[0])
+                found, stated["sha256"] = base_of(base, models[0].shapes, models[0].folder)
         places = [place for place in models[0].shapes if models[0].read(place).is_floating_point()]
         orders = [_order(one, wanted) for one in models]
         readers = [_reader(one, order) for one, order in zip(models, orders, strict=True)]

@@ -156,18 +156,26 @@ def check_alike(models: Sequence[Weights]) -> None:
     """Raise XltError, with all that differs, for models that are not of one kind and shape."""
     first = models[0]
     for other in models[1:]:
-        wrong = [
-            *_differing("xlt.json", _stated(first.info), _stated(other.info)),
-            *_differing("config.json", first.config, other.config),
-            *_shapes(first, other),
-            *_subwords(first, other),
-        ]
+        wrong = [*unlike(first.folder, other.folder), *_shapes(first, other)]
         if wrong:
             raise XltError(
                 f"it is another kind of model than {first.folder}: {_listed(wrong)}",
                 where=other.folder,
                 fix="merge models of one task, one encoder and one tokenizer",
             )
+
+
+def unlike(first: Path, other: Path) -> list[str]:
+    """All that two models' folders say differently of what has to be equal, but for the weights."""
+    configs = [
+        json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        for folder in (first, other)
+    ]
+    return [
+        *_differing("xlt.json", _stated(read_info(first)), _stated(read_info(other))),
+        *_differing("config.json", *configs),
+        *_subwords(first, other),
+    ]
 
 
 def _stated(info: ModelInfo) -> dict[str, Any]:
@@ -202,15 +210,15 @@ def _shapes(first: Weights, other: Weights) -> list[str]:
     return wrong
 
 
-def _subwords(first: Weights, other: Weights) -> list[str]:
+def _subwords(first: Path, other: Path) -> list[str]:
     """Whether row n of both tables is the same subword."""
     from transformers import AutoTokenizer
 
     tokenizer = "tokenizer.json"
-    texts = [one.folder / tokenizer for one in (first, other)]
+    texts = [folder / tokenizer for folder in (first, other)]
     if all(path.is_file() for path in texts) and texts[0].read_bytes() == texts[1].read_bytes():
         return []
-    one, two = (AutoTokenizer.from_pretrained(m.folder).get_vocab() for m in (first, other))
+    one, two = (AutoTokenizer.from_pretrained(folder).get_vocab() for folder in (first, other))
     if one == two:
         return []
     same = sum(two.get(subword) == number for subword, number in one.items())
@@ -222,11 +230,13 @@ def _listed(wrong: Sequence[str], most: int = 12) -> str:
     return "; ".join([*wrong[:most], *([f"and {more} more"] if more > 0 else [])])
 
 
-def base_of(base: str, like: Weights) -> tuple[Read, str]:
+def base_of(
+    base: str, shapes: Mapping[Place, Shape], whose: Path, *, where: str = "--base"
+) -> tuple[Read, str]:
     """The weights of the encoder that models were trained from, and the SHA-256 of their files: a
     folder, a hub id in the cache, or an encoder's own name. It has no task layers.
 
-    like: a model that was trained from it.
+    shapes: of a model that was trained from it, or from one like it. whose: its folder.
     Raises XltError for one without safetensors here, and one that has other shapes, or nothing of
     the model.
     """
@@ -235,24 +245,25 @@ def base_of(base: str, like: Weights) -> tuple[Read, str]:
     if not files:
         raise XltError(
             f"there are no safetensors of {base} on this machine",
-            where="--base",
-            fix="check the spelling, or name the folder with model.safetensors of the encoder that "
-            "all were trained from",
+            where=where,
+            fix="check the spelling, or name the folder with model.safetensors of the encoder",
         )
     stored = stored_weights(source)
     wrong, found = [], 0
-    for place, shape in like.shapes.items():
+    for place, shape in shapes.items():
         tensor = None if place.file == HEAD_FILE else stored(place.name)
         if tensor is None:
             continue
         found += 1
         if tuple(tensor.shape) != shape:
-            wrong.append(f"{place} is {list(tensor.shape)} here and {list(shape)} in {like.folder}")
+            wrong.append(f"{place} is {list(tensor.shape)} here and {list(shape)} in {whose}")
     if wrong or not found:
         raise XltError(
-            f"the models were not trained from it: {_listed(wrong or ['it has no such weights'])}",
-            where="--base",
-            fix="name the encoder, or the model, that all were trained from",
+            f"{base} is no encoder of this kind: {_listed(wrong or ['it has no such weights'])}",
+            where=where,
+            fix="name the encoder, or the model, that all were trained from"
+            if where == "--base"
+            else "name an encoder of the same architecture and vocabulary",
         )
     digest = _digest({path.name: entry(path) for path in files})
     return (lambda place: None if place.file == HEAD_FILE else stored(place.name)), digest

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence, Set
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt import languages
 from xlt.errors import XltError, choose
 from xlt.files import remove, writing
+from xlt.runs.labelled import Data, metrics, records
 from xlt.runs.new_folder import ELSEWHERE, publishing_new, refuse_existing, refuse_inside
 
 if TYPE_CHECKING:
-    from xlt.document import Document
     from xlt.merging.folder import Merging
     from xlt.merging.methods import Method, Settings
 
@@ -22,17 +22,6 @@ log = logging.getLogger(__name__)
 
 MAX_INFORMED = 500
 """Records from which Fisher information is taken; more say little more."""
-
-
-@dataclass(frozen=True)
-class Data:
-    """Labelled data, as `xlt.runs.evaluate.evaluate` takes them, but for a card's split: where the
-    reference says none it is dev."""
-
-    reference: str
-    language: str | None = None
-    input_format: str | None = None
-    options: Mapping[str, Any] | None = None
 
 
 def merge(
@@ -242,14 +231,14 @@ def _informed(
     """With Fisher information, and what is to be said of it."""
     from xlt.merging.information import write_information
 
-    files, records = [], _records(merging.models[0].folder, data)[:MAX_INFORMED]
+    files, documents = [], records(merging.models[0].folder, data)[:MAX_INFORMED]
     whose = ""
     for number, model in enumerate(merging.models):
         files.append(temporary / f"information-{number}.safetensors")
-        log.info("merge: information of %s from %d records", model.folder, len(records))
+        log.info("merge: information of %s from %d records", model.folder, len(documents))
         with writing(output, fix=ELSEWHERE):
-            whose = write_information(model.folder, records, files[-1], seed)
-    said = {"data": data.reference, "records": len(records), "labels": whose}
+            whose = write_information(model.folder, documents, files[-1], seed)
+    said = {"data": data.reference, "records": len(documents), "labels": whose}
     return merging.informed(files), {"information": said}
 
 
@@ -266,50 +255,21 @@ def _scores(
     if dev is None:
         return {}
     folder = merging.models[0].folder
-    records = _records(folder, dev)
-    metrics = [_metrics(one.folder, records, batch_tokens) for one in merging.models]
-    name = next(iter(metrics[0]))
+    documents = records(folder, dev)
+    own = [metrics(one.folder, documents, batch_tokens) for one in merging.models]
+    name = next(iter(own[0]))
     found: list[dict[str, Any]] = []
     for settings, method in zip(points, methods, strict=True):
         candidate = temporary / "candidate"
         with writing(output, fix=ELSEWHERE):
             merging.write(candidate, method, {})
-        scored = _metrics(candidate, records, batch_tokens)
+        scored = metrics(candidate, documents, batch_tokens)
         remove(candidate)
         found.append({"scale": settings.scale, "score": scored[name], "metrics": scored})
         log.info("merge: scale %s: %s %.2f", settings.scale, name, scored[name])
     return {
         "data": dev.reference,
         "metric": name,
-        "models": [{"score": one[name], "metrics": one} for one in metrics],
+        "models": [{"score": one[name], "metrics": one} for one in own],
         "points": found,
     }
-
-
-def _records(folder: Path, data: Data) -> Sequence[Document]:
-    from xlt.model.folder import read_info, task_of
-    from xlt.runs.evaluate import labelled
-
-    info = read_info(folder)
-    _, records, _ = labelled(
-        task_of(info, folder),
-        info.labels,
-        info.languages,
-        data.reference,
-        language=data.language,
-        split=None,
-        format=data.input_format,
-        options=data.options,
-        default="dev",
-    )
-    return records
-
-
-def _metrics(folder: Path, records: Sequence[Document], batch_tokens: int) -> dict[str, float]:
-    from xlt.evaluation.counts import count_matrix, score
-    from xlt.projection.opening import open_predictor
-
-    task, backbone, predictor = open_predictor(folder, batch_tokens=batch_tokens)
-    predicted = predictor(records, task.encode(records, backbone, None))
-    found = score(task, count_matrix(task, records, predicted))
-    return {name: float(found[name]) for name in task.metrics_reported}
