@@ -1,9 +1,10 @@
 """A study on several processes: the same bits as on one, though workers and command are killed.
 
-    python -m scripts.reliability.executors [--on local:2] [--cells 120] [--kills 20] [--seed 1]
-        [--nodes 0]
+    python -m scripts.reliability.executors [--on local:2] [--cells 120] [--epochs 2]
+        [--kills 20] [--seed 1] [--nodes 0]
 
-The study is strategies × sources × learning rates × seeds on a few sentences (`tiny_world`). It is
+The study is strategies × sources × learning rates × seeds on a few sentences (`tiny_world`); with
+more epochs its steps are longer beside what it takes to begin workers. It is
 run in one process, then by the executor, then by the executor while workers, and in one case of
 four the command itself, are killed at random times. With --nodes it is run again on a Ray cluster
 of so many nodes of one processor, of which one is lost in between. Printed are the seconds of each,
@@ -44,10 +45,11 @@ def content(runs: Path) -> dict[str, str]:
     }
 
 
-def write(world: World, cells: int) -> Path:
+def write(world: World, cells: int, epochs: int) -> Path:
     """The study's file: one run for each strategy, source, learning rate and seed."""
     path = world.config("zero_shot", projection={})
     config = json.loads(path.read_text(encoding="utf-8"))
+    config["training"]["epochs"] = epochs
     config["study"] = {
         "matrix": {
             "strategy": ["zero_shot", {"name": "few_shot", "k": 2}],
@@ -154,12 +156,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--on", default="local:2")
     parser.add_argument("--cells", type=int, default=120)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--nodes", type=int, default=0)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="executors-"))
-    path = write(make_world(folder / "world", "ner"), options.cells)
+    path = write(make_world(folder / "world", "ner"), options.cells, options.epochs)
 
     def timed(name: str, on: str | None) -> tuple[dict[str, str], float]:
         began = time.perf_counter()
