@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -53,7 +54,18 @@ def _scan(group: str, stamps: tuple[tuple[str, int], ...]) -> dict[str, EntryPoi
 
     A package that is installed meanwhile changes its folder's time.
     """
-    return {point.name: point for point in entry_points(group=group)}
+    return {point.name: point for point in (*entry_points(group=group), *_of_checkout(group))}
+
+
+def _of_checkout(group: str) -> Iterator[EntryPoint]:
+    """What xlt itself registers, where it runs from a checkout: an installation with `-e` knows
+    what there was when it was made."""
+    file = Path(__file__).parents[1] / "pyproject.toml"
+    if file.is_file():
+        project = tomllib.loads(file.read_text(encoding="utf-8")).get("project", {})
+        if project.get("name") == "xlt":
+            for name, value in project["entry-points"].get(group, {}).items():
+                yield EntryPoint(name, value, group)
 
 
 class Registry:
@@ -108,6 +120,7 @@ strategies = Registry("strategy", "xlt.strategies")
 aligners = Registry("aligner", "xlt.aligners")
 translators = Registry("translator", "xlt.translators")
 executors = Registry("executor", "xlt.executors")
+stage_kinds = Registry("stage kind", "xlt.stages")
 
 
 def data_cards() -> Mapping[str, Path]:

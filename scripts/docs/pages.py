@@ -19,6 +19,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from xlt.config.editor import schema
+from xlt.transfer.stage import StrategyOptions
 
 TOP_PAGES = {
     "CONTRIBUTING.md": "contributing.md",
@@ -91,13 +92,15 @@ def resolved(whole: Schema, name: str) -> Schema:
 
 
 def keys_table(whole: Schema, name: str) -> str:
-    """The keys of a section as a Markdown table; a plugin's `name` is left out."""
+    """The keys of a section as a Markdown table; a plugin's `name` is left out, and what every
+    strategy takes."""
     section = resolved(whole, name)
+    common = StrategyOptions.model_fields if name.startswith("strategy_") else ()
     rows = [
         f"| `{key}` | {cell(kind(value))} | {cell(default(value))} | "
         f"{cell(value.get('description', ''))} |"
         for key, value in section["properties"].items()
-        if not (key == "name" and "const" in value)
+        if not (key in common or (key == "name" and "const" in value))
     ]
     if not rows:
         return "No options."

@@ -206,10 +206,10 @@ def test_processes_that_train_a_stage_together(tmp_path, monkeypatch):
     (key,) = (k for k, node in build(prepare_cells(load_study(path))).items() if node.stage)
     monkeypatch.setattr(jobs, "_train", refuse)
     with pytest.raises(XltError, match="not this"):
-        jobs.train(**made, key=key, reuse=False, quiet=True, processes=2)
+        jobs.make(**made, key=key, reuse=False, quiet=True, processes=2)
     monkeypatch.setattr(jobs, "_train", vanish)
     with pytest.raises(XltError, match="of 2 processes that train together one was lost"):
-        jobs.train(**made, key=key, reuse=False, quiet=True, processes=2)
+        jobs.make(**made, key=key, reuse=False, quiet=True, processes=2)
 
 
 def refuse(*_):

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from small import Stages, World, make_world
 
 from xlt.files import read_sealed
-from xlt.training import stages
 from xlt.training import trainer as trainers
+from xlt.training import training_run
 from xlt.training.attempts import OutOfMemory
 
 
@@ -179,7 +179,7 @@ def test_models_of_a_divided_stage_that_was_killed_in_saving(config, asked, monk
     times = []
     with monkeypatch.context() as patch:
         lack(patch, 2)
-        patch.setattr(stages, "intact", interrupt)
+        patch.setattr(training_run, "intact", interrupt)
         for resume in (False, True):
             with pytest.raises(KeyboardInterrupt):
                 Stages(path, resume=resume).run()

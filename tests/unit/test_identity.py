@@ -319,7 +319,7 @@ def test_whatever_reads_data_is_part_of_what_is_made_of_them(
     resolved = ResolvedData("a", "eng", "train", (), format=None, fingerprint="of the files")
 
     def keys() -> tuple[str, str]:
-        made = identity.environment(task, "fp32", "cpu", lora=False)
+        made = identity.environment([type(task)], "fp32", "cpu", lora=False)
         return str(made), store._cache_path(task, resolved).name
 
     before = keys()

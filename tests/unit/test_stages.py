@@ -46,7 +46,7 @@ def key(path) -> str:
     train, dev = (
         [run.runner.load(p) for p in data_splits] for data_splits in (stage.train, stage.dev)
     )
-    return run.runner.identity(stage, None, train, dev).key
+    return run.runner.identity(stage, [], train, dev).key
 
 
 CHANGES = {
@@ -406,7 +406,7 @@ def test_dev_data_of_the_same_name_are_not_the_same(world, config, tmp_path, cap
 
 def test_what_another_run_left_unfinished_lacks_scores(config, monkeypatch, caplog):
     """Its checkpoints have no scores of this run's dev set, so the best would be that of a few."""
-    from xlt.training import stages as module
+    from xlt.training import training_run as module
 
     whole = Stages(
         config(target=["ind"], output__root=str(config().parent / "whole"), **SLOW)
@@ -432,7 +432,7 @@ def test_what_another_run_left_unfinished_lacks_scores(config, monkeypatch, capl
     ],
 )
 def test_why_an_unfinished_stage_starts_again_is_said(config, monkeypatch, caplog, before, said):
-    from xlt.training import stages as module
+    from xlt.training import training_run as module
 
     def stop(*_):
         raise KeyboardInterrupt

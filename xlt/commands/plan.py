@@ -59,6 +59,7 @@ def _plan(planned: dict[str, Any]) -> list[str]:
     stages = [
         (
             stage["stage"],
+            stage["kind"],
             stage["after"] or "",
             " ".join(stage["targets"]) + (" (shared)" if len(stage["targets"]) > 1 else ""),
             ", ".join(stage["train"]),
@@ -73,9 +74,9 @@ def _plan(planned: dict[str, Any]) -> list[str]:
         (row["language"], row["split"], _number(row["records"]), _number(row["words"]))
         for row in planned["data"]
     ]
-    header = ("stage", "after", "targets", "train", "selected on", "steps", "time", "GiB")
+    header = ("stage", "kind", "after", "targets", "train", "selected on", "steps", "time", "GiB")
     return [
-        Table(header, tuple(stages), frozenset((5, 6, 7))).text(),
+        Table(header, tuple(stages), frozenset((6, 7, 8))).text(),
         "",
         Table(("language", "split", "records", "words"), tuple(data), frozenset((2, 3))).text(),
         "",

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from xlt.model.task_model import TaskModel
 
 INFO = "xlt.json"
+ENCODER = "encoder.json"
+"""In the folder of an encoder without task layers, in the place of `xlt.json`: its files."""
 FORMAT = 2
 """2: with a list of the files. Models of format 1 are read, unchecked."""
 
@@ -111,8 +113,31 @@ def read_info(folder: Path) -> ModelInfo:
         ) from error
 
 
+def write_encoder(folder: Path) -> None:
+    """Say in a folder that its files, as `AutoModel` and `AutoTokenizer` read them, are one."""
+    write_sealed(folder / ENCODER, {"files": listing(folder, without=[ENCODER])})
+
+
+def encoder_of(folder: Path, options: Model) -> Backbone:
+    """The encoder in such a folder. options: what `model` of a config says of any encoder.
+
+    Raises DamagedFile if a file is not as it was written.
+    """
+    problem = check_model(folder)
+    if problem is not None:
+        raise DamagedFile(problem, where=folder, fix="the stage has to be trained again")
+    settings = options.model_copy(update={"encoder": str(folder), "revision": None})
+    return Backbone(str(folder), settings)
+
+
 def check_model(folder: Path) -> str | None:
-    """What is wrong with the files of a model's folder; None if all are as they were written."""
+    """What is wrong with the files of a model's folder, or an encoder's; None if all are as they
+    were written."""
+    if (folder / ENCODER).is_file():
+        try:
+            return damage(folder, read_sealed(folder / ENCODER, fix="")["files"])
+        except DamagedFile as error:
+            return f"{ENCODER}: {error.what}"
     try:
         return damage(folder, read_info(folder).files)
     except XltError as error:

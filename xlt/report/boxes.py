@@ -13,6 +13,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xlt.runs.graph import EVALUATE
+
 Row = Mapping[str, Any]
 """A step, as `xlt.runs.steps.row` has it."""
 
@@ -52,7 +54,7 @@ _LEVELS: Sequence[tuple[Alike, str]] = (
     (
         lambda row: (
             row["kind"],
-            row["kind"] != "evaluate" and row["name"],
+            row["kind"] != EVALUATE and row["name"],
             len(row["cells"]),
         ),
         "Steps of one name are one box if as many cells need them and the same kinds of step come "

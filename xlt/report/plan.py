@@ -13,6 +13,7 @@ from xlt.evaluation.study import duration
 from xlt.files import refuse_overwriting, write_text, writing
 from xlt.html import template
 from xlt.report.boxes import Box, Row, boxes
+from xlt.runs.graph import EVALUATE, PROJECT
 
 _MAX_NAMES, _MAX_CELLS, _MAX_MISSING = 8, 500, 100
 _BOX, _HEIGHT, _ACROSS, _DOWN, _LETTERS = 190, 62, 50, 14, 24
@@ -156,7 +157,7 @@ def _steps(drawn: Sequence[Box]) -> Table:
     rows = []
     for box in drawn:
         left = [row for row in box.steps if row["left"]]
-        trained = box.kind == "train"
+        trained = _is_stage(box.steps[0])
         rows.append(
             (
                 str(box.number),
@@ -169,10 +170,14 @@ def _steps(drawn: Sequence[Box]) -> Table:
                 _span((row["minutes"] for row in box.steps), minutes) if trained else "",
                 _sum((row["minutes"] for row in left), minutes) if trained else "",
                 _span((row["memory_gib"] for row in box.steps), _gib) if trained else "",
-                "" if box.kind == "project" else _sum((row["disk_gib"] for row in left), _gib),
+                "" if box.kind == PROJECT else _sum((row["disk_gib"] for row in left), _gib),
             )
         )
     return Table(header, tuple(rows), frozenset((4, 5, 7, 8, 9, 10)))
+
+
+def _is_stage(row: Row) -> bool:
+    return row["kind"] not in (PROJECT, EVALUATE)
 
 
 def _totals(rows: Sequence[Row]) -> Table:
@@ -182,7 +187,7 @@ def _totals(rows: Sequence[Row]) -> Table:
     )  # fmt: skip
     lines = []
     for name, some in (("all", rows), ("to do", [row for row in rows if row["left"]])):
-        trained = [row for row in some if row["kind"] == "train"]
+        trained = [row for row in some if _is_stage(row)]
         most = _span((row["memory_gib"] for row in trained), _gib).rpartition(" ")[2]
         lines.append(
             (
@@ -190,7 +195,7 @@ def _totals(rows: Sequence[Row]) -> Table:
                 f"{len(some):,}",
                 _sum((row["minutes"] for row in trained), minutes),
                 most or "0.0",
-                _sum((row["disk_gib"] for row in some if row["kind"] != "project"), _gib),
+                _sum((row["disk_gib"] for row in some if row["kind"] != PROJECT), _gib),
             )
         )
     return Table(header, tuple(lines), frozenset(range(1, 5)))
@@ -198,7 +203,7 @@ def _totals(rows: Sequence[Row]) -> Table:
 
 def _shared(rows: Sequence[Row]) -> str:
     """What it saves that cells share steps."""
-    work = [row for row in rows if row["kind"] != "evaluate"]
+    work = [row for row in rows if row["kind"] != EVALUATE]
     several = [row for row in work if len(row["cells"]) > 1]
     if not several:
         return "No step is needed by more than one cell."
@@ -207,7 +212,7 @@ def _shared(rows: Sequence[Row]) -> str:
         f"{len(several):,} of {len(work):,} steps before the evaluations are needed by more than "
         f"one cell; without sharing they would be {alone:,}"
     )
-    trained = [row for row in work if row["kind"] == "train"]
+    trained = [row for row in work if _is_stage(row)]
     if any(row["minutes"] is None for row in trained):
         return f"{text}."
     shared = sum(row["minutes"] for row in trained)
@@ -266,7 +271,7 @@ def _drawing(drawn: Sequence[Box]) -> dict[str, Any]:
 
 
 def _drawn(box: Box, x: int, y: int) -> dict[str, Any]:
-    left = [row["minutes"] for row in box.steps if row["left"] and row["kind"] == "train"]
+    left = [row["minutes"] for row in box.steps if row["left"] and _is_stage(row)]
     said = done(box.steps)
     state = {"yes": "done", "no": "to do", "?": "not known yet"}.get(said, said)
     share = sum(bool(row["done"]) for row in box.steps) / len(box.steps)

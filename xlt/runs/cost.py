@@ -69,11 +69,13 @@ class Load:
     """A stage's work for one seed.
 
     subwords, records: of one epoch; evaluated: subwords scored over the whole stage.
+    predicted: share of the subwords that are predicted among the whole vocabulary.
     """
 
     subwords: int
     records: int
     evaluated: int
+    predicted: float = 0.0
 
     @property
     def length(self) -> float:
@@ -108,7 +110,10 @@ def estimate(
     # Through frozen weights goes only the gradient by activations: half of the way back.
     back = machine.backward * (1 + trained / total) / 2
     ahead = machine.forward * (1 + training.gradient_checkpointing)
-    layers = shape.layers * (done * (ahead + back) + load.evaluated * machine.forward)
+    # Twelve matrices of width by width a layer, and for what is predicted one by the vocabulary.
+    rows = shape.vocabulary if kept is None else min(kept, shape.vocabulary)
+    depth = shape.layers + load.predicted * rows / (12 * shape.width)
+    layers = depth * (done * (ahead + back) + load.evaluated * machine.forward)
     optimizer = steps * trained * _OPTIMIZER_BYTES / machine.bandwidth
     return Estimate(
         steps=steps,

@@ -18,6 +18,7 @@ from xlt.errors import XltError, choose, flat, raise_all
 from xlt.projection.project import check_settings
 from xlt.registry import strategies, tasks
 from xlt.task import Naming, Task
+from xlt.transfer.kind import kind_of, preceded, solves
 from xlt.transfer.stage import DataSplit, Prediction, Stage, Strategy, data_splits
 from xlt.typology.choice import choose_source
 
@@ -123,14 +124,21 @@ def _planned(strategy: Strategy, config: Config, target: str) -> Stage:
             fix="have its `plan` return the stage whose model is used, with those that it starts "
             "from as its `parents` (docs/plugins.md, A strategy of your own)",
         )
+    plan = preceded(plan, strategy.options.before, config, target)
     for stage in plan.history:
-        if len(stage.parents) > 1:
+        if len(stage.parents) > 1 and not kind_of(stage).several_parents:
             names = ", ".join(parent.name for parent in stage.parents)
             raise XltError(
                 f"the stage {stage.name} starts from {names}, and weights start from one model",
                 where="strategy",
                 fix="give it one of these as its parent, or train a stage on the data of all",
             )
+    if not solves(plan):
+        raise XltError(
+            f"the plan ends with {plan.name}, which makes an encoder that cannot do the task",
+            where="strategy",
+            fix="have a stage that trains on the task's data come after it",
+        )
     return plan
 
 
@@ -149,6 +157,8 @@ def _notes(experiment: Experiment) -> Iterator[str]:
     told: dict[str, None] = {}
     for plan in experiment.plans.values():
         for stage in plan.history if config.selection.on == "source_dev" else ():
+            if not kind_of(stage).scored:
+                continue
             origins = dict.fromkeys(one.origin.language for one in stage.train)
             lacking = [c for c in origins if not data_splits(config, c, "dev", required=False)]
             if lacking and stage.dev:

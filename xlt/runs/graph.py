@@ -11,30 +11,32 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from xlt.collection import uncollected
 from xlt.config.schema import Config
 from xlt.runs.experiment import Experiment
+from xlt.transfer.kind import solves
 from xlt.transfer.stage import DataSplit, Stage
 
-Kind = Literal["project", "train", "evaluate"]
+PROJECT, EVALUATE = "project", "evaluate"
 
 
 @dataclass
 class Node:
     """A step.
 
+    kind:    `PROJECT`, `EVALUATE`, or the kind of the stage.
     name:    of what is projected, of the stage, or of the cell that is evaluated.
     parents: keys of what has to be done before.
     cells:   runs that need it; it can be done with the config of any of them.
-    seed:    of training.
-    split, stage: what is projected, what is trained.
-    targets: those that the stage is trained for.
+    seed:    of the stage.
+    split, stage: what is projected, what is made.
+    targets: those that the stage is made for.
     """
 
     key: str
-    kind: Kind
+    kind: str
     name: str
     parents: tuple[str, ...] = ()
     cells: list[str] = field(default_factory=list)
@@ -42,6 +44,11 @@ class Node:
     split: DataSplit | None = None
     stage: Stage | None = None
     targets: list[str] = field(default_factory=list)
+
+    @property
+    def job(self) -> str:
+        """What does it, a function of `xlt.runs.jobs`."""
+        return self.kind if self.stage is None else "make"
 
     @property
     def title(self) -> str:
@@ -76,7 +83,7 @@ def build(experiments: Mapping[str, Experiment]) -> dict[str, Node]:
                         for split in dict.fromkeys(projected)
                     ]
                     parents = [keys[plan.history.index(parent)] for parent in stage.parents]
-                    node = settings.training(stage, seed, tuple(dict.fromkeys(parents + needed)))
+                    node = settings.stage(stage, seed, tuple(dict.fromkeys(parents + needed)))
                     keys.append(add(node, cell, target))
                 ends[keys[-1]] = None
         add(settings.evaluation(cell, tuple(ends)), cell)
@@ -97,20 +104,22 @@ class _Settings:
     def projection(self, split: DataSplit) -> Node:
         name = f"{split.name} {split.split}"
         content = [self._task, self._projection, self._read([split]), repr(split)]
-        return Node(_hash("project", content), "project", name, split=split)
+        return Node(_hash(PROJECT, content), PROJECT, name, split=split)
 
-    def training(self, stage: Stage, seed: int, parents: tuple[str, ...]) -> Node:
+    def stage(self, stage: Stage, seed: int, parents: tuple[str, ...]) -> Node:
         training = stage.training.model_dump(mode="json", exclude={"report_to", "checkpoint_every"})
         own = [stage.name, stage.train, stage.dev, stage.temperature]
         content = [
-            *(self._task, self._model, self._selection, self._root),
+            *([self._task, self._selection] if solves(stage) else []),
+            *(self._model, self._root),
             *(self._read([*stage.train, *stage.dev]), repr(own), training),
-            *(stage.from_scratch, seed, parents),
+            *(repr(stage.options), stage.from_scratch, seed, parents),
         ]
-        return Node(_hash("train", content), "train", stage.name, parents, seed=seed, stage=stage)
+        key = _hash(stage.kind, content)
+        return Node(key, stage.kind, stage.name, parents, seed=seed, stage=stage)
 
     def evaluation(self, cell: str, parents: tuple[str, ...]) -> Node:
-        return Node(_hash("evaluate", [self._root, cell, parents]), "evaluate", cell, parents)
+        return Node(_hash(EVALUATE, [self._root, cell, parents]), EVALUATE, cell, parents)
 
     def _read(self, splits: Iterable[DataSplit]) -> list[Any]:
         """What the config says of the data that are read."""
@@ -125,6 +134,6 @@ class _Settings:
         return found
 
 
-def _hash(kind: Kind, content: list[Any]) -> str:
+def _hash(kind: str, content: list[Any]) -> str:
     text = json.dumps([kind, content], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -39,7 +39,7 @@ def describe(experiment: Experiment, sources: Sources) -> dict[str, Any]:
         "encoder": describe_encoder(config.model),
         "data": describe_data(sources),
         "projection_files": dict(_files(config.projection.model_dump(mode="json"))),
-        "environment": environment(experiment.task, precision, device, lora=lora),
+        "environment": environment([type(experiment.task)], precision, device, lora=lora),
     }
 
 

@@ -79,7 +79,7 @@ def project(study: Sequence[Any], cell: str, config: str, key: str) -> None:
         Sources(experiment.config, experiment.task).load(node.split)
 
 
-def train(
+def make(
     study: Sequence[Any],
     cell: str,
     config: str,
@@ -89,12 +89,12 @@ def train(
     processes: int = 1,
     killed_for_memory: bool = False,
 ) -> None:
-    """Train the stage of a node, whose parents are trained.
+    """Make the stage of a node, whose parents are made.
 
     processes: how many do it together, begun by PyTorch's launcher as by `torchrun`.
     killed_for_memory: the process that did so before was.
     """
-    work = partial(_train, study, cell, config, key, reuse, quiet, killed_for_memory)
+    work = partial(_make, study, cell, config, key, reuse, quiet, killed_for_memory)
     if processes == 1:
         work()
         return
@@ -134,7 +134,7 @@ def _one_of_several(work: Callable[[], None], folder: str) -> None:
         sys.exit(1)
 
 
-def _train(
+def _make(
     study: Sequence[Any],
     cell: str,
     config: str,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from xlt.config.schema import Config
 from xlt.runs.experiment import Experiment
+from xlt.transfer.kind import kind_of
 from xlt.transfer.stage import DataSplit, Stage, data_splits
 
 Watched = tuple[Stage, Sequence[tuple[DataSplit, ...]]]
@@ -31,7 +32,7 @@ def observers(
     targets: which may share the last stage, unless it is trained on the target; they are watched
         together, so that it is trained once.
     """
-    if config.selection.on == "last":
+    if config.selection.on == "last" or not kind_of(last).scored:
         return []
     gold = dict.fromkeys(p.language for p in last.train if p.projected_from is None)
     reached = {data_split.language for data_split in last.train}

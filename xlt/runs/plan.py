@@ -60,6 +60,7 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
         "stages": [
             {
                 "stage": stage.name,
+                "kind": stage.kind,
                 "targets": targets,
                 "after": previous,
                 "train": [_describe(data_split) for data_split in stage.train],

@@ -215,7 +215,7 @@ def _examined(
         "batch_tokens": batch_tokens,
         "code": code_hashes(type(task), "runs", "standoff"),
         # Where the workers are is not known here, and what is there is taken to be the same.
-        "environment": environment(task, "auto", "any", lora=True),
+        "environment": environment([type(task)], "auto", "any", lora=True),
     }
     return files, settings, identity
 

@@ -20,7 +20,8 @@ from xlt.runs.shared_stages import stage_store
 from xlt.runs.sources import Sources, reads
 from xlt.task import Labels, extend_labels
 from xlt.training.labels import check_overlap
-from xlt.training.rehearsal import check_reports, rehearse
+from xlt.training.rehearsal import check_reports
+from xlt.transfer.kind import kind_of
 from xlt.transfer.stage import DataSplit, Stage
 
 
@@ -191,20 +192,20 @@ def _check_stages(
     experiment: Experiment, inventories: _Inventories, rehearsed: set[str], *, local: bool
 ) -> Iterator[XltError]:
     """What is wrong with the encoder, or cannot be done with it in a stage."""
-    about = [experiment.config.model, experiment.config.task, experiment.config.evaluation]
+    config, task = experiment.config, experiment.task
+    about = [config.model, config.task, config.evaluation]
     for plan in experiment.plans.values():
         for stage in plan.history:
             try:
                 labels: Labels | None = inventories.learnt(stage)
             except XltError:  # said of the data already; the encoder can be looked at all the same
                 labels = None
-            setup = repr((about, stage.training, stage.from_scratch, labels))
+            own = (stage.kind, stage.options, stage.training, stage.from_scratch)
+            setup = repr((about, own, labels))
             if setup not in rehearsed:
                 found = [
                     *check_reports(stage.training),
-                    *_raised(
-                        rehearse, experiment.config, experiment.task, stage, labels, local=local
-                    ),
+                    *kind_of(stage).check(config, task, stage, labels, local=local),
                 ]
                 yield from found
                 if not found:

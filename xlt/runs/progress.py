@@ -25,7 +25,7 @@ from functools import cached_property
 from typing import Any
 
 from xlt.errors import XltError, described
-from xlt.runs.graph import Kind
+from xlt.runs.graph import EVALUATE, PROJECT
 from xlt.runs.workload import Pace, Workload
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class Steps:
                 self.failed += 1
             else:
                 self.done += 1
-                self.finished += node.kind == "evaluate"
+                self.finished += node.kind == EVALUATE
                 if self._counts:
                     self._pace.add(node.kind, seconds, self._load.work.get(key, 0.0))
             self._drop(key)
@@ -143,7 +143,7 @@ class Steps:
             new = self._end(cells)
             evaluated = [key for cell in new for key in self._needed.get(cell, ())]
             self.finished += sum(
-                key in self._left and self._load.nodes[key].kind == "evaluate" for key in evaluated
+                key in self._left and self._load.nodes[key].kind == EVALUATE for key in evaluated
             )
             self._drop_unneeded(new)
 
@@ -201,9 +201,9 @@ class Steps:
         return found
 
     @cached_property
-    def _work_left(self) -> dict[Kind, float]:
+    def _work_left(self) -> dict[str, float]:
         """Kind of step → work of all that are left."""
-        found: defaultdict[Kind, float] = defaultdict(float)
+        found: defaultdict[str, float] = defaultdict(float)
         for key in self._left:
             found[self._load.nodes[key].kind] += self._load.work.get(key, 0.0)
         return found
@@ -226,10 +226,10 @@ class Steps:
         if "_work_left" in self.__dict__:
             self._work_left[self._load.nodes[key].kind] -= self._load.work.get(key, 0.0)
 
-    def _rate(self, kind: Kind) -> float | None:
+    def _rate(self, kind: str) -> float | None:
         """Seconds for a unit of work; of projections nothing is reckoned before one has ended."""
-        rate = self._pace.rate(kind, others=kind != "project")
-        return 0.0 if rate is None and kind == "project" else rate
+        rate = self._pace.rate(kind, others=kind != PROJECT)
+        return 0.0 if rate is None and kind == PROJECT else rate
 
     def _seconds(self, key: str) -> float:
         """Of a whole step."""

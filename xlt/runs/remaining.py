@@ -18,7 +18,7 @@ from functools import cached_property
 
 from xlt.errors import XltError
 from xlt.runs.experiment import Experiment
-from xlt.runs.graph import build
+from xlt.runs.graph import EVALUATE, PROJECT, build
 from xlt.runs.progress import Listener, Steps
 from xlt.runs.workload import Spent, Workload
 from xlt.training import progress
@@ -49,7 +49,7 @@ class Remaining:
     def load(self) -> Workload:
         """What there is to do."""
         nodes = build(self._experiments).items()
-        return Workload(self._experiments, {k: one for k, one in nodes if one.kind != "project"})
+        return Workload(self._experiments, {k: one for k, one in nodes if one.kind != PROJECT})
 
     @contextmanager
     def doing(self, run: str, stage: Stage | None, seed: int | None) -> Iterator[None]:
@@ -91,7 +91,7 @@ class Remaining:
     def tell(self, title: str, names: Mapping[str, str], listeners: Collection[Listener]) -> Steps:
         """Have these told what happens to the steps of a study. names: run → cell."""
         for node in self.load.nodes.values():
-            if node.kind == "evaluate":
+            if node.kind == EVALUATE:
                 node.name = names[node.name]
         self._told = Steps(
             self.load, 1, title=title, cells=(len(names), 0), names=names, listeners=listeners
@@ -122,7 +122,7 @@ class Remaining:
         if run not in self._keys:
             own = build({run: self._experiments[run]})
             self._keys[run] = [
-                (one.stage, one.seed, key) for key, one in own.items() if one.kind != "project"
+                (one.stage, one.seed, key) for key, one in own.items() if one.kind != PROJECT
             ]
         return next(key for *about, key in self._keys[run] if about == [stage, seed])
 
@@ -149,7 +149,7 @@ class Remaining:
             if rate is None:
                 return None
             total += rate * work
-            if node.kind == "train":
+            if node.stage is not None:
                 total += sum(around) / max(1, len(around))
         return total
 

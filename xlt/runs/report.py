@@ -57,6 +57,7 @@ def _lineage(plan: Stage, stages: Sequence[StageResult]) -> list[dict[str, Any]]
     return [
         {
             "stage": stage.name,
+            "kind": stage.kind,
             "folder": str(done.folder),
             "key": done.key,
             "selected": dict(done.selected),

@@ -14,7 +14,7 @@ from xlt.config.study import Resources
 from xlt.executors.base import Needs
 from xlt.inference.device import best_device
 from xlt.runs.experiment import Experiment
-from xlt.runs.graph import Node
+from xlt.runs.graph import PROJECT, Node
 from xlt.runs.groups import Groups
 from xlt.runs.peaks import Peak, likeness, peak
 
@@ -47,9 +47,9 @@ class Needed:
 
     def of(self, node: Node) -> Needs:
         every, processes = self.every, 1
-        if node.kind == "train":
+        if node.stage is not None:
             every, processes = replace(every, gpus=self._stated.gpus), self._stated.together
-        if node.kind == "project" or (self._stated.memory_gb is not None and not self._on_gpu):
+        if node.kind == PROJECT or (self._stated.memory_gb is not None and not self._on_gpu):
             return every
         experiment = self._experiments[node.cells[0]]
         like = likeness(experiment.config, node.stage)

@@ -13,7 +13,7 @@ from xlt.config.study import Resources
 from xlt.errors import XltError, described
 from xlt.executors.base import Executor, Job, Needs, finished, result_of
 from xlt.runs.experiment import Experiment
-from xlt.runs.graph import Node, build
+from xlt.runs.graph import EVALUATE, Node, build
 from xlt.runs.jobs import StudyFile
 from xlt.runs.progress import Listener, Steps
 from xlt.runs.resources import Needed
@@ -70,20 +70,20 @@ def run_on(
         steps.lose([name], error)
     further: dict[str, dict[str, Any]] = {
         "project": {},
-        "train": {"reuse": reuse, "quiet": quiet, "processes": resources.together},
+        "make": {"reuse": reuse, "quiet": quiet, "processes": resources.together},
         "evaluate": {"reuse": reuse, "overwrite": overwrite},
     }
 
     def job(node: Node) -> Job:
         # Of several cells any will do: the first is the one that the others are compared with.
-        key = {} if node.kind == "evaluate" else {"key": node.key}
-        own = {**arguments[node.cells[0]], **key, **further[node.kind]}
+        key = {} if node.kind == EVALUATE else {"key": node.key}
+        own = {**arguments[node.cells[0]], **key, **further[node.job]}
         return Job(
-            f"xlt.runs.jobs:{node.kind}",
+            f"xlt.runs.jobs:{node.job}",
             own,
             node.title,
             needs=needed.of(node),
-            killed_for_memory={"killed_for_memory": True} if node.kind == "train" else {},
+            killed_for_memory={"killed_for_memory": True} if node.stage is not None else {},
         )
 
     for node, error in run_graph(executor, nodes, job, steps):

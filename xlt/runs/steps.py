@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from xlt.config.schema import STAGES, Model
@@ -13,12 +13,13 @@ from xlt.inference.device import best_device, choose_precision
 from xlt.runs.cost import Load, Machine, estimate, scoring_gib, training_gib
 from xlt.runs.estimate import encoder_shape, measure
 from xlt.runs.experiment import Experiment
-from xlt.runs.graph import Node
+from xlt.runs.graph import EVALUATE, PROJECT, Node
 from xlt.runs.sizes import SplitSize
 from xlt.runs.sources import Sources
 from xlt.training.finished import DONE
 from xlt.training.identity import Identity, folder_name
 from xlt.training.stages import StageRunner
+from xlt.transfer.kind import Effort, kind_of
 from xlt.transfer.stage import DataSplit, Stage
 
 BYTES_A_PARAMETER = 4
@@ -81,12 +82,16 @@ class StageCosts:
         if not all(split in self._sizes for split in (*stage.train, *stage.dev)):
             return None
         train = [self._sizes[split] for split in stage.train]
-        return Load(
-            subwords=sum(size.subwords for size in train),
-            records=sum(size.records for size in train),
-            evaluated=sum(self._sizes[split].subwords for split in stage.dev)
-            * stage.training.epochs,
+        effort = kind_of(stage).effort(
+            stage,
+            Effort(
+                subwords=sum(size.subwords for size in train),
+                records=sum(size.records for size in train),
+                evaluated=sum(self._sizes[split].subwords for split in stage.dev)
+                * stage.training.epochs,
+            ),
         )
+        return None if effort is None else Load(**asdict(effort))
 
     @property
     def encoder(self) -> dict[str, Any]:
@@ -134,10 +139,9 @@ def row(node: Node, experiment: Experiment, group: Group, unfinished: set[str]) 
     cost: dict[str, Any] = {"steps": None, "minutes": None, "memory_gib": None}
     done: bool | None = None
     size = group.costs.encoder["parameters"]
-    if node.kind == "evaluate":
+    if node.kind == EVALUATE:
         done = node.name not in unfinished
-    elif node.kind == "train":
-        assert node.stage is not None
+    elif node.stage is not None:
         assert node.seed is not None
         cost = group.costs.of(node.stage)
         if size is not None:
@@ -153,7 +157,7 @@ def row(node: Node, experiment: Experiment, group: Group, unfinished: set[str]) 
         "left": not done and not unfinished.isdisjoint(node.cells),
         **cost,
         "disk_gib": None
-        if size is None or node.kind == "project"
+        if size is None or node.kind == PROJECT
         else BYTES_A_PARAMETER * size / 2**30 * _models(node, experiment),
     }
 
@@ -161,7 +165,7 @@ def row(node: Node, experiment: Experiment, group: Group, unfinished: set[str]) 
 def _models(node: Node, experiment: Experiment) -> int:
     """Models that it stores, at least: a stage's best; of a run those of its seeds, of targets that
     do not share one."""
-    if node.kind == "train":
+    if node.stage is not None:
         return 1
     plans = {repr(plan) for plan in experiment.plans.values()}
     seeds = {"all": len(experiment.config.seeds), "best": 1, "scores": 0}
@@ -187,15 +191,15 @@ def _identity(runner: StageRunner, stage: Stage) -> Identity:
     """What decides the weights of a stage, of which nothing need be trained."""
     starts = [_identity(runner, parent).key for parent in stage.parents]
     train, dev = ([runner.load(one) for one in splits] for splits in (stage.train, stage.dev))
-    return runner.identity(stage, starts[0] if starts else None, train, dev)
+    return runner.identity(stage, starts, train, dev)
 
 
 def total(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Of what is left. minutes: one after the other, without evaluation."""
     left = [row for row in rows if row["left"]]
-    trained = [row for row in left if row["kind"] == "train"]
+    trained = [row for row in left if row["kind"] not in (PROJECT, EVALUATE)]
     known = all(row["minutes"] is not None for row in trained)
-    sizes = [row["disk_gib"] for row in left if row["kind"] != "project"]
+    sizes = [row["disk_gib"] for row in left if row["kind"] != PROJECT]
     return {
         "nodes": len(rows),
         "left": len(left),

@@ -17,7 +17,7 @@ from xlt.errors import XltError
 from xlt.runs.cost import Load
 from xlt.runs.estimate import encoder_shape
 from xlt.runs.experiment import Experiment
-from xlt.runs.graph import Kind, Node
+from xlt.runs.graph import EVALUATE, PROJECT, Node
 from xlt.runs.observed import observed
 from xlt.runs.sizes import SUBWORDS_PER_WORD
 from xlt.runs.sources import Sources
@@ -57,20 +57,21 @@ class Pace:
     """Seconds that steps take for a unit of their work, by what some took."""
 
     def __init__(self) -> None:
-        self._seconds: defaultdict[Kind, float] = defaultdict(float)
-        self._work: defaultdict[Kind, float] = defaultdict(float)
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._work: defaultdict[str, float] = defaultdict(float)
 
-    def add(self, kind: Kind, seconds: float, work: float) -> None:
+    def add(self, kind: str, seconds: float, work: float) -> None:
         """A step took so long for so much work."""
         self._seconds[kind] += seconds
         self._work[kind] += work
 
-    def rate(self, kind: Kind, *, others: bool = True) -> float | None:
-        """That of such steps, else, of others, that of training; None where it is not known."""
-        kinds: tuple[Kind, ...] = (kind, "train") if others else (kind,)
-        for known in kinds:
-            if self._work[known]:
-                return self._seconds[known] / self._work[known]
+    def rate(self, kind: str, *, others: bool = True) -> float | None:
+        """That of such steps, else, of others, that of stages; None where it is not known."""
+        stages = self._work.keys() - {PROJECT, EVALUATE}
+        for kinds in ([kind], stages if others else ()):
+            work = sum(self._work[known] for known in kinds if known in self._work)
+            if work:
+                return sum(self._seconds[known] for known in kinds) / work
         return None
 
 

@@ -28,6 +28,7 @@ Selected = Mapping[str, Mapping[str, float]]
 class StageResult:
     """A stage that has run.
 
+    labels:   what its model knows; None of an encoder without task layers.
     selected: those whose weights are intact.
     reused:   it had run before.
     differs:  what it was trained with that is otherwise now (`identity.differences`); the user
@@ -38,7 +39,7 @@ class StageResult:
 
     key: str
     folder: Path
-    labels: Labels
+    labels: Labels | None
     selected: Selected
     primary: str
     reused: bool = False
@@ -79,7 +80,9 @@ def find(folder: Path, key: str, needed: Observed, *, reused: bool = True) -> St
         others = "%s: %s: only runs that select by %s have use for it, and train the stage again"
         log.warning(others, folder.name, problem, name)
     selected = {name: best for name, best in done["selected"].items() if name not in problems}
-    labels = {layer: tuple(values) for layer, values in done["labels"].items()}
+    labels = done["labels"]
+    if labels is not None:
+        labels = {layer: tuple(values) for layer, values in labels.items()}
     changed = done.get("changed", {})
     return StageResult(key, folder, labels, selected, done["primary"], reused, changed=changed)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,6 @@ from typing import Any
 from xlt.data.code import READING, code_hashes
 from xlt.extras import installed
 from xlt.files import DamagedFile, read_sealed, write_sealed
-from xlt.task import Task
 
 FILE = "key.json"
 """In a stage's folder, from the moment when it begins."""
@@ -66,14 +65,21 @@ def folder_name(name: str, identity: Identity) -> str:
     return f"{name[:MAX_NAME]}-{identity.key[:12]}"
 
 
-def environment(task: Task, precision: str, device: str, *, lora: bool) -> dict[str, Any]:
-    """What this process would train a stage of a task with.
+def environment(
+    plugins: Iterable[type], precision: str, device: str, *, lora: bool
+) -> dict[str, Any]:
+    """What this process would make a stage with.
 
+    plugins: classes that have a part in it: the stage's kind, the task.
     precision, device: as they were chosen, not as `auto`.
     lora: whether peft has a part in it.
     """
+    code = code_hashes(object, *_PARTS)
+    for plugin in plugins:
+        if not plugin.__module__.startswith("xlt.training."):  # which is one of the parts
+            code |= code_hashes(plugin, *_PARTS)
     return {
-        "code": code_hashes(type(task), *_PARTS),
+        "code": code,
         "versions": {
             "python": ".".join(platform.python_version_tuple()[:2]),
             **_versions((*PACKAGES, "peft") if lora else PACKAGES),

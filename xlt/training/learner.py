@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from transformers import TrainerCallback, set_seed
 
 from xlt.config.schema import Config, Training
+from xlt.escape import without_folders
 from xlt.inference.device import best_device, choose_precision
 from xlt.inference.predictor import Predictor, SubwordTable, subword_table, subwords_in
 from xlt.model.backbone import Backbone
 from xlt.model.calibration import Calibration
-from xlt.model.folder import load_model
+from xlt.model.folder import ModelInfo, encoder_of, load_model, save_model
 from xlt.model.lora import add_lora
 from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import Trimmed, stored_weights
@@ -30,22 +30,8 @@ from xlt.training.rehearsal import check_precision
 from xlt.training.scoring import LAST, Encoded, encode_sets, mean_scores, selector
 from xlt.training.standardise import standardise, standardises
 from xlt.training.trainer import TransferTrainer
+from xlt.training.training_run import Trained
 from xlt.transfer.stage import Stage
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What is there after training.
-
-    backbone: the encoder that it began with.
-    vocabulary: the way back to the whole of it; None where nothing was taken away.
-    temperatures: gives those of the weights in memory; None where no dev set selects.
-    """
-
-    trainer: TransferTrainer
-    backbone: Backbone
-    vocabulary: Trimmed | None
-    temperatures: Callable[[], Calibration | None]
 
 
 class Learner:
@@ -70,7 +56,8 @@ class Learner:
         """Train a stage.
 
         training: the stage's, or that of a later attempt.
-        parent: whose weights it starts from; None: the encoder's.
+        parent: whose weights it starts from, a model's or an encoder's; None: those of the
+            config's encoder.
         evaluated: dev sets that are scored on the way, those that select first.
         work: the folder for checkpoints. checkpoint: where to go on.
         title: what its progress is shown under; None: it is not shown.
@@ -81,7 +68,8 @@ class Learner:
         examples = encode(self._task, train, backbone, model.labels)
         evaluations = encode_sets(self._task, evaluated, backbone)
         vocabulary, subwords = self._trim(model, backbone, examples, evaluations)
-        if parent is None and standardises(self._config.model, backbone, self._task):
+        begins = parent is None or parent.labels is None
+        if begins and standardises(self._config.model, backbone, self._task):
             standardise(model, self._task, examples, subwords, self._seed)
         freeze(model, training.freeze)
         lora = self._config.model.lora
@@ -108,7 +96,7 @@ class Learner:
             if evaluations
             else None,
             primary=None if primary == LAST else primary,
-            fresh=parent is None,
+            fresh=begins,
             patience=self._config.selection.patience,
             keep=self._config.selection.keep,
             subwords=subwords,
@@ -122,7 +110,17 @@ class Learner:
         def temperatures() -> Calibration | None:
             return None if primary == LAST else calibrate(predictor, primary, evaluations[primary])
 
-        return Trained(trainer, backbone, vocabulary, temperatures)
+        def write(plain: TaskModel, folder: Path) -> None:
+            info = ModelInfo(
+                task=self._task.name,
+                options=self._task.options.model_dump(mode="json"),
+                labels=plain.labels,
+                encoder=without_folders(self._config.model.encoder),
+                max_length=backbone.max_length,
+            )
+            save_model(plain, info, backbone.tokenizer, folder, vocabulary)
+
+        return Trained(trainer, primary, model.labels, write, temperatures)
 
     def _model(
         self, stage: Stage, parent: StageResult | None, train: Sequence[Data]
@@ -133,6 +131,9 @@ class Learner:
         if parent is None:
             random = stage.from_scratch or settings.initialise == "random"
             backbone = Backbone(settings.encoder, settings, random=random)
+            return backbone, self._task.build(backbone, new)
+        if parent.labels is None:
+            backbone = encoder_of(parent.model_folder(), settings)
             return backbone, self._task.build(backbone, new)
         check_overlap(parent.labels, new, stage)
         _, backbone, model = load_model(parent.model_folder(), settings, self._task)

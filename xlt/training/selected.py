@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from xlt.errors import XltError
 from xlt.files import PART, publish_folder
 from xlt.model.calibration import Calibration
 from xlt.model.calibration import save as save_calibration
 from xlt.model.finite import first_broken
-from xlt.model.folder import ModelInfo, check_model, save_model
+from xlt.model.folder import check_model
 from xlt.model.lora import merged
 from xlt.model.task_model import TaskModel
 from xlt.training.differences import check_difference, write_difference
@@ -39,18 +38,15 @@ def part_folder(stage: Path, step: int) -> Path:
 
 def save_selected(
     trainer: TransferTrainer,
-    model: TaskModel,
-    info: ModelInfo,
-    tokenizer: Any,
-    vocabulary: Any,
+    write: Callable[[TaskModel, Path], None],
     selected: Sequence[int],
     stage: Path,
     calibrate: Callable[[], Calibration | None],
 ) -> None:
-    """Save the model of every selected step, plain: LoRA merged, the vocabulary whole again; and of
-    other steps whose weights were kept the difference to it.
+    """Save the model of every selected step, plain, with LoRA merged; and of other steps whose
+    weights were kept the difference to it.
 
-    model: what the trainer trained. vocabulary: of a trimmed model, else None.
+    write: puts a model, as the trainer has it but for LoRA, into a folder.
     selected: steps; the first is that of the primary selector.
     calibrate: gives the temperatures of the model as it is when it is called, if it has any.
     Raises XltError if weights are not finite.
@@ -66,18 +62,18 @@ def save_selected(
     ):
         if step != last:
             trainer.model.load_state_dict(load_file(trainer.snapshot(step)), strict=False)
-        plain = merged(model)
+        plain = merged(trainer.model)
         _refuse_broken(plain, step)
         if not _is_there(stage, step, whole=step in selected):
             part = part_folder(stage, step)
             shutil.rmtree(part, ignore_errors=True)
             # It takes a prediction of the dev data: of what nobody selects, when somebody does.
             calibration = calibrate() if step in selected else None
-            save_model(plain, info, tokenizer, part, vocabulary)
+            write(plain, part)
             if calibration is not None:
                 save_calibration(part, calibration)
             if step in selected:
-                _publish(part, selected_folder(stage, step))
+                publish_selected(part, stage, step)
             else:
                 waiting.append(step)
         ready = ready or step == selected[0]
@@ -99,6 +95,11 @@ def _keep_difference(stage: Path, step: int, base: Path) -> None:
     write_difference(model, base, part)
     _publish(part, evaluated_folder(stage, step))
     shutil.rmtree(model)
+
+
+def publish_selected(part: Path, stage: Path, step: int) -> None:
+    """Give the model of a selected step, which is whole, its name."""
+    _publish(part, selected_folder(stage, step))
 
 
 def _publish(part: Path, final: Path) -> None:

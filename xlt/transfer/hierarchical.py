@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from xlt.config.schema import Config
 from xlt.errors import XltError, choose
 from xlt.options import Temperature, as_list, distinct
 from xlt.task import Averaging
+from xlt.transfer.item import StageItem
+from xlt.transfer.kind import planned
 from xlt.transfer.stage import (
     Prediction,
     Stage,
@@ -38,6 +40,21 @@ Steps = Annotated[
 ]
 
 
+def _form(value: Any) -> str:
+    return "kind" if isinstance(value, dict) else "languages"
+
+
+Step = Annotated[
+    Annotated[Steps, Tag("languages")] | Annotated[StageItem, Tag("kind")], Discriminator(_form)
+]
+"""Languages, or a stage of another kind than training."""
+
+
+def _name(step: list[str] | dict[str, Any]) -> str:
+    """By which `stages` names a stage; none of one of another kind, which says all itself."""
+    return "" if isinstance(step, dict) else "+".join(step)
+
+
 def _stage(key: Any) -> Any:
     """The name of a stage: `source`, `target`, or its data, joined by `+`."""
     if not isinstance(key, str) or key in ("source", "target"):
@@ -48,13 +65,14 @@ def _stage(key: Any) -> Any:
 class Hierarchical(Strategy):
     class Options(StrategyOptions):
         through: Annotated[
-            list[Steps],
-            BeforeValidator(as_list, json_schema_input_type=str | list[Steps]),
+            list[Step],
+            BeforeValidator(as_list, json_schema_input_type=str | list[Step]),
         ] = Field(
             default_factory=list,
             description="intermediate languages, in order; may be empty. A list inside the list "
             "is one stage on several languages, e.g. [[ind, jav]]; `eng>ind` is English data in "
-            "Indonesian, translated and projected, `eng>target` the same in each target",
+            "Indonesian, translated and projected, `eng>target` the same in each target; a mapping "
+            "is a stage of another kind, e.g. `{pretrain: ind}`",
         )
         target_stage: bool = Field(True, description="end with a stage on the target's own data")
         temperature: Temperature = Field(1.0, description="for stages of several languages")
@@ -81,9 +99,8 @@ class Hierarchical(Strategy):
         steps = [config.source, *options.through]
         if options.target_stage:
             steps.append([target])
-        intermediate = ["+".join(languages) for languages in options.through]
-        names = ["source", *intermediate, *(["target"] if options.target_stage else [])]
-        known = {*names, *("+".join(languages) for languages in steps), *config.target}
+        names = ["source", *map(_name, options.through), *["target"] * options.target_stage]
+        known = {*filter(None, names), *filter(None, map(_name, steps)), *config.target}
         for key in options.stages:
             if key not in known:
                 raise XltError(
@@ -92,23 +109,27 @@ class Hierarchical(Strategy):
                     fix=choose(key, known),
                 )
         plan: Stage | None = None
-        for position, (name, languages) in enumerate(zip(names, steps, strict=True)):
+        for position, (name, one) in enumerate(zip(names, steps, strict=True)):
+            parents = () if plan is None else (plan,)
+            if isinstance(one, dict):
+                plan = planned(one, config, target, parents)
+                continue
             last = position == len(steps) - 1
             train = tuple(
                 p
-                for name_of_data in languages
+                for name_of_data in one
                 for p in step_data(config, name_of_data, target, "train", required=True)
             )
             overrides = options.stages.get(name)
             if overrides is None:
-                overrides = options.stages.get("+".join(languages))
+                overrides = options.stages.get(_name(one))
             plan = Stage(
                 name=stage_name(train),
                 train=train,
                 dev=selection_data(config, [p.name for p in train], target if last else None),
                 training=override(config.training, overrides),
                 temperature=options.temperature,
-                parents=() if plan is None else (plan,),
+                parents=parents,
             )
         assert plan is not None  # there is a stage on the source
         return plan

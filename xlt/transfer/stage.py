@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
-from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from xlt import languages
 from xlt.config.schema import Config, Training
 from xlt.data.references import has_split, key_of
 from xlt.errors import XltError
 from xlt.options import Section
+from xlt.transfer.item import StageItems, StageOptions
 
 Split = str
 """train, dev, test, or a name in `tests` of the language's data."""
@@ -52,13 +53,15 @@ class DataSplit:
 
 @dataclass(frozen=True)
 class Stage:
-    """One training run.
+    """One model that is made, mostly by training.
 
     temperature: language l is sampled in proportion to size(l) ** (1 / temperature);
         1.0 takes every example exactly once an epoch.
     dev: what the checkpoint is selected on; empty keeps the last.
     from_scratch: start from random weights instead of the pretrained encoder.
     parents: what its weights start from; without any, the pretrained encoder.
+    kind: what is done with all that, by its name in `xlt.registry.stage_kinds`.
+    options: what its kind has to know beside.
     """
 
     name: str
@@ -68,6 +71,8 @@ class Stage:
     temperature: float = 1.0
     from_scratch: bool = False
     parents: tuple[Stage, ...] = ()
+    kind: str = "train"
+    options: StageOptions | None = None
 
     @property
     def history(self) -> tuple[Stage, ...]:
@@ -100,6 +105,17 @@ class Prediction:
 
 class StrategyOptions(Section):
     """Base of every strategy's `Options`."""
+
+    before: StageItems = Field(
+        default_factory=list,
+        description="stages of other kinds that come before all others, in order: what their "
+        "weights start from",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_nothing_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Runs of an xlt that did not know the key are no others for it.
+        return {key: value for key, value in dump(self).items() if key != "before" or value}
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
