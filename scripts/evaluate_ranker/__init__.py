@@ -1,7 +1,8 @@
 """How good is the ranking of sources? Leave out one language and one paper.
 
     python -m scripts.evaluate_ranker [--within] [--encoder] [--no-sizes] [--per-matrix]
-                                      [--langrank N] [--noise] [--set MODULE.NAME=VALUE …] [--write]
+                                      [--langrank N] [--noise] [--nested] [--write]
+                                      [--set MODULE.NAME=VALUE …]
 
 For every target of every paper: all matrices of the paper are left out, and so are all rows of the
 language, as source and as target, in the matrices of other papers; all that is fitted is fitted
@@ -21,6 +22,8 @@ shuffled with seed 7, so that ties do not favour an order. Of a matrix with more
 --noise       also what a second experiment is worth: the regret of choosing by another matrix of
               the same task that has measured the very target; and what it would be worth to be told
               each source's average over the other targets of the matrix.
+--nested      intervals for a paper are made of errors that its matrices had no part in, either: all
+              is fitted once more for every paper.
 --set         another value of a number that a module of xlt.typology has, and itself reads.
 --write       also fit on everything and write xlt/typology/weights.json, intervals included.
 """

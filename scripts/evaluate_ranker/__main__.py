@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -8,7 +9,7 @@ from types import ModuleType
 import scripts.evaluate_ranker
 from scripts.evaluate_ranker.methods import METHODS, OURS, WITHIN, lang_rank
 from scripts.evaluate_ranker.report import expected_scores, noise, report, sample, write
-from scripts.evaluate_ranker.world import leave_one_out, world
+from scripts.evaluate_ranker.world import Row, World, leave_one_out, world
 
 
 def constant(text: str) -> tuple[ModuleType, str, float]:
@@ -23,12 +24,22 @@ def constant(text: str) -> tuple[ModuleType, str, float]:
         raise argparse.ArgumentTypeError(f"{text!r} is no MODULE.NAME=VALUE: {error}") from error
 
 
+def rest_of(
+    over: World, rows: Sequence[Row], paper: str, known: Mapping[str, bool], nested: bool
+) -> Iterable[Row]:
+    """The rows of other papers; nested: foretold as if the paper were not there, either."""
+    if nested:
+        kept = [matrix for matrix in over.matrices if matrix.about["paper"] != paper]
+        return leave_one_out(world(kept), **known)
+    return (row for row in rows if row.paper != paper)
+
+
 def main() -> None:
     about = scripts.evaluate_ranker.__doc__ or ""
     parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--langrank", type=int, metavar="N")
-    for flag in ("--within", "--encoder", "--no-sizes", "--per-matrix", "--noise", "--write"):
-        parser.add_argument(flag, action="store_true")
+    for flag in ("within", "encoder", "no-sizes", "per-matrix", "noise", "nested", "write"):
+        parser.add_argument(f"--{flag}", action="store_true")
     parser.add_argument(
         "--set", action="append", default=[], type=constant, metavar="MODULE.NAME=VALUE"
     )
@@ -42,7 +53,7 @@ def main() -> None:
     predicted = {name: [method(over, row) for row in rows] for name, method in methods.items()}
     report(rows, predicted, asked.per_matrix)
     if not asked.within:
-        expected_scores(rows)
+        expected_scores(rows, lambda paper: rest_of(over, rows, paper, known, asked.nested))
     if asked.noise:
         noise(over, rows, predicted[OURS])
     if asked.write:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from scripts.evaluate_ranker.methods import OURS, second_experiments, told_avera
 from scripts.evaluate_ranker.world import Row, World
 from xlt.files import write_json
 from xlt.typology.measured import deviation
+from xlt.typology.ranking import confidence
 
 Values = NDArray[np.float64]
 METRICS = ("NDCG@3", "regret@1", "regret@3", "Spearman")
 DIGITS = (1, 2, 2, 1)
-ENDS = (10, 90)
-"""Percentiles of the errors that an interval leaves out."""
+COVERED = 0.8
+"""Share of the scores that an interval is to hold."""
 
 
 def judge(predicted: Values, row: Row) -> tuple[float, ...]:
@@ -150,83 +151,84 @@ def _groups(rows: Sequence[Row], by: str = "key") -> dict[str, list[int]]:
 class Intervals:
     """How wide intervals are.
 
-    variance: as `deviation` takes it. ends: task → how many deviations the interval goes down and
-        up; "" for a task that has fewer than two papers.
+    variance: as `deviation` takes it. half: deviations that an interval goes up and down.
     """
 
     variance: list[float]
-    ends: dict[str, list[float]]
+    half: float
 
     def bounds(self, row: Row) -> tuple[Values, Values]:
-        wide = deviation(self.variance, row.unit, row.open)
-        low, high = self.ends.get(row.task, self.ends[""])
-        return np.clip(row.expected + low * wide, 0, 100), np.clip(
-            row.expected + high * wide, 0, 100
-        )
+        wide = self.half * deviation(self.variance, row.unit, row.open)
+        return np.clip(row.expected - wide, 0, 100), np.clip(row.expected + wide, 0, 100)
 
 
 def intervals(rows: Sequence[Row]) -> Intervals:
-    """From errors on papers left out; every target counts the same.
+    """From errors on papers left out; every paper of a task counts the same.
 
     The level's variance is that of the mean error of a target; the others' of what is beside it.
+    Half the width is the `COVERED` quantile of absolute errors, in deviations, over all tasks: that
+    the papers of a task scored higher or lower than was expected says nothing of the next one.
     """
     from scipy.optimize import nnls
 
     errors = [row.scores - row.expected for row in rows]
-    level = np.mean([e.mean() ** 2 for e in errors])
+    papers = Counter((row.task, row.paper) for row in rows)
+    counts = np.array([1 / papers[row.task, row.paper] for row in rows])
+    level = np.average([error.mean() ** 2 for error in errors], weights=counts)
     given, seen = [], []
-    for row, error in zip(rows, errors, strict=True):
-        root = 1 / np.sqrt(len(error))
-        apart = (error - error.mean()) ** 2
+    for row, error, share in zip(rows, errors, counts, strict=True):
+        root = np.sqrt(share / len(error))
         squares = row.unit**2 * np.stack([np.ones(len(error)), row.open], 1)
         given.append(root * squares)
-        seen.append(root * apart)
+        seen.append(root * (error - error.mean()) ** 2)
     variance = [float(level), *map(float, nnls(np.concatenate(given), np.concatenate(seen))[0])]
-    made = Intervals(variance, {})
-    standard = [
-        error / deviation(variance, row.unit, row.open)
-        for row, error in zip(rows, errors, strict=True)
-    ]
-    for task, group in ({"": list(range(len(rows)))} | _groups(rows, "task")).items():
-        if task and len({rows[n].paper for n in group}) < 2:
-            continue
-        values = np.concatenate([standard[n] for n in group])
-        weights = np.concatenate([np.full(len(standard[n]), 1 / len(standard[n])) for n in group])
-        order = np.argsort(values)
-        reached = np.cumsum(weights[order]) / weights.sum()
-        made.ends[task] = [
-            float(values[order][np.searchsorted(reached, end / 100)]) for end in ENDS
+    sizes = np.concatenate(
+        [
+            np.abs(error) / deviation(variance, row.unit, row.open)
+            for row, error in zip(rows, errors, strict=True)
         ]
-    return made
+    )
+    lengths = [len(error) for error in errors]
+    order = np.argsort(sizes)
+    reached = np.cumsum(np.repeat(counts / lengths, lengths)[order]) / counts.sum()
+    return Intervals(variance, float(sizes[order][np.searchsorted(reached, COVERED)]))
 
 
-def expected_scores(rows: Sequence[Row]) -> None:
+def judged_rows(rows: Iterable[Row]) -> list[Row]:
+    """Those whose scores are in per cent, and expected at all."""
+    return [row for row in rows if row.matrix.percent and np.isfinite(row.expected).all()]
+
+
+def expected_scores(rows: Sequence[Row], others: Callable[[str], Iterable[Row]]) -> None:
     """How far off the expected scores are, and how many scores the intervals hold: made of all
-    papers, and, for a paper, of the others."""
-    known = [row for row in rows if row.matrix.percent and np.isfinite(row.expected).all()]
+    papers, and, for a paper, of the others.
+
+    others: paper → the rows of the others, which its intervals are made of.
+    """
+    known = judged_rows(rows)
     together = intervals(known)
-    by_paper = {
-        paper: intervals([row for row in known if row.paper != paper])
-        for paper in _groups(known, "paper")
-    }
+    by_paper = {paper: intervals(judged_rows(others(paper))) for paper in _groups(known, "paper")}
+    words: dict[str, list[Values]] = defaultdict(list)
+    said = []
+    for row in known:
+        cells = [float(np.abs(row.scores - row.expected).mean())]
+        for made in (together, by_paper[row.paper]):
+            low, high = made.bounds(row)
+            inside = (row.scores >= low) & (row.scores <= high)
+            cells += [100 * inside.mean(), float((high - low).mean())]
+        said.append(cells)
+        for one, width in zip(inside, high - low, strict=True):
+            words[confidence(width)].append(np.array([100 * one, 1]) / len(inside))
+    columns = ("mean error", "inside, %", "width", "inside, of other papers, %", "width")
     for by in ("task", "key"):
-        summaries = {}
-        for name, group in _groups(known, by).items():
-            said = []
-            for row in (known[n] for n in group):
-                cells = [float(np.abs(row.scores - row.expected).mean())]
-                for made in (together, by_paper[row.paper]):
-                    low, high = made.bounds(row)
-                    inside = (row.scores >= low) & (row.scores <= high)
-                    cells += [100 * inside.mean(), float((high - low).mean())]
-                said.append(cells)
-            summaries[f"{name} ({len(group)})"] = np.mean(said, 0)
-        _table(
-            f"expected score, by {by}",
-            ("mean error", "inside, %", "width", "inside, of other papers, %", "width"),
-            summaries,
-            (1, 0, 0, 0, 0),
-        )
+        means = {
+            f"{name} ({len(group)})": np.mean([said[n] for n in group], 0)
+            for name, group in _groups(known, by).items()
+        }
+        _table(f"expected score, by {by}", columns, means, (1, 0, 0, 0, 0))
+    sums = {f"{word} ({len(cells)} scores)": np.sum(cells, 0) for word, cells in words.items()}
+    means = {name: held[:1] / held[1] for name, held in sums.items()}
+    _table("of other papers, by word of confidence", ("inside, %",), means, (0,))
 
 
 def noise(over: World, rows: Sequence[Row], judged: Sequence[Values]) -> None:
@@ -264,13 +266,12 @@ def noise(over: World, rows: Sequence[Row], judged: Sequence[Values]) -> None:
 
 def write(over: World, rows: Sequence[Row], path: Path) -> None:
     """The weights that all matrices share, and what intervals are made of."""
-    known = [row for row in rows if row.matrix.percent and np.isfinite(row.expected).all()]
-    found = intervals(known)
+    found = intervals(judged_rows(rows))
     value: dict[str, Any] = {
         "usual": {kind: [round(x, 4) for x in values] for kind, values in over.usual.items()},
         "weights": [round(float(x), 4) for x in over.weights()],
         "variance": [round(x, 3) for x in found.variance],
-        "ends": {task: [round(x, 3) for x in ends] for task, ends in found.ends.items()},
+        "half": round(found.half, 3),
     }
     write_json(path, value)
     print(f"wrote {path}", file=sys.stderr)

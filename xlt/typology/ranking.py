@@ -75,8 +75,12 @@ class Source(NamedTuple):
             return "own run" if self.own else "measured"
         if self.low is None or self.high is None:
             return "low"
-        words = (word for word, most in WIDTHS.items() if self.high - self.low <= most)
-        return next(words, "low")
+        return confidence(self.high - self.low)
+
+
+def confidence(width: float) -> str:
+    """The word for an 80 % interval of so many points."""
+    return next((word for word, most in WIDTHS.items() if width <= most), "low")
 
 
 @dataclass(frozen=True)
@@ -231,9 +235,8 @@ def _bounds(
     if not matrices_of_task or answer.level != answer.level:
         return None
     known = fitted()
-    ends = known["ends"].get(matrices_of_task[0].task) or known["ends"][""]
-    wide = deviation(known["variance"], answer.unit, answer.open)
-    values = [answer.expected, *(answer.expected + end * wide for end in ends)]
+    wide = known["half"] * deviation(known["variance"], answer.unit, answer.open)
+    values = [answer.expected, answer.expected - wide, answer.expected + wide]
     if matrices_of_task[0].percent:
         values = [np.clip(value, 0, 100) for value in values]
     else:  # the variances are in points of metrics in per cent
