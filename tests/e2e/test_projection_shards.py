@@ -16,11 +16,11 @@ from small import Here, bio, sentences, until
 
 from scripts.reliability.executors import workers
 from xlt.config.load import load_config
+from xlt.data import text_store
 from xlt.errors import XltError, flat
 from xlt.executors.base import Executor
 from xlt.executors.local import Local
 from xlt.projection import store
-from xlt.projection.translate import cache as cache_module
 from xlt.projection.translate.cache import Cache
 from xlt.runs import project, project_shards, shards
 from xlt.testing import translation
@@ -124,7 +124,7 @@ def test_the_cache_is_closed_and_jobs_of_other_machines_can_share_it(
         return make(*arguments)
 
     make = shards.make
-    monkeypatch.setattr(cache_module, "of_one_machine", lambda path: True)
+    monkeypatch.setattr(text_store, "of_one_machine", lambda path: True)
     monkeypatch.setattr(type(here), "on_this_machine", alone)
     monkeypatch.setattr(shards, "make", looked)
     assert run("out.bio", on="here")["used"] == NUMBER

@@ -12,14 +12,15 @@ from time import sleep
 import pytest
 from filelock import FileLock
 
+from xlt.data import text_store
+from xlt.data.text_store import of_one_machine
 from xlt.document import Text
 from xlt.errors import XltError
 from xlt.projection.align.given import Given as Links
 from xlt.projection.align.given import GivenOptions as LinksOptions
-from xlt.projection.translate import cache as cache_module
 from xlt.projection.translate import sentences
 from xlt.projection.translate.base import Translation, Translator, TranslatorOptions
-from xlt.projection.translate.cache import Cache, key, of_one_machine
+from xlt.projection.translate.cache import Cache, key
 from xlt.projection.translate.given import Given, GivenOptions
 from xlt.projection.translate.guard import repeats, warning_for
 from xlt.projection.translate.run import split_words, translate_texts
@@ -241,7 +242,7 @@ def test_memory_is_shared_on_a_disk_of_this_machine_alone(
 ) -> None:
     """Else there is a rollback journal, also of a file that had another; and that it keeps."""
     for alone, mode in ((True, b"wal"), (True, b"wal"), (False, b"delete"), (True, b"delete")):
-        monkeypatch.setattr(cache_module, "of_one_machine", lambda path, alone=alone: alone)
+        monkeypatch.setattr(text_store, "of_one_machine", lambda path, alone=alone: alone)
         shout = Shout()
         with Cache(tmp_path / "cache") as cache:
             assert cache._database.execute("PRAGMA journal_mode").fetchone() == (mode,)
@@ -252,10 +253,10 @@ def test_memory_is_shared_on_a_disk_of_this_machine_alone(
 def test_a_cache_that_another_keeps_open_is_not_given_another_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_module, "_PATIENCE", 0.2)
+    monkeypatch.setattr(text_store, "_PATIENCE", 0.2)
     with Cache(tmp_path / "cache") as cache:
         cache.get([b"x"])
-        monkeypatch.setattr(cache_module, "of_one_machine", lambda path: False)
+        monkeypatch.setattr(text_store, "of_one_machine", lambda path: False)
         with pytest.raises(XltError, match="have the cache of translations open") as caught:
             Cache(tmp_path / "cache")
     assert caught.value.fix
@@ -264,7 +265,7 @@ def test_a_cache_that_another_keeps_open_is_not_given_another_journal(
 def test_one_that_waits_for_its_turn_is_told_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_module, "_PATIENCE", 0.1)
+    monkeypatch.setattr(text_store, "_PATIENCE", 0.1)
     with FileLock(tmp_path / "cache.lock"), pytest.raises(XltError, match="have the cache") as told:
         Cache(tmp_path / "cache")
     assert told.value.fix
@@ -274,7 +275,7 @@ def test_a_journal_changes_as_soon_as_others_have_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One has it open, others look at the same time: they wait, and all of them get it."""
-    monkeypatch.setattr(cache_module, "of_one_machine", lambda path: True)
+    monkeypatch.setattr(text_store, "of_one_machine", lambda path: True)
     ready = Barrier(5)
 
     def work() -> bytes:
