@@ -1,0 +1,288 @@
+"""The client of chat endpoints, against a server that misbehaves."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from chat_server import KEY, ChatServer, chat_server
+from pydantic import ValidationError
+
+from xlt.chat import client as client_module
+from xlt.chat.client import Client, Prompt
+from xlt.chat.cost import Usage, described
+from xlt.chat.endpoint import Endpoint
+from xlt.chat.pace import Pace, retry_after
+from xlt.errors import XltError
+from xlt.permissions import allowing
+
+SCHEMA = {"type": "object"}
+
+
+def prompt(text: str) -> Prompt:
+    return Prompt((("system", "Shout."), ("user", text)))
+
+
+def client(server: ChatServer, folder: Path, **options) -> Client:
+    return Client(server.endpoint(**options), path=folder / "answers.sqlite", pause=0.001)
+
+
+def ask(one: Client, *texts: str) -> list[str]:
+    with allowing("online"):
+        return [answer.text for answer in one.ask([prompt(text) for text in texts])]
+
+
+def test_an_answer_is_asked_for_once(tmp_path):
+    with chat_server() as server:
+        assert ask(client(server, tmp_path), "a", "b", "a") == ["A", "B", "A"]
+        again = client(server, tmp_path)
+        assert ask(again, "b", "c") == ["B", "C"]
+        assert server.answered == {"a": 1, "b": 1, "c": 1}
+        assert (again.tally.asked, again.tally.reused) == (1, 1)
+        other = client(server, tmp_path, temperature=0.5)
+        assert ask(other, "b") == ["B"]
+    assert server.answered["b"] == 2
+    body = server.bodies[0]
+    assert body["messages"][0] == {"role": "system", "content": "Shout."}
+    assert (body["temperature"], body["stream"], body["max_tokens"]) == (0.0, False, 1024)
+
+
+FAULTS = [
+    "status 500", "status 503", "status 429", "status 429 0", "broken JSON", "truncated", "reset",
+    "no choices", "two choices",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_passing_fault_is_tried_again(fault, tmp_path):
+    with chat_server(fault=lambda n, body: fault if n < 2 else None) as server:
+        asked = client(server, tmp_path)
+        assert ask(asked, "a") == ["A"]
+    assert len(server.bodies) == 3
+    assert sum(asked.tally.again.values()) == 2
+    assert asked.tally.failed == {}
+
+
+def test_who_does_not_answer_in_time_is_asked_again(tmp_path):
+    for fault in ("hangs", "drips"):
+        with chat_server(fault=lambda n, body, f=fault: f if n == 0 else None) as server:
+            asked = client(server, tmp_path / fault, timeout=0.3, tries=20)
+            assert ask(asked, "a") == ["A"]
+            assert any("no answer within 0.3 s" in reason for reason in asked.tally.again)
+
+
+def test_no_more_is_read_than_an_answer_may_have(tmp_path, monkeypatch):
+    monkeypatch.setattr(client_module, "MAX_BYTES", 1 << 17)
+    with chat_server(fault=lambda n, body: "endless") as server, allowing("online"):
+        (answer,) = client(server, tmp_path).ask([prompt("a")])
+        assert "more than 131,072 bytes" in answer.failed
+    assert len(server.bodies) == 1
+
+
+def test_a_request_is_tried_so_often_and_no_more(tmp_path):
+    def fault(number, body):
+        return "status 500" if body["messages"][-1]["content"] == "bad" else None
+
+    with chat_server(fault=fault) as server, allowing("online"):
+        asked = client(server, tmp_path, tries=3, concurrency=1)
+        good, bad, last = asked.ask([prompt("good"), prompt("bad"), prompt("last")])
+        assert (good.text, last.text) == ("GOOD", "LAST")
+        assert bad.failed == "status 500, 3 times"
+        assert len(server.bodies) == 5
+        server.fault = lambda number, body: None
+        assert client(server, tmp_path).ask([prompt("bad")])[0].text == "BAD", "never kept"
+
+
+def test_a_service_that_is_down_ends_it_and_what_came_is_kept(tmp_path):
+    texts = [f"text {n}" for n in range(100)]
+    with chat_server(fault=lambda n, body: None if n < 20 else "status 500") as server:
+        asked = client(server, tmp_path, tries=2, concurrency=2)
+        with pytest.raises(XltError, match="none of the last 8 requests") as caught:
+            ask(asked, *texts)
+        assert caught.value.fix
+        assert len(server.bodies) < 50
+        server.fault = lambda n, body: None
+        assert ask(client(server, tmp_path), *texts) == [text.upper() for text in texts]
+    assert set(server.answered.values()) == {1}
+    with pytest.raises(XltError, match="none of the last 8"):
+        ask(client(server, tmp_path / "new", tries=1), *texts)  # nobody listens there now
+
+
+@pytest.mark.parametrize(
+    ("fault", "what", "where"),
+    [
+        ("status 401", "refuses the key", "endpoint.key_env"),
+        ("status 404", "does not answer test", "endpoint"),
+        ("redirect", "sends on to http://192.0.2.1/", "endpoint.base_url"),
+        ("status 429 86400", "asks to wait for 86,400 s", "endpoint"),
+    ],
+)
+def test_what_no_other_request_would_mend_ends_it(fault, what, where, tmp_path):
+    with chat_server(fault=lambda n, body: fault) as server:
+        with pytest.raises(XltError, match=what) as caught:
+            ask(client(server, tmp_path, concurrency=1), "a", "b")
+        assert caught.value.where == where
+        assert len(server.bodies) == 1
+
+
+def test_nothing_is_sent_unasked(tmp_path):
+    with chat_server() as server:
+        asked = client(server, tmp_path)
+        with pytest.raises(XltError, match=r"sends texts to 127\.0\.0\.1:.*consent") as caught:
+            asked.ask([prompt("a")])
+        assert "--allow online" in caught.value.fix
+        assert server.bodies == []
+        ask(asked, "a")
+        assert asked.ask([prompt("a")])[0].text == "A", "what is known needs no consent"
+
+
+def test_the_key_stands_in_nothing_that_is_written(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("CHAT_KEY", KEY)
+    caplog.set_level(logging.DEBUG)
+    errors = []
+    with chat_server(reply=lambda body: f"your key is {KEY}, is it?") as server:
+        assert ask(client(server, tmp_path, key_env="CHAT_KEY"), "a") == [
+            "your key is [key], is it?"
+        ]
+        assert server.headers[0]["authorization"] == f"Bearer {KEY}"
+        for fault in ("status 401", "status 400", "status 500", "redirect"):
+            server.fault = lambda n, body, fault=fault: fault
+            asked = client(server, tmp_path / fault, key_env="CHAT_KEY", tries=2)
+            try:
+                errors.append(str(ask(asked, *"abcdefghij")))
+            except XltError as error:
+                errors.append(error.render())
+            errors.append(asked.summary())
+    assert any("[key]" in text for text in errors)
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert written
+    for text in [*errors, caplog.text]:
+        assert KEY not in text
+    for content in written:
+        assert KEY.encode() not in content
+
+
+@pytest.mark.parametrize("value", ["", "a b", "schlüssel", "a\nb"])
+def test_a_key_that_is_none_is_an_error_without_it(value, tmp_path, monkeypatch):
+    monkeypatch.setenv("CHAT_KEY", value)
+    with chat_server() as server:
+        with pytest.raises(XltError, match="CHAT_KEY") as caught:
+            ask(client(server, tmp_path, key_env="CHAT_KEY"), "a")
+        assert caught.value.where == "endpoint.key_env"
+        assert not value or value not in caught.value.render()
+        assert server.bodies == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"base_url": "ftp://host/v1"},
+        {"base_url": "file:///etc/passwd"},
+        {"base_url": f"http://me:{KEY}@host/v1"},
+        {"base_url": f"http://host/v1?key={KEY}"},
+        {"base_url": "http://host/v1/chat/completions"},
+        {"base_url": "http:// host/v1"},
+        {"base_url": "http://host:port/v1"},
+        {"base_url": "host/v1"},
+        {"key_env": KEY},
+        {"key_env": "gsk_abcDEF123"},
+        {"extra": {"stream": True}},
+        {"concurrency": 0},
+        {"tries": 0},
+        {"requests_per_minute": 0},
+        {"temperature": 3},
+        {"unknown": 1},
+    ],
+)
+def test_bad_options_are_refused_without_repeating_a_key(options):
+    with pytest.raises(ValidationError) as caught:
+        Endpoint(**{"base_url": "http://host/v1", "model": "m", **options})
+    (problem,) = caught.value.errors()
+    assert KEY not in problem["msg"]
+
+
+def test_a_service_without_response_format_is_asked_without(tmp_path):
+    with chat_server(fault=lambda n, body: "takes no response_format") as server:
+        asked = client(server, tmp_path, concurrency=1, tries=1)
+        with allowing("online"):
+            for text in "ab":
+                assert asked.ask([Prompt((("user", text),), SCHEMA)])[0].text == text.upper()
+    assert ["response_format" in body for body in server.bodies] == [True, False, False]
+    assert server.bodies[0]["response_format"]["json_schema"]["schema"] == SCHEMA
+
+
+def test_turns_are_as_far_apart_as_asked():
+    now = [100.0]
+
+    def wait(seconds):
+        now[0] += seconds
+
+    pace = Pace(30, clock=lambda: now[0], wait=wait)
+    times = []
+    for n in range(4):
+        pace.turn()
+        times.append(now[0])
+        if n == 1:
+            pace.hold(60)
+    assert times == [100, 102, 162, 164]
+
+
+def test_retry_after_is_seconds_or_a_date():
+    now = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+    assert retry_after("7", now) == 7
+    assert retry_after("Thu, 01 Jan 2026 12:00:30 GMT", now) == 30
+    assert retry_after("Thu, 01 Jan 2026 11:00:00 GMT", now) == 0
+    assert [retry_after(one) for one in (None, "", "soon", "-1")] == [None] * 4
+
+
+def test_what_it_will_cost_and_what_it_has_cost(tmp_path):
+    with chat_server(fault=lambda n, body: "no usage" if n == 2 else None) as server:
+        asked = client(server, tmp_path, price_in=2.0, price_out=10.0, concurrency=1)
+        prompts = [prompt("x" * 40), prompt("y" * 40)]
+        expected = asked.expect([*prompts, prompts[0]], [7, 7, 7])
+        assert expected == Usage(2 * (2 + 10 + 8), 14, answers=2)
+        ask(asked, "x" * 40)
+        assert asked.expect(prompts, [7, 7]).answers == 1
+        ask(asked, "y" * 40, "z")
+    usage = asked.tally.usage
+    assert (usage.tokens_in, usage.tokens_out) == tuple(server.tokens)
+    assert (usage.answers, usage.unknown) == (3, 1)
+    assert usage.cost(asked.endpoint) == pytest.approx(
+        (2 * server.tokens[0] + 10 * server.tokens[1]) / 1e6
+    )
+    assert "1 of 3 answers did not say" in described(usage, asked.endpoint)
+
+
+@pytest.mark.parametrize("requests", [300, pytest.param(10_000, id="thorough")])
+def test_of_many_requests_none_is_lost_and_none_doubled(requests, tmp_path):
+    """5 % faults of all kinds, the first pass ended in the middle."""
+    if requests > 1000 and not os.environ.get("XLT_THOROUGH"):
+        pytest.skip("XLT_THOROUGH is not set")
+    chance = random.Random(1)
+    kinds = [fault for fault in FAULTS if fault != "status 429 0"]
+
+    def fault(number, body):
+        return chance.choice(kinds) if chance.random() < 0.05 else None
+
+    texts = [f"text {n}" for n in range(requests)]
+    with chat_server(fault=fault) as server:
+        first = client(server, tmp_path, concurrency=8, tries=20)
+
+        def stops(number, body):
+            return "status 401" if number > requests // 2 else fault(number, body)
+
+        server.fault = stops
+        with pytest.raises(XltError, match="refuses the key"):
+            ask(first, *texts)
+        server.fault = fault
+        second = client(server, tmp_path, concurrency=8, tries=20)
+        assert ask(second, *texts) == [text.upper() for text in texts]
+    assert server.answered == dict.fromkeys(texts, 1)
+    assert second.tally.reused > requests // 4
+    spent = first.tally.usage + second.tally.usage
+    assert [spent.tokens_in, spent.tokens_out] == server.tokens
+    assert sum(server.faults[kind] for kind in kinds) > requests * 0.02

@@ -1,0 +1,1 @@
+"""Large language models behind OpenAI's chat protocol: vLLM, llama.cpp, Ollama, hosted ones."""

@@ -1,0 +1,451 @@
+"""Many requests to one endpoint: paced, tried again, each answer kept as it comes.
+
+An answer is kept in SQLite under all that it depends on (endpoint, model, settings, messages), by
+the thread that asked for it, before the next is waited for: what was paid for is paid for once,
+whatever ends the process, and the same request again sends nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any
+
+from xlt import __version__
+from xlt.chat.cost import TOKENS_A_MESSAGE, Usage, approximate, described
+from xlt.chat.endpoint import Endpoint
+from xlt.chat.pace import Pace, retry_after
+from xlt.chat.post import NoReplyError, Reply, post
+from xlt.data.checksums import cache_dir
+from xlt.data.text_store import TextStore, content_key
+from xlt.errors import XltError
+from xlt.permissions import ONLINE, Request, given, require
+
+log = logging.getLogger(__name__)
+
+MAX_BYTES = 8 << 20
+"""Of an answer."""
+MAX_FAILURES = 8
+"""Requests in a row without an answer after which no more are sent."""
+PAUSE = 1.0
+"""Seconds before the second attempt; doubled for each further one, up to `MAX_PAUSE`."""
+MAX_PAUSE = 60.0
+MAX_WAIT = 600.0
+"""Seconds that a service may ask to wait; who asks for more is not asked again."""
+MIN_SECRET = 8
+"""Characters of a key that is taken out of what is kept; shorter ones are words."""
+MAX_REASONS = 5
+"""Reasons that a summary names."""
+MIN_LOG_INTERVAL = 20.0
+
+_AGAIN = frozenset({408, 409, 425, 429})
+_FATAL = frozenset({401, 402, 403, 404, 405})
+_UNKNOWN_OPTION = frozenset({400, 415, 422, 501})
+
+
+class Answers(TextStore):
+    """A file of answers."""
+
+    what = "answers"
+    made_again = "asked for again"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is asked.
+
+    messages: (role, content) each.
+    schema:   JSON Schema of the answer, if it is to be JSON.
+    """
+
+    messages: tuple[tuple[str, str], ...]
+    schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered.
+
+    finish: why it ends there, "length" where it was cut; None where the service does not say.
+    failed: why there is none; None where there is one.
+    """
+
+    text: str
+    finish: str | None = None
+    failed: str | None = None
+
+
+@dataclass
+class Tally:
+    """What has come of the requests of a client so far.
+
+    reused:  answers that were there already.
+    again:   attempts that had to be repeated, by reason.
+    failed:  requests that stay without an answer, by reason.
+    """
+
+    usage: Usage = field(default_factory=Usage)
+    asked: int = 0
+    reused: int = 0
+    again: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+
+
+class _Refused(Exception):
+    """A request that no attempt will have answered. ends: nor will any other request be."""
+
+    def __init__(self, reason: str, *, ends: XltError | None = None) -> None:
+        super().__init__(reason)
+        self.ends = ends
+
+
+class Client:
+    """Asks an endpoint.
+
+    path:  of the answers that are kept, by default ``answers.sqlite`` in the cache.
+    where: of the endpoint in a config, for errors.
+    pause, clock: for tests.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        path: Path | None = None,
+        where: str = "endpoint",
+        pause: float = PAUSE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.endpoint, self.where = endpoint, where
+        self.path = path or cache_dir() / "answers.sqlite"
+        self.tally = Tally()
+        self._pause = pause
+        self._stop = Event()
+        self._pace = Pace(endpoint.requests_per_minute, clock=clock, wait=self._stop.wait)
+        self._lock = Lock()
+        self._plain = False
+        self._failures = 0
+
+    def key(self, prompt: Prompt) -> bytes:
+        """What the answer to a prompt is filed under."""
+        asked = {"messages": prompt.messages, **self.endpoint.answers_of()}
+        if prompt.schema is not None:
+            asked |= {"schema": prompt.schema, "structured": self.endpoint.structured}
+        return content_key(json.dumps(asked, sort_keys=True, ensure_ascii=True))
+
+    def known(self, prompts: Sequence[Prompt]) -> set[bytes]:
+        """The keys of those prompts that have been answered."""
+        with Answers(self.path) as answers:
+            return set(answers.known([self.key(one) for one in prompts]))
+
+    def expect(self, prompts: Sequence[Prompt], tokens_out: Sequence[int]) -> Usage:
+        """About what asking these takes; those with an answer, and repeated ones, take nothing.
+
+        tokens_out: about how many each answer will have.
+        """
+        keys = [self.key(one) for one in prompts]
+        missing = dict(zip(keys, zip(prompts, tokens_out, strict=True), strict=True))
+        for known in self.known(prompts):
+            missing.pop(known, None)
+        return Usage(
+            sum(
+                approximate([text for _, text in one.messages])
+                + TOKENS_A_MESSAGE * len(one.messages)
+                for one, _ in missing.values()
+            ),
+            sum(tokens for _, tokens in missing.values()),
+            answers=len(missing),
+        )
+
+    def ask(self, prompts: Sequence[Prompt]) -> list[Answer]:
+        """The answers, in order; equal prompts are asked once, answered ones not at all.
+
+        Raises XltError without consent (`xlt.permissions`), before anything is sent; for a key
+        that is not there; and where the service answers no request, or asks to wait for long. What
+        was answered until then is kept.
+        """
+        keys = [self.key(one) for one in prompts]
+        with Answers(self.path) as store:
+            done = {key: _read(text) for key, (text, _) in store.known(keys).items()}
+            missing = {k: p for k, p in zip(keys, prompts, strict=True) if k not in done}
+            self.tally.reused += len(done)
+            if missing:
+                if ONLINE not in given():  # whoever was asked before is not asked again
+                    what = f"sends texts to {self.endpoint.host}"
+                    require([Request(ONLINE, what, self.where)])
+                key = self._key()
+                for answered, answer in self._answers(missing, key, store):
+                    done[answered] = answer
+        return [done[one] for one in keys]
+
+    def summary(self) -> str:
+        """What was asked so far, for people."""
+        tally = self.tally
+        parts = [f"{tally.asked:,} requests, {tally.reused:,} answered before"]
+        if tally.usage.answers:
+            parts.append(described(tally.usage, self.endpoint))
+        for what, counted in (("tried again", tally.again), ("failed", tally.failed)):
+            often = sorted(counted.items(), key=lambda one: -one[1])[:MAX_REASONS]
+            parts += [f"{count:,} {what}: {why}" for why, count in often]
+        return "; ".join(parts)
+
+    def _key(self) -> str | None:
+        try:
+            key = self.endpoint.key()
+        except XltError as error:
+            raise error.at(f"{self.where}.key_env") from error
+        if key and self.endpoint.base_url.startswith("http:") and not self.endpoint.is_local:
+            log.warning("warning: the key goes to %s unencrypted (http)", self.endpoint.host)
+        return key
+
+    # Threads -------------------------------------------------------------------------------
+
+    def _answers(
+        self, missing: Mapping[bytes, Prompt], key: str | None, store: Answers
+    ) -> Iterator[tuple[bytes, Answer]]:
+        """Every answer as it comes and is kept. What is on its way is waited for in any case."""
+        waiting = iter(missing.items())
+        running: dict[Future[Answer], bytes] = {}
+        self._stop.clear()
+        said = time.monotonic()
+        done = 0
+        with ThreadPoolExecutor(self.endpoint.concurrency) as pool:
+            try:
+                while True:
+                    while len(running) < self.endpoint.concurrency:
+                        found = next(waiting, None)
+                        if found is None:
+                            break
+                        running[pool.submit(self._answer, found[1], key, found[0])] = found[0]
+                    if not running:
+                        return
+                    ready, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in ready:
+                        asked = running.pop(future)
+                        yield asked, self._kept(asked, future, store)
+                        done += 1
+                    if time.monotonic() - said >= MIN_LOG_INTERVAL:
+                        said = time.monotonic()
+                        log.info("%d of %d answers: %s", done, len(missing), self.summary())
+            finally:
+                self._stop.set()  # nothing is tried again
+                for future, asked in running.items():
+                    if not future.cancel() and future.exception() is None:
+                        self._keep(asked, future.result(), store)
+
+    def _kept(self, asked: bytes, future: Future[Answer], store: Answers) -> Answer:
+        """An answer that is kept; one without text where the request failed.
+
+        Raises XltError where no other request is to be sent.
+        """
+        self.tally.asked += 1
+        try:
+            answer = future.result()
+        except _Refused as refused:
+            reason = str(refused)
+            self.tally.failed[reason] = self.tally.failed.get(reason, 0) + 1
+            self._failures += 1
+            if refused.ends is not None:
+                raise refused.ends from refused
+            if self._failures >= MAX_FAILURES:
+                raise XltError(
+                    f"{self.endpoint.host} has answered none of the last {MAX_FAILURES} requests: "
+                    f"{reason}",
+                    where=self.where,
+                    fix="see that the service runs and takes such requests; then the same command "
+                    "goes on, for every answer so far is kept",
+                ) from refused
+            return Answer("", failed=reason)
+        self._failures = 0
+        return self._keep(asked, answer, store)
+
+    def _keep(self, asked: bytes, answer: Answer, store: Answers) -> Answer:
+        text = json.dumps({"text": answer.text, "finish": answer.finish}, ensure_ascii=True)
+        there = store.keep({asked: (text, None)})
+        return _read(there[asked][0]) if asked in there else answer
+
+    def _answer(self, prompt: Prompt, key: str | None, asked: bytes) -> Answer:
+        """The answer, after as many attempts as it takes and there may be. Raises _Refused."""
+        jitter = random.Random(asked)
+        reason = ""
+        for attempt in range(self.endpoint.tries):
+            if attempt:
+                with self._lock:
+                    self.tally.again[reason] = self.tally.again.get(reason, 0) + 1
+                pause = min(MAX_PAUSE, self._pause * 2 ** (attempt - 1))
+                self._stop.wait(pause * (0.5 + jitter.random() / 2))
+            self._pace.turn()
+            if self._stop.is_set():
+                raise _Refused(reason or "not sent")
+            plain = self._plain or prompt.schema is None
+            try:
+                reply = self._send(prompt, key, plain)
+                if not plain and _is_about_format(reply, key):
+                    # The instructions alone say what the answer is to look like.
+                    self._plain = True
+                    log.info("%s takes no `response_format`: asked without", self.endpoint.host)
+                    reply = self._send(prompt, key, True)
+            except NoReplyError as error:
+                reason = _without(str(error), key)
+                if error.lasting:
+                    raise _Refused(reason) from error
+                continue
+            if 300 <= reply.status < 400:
+                raise _Refused("a redirect", ends=self._redirected(reply, key))
+            if reply.status == 200:
+                found = self._parsed(reply, key)
+                if isinstance(found, Answer):
+                    return found
+                reason = found
+                continue
+            said = _message(reply, key)
+            reason = f"status {reply.status}" + (f" ({said})" if said else "")
+            if reply.status in _AGAIN or reply.status >= 500:
+                reason = f"status {reply.status}"
+                self._hold(reply, reason)
+                continue
+            if reply.status in _FATAL:
+                raise _Refused(reason, ends=self._unusable(reply.status, reason))
+            raise _Refused(reason)
+        raise _Refused(f"{reason}, {self.endpoint.tries} times")
+
+    def _send(self, prompt: Prompt, key: str | None, plain: bool) -> Reply:
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "User-Agent": f"xlt/{__version__}",
+        }
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key}"
+        return post(
+            f"{self.endpoint.base_url}/chat/completions",
+            json.dumps(self._body(prompt, plain)).encode(),
+            headers,
+            timeout=self.endpoint.timeout,
+            max_bytes=MAX_BYTES,
+            proxies=not self.endpoint.is_local,
+        )
+
+    def _body(self, prompt: Prompt, plain: bool) -> dict[str, Any]:
+        endpoint = self.endpoint
+        body: dict[str, Any] = {
+            **endpoint.extra,
+            "model": endpoint.model,
+            "messages": [{"role": role, "content": text} for role, text in prompt.messages],
+            "stream": False,
+        }
+        for name in ("temperature", "max_tokens", "seed"):
+            if (value := getattr(endpoint, name)) is not None:
+                body[name] = value
+        if not plain and endpoint.structured == "json_object":
+            body["response_format"] = {"type": "json_object"}
+        elif not plain and endpoint.structured == "json_schema":
+            schema = {"name": "answer", "strict": True, "schema": prompt.schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return body
+
+    def _parsed(self, reply: Reply, key: str | None) -> Answer | str:
+        """The answer in a reply, or what is wrong with it. What it cost is counted in any case."""
+        try:
+            value = json.loads(reply.body.decode("utf-8"))
+        except (ValueError, RecursionError):
+            return "an answer that is no JSON"
+        if not isinstance(value, dict):
+            return "an answer without choices"
+        with self._lock:
+            self.tally.usage += Usage.told(value.get("usage"))
+        choices = value.get("choices")
+        if not isinstance(choices, list) or len(choices) != 1:
+            return "an answer that has not one choice"
+        (choice,) = choices
+        message = choice.get("message") if isinstance(choice, dict) else None
+        text = message.get("content") if isinstance(message, dict) else None
+        if not isinstance(text, str):
+            return "an answer without text"
+        finish = choice.get("finish_reason")
+        finish = finish[:40] if isinstance(finish, str) else None
+        whole = text.encode("utf-8", "replace").decode()  # JSON may hold half of a character
+        if key is not None and len(key) >= MIN_SECRET:
+            whole, finish = _without(whole, key), finish and _without(finish, key)
+        return Answer(whole, finish)
+
+    def _hold(self, reply: Reply, reason: str) -> None:
+        """Let all requests wait for as long as the service asks."""
+        seconds = retry_after(reply.headers.get("retry-after"))
+        if seconds is None:
+            return
+        if seconds > MAX_WAIT:
+            raise _Refused(
+                reason,
+                ends=XltError(
+                    f"{self.endpoint.host} asks to wait for {seconds:,.0f} s ({reason})",
+                    where=self.where,
+                    fix="run the same command then: it goes on, for every answer so far is kept",
+                ),
+            )
+        self._pace.hold(seconds)
+
+    def _redirected(self, reply: Reply, key: str | None) -> XltError:
+        place = _without(reply.headers.get("location", "")[:200], key)
+        return XltError(
+            f"{self.endpoint.host} sends on to {place or 'another address'}, which is not followed",
+            where=f"{self.where}.base_url",
+            fix="write the address that is meant, if you trust it",
+        )
+
+    def _unusable(self, status: int, reason: str) -> XltError:
+        if status in (401, 403):
+            fix = (
+                "name the environment variable with the key in `key_env`, and see that it is right"
+            )
+            return XltError(
+                f"{self.endpoint.host} refuses the key, or that there is none: {reason}",
+                where=f"{self.where}.key_env",
+                fix=fix,
+            )
+        if status == 402:
+            fix = "see to your account there; then the same command goes on"
+        else:
+            fix = "correct `base_url` (it usually ends in /v1) or `model`"
+        return XltError(
+            f"{self.endpoint.host} does not answer {self.endpoint.model}: {reason}",
+            where=self.where,
+            fix=fix,
+        )
+
+
+def _read(kept: str) -> Answer:
+    value = json.loads(kept)
+    return Answer(value["text"], value["finish"])
+
+
+def _without(text: str, key: str | None) -> str:
+    """The text, of which a service may have made the key a part, without it."""
+    return text.replace(key, "[key]") if key else text
+
+
+def _message(reply: Reply, key: str | None) -> str:
+    """What a service says went wrong, in one line."""
+    text = reply.body.decode("utf-8", "replace")
+    try:
+        value = json.loads(text)
+        error = value.get("error", value) if isinstance(value, dict) else value
+        found = error.get("message", error.get("detail")) if isinstance(error, dict) else error
+        text = found if isinstance(found, str) else text
+    except (ValueError, RecursionError):
+        pass
+    return " ".join(_without(text, key).split())[:200]
+
+
+def _is_about_format(reply: Reply, key: str | None) -> bool:
+    if reply.status not in _UNKNOWN_OPTION:
+        return False
+    said = _message(reply, key).lower()
+    return any(part in said for part in ("response_format", "json_schema", "json_object"))

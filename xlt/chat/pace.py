@@ -1,0 +1,62 @@
+"""When the next request may be sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from threading import Lock
+
+
+class Pace:
+    """Turns for threads: so many a minute, and none while the service asks to wait.
+
+    per_minute: None for as many as there are.
+    clock, wait: seconds that only grow; a pause of so many.
+    """
+
+    def __init__(
+        self,
+        per_minute: float | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._between = 0.0 if per_minute is None else 60.0 / per_minute
+        self._clock, self._wait = clock, wait
+        self._next = 0.0
+        self._lock = Lock()
+
+    def turn(self) -> None:
+        """Return when it is this thread's turn."""
+        with self._lock:
+            at = max(self._clock(), self._next)
+            self._next = at + self._between
+        seconds = at - self._clock()
+        if seconds > 0:
+            self._wait(seconds)
+
+    def hold(self, seconds: float) -> None:
+        """Give no turn for so long."""
+        with self._lock:
+            self._next = max(self._next, self._clock() + seconds)
+
+
+def retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Seconds in a header `Retry-After`, which has these or a date (RFC 9110, 10.2.3).
+
+    None without it, and for what is neither.
+    """
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.replace(".", "", 1).isdigit():
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
