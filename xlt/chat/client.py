@@ -89,6 +89,8 @@ class Tally:
     reused:  answers that were there already.
     again:   attempts that had to be repeated, by reason.
     failed:  requests that stay without an answer, by reason.
+    invalid, unusable: answers that say nothing usable, and those of them that were the last
+        (`xlt.chat.checked`).
     """
 
     usage: Usage = field(default_factory=Usage)
@@ -96,6 +98,8 @@ class Tally:
     reused: int = 0
     again: dict[str, int] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
+    invalid: int = 0
+    unusable: int = 0
 
 
 class _Refused(Exception):
@@ -191,6 +195,8 @@ class Client:
         parts = [f"{tally.asked:,} requests, {tally.reused:,} answered before"]
         if tally.usage.answers:
             parts.append(described(tally.usage, self.endpoint))
+        if tally.invalid:
+            parts.append(f"{tally.invalid:,} invalid answers, {tally.unusable:,} to the last")
         for what, counted in (("tried again", tally.again), ("failed", tally.failed)):
             often = sorted(counted.items(), key=lambda one: -one[1])[:MAX_REASONS]
             parts += [f"{count:,} {what}: {why}" for why, count in often]

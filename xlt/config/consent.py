@@ -46,9 +46,11 @@ def _asked(loaded: LoadedConfig) -> Iterator[tuple[str, str, str]]:
         if trackers:
             yield REPORT, f"gives settings and scores to {', '.join(trackers)}", key
     translator = config.projection.translator
-    if translator is not None and translators.get(translator.name).online:
-        what = f"sends texts to the service behind the translator {translator.name}"
-        yield ONLINE, what, "projection.translator"
+    if translator is not None:
+        plugin = translators.get(translator.name)
+        if plugin.online:
+            service = plugin.service(translator.name, translator.options)
+            yield ONLINE, f"sends texts to {service}", "projection.translator"
 
 
 def _reports(options: Mapping[str, Any], key: str) -> Iterator[tuple[str, list[str]]]:

@@ -311,9 +311,11 @@ class ProjectionSettings(Section):
         default=Plugin(name="agreement"),
         description="what links the words of a text to those of its translation",
     )
-    method: Literal["alignment", "markers"] = Field(
+    method: Literal["alignment", "markers", "contextual"] = Field(
         default="alignment",
-        description="`markers`: spans are translated in brackets, which the translator has to keep",
+        description="`markers`: spans are translated in brackets, which the translator has to "
+        "keep; `contextual`: the translator (`chat`) says what each span is in the translation, "
+        "and links are used for those that it does not find",
     )
     candidates: Annotated[str, LocalPath("always")] | None = Field(
         default=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.data.segment import tokenised
@@ -13,6 +14,7 @@ from xlt.projection import markers
 from xlt.projection.layers import spans_of
 from xlt.projection.matching import with_matches
 from xlt.projection.pair import AlignedPair, Links
+from xlt.projection.translate.base import MarkedText, SpanTranslator
 from xlt.projection.translate.run import TranslatedText, split_words, translate_texts
 
 if TYPE_CHECKING:
@@ -101,6 +103,37 @@ class Pairing:
             }
             yield Paired(document, pairs, any(one.failed for _, one in texts.values()))
 
+    def contextual(self, paired: Iterable[Paired]) -> Iterator[Paired]:
+        """The same, with spans linked to what the translator says they are in the translation.
+
+        Contextual label projection (CLaP; Parekh et al. 2024, arXiv 2309.08943): a span is
+        translated in the context of its sentence, whose translation is fixed, so that it can be
+        found there. What is not found keeps the links that it has.
+        """
+        assert isinstance(self.translator, SpanTranslator)
+        first = self.task.texts[0]
+        remaining = iter(paired)
+        while some := list(islice(remaining, self.translator.chunk)):
+            spans = [spans_of(self.task, document) for document, _, _ in some]
+            asked = [
+                n for n, of_one in enumerate(spans) if of_one and some[n].pairs[first].target.words
+            ]
+            found = self.translator.translate_spans(
+                [_marked_text(some[n].pairs[first], spans[n]) for n in asked],
+                self.source,
+                self.target,
+            )
+            by_document = dict(zip(asked, found, strict=True))
+            for n, (document, pairs, failed) in enumerate(some):
+                target = pairs[first].target
+                matches = [
+                    (span, Span("", *target.words_at(*place)), 1.0)
+                    for span, place in zip(spans[n], by_document.get(n, ()), strict=False)
+                    if place is not None
+                ]
+                linked = with_matches(pairs[first], matches) if matches else pairs[first]
+                yield Paired(document, {**pairs, first: linked}, failed)
+
     def translates_any(self, documents: Iterable[Document], cache: Cache | None) -> bool:
         """Whether the translator can do one of the texts of these documents."""
         texts = (text for _, by_name in self.texts(documents) for text in by_name.values())
@@ -169,3 +202,9 @@ class Pairing:
             found = [pair(first), *(pair(next(translations)) for _ in names[1:])]
             pairs = {name: one for name, (one, _) in zip(names, found, strict=True)}
             yield Paired(document, pairs, any(failed for _, failed in found))
+
+
+def _marked_text(pair: AlignedPair, spans: Iterable[Span]) -> MarkedText:
+    offsets = pair.source.offsets
+    places = tuple((offsets[span.start][0], offsets[span.end - 1][1]) for span in spans)
+    return MarkedText(pair.source.surface, pair.target.surface, places)

@@ -299,7 +299,7 @@ def _allowed(settings: ProjectionSettings, path: Path) -> ProjectionSettings:
             name=plugin.name, **options.model_dump(mode="json", exclude_unset=True)
         )
         if name == "translator" and kind.online:
-            what = f"sends texts to the service behind the translator {plugin.name}"
+            what = f"sends texts to {kind.service(plugin.name, plugin.options)}"
             require([Request(ONLINE, what, f"{path} ({key})")])
     references.finish()
     return settings.model_copy(update=plugins)

@@ -23,6 +23,7 @@ from xlt.projection.layers import (
 from xlt.projection.matching import Match, match_candidates, with_matches
 from xlt.projection.pair import AlignedPair, Projection
 from xlt.projection.pairing import Paired, Pairing, Translated
+from xlt.projection.translate.base import SpanTranslator
 from xlt.registry import Registry, aligners, translators
 
 if TYPE_CHECKING:
@@ -80,9 +81,18 @@ class Projector:
         check_settings(task, settings, annotate=annotate)
         self.marks = annotate and settings.method == "markers"
         self.translator: Translator = _plugin(translators, settings.translator, "translator")
+        self.contextual = annotate and settings.method == "contextual"
+        if self.contextual and not isinstance(self.translator, SpanTranslator):
+            assert settings.translator is not None
+            raise XltError(
+                f"the translator {settings.translator.name} cannot say what a span is in the "
+                "translation",
+                where="projection.method",
+                fix="use the translator `chat`, or `method: alignment`",
+            )
         self.translator.check(source, target)
         self.aligner: Aligner | None = None
-        if is_aligned(task) and not self.marks:
+        if is_aligned(task) and not self.marks and settings.aligner is not None:
             self.aligner = _plugin(aligners, settings.aligner, "aligner")
             self.aligner.check(source, target)
         self._pairing = Pairing(
@@ -118,6 +128,8 @@ class Projector:
         if self.aligner is not None:
             assert self.settings.aligner is not None
             aligner = self.settings.aligner.name
+        if self.contextual:
+            aligner = "contextual" if self.aligner is None else f"contextual, {aligner}"
         return {"translator": self.translator.identity(*languages), "aligner": aligner}
 
     def stream(
@@ -148,7 +160,10 @@ class Projector:
         self, begun: Iterable[Begun], *, part: str = "", cache: Cache | None = None
     ) -> Iterator[Projected]:
         """The projection of every document that `begin` gave; as `stream`."""
-        for document, pairs, failed in self._matched(self._paired(begun, part, cache)):
+        paired = self._paired(begun, part, cache)
+        if self.contextual:
+            paired = self._pairing.contextual(paired)
+        for document, pairs, failed in self._matched(paired):
             projection = self._project(document, pairs) if self.annotate else Projection(None)
             yield Projected(document, pairs, projection, failed)
 
@@ -271,7 +286,7 @@ def check_settings(task: Task, settings: ProjectionSettings, *, annotate: bool =
             f"{type(task).__name__}.project, or choose a strategy without projection",
         )
     by_spans = {
-        "method": settings.method == "markers",
+        "method": settings.method != "alignment",
         "candidates": settings.candidates,
         "ranking": settings.ranking,
     }
@@ -284,8 +299,8 @@ def check_settings(task: Task, settings: ProjectionSettings, *, annotate: bool =
         )
     if settings.translator is None:
         raise _none_chosen(translators, "translator")
-    marks = annotate and settings.method == "markers"
-    if settings.aligner is None and is_aligned(task) and not marks:
+    needs_links = not annotate or settings.method == "alignment"
+    if settings.aligner is None and is_aligned(task) and needs_links:
         raise _none_chosen(aligners, "aligner")
 
 

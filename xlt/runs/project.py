@@ -12,7 +12,7 @@ from xlt.document import Document
 from xlt.errors import XltError
 from xlt.executors.base import Executor, make_executor
 from xlt.files import refuse_overwriting
-from xlt.permissions import ONLINE, require
+from xlt.permissions import ONLINE, obeying
 from xlt.projection import page, store
 from xlt.projection.filled import filled
 from xlt.projection.project import Projected, Projector
@@ -42,9 +42,13 @@ def project_config(
     on: an executor, which projects in shards (`xlt.runs.project_shards`).
     Raises XltError for a config that projects nothing, and as reading and projecting do.
     """
-    require(one for one in requests(loaded) if one.permission == ONLINE)
-    with _executor(on) as executor:
+    with _sending(loaded), _executor(on) as executor:
         return _project_config(loaded, examples, executor)
+
+
+def _sending(loaded: LoadedConfig) -> AbstractContextManager[None]:
+    """A block in which texts may be sent, if the config asks for that and it is allowed."""
+    return obeying(one for one in requests(loaded) if one.permission == ONLINE)
 
 
 def _project_config(
@@ -101,8 +105,7 @@ def project_file(
     on: as of `project_config`.
     Raises XltError as `project_config` does, and for an output that is a file that is read.
     """
-    require(one for one in requests(loaded) if one.permission == ONLINE)
-    with _executor(on) as executor:
+    with _sending(loaded), _executor(on) as executor:
         return _project_file(loaded, output, html, examples, executor)
 
 

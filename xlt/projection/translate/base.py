@@ -8,13 +8,15 @@ suspicious results. A subclass writes `translate`, for a few hundred single sent
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import Field
 
+from xlt.document import Offsets
 from xlt.options import Count, Factor, Section
+from xlt.projection.translate import sentences
 
 if TYPE_CHECKING:
     from xlt.projection.translate.cache import Cache
@@ -73,6 +75,14 @@ class Translator(ABC):
         """
         return
 
+    @classmethod
+    def service(cls, name: str, options: Mapping[str, Any]) -> str:
+        """Whom texts go to, where it is `online`: for the question whether they may.
+
+        name, options: under which it is registered, and of the config.
+        """
+        return f"the service behind the translator {name}"
+
     @abstractmethod
     def identity(self, source: str, target: str) -> str:
         """Everything but the text that a translation depends on: program, version, options."""
@@ -83,6 +93,12 @@ class Translator(ABC):
 
         What fails for one text is that text's `Translation.warning`; the others still come.
         """
+
+    def parts(self, text: str, source: str) -> list[str]:
+        """What `translate` is given of a text, which is one line; the results are joined."""
+        if not text:
+            return []
+        return sentences.split(text, source) if self.options.sentences else [text]
 
     def stream(
         self,
@@ -104,3 +120,22 @@ class Translator(ABC):
 
         self.check(source, target)
         return stream(self, texts, source, target, cache)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedText:
+    """A text, its translation, and where in the text labelled spans stand, by characters."""
+
+    text: str
+    translation: str
+    spans: tuple[Offsets, ...]
+
+
+@runtime_checkable
+class SpanTranslator(Protocol):
+    """A translator that says what a part of a text is in a translation of that text."""
+
+    def translate_spans(
+        self, marked: Sequence[MarkedText], source: str, target: str
+    ) -> list[list[Offsets | None]]:
+        """Where in each translation its spans are, in their order; None for what is not there."""

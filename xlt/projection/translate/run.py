@@ -84,7 +84,7 @@ def stream(
     # One line each: translators are programs that read lines.
     remaining = (_LINE_BREAKS.sub(" ", text).strip() for text in texts)
     while some := list(islice(remaining, MAX_TEXTS)):
-        parts = [_parts(text, source, translator.options) for text in some]
+        parts = [translator.parts(text, source) for text in some]
         wanted = dict.fromkeys(part for of_text in parts for part in of_text)
         keys = {part: key(identity, source, target, part) for part in wanted}
         known = cache.get(list(keys.values())) if cache else {}
@@ -104,12 +104,6 @@ def stream(
             yield _whole(text, [done[part] for part in of_text], target, translator.options)
         progress.texts += len(some)
     progress.say(last=True)
-
-
-def _parts(text: str, language: str, options: TranslatorOptions) -> list[str]:
-    if not text:
-        return []
-    return sentences.split(text, language) if options.sentences else [text]
 
 
 def _whole(
