@@ -15,6 +15,7 @@ import typer
 
 from xlt import __version__
 from xlt.commands import (
+    annotate,
     config,
     data,
     diff,
@@ -89,6 +90,7 @@ app.command()(init.init)
 app.command()(plan.plan)
 app.command()(train.train)
 work.add_to(app)
+app.command()(annotate.annotate)
 app.command()(serve.serve)
 project.add_to(app)
 app.command()(export.export)

@@ -102,6 +102,12 @@ class Task(ABC):
     """Format → model of what its reader may be told beside the path; without, it takes nothing."""
     count_names: ClassVar[tuple[str, ...]]
     """Names of the columns of `counts`."""
+    instruction: ClassVar[str] = ""
+    """What is to be done with a text, in a sentence, for a language model that is asked
+    (`xlt.chat.annotation`); by default what the kind of the layer says."""
+    definitions: ClassVar[Mapping[str, str]] = {}
+    """Label → what it means, of those that it usually has; they are asked for where nobody says
+    which labels there are."""
     measured_as: ClassVar[tuple[str, ...]] = ()
     """What published tables of transfer scores call the task (`xlt.typology.scores`), if any."""
 

@@ -45,6 +45,12 @@ class NER(WordLabelTask):
         "bio": ColumnOptions,
     }
     count_names = COUNT_NAMES
+    instruction = "Find the named entities in a text."
+    definitions: ClassVar[Mapping[str, str]] = {
+        "PER": "names of people, without titles",
+        "LOC": "names of places: countries, towns, regions, rivers, mountains",
+        "ORG": "names of organisations: companies, parties, institutions, teams",
+    }
     measured_as = ("ner",)
     untagged = OUTSIDE
 

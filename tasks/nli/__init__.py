@@ -68,6 +68,12 @@ class NLI(Task):
         "json": PairObjectOptions,
     }
     count_names = count_names(LABELS)
+    instruction = "Say what a premise says about a hypothesis."
+    definitions: ClassVar[Mapping[str, str]] = {
+        "entailment": "if the premise is true, the hypothesis is true, too",
+        "neutral": "if the premise is true, the hypothesis may be true or false",
+        "contradiction": "if the premise is true, the hypothesis is false",
+    }
     measured_as = ("nli",)
     optional_columns = ("id", "phenomena")
     label_columns = ("label",)

@@ -51,6 +51,11 @@ CALLS: dict[str, Parameters] = {
         "source": [DATA],
         **{"--count": "2", "--language": "eng", "--input-format": "bio"},
     },
+    "annotate": {
+        "source": [DATA, "--dry-run"],  # nobody is there to ask
+        **{"--task": "ner", "--endpoint": f"{FOLDER}/teacher.yaml", "--examples": DATA},
+        **{"--input-format": "bio", "--output": f"{FOLDER}/silver.bio"},
+    },
     "serve": {"models": [MODEL], "--host": "192.0.2.1", "--port": "8000"},
     "probe": {"model": MODEL, "suites": [DATA], "--language": "eng"},
     "compare": {"a": RUN, "b": RUN, "--resamples": "20"},
@@ -104,6 +109,7 @@ FILES = {
     "study.yaml": json.dumps({**BASE, "study": {"cells": {"a": None}}}),
     "config.yaml": json.dumps(BASE),
     "to.txt": TRANSLATIONS,
+    "teacher.yaml": json.dumps({"base_url": "http://127.0.0.1:9/v1", "model": "m"}),
     MATRIX.file: MATRIX.text,
     SCORES.file: SCORES.text,
     TRAITS.file: TRAITS.text,

@@ -88,7 +88,8 @@ class Projector:
                 f"the translator {settings.translator.name} cannot say what a span is in the "
                 "translation",
                 where="projection.method",
-                fix="use the translator `chat`, or `method: alignment`",
+                fix="write `projection.translator: {name: chat, …}`, or leave out "
+                "`projection.method`",
             )
         self.translator.check(source, target)
         self.aligner: Aligner | None = None

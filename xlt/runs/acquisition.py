@@ -71,13 +71,27 @@ def values(by: str, errors: ArrayLike, words: ArrayLike) -> NDArray[np.float64]:
     return found / np.maximum(np.asarray(words, np.float64), MIN_WORDS)
 
 
-def vectors(texts: Sequence[str]) -> csr_array:
+def vectors(texts: Sequence[str], among: Sequence[str] | None = None) -> csr_array:
     """Texts as rows of length 1: (texts, 2**18), hashed character trigrams weighted by TF-IDF.
+
+    among: texts in which a trigram is rare or frequent; by default these.
 
     They cost no pass through an encoder, read every script, and show near duplicates. Case and the
     amount of white space do not count. The products of rows are similarities, from 0 to 1. The row
     of a text without characters is 0.
     """
+    counted = _trigrams(texts)
+    collection = counted if among is None else _trigrams(among)
+    having = np.bincount(collection.indices, minlength=collection.shape[1])
+    rarity = np.log((1 + collection.shape[0]) / (1 + having)) + 1
+    counted.data *= rarity[counted.indices].astype(np.float32)
+    lengths = np.sqrt(np.asarray(counted.multiply(counted).sum(axis=1)).ravel())
+    counted.data /= np.repeat(lengths, np.diff(counted.indptr))
+    return counted
+
+
+def _trigrams(texts: Sequence[str]) -> csr_array:
+    """How often each text has each trigram: (texts, 2**18)."""
     plain = [f" {' '.join(text.casefold().split())} " for text in texts]
     codes = np.frombuffer("".join(plain).encode("utf-32-le", "surrogatepass"), np.uint32)
     row = np.repeat(np.arange(len(plain)), [len(text) for text in plain])
@@ -90,11 +104,6 @@ def vectors(texts: Sequence[str]) -> csr_array:
     ones = np.ones(int(within.sum()), np.float32)
     counted = csr_array((ones, (row[:-2][within], column[within])), shape=shape)
     counted.sum_duplicates()
-    having = np.bincount(counted.indices, minlength=shape[1])
-    rarity = np.log((1 + len(plain)) / (1 + having)) + 1
-    counted.data *= rarity[counted.indices].astype(np.float32)
-    lengths = np.sqrt(np.asarray(counted.multiply(counted).sum(axis=1)).ravel())
-    counted.data /= np.repeat(lengths, np.diff(counted.indptr))
     return counted
 
 

@@ -94,6 +94,32 @@ def labelled(
     default: the split of a card or a hub's data set where nobody says which.
     Other arguments and errors as of `evaluate`.
     """
+    resolved, records, code = referenced(
+        task,
+        languages_of_model,
+        reference,
+        language=language,
+        split=split,
+        format=format,
+        options=options,
+        default=default,
+    )
+    task.check_labels(labels, task.labels(records), where=reference)
+    return resolved, records, code
+
+
+def referenced(
+    task: Task,
+    languages_of_model: Sequence[str],
+    reference: str,
+    *,
+    language: str | None,
+    split: str | None,
+    format: str | None,
+    options: Mapping[str, Any] | None,
+    default: str,
+) -> tuple[ResolvedData, Sequence[Document], str]:
+    """As `labelled`, whatever labels the data have."""
     from xlt.data.references import check_reference, reference_to, resolve
     from xlt.data.store import held, load_documents
     from xlt.reader_options import on_command_line
@@ -107,14 +133,12 @@ def labelled(
             fix="leave --split out",
         )
     split = split or default
-    stated = parts[1] if len(parts) > 1 and not reference.startswith("hf:") else None
-    code = spoken_language(language or stated, languages_of_model)
+    named = parts[1] if len(parts) > 1 and not reference.startswith("hf:") else None
+    code = spoken_language(language or named, languages_of_model)
     asked = reference_to(reference, format=format, options=dict(options or {}))
     check_reference(task, asked, code, split, on_command_line)
     resolved = resolve(asked, code, split, where=reference)
-    records = held(load_documents(task, resolved, 1))
-    task.check_labels(labels, task.labels(records), where=reference)
-    return resolved, records, code
+    return resolved, held(load_documents(task, resolved, 1)), code
 
 
 def spoken_language(given: str | None, own: Sequence[str]) -> str:

@@ -113,7 +113,7 @@ def predict(
             read = _Limited(annotator.units(chosen), left)
             with open_target(place, writing) as target:
                 # One call for all: a writer may number what it writes.
-                _write(task, annotated(read, target, page), target, writing)
+                write_annotated(task, annotated(read, target, page), target, writing)
             left = read.left
     return {"records": written, "model": str(annotator.folder), "output": output}
 
@@ -247,7 +247,10 @@ def _refuse_same(html: str | Path, places: Iterable[str]) -> None:
         )
 
 
-def _write(task: Task, annotated: Iterator[Annotated], target: TextIO | Path, format: str) -> None:
+def write_annotated(
+    task: Task, annotated: Iterator[Annotated], target: TextIO | Path, format: str
+) -> None:
+    """Write what was predicted of units, in a format of the task or as standoff."""
     if format == STANDOFF and not isinstance(target, Path):
         write_jsonl((record_in_file(task, *one) for one in annotated), target)
     else:

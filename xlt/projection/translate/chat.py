@@ -24,6 +24,7 @@ from xlt.chat.checked import Checked, InvalidAnswerError, ask_checked, read_obje
 from xlt.chat.client import Client, Prompt
 from xlt.chat.cost import approximate, described
 from xlt.chat.endpoint import Endpoint
+from xlt.chat.phrases import find
 from xlt.data.checksums import sha256
 from xlt.data.files import lines
 from xlt.document import Offsets
@@ -248,31 +249,13 @@ def _found(marked: MarkedText, answer: str) -> list[Offsets | None]:
         if not phrase:
             continue
         taken = [place for place in places if place is not None]
-        places[n] = _place(phrase, marked.translation, taken)
+        places[n] = find(phrase, marked.translation, taken)
         if places[n] is None:
             missing.append(phrase)
     if missing:
         named = ", ".join(map(repr, missing))
         raise InvalidAnswerError(f"The translation does not hold {named:.500}.", places)
     return places
-
-
-def _place(phrase: str, text: str, taken: Sequence[Offsets]) -> Offsets | None:
-    """The first place of a phrase that is free; one of whole words before one within a word."""
-    free = [
-        match.span()
-        for match in regex.finditer(regex.escape(phrase), text, overlapped=True)
-        if all(match.end() <= a or b <= match.start() for a, b in taken)
-    ]
-    whole = [place for place in free if _is_whole(text, *place)]
-    return next(iter([*whole, *free]), None)
-
-
-def _is_whole(text: str, start: int, end: int) -> bool:
-    def within(at: int) -> bool:
-        return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()
-
-    return not within(start) and not within(end)
 
 
 def _occurs(term: str, text: str) -> bool:
