@@ -64,15 +64,19 @@ class Table:
 
     def rows(self, source: str) -> Iterator[tuple[str, str, str, str, str, float]]:
         """The scores of a model of this source, as `COLUMNS` has them."""
-        predictor = self._trained(self.data.load(DataSplit(source, "train")))
+        predictor = self.trained(self.data.load(DataSplit(source, "train")))
         about = next(iter(self.task.measured_as), self.task.name), self.config.model.encoder
         for target, (records, examples) in self.tests.items():
             counts = count_matrix(self.task, records, predictor(records, examples))
             value = score(self.task, counts)[self.metric]
             yield *about, source, target, self.metric, round(value, 2)
 
-    def _trained(self, data: Data) -> Predictor:
+    def trained(self, data: Data, epochs: int | None = None) -> Predictor:
+        """A model of these data, with the first seed. epochs: others than the config's."""
         config, seed = self.config, self.config.seeds[0]
+        training = config.training
+        if epochs is not None:
+            training = training.model_copy(update={"epochs": epochs})
         set_seed(seed)
         model = self.task.build(self.backbone, self.task.labels(data.inventory))
         examples = self.task.encode(data.records, self.backbone, model.labels)
@@ -85,16 +89,16 @@ class Table:
         subwords = subword_table(vocabulary)
         if standardises(config.model, self.backbone, self.task):
             standardise(model, self.task, examples, subwords, seed)
-        freeze(model, config.training.freeze)
+        freeze(model, training.freeze)
         device = best_device()
-        precision = choose_precision(config.training.precision, device)
+        precision = choose_precision(training.precision, device)
         with tempfile.TemporaryDirectory() as folder:
             TransferTrainer(
                 model,
                 self.task,
                 examples,
                 groups([data]),
-                config.training,
+                training,
                 folder=Path(folder),
                 seed=seed,
                 subwords=subwords,

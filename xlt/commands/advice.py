@@ -25,6 +25,7 @@ def lines(result: dict[str, Any], explain: bool) -> list[str]:
         *_evidence(result["evidence"]),
         *_own(result["own"], result["target"]),
         *(_text(result["text"]) if "text" in result else []),
+        *(_models(result["source_models"]) if "source_models" in result else []),
         *([_pretraining(result["pretraining"], result["name"])] if "pretraining" in result else []),
         *(f"note: {text}" for text in result["notes"]),
     ]
@@ -111,6 +112,14 @@ def _text(compared: dict[str, Any]) -> list[str]:
         f"text of {len(compared['origins'])} languages",
         *([f"no text here of {', '.join(lacking)}: no term"] if lacking else []),
         *(f"warning: {text}" for text in compared["warnings"]),
+    ]
+
+
+def _models(compared: dict[str, Any]) -> list[str]:
+    found = ", ".join(f"{code} {value:.1f}" for code, value in compared["agreement"].items())
+    return [
+        f"agreement of source models on {compared['sentences']} sentences, the mean "
+        f"{compared['metric']} of each against the others: {found}"
     ]
 
 

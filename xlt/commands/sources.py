@@ -61,6 +61,13 @@ def predict_source(
         list[str] | None,
         typer.Option(metavar="LANG=FILE", help="Text of a candidate; may be repeated."),
     ] = None,
+    source_model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LANG=RUN",
+            help="Models of three candidates or more, which read --text.",
+        ),
+    ] = None,
     set_by: Annotated[
         str, typer.Option(metavar="greedy|tower", help="How --count and --budget choose a set.")
     ] = "greedy",
@@ -142,7 +149,9 @@ def predict_source(
     ranking = rank_for(target, candidates)
     if source_text and text is None:
         raise XltError("--source-text is compared with the target's", fix="give --text, too")
-    about_text = None
+    if source_model and text is None:
+        raise XltError("--source-model reads text of the target", fix="give --text, too")
+    about_text = about_models = None
     with console.consent(allow):
         if text is not None:
             from xlt.typology.text import apply
@@ -151,7 +160,12 @@ def predict_source(
             ranking, about_text = apply(
                 ranking, text, encoder=encoder, named=cards, files=source_text or ()
             )
+        if text is not None and source_model:
+            from xlt.typology import agreement
+
+            ranking, about_models = agreement.apply(ranking, text, source_model)
     result = as_dict(ranking, top) | ({"text": about_text} if about_text else {})
+    result |= {"source_models": about_models} if about_models else {}
     add_pretraining(result, encoder)
     if held:
         for source in (*result["sources"], *result["references"].values()):

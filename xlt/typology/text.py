@@ -292,18 +292,25 @@ def _standardised(shares: Mapping[str, float]) -> dict[str, float]:
 
 
 def with_text(ranking: Ranking, comparison: Evidence) -> Ranking:
-    """The ranking with the text as a term; a candidate without text keeps its score.
+    """The ranking with the text as a term."""
+    scores = np.array([source.score for source in ranking.sources])
+    weight = WEIGHT if ranking.evidence else WEIGHT_UNMEASURED * float(scores.std() or 1.0)
+    return with_term(
+        ranking, TERM, {code: weight * value for code, value in comparison.values.items()}
+    )
+
+
+def with_term(ranking: Ranking, term: str, values: Mapping[str, float]) -> Ranking:
+    """The ranking with one more term of the score; a candidate without a value keeps its score.
 
     What was measured on the target itself, by the user, stays as it was measured.
     """
-    scores = np.array([source.score for source in ranking.sources])
-    weight = WEIGHT if ranking.evidence else WEIGHT_UNMEASURED * float(scores.std() or 1.0)
 
     def moved(source: Source) -> Source:
-        value = comparison.values.get(source.language)
+        value = values.get(source.language)
         if value is None or source.own:
             return source
-        return raised(source, TERM, weight * value)
+        return raised(source, term, value)
 
     sources = sorted(map(moved, ranking.sources), key=lambda s: (-s.score, s.language))
     ranked = {source.language: n for n, source in enumerate(sources, 1)}
