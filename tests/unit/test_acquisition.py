@@ -115,3 +115,11 @@ def test_the_seed_decides_between_equals_and_nothing_else():
 
 def test_no_more_than_there_are():
     assert len(greedy(rows([1, 0], [0, 1]), [0, 0], [1, 1], 5, diverse=True)) == 2
+
+
+def test_rarity_may_be_that_in_other_texts():
+    others = ["the cat", "the dog", "the owl"]
+    both, alone = (vectors(texts, among=others) for texts in (["the cat", "xyz"], ["the cat"]))
+    assert (both[[0]] - alone).nnz == 0
+    assert (vectors(["the cat", "xyz"])[[0]] - alone).nnz > 0
+    assert (vectors(others) - vectors(others, among=others)).nnz == 0

@@ -15,6 +15,8 @@ from xlt.cli import _run
 from xlt.errors import XltError, flat
 from xlt.permissions import allowing
 from xlt.registry import tasks
+from xlt.runs import ask
+from xlt.runs.acquisition import vectors
 from xlt.runs.ask import annotate
 from xlt.tasks.ner import NER
 from xlt.tasks.nli import NLI
@@ -107,6 +109,21 @@ def test_the_most_similar_examples_are_shown_the_nearest_last(folder):
         server.reply = lambda body: '{"spans": []}'
         run(folder, server, source="own.words", examples=str(folder / "examples.bio"))
         assert "Eve saw Ida ." not in [m["content"] for m in server.bodies[-1]["messages"][:-1]]
+
+
+def test_what_is_rare_is_so_in_the_examples(folder, monkeypatch):
+    """So that a longer file asks for nothing anew."""
+    calls = []
+
+    def spy(texts, among=None):
+        calls.append((list(texts), among))
+        return vectors(texts, among)
+
+    monkeypatch.setattr(ask, "vectors", spy)
+    with chat_server(names) as server:
+        run(folder, server, examples=str(folder / "examples.bio"))
+    shown = ["Eve saw Ida .", "Snow fell", "Eve left Oslo"]
+    assert calls == [(shown, None), (TEXTS, shown)]
 
 
 def test_a_pair_gets_the_label_that_is_answered(folder):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import random
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from chat_server import KEY, ChatServer, chat_server
@@ -63,7 +65,9 @@ def test_a_passing_fault_is_tried_again(fault, tmp_path):
         asked = client(server, tmp_path)
         assert ask(asked, "a") == ["A"]
     assert len(server.bodies) == 3
-    assert sum(asked.tally.again.values()) == 2
+    ((reason, count),) = asked.tally.again.items()
+    assert count == 2
+    assert ("cut off after 20 of" in reason) == (fault == "truncated")
     assert asked.tally.failed == {}
 
 
@@ -129,6 +133,88 @@ def test_what_no_other_request_would_mend_ends_it(fault, what, where, tmp_path):
         assert len(server.bodies) == 1
 
 
+def test_what_is_on_its_way_when_it_ends_is_kept(tmp_path):
+    sent = threading.Event()
+
+    def reply(body):
+        if body["messages"][-1]["content"] == "slow":
+            sent.wait(10)
+        return "done"
+
+    def fault(number, body):
+        if body["messages"][-1]["content"] != "bad":
+            return None
+        threading.Timer(0.1, sent.set).start()
+        return "status 401"
+
+    with chat_server(reply, fault) as server:
+        with pytest.raises(XltError, match="refuses the key"):
+            ask(client(server, tmp_path, concurrency=2), "slow", "bad")
+        assert ask(client(server, tmp_path), "slow") == ["done"]
+    assert server.answered["slow"] == 1
+
+
+def test_who_asks_to_wait_is_given_the_time(tmp_path):
+    class Waits:
+        held: ClassVar[list[float]] = []
+
+        def turn(self):
+            pass
+
+        def hold(self, seconds):
+            self.held.append(seconds)
+
+    with chat_server(fault=lambda n, body: "status 429 7" if n == 0 else None) as server:
+        asked = client(server, tmp_path)
+        asked._pace = Waits()
+        assert ask(asked, "a") == ["A"]
+    assert Waits.held == [7]
+
+
+def test_failures_apart_from_each_other_end_nothing(tmp_path):
+    with chat_server(fault=lambda n, body: "status 400" if n % 2 else None) as server:
+        with allowing("online"):
+            answers = client(server, tmp_path, concurrency=1).ask(
+                [prompt(c) for c in "a" * 2 + "bcdefghijklmnopqrstuvwx"]
+            )
+        assert sum(answer.failed is not None for answer in answers) > client_module.MAX_FAILURES
+
+
+def test_an_answer_in_another_form_is_another_answer(tmp_path):
+    endpoint = Endpoint(base_url="http://host/v1", model="m")
+    plain = Client(endpoint.model_copy(update={"structured": "none"}))
+    messages = (("user", "a"),)
+    keys = {
+        Client(endpoint).key(Prompt(messages)),
+        Client(endpoint).key(Prompt(messages, SCHEMA)),
+        Client(endpoint).key(Prompt(messages, {"type": "array"})),
+        plain.key(Prompt(messages, SCHEMA)),
+        plain.key(Prompt((("system", "a"),))),
+    }
+    assert len(keys) == 5
+    assert plain.key(Prompt(messages)) == Client(endpoint).key(Prompt(messages))
+
+
+def test_no_more_is_spent_than_may_be(tmp_path):
+    texts = [f"text {n}" for n in range(20)]
+    with chat_server() as server:
+        asked = client(server, tmp_path, concurrency=1, price_out=1.0, max_cost=5 * 7e-6)
+        with pytest.raises(XltError, match="has been spent") as caught:
+            ask(asked, *texts)
+        assert caught.value.where == "endpoint.max_cost"
+        assert len(server.bodies) == 5
+        again = client(server, tmp_path, concurrency=1, price_out=1.0, max_cost=1.0)
+        assert ask(again, *texts) == [text.upper() for text in texts]
+    assert set(server.answered.values()) == {1}
+
+
+def test_what_is_on_this_machine_is_asked_without_a_proxy(tmp_path, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with chat_server() as server:
+        assert ask(client(server, tmp_path, tries=1), "a") == ["A"]
+
+
 def test_nothing_is_sent_unasked(tmp_path):
     with chat_server() as server:
         asked = client(server, tmp_path)
@@ -191,6 +277,7 @@ def test_a_key_that_is_none_is_an_error_without_it(value, tmp_path, monkeypatch)
         {"key_env": KEY},
         {"key_env": "gsk_abcDEF123"},
         {"extra": {"stream": True}},
+        {"max_cost": 1},
         {"concurrency": 0},
         {"tries": 0},
         {"requests_per_minute": 0},

@@ -229,6 +229,7 @@ class Client:
                         found = next(waiting, None)
                         if found is None:
                             break
+                        self._check_cost()
                         running[pool.submit(self._answer, found[1], key, found[0])] = found[0]
                     if not running:
                         return
@@ -245,6 +246,16 @@ class Client:
                 for future, asked in running.items():
                     if not future.cancel() and future.exception() is None:
                         self._keep(asked, future.result(), store)
+
+    def _check_cost(self) -> None:
+        """Raises XltError where what came has cost as much as it may."""
+        limit, cost = self.endpoint.max_cost, self.tally.usage.cost(self.endpoint)
+        if limit is not None and cost is not None and cost >= limit:
+            raise XltError(
+                f"{cost:,.4f} has been spent, and no more than {limit:,g} was to be",
+                where=f"{self.where}.max_cost",
+                fix="raise it; the same command goes on, for every answer so far is kept",
+            )
 
     def _kept(self, asked: bytes, future: Future[Answer], store: Answers) -> Answer:
         """An answer that is kept; one without text where the request failed.

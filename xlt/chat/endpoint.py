@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from xlt.errors import XltError
 from xlt.options import Count, Section
@@ -103,6 +103,16 @@ class Endpoint(Section):
     price_out: float | None = Field(
         default=None, ge=0, le=1e6, description="of a million tokens of answers"
     )
+
+    max_cost: float | None = Field(
+        default=None, gt=0, le=1e9, description="after which nothing more is sent by one process"
+    )
+
+    @model_validator(mode="after")
+    def _has_prices(self) -> Self:
+        if self.max_cost is not None and not (self.price_in or self.price_out):
+            raise ValueError("`max_cost` needs a price: `price_in` and `price_out`")
+        return self
 
     @property
     def host(self) -> str:
