@@ -19,7 +19,7 @@ from xlt.config.load import PLUGINS
 from xlt.config.schema import Config, LanguageData, Reference
 from xlt.data.cards import Card
 from xlt.reader_options import ReaderOptions
-from xlt.registry import tasks
+from xlt.registry import stage_kinds, tasks
 
 QUOTED = re.compile("`([^`]+)`")
 _LINE = re.compile(r"([a-z_]+(?:\.[\w<>-]+)*):(?: +(.*))?", re.DOTALL)
@@ -111,7 +111,8 @@ def _above(key: str) -> Iterator[str]:
 
 @cache
 def _others() -> set[str]:
-    """What may be said of data: by a reference, in a card, of a language."""
+    """What may be said of data, by a reference, in a card, of a language; and of a stage by its
+    kind."""
     for name in tasks.names():
         tasks.get(name)  # which loads the models of its readers
     models = {Reference, LanguageData, Card, ReaderOptions}
@@ -120,7 +121,8 @@ def _others() -> set[str]:
         new = todo.pop().__subclasses__()
         models.update(new)
         todo += new
-    return {name for model in models for name in model.model_fields}
+    kinds = [stage_kinds.get(name).Options for name in stage_kinds.names()]
+    return {name for model in (*models, *filter(None, kinds)) for name in model.model_fields}
 
 
 @cache

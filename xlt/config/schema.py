@@ -102,10 +102,12 @@ References = Annotated[
 
 
 SPLITS = ("train", "dev", "test")
+TEXT = "text"
+"""Beside the splits: text without labels."""
 
 
 def _no_split(name: str) -> str:
-    if name in (*SPLITS, "all"):
+    if name in (*SPLITS, TEXT, "all"):
         raise ValueError(f"is no name for further test data; `{name}` stands beside `tests`")
     return name
 
@@ -117,8 +119,7 @@ TestName = Annotated[
 
 
 class LanguageData(Shorthand):
-    """The labelled data of one language. `all` (or a plain string) names a card whose own splits
-    are used."""
+    """The data of one language. `all` (or a plain string) names a card whose splits are used."""
 
     shorthand = "all"
 
@@ -138,18 +139,24 @@ class LanguageData(Shorthand):
         description="further test data, by a name of their own: another kind or domain, say; "
         "models are scored on each, apart from `test`",
     )
+    text: References = Field(
+        default_factory=list,
+        description="text without labels, for stages that learn from it (`pretrain`): files with a "
+        "sentence or a paragraph a line (`.txt`), or with a field `text` (`.jsonl`)",
+    )
 
     def listed(self, split: str) -> list[Reference]:
-        """What is listed under a split, or under a name in `tests`."""
+        """What is listed under a split, under `text`, or under a name in `tests`."""
         found: list[Reference] = (
-            getattr(self, split) if split in SPLITS else self.tests.get(split, [])
+            getattr(self, split) if split in (*SPLITS, TEXT) else self.tests.get(split, [])
         )
         return found
 
     @model_serializer(mode="wrap")
-    def _without_empty_tests(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Runs of an xlt that did not know the key are no others for it.
-        return {key: value for key, value in dump(self).items() if key != "tests" or value}
+    def _without_empty_ones(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Runs of an xlt that did not know the keys are no others for them.
+        late = ("tests", TEXT)
+        return {key: value for key, value in dump(self).items() if key not in late or value}
 
     @model_validator(mode="after")
     def _one_dev(self) -> LanguageData:

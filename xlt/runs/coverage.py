@@ -30,13 +30,14 @@ MAX_COUNTED_RECORDS = 2000
 
 
 def coverage(
-    config: Config, task: Task, sources: Sources, data_splits: Iterable[DataSplit]
+    config: Config, sources: Sources, data_splits: Iterable[DataSplit]
 ) -> dict[str, list[str]]:
     """Language → warnings, of all languages whose splits these are; [] for most."""
     words: dict[str, Counter[str]] = {}
     for data_split in data_splits:
         counter = words.setdefault(data_split.language, Counter())
-        counter.update(count_words(task, sources.load(data_split).records[:MAX_COUNTED_RECORDS]))
+        records = sources.load(data_split).records[:MAX_COUNTED_RECORDS]
+        counter.update(count_words(sources.task_of(data_split), records))
     tokenizer = Backbone(config.model.encoder, config.model).tokenizer
     return {
         language: warnings(language, counter, tokenizer, config.model)

@@ -11,13 +11,14 @@ from typing import Any
 
 from xlt.collection import uncollected
 from xlt.config.load import LoadedConfig
-from xlt.config.schema import AUTO, SPLITS, Config, Reference
+from xlt.config.schema import AUTO, SPLITS, TEXT, Config, Reference
 from xlt.config.study import Study
 from xlt.data.references import check_reference, key_of, read_as
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.projection.project import check_settings
 from xlt.registry import strategies, tasks
 from xlt.task import Naming, Task
+from xlt.training.raw_text import RawText
 from xlt.transfer.kind import kind_of, preceded, solves
 from xlt.transfer.stage import DataSplit, Prediction, Stage, Strategy, data_splits
 from xlt.typology.choice import choose_source
@@ -271,14 +272,15 @@ def reference_problems(task: Task, config: Config) -> list[XltError]:
     """Formats and options in the data references that the task's readers lack, by key."""
     problems: list[XltError] = []
     for language, data in config.data.items():
-        for split in (*SPLITS, *data.tests):
+        for split in (*SPLITS, TEXT, *data.tests):
+            reads = RawText() if split == TEXT else task
             for n, reference in enumerate(data.listed(split)):
                 key = f"{key_of(language, split)}.{n}"
                 try:
-                    check_reference(task, reference, language, read_as(split), key)
+                    check_reference(reads, reference, language, read_as(split), key)
                 except XltError as error:
                     problems += flat(error)
-                if (problem := control_problem(task, reference, split, key)) is not None:
+                if (problem := control_problem(reads, reference, split, key)) is not None:
                     problems.append(problem)
     return problems
 

@@ -16,7 +16,7 @@ from typing import Any
 from xlt.collection import uncollected
 from xlt.config.schema import Config
 from xlt.runs.experiment import Experiment
-from xlt.transfer.kind import solves
+from xlt.transfer.kind import kind_of, solves
 from xlt.transfer.stage import DataSplit, Stage
 
 PROJECT, EVALUATE = "project", "evaluate"
@@ -97,7 +97,6 @@ class _Settings:
         self._config = config
         self._task = config.task.model_dump(mode="json")
         self._model = config.model.model_dump(mode="json", exclude={"attention"})
-        self._selection = config.selection.model_dump(mode="json", exclude={"keep"})
         self._projection = config.projection.model_dump(mode="json")
         self._root = [str(config.output.root), config.output.store]
 
@@ -110,7 +109,8 @@ class _Settings:
         training = stage.training.model_dump(mode="json", exclude={"report_to", "checkpoint_every"})
         own = [stage.name, stage.train, stage.dev, stage.temperature]
         content = [
-            *([self._task, self._selection] if solves(stage) else []),
+            *([self._task] if solves(stage) else []),
+            kind_of(stage).settings(self._config, stage),
             *(self._model, self._root),
             *(self._read([*stage.train, *stage.dev]), repr(own), training),
             *(repr(stage.options), stage.from_scratch, seed, parents),

@@ -48,7 +48,7 @@ def _group(experiments: Mapping[str, Experiment]) -> Group:
     sources = Sources(first.config, first.task)
     with obeying(allowed(first.loaded)):
         splits = dict.fromkeys(one for each in experiments.values() for one in each.data_splits)
-        counted = count_words(first.task, sources, splits)
+        counted = count_words(sources, splits)
         tokenizer = find_tokenizer(first.config.model)
         sizes, vocabulary = measure_sizes(counted, tokenizer)
         costs = StageCosts(first.config.model, sizes, vocabulary, usable=tokenizer is not None)

@@ -41,7 +41,7 @@ def likeness(config: Config, stage: Stage | None) -> str:
         read = {one.origin.language: config.data.get(one.origin.language) for one in splits}
         training = stage.training
         about += [splits, read, training.batch_tokens, training.accumulate, training.freeze]
-        about += [training.gradient_checkpointing, training.average]
+        about += [training.gradient_checkpointing, training.average, stage.kind, stage.options]
         precision = training.precision
     text = repr([*about, choose_precision(precision, device)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

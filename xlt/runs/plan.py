@@ -43,7 +43,7 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
         problems = find_problems(experiment, sources, local=True)
         tokenizer = find_tokenizer(config.model)
     missing = [*refused(loaded), *other_run(experiment, sources), *problems]
-    counted = count_words(experiment.task, sources, experiment.data_splits)
+    counted = count_words(sources, experiment.data_splits)
     sizes, vocabulary = measure_sizes(counted, tokenizer)
     stages = _shared_stages(experiment.plans)
     with obeying(granted):

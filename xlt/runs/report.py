@@ -46,11 +46,21 @@ def outcome(
             for target, splits in evaluated.subwords.items()
         },
         "warnings": {language: told for language, told in warnings.items() if told},
-        "notes": [*experiment.notes, *changes(lineage)],
+        "notes": [*experiment.notes, *changes(lineage), *_told(trained)],
         "lineage": lineage,
         "projections": sources.projections(),
         "predictions": experiment.indirect_predictions(),
     }
+
+
+def _told(trained: Trained) -> list[str]:
+    """What kinds of stages say of what came out, each stage once."""
+    told: dict[str, str] = {}
+    for (seed, _), stages in trained.items():
+        for done in stages:
+            if "note" in done.about:
+                told[done.key] = f"{done.about['note']}, seed {seed}"
+    return list(told.values())
 
 
 def _lineage(plan: Stage, stages: Sequence[StageResult]) -> list[dict[str, Any]]:
@@ -66,6 +76,7 @@ def _lineage(plan: Stage, stages: Sequence[StageResult]) -> list[dict[str, Any]]
             "differs": list(done.differs),
             "training": stage.training.model_dump(mode="json"),
             "changed": dict(done.changed),
+            **({"about": dict(done.about)} if done.about else {}),
             "train": [asdict(data_split) for data_split in stage.train],
         }
         for stage, done in zip(plan.history, stages, strict=True)

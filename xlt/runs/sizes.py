@@ -15,7 +15,6 @@ from xlt.data.subwords import subwords_of
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.runs.sources import Sources
-from xlt.task import Task
 from xlt.transfer.stage import DataSplit
 
 SUBWORDS_PER_WORD = 1.7
@@ -34,7 +33,7 @@ class SplitSize:
     subwords: int
 
 
-def count_words(task: Task, sources: Sources, splits: Iterable[DataSplit]) -> Counted:
+def count_words(sources: Sources, splits: Iterable[DataSplit]) -> Counted:
     """Of all splits that can be read."""
     counted: dict[DataSplit, tuple[int, Counter[str]]] = {}
     for data_split in splits:
@@ -42,7 +41,8 @@ def count_words(task: Task, sources: Sources, splits: Iterable[DataSplit]) -> Co
             sources.check(data_split)
             # A projection is about as large as what it is made from.
             records = sources.load(data_split.origin).records
-            words = Counter(word for record in records for word in task.words(record))
+            read_by = sources.task_of(data_split.origin)
+            words = Counter(word for record in records for word in read_by.words(record))
             counted[data_split] = len(records), words
     return counted
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from xlt.config.schema import Config
+from xlt.config.schema import TEXT, Config
 from xlt.data.held_out import hold_out
 from xlt.data.references import for_split, key_of
 from xlt.data.resolved import ResolvedData
@@ -18,6 +18,7 @@ from xlt.projection.project import Projector
 from xlt.projection.report import ProjectionStatistics
 from xlt.task import Labels, Task
 from xlt.training.data import Data
+from xlt.training.raw_text import RawText
 from xlt.transfer.stage import DataSplit
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ class Sources:
             self.used[key] = for_split(data, data_split.language, data_split.split)
         return self.used[key]
 
+    def task_of(self, data_split: DataSplit) -> Task:
+        """What reads it: of text without labels not the config's task."""
+        return RawText() if data_split.split == TEXT else self.task
+
     def check(self, data_split: DataSplit) -> None:
         """Raise XltError where a data_split cannot be projected on this machine."""
         if data_split.projected_from is not None:
@@ -84,14 +89,16 @@ class Sources:
     def labels(self, data_split: DataSplit) -> Labels:
         """The labels in the records of a data_split. Raises XltError as `load`."""
         if data_split not in self._labels:
-            self._labels[data_split] = self.task.labels(self.load(data_split).records)
+            read = self.load(data_split).records
+            self._labels[data_split] = self.task_of(data_split).labels(read)
         return self._labels[data_split]
 
     def _read(self, data_split: DataSplit) -> Data:
         parts: list[Documents] = []
+        task = self.task_of(data_split)
         digest = hashlib.sha256(repr((data_split.limit, data_split.seed)).encode())
         for resolved in self.resolve(data_split):
-            parts.append(load_documents(self.task, resolved, self.config.data_seed))
+            parts.append(load_documents(task, resolved, self.config.data_seed))
             digest.update(repr((resolved.fingerprint, resolved.limit)).encode())
             if resolved.limit or resolved.control:
                 digest.update(str(self.config.data_seed).encode())

@@ -118,7 +118,7 @@ def _lead(
         say_defaults(experiment.loaded)
         if experiment.source_choice is not None:
             log.info("source: auto is %s, see %s", ", ".join(config.source), folder.path / MANIFEST)
-        warnings = coverage(config, experiment.task, sources, experiment.data_splits)
+        warnings = coverage(config, sources, experiment.data_splits)
         for told in filter(None, warnings.values()):
             log.warning("warning: %s", "; ".join(told))
         for note in experiment.notes:

@@ -112,9 +112,10 @@ def _sizes() -> Callable[[Experiment, Iterable[DataSplit]], Load]:
         config, origin = experiment.config, split.origin
         about = repr((config.task, config.data.get(origin.language), config.data_seed, origin))
         if about not in known:
-            records = Sources(config, experiment.task).load(origin).records
+            sources = Sources(config, experiment.task)
+            records, task = sources.load(origin).records, sources.task_of(origin)
             some = records[:: max(1, len(records) // _COUNTED)]
-            words = sum(len(experiment.task.words(record)) for record in some) / max(1, len(some))
+            words = sum(len(task.words(record)) for record in some) / max(1, len(some))
             known[about] = len(records), round(len(records) * (words * SUBWORDS_PER_WORD + 2))
         return known[about]
 

@@ -33,6 +33,7 @@ class StageResult:
     reused:   it had run before.
     differs:  what it was trained with that is otherwise now (`identity.differences`); the user
         said that it may be used all the same.
+    about:    what its kind says of what came out; `note` is a sentence for people.
     changed:  setting of `training` → its value, of those that are not as was asked for
         (`attempts.Attempts`).
     """
@@ -45,6 +46,7 @@ class StageResult:
     reused: bool = False
     differs: tuple[str, ...] = ()
     changed: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     def model_folder(self, selector: str | None = None) -> Path:
         return selected_folder(self.folder, int(self.selected[selector or self.primary]["step"]))
@@ -84,7 +86,9 @@ def find(folder: Path, key: str, needed: Observed, *, reused: bool = True) -> St
     if labels is not None:
         labels = {layer: tuple(values) for layer, values in labels.items()}
     changed = done.get("changed", {})
-    return StageResult(key, folder, labels, selected, done["primary"], reused, changed=changed)
+    about = done.get("about", {})
+    primary = done["primary"]
+    return StageResult(key, folder, labels, selected, primary, reused, changed=changed, about=about)
 
 
 def damaged(folder: Path, selected: Selected) -> dict[str, str]:

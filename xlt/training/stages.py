@@ -176,7 +176,7 @@ class StageRunner:
             ),
             "temperature": stage.temperature,
             "seed": self.seed,
-            **kind.settings(config, task, stage),
+            **kind.settings(config, stage),
         }
         if solves:
             settings |= {"task": task.name, "options": task.options.model_dump(mode="json")}

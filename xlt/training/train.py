@@ -26,7 +26,7 @@ class Train(TrainingKind):
     def solves(self, stage: Stage) -> bool:
         return True
 
-    def settings(self, config: Config, task: Task, stage: Stage) -> Mapping[str, Any]:
+    def settings(self, config: Config, stage: Stage) -> Mapping[str, Any]:
         return {"selection": config.selection.model_dump(mode="json", exclude={"keep"})}
 
     def check(

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ from xlt.files import PART, link_or_copy, write_json, writing
 from xlt.inference.device import out_of_memory
 from xlt.inference.predictor import SubwordTable, shape_of, trimmed
 from xlt.model.task_model import TaskModel
-from xlt.task import Example, Task
+from xlt.task import Example
 from xlt.training import checkpoint as ckpt
 from xlt.training.attempts import OutOfMemory, smaller_passes
 from xlt.training.average import BEGIN, WeightAverage
@@ -60,6 +60,13 @@ class _Examples(Dataset[tuple[Example, bool]]):
         return (self.examples[BLANK - index], True) if index < 0 else (self.examples[index], False)
 
 
+class Collates(Protocol):
+    """What makes batches of examples: a task, say."""
+
+    def collate(self, examples: Sequence[Example], /) -> dict[str, torch.Tensor]:
+        """Among the tensors are `labels`, with `IGNORED` where nothing is to be learnt."""
+
+
 class TransferTrainer(Trainer):
     """Trains `model` on `examples`, which fall into `groups` (one per split of the stage).
 
@@ -80,7 +87,7 @@ class TransferTrainer(Trainer):
     def __init__(
         self,
         model: TaskModel,
-        task: Task,
+        task: Collates,
         examples: Sequence[Example],
         groups: Sequence[Any],
         training: Training,

@@ -10,17 +10,14 @@ from pydantic import AfterValidator, BeforeValidator, GetJsonSchemaHandler, Vali
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from xlt.errors import XltError
+from xlt.errors import XltError, choose
 from xlt.options import Section
 from xlt.registry import stage_kinds
 from xlt.yaml.problems import explain
 
 
 class StageOptions(Section):
-    """Base of the `Options` of a kind of stages: what stands under its name in a config.
-
-    Values of a stage: nothing in them may change (tuples, no lists).
-    """
+    """Base of the `Options` of a kind of stages: what stands under its name in a config."""
 
 
 def _checked(value: Any) -> dict[str, Any]:
@@ -35,7 +32,8 @@ def _checked(value: Any) -> dict[str, Any]:
     try:
         checked = options.model_validate_json(json.dumps(stated), strict=True)
     except ValidationError as error:
-        raise ValueError(_said(name, error)) from error
+        said = _said(name, error)
+        raise ValueError(str(said)) from said
     return {name: checked.model_dump(mode="json")}
 
 
@@ -50,17 +48,18 @@ def _options(name: str) -> type[StageOptions]:
     return options
 
 
-def _said(name: str, error: ValidationError) -> str:
+def _said(name: str, error: ValidationError) -> XltError:
     """The first thing that is wrong with the options of a kind."""
     first = error.errors(include_url=False)[0]
     inside = [part for part in first["loc"] if isinstance(part, str)]
     key = ".".join([name, *inside])
     if first["type"] == "missing":
-        return f"`{key}` is missing"
+        return XltError(f"`{key}` is missing", fix=f"add `{inside[-1]}:` to `{name}`")
     if first["type"] == "extra_forbidden":
-        return f"unknown key `{key}`"
-    what, fix = explain([first], None, hint="")
-    return f"`{key}` {what}" + (f"; {fix.removesuffix('; ')}" if fix else "")
+        fix = choose(inside[-1], _options(name).model_fields)
+        return XltError(f"unknown key `{key}`", fix=fix)
+    what, fix = explain([first], _options(name).model_fields.get(inside[0]) if inside else None)
+    return XltError(f"`{key}` {what}", fix=fix)
 
 
 def of_item(item: dict[str, Any]) -> tuple[str, StageOptions]:

@@ -73,11 +73,12 @@ class StageKind(ABC):
         depend on the task. By default whether one of its parents has them."""
         return any(solves(parent) for parent in stage.parents)
 
-    def settings(self, config: Config, task: Task, stage: Stage) -> Mapping[str, Any]:
+    def settings(self, config: Config, stage: Stage) -> Mapping[str, Any]:
         """What of a config decides the result, JSON-able: stages that differ in it are others.
 
         Beside what counts anyway: kind, options, parents, data, `training`, `temperature` and
-        `from_scratch` of the stage, `model` of the config with the encoder's files, and the seed.
+        `from_scratch` of the stage, `model` of the config with the encoder's files, the seed, and
+        the task, if its model has layers for it.
         """
         return {}
 

@@ -1,0 +1,69 @@
+"""What a config may say of a stage that learns from text without labels."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from xlt import languages
+from xlt.errors import XltError
+from xlt.options import MAX_COUNT, Temperature, distinct
+from xlt.transfer.item import StageOptions
+from xlt.transfer.stage import StageOverrides
+
+TARGET = "target"
+"""In `on`: the target of the plan."""
+
+WINDOW = 256
+"""Subwords in a window, where the encoder takes as many."""
+
+
+def _code(value: Any) -> Any:
+    if value == TARGET or not isinstance(value, str):
+        return value
+    try:
+        return languages.code(value)
+    except XltError as error:
+        raise ValueError(str(error)) from error
+
+
+class Pretraining(StageOptions):
+    """Text of which languages, and how it is masked."""
+
+    on: Annotated[
+        list[Annotated[str, BeforeValidator(_code, json_schema_input_type=str)]],
+        AfterValidator(distinct),
+    ] = Field(
+        min_length=1,
+        description="languages that have `text` in `data`; `target` is each target. Several keep "
+        "one from being forgotten for another",
+    )
+    mask: float = Field(0.15, gt=0, lt=1, description="share of the subwords that is predicted")
+    whole_words: bool = Field(True, description="mask words, and not subwords by themselves")
+    window: int | None = Field(
+        None,
+        ge=8,
+        le=MAX_COUNT,
+        description=f"subwords in a window, which text is packed into; by default {WINDOW}, or "
+        "as many as the encoder takes",
+    )
+    held_out: float = Field(
+        0.05,
+        ge=0,
+        le=0.5,
+        description="share of each language's windows that is not learnt from, at least 20 windows "
+        "and at most a fifth: the weights that predict it best are kept; 0: the last ones are",
+    )
+    temperature: Temperature = Field(1.0, description="for several languages, as in `joint`")
+    training: StageOverrides | None = Field(
+        None, description="what of `training` is otherwise than the defaults of such stages"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:
+        value = {"on": value} if isinstance(value, str | list) else value
+        if isinstance(value, dict) and isinstance(value.get("on"), str):
+            value = {**value, "on": [value["on"]]}
+        return value

@@ -1,0 +1,68 @@
+"""Text without labels, read as any data are: referred to, limited, cached, with its licence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn, TextIO
+
+from xlt.config.schema import TEXT
+from xlt.data.files import lines
+from xlt.data.jsonl import read_jsonl, write_jsonl
+from xlt.data.segment import with_words
+from xlt.document import Document
+from xlt.document.document import Row
+from xlt.document.layers import Layer
+from xlt.errors import XltError
+from xlt.reader_options import JsonlOptions, ReaderOptions
+from xlt.task import Labels, Task
+
+
+class RawText(Task):
+    """Documents of one text each. There is nothing to predict: no model is built of it."""
+
+    name = TEXT
+    layers: ClassVar[Mapping[str, type[Layer]]] = {}
+    metrics_reported = ()
+    formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"txt": (".txt",), "jsonl": (".jsonl",)}
+    columns = ("id", TEXT)
+    reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {"jsonl": JsonlOptions}
+    count_names = ()
+
+    def read(
+        self, path: Path, format: str, *, labelled: bool = True, **options: Any
+    ) -> Iterator[Document]:
+        """A document for every line of a text that holds more than white space."""
+        if format == "jsonl":
+            for number, row in read_jsonl(path, required=(TEXT,), columns=options.get("columns")):
+                row = {"id": str(number), **row}
+                yield self.validate_row(row, where=f"{path}:{number}")
+            return
+        for number, line in lines(path):
+            if line.strip():
+                yield Document(str(number), {TEXT: with_words(line)})
+
+    def write(self, documents: Iterable[Document], stream: TextIO, format: str) -> None:
+        if format == "jsonl":
+            write_jsonl(map(self.to_row, documents), stream)
+            return
+        stream.writelines(document.text.surface + "\n" for document in documents)
+
+    def validate_row(self, row: Row, *, where: object) -> Document:
+        text = row.get(TEXT)
+        if not isinstance(text, str) or not text.strip():
+            raise XltError(
+                "there is no text in it", where=where, fix=f"remove it, or give it a `{TEXT}`"
+            )
+        return Document(str(row.get("id", where)), {TEXT: with_words(text)})
+
+    def to_row(self, document: Document) -> Row:
+        return {"id": document.id, TEXT: document.text.surface}
+
+    def labels(self, documents: Iterable[Document]) -> Labels:
+        return {}
+
+    def _nothing(self, *_: Any, **__: Any) -> NoReturn:
+        raise NotImplementedError("text without labels is no task")
+
+    build = load = encode = collate = decode = counts = metrics = _nothing
