@@ -59,7 +59,8 @@ def warm_up() -> None:
     import xlt.runs.evaluate
     import xlt.runs.project
     import xlt.runs.study
-    import xlt.runs.train  # noqa: F401
+    import xlt.runs.train
+    import xlt.training.learner  # noqa: F401
     from xlt.registry import aligners, translators
     from xlt.testing import translation
     from xlt.training import encodings

@@ -62,7 +62,7 @@ def serve(address: str) -> None:
     from transformers.models.xlm_roberta import modeling_xlm_roberta  # noqa: F401
 
     import xlt.runs.train
-    import xlt.training.stages  # noqa: F401
+    import xlt.training.learner  # noqa: F401
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listening = socket.socket(socket.AF_UNIX)

@@ -152,7 +152,7 @@ def test_a_run_says_what_came_of_the_text(config):
     planned = plan(load_config(path))
     assert planned["missing"] == []
     (stage, _), (node, _, _) = planned["stages"], planned["nodes"]
-    assert (stage["stage"], stage["kind"]) == ("pretrain-jav+eng", "pretrain")
+    assert (stage["stage"], stage["kind"]) == ("text-jav+eng", "pretrain")
     assert stage["train"] == ["jav text", "eng text"]
     assert stage["minutes"] > 0
     assert (node["kind"], node["done"]) == ("pretrain", False)

@@ -20,7 +20,7 @@ from xlt.model.backbone import Backbone
 from xlt.model.task_model import summed_cross_entropy
 from xlt.tasks.dependency_parsing import DependencyParsing
 from xlt.tasks.ner import NER
-from xlt.training import selected
+from xlt.training import learner
 from xlt.training.callbacks import Selector
 from xlt.training.data import Data
 from xlt.training.data import weights as data_weights
@@ -180,7 +180,7 @@ ONE_STEP = {
 def in_memory(monkeypatch):
     """Predictions of the model in memory, made just before it is saved: folder name → records."""
     found = {}
-    real = selected.save_model
+    real = learner.save_model
 
     def save_model(model, info, tokenizer, folder, vocabulary=None):
         subwords = None if vocabulary is None else subword_table(vocabulary)
@@ -193,7 +193,7 @@ def in_memory(monkeypatch):
         found["outputs"] = predictor.forward(examples[:4])
         real(model, info, tokenizer, folder, vocabulary)
 
-    monkeypatch.setattr(selected, "save_model", save_model)
+    monkeypatch.setattr(learner, "save_model", save_model)
     return found
 
 

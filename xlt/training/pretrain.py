@@ -60,7 +60,7 @@ class Pretrain(TrainingKind):
         kept = config.training.model_dump(include=_OF_THE_MACHINE)
         training = Training.model_validate({**kept, **DEFAULTS})
         return Stage(
-            name=f"pretrain-{'+'.join(codes)}",
+            name=f"text-{'+'.join(codes)}",
             train=tuple(
                 s for code in codes for s in data_splits(config, code, TEXT, required=True)
             ),
