@@ -174,6 +174,45 @@ class Lora(Section):
     modules: list[str] | Literal["auto"] = "auto"
 
 
+class VocabularyExtension(Section):
+    """More subwords for the encoder, from text of a language that its own tear apart."""
+
+    extend: Annotated[
+        list[Annotated[str, LocalPath("always")]],
+        BeforeValidator(as_list, json_schema_input_type=str | list[str]),
+        Field(min_length=1),
+    ] = Field(description="files of text in the target, a sentence a line")
+    subwords: int = Field(
+        default=8000,
+        ge=100,
+        le=1_000_000,
+        description="of the vocabulary that is trained on the text; what the encoder lacks of it "
+        "is added",
+    )
+    initialise: Literal["focus", "omp", "clp", "mean"] = Field(
+        default="focus",
+        description="what a new subword begins as: the old ones that are most like it (`focus`), "
+        "the few that add up to it (`omp`), all that are like it (`clp`), or the mean of those "
+        "that it was split into",
+    )
+    donor: Annotated[str, LocalPath("existing")] | None = Field(
+        default=None,
+        description="an encoder whose embeddings say which subwords are alike; by default the text "
+        "does",
+    )
+    seed: Seed = Field(
+        default=1,
+        description="for the 5 % of the lines that are held out, and for subwords of which nothing "
+        "is known; the same in all seeds of a run",
+    )
+
+    @model_validator(mode="after")
+    def _donor_is_asked(self) -> VocabularyExtension:
+        if self.donor is not None and self.initialise == "mean":
+            raise ValueError("`initialise: mean` compares no subwords; leave `donor` out")
+        return self
+
+
 class Model(Section):
     """The pretrained encoder and what happens to it before training."""
 
@@ -219,7 +258,13 @@ class Model(Section):
         description="of the decoder that a generating task builds on an encoder without one; by "
         "default as many as the encoder has",
     )
+    vocabulary: VocabularyExtension | None = None
     trust_remote_code: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_no_vocabulary(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # As for `tests`, above.
+        return {k: v for k, v in dump(self).items() if k != "vocabulary" or v is not None}
 
 
 Beta = Annotated[float, Field(ge=0, lt=1)]

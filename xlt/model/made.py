@@ -1,4 +1,4 @@
-"""Encoders that are made on this machine, once, into the cache, and checked whenever they are used."""
+"""Encoders that are made into the cache, once, and checked whenever they are used."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from xlt.config.schema import Model
 from xlt.errors import XltError, first_line
 from xlt.model import named
 from xlt.model.content import folder_hash
+from xlt.model.extension.folder import extended, is_model, report
 from xlt.permissions import OUTSIDE, PICKLE, REMOTE_CODE, Request, is_granted, require
 
 if TYPE_CHECKING:
@@ -54,14 +55,36 @@ class Pretrained:
         `xlt.model.named`.
     options: the `model` section of the config.
     local:   nothing is fetched: what is not on this machine is missing.
+
+    extension: what came of `model.vocabulary` (`xlt.model.extension.folder.report`); None without
+        it. The encoder is made then, the first time.
     """
 
     source: str
     options: Model
     local: bool = field(default_factory=offline, kw_only=True)
+    extension: dict[str, Any] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.source = named.located(self.source)
+        vocabulary = self.options.vocabulary
+        if vocabulary is None:
+            return
+        # From here on it is the extended encoder, as if the config had named its folder.
+        base = self._plain(self.source, self.options.revision)
+        donor = None if vocabulary.donor is None else self._plain(vocabulary.donor)
+        folder = extended(base, vocabulary, donor)
+        self.extension = report(folder)
+        changed: dict[str, Any] = {"vocabulary": None}
+        if is_model(folder):
+            self.source = str(folder)
+            changed["revision"] = None
+        self.options = self.options.model_copy(update=changed)
+
+    def _plain(self, source: str, revision: str | None = None) -> Pretrained:
+        trusted = self.options.trust_remote_code
+        options = Model(encoder=source, revision=revision, trust_remote_code=trusted)
+        return Pretrained(source, options, local=self.local)
 
     @property
     def in_folder(self) -> bool:

@@ -12,9 +12,7 @@ _OF_ITS_OWN = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.js
 """The files of a tokenizer that know a changed one; others hold the whole vocabulary."""
 
 
-def rebuilt(
-    tokenizer: Any, state: Mapping[str, Any], new: Mapping[int, int] | None = None
-) -> Any:
+def rebuilt(tokenizer: Any, state: Mapping[str, Any], new: Mapping[int, int] | None = None) -> Any:
     """A tokenizer as this fast one, but for its backend.
 
     state: of the backend, as the tokenizers library writes it.

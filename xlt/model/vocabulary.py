@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import nn
 
 from xlt.data.subwords import subwords_of
 from xlt.errors import XltError
 from xlt.model.vocabulary_tensors import (
     VocabularyTensor,
     assign,
-    configs,
     counts_positions_from_padding,
     get_tensor,
+    resize,
     special_ids,
     vocabulary_tensors,
 )
@@ -122,7 +121,7 @@ class Trimmed:
             self._full[shared.names[0]] = None if self._on_disk(shared, values) else values.cpu()
             trimmed = values.index_select(shared.axis, rows.to(values.device))
             assign(model, shared, trimmed, full.requires_grad)
-        self._rewrite(model, self.full_size, len(self.kept), self.table.__getitem__)
+        resize(model, self._shared, self.full_size, len(self.kept), self.table.__getitem__)
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -178,11 +177,11 @@ class Trimmed:
         finally:
             for shared, trained in zip(self._shared, before, strict=True):
                 assign(model, shared, trained, trained.requires_grad)
-            self._rewrite(model, self.full_size, len(self.kept), self.table.__getitem__)
+            resize(model, self._shared, self.full_size, len(self.kept), self.table.__getitem__)
 
     def rename(self, model: PreTrainedModel) -> None:
         """Give `model`, whose tensors are full again, its sizes and special ids back."""
-        self._rewrite(model, len(self.kept), self.full_size, self._back)
+        resize(model, self._shared, len(self.kept), self.full_size, self._back)
 
     def save(self, path: Path) -> None:
         """Write the kept ids; a checkpoint of the trimmed model is meaningless without them."""
@@ -224,35 +223,6 @@ class Trimmed:
 
     def _back(self, id: int) -> int:
         return int(self.kept[id]) if id < len(self.kept) else id
-
-    def _rewrite(
-        self, model: PreTrainedModel, old: int, new: int, translate: Callable[[int], Any]
-    ) -> None:
-        """Sizes and special ids wherever the model keeps them."""
-
-        def moved(value: Any) -> Any:
-            if isinstance(value, list):
-                return [moved(item) for item in value]
-            is_id = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < old
-            return int(translate(value)) if is_id else value
-
-        holders = {name.rpartition(".")[0] for shared in self._shared for name in shared.names}
-        for name, module in model.named_modules():
-            if getattr(module, "vocab_size", None) == old:
-                module.vocab_size = new
-            if name not in holders:
-                continue
-            if isinstance(module, nn.Embedding):
-                module.num_embeddings = new
-                module.padding_idx = moved(module.padding_idx)
-            elif isinstance(module, nn.Linear):
-                module.out_features = new
-        for config in configs(model):
-            for key, value in list(vars(config).items()):
-                if key == "vocab_size" and value == old:
-                    setattr(config, key, new)
-                elif key.endswith("_token_id"):
-                    setattr(config, key, moved(value))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -77,6 +78,44 @@ def assign(
     for name in shared.names:
         owner, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(owner), attribute, value)
+
+
+def resize(
+    model: PreTrainedModel,
+    tensors: Iterable[VocabularyTensor],
+    old: int,
+    new: int,
+    translate: Callable[[int], Any] = int,
+) -> None:
+    """Say the new number of subwords wherever the model keeps it, and its special ids' new values.
+
+    tensors:   all of the model, which have the new size already.
+    translate: old id → new id.
+    """
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, list):
+            return [moved(item) for item in value]
+        is_id = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < old
+        return int(translate(value)) if is_id else value
+
+    holders = {name.rpartition(".")[0] for shared in tensors for name in shared.names}
+    for name, module in model.named_modules():
+        if getattr(module, "vocab_size", None) == old:
+            module.vocab_size = new
+        if name not in holders:
+            continue
+        if isinstance(module, nn.Embedding):
+            module.num_embeddings = new
+            module.padding_idx = moved(module.padding_idx)
+        elif isinstance(module, nn.Linear):
+            module.out_features = new
+    for config in configs(model):
+        for key, value in list(vars(config).items()):
+            if key == "vocab_size" and value == old:
+                setattr(config, key, new)
+            elif key.endswith("_token_id"):
+                setattr(config, key, moved(value))
 
 
 def configs(model: PreTrainedModel) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xlt import languages
 from xlt.escape import for_code, for_markdown, one_line, without_folders
 from xlt.evaluation.report import confidence_table, score_scope, score_table
+from xlt.runs.coverage import about_vocabulary
 from xlt.runs.folder import model_folder
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def model_card(
             else ""
         )
         + f", starting from {for_markdown(encoder)}.",
+        *([f"{told[0].upper()}{told[1:]}."] if (told := about_vocabulary(config.model)) else []),
         "",
         "## Scores",
         "",

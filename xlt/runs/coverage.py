@@ -11,6 +11,8 @@ from xlt.data.subwords import subwords_of
 from xlt.document import Document
 from xlt.model import embedded
 from xlt.model.backbone import Backbone
+from xlt.model.extension.folder import said
+from xlt.model.pretrained import Pretrained, offline
 from xlt.registry import EMBEDDED
 from xlt.scripts import name, script
 
@@ -43,6 +45,17 @@ def coverage(
         language: warnings(language, counter, tokenizer, config.model)
         for language, counter in words.items()
     }
+
+
+def about_vocabulary(model: Model, *, local: bool = False) -> str:
+    """What came of `model.vocabulary`, in a sentence; "" without it.
+
+    local: nothing is fetched. Raises XltError where the encoder cannot be extended.
+    """
+    if model.vocabulary is None:
+        return ""
+    found = Pretrained(model.encoder, model, local=local or offline()).extension
+    return said(found) if found else ""
 
 
 def count_words(task: Task, records: Iterable[Document]) -> Counter[str]:

@@ -95,6 +95,7 @@ def _hashes(manifest: Mapping[str, Any]) -> dict[str, str]:
         return hashes
     hashes |= manifest["projection_files"]
     encoder = manifest["encoder"]
+    hashes |= {f"the text {path}": digest for path, digest in encoder.get("text", {}).items()}
     content = encoder.get("sha256") or encoder.get("commit")
     return {**hashes, f"the encoder {encoder['name']}": content} if content else hashes
 

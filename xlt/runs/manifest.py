@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from xlt.config.schema import Model
+from xlt.data.checksums import sha256
 from xlt.extras import installed
 from xlt.model import named
 from xlt.model.content import folder_hash
-from xlt.model.pretrained import cached_commit
+from xlt.model.pretrained import Pretrained, cached_commit
 
 _SECRET = re.compile(
     r"(^|[._-])(api_?key|access_?key|key|token|secret|password|credentials?)$", re.IGNORECASE
@@ -71,6 +72,9 @@ def describe_encoder(model: Model) -> dict[str, Any]:
         about["sha256"] = folder_hash(source)
     elif (commit := cached_commit(str(source), model.revision)) is not None:
         about["commit"] = commit
+    if model.vocabulary is not None:
+        about["text"] = {path: sha256(Path(path)) for path in model.vocabulary.extend}
+        about["extension"] = Pretrained(model.encoder, model, local=True).extension
     return about
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from xlt import languages
@@ -16,7 +17,7 @@ from xlt.permissions import Request, is_granted, obeying, refusal
 from xlt.registry import EMBEDDED
 from xlt.runs import inputs
 from xlt.runs.cells import study_cells
-from xlt.runs.coverage import warnings
+from xlt.runs.coverage import about_vocabulary, warnings
 from xlt.runs.encoders import better_encoder
 from xlt.runs.experiment import Experiment, prepare
 from xlt.runs.folder import RunFolder
@@ -90,7 +91,7 @@ def plan(loaded: LoadedConfig) -> dict[str, Any]:
         if tokenizer is None and config.model.encoder == EMBEDDED
         else _advice(experiment),
         "predictions": experiment.indirect_predictions(),
-        "notes": list(experiment.notes),
+        "notes": [*experiment.notes, *_about_vocabulary(config.model)],
         "allowed": [_as_asked(one) for one in granted],
         "missing": [
             {"what": problem.what, "where": problem.where, "fix": problem.fix}
@@ -172,6 +173,12 @@ def _advice(experiment: Experiment) -> dict[str, str]:
                 f"(`model.encoder: {better.facts.id}`; `xlt encoders --target {target}` compares)"
             )
     return said
+
+
+def _about_vocabulary(model: Model) -> Iterator[str]:
+    with suppress(XltError):  # `find_problems` has it
+        if told := about_vocabulary(model, local=True):
+            yield told
 
 
 def _total(estimates: list[dict[str, Any]], seeds: int) -> dict[str, Any]:

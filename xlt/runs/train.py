@@ -22,7 +22,7 @@ from xlt.permissions import obeying
 from xlt.results import CARD, MANIFEST
 from xlt.runs import inputs, kept, report
 from xlt.runs.card import model_card
-from xlt.runs.coverage import coverage
+from xlt.runs.coverage import about_vocabulary, coverage
 from xlt.runs.execute import execute
 from xlt.runs.experiment import Experiment, prepare
 from xlt.runs.folder import RunFolder, model_folder
@@ -115,6 +115,8 @@ def _lead(
         preflight(experiment, sources)
         folder.claim(dump(config), _manifest(experiment, sources, state.num_processes))
         log.info("%s", _encoder(config))
+        if told := about_vocabulary(config.model):
+            log.info("vocabulary: %s", told)
         say_defaults(experiment.loaded)
         if experiment.source_choice is not None:
             log.info("source: auto is %s, see %s", ", ".join(config.source), folder.path / MANIFEST)

@@ -7,12 +7,15 @@ rehearse every stage before anything is trained.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from xlt.config.schema import Config, Training
 from xlt.errors import XltError, choose
 from xlt.inference.device import best_device, choose_precision, refuse_fp16
+from xlt.model import named
 from xlt.model.backbone import Backbone
 from xlt.model.lora import add_lora
+from xlt.model.pretrained import offline
 from xlt.task import Labels, Task
 from xlt.training.optim import freeze, parameter_groups
 from xlt.training.standardise import check_norms, standardises
@@ -49,9 +52,9 @@ def _backbone(config: Config, stage: Stage, *, local: bool) -> Backbone:
         model,
         random=stage.from_scratch or model.initialise == "random",
         weightless=True,
+        local=local or offline(),
     )
-    backbone.local = backbone.local or local
-    if model.revision is not None and backbone.in_folder:
+    if model.revision is not None and Path(named.located(model.encoder)).is_dir():
         raise XltError(
             f"{model.encoder} is in a folder, which has no revisions",
             where="model.revision",

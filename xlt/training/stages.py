@@ -163,7 +163,10 @@ class StageRunner:
         solves = kind.solves(stage)
         model_settings = config.model
         same = {"attention"} if task.generates and solves else {"attention", "trim_vocabulary"}
-        model = model_settings.model_dump(exclude={*same, "encoder", "revision"}, mode="json")
+        # What the vocabulary was extended by is part of the encoder's content.
+        model = model_settings.model_dump(
+            exclude={*same, "encoder", "revision", "vocabulary"}, mode="json"
+        )
         if not parents:
             model["encoder"] = Backbone(model_settings.encoder, model_settings).content
         settings = {

@@ -65,35 +65,41 @@ def sparsemax(scores: Vectors) -> Vectors:
     counts = np.arange(1, scores.shape[1] + 1)
     support = (1 + counts * ordered > sums).sum(1)
     threshold = (np.take_along_axis(sums, support[:, None] - 1, 1)[:, 0] - 1) / support
-    return np.maximum(scores - threshold[:, None], 0)
+    chosen: Vectors = np.maximum(scores - threshold[:, None], 0)
+    return chosen
 
 
-def omp(vector: Vectors, atoms: Vectors, most: int = ATOMS) -> Vectors:
-    """Weights of at most so many atoms whose sum is near the vector, by orthogonal matching pursuit
-    (Pati et al. 1993; for subwords Goddard and Fernandes Neto 2025, arXiv 2506.06607).
+def omp(new: Vectors, atoms: Vectors, most: int = ATOMS) -> Vectors:
+    """Weights of at most so many atoms whose sum is near each vector, by orthogonal matching
+    pursuit (Pati et al. 1993; for subwords Goddard and Fernandes Neto 2025, arXiv 2506.06607).
 
-    vector: (d,); atoms: (m, d), of any length. Returns (m,).
+    new: (n, d); atoms: (m, d), of any length. Returns (n, m).
     Each step takes the atom that is most alike what is not yet in the span of those taken.
     """
     directions = _unit(atoms)
-    rest, length = vector.astype(np.float64), float(np.linalg.norm(vector))
-    basis: list[Vectors] = []
+    weights = np.zeros((len(new), len(atoms)))
+    for row, vector in zip(weights, new, strict=True):
+        chosen = _pursue(vector, directions, min(most, *atoms.shape))
+        row[chosen] = np.linalg.lstsq(atoms[chosen].T, vector, rcond=None)[0]
+    return weights
+
+
+def _pursue(vector: Vectors, directions: Vectors, most: int) -> list[int]:
+    """Which of the directions are taken, in order."""
+    rest, length = vector.copy(), float(np.linalg.norm(vector))
+    basis = np.zeros((most, len(vector)))
     chosen: list[int] = []
-    while len(chosen) < min(most, *atoms.shape) and np.linalg.norm(rest) > _EXACT * length:
+    while len(chosen) < most and np.linalg.norm(rest) > _EXACT * length:
         alike = np.abs(directions @ rest)
         alike[chosen] = 0
         best = int(np.argmax(alike))
-        left = directions[best].copy()
-        for _ in range(2):  # once more, against rounding
-            for one in basis:
-                left -= (one @ left) * one
+        taken = basis[: len(chosen)]
+        left = directions[best] - taken.T @ (taken @ directions[best])
+        left -= taken.T @ (taken @ left)  # once more, against rounding
         size = np.linalg.norm(left)
         if alike[best] <= _EXACT * length or size <= _EXACT:
             break
-        basis.append(left / size)
-        rest = rest - (basis[-1] @ rest) * basis[-1]
+        basis[len(chosen)] = left / size
+        rest -= (basis[len(chosen)] @ rest) * basis[len(chosen)]
         chosen.append(best)
-    weights = np.zeros(len(atoms))
-    if chosen:
-        weights[chosen] = np.linalg.lstsq(atoms[chosen].T, vector, rcond=None)[0]
-    return weights
+    return chosen

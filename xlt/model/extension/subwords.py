@@ -163,9 +163,7 @@ def _unigram(old: Splitter, backend: Any, lines: Sequence[str], subwords: int) -
     names = [piece for piece, _ in state["model"]["vocab"]]
     # Counted anew: the trainer's own figures differ a little from one time to the next.
     counts = uses(state, lines)
-    shares = {
-        names[id]: math.log(n / counts.total()) for id, n in sorted(counts.items()) if id > 0
-    }
+    shares = {names[id]: math.log(n / counts.total()) for id, n in sorted(counts.items()) if id > 0}
     scores = dict(old.model["vocab"])
     shared = [scores[piece] - share for piece, share in shares.items() if piece in scores]
     scale = float(np.median(shared)) if shared else 0.0

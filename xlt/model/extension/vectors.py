@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,15 +84,21 @@ def _factors(matrix: csr_matrix) -> Vectors:
     return vectors
 
 
-def of_donor(pieces: Iterable[Piece | None], tokenizer: Any, table: Vectors) -> Vectors:
-    """Vectors of subwords from another encoder's table: (number of pieces, columns of the table).
+def of_donor(
+    pieces: Sequence[Piece | None], tokenizer: Any, table: Vectors
+) -> tuple[Vectors, NDArray[np.bool_]]:
+    """Vectors of subwords from another encoder's table, and which of them it has as a whole.
 
+    table: (donor's subwords, d). Returns (n, d) and (n,).
     A subword that the donor has is its row, any other the mean of those that the donor splits it
     into, and 0 where one of these is unknown.
     """
     split = Splitter(tokenizer)
-    found = []
-    for piece in pieces:
+    vectors = np.zeros((len(pieces), table.shape[1]))
+    whole = np.zeros(len(pieces), bool)
+    for n, piece in enumerate(pieces):
         ids = [] if piece is None else split.parts(split.form.write(piece))
-        found.append(table[ids].mean(0) if ids else np.zeros(table.shape[1]))
-    return np.stack(found)
+        if ids:
+            vectors[n] = table[ids].mean(0)
+            whole[n] = len(ids) == 1
+    return vectors, whole
