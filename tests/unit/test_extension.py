@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 from small import all_texts
 from tiny import make_encoder
-from tokenizer_families import FAMILIES, TEXT, family
+from tokenizer_families import TEXT, family
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 from xlt.config.schema import Model
@@ -171,7 +172,10 @@ def test_marks_and_halves_of_letters_are_no_subwords():
 # Tokenizers --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(FAMILIES.keys() - {"byt5", "canine", "xlt-mini"}))
+@pytest.mark.parametrize(
+    "name",
+    ["xlm-roberta", "unigram-never", "llama-2", "gemma", "roberta", "llama-3", "bert-uncased"],
+)
 def test_new_subwords_stand_beside_the_old(name):
     tokenizer = family(name)
     old = Splitter(tokenizer)
@@ -188,9 +192,7 @@ def test_new_subwords_stand_beside_the_old(name):
     assert all(counts[id] or piece in merged for piece, id in zip(extension.new, new, strict=True))
     # Text that was not learnt from has fewer subwords, and says the same.
     fresh = invented(20)[::-1]
-    before, after = (
-        sum(map(len, encoded(state, fresh))) for state in (old.state, extension.state)
-    )
+    before, after = (sum(map(len, encoded(state, fresh))) for state in (old.state, extension.state))
     assert after < 0.6 * before
     # Text in the old language is as it was, for the most part.
     same = [
@@ -227,10 +229,9 @@ def test_scores_are_on_the_scale_of_the_old():
     assert twice == extension
 
 
-@pytest.mark.parametrize("name", ["byt5", "canine"])
-def test_characters_cannot_be_extended(name):
+def test_characters_cannot_be_extended():
     with pytest.raises(XltError, match="cannot be extended") as error:
-        extend(family(name), LINES, 300)
+        extend(family("byt5"), LINES, 300)
     assert error.value.where == "model.vocabulary"
 
 
@@ -339,6 +340,8 @@ def test_it_is_made_once_for_what_it_is_made_of(tmp_path, text, monkeypatch):
         copy = tmp_path / "copy.txt"
         copy.write_bytes(text.read_bytes())
         assert extended(encoder, copy).source == first.source
+    shutil.rmtree(first.source)
+    assert extended(encoder, text).content == first.content  # made anew, it is the same
     others = [
         extended(encoder, text, subwords=200).source,
         extended(encoder, text, seed=2).source,
@@ -354,7 +357,7 @@ def test_a_damaged_one_is_refused(tmp_path, text):
     encoder = make_encoder(tmp_path / "bert", all_texts(), "bert")
     folder = Path(extended(encoder, text).source)
     (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(XltError, match="damaged: tokenizer.json") as error:
+    with pytest.raises(XltError, match=r"damaged: tokenizer\.json") as error:
         extended(encoder, text)
     assert "rm -r" in error.value.fix
 

@@ -115,8 +115,8 @@ def _lead(
         preflight(experiment, sources)
         folder.claim(dump(config), _manifest(experiment, sources, state.num_processes))
         log.info("%s", _encoder(config))
-        if told := about_vocabulary(config.model):
-            log.info("vocabulary: %s", told)
+        if added := about_vocabulary(config.model):
+            log.info("vocabulary: %s", added)
         say_defaults(experiment.loaded)
         if experiment.source_choice is not None:
             log.info("source: auto is %s, see %s", ", ".join(config.source), folder.path / MANIFEST)
