@@ -15,10 +15,12 @@ from chat_server import KEY, ChatServer, chat_server
 from pydantic import ValidationError
 
 from xlt.chat import client as client_module
-from xlt.chat.client import Client, Prompt
+from xlt.chat import protocol
+from xlt.chat.client import Client
 from xlt.chat.cost import Usage, described
 from xlt.chat.endpoint import Endpoint
 from xlt.chat.pace import Pace, retry_after
+from xlt.chat.protocol import Prompt
 from xlt.errors import XltError
 from xlt.permissions import allowing
 
@@ -80,7 +82,7 @@ def test_who_does_not_answer_in_time_is_asked_again(tmp_path):
 
 
 def test_no_more_is_read_than_an_answer_may_have(tmp_path, monkeypatch):
-    monkeypatch.setattr(client_module, "MAX_BYTES", 1 << 17)
+    monkeypatch.setattr(protocol, "MAX_BYTES", 1 << 17)
     with chat_server(fault=lambda n, body: "endless") as server, allowing("online"):
         (answer,) = client(server, tmp_path).ask([prompt("a")])
         assert "more than 131,072 bytes" in answer.failed

@@ -17,10 +17,10 @@ from pydantic import Field
 
 from xlt import languages
 from xlt.chat.checked import InvalidAnswerError, read_object
-from xlt.chat.client import Prompt
 from xlt.chat.cost import approximate
 from xlt.chat.endpoint import Endpoint
 from xlt.chat.phrases import find
+from xlt.chat.protocol import Prompt
 from xlt.document import Document, Label, Span, Spans, in_order
 from xlt.errors import XltError
 from xlt.options import CountOrZero

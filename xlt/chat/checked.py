@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from xlt.chat.client import Client, Prompt
+from xlt.chat.client import Client
+from xlt.chat.protocol import Prompt
 
 T = TypeVar("T")
 

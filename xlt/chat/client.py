@@ -16,13 +16,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any
 
-from xlt import __version__
+from xlt.chat import protocol
 from xlt.chat.cost import TOKENS_A_MESSAGE, Usage, approximate, described
 from xlt.chat.endpoint import Endpoint
 from xlt.chat.pace import Pace, retry_after
-from xlt.chat.post import NoReplyError, Reply, post
+from xlt.chat.post import NoReplyError, Reply
+from xlt.chat.protocol import Answer, Prompt
 from xlt.data.checksums import cache_dir
 from xlt.data.text_store import TextStore, content_key
 from xlt.errors import XltError
@@ -30,8 +30,6 @@ from xlt.permissions import ONLINE, Request, given, require
 
 log = logging.getLogger(__name__)
 
-MAX_BYTES = 8 << 20
-"""Of an answer."""
 MAX_FAILURES = 8
 """Requests in a row without an answer after which no more are sent."""
 PAUSE = 1.0
@@ -39,15 +37,12 @@ PAUSE = 1.0
 MAX_PAUSE = 60.0
 MAX_WAIT = 600.0
 """Seconds that a service may ask to wait; who asks for more is not asked again."""
-MIN_SECRET = 8
-"""Characters of a key that is taken out of what is kept; shorter ones are words."""
 MAX_REASONS = 5
 """Reasons that a summary names."""
 MIN_LOG_INTERVAL = 20.0
 
 _AGAIN = frozenset({408, 409, 425, 429})
 _FATAL = frozenset({401, 402, 403, 404, 405})
-_UNKNOWN_OPTION = frozenset({400, 415, 422, 501})
 
 
 class Answers(TextStore):
@@ -55,31 +50,6 @@ class Answers(TextStore):
 
     what = "answers"
     made_again = "asked for again"
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """What is asked.
-
-    messages: (role, content) each.
-    schema:   JSON Schema of the answer, if it is to be JSON.
-    """
-
-    messages: tuple[tuple[str, str], ...]
-    schema: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What was answered.
-
-    finish: why it ends there, "length" where it was cut; None where the service does not say.
-    failed: why there is none; None where there is one.
-    """
-
-    text: str
-    finish: str | None = None
-    failed: str | None = None
 
 
 @dataclass
@@ -303,95 +273,41 @@ class Client:
                 raise _Refused(reason or "not sent")
             plain = self._plain or prompt.schema is None
             try:
-                reply = self._send(prompt, key, plain)
-                if not plain and _is_about_format(reply, key):
+                reply = protocol.send(self.endpoint, prompt, key, plain=plain)
+                if not plain and protocol.is_about_format(reply, key):
                     # The instructions alone say what the answer is to look like.
                     self._plain = True
                     log.info("%s takes no `response_format`: asked without", self.endpoint.host)
-                    reply = self._send(prompt, key, True)
+                    reply = protocol.send(self.endpoint, prompt, key, plain=True)
             except NoReplyError as error:
-                reason = _without(str(error), key)
+                reason = protocol.without(str(error), key)
                 if error.lasting:
                     raise _Refused(reason) from error
                 continue
             if 300 <= reply.status < 400:
-                raise _Refused("a redirect", ends=self._redirected(reply, key))
+                raise _Refused(
+                    "a redirect", ends=protocol.redirected(self.endpoint, reply, key, self.where)
+                )
             if reply.status == 200:
-                found = self._parsed(reply, key)
+                found, usage = protocol.parse(reply, key)
+                with self._lock:
+                    self.tally.usage += usage
                 if isinstance(found, Answer):
                     return found
                 reason = found
                 continue
-            said = _message(reply, key)
+            said = protocol.message(reply, key)
             reason = f"status {reply.status}" + (f" ({said})" if said else "")
             if reply.status in _AGAIN or reply.status >= 500:
                 reason = f"status {reply.status}"
                 self._hold(reply, reason)
                 continue
             if reply.status in _FATAL:
-                raise _Refused(reason, ends=self._unusable(reply.status, reason))
+                raise _Refused(
+                    reason, ends=protocol.unusable(self.endpoint, reply.status, reason, self.where)
+                )
             raise _Refused(reason)
         raise _Refused(f"{reason}, {self.endpoint.tries} times")
-
-    def _send(self, prompt: Prompt, key: str | None, plain: bool) -> Reply:
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "User-Agent": f"xlt/{__version__}",
-        }
-        if key is not None:
-            headers["Authorization"] = f"Bearer {key}"
-        return post(
-            f"{self.endpoint.base_url}/chat/completions",
-            json.dumps(self._body(prompt, plain)).encode(),
-            headers,
-            timeout=self.endpoint.timeout,
-            max_bytes=MAX_BYTES,
-            proxies=not self.endpoint.is_local,
-        )
-
-    def _body(self, prompt: Prompt, plain: bool) -> dict[str, Any]:
-        endpoint = self.endpoint
-        body: dict[str, Any] = {
-            **endpoint.extra,
-            "model": endpoint.model,
-            "messages": [{"role": role, "content": text} for role, text in prompt.messages],
-            "stream": False,
-        }
-        for name in ("temperature", "max_tokens", "seed"):
-            if (value := getattr(endpoint, name)) is not None:
-                body[name] = value
-        if not plain and endpoint.structured == "json_object":
-            body["response_format"] = {"type": "json_object"}
-        elif not plain and endpoint.structured == "json_schema":
-            schema = {"name": "answer", "strict": True, "schema": prompt.schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return body
-
-    def _parsed(self, reply: Reply, key: str | None) -> Answer | str:
-        """The answer in a reply, or what is wrong with it. What it cost is counted in any case."""
-        try:
-            value = json.loads(reply.body.decode("utf-8"))
-        except (ValueError, RecursionError):
-            return "an answer that is no JSON"
-        if not isinstance(value, dict):
-            return "an answer without choices"
-        with self._lock:
-            self.tally.usage += Usage.told(value.get("usage"))
-        choices = value.get("choices")
-        if not isinstance(choices, list) or len(choices) != 1:
-            return "an answer that has not one choice"
-        (choice,) = choices
-        message = choice.get("message") if isinstance(choice, dict) else None
-        text = message.get("content") if isinstance(message, dict) else None
-        if not isinstance(text, str):
-            return "an answer without text"
-        finish = choice.get("finish_reason")
-        finish = finish[:40] if isinstance(finish, str) else None
-        whole = text.encode("utf-8", "replace").decode()  # JSON may hold half of a character
-        if key is not None and len(key) >= MIN_SECRET:
-            whole, finish = _without(whole, key), finish and _without(finish, key)
-        return Answer(whole, finish)
 
     def _hold(self, reply: Reply, reason: str) -> None:
         """Let all requests wait for as long as the service asks."""
@@ -409,60 +325,7 @@ class Client:
             )
         self._pace.hold(seconds)
 
-    def _redirected(self, reply: Reply, key: str | None) -> XltError:
-        place = _without(reply.headers.get("location", "")[:200], key)
-        return XltError(
-            f"{self.endpoint.host} sends on to {place or 'another address'}, which is not followed",
-            where=f"{self.where}.base_url",
-            fix="write the address that is meant, if you trust it",
-        )
-
-    def _unusable(self, status: int, reason: str) -> XltError:
-        if status in (401, 403):
-            fix = (
-                "name the environment variable with the key in `key_env`, and see that it is right"
-            )
-            return XltError(
-                f"{self.endpoint.host} refuses the key, or that there is none: {reason}",
-                where=f"{self.where}.key_env",
-                fix=fix,
-            )
-        if status == 402:
-            fix = "see to your account there; then the same command goes on"
-        else:
-            fix = "correct `base_url` (it usually ends in /v1) or `model`"
-        return XltError(
-            f"{self.endpoint.host} does not answer {self.endpoint.model}: {reason}",
-            where=self.where,
-            fix=fix,
-        )
-
 
 def _read(kept: str) -> Answer:
     value = json.loads(kept)
     return Answer(value["text"], value["finish"])
-
-
-def _without(text: str, key: str | None) -> str:
-    """The text, of which a service may have made the key a part, without it."""
-    return text.replace(key, "[key]") if key else text
-
-
-def _message(reply: Reply, key: str | None) -> str:
-    """What a service says went wrong, in one line."""
-    text = reply.body.decode("utf-8", "replace")
-    try:
-        value = json.loads(text)
-        error = value.get("error", value) if isinstance(value, dict) else value
-        found = error.get("message", error.get("detail")) if isinstance(error, dict) else error
-        text = found if isinstance(found, str) else text
-    except (ValueError, RecursionError):
-        pass
-    return " ".join(_without(text, key).split())[:200]
-
-
-def _is_about_format(reply: Reply, key: str | None) -> bool:
-    if reply.status not in _UNKNOWN_OPTION:
-        return False
-    said = _message(reply, key).lower()
-    return any(part in said for part in ("response_format", "json_schema", "json_object"))

@@ -18,8 +18,9 @@ import numpy as np
 from xlt import languages
 from xlt.chat.annotation import Question, Teacher, question
 from xlt.chat.checked import Checked, ask_checked
-from xlt.chat.client import Client, Prompt
+from xlt.chat.client import Client
 from xlt.chat.cost import described
+from xlt.chat.protocol import Prompt
 from xlt.document import Document, Label, Spans
 from xlt.errors import XltError
 from xlt.files import refuse_overwriting

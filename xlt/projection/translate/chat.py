@@ -21,10 +21,11 @@ from pydantic import Field
 
 from xlt import languages
 from xlt.chat.checked import Checked, InvalidAnswerError, ask_checked, read_object
-from xlt.chat.client import Client, Prompt
+from xlt.chat.client import Client
 from xlt.chat.cost import approximate, described
 from xlt.chat.endpoint import Endpoint
 from xlt.chat.phrases import find
+from xlt.chat.protocol import Prompt
 from xlt.data.checksums import sha256
 from xlt.data.files import lines
 from xlt.document import Offsets
