@@ -215,6 +215,22 @@ def test_little_data_are_read_more_often_in_smaller_steps(subwords, encoder, bat
     assert ("evaluate_every" in found) == (subwords / batch < 20)
 
 
+@pytest.mark.parametrize(
+    ("subwords", "encoder", "rate"),
+    [
+        (20_000, "e5-small", 1e-4),
+        (39_999, "intfloat/multilingual-e5-base", 1e-4),
+        (40_000, "e5-small", 2e-4),
+        (20_000, "xlt-mini", 2e-4),
+        (20_000, "xlm-roberta-base", None),
+    ],
+)
+def test_sentence_encoders_learn_more_slowly_from_few_sentences(subwords, encoder, rate):
+    found = first_config._training(subwords, encoder)
+    assert found.get("learning_rate") == rate
+    assert found.get("head_learning_rate") == (None if rate is None else 1e-3)
+
+
 def test_without_the_hub_only_what_is_here_is_chosen(tmp_path, monkeypatch):
     monkeypatch.setattr(first_config, "offline", lambda: True)
     monkeypatch.setattr(first_config, "accelerated", lambda: True)

@@ -42,6 +42,8 @@ STEPS = 800
 """Steps that a new head takes to learn, in which the epochs of a small file add up to."""
 MAX_EPOCHS = 30
 MIN_EPOCHS = 3
+FEW = 40_000
+"""Subwords of training data, about a thousand sentences, below which `Family.few` counts."""
 MIN_BATCH = 512
 """Subwords in a batch."""
 MIN_BETWEEN = 20
@@ -318,6 +320,8 @@ def _training(subwords: float, encoder: str) -> dict[str, Any]:
     """`training` for so much data: a small file is read more often, in smaller steps."""
     kind = family(encoder)
     stated = dict({} if kind is None else kind.sections.get("training", {}))
+    if kind is not None and subwords < FEW:
+        stated |= kind.few
     usual = stated.get("batch_tokens", Training().batch_tokens)
     wanted = 2 ** int(math.log2(max(1.0, subwords * MAX_EPOCHS / STEPS)))
     batch = max(min(MIN_BATCH, usual), min(usual, wanted))
