@@ -1,13 +1,14 @@
 """The cheapest good answer to "which source?": regret of the first choice against CPU minutes.
 
-    python -m scripts.experiments.cheapest_source measure CONFIG.yaml OUT.json --seed N [KEY=VALUE]
+    python -m scripts.experiments.cheapest_source measure CONFIG.yaml OUT.json [KEY=VALUE] --seed N
     python -m scripts.experiments.cheapest_source report OUT.json OUT2.json … [--plot FILE.svg]
 
 `measure` trains a model on each source of CONFIG (as `transfer_table`), with one seed. Of a
 target's test records the last `SAMPLE` are what a user has labelled; their text is what there is
 without labels. On the others the models are scored. `report` chooses by what the models of one seed
 say and counts the regret in the scores of the others', so that a choice holds for new seeds and
-sentences; intervals (95 %) draw targets.
+sentences (of one file: in the scores of the same models, on other sentences); intervals (95 %) draw
+targets.
 
 Measured of every source and target: genetic and geographic distance; xlt's ranker, our own tables
 and all rows of the target left out; NN-Rank and subwords in common (`xlt.typology.text`); agreement
@@ -292,9 +293,6 @@ WAYS = {
     ),
     "+ text + one epoch on the first three": Way(_ranked, (), _TEXT, 3, "try", "trials"),
     "one epoch on all": Way(lambda given: given["try"], (), (), 0, "try", "trials"),
-    "scores of another seed": Way(
-        lambda given: given["score"], ("train",), (), group="source models"
-    ),
 }
 
 
@@ -302,15 +300,12 @@ def report(paths: Sequence[Path], plot: Path | None) -> None:
     """Regret of every way, the models that choose of one seed, those that are scored of another."""
     runs = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     pairs = [(a, b) for a in runs for b in runs if a is not b] or [(runs[0], runs[0])]
-    targets = sorted({t for of in runs[0]["measures"].values() for t in of})
+    targets = sorted(set.intersection(*map(_targets, runs)))
     regrets = {
         name: np.array([[_regret(way, a, b, t) for t in targets] for a, b in pairs])
         for name, way in WAYS.items()
     }
-    minutes = {
-        name: np.mean([_minutes(way, run, len(targets)) for run in runs], 0)
-        for name, way in WAYS.items()
-    }
+    minutes = {name: np.mean([_minutes(way, run) for run in runs], 0) for name, way in WAYS.items()}
     plain = regrets["the ranker"]
     print("| | CPU minutes | with the models there | regret | against the ranker |")
     print("|---|---:|---:|---:|---:|")
@@ -318,6 +313,11 @@ def report(paths: Sequence[Path], plot: Path | None) -> None:
         trained, there = minutes[name]
         apart = difference(found.mean(0), plain.mean(0), targets)
         print(f"| {name} | {trained:.2f} | {there:.2f} | {found.mean():.2f} | {apart} |")
+    always = {
+        source: np.mean([_lost(b, t)[n] for _, b in pairs for t in targets])
+        for n, source in enumerate(sorted(runs[0]["measures"]))
+    }
+    print("always: " + ", ".join(f"{code} {value:.2f}" for code, value in always.items()))
     if plot is not None:
         scores = [
             (60 * float(minutes[n][0]), Score("", WAYS[n].group, n, float(r.mean()), None, None))
@@ -331,12 +331,17 @@ def report(paths: Sequence[Path], plot: Path | None) -> None:
 
 def _regret(way: Way, chooser: dict[str, Any], judge: dict[str, Any], target: str) -> float:
     given, codes = _of(chooser, target)
-    truth, _ = _of(judge, target)
     order = np.argsort(-way.of(given), kind="stable")
     if way.trial:
         tried = order[: way.first or len(codes)]
         order = tried[np.argsort(-given[way.trial][tried], kind="stable")]
-    return float(truth["score"].max() - truth["score"][order[0]])
+    return float(_lost(judge, target)[order[0]])
+
+
+def _lost(judge: dict[str, Any], target: str) -> Values:
+    """The regret of each candidate, by code."""
+    scores = _of(judge, target)[0]["score"]
+    return np.asarray(scores.max() - scores)
 
 
 def _of(run: dict[str, Any], target: str) -> tuple[dict[str, Values], list[str]]:
@@ -347,9 +352,13 @@ def _of(run: dict[str, Any], target: str) -> tuple[dict[str, Values], list[str]]
     return {name: np.array([measures[c][target][name] for c in codes]) for name in names}, codes
 
 
-def _minutes(way: Way, run: dict[str, Any], targets: int) -> tuple[float, float]:
+def _targets(run: dict[str, Any]) -> set[str]:
+    return {target for of in run["measures"].values() for target in of}
+
+
+def _minutes(way: Way, run: dict[str, Any]) -> tuple[float, float]:
     """CPU minutes for one target: models trained for it, and models there."""
-    spent, sources = run["seconds"], len(run["measures"])
+    spent, sources, targets = run["seconds"], len(run["measures"]), len(_targets(run))
     each = sum(spent[name] for name in way.each) / targets
     if way.trial:
         tried = way.first or sources

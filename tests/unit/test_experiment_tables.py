@@ -69,3 +69,28 @@ def test_the_documented_commands_for_tables_are_understood():
     assert [asked.metric for asked in found] == [None, "las_no_punct"]
     assert [len(asked.settings) for asked in found] == [4, 7]
     assert [asked.only for asked in found] == [["eng"], ["eng"]]
+
+
+def test_a_choice_of_source_is_judged_by_other_models():
+    pytest.importorskip("transformers")
+    from scripts.experiments.cheapest_source import WAYS, Way, _minutes, _regret
+
+    def run(**measures: list[float]) -> dict:
+        columns = zip(*measures.values(), strict=True)
+        by_source = {
+            source: {"jav": dict(zip(measures, column, strict=True))}
+            for source, column in zip(("eng", "ind", "spa", "tur"), columns, strict=True)
+        }
+        seconds = {"ranker": 6, "text": 6, "try": 120, "try, tested": 12, "train": 240}
+        return {"measures": by_source, "seconds": seconds}
+
+    said = run(ranker=[4, 3, 2, 1], text=[0] * 4, score=[0, 0, 0, 9], **{"try": [1, 2, 3, 9]})
+    judge = run(score=[10, 20, 50, 40])
+    assert _regret(WAYS["the ranker"], said, judge, "jav") == 40
+    assert _regret(WAYS["+ text + one epoch on the first three"], said, judge, "jav") == 0
+    assert _regret(WAYS["one epoch on all"], said, judge, "jav") == 10
+    assert _minutes(WAYS["+ text + one epoch on the first three"], said) == pytest.approx(
+        ((6 + 6 + 3 / 4 * 132) / 60,) * 2
+    )
+    alone = Way(lambda given: given["score"], ("train",), ("ranker",))
+    assert _minutes(alone, said) == pytest.approx((246 / 60, 0.1))
