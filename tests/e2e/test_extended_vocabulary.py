@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
+import torch
 from small import all_texts, die, make_world, sentences, watch, xlt
-from transformers import AutoTokenizer
+from transformers import AutoModel, AutoTokenizer
 
 from xlt.data.checksums import sha256
 from xlt.model.extension.folder import said
@@ -23,7 +24,11 @@ def test_an_extended_encoder_is_one_like_any(tmp_path, monkeypatch):
     text.write_text("\n".join(f"{line} kwatrezo{n % 7}" for n, line in enumerate(javanese)))
     assert not any("kwatrezo" in line for line in all_texts())
     changes = {
-        "strategy": {"name": "zero_shot"},
+        "strategy": {
+            "name": "zero_shot",
+            "before": [{"pretrain": {"on": ["target"], "training": {"max_steps": 2}}}],
+        },
+        "data__jav__text": str(text),
         "model__vocabulary": {"extend": "../jav.txt", "subwords": 300},
         "training__checkpoint_every": 1,
         "training__epochs": 1,
@@ -41,8 +46,12 @@ def test_an_extended_encoder_is_one_like_any(tmp_path, monkeypatch):
     assert "subwords were added" in told
     assert told in card
 
+    (encoder,) = (tmp_path / "cache" / "encoders").glob("extended-*/")  # extended once
     model = run / "seed-1" / "jav" / "model"
     assert "▁kwatrezo" in AutoTokenizer.from_pretrained(model).tokenize("Ann kwatrezo3")
+    rows = [AutoModel.from_pretrained(f).get_input_embeddings().weight for f in (encoder, model)]
+    assert rows[0].shape == rows[1].shape
+    assert not torch.equal(rows[0][-1], rows[1][-1])  # it has learnt the new subwords, too
     line = tmp_path / "line.txt"
     line.write_text("Ann sees kwatrezo3\n")
     predicted = xlt("predict", run, line)

@@ -126,7 +126,9 @@ def encoder_of(folder: Path, options: Model) -> Backbone:
     problem = check_model(folder)
     if problem is not None:
         raise DamagedFile(problem, where=folder, fix="the stage has to be trained again")
-    settings = options.model_copy(update={"encoder": str(folder), "revision": None})
+    # Whatever was done to the vocabulary is done.
+    changed = {"encoder": str(folder), "revision": None, "vocabulary": None}
+    settings = options.model_copy(update=changed)
     return Backbone(str(folder), settings)
 
 
