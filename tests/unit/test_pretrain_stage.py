@@ -186,6 +186,7 @@ def problems(path) -> list[XltError]:
         ({"window": 500}, "windows of at most 65 subwords, not 500", "strategy"),
         ({"mask": 1.5}, "`pretrain.mask` must be less than 1.0, not 1.5", "strategy.before"),
         ({"on": "Klingonese"}, "unknown language", "strategy.before"),
+        ({"jav": "./jav.txt"}, "`pretrain` names languages", "strategy.before"),
         ({"training": {"epochs": 0}}, "`pretrain.training.epochs` must be", "strategy.before"),
     ],
 )
@@ -193,7 +194,9 @@ def test_what_stands_against_it_is_said_before_anything_is_trained(
     config, world, changes, what, where
 ):
     (world.folder / "empty.txt").write_text("\n \n", encoding="utf-8")
-    options = {k: changes.pop(k) for k in ("window", "mask", "on", "training") if k in changes}
+    options = {
+        k: changes.pop(k) for k in ("window", "mask", "on", "training", "jav") if k in changes
+    }
     strategy = {"name": "zero_shot", "before": {"pretrain": {"on": "target", **options}}}
     try:
         found = problems(config(strategy=strategy, **changes))

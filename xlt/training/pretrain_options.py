@@ -28,6 +28,13 @@ def _code(value: Any) -> Any:
         raise ValueError(str(error)) from error
 
 
+def _is_language(key: str) -> bool:
+    try:
+        return bool(languages.code(key))
+    except XltError:
+        return False
+
+
 class Pretraining(StageOptions):
     """Text of which languages, and how it is masked."""
 
@@ -66,4 +73,11 @@ class Pretraining(StageOptions):
         value = {"on": value} if isinstance(value, str | list) else value
         if isinstance(value, dict) and isinstance(value.get("on"), str):
             value = {**value, "on": [value["on"]]}
+        for key in value if isinstance(value, dict) else ():
+            if key not in cls.model_fields and _is_language(key):
+                said = XltError(
+                    "names languages; their text stands in `data`",
+                    fix=f"put the file under `data.{key}.text`, and write `pretrain: {key}`",
+                )
+                raise ValueError(str(said)) from said
         return value
