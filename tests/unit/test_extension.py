@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -11,14 +12,20 @@ import torch
 from small import all_texts
 from tiny import make_encoder
 from tokenizer_families import TEXT, family
-from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
+from tokenizers import Tokenizer
+from transformers import (
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
+)
 
 from xlt.config.schema import Model
 from xlt.data.subwords import Subwords
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.extension import folder as made_folder
-from xlt.model.extension.grow import METHODS, Compared, new_rows
+from xlt.model.extension.grow import METHODS, Compared, by_text, new_rows
 from xlt.model.extension.initialise import clp_weights, cosines, mean_rows, omp, sparsemax
 from xlt.model.extension.pieces import Form, Piece, Splitter
 from xlt.model.extension.subwords import encoded, extend, uses
@@ -216,17 +223,35 @@ def ids_of(state):
 
 
 def test_scores_are_on_the_scale_of_the_old():
-    """A subword that both have keeps its score, and a new one as frequent has about the same."""
+    """Old ones keep theirs; where all old ones are so much less likely, so are the new."""
     tokenizer = family("xlm-roberta")
-    old = dict(Splitter(tokenizer).model["vocab"])
     lines = [*TEXT, *LINES]
-    extension = extend(tokenizer, lines, 400)
-    scores = dict(extension.state["model"]["vocab"])
-    assert {piece: scores[piece] for piece in old} == old
-    new = {piece: scores[piece] for piece in extension.new}
-    assert min(old.values()) <= min(new.values()) < max(new.values()) < -1
-    twice = extend(tokenizer, lines, 400)
-    assert twice == extension
+    scores = []
+    for less in (0, 3):
+        state = Splitter(tokenizer).state
+        state["model"]["vocab"] = [[piece, n - less] for piece, n in state["model"]["vocab"]]
+        backend = Tokenizer.from_str(json.dumps(state))
+        extension = extend(PreTrainedTokenizerFast(tokenizer_object=backend), lines, 400)
+        found = dict(extension.state["model"]["vocab"])
+        old = dict(state["model"]["vocab"])
+        assert {piece: found[piece] for piece in old} == pytest.approx(old)
+        scores.append({piece: found[piece] for piece in extension.new})
+    both = scores[0].keys() & scores[1].keys()
+    assert len(both) > 20
+    for piece in both:
+        assert scores[1][piece] == pytest.approx(scores[0][piece] - 3, abs=1e-3)
+
+
+def test_nothing_is_like_the_unknown():
+    tokenizer = family("xlm-roberta")
+    extension = extend(tokenizer, LINES, 300)
+    lines = [f"{line} ⅏" for line in LINES]
+    known, compared = (by_text(extension, lines, special) for special in ([], [3]))
+    assert tokenizer.unk_token_id == 3
+    assert {*known.old} - {*compared.old} == {3}
+    assert len(known.new) == len(compared.new) == len(compared.new_vectors) > 5
+    assert max(compared.new) < len(extension.new)
+    assert len(compared.old) == len(compared.old_vectors)
 
 
 def test_characters_cannot_be_extended():
