@@ -135,6 +135,7 @@ class Config:
 
     class model:
         encoder = "/home/me/secret-project/encoder"
+        vocabulary = None
 
     class selection:
         on = "last"
