@@ -306,13 +306,14 @@ def report(paths: Sequence[Path], plot: Path | None) -> None:
         for name, way in WAYS.items()
     }
     minutes = {name: np.mean([_minutes(way, run) for run in runs], 0) for name, way in WAYS.items()}
-    plain = regrets["the ranker"]
-    print("| | CPU minutes | with the models there | regret | against the ranker |")
-    print("|---|---:|---:|---:|---:|")
+    against = ("the ranker", "+ text (subwords, NN-Rank)", "genetic + geographic distance")
+    print("| | CPU minutes | models there | regret | " + " | ".join(against) + " |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
     for name, found in regrets.items():
         trained, there = minutes[name]
-        apart = difference(found.mean(0), plain.mean(0), targets)
-        print(f"| {name} | {trained:.2f} | {there:.2f} | {found.mean():.2f} | {apart} |")
+        apart = [difference(found.mean(0), regrets[other].mean(0), targets) for other in against]
+        cells = [f"{trained:.2f}", f"{there:.2f}", f"{found.mean():.2f}", *apart]
+        print(f"| {name} | " + " | ".join(cells) + " |")
     always = {
         source: np.mean([_lost(b, t)[n] for _, b in pairs for t in targets])
         for n, source in enumerate(sorted(runs[0]["measures"]))
