@@ -19,6 +19,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from xlt.config.editor import schema
+from xlt.registry import stage_kinds
 from xlt.transfer.stage import StrategyOptions
 
 TOP_PAGES = {
@@ -51,7 +52,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Replace the marks of a page by tables. Raises PluginError for what is not in the schema."""
     if not _MARK.search(markdown):
         return markdown
-    whole = schema()
+    whole = _whole()
     shown: set[str] = set()
 
     def table(mark: re.Match[str]) -> str:
@@ -68,6 +69,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if page.file.src_uri == REFERENCE and missing:
         raise PluginError(f"{REFERENCE} does not show {', '.join(sorted(missing))}")
     return text
+
+
+def _whole() -> dict[str, Any]:
+    """The schema of a config; what stages of other kinds may say are sections, too."""
+    whole = schema()
+    for name in stage_kinds.names():
+        options = stage_kinds.get(name).Options
+        if options is not None:
+            whole["$defs"][options.__name__] = options.model_json_schema()
+    return whole
 
 
 def sections(whole: Schema, what: str, name: str) -> list[str]:

@@ -482,7 +482,20 @@ def test_the_json_schema_accepts_what_the_loader_accepts(write):
         root = parse(text, "x", Path())
         assert root is not None
         validator.validate(root.plain())
-    for wrong in ("training: {epoch: 3}", "strategy: {name: few_shot}", "strategy: nothing"):
+    kinds = "extends: a\nstrategy: {{name: zero_shot, before: {}}}\n"
+    for stage in (
+        "{pretrain: hau}",
+        "[{pretrain: [hau, eng]}]",
+        "{pretrain: {on: hau, mask: 0.2}}",
+    ):
+        root = parse(kinds.format(stage), "x", Path())
+        assert root is not None
+        validator.validate(root.plain())
+    for wrong in (
+        *("training: {epoch: 3}", "strategy: {name: few_shot}", "strategy: nothing"),
+        *("strategy: {name: zero_shot, before: {pretrain: {mask: 0.2}}}",),
+        *("strategy: {name: zero_shot, before: {no_such: hau}}",),
+    ):
         root = parse(f"extends: a\n{wrong}\n", "x", Path())
         assert root is not None
         assert not validator.is_valid(root.plain())

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from xlt import languages
 from xlt.errors import XltError
@@ -66,6 +74,19 @@ class Pretraining(StageOptions):
     training: StageOverrides | None = Field(
         None, description="what of `training` is otherwise than the defaults of such stages"
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        full = handler.resolve_ref_schema(handler(schema))
+        language = {"type": "string"}
+        short: list[Any] = [language, {"type": "array", "items": language, "minItems": 1}]
+        full["properties"]["on"] = {
+            "description": full["properties"]["on"]["description"],
+            "anyOf": list(short),
+        }
+        return {"anyOf": [*short, dict(full)]}
 
     @model_validator(mode="before")
     @classmethod

@@ -77,7 +77,9 @@ class _OneKind:
         kinds: dict[str, Any] = {}
         for name in stage_kinds.names():
             with suppress(XltError):  # a broken plugin is described where it is asked for
-                kinds[name] = handler(_options(name).__pydantic_core_schema__)
+                options = _options(name)  # which the handler does not ask how they look in JSON
+                own = options.__pydantic_core_schema__
+                kinds[name] = options.__get_pydantic_json_schema__(own, handler)
         one = {"minProperties": 1, "maxProperties": 1, "additionalProperties": False}
         return {"type": "object", "properties": kinds, **one}
 
