@@ -16,7 +16,6 @@ from xlt.config.schema import Model
 from xlt.errors import XltError, first_line
 from xlt.model import named
 from xlt.model.content import folder_hash
-from xlt.model.extension.folder import extended, is_model, report
 from xlt.permissions import OUTSIDE, PICKLE, REMOTE_CODE, Request, is_granted, require
 
 if TYPE_CHECKING:
@@ -70,6 +69,9 @@ class Pretrained:
         vocabulary = self.options.vocabulary
         if vocabulary is None:
             return
+        # Needs PyTorch, which those who only ask about encoders may not have.
+        from xlt.model.extension.folder import extended, is_model, report
+
         # From here on it is the extended encoder, as if the config had named its folder.
         base = self._plain(self.source, self.options.revision)
         donor = None if vocabulary.donor is None else self._plain(vocabulary.donor)
