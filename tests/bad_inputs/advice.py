@@ -121,8 +121,10 @@ def _others() -> set[str]:
         new = todo.pop().__subclasses__()
         models.update(new)
         todo += new
-    kinds = [stage_kinds.get(name).Options for name in stage_kinds.names()]
-    return {name for model in (*models, *filter(None, kinds)) for name in model.model_fields}
+    names = stage_kinds.names()
+    kinds = [stage_kinds.get(name).Options for name in names]
+    keys = {key for model in (*models, *filter(None, kinds)) for key in model.model_fields}
+    return {*names, *keys}
 
 
 @cache

@@ -9,7 +9,7 @@ from small import all_texts, die, make_world, sentences, watch, xlt
 from transformers import AutoModel, AutoTokenizer
 
 from xlt.data.checksums import sha256
-from xlt.model.extension.folder import said
+from xlt.model.extension.report import said
 
 
 def _die_at(word: str):

@@ -16,6 +16,7 @@ from xlt.config.schema import Model
 from xlt.errors import XltError, first_line
 from xlt.model import named
 from xlt.model.content import folder_hash
+from xlt.model.extension.report import is_model, report
 from xlt.permissions import OUTSIDE, PICKLE, REMOTE_CODE, Request, is_granted, require
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Pretrained:
     options: the `model` section of the config.
     local:   nothing is fetched: what is not on this machine is missing.
 
-    extension: what came of `model.vocabulary` (`xlt.model.extension.folder.report`); None without
+    extension: what came of `model.vocabulary` (`xlt.model.extension.report.report`); None without
         it. The encoder is made then, the first time.
     """
 
@@ -70,7 +71,7 @@ class Pretrained:
         if vocabulary is None:
             return
         # Needs PyTorch, which those who only ask about encoders may not have.
-        from xlt.model.extension.folder import extended, is_model, report
+        from xlt.model.extension.folder import extended
 
         # From here on it is the extended encoder, as if the config had named its folder.
         base = self._plain(self.source, self.options.revision)

@@ -11,7 +11,7 @@ from xlt.data.subwords import subwords_of
 from xlt.document import Document
 from xlt.model import embedded
 from xlt.model.backbone import Backbone
-from xlt.model.extension.folder import said
+from xlt.model.extension.report import said
 from xlt.model.pretrained import Pretrained, offline
 from xlt.registry import EMBEDDED
 from xlt.scripts import name, script

@@ -21,6 +21,7 @@ from xlt.errors import XltError
 from xlt.extras import installed
 from xlt.model.extension.grow import METHODS, by_donor, by_text, grow, new_rows
 from xlt.model.extension.pieces import Splitter, refusal
+from xlt.model.extension.report import REPORT, said
 from xlt.model.extension.subwords import encoded, extend
 from xlt.model.made import made
 from xlt.model.tokenizer_files import rebuilt
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REPORT = "extension.json"
 MIN_LINES = 100
 """Different ones; fewer are no evidence of a language's subwords."""
 HELD_OUT = 0.05
@@ -80,36 +80,6 @@ def extended(base: Pretrained, settings: VocabularyExtension, donor: Pretrained 
         lambda part: _write(part, base, settings, donor),
         f"the encoder {base.source} with further subwords",
         "as much as the encoder takes",
-    )
-
-
-def is_model(folder: Path) -> bool:
-    return (folder / "config.json").is_file()
-
-
-def report(folder: Path) -> dict[str, Any]:
-    """What was done, JSON-able.
-
-    lines, held_out: different lines that were read, and how many of them nothing was learnt from.
-    added:    new subwords; compared: those that have a vector, so that `initialise` weighs old ones
-        for them (the others are the mean of the old subwords that they were split into); drawn:
-        those of which nothing is known.
-    fertility, unknown: before and after, of the held-out lines: subwords a word (at white space),
-        and the share of the subwords that are unknown.
-    """
-    found: dict[str, Any] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    return found
-
-
-def said(found: Mapping[str, Any]) -> str:
-    """A report in a sentence."""
-    if not found["added"]:
-        return "the text has no subwords that the encoder lacks: its vocabulary stays as it is"
-    (before, after), (unknown, still) = found["fertility"], found["unknown"]
-    return (
-        f"{found['added']:,} subwords were added to the encoder: {before:.2f} subwords a word "
-        f"before, {after:.2f} after, {unknown:.1%} and {still:.1%} of them unknown (in "
-        f"{found['held_out']:,} held-out lines of the text)"
     )
 
 
