@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
@@ -32,6 +33,16 @@ def pytest_configure(config):
         "apertium(mode, ...): needs these of Apertium's modes (`eng-spa`); skipped where one is "
         "not installed, an error where XLT_REQUIRE_APERTIUM is set",
     )
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before():
+    """A test that lets xlt log does not do so for those after it."""
+    log = logging.getLogger("xlt")
+    handlers, level = [*log.handlers], log.level
+    yield
+    log.handlers[:] = handlers
+    log.setLevel(level)
 
 
 def pytest_collection_modifyitems(items):
