@@ -18,6 +18,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -37,19 +38,43 @@ NAMED_ENCODERS = frozenset({EMBEDDED, E5_SMALL})
 """Names in `model.encoder` that are never a path and never a hub id (`xlt.model.named`)."""
 
 
+_Stamps = tuple[tuple[str, int], ...]
+
+_kept: list[_Stamps] = []
+"""The newest is that of the innermost `nothing_installed`."""
+
+
+@contextmanager
+def nothing_installed() -> Iterator[None]:
+    """No package is installed within it, so that nobody looks whether one was. A decorator, too.
+
+    Thousands of configs ask for a plugin a dozen times each.
+    """
+    _kept.append(_stamps())
+    try:
+        yield
+    finally:
+        _kept.pop()
+
+
 def _points(group: str) -> dict[str, EntryPoint]:
     """What installed packages register in a group, by name."""
+    return _scan(group, _kept[-1] if _kept else _stamps())
+
+
+def _stamps() -> _Stamps:
+    """When something was last installed, by folder."""
     stamps = []
     for folder in sys.path:
         try:
-            stamps.append((folder, os.stat(folder or ".").st_mtime_ns))  # noqa: PTH116  10,000 times
+            stamps.append((folder, Path(folder).stat().st_mtime_ns))
         except OSError:
             continue  # there is nothing to be found
-    return _scan(group, tuple(stamps))
+    return tuple(stamps)
 
 
 @lru_cache(maxsize=16)
-def _scan(group: str, stamps: tuple[tuple[str, int], ...]) -> dict[str, EntryPoint]:
+def _scan(group: str, stamps: _Stamps) -> dict[str, EntryPoint]:
     """Read once: every package's metadata are looked through, and a config asks a dozen times.
 
     A package that is installed meanwhile changes its folder's time.

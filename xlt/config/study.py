@@ -41,6 +41,7 @@ from xlt.config.layers import merge, read_layers
 from xlt.config.load import LoadedConfig, ReadLayers, load_config
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.options import Count, Section
+from xlt.registry import nothing_installed
 from xlt.yaml.nodes import Node
 from xlt.yaml.problems import explain, show
 from xlt.yaml.write import flow
@@ -127,6 +128,7 @@ class Study:
     resources: Resources = field(default_factory=Resources)
 
 
+@nothing_installed()
 @uncollected()
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     """The study in a file. Raises XltError with everything that is wrong in any of its cells."""

@@ -16,7 +16,7 @@ from xlt.config.study import Study
 from xlt.data.references import check_reference, key_of, read_as
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.projection.project import check_settings
-from xlt.registry import strategies, tasks
+from xlt.registry import nothing_installed, strategies, tasks
 from xlt.task import Naming, Task
 from xlt.training.raw_text import RawText
 from xlt.transfer.kind import kind_of, preceded, solves
@@ -189,6 +189,7 @@ def _notes(experiment: Experiment) -> Iterator[str]:
             yield f"no {' and '.join(lacking)} data for {target}: there are no scores on it"
 
 
+@nothing_installed()
 @uncollected()
 def prepare_cells(study: Study) -> dict[str, Experiment]:
     """Every cell's experiment. Raises everything that any of the cells lacks, once."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from xlt.collection import uncollected
 from xlt.config.schema import Config
+from xlt.registry import nothing_installed
 from xlt.runs.experiment import Experiment
 from xlt.transfer.kind import kind_of, solves
 from xlt.transfer.stage import DataSplit, Stage
@@ -57,6 +58,7 @@ class Node:
         return f"{self.kind} {self.name}{seed}"
 
 
+@nothing_installed()
 @uncollected()
 def build(experiments: Mapping[str, Experiment]) -> dict[str, Node]:
     """The graph of these runs, by key; parents stand before what needs them."""
