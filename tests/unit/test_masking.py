@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -191,3 +192,13 @@ def test_windows_of_one_word(batches):
     for window in windows:
         assert choose(window.words, 0.15, np.random.default_rng(0), whole_words=True).all()
     assert isinstance(windows[0], Window)
+
+
+def test_the_unknown_subword_is_not_predicted(batches):
+    known, unknown = int(batches.others[0]), 3
+    assert unknown not in batches.others
+    ids = np.array([known, unknown] * 20, np.int32)
+    one = replace(batches, windows=[Window(ids, np.arange(40, dtype=np.int32))], share=0.5)
+    labels = one.collate(one.examples(np.array([0])))["labels"][0, len(one.prefix) :].numpy()[:40]
+    assert (labels[ids == known] == 0).sum() == 10
+    assert (labels[ids == unknown] == IGNORED).all()

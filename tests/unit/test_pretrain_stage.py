@@ -24,7 +24,6 @@ from xlt.training.trainer import TransferTrainer
 
 FAST = {"epochs": 2, "learning_rate": 3e-3, "batch_tokens": 600, "checkpoint_every": 1000}
 BEFORE = {"pretrain": {"on": ["target", "eng"], "training": FAST}}
-AFTER = {"pretrain": {"on": "eng", "training": {"max_steps": 2}}}
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +78,18 @@ def test_an_encoder_learns_from_text_and_the_task_is_learnt_from_it(config):
     assert [stage.reused for stage in Stages(config()).run()] == [True, True]
 
 
-def test_a_model_of_the_task_keeps_its_layers(config):
-    through = {"name": "hierarchical", "through": [AFTER], "target_stage": False}
-    run = Stages(config(strategy=through, selection__on="last"))
+def encoder_tables(path):
+    folder = load_config(path).config.model.encoder
+    for name, table in load_file(f"{folder}/model.safetensors").items():
+        if name.endswith("word_embeddings.weight"):
+            yield table
+
+
+def test_a_model_of_the_task_keeps_its_layers(config, world):
+    after = {"pretrain": {"on": "jav", "training": {"max_steps": 2}}}
+    through = {"name": "hierarchical", "through": [after], "target_stage": False}
+    changes = {"selection__on": "last", "training__max_steps": 3}
+    run = Stages(config(strategy=through, **changes))
     eng, learnt = run.run()
     assert learnt.labels == eng.labels
     _, _, before = load_model(eng.model_folder())
@@ -89,6 +97,16 @@ def test_a_model_of_the_task_keeps_its_layers(config):
     for name, weight in before.state_dict().items():
         same = weight.equal(after.state_dict()[name])
         assert same == ("roberta." not in name or "position_ids" in name), name
+    # Subwords that the text has not stay what the task made of them.
+    parent, child, (start,) = tensors(eng), tensors(learnt), encoder_tables(config())
+    (name,) = (name for name in child if name.endswith("word_embeddings.weight"))
+    seen = torch.zeros(len(child[name]), dtype=torch.bool)
+    text = (world.folder / "jav.txt").read_text("utf-8").split()
+    tokenizer = load_model(eng.model_folder())[1].tokenizer
+    seen[tokenizer(text, is_split_into_words=True).input_ids] = True
+    seen[tokenizer.all_special_ids] = True
+    assert child[name][~seen].equal(parent[name][~seen])
+    assert not parent[name][~seen].equal(start[~seen])
     records = run.records("jav")
     assert len(predict_with(learnt.model_folder(), records)) == len(records)
 
@@ -245,3 +263,59 @@ def test_nothing_is_held_out(config):
     assert learnt.primary == "last"
     assert "perplexity" not in learnt.about
     assert np.isfinite(torch.cat([w.flatten() for w in tensors(learnt).values()])).all()
+
+
+def test_the_last_stage_of_the_task_is_selected_on_the_target(config):
+    through = {"name": "hierarchical", "through": [{"pretrain": "jav"}], "target_stage": False}
+    eng, learnt = Stages(config(strategy=through, selection__on="target_dev")).plan
+    assert [one.language for one in eng.dev] == ["jav"]
+    assert learnt.dev == ()
+
+
+def test_a_model_whose_last_stage_is_no_training_of_the_task_is_not_calibrated(config):
+    through = {"name": "hierarchical", "through": [{"pretrain": "jav"}], "target_stage": False}
+    after = [
+        note for note in prepare(load_config(config(strategy=through))).notes if "last" in note
+    ]
+    assert after == [
+        "stage text-jav comes last, and the task is not learnt in it: its confidences are not "
+        "calibrated"
+    ]
+    assert not any("comes last" in note for note in prepare(load_config(config())).notes)
+
+
+def test_text_of_which_the_encoder_knows_nothing(config, world, tmp_path):
+    encoder = make_encoder(tmp_path / "encoder", ["Joko ndelok Solo ."] * 9, "bert")
+    (world.folder / "thai.txt").write_text("\u0e01\u0e02\n" * 9, encoding="utf-8")
+    before = {"pretrain": {"on": "jav", "training": FAST}}
+    changes = {"strategy": {"name": "zero_shot", "before": before}}
+    changes |= {"data__jav__text": str(world.folder / "thai.txt"), "model__encoder": str(encoder)}
+    path = config(**changes)
+    with pytest.raises(XltError, match="knows nothing of the text of jav") as refused:
+        Stages(path).run()
+    assert refused.value.where == "data.jav.text"
+
+
+def test_memory_that_runs_out_over_held_out_text_names_the_setting(config, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("xlt.model.masked.MaskedLanguageModel.forward", full)
+    with pytest.raises(XltError, match="out of memory predicting what is masked") as refused:
+        Stages(config()).run()
+    assert refused.value.where == "evaluation.batch_tokens"
+
+
+def test_work_is_counted_as_its_kind_says(config, monkeypatch):
+    from xlt.runs.graph import build
+    from xlt.runs.workload import Workload
+    from xlt.training.pretrain import Pretrain
+
+    experiments = {"run": prepare(load_config(config()))}
+    nodes = build(experiments)
+    (key,) = (key for key, node in nodes.items() if node.kind == "pretrain")
+    work = Workload(experiments, nodes).work[key]
+    monkeypatch.setattr(Pretrain, "effort", lambda self, stage, train: train)
+    assert Workload(experiments, nodes).work[key] < work  # without the held-out text
+    monkeypatch.setattr(Pretrain, "effort", lambda self, stage, train: None)
+    assert Workload(experiments, nodes).work[key] == 0

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from xlt.config.schema import Model, Training
+from xlt.transfer.kind import Effort
 
 _PROCESS_GIB = {"cpu": 0.7, "cuda": 1.0, "mps": 1.0}
 """GiB that Python with torch and transformers takes before there is a model."""
@@ -65,17 +66,8 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Load:
-    """A stage's work for one seed.
-
-    subwords, records: of one epoch; evaluated: subwords scored over the whole stage.
-    predicted: share of the subwords that are predicted among the whole vocabulary.
-    """
-
-    subwords: int
-    records: int
-    evaluated: int
-    predicted: float = 0.0
+class Load(Effort):
+    """A stage's work for one seed."""
 
     @property
     def length(self) -> float:

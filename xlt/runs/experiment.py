@@ -173,6 +173,12 @@ def _notes(experiment: Experiment) -> Iterator[str]:
                     "checkpoint, and its confidences are not calibrated "
                     "(`dev_share` holds a part of the training data out)"
                 ] = None
+    for plan in experiment.plans.values():
+        if solves(plan) and not kind_of(plan).scored:
+            told[
+                f"stage {plan.name} comes last, and the task is not learnt in it: its confidences "
+                "are not calibrated"
+            ] = None
     yield from told
     if (choice := experiment.source_choice) is not None:
         others = {t: code for t, code in choice["best"].items() if code != choice["chosen"]}

@@ -21,6 +21,7 @@ from xlt.runs.graph import EVALUATE, PROJECT, Node
 from xlt.runs.observed import observed
 from xlt.runs.sizes import SUBWORDS_PER_WORD
 from xlt.runs.sources import Sources
+from xlt.transfer.kind import kind_of
 from xlt.transfer.stage import DataSplit
 
 _COUNTED = 100
@@ -100,7 +101,10 @@ def _work(
                 epochs = training.epochs * steps / learnt.all_steps(training)
                 times = steps / training.evaluate_every if training.evaluate_every else epochs
                 dev = size(experiment, scored.get(repr(node.stage), node.stage.dev))
-                read = 3 * epochs * learnt.subwords + times * dev.subwords
+                effort = kind_of(node.stage).effort(
+                    node.stage, replace(learnt, evaluated=round(times * dev.subwords))
+                )
+                read = 0.0 if effort is None else 3 * epochs * effort.subwords + effort.evaluated
             yield key, read * parameters[experiment.config.model.encoder]
 
 

@@ -16,10 +16,11 @@ from accelerate.utils import gather_object
 from numpy.typing import NDArray
 from transformers import TrainerCallback, set_seed
 
-from xlt.config.schema import Config, Training
+from xlt.config.schema import TEXT, Config, Training
 from xlt.data.batch import IGNORED, prediction_batches
+from xlt.data.references import key_of
 from xlt.errors import XltError
-from xlt.inference.device import autocast, best_device, choose_precision
+from xlt.inference.device import autocast, best_device, choose_precision, out_of_memory
 from xlt.inference.predictor import SubwordTable, subword_table, trimmed
 from xlt.model.backbone import Backbone
 from xlt.model.folder import encoder_of, load_model, read_info, save_model, write_encoder
@@ -69,7 +70,7 @@ def learn(
 ) -> Trained:
     """Train the encoder of the stage's parent, or of the config.
 
-    Raises Diverged, OutOfMemory; XltError where nothing of the text is left to learn from.
+    Raises Diverged, OutOfMemory; XltError where the encoder knows nothing of a text.
     """
     config, stage = making.config, making.stage
     options = _options(stage)
@@ -211,6 +212,13 @@ def _batches(
     groups, held = [], []
     for data in making.train:
         own = _windows(data, backbone, room)
+        if not own:
+            code = data.data_split.language
+            raise XltError(
+                f"the encoder knows nothing of the text of {code}: all its subwords are unknown",
+                where=key_of(code, TEXT),
+                fix="take an encoder that knows the script, or add subwords (`model.vocabulary`)",
+            )
         learnt, out = hold_out(len(own), options.held_out, making.config.data_seed)
         groups.append(learnt + len(windows))
         held.append(out + len(windows))
@@ -233,9 +241,11 @@ def _batches(
 
 
 def _windows(data: Data, backbone: Backbone, room: int) -> list[Window]:
-    """The text of a language in windows."""
+    """The text of a language in windows, without those of which every subword is unknown."""
     texts = [record.text for record in data.records]
-    return pack(backbone.subwords.of_words(texts), room)
+    special = backbone.tokenizer.all_special_ids
+    windows = pack(backbone.subwords.of_words(texts), room)
+    return [one for one in windows if not np.isin(one.subwords, special).all()]
 
 
 def _ranges(groups: Sequence[Numbers]) -> list[Numbers]:
@@ -296,7 +306,15 @@ class _Score:
         self._model.to(self._device).eval()
         loss, number = 0.0, 0
         every = prediction_batches([example.length for example in self._held], self._budget)
-        with torch.inference_mode(), autocast(self._precision, self._device):
+        with (
+            out_of_memory(
+                "predicting what is masked in held-out text",
+                where="evaluation.batch_tokens",
+                fix=f"lower evaluation.batch_tokens (now {self._budget})",
+            ),
+            torch.inference_mode(),
+            autocast(self._precision, self._device),
+        ):
             for chosen in every[state.process_index :: state.num_processes]:
                 examples = [self._held[i] for i in chosen]
                 batch = trimmed(self._batches.collate(examples), self._subwords)

@@ -123,7 +123,7 @@ class MaskedBatches:
 
     windows: by the index of an example. prefix, suffix: special tokens around each.
     limit:   the longest row. pad: the id of padding. mask: that of the mask.
-    others:  ids that another subword is drawn from.
+    others:  ids that are predicted, and that another subword is drawn from; each window has some.
     step:    says which step a batch is for.
     """
 
@@ -160,7 +160,11 @@ class MaskedBatches:
             number = example.inputs["window"]
             window = self.windows[number]
             random = np.random.default_rng([self.seed, self.step(), number])
-            predicted = choose(window.words, self.share, random, whole_words=self.whole_words)
+            known = np.isin(window.subwords, self.others)  # the unknown subword teaches nothing
+            predicted = np.zeros(len(window.subwords), bool)
+            predicted[known] = choose(
+                window.words[known], self.share, random, whole_words=self.whole_words
+            )
             read = masked(window.subwords, predicted, self.mask, self.others, random)
             inside = slice(len(self.prefix), len(self.prefix) + len(read))
             inputs[row, : example.length] = np.concatenate([self.prefix, read, self.suffix])

@@ -109,12 +109,12 @@ class Hierarchical(Strategy):
                     fix=choose(key, known),
                 )
         plan: Stage | None = None
+        last = max(n for n, one in enumerate(steps) if not isinstance(one, dict))
         for position, (name, one) in enumerate(zip(names, steps, strict=True)):
             parents = () if plan is None else (plan,)
             if isinstance(one, dict):
                 plan = planned(one, config, target, parents)
                 continue
-            last = position == len(steps) - 1
             train = tuple(
                 p
                 for name_of_data in one
@@ -126,7 +126,9 @@ class Hierarchical(Strategy):
             plan = Stage(
                 name=stage_name(train),
                 train=train,
-                dev=selection_data(config, [p.name for p in train], target if last else None),
+                dev=selection_data(
+                    config, [p.name for p in train], target if position == last else None
+                ),
                 training=override(config.training, overrides),
                 temperature=options.temperature,
                 parents=parents,
