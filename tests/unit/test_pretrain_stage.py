@@ -20,6 +20,7 @@ from xlt.runs.preflight import find_problems
 from xlt.runs.sources import Sources
 from xlt.runs.train import train
 from xlt.testing import make_encoder
+from xlt.training.masking import Window
 from xlt.training.trainer import TransferTrainer
 
 FAST = {"epochs": 2, "learning_rate": 3e-3, "batch_tokens": 600, "checkpoint_every": 1000}
@@ -284,15 +285,11 @@ def test_a_model_whose_last_stage_is_no_training_of_the_task_is_not_calibrated(c
     assert not any("comes last" in note for note in prepare(load_config(config())).notes)
 
 
-def test_text_of_which_the_encoder_knows_nothing(config, world, tmp_path):
-    encoder = make_encoder(tmp_path / "encoder", ["Joko ndelok Solo ."] * 9, "bert")
-    (world.folder / "thai.txt").write_text("\u0e01\u0e02\n" * 9, encoding="utf-8")
-    before = {"pretrain": {"on": "jav", "training": FAST}}
-    changes = {"strategy": {"name": "zero_shot", "before": before}}
-    changes |= {"data__jav__text": str(world.folder / "thai.txt"), "model__encoder": str(encoder)}
-    path = config(**changes)
+def test_text_of_which_the_encoder_knows_nothing(config, monkeypatch):
+    unknown = Window(np.array([3, 3], np.int32), np.arange(2, dtype=np.int32))
+    monkeypatch.setattr("xlt.training.language_model.pack", lambda *_: [unknown])
     with pytest.raises(XltError, match="knows nothing of the text of jav") as refused:
-        Stages(path).run()
+        Stages(config()).run()
     assert refused.value.where == "data.jav.text"
 
 
