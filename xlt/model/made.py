@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from xlt.data.checksums import cache_dir, sha256
 from xlt.errors import XltError
 
 _NOTE = "converted.json"  # written last: the folder's files with their checksums
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
 
 def made(name: str, write: Callable[[Path], None], what: str, room: str) -> Path:
@@ -20,13 +22,16 @@ def made(name: str, write: Callable[[Path], None], what: str, room: str) -> Path
     write: gets an empty folder, which takes its name when all is in it.
     what:  is made, and `room` how much it takes, for people.
 
-    Raises XltError if there is no room in the cache, or if what lies there was changed.
+    Raises XltError if there is no room in the cache, or if what lies there was changed; what
+    `write` raises otherwise passes.
     """
     target = cache_dir() / "encoders" / name
     if not (target / _NOTE).is_file():
         try:
             _make(target, write)
         except OSError as error:
+            if not _is_of_cache(error):
+                raise
             raise XltError(
                 f"cannot write {what} into the cache: {error.strerror}",
                 where=error.filename or target,
@@ -34,6 +39,15 @@ def made(name: str, write: Callable[[Path], None], what: str, room: str) -> Path
             ) from error
     _check(target, what)
     return target
+
+
+def _is_of_cache(error: OSError) -> bool:
+    """Whether it is about the cache, and not about what is read for it: errors of a file that is
+    open name none."""
+    if not isinstance(error.filename, str | os.PathLike):
+        return error.errno in _NO_ROOM
+    place, cache = Path(error.filename), cache_dir()
+    return place.is_relative_to(cache) or cache.is_relative_to(place)  # a parent is made, too
 
 
 def _make(target: Path, write: Callable[[Path], None]) -> None:
