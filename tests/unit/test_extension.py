@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from small import all_texts
 from tiny import make_encoder
 from tokenizer_families import TEXT, family
@@ -16,6 +17,7 @@ from tokenizers import Tokenizer
 from transformers import (
     AutoModel,
     AutoModelForMaskedLM,
+    AutoModelForPreTraining,
     AutoTokenizer,
     PreTrainedTokenizerFast,
 )
@@ -28,6 +30,7 @@ from xlt.model.extension import folder as made_folder
 from xlt.model.extension.grow import METHODS, Compared, by_text, new_rows
 from xlt.model.extension.initialise import clp_weights, cosines, mean_rows, omp, sparsemax
 from xlt.model.extension.pieces import Form, Piece, Splitter
+from xlt.model.extension.report import said
 from xlt.model.extension.subwords import encoded, extend, uses
 from xlt.model.extension.vectors import of_donor, of_text
 from xlt.model.vocabulary_tensors import embedding_table
@@ -341,6 +344,20 @@ def test_the_layer_that_writes_subwords_grows_too(tmp_path, text, tied):
         assert not torch.equal(written[ids], grown.get_input_embeddings().weight[ids])
 
 
+def test_nothing_of_the_encoder_is_lost(tmp_path, text):
+    """A pooler, which classes that write subwords leave out, stays; none is made up."""
+    encoder = make_encoder(tmp_path / "bert", all_texts(), "bert")
+    config = AutoModel.from_pretrained(encoder).config
+    for kind in (AutoModelForPreTraining, AutoModelForMaskedLM):
+        kind.from_config(config).save_pretrained(encoder)
+        source = extended(encoder, text, initialise="mean").source
+        before, after = (load_file(Path(one) / "model.safetensors") for one in (encoder, source))
+        old, new = ({n for n in one if n.startswith("bert.")} for one in (before, after))
+        assert old == new
+        for name in (name for name in old if "pooler" in name):
+            assert torch.equal(before[name], after[name])
+
+
 @pytest.mark.parametrize("method", ["focus", "omp", "clp"])
 def test_methods_that_compare(tmp_path, text, method):
     encoder = make_encoder(tmp_path / "bert", all_texts(), "bert")
@@ -422,7 +439,7 @@ def test_text_without_new_subwords_leaves_the_encoder_as_it_is(tmp_path, text):
     grown = extended(encoder, text, subwords=100)
     plain = Backbone(str(encoder), Model(encoder=str(encoder)))
     assert (grown.source, grown.content) == (plain.source, plain.content)
-    assert made_folder.said(grown.extension).startswith("the text has no subwords")
+    assert said(grown.extension).startswith("the text has no subwords")
 
 
 def test_too_little_text(tmp_path, text):

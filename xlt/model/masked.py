@@ -12,7 +12,7 @@ from xlt.data.batch import IGNORED
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
 from xlt.model.task_model import TaskModel, summed_cross_entropy
-from xlt.model.vocabulary import stored_in
+from xlt.model.vocabulary import stored_names
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -71,13 +71,6 @@ class MaskedLanguageModel(TaskModel):
                 "%s comes without layers that predict masked text: they are new", backbone.source
             )
         return cls(encoder)
-
-    def keep_pooler(self, backbone: Backbone) -> None:
-        """Give the encoder the pooler of the checkpoint, which classifiers may read: it is not
-        trained, and not lost."""
-        base: Any = self.encoder.base_model
-        if getattr(base, "pooler", 0) is None:
-            base.pooler = getattr(backbone.encoder(), "pooler", None)
 
     def heads(self) -> list[str]:
         """The layers after the encoder, but for what has the embedding's weights."""
@@ -138,13 +131,7 @@ def _copy(source: PreTrainedModel, into: PreTrainedModel) -> None:
 
 def _has_head(backbone: Backbone, model: PreTrainedModel) -> bool:
     """Whether the checkpoint has layers that predict masked text."""
-    from safetensors import safe_open
-
     base = f"{model.base_model_prefix}."
     head = {name for name, _ in model.named_parameters() if not name.startswith(base)}
-    files = stored_in(backbone.source, backbone.options.revision)
-    there: set[str] = set()
-    for path in files:
-        with safe_open(path, "pt") as file:
-            there |= {*file.keys()}
-    return not files or bool(head & there)
+    there = stored_names(backbone.source, backbone.options.revision)
+    return not there or bool(head & there)

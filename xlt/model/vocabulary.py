@@ -274,6 +274,17 @@ def stored_in(source: str | Path, revision: str | None = None) -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
 
 
+def stored_names(source: str | Path, revision: str | None = None) -> set[str]:
+    """The names of the tensors in `stored_in`."""
+    from safetensors import safe_open
+
+    found: set[str] = set()
+    for path in stored_in(source, revision):
+        with safe_open(path, "pt") as file:
+            found |= {*file.keys()}
+    return found
+
+
 def stored_weights(source: str | Path, revision: str | None = None) -> Stored:
     """Reads single parameters from safetensors, whatever prefix they have there.
 

@@ -26,6 +26,7 @@ from xlt.model.backbone import Backbone
 from xlt.model.folder import encoder_of, load_model, read_info, save_model, write_encoder
 from xlt.model.lora import lora_on
 from xlt.model.masked import MaskedLanguageModel
+from xlt.model.pooler import keep_pooler
 from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import SUBWORDS, Trimmed, stored_weights
 from xlt.task import Example, Labels
@@ -147,7 +148,8 @@ def _models(making: Making) -> tuple[Backbone, MaskedLanguageModel, TaskModel | 
         backbone = encoder_of(parent.model_folder(), making.config.model)
     model = MaskedLanguageModel.build(backbone, quiet=not PartialState().is_main_process)
     if parent is None or parent.labels is None:
-        model.keep_pooler(backbone)
+        if not backbone.random:
+            keep_pooler(model.encoder, backbone)
         return backbone, model, None
     _, backbone, solver = load_model(parent.model_folder(), making.config.model, making.task)
     model.take(solver.encoder)

@@ -24,6 +24,7 @@ from xlt.model.extension.pieces import Splitter, refusal
 from xlt.model.extension.report import REPORT, said
 from xlt.model.extension.subwords import encoded, extend
 from xlt.model.made import made
+from xlt.model.pooler import keep_pooler
 from xlt.model.tokenizer_files import rebuilt
 from xlt.model.vocabulary import stored_in
 
@@ -141,7 +142,7 @@ def _write(
         tokenizer = rebuilt(base.tokenizer, extension.state)
         if tokenizer.convert_ids_to_tokens(extension.first) != extension.new[0]:
             raise refusal("does not keep what is added to it")
-        model = _model(base)
+        model = _to_grow(base)
         compared = _compared(extension, learnt, old, base, settings, donor)
 
         def rows(table: Vectors) -> Vectors:
@@ -197,9 +198,18 @@ def _compared(
         raise error.at(f"{_KEY}.donor") from error
 
 
-def _model(base: Pretrained) -> PreTrainedModel:
-    """With the head that writes subwords, if the checkpoint has one; as precise as it is stored."""
+def _to_grow(base: Pretrained) -> PreTrainedModel:
+    """With all of the encoder that is in the checkpoint; as precise as it is stored."""
     import torch
+
+    model = _model(base)
+    keep_pooler(model, base)
+    stored = _precisions(base)
+    return model.to(getattr(torch, stored.pop())) if len(stored) == 1 else model
+
+
+def _model(base: Pretrained) -> PreTrainedModel:
+    """With the head that writes subwords, if the checkpoint has one; in float32."""
     import transformers
 
     (named,) = (base.config.architectures or ["AutoModel"])[:1]
@@ -211,9 +221,7 @@ def _model(base: Pretrained) -> PreTrainedModel:
         "EncoderModel": "AutoModelForTextEncoding",
     }
     kind = next((auto for end, auto in kinds.items() if named.endswith(end)), "AutoModel")
-    model = base.weights(getattr(transformers, kind))
-    stored = _precisions(base)
-    return model.to(getattr(torch, stored.pop())) if len(stored) == 1 else model
+    return base.weights(getattr(transformers, kind))
 
 
 def _precisions(base: Pretrained) -> set[str]:
