@@ -252,6 +252,7 @@ def test_spans_stand_where_the_text_has_them():
         ("LOC", 0, 2), ("LOC", 3, 4),
     ]  # fmt: skip
     assert spans("Ana's cat", ("Ana", "PER")) == [("PER", 0, 1)], "all of the word"
+    assert spans("Ana sleeps", ("na", "PER"), ("A", "PER")) == [("PER", 0, 1)], "one of them"
 
 
 @pytest.mark.parametrize(
@@ -261,16 +262,20 @@ def test_spans_stand_where_the_text_has_them():
         ([("Ana", "CAT")], "'CAT' is none of the labels"),
         ([("Ana", "PER"), ("Ana", "LOC")], "not apart from the other spans"),
         ([("", "PER")], "'' is not in the text"),
-        ([("na", "PER"), ("A", "PER")], "Two of the spans are in one word|None"),
+        ([("na", "PER"), ("A", "LOC")], "Two of the spans are in one word"),
     ],
 )
 def test_answers_that_do_not_fit_the_text_are_invalid(found, complaint):
-    if "None" in complaint:  # the same label on one word is one span
-        assert spans("Ana sleeps", *found) == [("PER", 0, 1)]
-        found = [("na", "PER"), ("A", "LOC")]
-        complaint = "Two of the spans are in one word"
     with pytest.raises(InvalidAnswerError, match=complaint):
         spans("Ana sleeps", *found)
+
+
+@pytest.mark.parametrize("label", [["neutral"], {"neutral": 1}, None, 0, True])
+def test_a_label_that_is_no_text_is_none_of_the_labels(label):
+    of_pairs = question(NLI(), Teacher(base_url="http://h/v1", model="m"))
+    (pair,) = documents("nli", [{"id": "1", "premise": "P.", "hypothesis": "H.", "label": None}])
+    with pytest.raises(InvalidAnswerError, match="none of the labels"):
+        of_pairs.read(pair, json.dumps({"label": label}))
 
 
 def test_json_is_read_from_what_stands_around_it():
@@ -289,6 +294,7 @@ def test_json_is_read_from_what_stands_around_it():
         ("base_url: http://h/v1\nmodel: m\n\nshots: many\n", "must be a whole number", 4),
         (f"base_url: http://h/v1\nmodel: m\nkey_env: {KEY}\n", "no name of an environment", 3),
         ("base_url: http://h/v1\nmodel: m\nlabels: 3\n", "must be", 3),
+        ("base_url: http://h/v1\nmodel: m\nmax_cost: 1\n", "`max_cost` needs a price", 1),
     ],
 )
 def test_what_is_wrong_in_the_file_is_said_with_its_line(text, what, line, tmp_path):

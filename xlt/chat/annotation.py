@@ -101,9 +101,9 @@ class Question(ABC):
         return self.annotated(document, read_object(answer))
 
     def _known(self, label: Any) -> str:
-        if label not in self.labels:
+        if not isinstance(label, str) or label not in self.labels:
             raise InvalidAnswerError(f"{label!r:.100} is none of the labels.")
-        return str(label)
+        return label
 
 
 class SpanQuestion(Question):

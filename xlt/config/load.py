@@ -10,7 +10,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, reduce
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from xlt.config.schema import Config, Model, Plugin
 from xlt.errors import XltError, flat, raise_all
 from xlt.registry import Registry, aligners, strategies, tasks, translators
 from xlt.yaml.nodes import Node, SourceLocation
-from xlt.yaml.problems import Problems, explain
+from xlt.yaml.problems import Problems
 from xlt.yaml.write import to_yaml
 
 PLUGINS: dict[str, Registry] = {
@@ -266,7 +265,10 @@ def _validate(
         try:
             checked = _strictly(options, given)
         except ValidationError as error:
-            _report(error, tuple(section.split(".")), root, normaliser, problems)
+            path = tuple(section.split("."))
+            problems.add_invalid(
+                error, root, normaliser.fields.get, prefix=path, meant=normaliser.meant
+            )
         except XltError as error:  # from a validator: pydantic only collects ValueErrors
             node, _, shown = root.find(tuple(section.split(".")))
             problems.add_error(node.at, shown, error)
@@ -276,7 +278,7 @@ def _validate(
         config: Config = _strictly(Config, plain)
         return config
     except ValidationError as error:
-        _report(error, (), root, normaliser, problems)
+        problems.add_invalid(error, root, normaliser.fields.get, meant=normaliser.meant)
         return None
 
 
@@ -284,34 +286,6 @@ def _strictly(model: type[Any], plain: Any) -> Any:
     # Strict JSON mode is what YAML means: "3" is no number and 1 is no boolean, but a list is a
     # tuple and text is a path.
     return model.model_validate_json(json.dumps(plain), strict=True)
-
-
-def _report(
-    error: ValidationError,
-    prefix: tuple[str, ...],
-    root: Node,
-    normaliser: Normaliser,
-    problems: Problems,
-) -> None:
-    invalid = []
-    for detail in error.errors(include_url=False):
-        path = (*prefix, *detail["loc"])
-        node, reached, shown = root.find(path)
-        if detail["type"] == "missing":
-            missing = str(path[-1])
-            if (*reached, missing) in normaliser.meant:
-                continue  # reported as a misspelling
-            shown = f"{shown}.{missing}" if shown else missing
-            kind = "item" if isinstance(path[-1], int) else "key"
-            problems.add(
-                node.at, shown, f"the {kind} {missing!r} is missing", f"add `{missing}:` here"
-            )
-        elif detail["type"] != "extra_forbidden":
-            invalid.append((reached, shown, node, detail))
-    for (reached, shown), group in groupby(invalid, key=lambda item: (item[0], item[1])):
-        members = list(group)
-        what, fix = explain([member[3] for member in members], normaliser.fields.get(reached))
-        problems.add(members[0][2].at, shown, what, fix)
 
 
 def resolved(config: Config) -> dict[str, Any]:

@@ -19,9 +19,7 @@ from xlt.config.schema import Config, Plugin, Reference
 from xlt.errors import choose, nearest
 from xlt.options import LocalPath, as_list
 from xlt.yaml.nodes import Node
-from xlt.yaml.problems import Problems, explain
-
-Path = tuple[str | int, ...]
+from xlt.yaml.problems import Path, Problems, explain
 
 
 class Normaliser:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
+from itertools import groupby
 from pathlib import PurePath
 from typing import Any
 
@@ -11,7 +12,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from xlt.errors import XltError, nearest, raise_all
-from xlt.yaml.nodes import SourceLocation, resolve
+from xlt.yaml.nodes import Node, SourceLocation, resolve
+
+Path = tuple[str | int, ...]
+"""Of a value: the keys and numbers that lead to it."""
 
 _EXPECTED = {
     "int_type": "a whole number",
@@ -65,6 +69,41 @@ class Problems:
     def add_error(self, at: SourceLocation, key: str, error: XltError) -> None:
         """An error that says what and how, but not in which line."""
         self.add(at, key, error.what, error.fix)
+
+    def add_invalid(
+        self,
+        error: ValidationError,
+        root: Node,
+        field: Callable[[Path], FieldInfo | None],
+        *,
+        prefix: Path = (),
+        meant: Container[Path] = (),
+    ) -> None:
+        """All that pydantic found but unknown keys, whose valid names the caller knows.
+
+        root:   of what was validated, or of what holds it below `prefix`.
+        field:  what the schema says of the value there.
+        meant:  missing keys that are not missing but misspelt, which was said already.
+        """
+        invalid = []
+        for detail in error.errors(include_url=False):
+            path = (*prefix, *detail["loc"])
+            node, reached, shown = root.find(path)
+            if detail["type"] == "missing":
+                missing = str(path[-1])
+                if (*reached, missing) in meant:
+                    continue
+                shown = f"{shown}.{missing}" if shown else missing
+                kind = "item" if isinstance(path[-1], int) else "key"
+                what = f"the {kind} {missing!r} is missing"
+                self.add(node.at, shown, what, f"add `{missing}:` here")
+            elif detail["type"] != "extra_forbidden":
+                invalid.append((reached, shown, node, detail))
+        # Several errors about one value come from a union.
+        for (reached, shown), group in groupby(invalid, key=lambda item: (item[0], item[1])):
+            members = list(group)
+            what, fix = explain([member[3] for member in members], field(reached))
+            self.add(members[0][2].at, shown, what, fix)
 
     def raise_all(self) -> None:
         order = {source: n for n, source in enumerate(self.sources)}

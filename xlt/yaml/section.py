@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from xlt.errors import XltError, choose
-from xlt.yaml.nodes import Node, parse, read_text
-from xlt.yaml.problems import Problems, explain
+from xlt.yaml.nodes import parse, read_text
+from xlt.yaml.problems import Problems
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -32,26 +31,12 @@ def read_section(path: Path, model: type[S], example: str) -> S:
         # Strict JSON mode: "3" is no number, and nothing is guessed.
         return model.model_validate_json(json.dumps(root.plain()), strict=True)
     except ValidationError as error:
-        _report(error, root, model)
+        problems, fields = Problems(), model.model_fields
+        problems.add_invalid(error, root, lambda path: fields.get(str(path[0])) if path else None)
+        for detail in error.errors(include_url=False):
+            if detail["type"] == "extra_forbidden":
+                node, _, shown = root.find(detail["loc"])
+                name = str(detail["loc"][-1])
+                problems.add(node.at, shown, f"unknown key {name!r}", choose(name, fields))
+        problems.raise_all()
         raise
-
-
-def _report(error: ValidationError, root: Node, model: type[BaseModel]) -> None:
-    problems = Problems()
-    invalid = []
-    for detail in error.errors(include_url=False):
-        node, reached, shown = root.find(detail["loc"])
-        name = str(detail["loc"][-1])
-        if detail["type"] == "missing":
-            problems.add(node.at, shown, f"the key {name!r} is missing", f"add `{name}:`")
-        elif detail["type"] == "extra_forbidden":
-            problems.add(node.at, shown, f"unknown key {name!r}", choose(name, model.model_fields))
-        else:
-            invalid.append((reached, shown, node, detail))
-    # Several errors about one value come from a union.
-    for (reached, shown), group in groupby(invalid, key=lambda one: (one[0], one[1])):
-        members = list(group)
-        field = model.model_fields.get(str(reached[0])) if reached else None
-        what, fix = explain([detail for *_, detail in members], field)
-        problems.add(members[0][2].at, shown, what, fix)
-    problems.raise_all()
