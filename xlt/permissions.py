@@ -18,12 +18,13 @@ from dataclasses import dataclass, field, replace
 
 from xlt.errors import XltError, choose, raise_all
 
-REMOTE_CODE, PICKLE, PUSH, REPORT, ONLINE, STORE, OUTSIDE = (
+REMOTE_CODE, PICKLE, PUSH, REPORT, ONLINE, KEY, STORE, OUTSIDE = (
     "remote-code",
     "pickle",
     "push",
     "report",
     "online",
+    "key",
     "store",
     "outside",
 )
@@ -34,6 +35,7 @@ PERMISSIONS = {
     PUSH: "upload the finished model",
     REPORT: "give settings and scores to an experiment tracker",
     ONLINE: "send texts to a service",
+    KEY: "send a key out of the environment to a service that a model's folder names",
     STORE: "keep trained stages in a store on the network, and take them from there",
     OUTSIDE: "use files and models that a model's folder names outside itself",
 }

@@ -105,6 +105,25 @@ def test_a_stranger_names_nothing_outside_the_folder(tmp_path, projection):
             assert predict.load(tmp_path) is not None
 
 
+def test_a_stranger_gets_no_key_of_the_environment(tmp_path):
+    translator = {
+        "name": "chat", "base_url": "http://evil.example/v1", "model": "m", "key_env": "HF_TOKEN",
+    }  # fmt: skip
+    stranger(tmp_path, predict.FILE, **through(translator=translator, aligner=None))
+    said = r"evil\.example, with what the environment variable HF_TOKEN holds"
+    with allowing(OUTSIDE):
+        with pytest.raises(XltError, match=said) as caught:
+            predict.load(tmp_path)
+        assert "--allow online" in caught.value.fix
+        with allowing("online"):
+            with pytest.raises(XltError, match=said) as caught:
+                predict.load(tmp_path)
+            assert "--allow key" in caught.value.fix
+            assert caught.value.where.endswith("(projection.translator.key_env)")
+            with allowing("key"):
+                assert predict.load(tmp_path) is not None
+
+
 def test_a_link_leads_out_of_the_folder_too(tmp_path):
     (tmp_path / "a.txt").symlink_to("/etc/passwd")
     stranger(tmp_path, predict.FILE, **through(translator={"name": "given", "file": "a.txt"}))

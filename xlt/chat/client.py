@@ -152,7 +152,7 @@ class Client:
             self.tally.reused += len(done)
             if missing:
                 if ONLINE not in given():  # whoever was asked before is not asked again
-                    what = f"sends texts to {self.endpoint.host}"
+                    what = f"sends texts to {self.endpoint.recipient}"
                     require([Request(ONLINE, what, self.where)])
                 key = self._key()
                 for answered, answer in self._answers(missing, key, store):

@@ -120,6 +120,13 @@ class Endpoint(Section):
         return urlsplit(self.base_url).netloc
 
     @property
+    def recipient(self) -> str:
+        """Who gets texts, and what goes with them, for the question whether they may."""
+        if self.key_env is None:
+            return self.host
+        return f"{self.host}, with what the environment variable {self.key_env} holds"
+
+    @property
     def is_local(self) -> bool:
         """Whether it is on this machine."""
         return urlsplit(self.base_url).hostname in _LOOPBACK

@@ -2,8 +2,8 @@
 
 A folder's `xlt.json` and `prediction.json` may name translators, translations and other models.
 Those inside the folder, by a path relative to it, are part of the model. Everything else needs the
-permission `outside`, except in files that were written here: their content is remembered in the
-cache.
+permission `outside`, and a key out of the environment the permission `key`, except in files that
+were written here: their content is remembered in the cache.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class References:
         def place(mark: LocalPath, text: str) -> str:
             inside = self._inside(mark, text)
             if inside is None:
-                self._ask(f"uses {text}, which is no part of the model", key)
+                self.ask(OUTSIDE, f"uses {text}, which is no part of the model", key)
                 return text
             return inside
 
@@ -57,8 +57,9 @@ class References:
         # What is no path may still be the name of a model on the hub.
         return str(path) if there and (mark.kind == "always" or path.exists()) else None
 
-    def _ask(self, what: str, key: str) -> None:
-        self._requests.append(Request(OUTSIDE, what, f"{self._file} ({key})"))
+    def ask(self, permission: str, what: str, key: str) -> None:
+        """Request something else that the file names. what: as of `Request`."""
+        self._requests.append(Request(permission, what, f"{self._file} ({key})"))
 
     def finish(self) -> None:
         """Raise XltError for what is outside, not allowed, and not written here."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from pydantic import TypeAdapter, ValidationError, model_validator
 
+from xlt.chat.endpoint import Endpoint
 from xlt.config.schema import Model, Plugin, ProjectionSettings
 from xlt.document import Document, Text
 from xlt.files import DamagedFile, read_sealed
@@ -23,7 +24,7 @@ from xlt.inference.predictor import Predictor
 from xlt.model.folder import add_file
 from xlt.model.outside import References
 from xlt.options import LanguageCode, Section, with_places
-from xlt.permissions import ONLINE, Request, require
+from xlt.permissions import KEY, ONLINE, Request, require
 from xlt.projection import store
 from xlt.projection.layers import project_document, translated
 from xlt.projection.merge import merge
@@ -301,6 +302,8 @@ def _allowed(settings: ProjectionSettings, path: Path) -> ProjectionSettings:
         if name == "translator" and kind.online:
             what = f"sends texts to {kind.service(plugin.name, plugin.options)}"
             require([Request(ONLINE, what, f"{path} ({key})")])
+        if isinstance(options, Endpoint) and options.key_env is not None:
+            references.ask(KEY, f"sends texts to {options.recipient}", f"{key}.key_env")
     references.finish()
     return settings.model_copy(update=plugins)
 
