@@ -13,6 +13,7 @@ from xlt.config.consent import requests
 from xlt.config.schema import Plugin, ProjectionSettings
 from xlt.errors import XltError
 from xlt.permissions import allowing
+from xlt.projection import store
 from xlt.projection.project import Projector
 from xlt.projection.translate.base import MarkedText, Translation
 from xlt.projection.translate.cache import Cache
@@ -128,7 +129,10 @@ def test_a_failure_is_no_translation_and_not_kept(server):
     [
         ('"Llueve."', "It rains.", "Llueve."),
         ('"Llueve."', '"It rains."', '"Llueve."'),
-        ("«Sí» y «no»\n", "Yes", "Sí» y «no"),
+        ("«Sí» y «no»\n", "Yes", "«Sí» y «no»"),
+        ('"Ja" und "nein"', "Yes and no", '"Ja" und "nein"'),
+        ("„Ja“ und „nein“", "Yes and no", "„Ja“ und „nein“"),
+        ("„Ja.“", "Yes.", "Ja."),
         ("Llueve\nmucho.", "It rains a lot.", "Llueve mucho."),
     ],
 )
@@ -138,7 +142,7 @@ def test_answers_come_in_one_line_without_added_quotes(answer, source, text):
 
 def test_spans_are_found_where_they_stand():
     def found(translation, *phrases):
-        marked = MarkedText("abc", translation, ((0, 1),) * len(phrases))
+        marked = MarkedText("abc", translation, tuple((n, n + 1) for n in range(len(phrases))))
         return _found(marked, json.dumps({"translations": phrases}))
 
     assert found("Ana ve a Ana", "Ana", "Ana") == [(0, 3), (9, 12)]
@@ -146,6 +150,15 @@ def test_spans_are_found_where_they_stand():
     assert found("Anabel", "Ana") == [(0, 3)]
     assert found("Nueva York, York", "York", "Nueva York") == [(12, 16), (0, 10)]
     assert found("Llueve", "") == [None]
+
+
+@pytest.mark.parametrize("inner", [(0, 8), (4, 8)])
+def test_spans_that_share_characters_may_share_a_place(inner):
+    marked = MarkedText("New York", "Nueva York", ((0, 8), inner))
+    phrase = "Nueva York" if inner == (0, 8) else "York"
+    place = (10 - len(phrase), 10)
+    answer = json.dumps({"translations": ["Nueva York", phrase]})
+    assert _found(marked, answer) == [(0, 10), place]
 
 
 def test_spans_are_translated_in_context(server):
@@ -213,6 +226,37 @@ def test_what_is_not_found_is_lost_or_left_to_the_aligner(server):
     assert kept.pairs["text"].links.keys() > lost.pairs["text"].links.keys()
 
 
+def test_a_place_without_words_is_no_link(server, monkeypatch):
+    monkeypatch.setattr(Chat, "translate_spans", lambda *_: [[(3, 4), (0, 3), None]])
+    with allowing("online"):
+        (found,) = Projector(NER(), settings(server), "eng", "spa").stream(SENTENCE)
+    assert [o.reason for o in found.projection.outcomes] == ["unaligned", None, "unaligned"]
+
+
+def test_a_failure_for_spans_is_tried_again(server, tmp_path):
+    """Like one for a text: what was not asked is not `not in the translation`."""
+    projector = Projector(NER(), settings(server), "eng", "spa")
+
+    def fault(n, body):
+        return "status 400" if body["messages"][1]["content"].startswith("{") else None
+
+    def project():
+        ((projected),) = store.project(projector, SENTENCE, folder=tmp_path / "parts")
+        return projected
+
+    server.fault = fault
+    with allowing("online"):
+        assert project().failed
+        asked = len(server.bodies)
+        with Cache() as cache:
+            assert not projector.translates_any(SENTENCE, cache=cache)
+        assert len(server.bodies) == asked + 1, "only its spans are asked for again"
+        server.fault = lambda n, body: None
+        projected = project()
+    assert not projected.failed
+    assert [o.reason for o in projected.projection.outcomes] == [None] * 3
+
+
 def test_a_translator_that_cannot_is_refused():
     given = ProjectionSettings(translator=Plugin(name="given", file="x"), method="contextual")
     with pytest.raises(XltError, match="given cannot say what a span is") as caught:
@@ -249,7 +293,10 @@ def test_a_config_that_names_an_endpoint_asks_for_consent(server, tmp_path, monk
     path.write_text(json.dumps(config), encoding="utf-8")
     loaded = load_config(path, ["projection.translator.temperature=0.1"])
     (request,) = requests(loaded)
-    assert request.what == f"sends texts to {server.url.split('/')[2]}"
+    host = server.url.split("/")[2]
+    assert request.what == (
+        f"sends texts to {host}, with what the environment variable CHAT_KEY holds"
+    )
     assert not request.typed
     out = tmp_path / "out" / "spa.bio"
     out.parent.mkdir()

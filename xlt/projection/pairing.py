@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -108,7 +108,8 @@ class Pairing:
 
         Contextual label projection (CLaP; Parekh et al. 2024, arXiv 2309.08943): a span is
         translated in the context of its sentence, whose translation is fixed, so that it can be
-        found there. What is not found keeps the links that it has.
+        found there. What is not found keeps the links that it has, and a document for which the
+        translator could not be asked has failed.
         """
         assert isinstance(self.translator, SpanTranslator)
         first = self.task.texts[0]
@@ -126,18 +127,27 @@ class Pairing:
             by_document = dict(zip(asked, found, strict=True))
             for n, (document, pairs, failed) in enumerate(some):
                 target = pairs[first].target
-                matches = [
-                    (span, Span("", *target.words_at(*place)), 1.0)
-                    for span, place in zip(spans[n], by_document.get(n, ()), strict=False)
+                places = by_document.get(n, [])
+                regions = [
+                    (span, target.words_at(*place))
+                    for span, place in zip(spans[n], places or (), strict=False)
                     if place is not None
                 ]
+                matches = [
+                    (span, Span("", start, end), 1.0)
+                    for span, (start, end) in regions
+                    if start < end
+                ]
                 linked = with_matches(pairs[first], matches) if matches else pairs[first]
-                yield Paired(document, {**pairs, first: linked}, failed)
+                yield Paired(document, {**pairs, first: linked}, failed or places is None)
 
-    def translates_any(self, documents: Iterable[Document], cache: Cache | None) -> bool:
-        """Whether the translator can do one of the texts of these documents."""
-        texts = (text for _, by_name in self.texts(documents) for text in by_name.values())
-        return any(not one.failed for one in self._translate(texts, "", cache))
+    def translates_any(
+        self, documents: Iterable[Document], cache: Cache | None, *, contextual: bool
+    ) -> bool:
+        """Whether the translator can do one of these documents; with contextual, its spans, too."""
+        unlinked = replace(self, aligner=None, marks=False)
+        paired = unlinked.pairs(documents, "", cache)
+        return any(not one.failed for one in (self.contextual(paired) if contextual else paired))
 
     def _links(self, pairs: Iterable[WordPair], part: str) -> Iterator[Links]:
         if self.aligner is None:

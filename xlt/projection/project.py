@@ -180,7 +180,7 @@ class Projector:
 
     def translates_any(self, documents: Sequence[Document], *, cache: Cache | None = None) -> bool:
         """Whether the translator, which has failed on these documents, can do one of them now."""
-        return self._pairing.translates_any(documents, cache)
+        return self._pairing.translates_any(documents, cache, contextual=self.contextual)
 
     def _paired(self, begun: Iterable[Any], part: str, cache: Cache | None) -> Iterator[Paired]:
         if self._links_in_order:

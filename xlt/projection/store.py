@@ -149,13 +149,19 @@ class _Progress:
 def _worth_a_try(
     projector: Projector, projected: list[Projected], begun: Sequence[Begun], cache: Cache
 ) -> bool:
-    """Whether a translation that failed may be had now; one that has begun has just been tried."""
+    """Whether what the translator failed on may be had now. What `begun` says is of just now."""
     failed = [
         one.source
         for one, given in zip(projected, begun, strict=True)
-        if one.failed and isinstance(given, Document)
+        if one.failed and not _has_failed(given)
     ]
     return bool(failed) and projector.translates_any(failed, cache=cache)
+
+
+def _has_failed(begun: Begun) -> bool:
+    if isinstance(begun, Translated):
+        return any(one.failed for _, one in begun.texts.values())
+    return isinstance(begun, Paired) and begun.failed
 
 
 def key_of(identity: str, begun: Iterable[Begun], schema: Schema) -> str:

@@ -137,5 +137,6 @@ class SpanTranslator(Protocol):
 
     def translate_spans(
         self, marked: Sequence[MarkedText], source: str, target: str
-    ) -> list[list[Offsets | None]]:
-        """Where in each translation its spans are, in their order; None for what is not there."""
+    ) -> list[list[Offsets | None] | None]:
+        """Where in each translation its spans are, in their order; None for what is not there, and
+        instead of all of a text for which it could not be asked: to be tried again another time."""

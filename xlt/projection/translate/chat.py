@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
-from urllib.parse import urlsplit
 
 import regex  # type: ignore[import-untyped]
 from pydantic import Field
@@ -79,7 +78,7 @@ class Chat(Translator):
 
     @classmethod
     def service(cls, name: str, options: Mapping[str, Any]) -> str:
-        return urlsplit(str(options["base_url"])).netloc
+        return ChatOptions.model_validate(options).recipient
 
     def check(self, source: str, target: str) -> None:
         try:
@@ -138,7 +137,7 @@ class Chat(Translator):
 
     def translate_spans(
         self, marked: Sequence[MarkedText], source: str, target: str
-    ) -> list[list[Offsets | None]]:
+    ) -> list[list[Offsets | None] | None]:
         """As `SpanTranslator`: one request for all spans of a text."""
         prompts = [_spans_prompt(one, source, target) for one in marked]
         self._tell(prompts, [one.text[a:b] for one in marked for a, b in one.spans])
@@ -147,13 +146,13 @@ class Chat(Translator):
             return _found(marked[n], answer)
 
         results = ask_checked(self._client, prompts, read)
-        places: list[list[Offsets | None]] = [
-            one.value if one.value is not None else [None] * len(text.spans)
+        places = [
+            None if one.failed is not None else one.value or [None] * len(text.spans)
             for one, text in zip(results, marked, strict=True)
         ]
-        lost = sum(place is None for of_text in places for place in of_text)
-        if lost:
-            log.info("%d of %d spans are not in the translation", lost, sum(map(len, places)))
+        said = [place for of_text in places if of_text is not None for place in of_text]
+        if None in said:
+            log.info("%d of %d spans are not in the translation", said.count(None), len(said))
         self._sum_up()
         return places
 
@@ -230,7 +229,8 @@ def _spans_prompt(marked: MarkedText, source: str, target: str) -> Prompt:
 
 
 def _found(marked: MarkedText, answer: str) -> list[Offsets | None]:
-    """Where in the translation the phrases of an answer stand; no two share a character.
+    """Where in the translation the phrases of an answer stand; two share characters only where
+    their spans do in the text.
 
     Raises InvalidAnswerError for another number of them, and, with the places of the others, where
     one does not stand there.
@@ -249,7 +249,9 @@ def _found(marked: MarkedText, answer: str) -> list[Offsets | None]:
         phrase = phrases[n].strip()
         if not phrase:
             continue
-        taken = [place for place in places if place is not None]
+        start, end = marked.spans[n]
+        apart = (end <= a or b <= start for a, b in marked.spans)
+        taken = [place for place, one in zip(places, apart, strict=True) if place and one]
         places[n] = find(phrase, marked.translation, taken)
         if places[n] is None:
             missing.append(phrase)
@@ -266,9 +268,15 @@ def _occurs(term: str, text: str) -> bool:
 
 
 def _unquoted(answer: str, source: str) -> str:
-    """An answer in one line, without quotation marks around it that the source has not."""
+    """An answer in one line, without quotation marks around it that the source has not.
+
+    With such a mark in between, those at the ends may be of two quotations.
+    """
     text: str = _SPACES.sub(" ", answer).strip()
-    quoted = any(text[:1] == a and text[-1:] == b for a, b in _QUOTES)
-    if len(text) > 2 and quoted and not any(source.startswith(pair[0]) for pair in _QUOTES):
-        return text[1:-1].strip()
+    inside = text[1:-1]
+    quoted = any(
+        text[:1] == a and text[-1:] == b and a not in inside and b not in inside for a, b in _QUOTES
+    )
+    if inside and quoted and not any(source.startswith(pair[0]) for pair in _QUOTES):
+        return inside.strip()
     return text
