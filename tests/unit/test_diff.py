@@ -13,10 +13,11 @@ from safetensors.torch import load_file, save_file
 from test_merge import changed, predicted, weights
 
 from xlt.errors import XltError
-from xlt.files import DamagedFile, read_sealed
+from xlt.files import DamagedFile, read_sealed, write_sealed
 from xlt.merging.difference import CHANGED, FILE, WHOLE
 from xlt.merging.weights import MERGE
-from xlt.model.folder import read_info
+from xlt.model.folder import add_file, read_info
+from xlt.projection.predict import FILE as PREDICTION
 from xlt.registry import tasks
 from xlt.runs.diff import apply, save
 from xlt.runs.labelled import Data
@@ -174,3 +175,70 @@ def test_a_base_that_has_changed_is_not_scored_beside(world, tmp_path):
             tmp_path / "made",
             dev=Data(str(root / "dev.bio"), "eng"),
         )
+
+
+def lacking(encoder, target, *names):
+    """A copy of an encoder without these tensors."""
+    shutil.copytree(encoder, target)
+    path = target / "model.safetensors"
+    kept = {n: own for n, own in load_file(path).items() if not n.endswith(names)}
+    save_file(kept, path, {"format": "pt"})
+    return target
+
+
+def test_an_encoder_that_lacks_what_has_changed_is_refused(world, tmp_path):
+    root, _, one, _, onto = world
+    name = "layer.0.output.LayerNorm.bias"
+    less = lacking(onto, tmp_path / "less", name)
+    with pytest.raises(XltError, match=f"{name} is not in it") as refused:
+        apply([root / "from-one"], str(less), tmp_path / "made")
+    assert refused.value.where == "--onto"
+    save(one, str(less), tmp_path / "from-less")
+    both = [root / "from-one", tmp_path / "from-less"]
+    for some, how in ((both, "not here"), (both[::-1], "only here")):
+        with pytest.raises(XltError, match=f"changed .*{name} is {how}"):
+            apply(some, str(onto), tmp_path / "made")
+
+
+def test_what_came_into_its_folder_does_not_come_into_the_model(world, tmp_path):
+    root, _, one, _, onto = world
+    learnt = shutil.copytree(root / "from-one", tmp_path / "learnt")
+    (tmp_path / "secret").write_text("secret", encoding="utf-8")
+    (learnt / "model" / "note.txt").symlink_to(tmp_path / "secret")
+    (learnt / CHANGED / "more.safetensors").write_bytes(b"no tensors")
+    apply([learnt], str(onto), tmp_path / "made")
+    assert set(read_info(tmp_path / "made").files) == {*read_info(one).files, MERGE}
+    assert not (tmp_path / "made" / "note.txt").exists()
+
+
+def test_what_leads_out_of_its_folder_is_refused(world, tmp_path):
+    root, _, _, _, onto = world
+    learnt = shutil.copytree(root / "from-one", tmp_path / "learnt")
+    stated = read_sealed(learnt / FILE, fix="")
+    stated["files"]["model/../../secret"] = (1, "0" * 64)
+    write_sealed(learnt / FILE, stated)
+    with pytest.raises(DamagedFile, match="secret is outside of it"):
+        apply([learnt], str(onto), tmp_path / "made")
+
+
+def test_models_that_read_other_text_are_not_put_together(world, tmp_path):
+    root, base, one, _, onto = world
+    through = shutil.copytree(one, tmp_path / "through")
+    add_file(through, PREDICTION, {"mode": "translate"})
+    save(through, str(base), tmp_path / "translated")
+    with pytest.raises(XltError, match="it reads other text than"):
+        apply([root / "from-one", tmp_path / "translated"], str(onto), tmp_path / "made")
+
+
+def test_the_base_is_found_from_another_folder(world, tmp_path, monkeypatch):
+    root, base, one, _, onto = world
+    monkeypatch.chdir(base.parent)
+    save(one, base.name, tmp_path / "learnt")
+    monkeypatch.chdir(tmp_path)
+    dev = Data(str(root / "dev.bio"), "eng")
+    apply([tmp_path / "learnt"], str(onto), tmp_path / "made", dev=dev)
+    stated = read_sealed(tmp_path / "learnt" / FILE, fix="")
+    write_sealed(tmp_path / "learnt" / FILE, {**stated, "base": {**stated["base"], "name": "gone"}})
+    with pytest.raises(XltError, match="no safetensors of gone") as refused:
+        apply([tmp_path / "learnt"], str(onto), tmp_path / "again", dev=dev)
+    assert "leave out --dev" in refused.value.fix

@@ -8,7 +8,7 @@ that encoder without any training (2503.20110). The task's layers, which no enco
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,16 @@ from safetensors.torch import save_file
 from xlt.errors import XltError
 from xlt.files import DamagedFile, damage, listing, read_sealed, write_sealed
 from xlt.merging import formulas
-from xlt.merging.weights import MERGE, Place, Read, Shape, Weights, unlike
+from xlt.merging.weights import (
+    MERGE,
+    Place,
+    Read,
+    Shape,
+    Weights,
+    differing_shapes,
+    listed,
+    unlike,
+)
 from xlt.model.finite import first_broken
 from xlt.model.folder import ModelInfo, read_info, write_info
 
@@ -80,25 +89,27 @@ class Difference:
                 fix="write one with `xlt diff save MODEL --base ENCODER --output FOLDER`",
             ) from None
         files = {name: (int(size), str(digest)) for name, (size, digest) in stated["files"].items()}
-        if (problem := damage(folder, files)) is not None:
+        outside = [name for name in files if Path(name).is_absolute() or ".." in Path(name).parts]
+        problem = f"{outside[0]} is outside of it" if outside else damage(folder, files)
+        if problem is not None:
             raise DamagedFile(problem, where=folder, fix=_AGAIN)
+        self._names = [Path(name) for name in files]
         self.info: ModelInfo = read_info(folder / MODEL)
         self.model: Mapping[str, Any] = stated["model"]
         self.base: Mapping[str, Any] = stated["base"]
         self._dtypes: Mapping[str, str] = stated["dtypes"]
         self._stack = ExitStack()
         self._open: dict[tuple[str, str], Any] = {}
-        self.shapes: dict[Place, Shape] = {}
+        self.shapes: dict[str, dict[Place, Shape]] = {CHANGED: {}, WHOLE: {}}
 
     def __enter__(self) -> Self:
         try:
-            for part in (CHANGED, WHOLE):
-                for path in sorted((self.folder / part).glob("*.safetensors")):
-                    opened = self._stack.enter_context(safe_open(path, "pt"))
+            for part, shapes in self.shapes.items():
+                for path in self._below(part):
+                    opened = self._stack.enter_context(safe_open(self.folder / path, "pt"))
                     self._open[part, path.name] = opened
                     for name in opened.keys():  # noqa: SIM118
-                        shape = tuple(opened.get_slice(name).get_shape())
-                        self.shapes[Place(path.name, name)] = shape
+                        shapes[Place(path.name, name)] = tuple(opened.get_slice(name).get_shape())
         except (OSError, SafetensorError) as error:
             self._stack.close()
             raise DamagedFile(str(error), where=self.folder, fix=_AGAIN) from error
@@ -117,9 +128,20 @@ class Difference:
         """Of weights, that the model has."""
         return sorted({file for _, file in self._open})
 
-    def places(self, part: str, file: str) -> Iterator[Place]:
+    def places(self, part: str, file: str) -> list[Place]:
         """Of what is changed, or whole, in one of these."""
-        yield from (Place(file, name) for name in self._open[part, file].keys())  # noqa: SIM118
+        return [place for place in self.shapes[part] if place.file == file]
+
+    def copy_model(self, target: Path) -> None:
+        """Write what else the model has: what is listed, and nothing that came into the folder."""
+        for path in self._below(MODEL):
+            to = target / path.relative_to(MODEL)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.folder / path, to)
+
+    def _below(self, part: str) -> list[Path]:
+        """Those of its files, from its folder."""
+        return [path for path in self._names if path.parts[0] == part]
 
     def read(self, part: str, place: Place) -> torch.Tensor:
         tensor: torch.Tensor = self._open[part, place.file].get_tensor(place.name)
@@ -136,16 +158,15 @@ def check_alike(differences: Sequence[Difference]) -> None:
     first, *others = differences
     for other in others:
         wrong = unlike(first.folder / MODEL, other.folder / MODEL)
-        wrong += [
-            f"{place} is {list(shape)} there and {list(other.shapes.get(place, ()))} here"
-            for place, shape in first.shapes.items()
-            if other.shapes.get(place) != shape
-        ]
+        for part, shapes in first.shapes.items():
+            own = {f"{part} {place}": shape for place, shape in shapes.items()}
+            others_own = {f"{part} {place}": shape for place, shape in other.shapes[part].items()}
+            wrong += differing_shapes(own, others_own)
         if dict(first.info.labels) != dict(other.info.labels):
             wrong.append("its labels are others, or in another order")
         if wrong:
             raise XltError(
-                f"it is of another kind of model than {first.folder}: {'; '.join(wrong[:12])}",
+                f"it is of another kind of model than {first.folder}: {listed(wrong)}",
                 where=other.folder,
                 fix="put together differences of one task, one encoder and the same labels",
             )
@@ -160,11 +181,11 @@ def apply(
 ) -> None:
     """Write the model onto + scale · Σ differences; what no encoder has is their mean.
 
-    onto: has the shapes of what is changed (`xlt.merging.weights.base_of`).
+    onto: has all that is changed, in its shape (`xlt.merging.weights.base_of`, complete).
     Raises XltError where a weight is no number.
     """
     first = differences[0]
-    shutil.copytree(first.folder / MODEL, target)
+    first.copy_model(target)
     for file in first.files:
         tensors = {
             place.name: _whole([one.read(WHOLE, place) for one in differences])
@@ -172,7 +193,7 @@ def apply(
         }
         for place in first.places(CHANGED, file):
             before = onto(place)
-            assert before is not None, f"{place} is not in the encoder"
+            assert before is not None
             changed = [one.read(CHANGED, place).double() for one in differences]
             moved = before.double() + scale * formulas.weighted_sum(changed, [1.0] * len(changed))
             tensors[place.name] = moved.to(first.dtype(place)).contiguous()

@@ -156,10 +156,13 @@ def check_alike(models: Sequence[Weights]) -> None:
     """Raise XltError, with all that differs, for models that are not of one kind and shape."""
     first = models[0]
     for other in models[1:]:
-        wrong = [*unlike(first.folder, other.folder), *_shapes(first, other)]
+        shapes = [
+            {str(place): shape for place, shape in one.shapes.items()} for one in (first, other)
+        ]
+        wrong = [*unlike(first.folder, other.folder), *differing_shapes(*shapes)]
         if wrong:
             raise XltError(
-                f"it is another kind of model than {first.folder}: {_listed(wrong)}",
+                f"it is another kind of model than {first.folder}: {listed(wrong)}",
                 where=other.folder,
                 fix="merge models of one task, one encoder and one tokenizer",
             )
@@ -198,16 +201,16 @@ def _differing(file: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> l
     ]
 
 
-def _shapes(first: Weights, other: Weights) -> list[str]:
+def differing_shapes(first: Mapping[str, Shape], other: Mapping[str, Shape]) -> list[str]:
+    """All that two models' tensors, by name, have otherwise."""
     wrong = []
-    for place, shape in first.shapes.items():
-        own = other.shape(place)
+    for name, shape in first.items():
+        own = other.get(name)
         if own is None:
-            wrong.append(f"{place} is not here")
+            wrong.append(f"{name} is not here")
         elif own != shape:
-            wrong.append(f"{place} is {list(shape)} there and {list(own)} here")
-    wrong += [f"{place} is only here" for place in other.shapes if first.shape(place) is None]
-    return wrong
+            wrong.append(f"{name} is {list(shape)} there and {list(own)} here")
+    return [*wrong, *(f"{name} is only here" for name in other if name not in first)]
 
 
 def _subwords(first: Path, other: Path) -> list[str]:
@@ -225,18 +228,26 @@ def _subwords(first: Path, other: Path) -> list[str]:
     return [f"its tokenizer has {same} of the {len(one)} subwords in the same place"]
 
 
-def _listed(wrong: Sequence[str], most: int = 12) -> str:
+def listed(wrong: Sequence[str], most: int = 12) -> str:
     more = len(wrong) - most
     return "; ".join([*wrong[:most], *([f"and {more} more"] if more > 0 else [])])
 
 
 def base_of(
-    base: str, shapes: Mapping[Place, Shape], whose: Path, *, where: str = "--base"
+    base: str,
+    shapes: Mapping[Place, Shape],
+    whose: Path,
+    *,
+    where: object = "--base",
+    fix: str | None = None,
+    complete: bool = False,
 ) -> tuple[Read, str]:
     """The weights of the encoder that models were trained from, and the SHA-256 of their files: a
     folder, a hub id in the cache, or an encoder's own name. It has no task layers.
 
     shapes: of a model that was trained from it, or from one like it. whose: its folder.
+    where, fix: of the errors; by default what there is to do about `--base`.
+    complete: it has to have all of these.
     Raises XltError for one without safetensors here, and one that has other shapes, or nothing of
     the model.
     """
@@ -246,24 +257,25 @@ def base_of(
         raise XltError(
             f"there are no safetensors of {base} on this machine",
             where=where,
-            fix="check the spelling, or name the folder with model.safetensors of the encoder",
+            fix=fix
+            or "check the spelling, or name the folder with model.safetensors of the encoder",
         )
     stored = stored_weights(source)
     wrong, found = [], 0
     for place, shape in shapes.items():
         tensor = None if place.file == HEAD_FILE else stored(place.name)
         if tensor is None:
+            wrong += [f"{place} is not in it"] if complete else []
             continue
         found += 1
         if tuple(tensor.shape) != shape:
             wrong.append(f"{place} is {list(tensor.shape)} here and {list(shape)} in {whose}")
     if wrong or not found:
+        what = listed(wrong or ["it has no such weights"])
         raise XltError(
-            f"{base} is no encoder of this kind: {_listed(wrong or ['it has no such weights'])}",
+            f"{base} is no encoder of this kind: {what}",
             where=where,
-            fix="name the encoder, or the model, that all were trained from"
-            if where == "--base"
-            else "name an encoder of the same architecture and vocabulary",
+            fix=fix or "name the encoder, or the model, that all were trained from",
         )
     digest = _digest({path.name: entry(path) for path in files})
     return (lambda place: None if place.file == HEAD_FILE else stored(place.name)), digest

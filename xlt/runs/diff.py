@@ -12,13 +12,19 @@ from xlt import languages
 from xlt.errors import XltError
 from xlt.files import remove, writing
 from xlt.runs.labelled import Data, metrics, records
+from xlt.runs.merge import check_prediction
 from xlt.runs.new_folder import ELSEWHERE, publishing_new, refuse_existing, refuse_inside
 
 if TYPE_CHECKING:
+    import torch
+
+    from xlt.document import Document
     from xlt.merging.difference import Difference
-    from xlt.merging.weights import Read
+    from xlt.merging.weights import Place, Read
 
 log = logging.getLogger(__name__)
+
+_WITHOUT = "leave out --dev, or write the difference again with `xlt diff save`"
 
 CONNECTED = 0.05
 """The share of its score that the model between the two encoders may lack at most (2503.20110)."""
@@ -43,7 +49,9 @@ def save(model: Path, base: str, output: Path, *, language: str | None = None) -
     refuse_inside(output, folder)
     with Weights(folder) as weights, publishing_new(output) as part:
         found, digest = base_of(base, weights.shapes, folder)
-        about = {"name": base, "sha256": digest}
+        # As it is called from everywhere.
+        name = str(Path(base).resolve()) if Path(base).is_dir() else base
+        about = {"name": name, "sha256": digest}
         with writing(output, fix=ELSEWHERE):
             save(weights, found, about, part)
     return {"output": str(output), "model": str(folder), "base": about}
@@ -69,7 +77,7 @@ def apply(
 
     Returns what was put together, and the scores. Raises XltError for what does not go together.
     """
-    from xlt.merging.difference import Difference, apply, check_alike
+    from xlt.merging.difference import CHANGED, MODEL, Difference, apply, check_alike
     from xlt.merging.weights import base_of
 
     refuse_existing(output)
@@ -78,8 +86,16 @@ def apply(
         for one in read:
             refuse_inside(output, one.folder)
         check_alike(read)
-        shapes = read[0].shapes
-        found, digest = base_of(onto, shapes, read[0].folder, where="--onto")
+        check_prediction([one.folder / MODEL for one in read])
+        found, digest = base_of(
+            onto,
+            read[0].shapes[CHANGED],
+            read[0].folder,
+            where="--onto",
+            fix="name an encoder of the same architecture and vocabulary, or the folder with its "
+            "model.safetensors",
+            complete=True,
+        )
         about = {
             "differences": [
                 {"name": str(one.folder), "model": one.model, "base": one.base} for one in read
@@ -110,11 +126,13 @@ def _scores(
     """On their own base, on the other encoder and on the mean of both; are these connected?"""
     own = _own_base(read)
 
-    def between(place: Any) -> Any:
+    def between(place: Place) -> torch.Tensor:
         one, other = own(place), onto(place)
-        return None if one is None or other is None else (one.double() + other.double()) / 2
+        assert one is not None
+        assert other is not None  # both have all that is changed
+        return (one.double() + other.double()) / 2
 
-    documents: Any = None
+    documents: Sequence[Document] | None = None
     found: dict[str, dict[str, float]] = {}
     for name, encoder in (("base", own), ("between", between), ("onto", onto)):
         candidate = temporary / "candidate"
@@ -137,17 +155,20 @@ def _scores(
 
 def _own_base(read: Sequence[Difference]) -> Read:
     """The encoder that all of the differences are from, if it is as it was."""
+    from xlt.merging.difference import CHANGED
     from xlt.merging.weights import base_of
 
     first = read[0]
     name = str(first.base["name"])
-    own, digest = base_of(name, first.shapes, first.folder, where=f"{first.folder}: base")
+    own, digest = base_of(
+        name, first.shapes[CHANGED], first.folder, where=first.folder, fix=_WITHOUT, complete=True
+    )
     for one in read:
         if one.base["sha256"] != digest:
             raise XltError(
                 f"it is from {one.base['name']} as it was then, not from what {name} is now, so "
                 "that nothing can be scored beside it",
                 where=one.folder,
-                fix="leave out --dev, or write the difference again with `xlt diff save`",
+                fix=_WITHOUT,
             )
     return own

@@ -64,7 +64,7 @@ def merge(
         refuse_inside(output, folder)
     _check_number(method, folders, settings)
     with opened(folders, _base(base, target)) as merging, publishing_new(output) as part:
-        _check_prediction(folders)
+        check_prediction(folders)
         temporary = part.parent
         whose: dict[str, Any] = {}
         if information is not None:
@@ -210,7 +210,7 @@ def _base(base: str | None, target: str | None) -> str | None:
     return str(find_model(Path(base), target))
 
 
-def _check_prediction(folders: Sequence[Path]) -> None:
+def check_prediction(folders: Sequence[Path]) -> None:
     """Raise XltError unless all models read the same: the text, or its translation."""
     from xlt.projection.predict import FILE
 
