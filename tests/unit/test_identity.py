@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from small import Stages, World, bio, make_world, sentences
@@ -403,6 +404,28 @@ def test_another_encoder_under_the_same_name_is_another_run(
     (folder / "vocab.extra").write_text("x")
     with pytest.raises(XltError, match=f"the encoder {folder} changed"):
         train(load_config(path), quiet=True)
+
+
+def test_another_donor_of_subwords_is_another_run(tmp_path: Path, monkeypatch) -> None:
+    from xlt.config.schema import Model
+    from xlt.runs import inputs, manifest
+
+    monkeypatch.setattr(manifest, "Pretrained", Mock())  # nothing is extended
+    donor, text = tmp_path / "donor", tmp_path / "text.txt"
+    donor.mkdir()
+    text.write_text("Budi mangan sega .")
+    model = Model(vocabulary={"extend": str(text), "donor": str(donor)})
+
+    def described() -> dict:
+        about = manifest.describe_encoder(model)
+        return {"data": [], "projection_files": {}, "environment": {}, "encoder": about}
+
+    then = described()
+    (donor / "config.json").write_text("{}")
+    now = described()
+    assert inputs._changed(then, now) == [f"the donor {donor}"]
+    del then["encoder"]["donor"]  # of an older xlt
+    assert inputs._changed(then, now) == []
 
 
 def test_a_finished_run_says_what_it_was_made_with(

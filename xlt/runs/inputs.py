@@ -96,8 +96,10 @@ def _hashes(manifest: Mapping[str, Any]) -> dict[str, str]:
     hashes |= manifest["projection_files"]
     encoder = manifest["encoder"]
     hashes |= {f"the text {path}": digest for path, digest in encoder.get("text", {}).items()}
-    content = encoder.get("sha256") or encoder.get("commit")
-    return {**hashes, f"the encoder {encoder['name']}": content} if content else hashes
+    for role, one in (("encoder", encoder), ("donor", encoder.get("donor", {}))):
+        if content := one.get("sha256") or one.get("commit"):
+            hashes[f"the {role} {one['name']}"] = content
+    return hashes
 
 
 def _files(value: Any) -> Iterator[tuple[str, str]]:

@@ -75,6 +75,8 @@ def describe_encoder(model: Model) -> dict[str, Any]:
     if model.vocabulary is not None:
         about["text"] = {path: sha256(Path(path)) for path in model.vocabulary.extend}
         about["extension"] = Pretrained(model.encoder, model, local=True).extension
+        if model.vocabulary.donor is not None:
+            about["donor"] = describe_encoder(Model(encoder=model.vocabulary.donor))
     return about
 
 
