@@ -60,7 +60,7 @@ def test_who_agrees_rises_and_who_does_not_falls(asked):
     [
         (["ind"], "names no language"),
         (["ind=ind", "eng=eng"], "models of 2 languages"),
-        (["ind=ind", "eng=eng", "eng=spa"], "models of 2 languages"),
+        (["ind=ind", "eng=eng", "eng=spa", "spa=spa"], "two models of English (eng)"),
         (["ind=ind", "eng=eng", "fra=spa"], "French (fra) is not among the candidates"),
         (["xyzzy=ind"], "unknown language"),
     ],

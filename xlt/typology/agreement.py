@@ -80,7 +80,8 @@ def agreement(task: Task, predicted: Mapping[str, Sequence[Document]]) -> dict[s
 
 
 def _named(ranking: Ranking, given: Sequence[str]) -> dict[str, Path]:
-    where, folders = "--source-model", {}
+    where = "--source-model"
+    folders: dict[str, Path] = {}
     candidates = {source.language for source in ranking.sources}
     for text in given:
         language, separator, path = text.partition("=")
@@ -95,6 +96,12 @@ def _named(ranking: Ranking, given: Sequence[str]) -> dict[str, Path]:
                 f"{languages.name(code)} ({code}) is not among the candidates",
                 where=where,
                 fix="name all candidates with --sources, or leave the model out",
+            )
+        if code in folders:
+            raise XltError(
+                f"two models of {languages.name(code)} ({code}) are given",
+                where=where,
+                fix=f"leave {folders[code]} or {path} out",
             )
         folders[code] = Path(path)
     if len(folders) < MIN_MODELS:
