@@ -242,15 +242,15 @@ class Way:
     of:     what `measure` has of each candidate → the order's score; larger is better.
     shared: seconds that all targets share: the names of what they were spent on.
     each:   those of one target.
-    first:  how many candidates, the first by `of`, are then tried and chosen among by "try" or
-        by "full" (all of the training), on the labelled sample.
+    first:  how many candidates, the first by `of`, take part in a trial; 0: all do.
+    trial:  whether it is chosen among them by "try", on the labelled sample.
     """
 
     of: Callable[[Mapping[str, Values]], Values]
     shared: tuple[str, ...] = ()
     each: tuple[str, ...] = ("ranker",)
     first: int = 1
-    trial: str = ""
+    trial: bool = False
     group: str = "no model"
 
 
@@ -291,8 +291,8 @@ WAYS = {
         *(_with("esm"), ("train", "ESM"), (*_TEXT, "base vectors", "LogME by ESM")),
         group="source models",
     ),
-    "+ text + one epoch on the first three": Way(_ranked, (), _TEXT, 3, "try", "trials"),
-    "one epoch on all": Way(lambda given: given["try"], (), (), 0, "try", "trials"),
+    "+ text + one epoch on the first three": Way(_ranked, (), _TEXT, 3, True, "trials"),
+    "one epoch on all": Way(lambda given: given["try"], (), (), 0, True, "trials"),
 }
 
 
@@ -315,8 +315,8 @@ def report(paths: Sequence[Path], plot: Path | None) -> None:
         cells = [f"{trained:.2f}", f"{there:.2f}", f"{found.mean():.2f}", *apart]
         print(f"| {name} | " + " | ".join(cells) + " |")
     always = {
-        source: np.mean([_lost(b, t)[n] for _, b in pairs for t in targets])
-        for n, source in enumerate(sorted(runs[0]["measures"]))
+        source: _always(source, [judge for _, judge in pairs], targets)
+        for source in sorted(runs[0]["measures"])
     }
     print("always: " + ", ".join(f"{code} {value:.2f}" for code, value in always.items()))
     if plot is not None:
@@ -335,14 +335,20 @@ def _regret(way: Way, chooser: dict[str, Any], judge: dict[str, Any], target: st
     order = np.argsort(-way.of(given), kind="stable")
     if way.trial:
         tried = order[: way.first or len(codes)]
-        order = tried[np.argsort(-given[way.trial][tried], kind="stable")]
-    return float(_lost(judge, target)[order[0]])
+        order = tried[np.argsort(-given["try"][tried], kind="stable")]
+    return _lost(judge, target)[codes[order[0]]]
 
 
-def _lost(judge: dict[str, Any], target: str) -> Values:
-    """The regret of each candidate, by code."""
-    scores = _of(judge, target)[0]["score"]
-    return np.asarray(scores.max() - scores)
+def _always(source: str, judges: Sequence[dict[str, Any]], targets: Sequence[str]) -> float:
+    """Mean regret of a source for all targets but itself."""
+    return float(np.mean([_lost(b, t)[source] for b in judges for t in targets if t != source]))
+
+
+def _lost(judge: dict[str, Any], target: str) -> dict[str, float]:
+    """Candidate → its regret."""
+    given, codes = _of(judge, target)
+    scores = given["score"]
+    return dict(zip(codes, (scores.max() - scores).tolist(), strict=True))
 
 
 def _of(run: dict[str, Any], target: str) -> tuple[dict[str, Values], list[str]]:

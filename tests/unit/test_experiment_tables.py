@@ -73,7 +73,7 @@ def test_the_documented_commands_for_tables_are_understood():
 
 def test_a_choice_of_source_is_judged_by_other_models():
     pytest.importorskip("transformers")
-    from scripts.experiments.cheapest_source import WAYS, Way, _minutes, _regret
+    from scripts.experiments.cheapest_source import WAYS, Way, _always, _minutes, _regret
 
     def run(**measures: list[float]) -> dict:
         columns = zip(*measures.values(), strict=True)
@@ -92,5 +92,9 @@ def test_a_choice_of_source_is_judged_by_other_models():
     assert _minutes(WAYS["+ text + one epoch on the first three"], said) == pytest.approx(
         ((6 + 6 + 3 / 4 * 132) / 60,) * 2
     )
+    judge["measures"]["ind"]["eng"] = {"score": 10}
+    judge["measures"]["tur"]["eng"] = {"score": 16}
+    always = [_always(source, [judge], ["jav", "eng"]) for source in ("eng", "ind", "tur")]
+    assert always == [40, (30 + 6) / 2, (10 + 0) / 2]
     alone = Way(lambda given: given["score"], ("train",), ("ranker",))
     assert _minutes(alone, said) == pytest.approx((246 / 60, 0.1))
