@@ -181,6 +181,68 @@ def test_where_nothing_is_valid_there_is_an_error_and_no_file(folder):
     assert not (folder / "out.bio").exists()
 
 
+def test_the_advice_is_about_what_went_wrong(folder):
+    with chat_server(lambda body: "I cannot.") as server:
+        with pytest.raises(XltError, match="It is no JSON object") as invalid:
+            run(folder, server)
+        server.fault = lambda n, body: "status 400"
+        with pytest.raises(XltError, match=r"no record .* status 400") as failed:
+            run(folder, server, options={"temperature": 0.5})
+    assert "another model" in invalid.value.fix
+    assert "the same command asks again" in failed.value.fix
+
+
+def test_errors_name_the_line_of_the_file(folder, monkeypatch):
+    monkeypatch.delenv("CHAT_KEY", raising=False)
+    with chat_server(names) as server, pytest.raises(XltError, match="CHAT_KEY") as caught:
+        run(folder, server, options={"key_env": "CHAT_KEY"})
+    assert caught.value.where == f"{folder / 'teacher.yaml'}:1 (key_env)"
+    assert server.bodies == []
+
+
+@pytest.mark.parametrize("output", ["teacher.yaml", "examples.bio"])
+def test_nothing_that_is_read_is_overwritten(folder, output):
+    with chat_server(names) as server:
+        with pytest.raises(XltError, match="the output is a file of the input"):
+            run(folder, server, output, output_format="bio", examples=str(folder / "examples.bio"))
+        assert server.bodies == []
+
+
+def test_a_record_is_written_whole_or_left_out_whole(folder):
+    """As standoff: one of its sentences without an answer takes the others with it."""
+    (folder / "text.txt").write_text("Ana slept. It rains.\nBob slept.\n", encoding="utf-8")
+
+    def reply(body):
+        return "so" if "rains" in body["messages"][1]["content"] else names(body)
+
+    with chat_server(reply) as server:
+        report = run(
+            folder, server, "out.jsonl",
+            source="text.txt", input_format="text", output_format="standoff",
+        )  # fmt: skip
+        by_sentence = run(folder, server, source="text.txt", input_format="text")
+    assert (report["records"], report["annotated"], report["labels"]) == (3, 1, {"PER": 1})
+    assert [one["reason"] for one in report["left_out"]] == [
+        "another part of its record is left out", "It is no JSON object.",
+    ]  # fmt: skip
+    (row,) = (folder / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(row)["text"] == "Bob slept."
+    assert (by_sentence["annotated"], len(by_sentence["left_out"])) == (2, 1)
+
+
+def test_what_goes_to_standard_output_is_reported_beside_it(folder, capsys):
+    with chat_server(names) as server:
+        line = [
+            "annotate", str(folder / "text.words"), "--task", "ner", "--input-format", "words",
+            "--endpoint", str(teacher(folder, server)), "--format", "bio", "--allow", "online",
+        ]  # fmt: skip
+        assert _run(line) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("Ana\tB-PER\n")
+    assert "records" not in said.out
+    assert "3 of 3 records → standard output\nLOC 1, PER 3\n" in said.err
+
+
 def test_a_run_that_was_ended_goes_on(folder):
     with chat_server(names, lambda n, body: None if n < 2 else "status 401") as server:
         with pytest.raises(XltError, match="refuses the key"):

@@ -81,8 +81,11 @@ def annotate(
             limit=limit,
             dry_run=dry_run,
         )
-    if output != "-" or dry_run:  # standard output belongs to the records
+    if output != "-" or dry_run:
         console.result(report, lambda _: _lines(report))
+    else:  # standard output belongs to the records
+        for line in _lines({**report, "output": "standard output"}):
+            console.note(line)
 
 
 def _lines(report: dict[str, Any]) -> Iterator[str]:

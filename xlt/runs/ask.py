@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,11 +34,15 @@ from xlt.yaml.section import read_section
 
 if TYPE_CHECKING:
     from xlt.task import Task
+    from xlt.yaml.nodes import Node
 
 log = logging.getLogger(__name__)
 
 CHUNK = 1024
 """Records whose examples are looked for together."""
+
+SIBLING = "another part of its record is left out"
+"""Why what was annotated is left out, where a format takes whole records."""
 
 EXAMPLE = "base_url: http://127.0.0.1:8080/v1"
 
@@ -71,20 +75,22 @@ def annotate(
     Raises XltError as reading does; without consent (`online`); for a task that cannot be asked for
     (`xlt.chat.annotation.question`); and where nothing could be annotated.
     """
-    teacher = read_section(endpoint, Teacher, EXAMPLE)
+    teacher, written_at = read_section(endpoint, Teacher, EXAMPLE)
     kind: type[Task] = tasks.get(task_name, where="--task")
     task = kind()
     shown: Sequence[Document] = ()
+    read_too: set[Path] = {endpoint}
     if examples is not None:
-        _, shown, _ = referenced(
+        data, shown, _ = referenced(
             task, (), examples,
             language=None, split=None, format=examples_format, options=None, default="train",
         )  # fmt: skip
+        read_too |= files_read(task, map(str, data.files), data.format)
     asked = question(task, teacher, shown, endpoint)
     writing = output_format_of(task, output_format, output, (*task.writable(), STANDOFF))
     files = files_of(task, [source] if isinstance(source, str) else source, input_format)
     if output != "-":
-        refuse_overwriting(output, files_read(task, files, input_format))
+        refuse_overwriting(output, files_read(task, files, input_format) | read_too)
     units = _units(task, files, input_format, language, options, limit)
     documents = [document for unit in units for document in unit.documents]
     client = Client(teacher, where=str(endpoint))
@@ -110,23 +116,25 @@ def annotate(
     def read(n: int, answer: str) -> Document:
         return asked.read(documents[n], answer)
 
-    results = ask_checked(client, prompts, read)
-    left_out = [
-        {"id": document.id, "reason": one.failed or one.complaint}
-        for document, one in zip(documents, results, strict=True)
-        if one.failed is not None or one.complaint is not None
-    ]
-    if left_out and len(left_out) == len(documents):
-        reason, _ = Counter(str(one["reason"]) for one in left_out).most_common(1)[0]
+    try:
+        results = ask_checked(client, prompts, read)
+    except XltError as error:
+        raise error.placed(lambda one: _place(one.where, endpoint, written_at)) from error
+    annotated, left_out = _annotated(units, results, whole=writing == STANDOFF)
+    if left_out and not annotated:
+        failed = all(one.failed is not None for one in results)
+        reasons = Counter(one.failed if failed else one.complaint for one in results)
+        reason = next(one for one, _ in reasons.most_common() if one is not None)
         raise XltError(
             f"no record could be annotated: {reason}",
             where=endpoint,
-            fix="try another model, or examples (--examples); what it has answered is kept",
+            fix="see that the service takes such requests; then the same command asks again"
+            if failed
+            else "try another model, or examples (--examples); what it has answered is kept",
         )
     with open_target(output, writing) as target:
-        annotated = _annotated(units, results, whole=writing == STANDOFF)
-        write_annotated(task, annotated, target, writing)
-    good = [one.value for one in results if one.complaint is None and one.value is not None]
+        write_annotated(task, iter(annotated), target, writing)
+    good = [document for _, documents in annotated for document in documents]
     tally = client.tally
     return report | {
         "output": output,
@@ -184,7 +192,7 @@ def _prompts(
         # Rarity is that in the examples: what is shown with a text depends on no other text.
         similar = (vectors(own, among=texts) @ rows.T).toarray()
         for document, text, row in zip(some, own, similar, strict=True):
-            nearest = np.argsort(-row, kind="stable")[: teacher.shots + len(texts)]
+            nearest = np.argsort(-row, kind="stable")
             shots = [usable[n] for n in nearest if texts[n] != text][: teacher.shots]
             prompts.append(asked.prompt(document, shots[::-1], teacher.instructions))
     return prompts
@@ -192,17 +200,37 @@ def _prompts(
 
 def _annotated(
     units: Sequence[Unit], results: Sequence[Checked[Document]], *, whole: bool
-) -> Iterator[Annotated]:
-    """The units with those of their documents that were annotated.
+) -> tuple[list[Annotated], list[dict[str, Any]]]:
+    """The units with those of their documents that were annotated, and what is left out and why.
 
     whole: only units of which all were.
     """
+    annotated: list[Annotated] = []
+    left_out: list[dict[str, Any]] = []
     rest = iter(results)
     for unit in units:
-        of_unit = [next(rest) for _ in unit.documents]
-        good = [one.value for one in of_unit if one.complaint is None and one.value is not None]
-        if len(good) == len(of_unit) or (good and not whole):
-            yield unit, good
+        of_unit = [(document, next(rest)) for document in unit.documents]
+        reasons = [one.failed or one.complaint for _, one in of_unit]
+        if whole and any(reasons):
+            reasons = [reason or SIBLING for reason in reasons]
+        good = []
+        for (document, one), reason in zip(of_unit, reasons, strict=True):
+            if reason is not None:
+                left_out.append({"id": document.id, "reason": reason})
+            elif one.value is not None:
+                good.append(one.value)
+        if good:
+            annotated.append((unit, good))
+    return annotated, left_out
+
+
+def _place(where: str | None, endpoint: Path, written_at: Node) -> str | None:
+    """The line of a key of the teacher's file, which the client names as `FILE.KEY`."""
+    if where is None or not where.startswith(f"{endpoint}."):
+        return where
+    key = where.removeprefix(f"{endpoint}.")
+    node, _, _ = written_at.find((key,))
+    return node.at.of(key)
 
 
 def _labels(asked: Question, documents: Sequence[Document]) -> Counter[str]:

@@ -9,14 +9,16 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from xlt.errors import XltError, choose
-from xlt.yaml.nodes import parse, read_text
+from xlt.yaml.nodes import Node, parse, read_text
 from xlt.yaml.problems import Problems
 
 S = TypeVar("S", bound=BaseModel)
 
 
-def read_section(path: Path, model: type[S], example: str) -> S:
-    """The section in a file. example: what it may hold, for who left it empty.
+def read_section(path: Path, model: type[S], example: str) -> tuple[S, Node]:
+    """The section in a file, and where its values stand.
+
+    example: what it may hold, for who left it empty.
 
     Raises XltError (XltErrors for several) with file and line.
     """
@@ -29,7 +31,7 @@ def read_section(path: Path, model: type[S], example: str) -> S:
         )
     try:
         # Strict JSON mode: "3" is no number, and nothing is guessed.
-        return model.model_validate_json(json.dumps(root.plain()), strict=True)
+        return model.model_validate_json(json.dumps(root.plain()), strict=True), root
     except ValidationError as error:
         problems, fields = Problems(), model.model_fields
         problems.add_invalid(error, root, lambda path: fields.get(str(path[0])) if path else None)
