@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import random
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -20,7 +22,8 @@ from xlt.chat.client import Client
 from xlt.chat.cost import Usage, described
 from xlt.chat.endpoint import Endpoint
 from xlt.chat.pace import Pace, retry_after
-from xlt.chat.protocol import Prompt
+from xlt.chat.post import Reply
+from xlt.chat.protocol import MAX_SAID, Prompt
 from xlt.errors import XltError
 from xlt.permissions import allowing
 
@@ -160,7 +163,7 @@ def test_who_asks_to_wait_is_given_the_time(tmp_path):
     class Waits:
         held: ClassVar[list[float]] = []
 
-        def turn(self):
+        def turn(self, wait):
             pass
 
         def hold(self, seconds):
@@ -208,6 +211,47 @@ def test_no_more_is_spent_than_may_be(tmp_path):
         again = client(server, tmp_path, concurrency=1, price_out=1.0, max_cost=1.0)
         assert ask(again, *texts) == [text.upper() for text in texts]
     assert set(server.answered.values()) == {1}
+
+
+@pytest.mark.parametrize("fault", [None, "no usage"])
+def test_what_may_be_spent_is_spent_by_all_clients_together(fault, tmp_path):
+    with chat_server(fault=lambda n, body: fault) as server:
+        limit = {"concurrency": 1, "price_out": 1.0, "max_cost": 1e-6}
+        ask(client(server, tmp_path, **limit), "a")
+        other = client(server, tmp_path, **limit)
+        with pytest.raises(XltError, match="has been spent"):
+            ask(other, "b")
+        assert (other.tally.asked, len(server.bodies)) == (0, 1)
+
+
+def test_turns_are_shared_by_all_clients_of_a_model(tmp_path):
+    with chat_server() as server:
+        one, two = (client(server, tmp_path, requests_per_minute=600) for _ in range(2))
+        assert one._pace is two._pace
+        assert client(server, tmp_path, requests_per_minute=6)._pace is not one._pace
+        assert client(server, tmp_path, requests_per_minute=600, model="m")._pace is not one._pace
+
+
+def test_every_request_takes_a_turn(tmp_path):
+    turns = []
+    with chat_server(fault=lambda n, body: "takes no response_format") as server:
+        asked = client(server, tmp_path)
+        asked._pace = SimpleNamespace(turn=turns.append)
+        with allowing("online"):
+            asked.ask([Prompt((("user", "a"),), SCHEMA)])
+    assert len(turns) == len(server.bodies) == 2
+
+
+@pytest.mark.parametrize("begins", [30, 37])
+def test_of_a_key_that_is_cut_off_nothing_is_left(begins):
+    choice = {"message": {"content": "x"}, "finish_reason": "f" * begins + KEY}
+    body = json.dumps({"choices": [choice]}).encode()
+    answer, _ = protocol.parse(Reply(200, {}, body), KEY)
+    assert "sk-" not in answer.finish
+    place = "http://h/" + "p" * (MAX_SAID - 49 + begins) + KEY
+    endpoint = Endpoint(base_url="http://h/v1", model="m")
+    error = protocol.redirected(endpoint, Reply(307, {"location": place}, b""), KEY, "endpoint")
+    assert "sk-" not in error.what
 
 
 def test_what_is_on_this_machine_is_asked_without_a_proxy(tmp_path, monkeypatch):
@@ -325,7 +369,8 @@ def test_retry_after_is_seconds_or_a_date():
     assert retry_after("7", now) == 7
     assert retry_after("Thu, 01 Jan 2026 12:00:30 GMT", now) == 30
     assert retry_after("Thu, 01 Jan 2026 11:00:00 GMT", now) == 0
-    assert [retry_after(one) for one in (None, "", "soon", "-1")] == [None] * 4
+    strange = "Thu, 01 Jan 2026 12:00:30 +9999999999999"
+    assert [retry_after(one) for one in (None, "", "soon", "-1", strange)] == [None] * 5
 
 
 def test_what_it_will_cost_and_what_it_has_cost(tmp_path):
@@ -338,11 +383,11 @@ def test_what_it_will_cost_and_what_it_has_cost(tmp_path):
         assert asked.expect(prompts, [7, 7]).answers == 1
         ask(asked, "y" * 40, "z")
     usage = asked.tally.usage
-    assert (usage.tokens_in, usage.tokens_out) == tuple(server.tokens)
+    estimated = prompt("z").tokens, 1
+    tokens = [a + b for a, b in zip(server.tokens, estimated, strict=True)]
+    assert [usage.tokens_in, usage.tokens_out] == tokens
     assert (usage.answers, usage.unknown) == (3, 1)
-    assert usage.cost(asked.endpoint) == pytest.approx(
-        (2 * server.tokens[0] + 10 * server.tokens[1]) / 1e6
-    )
+    assert usage.cost(asked.endpoint) == pytest.approx((2 * tokens[0] + 10 * tokens[1]) / 1e6)
     assert "1 of 3 answers did not say" in described(usage, asked.endpoint)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from xlt.projection.translate.base import MarkedText, Translation
 from xlt.projection.translate.cache import Cache
 from xlt.projection.translate.chat import Chat, ChatOptions, _found, _unquoted
 from xlt.runs.project import project_file
+from xlt.runs.project_shards import make_caches
 from xlt.tasks.ner import NER
 
 SPANISH = {
@@ -255,6 +258,40 @@ def test_a_failure_for_spans_is_tried_again(server, tmp_path):
         projected = project()
     assert not projected.failed
     assert [o.reason for o in projected.projection.outcomes] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_cost": 9.0, "price_in": 2.0, "price_out": 3.0},
+        {"tries": 2, "timeout": 9.0, "concurrency": 7, "requests_per_minute": 6.0},
+        {"key_env": "CHAT_KEY"},
+    ],
+)
+def test_what_no_answer_depends_on_makes_no_projection_anew(server, options, monkeypatch):
+    monkeypatch.setenv("CHAT_KEY", KEY)
+    before = Projector(NER(), settings(server), "eng", "spa")
+    after = Projector(NER(), settings(server, **options), "eng", "spa")
+    assert after.identity() == before.identity()
+
+
+@pytest.mark.parametrize("options", [{"max_ratio": 2.0}, {"max_repeats": 2}, {"seed": 1}])
+def test_what_decides_on_an_answer_makes_it_anew(server, options):
+    before, after = chat(server), chat(server, **options)
+    assert after.identity("eng", "spa") != before.identity("eng", "spa")
+    before, after = (
+        Projector(NER(), settings(server, **more), "eng", "spa") for more in ({}, options)
+    )
+    assert after.identity() != before.identity()
+
+
+def test_answers_get_the_journal_of_a_shared_disk_where_jobs_share_it(server, tmp_path):
+    projector = Projector(NER(), settings(server), "eng", "spa")
+    make_caches(projector, shared=True)
+    for name in ("answers.sqlite", "translations.sqlite"):
+        with closing(sqlite3.connect(tmp_path / "cache" / name)) as database:
+            ((found,),) = database.execute("PRAGMA journal_mode").fetchall()
+        assert found == "delete"
 
 
 def test_a_translator_that_cannot_is_refused():

@@ -11,14 +11,15 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from threading import Event, Lock
 
 from xlt.chat import protocol
-from xlt.chat.cost import TOKENS_A_MESSAGE, Usage, approximate, described
+from xlt.chat.cost import Usage, approximate, described
 from xlt.chat.endpoint import Endpoint
 from xlt.chat.pace import Pace, retry_after
 from xlt.chat.post import NoReplyError, Reply
@@ -46,10 +47,42 @@ _FATAL = frozenset({401, 402, 403, 404, 405})
 
 
 class Answers(TextStore):
-    """A file of answers."""
+    """A file of answers, by default ``answers.sqlite`` in the cache. shared: as of `TextStore`."""
 
     what = "answers"
     made_again = "asked for again"
+
+    def __init__(self, path: Path | None = None, *, shared: bool = False) -> None:
+        super().__init__(path or cache_dir() / "answers.sqlite", shared=shared)
+
+
+class _Service:
+    """What all clients of a model behind an endpoint share within this process."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._paces: dict[float | None, Pace] = {}
+        self._spent = Usage()
+
+    def pace(self, per_minute: float | None) -> Pace:
+        """Of all that keep to so many requests a minute."""
+        with self._lock:
+            return self._paces.setdefault(per_minute, Pace(per_minute))
+
+    def spend(self, usage: Usage) -> None:
+        with self._lock:
+            self._spent += usage
+
+    @property
+    def spent(self) -> Usage:
+        """What their requests took so far."""
+        with self._lock:
+            return self._spent
+
+
+@cache
+def _service(base_url: str, model: str) -> _Service:
+    return _Service()
 
 
 @dataclass
@@ -83,9 +116,12 @@ class _Refused(Exception):
 class Client:
     """Asks an endpoint.
 
-    path:  of the answers that are kept, by default ``answers.sqlite`` in the cache.
+    Turns (`requests_per_minute`, `Retry-After`) and what is spent (`max_cost`) are shared by all
+    clients of a model in this process; the tally is of this one.
+
+    path:  of the answers that are kept, by default those of `Answers`.
     where: of the endpoint in a config, for errors.
-    pause, clock: for tests.
+    pause: for tests.
     """
 
     def __init__(
@@ -95,14 +131,14 @@ class Client:
         path: Path | None = None,
         where: str = "endpoint",
         pause: float = PAUSE,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.endpoint, self.where = endpoint, where
-        self.path = path or cache_dir() / "answers.sqlite"
+        self.path = path
         self.tally = Tally()
         self._pause = pause
         self._stop = Event()
-        self._pace = Pace(endpoint.requests_per_minute, clock=clock, wait=self._stop.wait)
+        self._service = _service(endpoint.base_url, endpoint.model)
+        self._pace = self._service.pace(endpoint.requests_per_minute)
         self._lock = Lock()
         self._plain = False
         self._failures = 0
@@ -129,11 +165,7 @@ class Client:
         for known in self.known(prompts):
             missing.pop(known, None)
         return Usage(
-            sum(
-                approximate([text for _, text in one.messages])
-                + TOKENS_A_MESSAGE * len(one.messages)
-                for one, _ in missing.values()
-            ),
+            sum(one.tokens for one, _ in missing.values()),
             sum(tokens for _, tokens in missing.values()),
             answers=len(missing),
         )
@@ -219,7 +251,7 @@ class Client:
 
     def _check_cost(self) -> None:
         """Raises XltError where what came has cost as much as it may."""
-        limit, cost = self.endpoint.max_cost, self.tally.usage.cost(self.endpoint)
+        limit, cost = self.endpoint.max_cost, self._service.spent.cost(self.endpoint)
         if limit is not None and cost is not None and cost >= limit:
             raise XltError(
                 f"{cost:,.4f} has been spent, and no more than {limit:,g} was to be",
@@ -268,7 +300,7 @@ class Client:
                     self.tally.again[reason] = self.tally.again.get(reason, 0) + 1
                 pause = min(MAX_PAUSE, self._pause * 2 ** (attempt - 1))
                 self._stop.wait(pause * (0.5 + jitter.random() / 2))
-            self._pace.turn()
+            self._pace.turn(self._stop.wait)
             if self._stop.is_set():
                 raise _Refused(reason or "not sent")
             plain = self._plain or prompt.schema is None
@@ -278,6 +310,7 @@ class Client:
                     # The instructions alone say what the answer is to look like.
                     self._plain = True
                     log.info("%s takes no `response_format`: asked without", self.endpoint.host)
+                    self._pace.turn(self._stop.wait)
                     reply = protocol.send(self.endpoint, prompt, key, plain=True)
             except NoReplyError as error:
                 reason = protocol.without(str(error), key)
@@ -290,14 +323,18 @@ class Client:
                 )
             if reply.status == 200:
                 found, usage = protocol.parse(reply, key)
+                if usage.unknown:
+                    said = approximate([found.text]) if isinstance(found, Answer) else 0
+                    usage = replace(usage, tokens_in=prompt.tokens, tokens_out=said)
+                self._service.spend(usage)
                 with self._lock:
                     self.tally.usage += usage
                 if isinstance(found, Answer):
                     return found
                 reason = found
                 continue
-            said = protocol.message(reply, key)
-            reason = f"status {reply.status}" + (f" ({said})" if said else "")
+            why = protocol.message(reply, key)
+            reason = f"status {reply.status}" + (f" ({why})" if why else "")
             if reply.status in _AGAIN or reply.status >= 500:
                 reason = f"status {reply.status}"
                 self._hold(reply, reason)

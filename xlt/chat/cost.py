@@ -22,7 +22,8 @@ TOKENS_A_MESSAGE = 4
 class Usage:
     """Tokens of requests and of answers.
 
-    answers: so many whole answers came; unknown: so many of them did not say their tokens.
+    answers: so many whole answers came; unknown: so many of them did not say their tokens, which
+        are estimated.
     """
 
     tokens_in: int = 0
@@ -40,7 +41,7 @@ class Usage:
 
     @classmethod
     def told(cls, usage: Any) -> Usage:
-        """Of one answer, from its field `usage`."""
+        """Of one answer, from its field `usage`; without tokens where that does not say them."""
         given = usage if isinstance(usage, dict) else {}
         counts = [given.get(name) for name in ("prompt_tokens", "completion_tokens")]
         if not all(type(count) is int and 0 <= count < 2**53 for count in counts):
@@ -70,5 +71,7 @@ def described(usage: Usage, endpoint: Endpoint, *, about: bool = False) -> str:
     if cost is not None:
         parts.append(f"{sign}{cost:,.4f} at the endpoint's prices")
     if usage.unknown:
-        parts.append(f"{usage.unknown:,} of {usage.answers:,} answers did not say their tokens")
+        parts.append(
+            f"{usage.unknown:,} of {usage.answers:,} answers did not say their tokens: estimated"
+        )
     return "; ".join(parts)

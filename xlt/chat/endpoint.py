@@ -15,6 +15,14 @@ from xlt.options import Count, Section
 RESERVED = frozenset({"messages", "model", "n", "stream", "temperature", "max_tokens", "seed"})
 """Keys of a request that `extra` may not hold; those of options are set by these."""
 
+NO_ANSWER = frozenset(
+    {
+        *("key_env", "concurrency", "requests_per_minute", "timeout", "tries"),
+        *("price_in", "price_out", "max_cost"),
+    }
+)
+"""Options of which no answer depends: how it is asked for, and at what price."""
+
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

@@ -28,14 +28,14 @@ class Pace:
         self._next = 0.0
         self._lock = Lock()
 
-    def turn(self) -> None:
-        """Return when it is this thread's turn."""
+    def turn(self, wait: Callable[[float], object] | None = None) -> None:
+        """Return when it is this thread's turn. wait: instead of the one for all turns."""
         with self._lock:
             at = max(self._clock(), self._next)
             self._next = at + self._between
         seconds = at - self._clock()
         if seconds > 0:
-            self._wait(seconds)
+            (wait or self._wait)(seconds)
 
     def hold(self, seconds: float) -> None:
         """Give no turn for so long."""
@@ -55,8 +55,8 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
         return float(text)
     try:
         at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=UTC)
+        return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+    except (ValueError, TypeError, OverflowError):
         return None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())

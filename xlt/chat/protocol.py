@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xlt import __version__
-from xlt.chat.cost import Usage
+from xlt.chat.cost import TOKENS_A_MESSAGE, Usage, approximate
 from xlt.chat.endpoint import Endpoint
 from xlt.chat.post import Reply, post
 from xlt.errors import XltError
@@ -36,6 +36,12 @@ class Prompt:
 
     messages: tuple[tuple[str, str], ...]
     schema: Mapping[str, Any] | None = None
+
+    @property
+    def tokens(self) -> int:
+        """About how many."""
+        texts = [text for _, text in self.messages]
+        return approximate(texts) + TOKENS_A_MESSAGE * len(texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +115,11 @@ def _answer(value: Mapping[str, Any], key: str | None) -> Answer | str:
     if not isinstance(text, str):
         return "an answer without text"
     finish = choice.get("finish_reason")
-    finish = finish[:40] if isinstance(finish, str) else None
+    finish = finish if isinstance(finish, str) else None
     whole = text.encode("utf-8", "replace").decode()  # JSON may hold half of a character
     if key is not None and len(key) >= MIN_SECRET:
         whole, finish = without(whole, key), finish and without(finish, key)
-    return Answer(whole, finish)
+    return Answer(whole, finish and finish[:40])
 
 
 def without(text: str, key: str | None) -> str:
@@ -144,7 +150,7 @@ def is_about_format(reply: Reply, key: str | None) -> bool:
 
 def redirected(endpoint: Endpoint, reply: Reply, key: str | None, where: str) -> XltError:
     """The error for an answer that names another address. where: of the endpoint."""
-    place = without(reply.headers.get("location", "")[:MAX_SAID], key)
+    place = without(reply.headers.get("location", ""), key)[:MAX_SAID]
     return XltError(
         f"{endpoint.host} sends on to {place or 'another address'}, which is not followed",
         where=f"{where}.base_url",

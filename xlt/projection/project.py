@@ -108,13 +108,17 @@ class Projector:
     def identity(self) -> str:
         """Everything but the records that the result depends on, as one hash."""
         languages = self.source, self.target
+        without: dict[str, Any] = {
+            "weighting": True,
+            "translator": set(self.translator.options.without_effect),
+        }
         value = {
             "version": VERSION,
             "task": self.task.name,
             "annotate": self.annotate,
             "options": self.task.options.model_dump(mode="json"),
             "languages": languages,
-            "settings": self.settings.model_dump(mode="json", exclude={"weighting"}),
+            "settings": self.settings.model_dump(mode="json", exclude=without),
             "translator": self.translator.identity(*languages),
             "aligner": None if self.aligner is None else self.aligner.identity(*languages),
             "candidates": None if self._candidates is None else self._candidates.identity,

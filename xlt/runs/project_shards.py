@@ -15,6 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from xlt.chat.client import Answers
+from xlt.chat.endpoint import Endpoint
 from xlt.config.schema import ProjectionSettings
 from xlt.document import Document, Schema
 from xlt.errors import XltError
@@ -46,9 +48,7 @@ def projecting(
     """
     _check(projector, output)
     schema = projector.task.schema
-    # It gets the journal that the jobs need. Nothing here uses it, or keeps it open: what is read
-    # by the number of a line is not kept there.
-    Cache(shared=not executor.on_this_machine).close()
+    make_caches(projector, shared=not executor.on_this_machine)
     with shards.folder_for(Path(output)) as folder:
         known: list[Shard] = []
 
@@ -64,6 +64,17 @@ def projecting(
 
         shards.make(executor, jobs(), "project", store.default_folder())
         yield _read(known, schema)
+
+
+def make_caches(projector: Projector, *, shared: bool) -> None:
+    """Give the files in which jobs keep translations and answers the journal that they need.
+
+    Nothing here uses them, or keeps them open: what is read by the number of a line is not kept
+    there. shared: as of `TextStore`.
+    """
+    Cache(shared=shared).close()
+    if isinstance(projector.translator.options, Endpoint):
+        Answers(shared=shared).close()
 
 
 def _read(known: Iterable[Shard], schema: Schema) -> Iterator[Projected]:

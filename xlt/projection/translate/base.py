@@ -39,6 +39,9 @@ class Translation:
 class TranslatorOptions(Section):
     """Base of every translator's `Options`: what holds for all of them."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset()
+    """Options that no translation depends on."""
+
     sentences: bool = Field(
         default=True, description="split a text into sentences first, and join their translations"
     )

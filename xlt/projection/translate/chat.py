@@ -22,7 +22,7 @@ from xlt import languages
 from xlt.chat.checked import Checked, InvalidAnswerError, ask_checked, read_object
 from xlt.chat.client import Client
 from xlt.chat.cost import approximate, described
-from xlt.chat.endpoint import Endpoint
+from xlt.chat.endpoint import NO_ANSWER, Endpoint
 from xlt.chat.phrases import find
 from xlt.chat.protocol import Prompt
 from xlt.data.checksums import sha256
@@ -56,6 +56,8 @@ _SPANS: Mapping[str, Any] = {
 
 
 class ChatOptions(Endpoint, TranslatorOptions):
+    without_effect: ClassVar[frozenset[str]] = NO_ANSWER
+
     glossary: Annotated[str, LocalPath("always")] | None = Field(
         default=None,
         description="terms and their translations, a pair a line with a tab between them; those "
@@ -89,7 +91,10 @@ class Chat(Translator):
 
     def identity(self, source: str, target: str) -> str:
         options = self.options
-        told = {**options.answers_of(), "instructions": options.instructions, "version": VERSION}
+        # What is suspicious is asked for again.
+        suspicious = {"max_ratio": options.max_ratio, "max_repeats": options.max_repeats}
+        told = {**options.answers_of(), **suspicious, "instructions": options.instructions}
+        told["version"] = VERSION
         if options.glossary is not None:
             told["glossary"] = sha256(Path(options.glossary))
         return f"chat {json.dumps(told, sort_keys=True)}"
