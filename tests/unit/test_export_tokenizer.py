@@ -125,3 +125,15 @@ def test_another_kind_is_refused():
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(words), unk_token="[UNK]")
     with pytest.raises(XltError, match="WordLevel"):
         Vocabulary(tokenizer)
+
+
+def test_parts_in_python_are_refused():
+    class Words:
+        def pre_tokenize(self, text):
+            """Leaves it as it is."""
+
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE({"a": 0}, [])))
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.PreTokenizer.custom(Words())
+    with pytest.raises(XltError, match="cannot be written into a file") as caught:
+        Vocabulary(tokenizer)
+    assert caught.value.where == "--trim"

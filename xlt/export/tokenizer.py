@@ -10,7 +10,6 @@ stay, and all subwords on the way. What comes of it is compared with the whole t
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -20,10 +19,9 @@ import numpy as np
 from xlt.data.subwords import OWN_TEXTS, Ids, Subwords, merge_parts
 from xlt.document.text import Text
 from xlt.errors import XltError
-from xlt.model.tokenizer_files import rebuilt
+from xlt.model.tokenizer_files import BYTE, read, rebuilt
 from xlt.scripts import COMMON, script
 
-_BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 _INHERITED = "Zinh"
 
 
@@ -43,24 +41,13 @@ class Heard(Subwords):
 class Vocabulary:
     """The subwords of a fast tokenizer, and which of them need which others.
 
-    Raises XltError for a tokenizer that has no such list.
+    Raises XltError for a tokenizer that has no such list, or one of an unknown kind.
     """
 
     def __init__(self, tokenizer: Any) -> None:
-        backend = getattr(tokenizer, "backend_tokenizer", None)
-        if backend is None:
-            raise _refusal("reads characters or bytes: there is no vocabulary to trim")
         self.tokenizer = tokenizer
-        self.state: dict[str, Any] = json.loads(backend.to_str())
+        self.state, self.ids = read(tokenizer, _refusal)
         self.model = self.state["model"]
-        if self.model["type"] not in ("Unigram", "BPE", "WordPiece"):
-            raise _refusal(f"is of a kind that cannot be trimmed ({self.model['type']})")
-        vocabulary = self.model["vocab"]
-        self.ids: dict[str, int] = (
-            {piece: id for id, (piece, _) in enumerate(vocabulary)}
-            if isinstance(vocabulary, list)
-            else vocabulary
-        )
         self._bytes = "ByteLevel" in json.dumps(self.state["pre_tokenizer"])
         self.prefix: str = self.model.get("continuing_subword_prefix") or ""
         self.suffix: str = self.model.get("end_of_word_suffix") or ""
@@ -70,7 +57,7 @@ class Vocabulary:
         the scripts of `texts`, so that no word in them becomes unknown."""
         found = {script(c) for c in {c for text in texts for c in text}}
         kept = {*seen, *self._characters(found | {COMMON, _INHERITED})}
-        kept |= {id for piece, id in self.ids.items() if _BYTE.fullmatch(piece)}
+        kept |= {id for piece, id in self.ids.items() if BYTE.fullmatch(piece)}
         if self.model["type"] == "Unigram":
             # What an unknown character costs is reckoned from the least likely subword.
             scores = [score for _, score in self.model["vocab"]]
@@ -193,5 +180,7 @@ def check_same(old: Any, new: Any, kept: Ids, texts: Sequence[Text]) -> None:
 
 def _refusal(what: str) -> XltError:
     return XltError(
-        f"the tokenizer of the model {what}", where="--trim", fix="export it without --trim"
+        f"the tokenizer of the model {what}, so it cannot be trimmed",
+        where="--trim",
+        fix="export it without --trim",
     )

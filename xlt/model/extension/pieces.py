@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from xlt.errors import XltError
+from xlt.model.tokenizer_files import read
 
 WORD_START = "▁"
-KINDS = ("Unigram", "BPE", "WordPiece")
 
 
 @dataclass(frozen=True)
@@ -65,24 +65,10 @@ class Splitter:
     """
 
     def __init__(self, tokenizer: Any) -> None:
-        backend = getattr(tokenizer, "backend_tokenizer", None)
-        if backend is None:
-            raise refusal("reads characters or bytes, or has no fast version")
-        try:
-            self.state: dict[str, Any] = json.loads(backend.to_str())
-        except Exception as error:  # of no kind of its own: a part of it is written in Python
-            raise refusal("has parts that cannot be written into a file") from error
+        self.state, self.ids = read(tokenizer, refusal)
         self.model: dict[str, Any] = self.state["model"]
         self.kind: str = self.model["type"]
-        if self.kind not in KINDS:
-            raise refusal(f"is of a kind that cannot be extended ({self.kind})")
-        vocabulary = self.model["vocab"]
-        self.ids: dict[str, int] = (
-            {piece: id for id, (piece, _) in enumerate(vocabulary)}
-            if isinstance(vocabulary, list)
-            else vocabulary
-        )
-        self._backend = backend
+        self._backend = tokenizer.backend_tokenizer
 
     @cached_property
     def form(self) -> Form:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,9 +27,9 @@ from numpy.typing import NDArray
 
 from xlt.data.subwords import merge_parts
 from xlt.model.extension.pieces import WORD_START, Splitter
+from xlt.model.tokenizer_files import BYTE
 
 _BATCH = 1000
-_BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 _FIRST_LETTER = 0xF0000
 """Of Unicode's supplementary private use planes: room for 131,068 letters."""
 
@@ -204,7 +203,7 @@ def _bpe(old: Splitter, backend: Any, lines: Sequence[str], subwords: int) -> _F
     names = {
         id: piece
         for piece, id in old.ids.items()
-        if id not in special and id != unknown and not _BYTE.fullmatch(piece)
+        if id not in special and id != unknown and not BYTE.fullmatch(piece)
     }
     words: Counter[tuple[int, ...]] = Counter()
     for start in range(0, len(lines), _BATCH):
