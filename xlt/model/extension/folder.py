@@ -72,7 +72,7 @@ def extended(base: Pretrained, settings: VocabularyExtension, donor: Pretrained 
         "text": [sha256(Path(path)) for path in settings.extend],
         "settings": settings.model_dump(mode="json", exclude={"extend", "donor"}),
         "donor": None if donor is None else _content(donor),
-        "code": code_hashes(object, "model/extension"),
+        "code": code_hashes(object, "model"),
         "versions": {name: installed(name) for name in _LIBRARIES},
     }
     key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
