@@ -380,15 +380,20 @@ def test_what_is_damaged_here_is_not_published(world, alone, folder, which, capl
     assert store_of(first).bundles() == []
 
 
-def test_a_disk_that_is_full_here_is_not_the_stores_fault(world, alone, folder, monkeypatch):
+@pytest.mark.parametrize("of_records", [False, True])
+def test_a_disk_that_is_full_here_is_not_the_stores_fault(
+    world, alone, folder, monkeypatch, of_records
+):
     first = machine(world, "first", folder, has=alone)
     store, stage = store_of(first), folder_of(first)
     first.runner.store.publish(stage)
     second = machine(world, "second", folder)
     real = store._fs.get_file
+    written = []
 
     def get(path, to, **keywords):
-        if not path.endswith(".json"):
+        if path.endswith(".json") is of_records:
+            written.append(Path(to))
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), to)
         real(path, to, **keywords)
 
@@ -396,7 +401,8 @@ def test_a_disk_that_is_full_here_is_not_the_stores_fault(world, alone, folder, 
     with pytest.raises(XltError, match="the disk is full") as caught:
         second.run()
     assert not isinstance(caught.value, Unreachable)
-    assert caught.value.where == str(second.root / stage.name)
+    place = written[0].parent if of_records else second.root / stage.name
+    assert caught.value.where == str(place)
     assert not list(second.root.glob("*.part"))
 
 

@@ -25,7 +25,17 @@ from uuid import uuid4
 
 from xlt.errors import XltError, first_line
 from xlt.extras import missing_package
-from xlt.files import CHUNK, PART, DamagedFile, Listing, damage, entry, read_sealed, write_sealed
+from xlt.files import (
+    CHUNK,
+    PART,
+    DamagedFile,
+    Listing,
+    damage,
+    disk_error,
+    entry,
+    read_sealed,
+    write_sealed,
+)
 
 log = logging.getLogger(__name__)
 
@@ -259,10 +269,18 @@ class ObjectStore:
         return datetime.now(UTC) - (changed if changed.tzinfo else changed.replace(tzinfo=UTC))
 
     def _read(self, name: str, pauses: Sequence[float] = PAUSES) -> dict[str, Any]:
-        """What `write_sealed` wrote. Raises FileNotFoundError, DamagedFile."""
+        """What `write_sealed` wrote. Raises FileNotFoundError, DamagedFile, and XltError where the
+        disk here has no room for it."""
         with tempfile.TemporaryDirectory() as folder:
             here = Path(folder) / "file.json"
-            self._asked(partial(self._fs.get_file, self._path(name), str(here)), pauses)
+            get = partial(self._fs.get_file, self._path(name), str(here))
+            try:
+                self._asked(get, pauses, own=_FULL)
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+                fix = "set TMPDIR to a folder that you may write to"
+                raise disk_error(error, Path(folder), fix=fix) from error
             try:
                 return read_sealed(here, fix="the stage has to be trained again")
             except DamagedFile as error:
