@@ -250,8 +250,10 @@ class EventExtraction(Task):
                     if layer != "role"
                     else f"the data hold the role {kind!r}, which the model is never taught",
                     where=where,
-                    fix=f"{choose(kind, known)}. Map it with `task.rename.{options[layer]}`, or "
-                    f"leave it out of the score with `task.types.{options[layer]}`",
+                    fix=f"{choose(kind, known)}. In a config, map it with "
+                    f"`task.rename.{options[layer]}`, or leave it out of the score with "
+                    f"`task.types.{options[layer]}`; for a command without one, rename it in the "
+                    "data",
                 )
 
     # Model ---------------------------------------------------------------------------------

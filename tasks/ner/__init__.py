@@ -12,9 +12,10 @@ from pydantic import Field
 from xlt.document import Document, FlatSpans, Layer, Text
 from xlt.errors import XltError, choose
 from xlt.options import Beams
-from xlt.reader_options import ColumnOptions, ReaderOptions
+from xlt.reader_options import ColumnOptions, ReaderOptions, advise
 from xlt.task import Example, Labels, TaskOptions
 from xlt.word_task import WordLabelTask, word_mask
+from xlt.yaml.write import scalar
 
 from .spans import COUNT_NAMES, check_iob2, iob2, span_counts, span_metrics, spans
 
@@ -200,8 +201,9 @@ class NER(WordLabelTask):
             raise XltError(
                 f"the data hold entities of type {kind!r}, which the model is never taught",
                 where=where,
-                fix=f"{choose(kind, known)}. Map it with `task.rename`, or leave it out of the "
-                f"score with `task.types: [{', '.join(sorted(known))}]`",
+                fix=f"{choose(kind, known)}. In a config, map it with `task.rename`, or leave it "
+                f"out of the score with `task.types: [{', '.join(sorted(known))}]`. For a file of "
+                f"columns, {advise(f'types: {{{scalar(kind)}: null}}')}; in other files, rename it",
             )
 
     # Model ---------------------------------------------------------------------------------

@@ -440,7 +440,8 @@ def test_a_label_the_model_does_not_know():
     other = task.labels(documents(task.name, rows))
     with pytest.raises(XltError, match="trigger type 'Sell', which the model") as error:
         task.check_labels(known, other, where="here")
-    assert "task.rename.events" in error.value.fix
+    assert "In a config, map it with `task.rename.events`" in error.value.fix
+    assert error.value.fix.endswith("for a command without one, rename it in the data")
     task.check_labels(known, known, where="here")
 
 

@@ -21,6 +21,7 @@ from xlt.data.store import read_documents
 from xlt.errors import XltError, flat
 from xlt.reader_options import ColumnOptions, advise, merge_options, without_advice
 from xlt.registry import data_cards, tasks
+from xlt.runs.evaluate import labelled
 from xlt.runs.experiment import check
 from xlt.tasks.ner import NER
 
@@ -372,6 +373,24 @@ def _plain(text: str) -> dict[str, Any]:
 
     node = parse(text, "x", Path()) if text else None
     return {} if node is None else dict(node.plain())
+
+
+def test_a_type_that_a_model_was_not_taught_can_be_left_out_of_its_scores(tmp_path: Path) -> None:
+    """`xlt evaluate` reads no config: what it advises is an option of its own."""
+    path = tmp_path / "a.bio"
+    path.write_text("Ana B-PER\n\nMay B-on\n", encoding="utf-8")
+
+    def read(options: list[str]) -> list[list[str]]:
+        _, records, _ = labelled(
+            NER(), {"tag": ("O", "B-PER", "I-PER")}, ["eng"], str(path),
+            language=None, split=None, format=None, options=read_options(options),
+        )  # fmt: skip
+        return [NER().tags(one) for one in records]
+
+    with pytest.raises(XltError, match="type 'on', which the model is never taught") as caught:
+        read([])
+    (option,) = _COMMAND.findall(str(caught.value.fix))
+    assert read(shlex.split(option)) == [["B-PER"], ["O"]]
 
 
 def test_advice_for_data_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
