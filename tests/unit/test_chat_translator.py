@@ -164,6 +164,18 @@ def test_spans_that_share_characters_may_share_a_place(inner):
     assert _found(marked, answer) == [(0, 10), place]
 
 
+@pytest.mark.parametrize(
+    ("spans", "phrases", "places"),
+    [
+        (((0, 14), (10, 14)), ("Bank of Lagos", "Lagos"), [(7, 20), (15, 20)]),
+        (((0, 9), (5, 14)), ("Bank of", "of Lagos"), [(7, 14), (12, 20)]),
+    ],
+)
+def test_spans_that_share_characters_are_found_together(spans, phrases, places):
+    marked = MarkedText("abcdefghijklmn", "Lagos: Bank of Lagos, Bank", spans)
+    assert _found(marked, json.dumps({"translations": phrases})) == places
+
+
 def test_spans_are_translated_in_context(server):
     server.reply = lambda body: '```json\n{"translations": ["Ana", "Nueva York"]}\n```'
     marked = MarkedText("Ana in New York", "Ana en Nueva York", ((0, 3), (7, 15)))

@@ -62,6 +62,27 @@ def test_a_candidate_says_where_a_span_ends():
     assert free == pair
 
 
+@pytest.mark.parametrize(
+    ("sources", "targets"),
+    [
+        (((0, 3), (1, 2)), ((0, 3), (2, 3))),  # nested
+        (((0, 3), (1, 2)), ((0, 2), (5, 6))),  # and told to be elsewhere
+        (((0, 2), (1, 3)), ((1, 3), (2, 4))),  # crossing
+        (((0, 2), (1, 3)), ((0, 2), (2, 4))),  # and told not to
+        (((0, 2), (0, 2)), ((1, 3), (1, 3))),  # the same
+        (((0, 2), (1, 2)), ((2, 3), (2, 3))),  # told to be the same
+    ],
+)
+def test_spans_that_share_words_go_each_to_its_own_target(sources, targets):
+    pair = aligned_pair(list("abc"), list("ABCDEF"), {(0, 5): 1.0})
+    own = [Span(str(n), *place) for n, place in enumerate(sources)]
+    matched = with_matches(
+        pair, [(o, Span("", *t), 1.0) for o, t in zip(own, targets, strict=True)]
+    )
+    outcomes = project_spans(own, matched, settings(), exclusive=False)
+    assert tuple(outcome.target for outcome in outcomes) == targets
+
+
 @given(
     st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=2, max_size=2),
 )

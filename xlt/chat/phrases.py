@@ -9,15 +9,22 @@ import regex  # type: ignore[import-untyped]
 from xlt.document import Offsets
 
 
-def find(phrase: str, text: str, taken: Sequence[Offsets]) -> Offsets | None:
-    """The first place of a phrase that is free; one of whole words before one within a word."""
-    free = [
-        match.span()
-        for match in regex.finditer(regex.escape(phrase), text, overlapped=True)
-        if all(match.end() <= a or b <= match.start() for a, b in taken)
-    ]
-    whole = [place for place in free if _is_whole(text, *place)]
-    return next(iter([*whole, *free]), None)
+def find(
+    phrase: str, text: str, taken: Sequence[Offsets], near: Sequence[Offsets] = ()
+) -> Offsets | None:
+    """The first place of a phrase that is free; one of whole words before one within a word, and
+    of these the one that shares characters with most of `near`."""
+
+    def rank(place: Offsets) -> tuple[bool, int, int]:
+        return not _is_whole(text, *place), -sum(_share(place, one) for one in near), place[0]
+
+    places = (m.span() for m in regex.finditer(regex.escape(phrase), text, overlapped=True))
+    free = (place for place in places if not any(_share(place, one) for one in taken))
+    return min(free, key=rank, default=None)
+
+
+def _share(one: Offsets, other: Offsets) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:

@@ -7,7 +7,7 @@ total score. What is matched is then said with links again, so that a task proje
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -73,17 +73,36 @@ def link_score(source: Span, target: Span, pair: AlignedPair) -> float:
 
 def with_matches(pair: AlignedPair, matches: Sequence[Match]) -> AlignedPair:
     """The pair with every word of a matched span linked to every word of its target, and these
-    words to nothing else; the other links as they are."""
-    sources = {i for source, _, _ in matches for i in range(source.start, source.end)}
-    targets = {j for _, target, _ in matches for j in range(target.start, target.end)}
-    links: Mapping[tuple[int, int], float] = {
+    words to nothing else; the other links as they are.
+
+    Of spans that share words, those that they share are linked to the target words that their
+    targets share, and those that one has for itself to those that its target has for itself: so
+    each leads to its own target, and not to that of a span around it.
+    """
+    sources = _members(source for source, _, _ in matches)
+    targets = _members(target for _, target, _ in matches)
+    links = {
         (i, j): score
         for (i, j), score in pair.links.items()
         if i not in sources and j not in targets
-    } | {
-        (i, j): score
-        for source, target, score in matches
-        for i in range(source.start, source.end)
-        for j in range(target.start, target.end)
     }
+    for source, target, score in sorted(matches, key=_source_length):
+        words, places = range(source.start, source.end), range(target.start, target.end)
+        links |= {(i, j): score for i in words for j in places if sources[i] == targets[j]}
+        missing = [j for j in places if not any((i, j) in links for i in words)]
+        own = min(len(sources[i]) for i in words) if missing else 0
+        links |= {(i, j): score for i in words if len(sources[i]) == own for j in missing}
     return replace(pair, links=links)
+
+
+def _members(spans: Iterable[Span]) -> dict[int, set[int]]:
+    """Word → the numbers of the spans that it is part of."""
+    members: dict[int, set[int]] = {}
+    for n, span in enumerate(spans):
+        for word in range(span.start, span.end):
+            members.setdefault(word, set()).add(n)
+    return members
+
+
+def _source_length(match: Match) -> int:
+    return match[0].end - match[0].start

@@ -41,7 +41,7 @@ Begun = Document | Translated | Paired
 CHUNK = 512
 """Documents whose candidates are found together."""
 
-VERSION = 2
+VERSION = 3
 """Part of what a projection depends on: raise it when the same input would give another result."""
 
 

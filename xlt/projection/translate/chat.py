@@ -235,7 +235,7 @@ def _spans_prompt(marked: MarkedText, source: str, target: str) -> Prompt:
 
 def _found(marked: MarkedText, answer: str) -> list[Offsets | None]:
     """Where in the translation the phrases of an answer stand; two share characters only where
-    their spans do in the text.
+    their spans do in the text, and there rather than stand apart.
 
     Raises InvalidAnswerError for another number of them, and, with the places of the others, where
     one does not stand there.
@@ -255,9 +255,11 @@ def _found(marked: MarkedText, answer: str) -> list[Offsets | None]:
         if not phrase:
             continue
         start, end = marked.spans[n]
-        apart = (end <= a or b <= start for a, b in marked.spans)
-        taken = [place for place, one in zip(places, apart, strict=True) if place and one]
-        places[n] = find(phrase, marked.translation, taken)
+        apart, together = list[Offsets](), list[Offsets]()
+        for place, (a, b) in zip(places, marked.spans, strict=True):
+            if place is not None:
+                (apart if end <= a or b <= start else together).append(place)
+        places[n] = find(phrase, marked.translation, apart, together)
         if places[n] is None:
             missing.append(phrase)
     if missing:
