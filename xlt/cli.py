@@ -20,6 +20,7 @@ from xlt.commands import (
     data,
     diff,
     encoders,
+    estimate,
     export,
     init,
     merge,
@@ -90,6 +91,7 @@ app.command()(init.init)
 app.command()(plan.plan)
 app.command()(train.train)
 work.add_to(app)
+app.command()(estimate.estimate)
 app.command()(annotate.annotate)
 app.command()(serve.serve)
 project.add_to(app)

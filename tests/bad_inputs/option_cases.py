@@ -46,6 +46,11 @@ CALLS: dict[str, Parameters] = {
     "config check": {"config": CONFIG, "overrides": ["training.epochs=3"]},
     "evaluate": {"model": MODEL, "data": DATA, "--language": "eng"},
     "predict": {"model": MODEL, "source": [DATA], "--language": "eng", "--input-format": "bio"},
+    "estimate": {
+        "models": [RUN],
+        "text": DATA,
+        **{"--language": "eng", "--input-format": "bio", "--runs": [RUN]},
+    },
     "select": {
         "model": MODEL,
         "source": [DATA],

@@ -38,11 +38,6 @@ def asked(tmp_path, monkeypatch):
     return ask
 
 
-def test_it_is_the_mean_score_of_each_against_the_others():
-    found = agreement.agreement(NER(), SAID)
-    assert found == {"ind": pytest.approx(100 / 3), "eng": pytest.approx(100 / 3), "spa": 0}
-
-
 def test_who_agrees_rises_and_who_does_not_falls(asked):
     before = {source.language: source.score for source in asked.ranking.sources}
     ranking, about = asked("ind=ind", "eng=eng", "spa=spa")

@@ -19,6 +19,9 @@ from xlt.document import Answers, Document, Label, Layer, Spans, Structures, Tag
 BINS = 10
 """Of equal width."""
 
+REST = ".rest"
+"""With what keys of `Document.confidence` end that are of no thing, but of there being no other."""
+
 Verdicts = Mapping[str, Sequence[bool | None]]
 """Key of `Document.confidence` behind the layer's name ("" or ".parts") → of each thing, whether it
 is right; None where gold does not say."""
@@ -85,6 +88,12 @@ def _answers(predicted: Answers, gold: Layer) -> Verdicts:
 
 def _plain(relation: str) -> str:
     return relation.partition(":")[0]
+
+
+def things(confidence: Mapping[str, Iterable[float]]) -> list[float]:
+    """How sure a model is of each thing that it predicts in a document (`Document.confidence`); not
+    of there being nothing else."""
+    return [one for key, sure in confidence.items() if not key.endswith(REST) for one in sure]
 
 
 Judged = dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]]

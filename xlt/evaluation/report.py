@@ -163,6 +163,33 @@ def confidence_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return Table(header, tuple(lines), frozenset(range(3, len(header))))
 
 
+def estimate_table(rows: Sequence[Mapping[str, Any]], coverage: float) -> Table:
+    """What runs are expected to score without labels: one line a run.
+
+    rows: {"run" or "target", "seeds", "expected", "interval", "source_dev", "criteria", "ranker"}
+        each (`xlt.runs.unlabelled.expectation`). coverage: of the intervals.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row["criteria"]))
+    header = ["run", "seeds", "expected", f"{coverage:.0%}", "source dev", *names, "ranker"]
+    lines = [
+        (
+            str(row.get("target") or row["run"]),
+            str(row["seeds"]),
+            _figure(row["expected"]),
+            "" if row["interval"] is None else "[{:.1f}, {:.1f}]".format(*row["interval"]),
+            _figure(row["source_dev"]),
+            *(_figure(row["criteria"].get(name)) for name in names),
+            _figure(row["ranker"]),
+        )
+        for row in rows
+    ]
+    return Table(tuple(header), tuple(lines), frozenset(range(1, len(header))))
+
+
+def _figure(score: float | None) -> str:
+    return "" if score is None else f"{score:.1f}"
+
+
 def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> Table:
     """One line a target, split and metric.
 

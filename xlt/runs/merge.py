@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from xlt import languages
 from xlt.errors import XltError, choose
 from xlt.files import remove, writing
 from xlt.runs.labelled import Data, metrics, records
+from xlt.runs.models import models_of
 from xlt.runs.new_folder import ELSEWHERE, publishing_new, refuse_existing, refuse_inside
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def merge(
     target = None if language is None else languages.code(language, where="--language")
     _check(method, base, settings, scales, dev, information)
     refuse_existing(output)
-    folders = [folder for model in models for folder in _found(model, target)]
+    folders = [folder for model in models for folder in models_of(model, target)]
     for folder in folders:
         refuse_inside(output, folder)
     _check_number(method, folders, settings)
@@ -155,49 +156,6 @@ def _check_number(method: str, folders: Sequence[Path], settings: Settings) -> N
             where="--weight",
             fix="give --weight once for each model, in their order",
         )
-
-
-def _found(path: Path, target: str | None) -> list[Path]:
-    """The model folders that the user means; of a run all seeds'.
-
-    Raises XltError for none, and for a run that lacks some.
-    """
-    from xlt.inference.loading import find_model
-    from xlt.model.folder import INFO
-
-    if (path / INFO).is_file():
-        return [path]
-    first = find_model(path, target)
-    found = sorted(path.glob(f"seed-*/{first.parent.name}/model"), key=_seed)
-    _check_seeds(path, {one.parents[1].name for one in found})
-    return found
-
-
-def _check_seeds(run: Path, found: Set[str]) -> None:
-    """Raise XltError for a run that has not the models that its config says."""
-    from xlt.config.load import load_config
-    from xlt.results import CONFIG, RESULT
-
-    if not (run / CONFIG).is_file():
-        return
-    config = load_config(run / CONFIG).config
-    missing = [str(seed) for seed in config.seeds if f"seed-{seed}" not in found]
-    finished = (run / RESULT).is_file()
-    if not missing or (finished and config.output.keep == "best"):
-        return
-    raise XltError(
-        f"there is no model of seed {', '.join(missing)}"
-        + ("" if finished else ": the run is not finished"),
-        where=run,
-        fix="name the model folders that you mean (seed-1/<target>/model)"
-        if finished
-        else "finish the run (`xlt train CONFIG --resume`), or name the model folders",
-    )
-
-
-def _seed(folder: Path) -> tuple[int, str]:
-    name = folder.parents[1].name
-    return len(name), name
 
 
 def _base(base: str | None, target: str | None) -> str | None:

@@ -11,7 +11,7 @@ Imports torch: only where models are given.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ import numpy as np
 from xlt import languages
 from xlt.document import Document, Text
 from xlt.errors import XltError
-from xlt.evaluation.counts import count_matrix, score
+from xlt.evaluation.criteria import agreement
 from xlt.typology.ranking import Ranking
 from xlt.typology.text import read_target, with_term
 
@@ -47,7 +47,7 @@ def apply(ranking: Ranking, path: Path, given: Sequence[str]) -> tuple[Ranking, 
     predicted = {}
     for code, folder in folders.items():
         task, predicted[code] = _predictions(folder, ranking, sentences)
-    found = agreement(task, predicted)
+    found = dict(zip(predicted, agreement(task, list(predicted.values())), strict=True))
     scores = np.array([source.score for source in ranking.sources])
     values = np.array(list(found.values()))
     each = WEIGHT * float(scores.std()) * (values - values.mean()) / (values.std() or 1.0)
@@ -56,26 +56,6 @@ def apply(ranking: Ranking, path: Path, given: Sequence[str]) -> tuple[Ranking, 
         "metric": task.metrics_reported[0],
         "models": {code: str(folder) for code, folder in folders.items()},
         "agreement": {code: round(value, 2) for code, value in found.items()},
-    }
-
-
-def agreement(task: Task, predicted: Mapping[str, Sequence[Document]]) -> dict[str, float]:
-    """Language → the mean score of its model's predictions, each other model's taken as gold.
-
-    predicted: language → what its model says of the same texts. The score is the task's first.
-    """
-    metric = task.metrics_reported[0]
-    return {
-        code: float(
-            np.mean(
-                [
-                    score(task, count_matrix(task, other, own))[metric]
-                    for name, other in predicted.items()
-                    if name != code
-                ]
-            )
-        )
-        for code, own in predicted.items()
     }
 
 

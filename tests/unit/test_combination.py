@@ -1,0 +1,95 @@
+"""One expected score of several criteria, and how sure it is."""
+
+import numpy as np
+import pytest
+
+from xlt.evaluation.combination import MIN_LANGUAGES, Pair, fit, foretold
+
+
+def pairs(languages, seed=0, noise=4.0, each=1):
+    """The score is 10 below what is plainly expected, and 5 more for a criterion of its own."""
+    random = np.random.default_rng(seed)
+    made = []
+    for number in range(languages):
+        for _ in range(each):
+            plain, own = random.uniform(40, 80), random.normal()
+            score = plain - 10 + 5 * own + noise * random.normal()
+            features = {"threshold": plain, "own": own}
+            made.append(Pair(f"l{number}", features, plain, float(np.clip(score, 0, 100))))
+    return made
+
+
+def test_too_few_languages_are_no_ground():
+    assert fit(pairs(MIN_LANGUAGES - 1, each=5)) is None
+    assert list(foretold(pairs(MIN_LANGUAGES))) == []
+    assert fit(pairs(MIN_LANGUAGES)) is not None
+
+
+def test_it_learns_the_offset_and_what_a_criterion_adds():
+    found = fit(pairs(40, noise=0.0))
+    assert found is not None
+    score, low, high = found.expected(Pair("new", {"threshold": 60, "own": 1.0}, 60))
+    assert score == pytest.approx(55, abs=0.5)
+    assert high - low < 2
+
+
+def test_the_languages_are_left_out_as_a_whole():
+    """Every pair of a language is off by the same: the more pairs, the surer it would be."""
+    random = np.random.default_rng(4)
+    made = []
+    for number in range(12):
+        apart = random.normal() * 10
+        made += [Pair(f"l{number}", {"t": 60.0}, 60.0, 60 + apart) for _ in range(20)]
+    found = fit(made)
+    assert found is not None
+    assert found.languages == [f"l{n}" for n in range(12)]
+    _, low, high = found.expected(Pair("new", {"t": 60.0}, 60.0))
+    assert high - low > 15
+
+
+def test_intervals_cover_what_they_say():
+    covered = []
+    for seed in range(30):
+        found = fit(pairs(12, seed))
+        assert found is not None
+        for new in pairs(20, seed + 1000):
+            _, low, high = found.expected(new)
+            covered.append(low <= new.score <= high)
+    assert 0.78 <= np.mean(covered) <= 0.95
+
+
+def test_each_language_is_foretold_by_the_others_alone():
+    made = pairs(12, noise=0.0)
+    off = Pair("off", {"threshold": 60.0, "own": 0.0}, 60.0, 5.0)
+    found = {pair.language: expected for pair, expected in foretold([*made, off])}
+    assert found["off"].score == pytest.approx(50, abs=1)
+    assert found["off"].low > 5
+    assert set(found) == {pair.language for pair in [*made, off]}
+
+
+def test_what_is_not_known_of_a_pair_is_as_usual():
+    made = pairs(30, noise=0.0)
+    half = [
+        Pair(p.language, {"threshold": p.plain} if n % 2 else p.features, p.plain, p.score)
+        for n, p in enumerate(made)
+    ]
+    found = fit(half)
+    assert found is not None
+    without = found.expected(Pair("new", {"threshold": 60.0}, 60.0)).score
+    known = [found.expected(Pair("n", {"threshold": 60.0, "own": x}, 60.0)).score for x in (-1, 1)]
+    assert known[0] < without < known[1]
+    assert found.expected(Pair("new", {"threshold": 60.0, "more": 3.0}, 60.0)).score == without
+
+
+def test_a_score_and_its_interval_stay_in_range():
+    found = fit([Pair(f"l{n}", {"t": 95.0 + n}, 95.0 + n / 2, 99.0) for n in range(9)])
+    assert found is not None
+    assert all(0 <= end <= 100 for end in found.expected(Pair("x", {"t": 300.0}, 100.0)))
+
+
+def test_it_says_what_lies_beyond_all_that_was_fitted():
+    found = fit(pairs(10))
+    assert found is not None
+    assert found.outside(Pair("x", {"threshold": 5.0, "own": 0.0, "more": 1.0}, 5.0)) == [
+        "threshold"
+    ]

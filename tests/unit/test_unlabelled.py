@@ -1,0 +1,158 @@
+"""`xlt estimate`: what a run is expected to score without labels, fitted to finished runs."""
+
+import json
+import random
+import shutil
+
+import pytest
+from small import World, bio, make_world, sentences, xlt
+
+from xlt.data.checksums import cache_dir
+from xlt.evaluation.combination import MIN_LANGUAGES
+from xlt.evaluation.criteria import CRITERIA
+from xlt.runs import unlabelled
+from xlt.runs.evidence import gather
+
+TARGETS = ["deu", "fra", "spa", "ita", "nld", "por", "swe", "fin", "hun"]
+"""English in which so many tenths of the words are Javanese."""
+
+
+def mixed(tenths, number=12):
+    """English sentences; each word is Javanese, of the same tag, with this chance."""
+    draw = random.Random(tenths)
+    own = [pair for sentence in sentences("jav", 20, 3) for pair in sentence]
+    return [
+        [
+            draw.choice([one for one in own if one[1] == pair[1]] or [pair])
+            if draw.random() < tenths / 10
+            else pair
+            for pair in sentence
+        ]
+        for sentence in sentences("eng", number, 7 + tenths)
+    ]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> World:
+    """A run from English with two seeds, which was scored in nine languages."""
+    world = make_world(tmp_path_factory.mktemp("estimate"), size=40)
+    data = json.loads(world.config("any").read_text(encoding="utf-8"))["data"]
+    for tenths, language in enumerate(TARGETS):
+        path = world.folder / f"{language}-test.bio"
+        path.write_text(bio(mixed(tenths)), encoding="utf-8")
+        data[language] = {"test": str(path)}
+    lines = (" ".join(word for word, _ in one) for one in mixed(4, 30))
+    (world.folder / "text.txt").write_text("\n".join(lines), encoding="utf-8")
+    config = world.config(
+        data=data, target=TARGETS, strategy="zero_shot", training__epochs=5, seeds=[1, 2]
+    )
+    done = xlt("train", config)
+    assert done.code == 0, done.text
+    return world
+
+
+def estimate(world, *, models=("runs/run",), language="jav", **options):
+    folders = [world.folder / model for model in models]
+    return unlabelled.estimate(
+        folders, str(world.folder / "text.txt"), language=language, **options
+    )
+
+
+def test_without_runs_it_is_the_mean_of_the_criteria_and_not_calibrated(world):
+    found = estimate(world)
+    assert found["fitted_to"] is None
+    assert (found["metric"], found["language"], found["sentences"]) == ("f1", "jav", 30)
+    (row,) = found["estimates"]
+    assert list(row["criteria"]) == list(CRITERIA)
+    told = [value for name, value in row["criteria"].items() if name != "confidence"]
+    assert row["expected"] == pytest.approx(sum(told) / 3)
+    assert row["interval"] is None
+    assert 0 < row["source_dev"] <= 100
+    assert found["notes"][0].startswith("not calibrated, so without an interval: --runs names no")
+    assert found["notes"][1].startswith("30 sentences are few")
+
+
+def test_runs_with_scores_in_other_languages_give_an_interval(world):
+    found = estimate(world, runs=[world.runs()])
+    assert found["fitted_to"] == {"pairs": 9, "languages": TARGETS}
+    (row,) = found["estimates"]
+    low, high = row["interval"]
+    assert 0 <= low <= row["expected"] <= high <= 100
+    assert not [note for note in found["notes"] if "not calibrated" in note]
+
+
+def test_scores_in_the_very_language_take_no_part(world):
+    found = estimate(world, runs=[world.runs()], language="hun")
+    assert found["fitted_to"] == {"pairs": 8, "languages": TARGETS[:-1]}
+    assert len(TARGETS) - 1 == MIN_LANGUAGES
+
+
+def test_a_run_is_evidence_of_what_it_scored(world):
+    found = gather([world.runs()], "ner")
+    assert [pair.language for pair in found.pairs] == TARGETS
+    result = json.loads((world.runs() / "run/result.json").read_text(encoding="utf-8"))
+    scores = {row["target"]: row["metrics"]["f1"]["mean"] for row in result["summary"]}
+    for pair in found.pairs:
+        assert pair.score == pytest.approx(scores[pair.language])
+        assert {"source_dev", *CRITERIA} <= set(pair.features)
+    assert gather([world.runs()], "nli").pairs == []
+
+
+def test_one_model_agrees_with_nobody(world):
+    found = estimate(world, models=["runs/run/seed-1/deu/model"])
+    (row,) = found["estimates"]
+    assert row["seeds"] == 1
+    assert "agreement" not in row["criteria"]
+    assert row["expected"] is not None
+
+
+def test_models_of_one_run_are_taken_together(world):
+    models = [f"runs/run/seed-{seed}/deu/model" for seed in (1, 2)]
+    assert estimate(world, models=models)["estimates"][0]["criteria"] == (
+        pytest.approx(estimate(world)["estimates"][0]["criteria"])
+    )
+
+
+def test_source_dev_data_are_predicted_once(world):
+    """What is kept serves again; what is damaged is computed anew."""
+    before = estimate(world)
+    cached = sorted((cache_dir() / "source-dev").glob("*.json"))
+    assert cached
+    stamps = [path.stat().st_mtime_ns for path in cached]
+    estimate(world)
+    assert [path.stat().st_mtime_ns for path in cached] == stamps
+    for path in cached:
+        path.write_text("{}", encoding="utf-8")
+    assert estimate(world) == before
+
+
+def test_the_terminal_sees_a_table(world):
+    done = xlt(
+        *("estimate", world.folder / "runs/run", world.folder / "text.txt", "--language", "jav"),
+        *("--runs", world.runs()),
+    )
+    assert done.code == 0, done.text
+    assert done.out.startswith("f1 in Javanese (jav), ner, expected from 30 sentences")
+    assert "source dev  confidence  difference  threshold  agreement" in done.out
+    assert "fitted to 9 scores in 9 other languages" in done.out
+
+
+def test_what_a_user_can_do_wrong(world, tmp_path):
+    run, text = world.folder / "runs/run", world.folder / "text.txt"
+    shutil.copytree(run / "seed-1/deu/model", tmp_path / "alone")
+    (tmp_path / "empty.conllu").write_text("\n", encoding="utf-8")
+    (tmp_path / "nothing").mkdir()
+    for arguments, said in [
+        ((tmp_path / "alone", text, "--language", "jav"), "it is not in the folder of its run"),
+        ((run, tmp_path / "empty.conllu", "--language", "jav"), "there is no"),
+        (
+            (run, text, "--language", "jav", "--runs", tmp_path / "nothing"),
+            "there is no finished run here",
+        ),
+        ((run, text, "--language", "neverland"), "neverland"),
+        ((tmp_path / "nothing", text), "there is no trained model here"),
+    ]:
+        done = xlt("estimate", *arguments)
+        assert done.code == 2, done.text
+        assert said in done.err
+        assert "fix:" in done.err

@@ -1,0 +1,209 @@
+"""One expected score of several criteria, with an interval, fitted to models that were measured.
+
+Ridge regression of the measured scores on the criteria; its interval covers scores in languages
+that it has not seen. Languages are what is sampled: the pairs of one language count together as
+much as those of another, and are left out together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+
+COVERAGE = 0.8
+"""Share of scores in unseen languages that intervals are made for."""
+MIN_LANGUAGES = 8
+"""From fewer nothing is fitted: both ends of an interval would be those of single languages."""
+RIDGES = (0.01, 0.1, 1.0, 10.0, 1e6)
+"""In variances of a criterion; of the last nothing is left but the constant."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A model and a language.
+
+    features: name → what is known without labels; a pair may lack some.
+    plain: the score that is expected where nothing is fitted, in percent.
+    score: measured, in percent; None where it is to be foretold.
+    name: for people.
+    """
+
+    language: str
+    features: Mapping[str, float]
+    plain: float
+    score: float | None = None
+    name: str = ""
+
+
+class Expected(NamedTuple):
+    """A score and the ends of its interval, in percent."""
+
+    score: float
+    low: float
+    high: float
+
+
+class _Line(NamedTuple):
+    """A regression: of standardised features, by name, what they add to `Pair.plain`.
+
+    low, high: of the features it was fitted to; what lies beyond them is taken for these, because
+        a line through few points leads anywhere.
+    """
+
+    names: tuple[str, ...]
+    low: Values
+    high: Values
+    centre: Values
+    scale: Values
+    weights: Values
+    constant: float
+
+    def __call__(self, pairs: Sequence[Pair]) -> Values:
+        """The expected scores, shape (pairs,); what is not known of a pair is as in their mean."""
+        given = np.clip(_given(pairs, self.names), self.low, self.high)
+        standard = np.nan_to_num((given - self.centre) / self.scale)
+        plain = np.array([pair.plain for pair in pairs])
+        return np.asarray(plain + self.constant + standard @ self.weights)
+
+
+@dataclass(frozen=True)
+class Combination:
+    """What was fitted.
+
+    pairs: to which. without: language → the regression without it, and the absolute errors of that
+        on the language's own pairs.
+    """
+
+    pairs: tuple[Pair, ...]
+    without: Mapping[str, tuple[_Line, Values]]
+
+    @property
+    def languages(self) -> list[str]:
+        return [*self.without]
+
+    def expected(self, pair: Pair, coverage: float = COVERAGE) -> Expected:
+        """The score of a pair in a language that none of the fitted ones is in, and its interval:
+        the jackknife+ (Barber et al. 2021, arXiv 1905.02928) with the weights of hierarchical
+        data, where the languages are exchangeable (Lee, Barber and Willett 2023, arXiv
+        2306.06342). The score is the median of what the regressions that lack one language expect,
+        which lies in it. A part of the weight lies at infinity: of few languages the ends are 0
+        and 100.
+        """
+        weight = 1 / (len(self.without) + 1)
+        middles, low, high, weights = [], [], [], []
+        for line, errors in self.without.values():
+            (middle,) = line([pair])
+            middles.append(float(middle))
+            low += (middle - errors).tolist()
+            high += (middle + errors).tolist()
+            weights += [weight / len(errors)] * len(errors)
+        ends = (
+            float(np.median(middles)),
+            -_upper(-np.array(low), np.array(weights), coverage),
+            _upper(np.array(high), np.array(weights), coverage),
+        )
+        return Expected(*(min(max(end, 0.0), 100.0) for end in ends))
+
+    def outside(self, pair: Pair) -> list[str]:
+        """Names of the features in which the pair lies beyond all that were fitted."""
+        found = []
+        for name, value in pair.features.items():
+            known = [one.features[name] for one in self.pairs if name in one.features]
+            if known and not min(known) <= value <= max(known):
+                found.append(name)
+        return found
+
+
+def fit(pairs: Sequence[Pair]) -> Combination | None:
+    """The combination that suits measured pairs; None of fewer than `MIN_LANGUAGES` languages."""
+    known = tuple(pair for pair in pairs if pair.score is not None)
+    languages = list(dict.fromkeys(pair.language for pair in known))
+    if len(languages) < MIN_LANGUAGES:
+        return None
+    without = {}
+    for language, others, own in _left_out(known):
+        line = _fitted(others)
+        without[language] = line, np.abs(_scores(own) - line(own))
+    return Combination(known, without)
+
+
+def foretold(pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Expected]]:
+    """Each measured pair with what would be expected of it, fitted to the other languages' pairs;
+    nothing where these are too few."""
+    known = [pair for pair in pairs if pair.score is not None]
+    for _, others, own in _left_out(known):
+        combination = fit(others)
+        if combination is not None:
+            for pair in own:
+                yield pair, combination.expected(replace(pair, score=None))
+
+
+def _left_out(pairs: Sequence[Pair]) -> Iterator[tuple[str, list[Pair], list[Pair]]]:
+    """Each language, the pairs of the others, and its own."""
+    for language in dict.fromkeys(pair.language for pair in pairs):
+        yield (
+            language,
+            [pair for pair in pairs if pair.language != language],
+            [pair for pair in pairs if pair.language == language],
+        )
+
+
+def _fitted(pairs: Sequence[Pair]) -> _Line:
+    """The regression whose ridge does best on languages that are left out."""
+    errors = [
+        [float(np.abs(_scores(own) - line(own)).mean()) for line in _lines(others, RIDGES)]
+        for _, others, own in _left_out(pairs)
+    ]
+    best = int(np.argmin(np.mean(errors, axis=0)))
+    (line,) = _lines(pairs, RIDGES[best : best + 1])
+    return line
+
+
+def _lines(pairs: Sequence[Pair], ridges: Sequence[float]) -> Iterator[_Line]:
+    """The ridge regressions of what scores lack of `Pair.plain`."""
+    names = tuple(dict.fromkeys(name for pair in pairs for name in pair.features))
+    given = _given(pairs, names)
+    count = {pair.language: 0 for pair in pairs}
+    for pair in pairs:
+        count[pair.language] += 1
+    ends = np.nanmin(given, axis=0), np.nanmax(given, axis=0)
+    share = np.array([1 / count[pair.language] for pair in pairs]) / len(count)
+    known = ~np.isnan(given)
+    total = share @ known  # more than 0: each name is one of some pair
+    filled = np.where(known, given, 0.0)
+    centre = share @ filled / total
+    scale = np.sqrt(share @ np.where(known, (filled - centre) ** 2, 0.0) / total)
+    scale[scale < 1e-9] = 1.0
+    z = np.where(known, (filled - centre) / scale, 0.0)
+    rest = _scores(pairs) - np.array([pair.plain for pair in pairs])
+    middle = share @ z  # 0, but of features that some pairs lack
+    constant = float(share @ rest)
+    square = (z.T * share) @ (z - middle)
+    wanted = (z.T * share) @ (rest - constant)
+    for ridge in ridges:
+        weights = np.linalg.solve(square + ridge * np.eye(len(names)), wanted)
+        rest_of = constant - float(middle @ weights)
+        yield _Line(names, *ends, centre, scale, weights, rest_of)
+
+
+def _given(pairs: Sequence[Pair], names: Sequence[str]) -> Values:
+    """Shape (pairs, names); NaN where a pair lacks one."""
+    return np.array([[pair.features.get(name, np.nan) for name in names] for pair in pairs])
+
+
+def _scores(pairs: Sequence[Pair]) -> Values:
+    return np.array([np.nan if pair.score is None else pair.score for pair in pairs])
+
+
+def _upper(values: Values, weights: Values, coverage: float) -> float:
+    """The least value below or at which so much of the weight lies; the weights' sum lacks to 1
+    what lies at infinity."""
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order]) >= coverage - 1e-12
+    return float(values[order][np.argmax(reached)]) if reached.any() else float("inf")

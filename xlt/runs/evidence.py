@@ -1,0 +1,210 @@
+"""Finished runs with gold data as evidence: their test sentences are taken for text without labels,
+and their scores are what should have been expected there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import log as logarithm
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from xlt import languages
+from xlt.config.load import load_config
+from xlt.config.schema import Config
+from xlt.document import Document
+from xlt.errors import XltError
+from xlt.evaluation.combination import Pair
+from xlt.evaluation.criteria import OnDev, OnText, combined, estimates
+from xlt.results import (
+    CONFIG,
+    RESULT,
+    check_file,
+    finished_runs,
+    measured,
+    read_confidence,
+    read_result,
+)
+from xlt.runs.experiment import make_task
+from xlt.runs.folder import model_folder
+from xlt.runs.source_dev import dev_splits, on_source_dev, on_text
+from xlt.runs.sources import Sources
+from xlt.task import Task
+from xlt.typology.ranking import rank
+from xlt.typology.scores import measured_as
+
+log = logging.getLogger(__name__)
+
+SOURCE_DEV, FOUND, RANKER = "source_dev", "found", "ranker"
+"""Features of a pair beside the criteria: the score on source dev data; the logarithm of how many
+things a word the model finds, over the same on source dev data; and what `xlt predict-source`
+expects."""
+
+
+@dataclass
+class Evidence:
+    """pairs: of the runs and their targets. left_out: run → why it has none, where that may be
+    mended."""
+
+    pairs: list[Pair] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def gather(
+    folders: Sequence[Path], task: str, *, without: str = "", batch_tokens: int = 8192
+) -> Evidence:
+    """The pairs of all finished runs of a task in some folders, where the target's labels were not
+    learnt from: one a run and target, the means over its seeds.
+
+    folders: of a run, or of runs.
+    without: a language whose pairs do not count.
+    Raises XltError for a folder without a finished run. A run whose data or models are not there
+    any more is left out, with a warning.
+    """
+    found = Evidence()
+    for folder in folders:
+        runs = [folder] if (folder / RESULT).is_file() else finished_runs(folder)
+        if not runs:
+            raise XltError(
+                "there is no finished run here",
+                where=folder,
+                fix="name a run's folder, or one that holds runs (`xlt runs`)",
+            )
+        for run in runs:
+            result = read_result(run)
+            if result["task"] != task:
+                continue
+            rows = [row for row in measured(result) if _counts(result, row["target"], without)]
+            try:
+                found.pairs += _pairs(run, result, rows, batch_tokens) if rows else []
+            except XltError as error:
+                log.warning("%s is left out: %s", run, error)
+                found.left_out[str(run)] = error.what
+    return found
+
+
+def _counts(result: Mapping[str, Any], target: str, without: str) -> bool:
+    """Whether the target is another language than the run has learnt labels of, and than
+    `without`."""
+    if without and languages.same(target, without):
+        return False
+    learnt = {*result["source"]}
+    for place, stages in result.get("lineage", {}).items():
+        if place.endswith(f"/{target}"):
+            splits = (one for stage in stages for one in stage["train"])
+            learnt |= {one["language"] for one in splits if not one["projected_from"]}
+    return not any(languages.same(target, one) for one in learnt)
+
+
+def _pairs(
+    run: Path, result: dict[str, Any], rows: Sequence[Mapping[str, Any]], batch_tokens: int
+) -> list[Pair]:
+    loaded = load_config(run / CONFIG)
+    config = loaded.config
+    task = make_task(config)
+    sources = Sources(config, task)
+    try:
+        data = [sources.load(one) for one in dev_splits(config)]
+    except XltError as error:
+        raise loaded.locate(error) from error
+    pairs = []
+    for row in rows if data else ():
+        target = row["target"]
+        seeds = [
+            one["seed"]
+            for one in result["rows"]
+            if one["primary"] and one["target"] == target and one["split"] == row["split"]
+        ]
+        models = [run / model_folder(seed, target) for seed in seeds]
+        if not all(model.is_dir() for model in models):
+            raise XltError(
+                "the run has not kept the models of all its seeds",
+                where=run,
+                fix="run it again with `output.keep: all`",
+            )
+        predicted = [
+            _predicted(run, result, task, f"seed-{seed}/{target}/{row['split']}") for seed in seeds
+        ]
+        pair = pair_of(
+            target,
+            on_source_dev(models, data, batch_tokens=batch_tokens),
+            on_text(task, predicted),
+            expected_by_ranker(config, target),
+            score=row["metrics"][task.metrics_reported[0]]["mean"],
+            name=f"{run}/{target}",
+        )
+        pairs += [] if pair is None else [pair]
+    return pairs
+
+
+def _predicted(run: Path, result: dict[str, Any], task: Task, base: str) -> list[Document]:
+    """What a run has predicted, with its confidences where it has any."""
+    format = next(iter(task.formats))
+    name = base + task.formats[format][0]
+    check_file(run, result, name)
+    sure = read_confidence(run, result, f"{base}.confidence.json")
+    read = list(task.documents(run / name, format, labelled=False))
+    if sure is None:
+        return read
+    return [one.with_confidence(own) for one, own in zip(read, sure, strict=True)]
+
+
+def expected_by_ranker(config: Config, target: str) -> float | None:
+    """What published scores let expect of the best of the sources; None where they say nothing of
+    the task or the language. The user's own scores, which may be of this very target, have no part
+    in it."""
+    sources = [one for one in config.source if not languages.same(one, target)]
+    task = config.task.name
+    names = measured_as(task)
+    if not sources or not names:
+        return None
+    try:
+        ranking = rank(
+            target,
+            sources,
+            task=task,
+            measured_as=names,
+            encoder=config.model.encoder,
+            own_scores=False,
+        )
+    except XltError:  # nothing is known of the language
+        return None
+    known = [one.expected for one in ranking.sources if one.expected is not None]
+    return max(known, default=None)
+
+
+def pair_of(
+    language: str,
+    dev: Sequence[OnDev],
+    text: Sequence[OnText],
+    ranker: float | None,
+    *,
+    score: float | None = None,
+    name: str = "",
+) -> Pair | None:
+    """The models of one run, in the order of their seeds, and a language: the means over seeds.
+    None where no criterion says anything."""
+    each = [estimates(known, seen) for known, seen in zip(dev, text, strict=True)]
+    criteria = {
+        criterion: fmean(one[criterion] for one in each)
+        for criterion in each[0]
+        if all(criterion in one for one in each)
+    }
+    plain = combined(criteria)
+    if plain is None:
+        return None
+    features = {SOURCE_DEV: fmean(one.score for one in dev), **criteria}
+    found = [
+        logarithm(len(seen.confidences) / seen.words / known.sure.found)
+        for known, seen in zip(dev, text, strict=True)
+        if known.sure is not None and len(seen.confidences)
+    ]
+    if found:
+        features[FOUND] = float(np.mean(found))
+    if ranker is not None:
+        features[RANKER] = ranker
+    return Pair(languages.shared(language), features, plain, score, name)
