@@ -9,8 +9,8 @@ from torch import nn
 
 from xlt.data.batch import IGNORED
 from xlt.data.encode import pool_words
+from xlt.model.choosing import Choices, ChoosingModel
 from xlt.model.layers import Biaffine, BiLstm, SharedDropout, mlp
-from xlt.model.task_model import TaskModel, summed_cross_entropy
 from xlt.task import Labels
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from . import DependencyParsing
 
 
-class Parser(TaskModel):
+class Parser(ChoosingModel):
     """Scores arcs and relations of word vectors.
 
     A word's vector is the mean of its subwords; characters, UPOS and an LSTM over the words add to
@@ -56,43 +56,29 @@ class Parser(TaskModel):
         self.arc = Biaffine(options.arc_size, 1)
         self.relation = Biaffine(options.relation_size, len(labels["relation"]))
 
-    def forward(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        word_index: torch.Tensor,
-        word_mask: torch.Tensor,
-        upos: torch.Tensor | None = None,
-        characters: torch.Tensor | None = None,
-        relations: torch.Tensor | None = None,
-        labels: torch.Tensor | None = None,
-        num_items_in_batch: torch.Tensor | int | None = None,
-        weights: torch.Tensor | None = None,
-    ) -> dict[str, torch.Tensor]:
-        """Score the arcs of each sentence, or return the loss.
+    def choices(self, labels: torch.Tensor, **batch: torch.Tensor) -> list[Choices]:
+        """Return each word's head, and its relation to the head that the labels say.
 
-        Shapes are those of `collate_words`; upos, relations and labels (the heads) (sentences,
-        words), characters (sentences, words, 20), weights (sentences,).
+        labels: the heads (sentences, words); relations as they are; the others as of `predicted`.
+        """
+        relations = batch.pop("relations")
+        scored = self.graph(**batch)
+        arcs = possible(scored["arcs"], batch["word_mask"])
+        known, heads = labels.clamp(min=0), scored["heads"]
+        of_head = heads.gather(1, known.unsqueeze(-1).expand(-1, -1, heads.shape[-1]))
+        scores = self.relation.paired(scored["dependents"], of_head)
+        gold = relations.masked_fill(labels == IGNORED, IGNORED)
+        return [Choices(None, arcs[:, 1:], labels), Choices("relation", scores, gold)]
+
+    def predicted(self, **batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Score the arcs of each sentence; a batch is as `graph` takes it.
 
         Returns arcs: log-probabilities (sentences, 1 + words, 1 + words) of head given word, row
         and column 0 the root; and the rest of `graph`, from which `decoding` scores the relations
-        of a tree's arcs only; or the loss, with labels.
+        of a tree's arcs only.
         """
-        scored = self.graph(input_ids, attention_mask, word_index, word_mask, upos, characters)
-        arcs = scored["arcs"].float()
-        heads_possible = nn.functional.pad(word_mask, (1, 0), value=True)
-        diagonal = torch.eye(arcs.shape[1], dtype=torch.bool, device=arcs.device)
-        arcs = arcs.masked_fill(~heads_possible.unsqueeze(1) | diagonal, -1e9)
-        if labels is not None:
-            assert relations is not None
-            known, heads = labels.clamp(min=0), scored["heads"]
-            of_head = heads.gather(1, known.unsqueeze(-1).expand(-1, -1, heads.shape[-1]))
-            scores = self.relation.paired(scored["dependents"], of_head)
-            gold = relations.masked_fill(labels == IGNORED, IGNORED)
-            total = summed_cross_entropy(arcs[:, 1:], labels, num_items_in_batch, weights)
-            total = total + summed_cross_entropy(scores, gold, num_items_in_batch, weights)
-            return {"loss": total}
-        return {**scored, "arcs": arcs.log_softmax(-1)}
+        scored = self.graph(**batch)
+        return {**scored, "arcs": possible(scored["arcs"], batch["word_mask"]).log_softmax(-1)}
 
     def graph(
         self,
@@ -104,6 +90,9 @@ class Parser(TaskModel):
         characters: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
         """Score the arcs, and read what scores their relations.
+
+        Shapes are those of `collate_words`; upos (sentences, words), characters (sentences, words,
+        20).
 
         arcs: scores (sentences, 1 + words, 1 + words) before the softmax, of impossible arcs, too.
         dependents (sentences, words, size), heads (sentences, 1 + words, size), relation_weight
@@ -153,3 +142,11 @@ class Parser(TaskModel):
         """Add outputs for new relations; old ones keep their ids and weights."""
         self.relation = self.relation.grown(len(labels["relation"]))
         self.labels = dict(labels)
+
+
+def possible(arcs: torch.Tensor, word_mask: torch.Tensor) -> torch.Tensor:
+    """Score arcs (sentences, 1 + words, 1 + words) so that no word is its own head, and none has a
+    head beyond its sentence, (sentences, words)."""
+    heads = nn.functional.pad(word_mask, (1, 0), value=True)
+    diagonal = torch.eye(arcs.shape[1], dtype=torch.bool, device=arcs.device)
+    return arcs.float().masked_fill(~heads.unsqueeze(1) | diagonal, -1e9)

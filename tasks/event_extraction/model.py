@@ -8,16 +8,15 @@ score of trigger and word (Dozat and Manning 2017, arXiv 1611.01734) over the fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
 
-from xlt.data.batch import IGNORED
 from xlt.data.encode import pool_words
+from xlt.model.choosing import Choices, ChoosingModel
 from xlt.model.layers import Biaffine, BiLstm, SharedDropout, mlp
-from xlt.model.task_model import TaskModel, grow_linear, summed_cross_entropy
+from xlt.model.task_model import grow_linear
 from xlt.task import Labels
 
 from .extracting import outputs
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from . import EventExtraction
 
 
-class Extractor(TaskModel):
+class Extractor(ChoosingModel):
     """Tags entities and triggers, which both models share with the loss."""
 
     def __init__(
@@ -49,44 +48,35 @@ class Extractor(TaskModel):
         )
         self.trigger = nn.Linear(self.size, len(labels["trigger"]))
 
-    def forward(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        word_index: torch.Tensor,
-        word_mask: torch.Tensor,
-        triggers: torch.Tensor,
-        frame_input_ids: torch.Tensor,
-        frame: torch.Tensor,
-        labels: torch.Tensor | None = None,
-        num_items_in_batch: torch.Tensor | int | None = None,
-        weights: torch.Tensor | None = None,
-    ) -> dict[str, torch.Tensor]:
-        """Score all tags, or return the loss.
+    def choices(self, labels: torch.Tensor, **batch: torch.Tensor) -> list[Choices]:
+        """Return the tags of entities, level by level, of triggers, and of roles of those given.
+
+        labels: ((levels + 1) sentences + given, words), in this order; the others as of
+        `predicted`.
+        """
+        word_mask, triggers = batch["word_mask"], batch["triggers"]
+        pipeline = self.options.model == "pipeline"  # a marked sentence for each given trigger
+        mask = torch.cat([word_mask, word_mask[triggers[:, 0]]]) if pipeline else word_mask
+        units = self.words(batch["input_ids"], batch["attention_mask"], batch["word_index"], mask)
+        sentences = units[: len(word_mask)]
+        scores = [*(level(sentences) for level in self.entities), self.trigger(sentences)]
+        *tags, roles = labels.split([*(len(one) for one in scores), len(triggers)])
+        layers = ["entity"] * len(self.entities) + ["trigger"]
+        return [
+            *map(Choices, layers, scores, tags),
+            Choices("role", self.roles_of_given(units, sentences, triggers), roles, triggers[:, 0]),
+        ]
+
+    def predicted(self, **batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Score all tags, as `extracting.outputs` does.
 
         Shapes are those of `word_arrays`, for the sentences and (pipeline) the marked ones behind
         them; word_mask (sentences, words); triggers (given, 3) as `extracting.BatchRange`;
-        frame_input_ids and frame from `Frame.packed`; labels ((levels + 1) sentences + given,
-        words): tags of entities, level by level, of triggers, of roles; weights (sentences,).
-
-        Returns what `extracting.outputs` does; or the loss, with labels.
+        frame_input_ids and frame from `Frame.packed`.
         """
-        if labels is None:
-            batch = {
-                "input_ids": input_ids, "attention_mask": attention_mask, "word_index": word_index,
-                "word_mask": word_mask, "triggers": triggers, "frame_input_ids": frame_input_ids,
-                "frame": frame,
-            }  # fmt: skip
-            arrays = {name: tensor.cpu().numpy() for name, tensor in batch.items()}
-            found = outputs(self.network, arrays, self.labels, self.options)
-            return {name: torch.from_numpy(array) for name, array in found.items()}
-        pipeline = self.options.model == "pipeline"  # a marked sentence for each given trigger
-        mask = torch.cat([word_mask, word_mask[triggers[:, 0]]]) if pipeline else word_mask
-        units = self.words(input_ids, attention_mask, word_index, mask)
-        sentences = units[: len(word_mask)]
-        scores = [level(sentences) for level in self.entities]
-        scores += [self.trigger(sentences), self.roles_of_given(units, sentences, triggers)]
-        return {"loss": self._loss(scores, labels, num_items_in_batch, weights, triggers)}
+        arrays = {name: tensor.cpu().numpy() for name, tensor in batch.items()}
+        found = outputs(self.network, arrays, self.labels, self.options)
+        return {name: torch.from_numpy(array) for name, array in found.items()}
 
     def graph(
         self,
@@ -132,24 +122,6 @@ class Extractor(TaskModel):
         if self.context is not None:
             words = self.dropout(self.context(words, word_mask.sum(1)))
         return words
-
-    def _loss(
-        self,
-        scores: Sequence[torch.Tensor],
-        labels: torch.Tensor,
-        num_items: torch.Tensor | int | None,
-        weights: torch.Tensor | None,
-        triggers: torch.Tensor,
-    ) -> torch.Tensor:
-        if num_items is None:
-            num_items = (labels != IGNORED).sum()
-        total = torch.zeros((), device=labels.device)
-        for one, gold in zip(scores, labels.split([len(one) for one in scores]), strict=True):
-            weight = weights
-            if weights is not None and one is scores[-1]:
-                weight = weights[triggers[:, 0]]
-            total = total + summed_cross_entropy(one, gold, num_items, weight)
-        return total
 
     def grow(self, labels: Labels) -> None:
         """Add outputs for new types; old ones keep their ids and weights."""

@@ -117,9 +117,7 @@ class SubwordTable:
     to_full: torch.Tensor
 
 
-def trimmed(
-    batch: dict[str, torch.Tensor], subwords: SubwordTable | None
-) -> dict[str, torch.Tensor]:
+def trimmed(batch: dict[str, Any], subwords: SubwordTable | None) -> dict[str, Any]:
     """The batch with its subword ids (all that is called `input_ids`) in the trimmed vocabulary."""
     if subwords is None:
         return batch

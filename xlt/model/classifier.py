@@ -16,13 +16,8 @@ from torch import nn
 from xlt.data.encode_pairs import FIRST, SECOND
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
-from xlt.model.task_model import (
-    TaskModel,
-    grow_classifier,
-    grow_linear,
-    name_labels,
-    summed_cross_entropy,
-)
+from xlt.model.choosing import Choices, ChoosingModel
+from xlt.model.task_model import grow_classifier, grow_linear, name_labels
 from xlt.task import Labels
 
 if TYPE_CHECKING:
@@ -52,7 +47,7 @@ def build_classifier(
     return AlignedClassifier(backbone.encoder(), labels)
 
 
-class Classifier(TaskModel):
+class Classifier(ChoosingModel):
     """An example's scores are the mean of its windows' logits."""
 
     @abstractmethod
@@ -65,29 +60,29 @@ class Classifier(TaskModel):
     ) -> dict[str, torch.Tensor]:
         """scores: of each label before the softmax, (rows, labels)."""
 
-    def forward(
+    def choices(self, labels: torch.Tensor, **batch: torch.Tensor) -> list[Choices]:
+        """The label of each example. labels: (examples,); the others as of `predicted`."""
+        (layer,) = self.labels
+        return [Choices(layer, self.examples(**batch), labels)]
+
+    def predicted(self, **batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """scores: log-probabilities (examples, labels). batch: shapes as in `collate_pairs`."""
+        return {"scores": self.examples(**batch).log_softmax(-1)}
+
+    def examples(
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         segments: torch.Tensor,
         windows: torch.Tensor,
         token_type_ids: torch.Tensor | None = None,
-        labels: torch.Tensor | None = None,
-        num_items_in_batch: torch.Tensor | int | None = None,
-        weights: torch.Tensor | None = None,
-    ) -> dict[str, torch.Tensor]:
-        """Shapes as in `collate_pairs`; labels and weights (examples,).
-
-        Returns scores: log-probabilities (examples, labels), and the loss with labels.
-        """
+    ) -> torch.Tensor:
+        """The scores of each example's labels before the softmax, (examples, labels)."""
         rows = self.graph(input_ids, attention_mask, segments, token_type_ids)["scores"].float()
         example = torch.arange(len(windows), device=windows.device)
         example = example.repeat_interleave(windows, output_size=len(rows))
         total = rows.new_zeros(len(windows), rows.shape[-1]).index_add(0, example, rows)
-        logits = total / windows.unsqueeze(-1)
-        if labels is not None:
-            return {"loss": summed_cross_entropy(logits, labels, num_items_in_batch, weights)}
-        return {"scores": logits.log_softmax(-1)}
+        return total / windows.unsqueeze(-1)
 
     @property
     def values(self) -> tuple[str, ...]:

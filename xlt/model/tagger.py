@@ -8,19 +8,15 @@ import torch
 
 from xlt.data.encode import pool_words
 from xlt.model.backbone import Backbone
-from xlt.model.task_model import (
-    TaskModel,
-    grow_classifier,
-    name_labels,
-    summed_cross_entropy,
-)
+from xlt.model.choosing import Choices, ChoosingModel
+from xlt.model.task_model import grow_classifier, name_labels
 from xlt.task import Labels
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 
-class Tagger(TaskModel):
+class Tagger(ChoosingModel):
     """A word's scores are the mean of its subwords' logits.
 
     With a linear classifier that equals classifying the mean of the subwords' vectors, so the
@@ -40,25 +36,25 @@ class Tagger(TaskModel):
         )
         return cls(encoder, labels)
 
-    def forward(
+    def choices(self, labels: torch.Tensor, **batch: torch.Tensor) -> list[Choices]:
+        """The tag of each word. labels: (sentences, words); the others as of `predicted`."""
+        return [Choices("tag", self.words(**batch), labels)]
+
+    def predicted(self, **batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """scores: log-probabilities (sentences, words, tags). batch: shapes as in
+        `collate_words`."""
+        return {"scores": self.words(**batch).log_softmax(-1)}
+
+    def words(
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         word_index: torch.Tensor,
         word_mask: torch.Tensor,
-        labels: torch.Tensor | None = None,
-        num_items_in_batch: torch.Tensor | int | None = None,
-        weights: torch.Tensor | None = None,
-    ) -> dict[str, torch.Tensor]:
-        """Shapes as in `collate_words`; labels (sentences, words), weights (sentences,).
-
-        Returns scores: log-probabilities (sentences, words, tags), and the loss with labels.
-        """
+    ) -> torch.Tensor:
+        """The scores of each word's tags before the softmax, (sentences, words, tags)."""
         subwords = self.graph(input_ids, attention_mask)["scores"]
-        words = pool_words(subwords, word_index, word_mask)
-        if labels is not None:
-            return {"loss": summed_cross_entropy(words, labels, num_items_in_batch, weights)}
-        return {"scores": words.log_softmax(-1)}
+        return pool_words(subwords, word_index, word_mask)
 
     def graph(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor

@@ -35,7 +35,7 @@ HEAD_FILE = "head.safetensors"
 class TaskModel(nn.Module):
     """Base of every task's model.
 
-    Subclasses define::
+    Subclasses define (those of `xlt.model.choosing.ChoosingModel` two parts of it)::
 
         forward(..., labels=None, num_items_in_batch=None, weights=None)
             -> {"loss": ..., output tensors}
@@ -199,7 +199,8 @@ def summed_cross_entropy(
         ignore_index=IGNORED,
         reduction="sum" if weights is None else "none",
     )
-    loss = losses if weights is None else weights @ losses.view(len(weights), -1).sum(1)
+    # Flattened so, there may be no rows at all.
+    loss = losses if weights is None else weights @ losses.view(*targets.shape, 1).flatten(1).sum(1)
     if num_items is None:
         num_items = (targets != IGNORED).sum()
     # A step without any target (trees without heads) teaches nothing; it must not be NaN.

@@ -87,7 +87,10 @@ class Sources:
         return self._loaded[data_split]
 
     def labels(self, data_split: DataSplit) -> Labels:
-        """The labels in the records of a data_split. Raises XltError as `load`."""
+        """The labels in the records of a data_split, none if it counts as unlabelled. Raises
+        XltError as `load`."""
+        if data_split.unlabelled:
+            return {}
         if data_split not in self._labels:
             read = self.load(data_split).records
             self._labels[data_split] = self.task_of(data_split).labels(read)

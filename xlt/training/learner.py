@@ -19,7 +19,7 @@ from xlt.model.lora import add_lora
 from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import Trimmed, stored_weights
 from xlt.model.vocabulary_tensors import embedding_table
-from xlt.task import Example, Task, extend_labels
+from xlt.task import Example, Labels, Task, extend_labels
 from xlt.training.calibrate import calibrate
 from xlt.training.data import Data, groups, weights
 from xlt.training.encodings import encode
@@ -29,7 +29,7 @@ from xlt.training.optim import freeze
 from xlt.training.rehearsal import check_precision
 from xlt.training.scoring import LAST, Encoded, encode_sets, mean_scores, selector
 from xlt.training.standardise import standardise, standardises
-from xlt.training.trainer import TransferTrainer
+from xlt.training.trainer import Collates, TransferTrainer
 from xlt.training.training_run import Trained
 from xlt.transfer.stage import Stage
 
@@ -49,6 +49,8 @@ class Learner:
         evaluated: Sequence[Sequence[Data]],
         work: Path,
         *,
+        labels: Labels | None = None,
+        collates: Collates | None = None,
         title: str | None = None,
         callbacks: Sequence[TrainerCallback] = (),
         checkpoint: str | None = None,
@@ -60,11 +62,13 @@ class Learner:
             config's encoder.
         evaluated: dev sets that are scored on the way, those that select first.
         work: the folder for checkpoints. checkpoint: where to go on.
+        labels: what the model is to know; by default what the training data have.
+        collates: what makes batches to learn from; by default the task.
         title: what its progress is shown under; None: it is not shown.
         Raises Diverged where rates are too high, OutOfMemory where passes are too large.
         """
         set_seed(self._seed)
-        backbone, model = self._model(stage, parent, train)
+        backbone, model = self._model(stage, parent, train, labels)
         examples = encode(self._task, train, backbone, model.labels)
         evaluations = encode_sets(self._task, evaluated, backbone)
         vocabulary, subwords = self._trim(model, backbone, examples, evaluations)
@@ -84,7 +88,7 @@ class Learner:
         primary = selector(stage.dev)
         trainer = TransferTrainer(
             model,
-            self._task,
+            collates or self._task,
             examples,
             groups(train),
             training,
@@ -123,10 +127,16 @@ class Learner:
         return Trained(trainer, primary, model.labels, write, temperatures)
 
     def _model(
-        self, stage: Stage, parent: StageResult | None, train: Sequence[Data]
+        self,
+        stage: Stage,
+        parent: StageResult | None,
+        train: Sequence[Data],
+        labels: Labels | None,
     ) -> tuple[Backbone, TaskModel]:
         """The start weights, with room for the labels of this stage's training data."""
-        new = self._task.labels(record for data in train for record in data.inventory)
+        new = labels
+        if new is None:
+            new = self._task.labels(record for data in train for record in data.inventory)
         settings = self._config.model
         if parent is None:
             random = stage.from_scratch or settings.initialise == "random"

@@ -16,6 +16,7 @@ from xlt.model import named
 from xlt.model.backbone import Backbone
 from xlt.model.lora import add_lora
 from xlt.model.pretrained import offline
+from xlt.model.task_model import TaskModel
 from xlt.task import Labels, Task
 from xlt.training.optim import freeze, parameter_groups
 from xlt.training.standardise import check_norms, standardises
@@ -24,8 +25,9 @@ from xlt.transfer.stage import Stage
 
 def rehearse(
     config: Config, task: Task, stage: Stage, labels: Labels | None, *, local: bool
-) -> None:
+) -> TaskModel | None:
     """Raise XltError for what is wrong with the encoder, or cannot be done with it in this stage.
+    Return the model that was looked at, which has no weights.
 
     labels: what the model of the stage knows; None where its data cannot be read, so that nothing
         but the encoder is looked at.
@@ -35,7 +37,7 @@ def rehearse(
     check_precision(choose_precision(stage.training.precision, best_device()), backbone)
     if labels is None:
         backbone.encoder()
-        return
+        return None
     model = task.build(backbone, labels)
     if standardises(config.model, backbone, task):
         check_norms(model)
@@ -43,6 +45,7 @@ def rehearse(
     if config.model.lora is not None:
         add_lora(model, config.model.lora)
     parameter_groups(model, stage.training)
+    return model
 
 
 def _backbone(config: Config, stage: Stage, *, local: bool) -> Backbone:

@@ -63,8 +63,9 @@ class _Examples(Dataset[tuple[Example, bool]]):
 class Collates(Protocol):
     """What makes batches of examples: a task, say."""
 
-    def collate(self, examples: Sequence[Example], /) -> dict[str, torch.Tensor]:
-        """Among the tensors are `labels`, with `IGNORED` where nothing is to be learnt."""
+    def collate(self, examples: Sequence[Example], /) -> dict[str, Any]:
+        """What the model's forward takes. Among its tensors are `labels`, with `IGNORED` where
+        nothing is to be learnt."""
 
 
 class TransferTrainer(Trainer):
@@ -220,7 +221,7 @@ class TransferTrainer(Trainer):
 
     # Data ----------------------------------------------------------------------------------
 
-    def _collate(self, rows: Sequence[tuple[Example, bool]]) -> dict[str, torch.Tensor]:
+    def _collate(self, rows: Sequence[tuple[Example, bool]]) -> dict[str, Any]:
         batch = trimmed(self.task.collate([example for example, _ in rows]), self.subwords)
         if self._weights is not None:
             batch["weights"] = torch.tensor([float(self._weights[e.index]) for e, _ in rows])

@@ -73,6 +73,11 @@ class StageKind(ABC):
         depend on the task. By default whether one of its parents has them."""
         return any(solves(parent) for parent in stage.parents)
 
+    def begins(self, stage: Stage) -> bool:
+        """Whether its weights start from the encoder although it has parents. Where stages come
+        before all others, the encoder that they make is one more parent, the last."""
+        return False
+
     def settings(self, config: Config, stage: Stage) -> Mapping[str, Any]:
         """What of a config decides the result, JSON-able: stages that differ in it are others.
 
@@ -136,9 +141,19 @@ def preceded(plan: Stage, items: Sequence[dict[str, Any]], config: Config, targe
         return plan
     if plan.parents:
         parents = tuple(preceded(parent, items, config, target) for parent in plan.parents)
+        if kind_of(plan).begins(plan):
+            parents += _first(plan, items, config, target)
+            plan = replace(plan, from_scratch=False)
         return replace(plan, parents=parents)
+    return replace(plan, parents=_first(plan, items, config, target), from_scratch=False)
+
+
+def _first(
+    plan: Stage, items: Sequence[dict[str, Any]], config: Config, target: str
+) -> tuple[Stage, ...]:
+    """The last of the stages before a stage that starts from the encoder."""
     first: tuple[Stage, ...] = ()
     for item in items:
         scratch = plan.from_scratch and not first
         first = (planned(item, config, target, first, from_scratch=scratch),)
-    return replace(plan, parents=first, from_scratch=False)
+    return first

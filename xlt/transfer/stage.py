@@ -30,6 +30,7 @@ class DataSplit:
 
     projected_from: the records are those of this language, translated into `language` and their
         annotation projected.
+    unlabelled: whatever annotation it has is not used.
     """
 
     language: str
@@ -37,6 +38,7 @@ class DataSplit:
     limit: int | None = None
     seed: int | None = None
     projected_from: str | None = None
+    unlabelled: bool = False
 
     @property
     def name(self) -> str:

@@ -1,0 +1,115 @@
+"""Models that choose among options at each place: what they learn from labels, and from others.
+
+The labels of a batch say what is right at each place, and the loss is the cross-entropy. A teacher
+says instead how probable each option is (Hinton et al. 2015, "Distilling the Knowledge in a Neural
+Network", arXiv 1503.02531); the places are the same.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from xlt.data.batch import IGNORED
+from xlt.model.task_model import TaskModel, summed_cross_entropy
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A layer of decisions of one kind, in a batch.
+
+    layer:   whose labels (`TaskModel.labels`) are the options, in their order; None where the
+        options are others, such as the words that may be a head.
+    scores:  of each option before the softmax, (rows, …, options).
+    targets: the option that is right, (rows, …); `IGNORED` where there is nothing to choose.
+    owner:   the example of each row, ascending; None where the rows are the examples.
+    """
+
+    layer: str | None
+    scores: torch.Tensor
+    targets: torch.Tensor
+    owner: torch.Tensor | None = None
+
+    @property
+    def known(self) -> torch.Tensor:
+        """At which places there is something to choose, (rows, …)."""
+        return self.targets != IGNORED
+
+
+class ChoosingModel(TaskModel):
+    """A model that is taught by labels, or by how probable others think each option.
+
+    Subclasses define `choices` and `predicted` in the place of `forward`.
+    """
+
+    @abstractmethod
+    def choices(self, labels: torch.Tensor, **batch: torch.Tensor) -> list[Choices]:
+        """What there is to choose in a batch that the task's `collate` made with labels. The same
+        labels give the same places, whatever the weights."""
+
+    @abstractmethod
+    def predicted(self, **batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What the task's `decode` reads, of a batch without labels."""
+
+    def forward(
+        self,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        weights: torch.Tensor | None = None,
+        taught: Sequence[torch.Tensor] | None = None,
+        temperature: float = 1.0,
+        hard: float = 0.0,
+        **batch: torch.Tensor,
+    ) -> dict[str, torch.Tensor]:
+        """As `TaskModel` says.
+
+        taught: for each of `choices` the teachers' probabilities at `temperature`, (places,
+            options): of the known places of all rows, one after the other. Options that are not
+            there at the end of a row have none. Without it, the labels are learnt.
+        hard: with `taught`, what the labels count; the teachers count 1 - hard.
+        """
+        if labels is None:
+            return self.predicted(**batch)
+        if num_items_in_batch is None:
+            num_items_in_batch = (labels != IGNORED).sum()
+        loss = torch.zeros((), device=labels.device)
+        for number, one in enumerate(self.choices(labels, **batch)):
+            own = weights if weights is None or one.owner is None else weights[one.owner]
+            if taught is None or hard:
+                learnt = summed_cross_entropy(one.scores, one.targets, num_items_in_batch, own)
+                loss = loss + (learnt if taught is None else hard * learnt)
+            if taught is not None and hard < 1:
+                learnt = distillation(one, taught[number], num_items_in_batch, own, temperature)
+                loss = loss + (1 - hard) * learnt
+        return {"loss": loss}
+
+
+def distillation(
+    choices: Choices,
+    taught: torch.Tensor,
+    num_items: torch.Tensor | int,
+    weights: torch.Tensor | None = None,
+    temperature: float = 1.0,
+) -> torch.Tensor:
+    """The sum over known places of T² KL(teachers ‖ model at temperature T), over `num_items`.
+
+    taught: the teachers' probabilities at T, (places, options). weights: of the rows.
+
+    T² makes the gradient independent of T where T is large (Hinton et al. 2015, section 2.1). At
+    T = 1 the gradient with respect to the scores of a place is p - p_teachers.
+    """
+    known = choices.known
+    scores = choices.scores[known].float()
+    if not len(scores):  # a blank example (`xlt.data.batch.StepSampler`): of nobody's places
+        return choices.scores.sum() * 0.0
+    taught = nn.functional.pad(taught, (0, scores.shape[-1] - taught.shape[-1]))
+    logs = (scores / temperature).log_softmax(-1)
+    losses = nn.functional.kl_div(logs, taught, reduction="none").sum(-1) * temperature**2
+    if weights is not None:
+        each = weights.view(-1, *[1] * (known.ndim - 1)).expand(known.shape)
+        losses = losses * each[known]
+    return losses.sum() / torch.as_tensor(num_items).clamp(min=1)

@@ -1,0 +1,327 @@
+"""Distillation: from teachers and text to a trainer that has trained a student.
+
+The teachers are loaded one after the other, and twice: first they annotate all records, of which
+`consensus` chooses; then they say how probable each option is at the places where the chosen
+annotation has the student decide. Both are made anew when a stage is resumed: they are a function
+of the teachers and the text.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import TrainerCallback
+
+from xlt.config.schema import TEXT, Training
+from xlt.data.batch import prediction_batches
+from xlt.document import Document
+from xlt.errors import XltError
+from xlt.evaluation.criteria import agreement
+from xlt.inference.device import cast_for_inference
+from xlt.inference.loading import make_direct_predictor
+from xlt.inference.predictor import Predictor
+from xlt.model.backbone import Backbone
+from xlt.model.choosing import Choices, ChoosingModel
+from xlt.task import Example, Labels, Task, extend_labels
+from xlt.training.consensus import Yield, agreed
+from xlt.training.data import Data
+from xlt.training.finished import StageResult
+from xlt.training.learner import Learner
+from xlt.training.making import Making
+from xlt.training.training_run import Trained
+from xlt.transfer.teaching import Distilling
+
+Probabilities = list[NDArray[np.float32]]
+"""Of one record, for each of `ChoosingModel.choices`: (places, options)."""
+
+
+def learn(
+    making: Making,
+    training: Training,
+    *,
+    callbacks: Sequence[TrainerCallback],
+    checkpoint: str | None,
+) -> Trained:
+    """Train the student of a stage.
+
+    Raises Diverged, OutOfMemory; XltError where no record is left to learn from.
+    """
+    options = _options(making)
+    teachers = {
+        stage.name: parent
+        for stage, parent in zip(making.stage.parents, making.parents, strict=True)
+        if parent.labels is not None
+    }
+    predicted = {name: _predicted(making, one) for name, one in teachers.items()}
+    weights = counted(options, making.task, predicted)
+    yields = Yield(options.confidence, options.agreement)
+    for one in agreed(making.task, list(predicted.values()), list(weights.values())):
+        yields.add(one)
+    report = {"teachers": weights, **yields.as_dict()}
+    if not yields.kept:
+        raise _nothing_left(making, report)
+    records = [one.document for one in yields.kept]
+    first = max(teachers, key=lambda name: weights[name])
+    labels: Labels = {}  # begins as those of the weights that it may start from
+    for teacher in (teachers[first], *teachers.values()):
+        labels = extend_labels(labels, teacher.labels or {})
+    lessons = (
+        None if options.loss == "hard" else _lessons(making, teachers, weights, records, labels)
+    )
+    data = _data(making, records, weights)
+    encoder = making.parents[-1] if making.parents[-1].labels is None else None
+    trained = Learner(making.config, making.task, making.seed, making.metric).train(
+        making.stage,
+        training,
+        teachers[first] if options.student == "teacher" else encoder,
+        [data],
+        [making.dev, *making.watched],
+        making.work,
+        labels=labels,
+        collates=lessons,
+        title=making.title,
+        callbacks=callbacks,
+        checkpoint=checkpoint,
+    )
+    report["loss"] = "hard" if lessons is None else options.loss or "soft"
+    report["note"] = _note(making.stage.name, report)
+    return replace(trained, about={**trained.about, "about": report})
+
+
+def _options(making: Making) -> Distilling:
+    assert isinstance(making.stage.options, Distilling)
+    return making.stage.options
+
+
+# Labels ------------------------------------------------------------------------------------------
+
+
+def _teacher(making: Making, teacher: StageResult) -> tuple[Backbone, Predictor]:
+    gc.collect()  # of the one before
+    _, backbone, predictor = make_direct_predictor(
+        teacher.model_folder(),
+        batch_tokens=making.config.evaluation.batch_tokens,
+        precision=making.config.training.precision,
+        options=making.config.model,
+        task=making.task,
+        confident=True,
+    )
+    return backbone, predictor
+
+
+def _predicted(making: Making, teacher: StageResult) -> list[Document]:
+    """All records as a teacher annotates them."""
+    task = making.task
+    records = [
+        task.from_text(record.id, record.text, data.data_split.language)
+        if data.data_split.split == TEXT
+        else record
+        for data in making.train
+        for record in data.records
+    ]
+    backbone, predictor = _teacher(making, teacher)
+    return predictor(records, task.encode(records, backbone, None))
+
+
+def counted(
+    options: Distilling, task: Task, predicted: dict[str, list[Document]]
+) -> dict[str, float]:
+    """What each teacher counts, by its name, together 1."""
+    if isinstance(options.weights, dict):
+        return options.weights
+    values = agreement(task, list(predicted.values()))
+    found = dict(zip(predicted, values, strict=True))
+    total = sum(found.values())
+    if not total:  # nobody agrees with anybody
+        return dict.fromkeys(found, 1 / len(found))
+    return {name: round(value / total, 6) for name, value in found.items()}
+
+
+def _data(making: Making, records: list[Document], weights: dict[str, float]) -> Data:
+    rows = [making.task.schema.to_row(document) for document in records]
+    content = json.dumps([rows, weights], sort_keys=True, ensure_ascii=False)
+    fingerprint = hashlib.sha256(content.encode()).hexdigest()
+    return Data(making.stage.train[0], fingerprint, records)
+
+
+# Probabilities -----------------------------------------------------------------------------------
+
+
+class Lessons:
+    """Batches of a task with what teachers think of them, as `ChoosingModel` learns it.
+
+    taught: of each record. temperature, hard: as `ChoosingModel.forward` has them.
+    """
+
+    def __init__(
+        self, task: Task, taught: Sequence[Probabilities], temperature: float, hard: float
+    ) -> None:
+        self.task, self.taught, self.temperature, self.hard = task, taught, temperature, hard
+
+    def collate(self, examples: Sequence[Example]) -> dict[str, Any]:
+        own = [self.taught[example.index] for example in examples]
+        return {
+            **self.task.collate(examples),
+            "taught": [_stacked(parts) for parts in zip(*own, strict=True)],
+            "temperature": self.temperature,
+            "hard": self.hard,
+        }
+
+
+def _stacked(parts: Sequence[NDArray[np.float32]]) -> torch.Tensor:
+    """The places of several records, one after the other; options that one lacks have 0."""
+    width = max(part.shape[1] for part in parts)
+    return torch.from_numpy(np.concatenate([_widened(part, width) for part in parts]))
+
+
+def _widened(part: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    return np.pad(part, ((0, 0), (0, width - part.shape[1])))
+
+
+def _lessons(
+    making: Making,
+    teachers: dict[str, StageResult],
+    weights: dict[str, float],
+    records: list[Document],
+    labels: Labels,
+) -> Lessons | None:
+    """The mixture of the teachers' probabilities, which has the same gradient as the mean of their
+    divergences. None for models that do not choose, where nothing was asked."""
+    options = _options(making)
+    taught: list[Probabilities] = [[] for _ in records]
+    for name, teacher in teachers.items():
+        backbone, predictor = _teacher(making, teacher)
+        if not isinstance(predictor.model, ChoosingModel):
+            if options.loss is None:
+                return None
+            raise XltError(
+                f"the model of {name} does not choose among labels: there are no probabilities of "
+                "them to learn",
+                where="strategy.loss",
+                fix="write `hard`, or leave it out",
+            )
+        own = probabilities(predictor, backbone, records, labels, options.temperature)
+        taught = [_mixed(*both, weights[name]) for both in zip(taught, own, strict=True)]
+    hard = options.hard_share if options.loss == "mixed" else 0.0
+    return Lessons(making.task, taught, options.temperature, hard)
+
+
+def _mixed(known: Probabilities, more: Probabilities, weight: float) -> Probabilities:
+    """`known`, which may be nothing yet, and what another teacher adds of this weight."""
+    mixed = []
+    for number, part in enumerate(more):
+        part = np.float32(weight) * part
+        if known:
+            width = max(part.shape[1], known[number].shape[1])
+            part = _widened(part, width) + _widened(known[number], width)
+        mixed.append(part)
+    return mixed
+
+
+def probabilities(
+    predictor: Predictor,
+    backbone: Backbone,
+    records: Sequence[Document],
+    labels: Labels,
+    temperature: float,
+) -> list[Probabilities]:
+    """What a model thinks of the options at the places that annotated records have.
+
+    labels: those that are options, in this order; what the model does not know is impossible.
+    """
+    task, model = predictor.task, predictor.model
+    assert isinstance(model, ChoosingModel)
+    known = {layer: len(values) for layer, values in model.labels.items()}
+    grown = extend_labels(model.labels, labels)
+    if grown != model.labels:  # labels of other teachers are read, and never thought probable
+        model.grow(grown)
+        cast_for_inference(model, predictor.precision)
+    examples = task.encode(records, backbone, grown)
+    found: dict[int, Probabilities] = {}
+    for batch in prediction_batches([one.length for one in examples], predictor.budget):
+        chosen = [examples[i] for i in batch]
+        parts = [
+            _of_examples(one, len(chosen), grown, known, labels, temperature)
+            for one in _choices(predictor, model, chosen)
+        ]
+        for example, *own in zip(chosen, *parts, strict=True):
+            found[example.index] = own
+    return [found[number] for number in range(len(records))]
+
+
+def _choices(
+    predictor: Predictor, model: ChoosingModel, examples: Sequence[Example]
+) -> list[Choices]:
+    gold = predictor.task.collate(examples)["labels"].to(predictor.device)
+    found: list[Choices] = predictor.run(examples, lambda batch: model.choices(gold, **batch))
+    return found
+
+
+def _of_examples(
+    choices: Choices,
+    examples: int,
+    grown: Labels,
+    known: dict[str, int],
+    labels: Labels,
+    temperature: float,
+) -> list[NDArray[np.float32]]:
+    """The probabilities of a batch's choices, example by example."""
+    scores = choices.scores[choices.known].float() / temperature
+    if choices.layer is not None:
+        scores[:, known[choices.layer] :] = float("-inf")
+        order = {label: number for number, label in enumerate(grown[choices.layer])}
+        columns = [order[label] for label in labels[choices.layer]]
+        table = scores.softmax(-1)[:, columns].cpu().numpy()
+    else:
+        table = scores.softmax(-1).cpu().numpy()
+    places = choices.known.flatten(1).sum(1) if choices.known.ndim > 1 else choices.known.long()
+    if choices.owner is not None:
+        places = places.new_zeros(examples).index_add(0, choices.owner, places)
+    ends = np.cumsum(places.cpu().numpy())[:-1]
+    parts = np.split(table, ends)
+    return parts if choices.layer is not None else [_narrowed(part) for part in parts]
+
+
+def _narrowed(part: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Without the last options that are impossible everywhere: words of longer sentences."""
+    there = np.flatnonzero(part.any(0))
+    return part[:, : there[-1] + 1] if len(there) else part[:, :0]
+
+
+# Words -------------------------------------------------------------------------------------------
+
+
+def _note(name: str, report: dict[str, Any]) -> str:
+    lost = ", ".join(f"{number} for {reason}" for reason, number in report["lost"].items())
+    means = ", ".join(
+        f"mean {what} {report[what]['kept']:.2f}"
+        for what in ("confidence", "agreement")
+        if report[what]["kept"] is not None
+        and (what == "confidence" or len(report["teachers"]) > 1)
+    )
+    who = ", ".join(f"{one} {weight:.2f}" for one, weight in report["teachers"].items())
+    return (
+        f"{name}: learnt from {report['kept']} of {report['records']} records"
+        f"{f' (left out: {lost})' if lost else ''}{f'; {means}' if means else ''}; "
+        f"teachers: {who}"
+    )
+
+
+def _nothing_left(making: Making, report: dict[str, Any]) -> XltError:
+    lost = ", ".join(f"{number} for {reason}" for reason, number in report["lost"].items())
+    gate = next(iter(report["lost"]))
+    mean = report[gate]["all"]
+    return XltError(
+        f"of {report['records']} records none is left to learn from ({lost}); the mean {gate} is "
+        f"{mean:.2f}",
+        where=f"strategy.{gate}",
+        fix="ask for less, or leave it out",
+    )
