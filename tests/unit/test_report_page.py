@@ -354,7 +354,8 @@ def test_records_of_every_task(name):
     table = Table(("a",), (("b",),))
     page = Page(
         template("report").render(
-            sections=[_section(found, {}, written, "s1")], scores=(table, ""), data=table,
+            sections=[_section(found, {}, written, "s1")], expected=None,
+            scores=(table, ""), data=table,
             filters=_filters([found], written), version="1", name="run", about={},
             notes=[], records=[], limits=[], curves=[], kinds=[],
         )

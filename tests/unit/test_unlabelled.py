@@ -156,3 +156,46 @@ def test_what_a_user_can_do_wrong(world, tmp_path):
         assert done.code == 2, done.text
         assert said in done.err
         assert "fix:" in done.err
+
+
+def test_a_run_says_what_is_expected_of_text_of_its_target(world):
+    """Beside what was measured, where there is gold; it is not fitted to anything."""
+    text = str(world.folder / "text.txt")
+    data = json.loads((world.folder / "run.yaml").read_text(encoding="utf-8"))["data"]
+    data |= {
+        "deu": {"test": str(world.folder / "deu-test.bio"), "text": text},
+        "jav": {"text": text},
+    }
+    done = xlt(
+        "train",
+        world.config(
+            "told",
+            data=data,
+            target=["deu", "jav"],
+            strategy="zero_shot",
+            training__epochs=5,
+            seeds=[1, 2],
+        ),
+    )
+    assert done.code == 0, done.text
+    assert "target  seeds  expected  source dev" in done.out
+    assert "It is not calibrated" in done.out
+    run = world.runs() / "told"
+    rows = json.loads((run / "result.json").read_text(encoding="utf-8"))["estimates"]
+    (asked,) = unlabelled.estimate([run], text, language="jav")["estimates"]
+    for row in rows:
+        assert (row["sentences"], row["interval"]) == (30, None)
+        assert row["expected"] == pytest.approx(asked["expected"])
+    assert [row["target"] for row in rows] == ["deu", "jav"]
+    card = (run / "README.md").read_text(encoding="utf-8")
+    assert "## Expected without labels" in card
+    assert xlt("report", run).code == 0
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "Expected without labels, in percent" in page
+    assert "measured" in page
+
+
+def test_without_text_a_run_says_nothing_of_it(world):
+    result = json.loads((world.runs() / "run/result.json").read_text(encoding="utf-8"))
+    assert "estimates" not in result
+    assert "Expected without labels" not in (world.runs() / "run/README.md").read_text()

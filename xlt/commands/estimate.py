@@ -60,7 +60,7 @@ def _estimates(found: dict[str, Any]) -> list[str]:
     return [
         f"{found['metric']} in {languages.name(found['language'])} ({found['language']}), "
         f"{found['task']}, expected from {found['sentences']} sentences without labels",
-        estimate_table(rows, found["coverage"]).text(),
+        estimate_table(rows).text(),
         *(
             [f"fitted to {fitted['pairs']} scores in {len(fitted['languages'])} other languages"]
             if fitted

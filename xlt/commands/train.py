@@ -94,11 +94,13 @@ def _to_train(
 
 
 def _result(result: dict[str, Any]) -> list[str]:
-    from xlt.evaluation.report import score_scope, score_table
+    from xlt.evaluation.report import estimate_scope, estimate_table, score_scope, score_table
 
     shown = [row["metrics"][result["metrics"][0]] for row in result["summary"]]
     table = score_table(result["summary"], result["languages"], result["metrics"])
     scores = (
         [table.text(), score_scope(shown)] if shown else ["trained; there is nothing to score on"]
     )
+    if estimates := result.get("estimates"):
+        scores += [estimate_table(estimates).text(), *estimate_scope(estimates)]
     return [*scores, *(f"note: {note}" for note in result.get("notes", ()))]

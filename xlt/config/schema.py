@@ -141,8 +141,9 @@ class LanguageData(Shorthand):
     )
     text: References = Field(
         default_factory=list,
-        description="text without labels, for stages that learn from it (`pretrain`): files with a "
-        "sentence or a paragraph a line (`.txt`), or with a field `text` (`.jsonl`)",
+        description="text without labels, for stages that learn from it (`pretrain`), and to say "
+        "what the target's models are expected to score: files with a sentence or a paragraph a "
+        "line (`.txt`), or with a field `text` (`.jsonl`)",
     )
 
     def listed(self, split: str) -> list[Reference]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from xlt.console import console
 from xlt.escape import for_latex, for_terminal, one_line
+from xlt.evaluation.combination import COVERAGE
 from xlt.evaluation.statistics import LEVEL, RECORDS
 
 
@@ -163,27 +164,47 @@ def confidence_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return Table(header, tuple(lines), frozenset(range(3, len(header))))
 
 
-def estimate_table(rows: Sequence[Mapping[str, Any]], coverage: float) -> Table:
-    """What runs are expected to score without labels: one line a run.
+def estimate_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """What models are expected to score without labels: one line a run or target.
 
     rows: {"run" or "target", "seeds", "expected", "interval", "source_dev", "criteria", "ranker"}
-        each (`xlt.runs.unlabelled.expectation`). coverage: of the intervals.
+        each (`xlt.runs.unlabelled.expectation`), and perhaps "measured".
     """
+    first = "target" if any("target" in row for row in rows) else "run"
+    fitted = any(row["interval"] is not None for row in rows)
+    known = any(row.get("measured") is not None for row in rows)
     names = list(dict.fromkeys(name for row in rows for name in row["criteria"]))
-    header = ["run", "seeds", "expected", f"{coverage:.0%}", "source dev", *names, "ranker"]
-    lines = [
+    header = (
+        *(first, "seeds", "expected"),
+        *([f"{COVERAGE:.0%}"] if fitted else []),
+        *(["measured"] if known else []),
+        *("source dev", *names, "ranker"),
+    )
+    lines = tuple(
         (
-            str(row.get("target") or row["run"]),
-            str(row["seeds"]),
-            _figure(row["expected"]),
-            "" if row["interval"] is None else "[{:.1f}, {:.1f}]".format(*row["interval"]),
+            *(str(row[first]), str(row["seeds"]), _figure(row["expected"])),
+            *([_interval(row["interval"])] if fitted else []),
+            *([_figure(row.get("measured"))] if known else []),
             _figure(row["source_dev"]),
             *(_figure(row["criteria"].get(name)) for name in names),
             _figure(row["ranker"]),
         )
         for row in rows
+    )
+    return Table(header, lines, frozenset(range(1, len(header))))
+
+
+def estimate_scope(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Lines for under the table of a run's own estimates, to which nothing was fitted."""
+    return [
+        "expected: from text without labels. It is not calibrated: how far it is off, "
+        "`xlt estimate RUN TEXT --runs FOLDER` learns from finished runs",
+        *(f"{row['target']}: {note}" for row in rows for note in row["notes"]),
     ]
-    return Table(tuple(header), tuple(lines), frozenset(range(1, len(header))))
+
+
+def _interval(ends: Sequence[float] | None) -> str:
+    return "" if ends is None else f"[{ends[0]:.1f}, {ends[1]:.1f}]"
 
 
 def _figure(score: float | None) -> str:

@@ -12,7 +12,14 @@ from xlt import __version__, languages
 from xlt.config.load import load_config
 from xlt.errors import XltError, choose
 from xlt.escape import without_folders
-from xlt.evaluation.report import Table, confidence_table, score_scope, score_table
+from xlt.evaluation.report import (
+    Table,
+    confidence_table,
+    estimate_scope,
+    estimate_table,
+    score_scope,
+    score_table,
+)
 from xlt.files import refuse_overwriting, write_text, writing
 from xlt.html import macros, template
 from xlt.report import images
@@ -20,7 +27,7 @@ from xlt.report.curves import StageCurve, chart, read_curves
 from xlt.report.errors import Found, read_errors
 from xlt.report.pairs import KINDS, LabelScore, Tally
 from xlt.report.record_view import Row, error_row, view
-from xlt.results import CONFIG, MANIFEST, check_file, read_manifest, read_result
+from xlt.results import CONFIG, MANIFEST, check_file, measured, read_manifest, read_result
 from xlt.runs.experiment import make_task
 from xlt.task import generated_texts
 
@@ -80,6 +87,7 @@ def report(
         about=_about(result, loaded.config.model.encoder, loaded.config.seeds, targets, rows),
         data=_data(manifest),
         scores=_scores(result, targets),
+        expected=_expected(result, targets),
         sections=[
             _section(one, row, written, f"s{number}")
             for number, (one, row) in enumerate(zip(found, rows, strict=True), 1)
@@ -180,6 +188,18 @@ def _scores(result: Mapping[str, Any], targets: Sequence[str]) -> tuple[Table, s
     first = result["metrics"][0]
     table = score_table(lines, result["languages"], result["metrics"])
     return table, score_scope([row["metrics"][first] for row in lines])
+
+
+def _expected(result: Mapping[str, Any], targets: Sequence[str]) -> tuple[Table, list[str]] | None:
+    """What was expected of text without labels, beside what was measured; None where there was no
+    such text."""
+    rows = [row for row in result.get("estimates", ()) if row["target"] in targets]
+    if not rows:
+        return None
+    metric = result["metrics"][0]
+    scores = {one["target"]: one["metrics"][metric]["mean"] for one in measured(dict(result))}
+    shown = [{**row, "measured": scores.get(row["target"])} for row in rows]
+    return estimate_table(shown), estimate_scope(rows)
 
 
 def _section(

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from xlt import languages
 from xlt.escape import for_code, for_markdown, one_line, without_folders
-from xlt.evaluation.report import confidence_table, score_scope, score_table
+from xlt.evaluation.report import (
+    confidence_table,
+    estimate_scope,
+    estimate_table,
+    score_scope,
+    score_table,
+)
 from xlt.runs.coverage import about_vocabulary
 from xlt.runs.folder import model_folder
 
@@ -69,6 +75,7 @@ def model_card(
         ),
         *(f"{for_markdown(one)}." for one in changes(result["lineage"])),
         "",
+        *_expected(result),
         *_confidence(result),
         "## Data",
         "",
@@ -136,6 +143,15 @@ def _scores(result: dict[str, Any]) -> str:
         for row in result["summary"]
     ]
     return score_table(rows, result["languages"], result["metrics"]).markdown()
+
+
+def _expected(result: dict[str, Any]) -> list[str]:
+    """What is expected of text without labels; nothing where there was none."""
+    rows = result.get("estimates")
+    if not rows:
+        return []
+    scope = [f"{for_markdown(line)}." for line in estimate_scope(rows)]
+    return ["## Expected without labels", "", estimate_table(rows).markdown(), "", *scope, ""]
 
 
 def _confidence(result: dict[str, Any]) -> list[str]:

@@ -31,9 +31,10 @@ from xlt.results import (
 )
 from xlt.runs.experiment import make_task
 from xlt.runs.folder import model_folder
-from xlt.runs.source_dev import dev_splits, on_source_dev, on_text
+from xlt.runs.source_dev import on_source_dev, on_text
 from xlt.runs.sources import Sources
 from xlt.task import Task
+from xlt.transfer.stage import source_dev
 from xlt.typology.ranking import rank
 from xlt.typology.scores import measured_as
 
@@ -108,7 +109,7 @@ def _pairs(
     task = make_task(config)
     sources = Sources(config, task)
     try:
-        data = [sources.load(one) for one in dev_splits(config)]
+        data = [sources.load(one) for one in source_dev(config)]
     except XltError as error:
         raise loaded.locate(error) from error
     pairs = []

@@ -17,10 +17,18 @@ from xlt.data.references import check_reference, key_of, read_as
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.projection.project import check_settings
 from xlt.registry import nothing_installed, strategies, tasks
+from xlt.runs.reading import takes_text
 from xlt.task import Naming, Task
 from xlt.training.raw_text import RawText
 from xlt.transfer.kind import kind_of, preceded, solves
-from xlt.transfer.stage import DataSplit, Prediction, Stage, Strategy, data_splits
+from xlt.transfer.stage import (
+    DataSplit,
+    Prediction,
+    Stage,
+    Strategy,
+    data_splits,
+    source_dev,
+)
 from xlt.typology.choice import choose_source
 
 
@@ -53,7 +61,9 @@ class Experiment:
         """Everything that training and evaluation read, each once."""
         stages = [stage for plan in self.plans.values() for stage in plan.history]
         trained = [data_split for stage in stages for data_split in (*stage.train, *stage.dev)]
-        return list(dict.fromkeys([*trained, *self.scored]))
+        texts = self.texts
+        dev = source_dev(self.config) if texts else ()
+        return list(dict.fromkeys([*trained, *self.scored, *texts.values(), *dev]))
 
     @property
     def scored(self) -> list[DataSplit]:
@@ -66,6 +76,15 @@ class Experiment:
         splits = [*self.config.evaluation.splits, *(() if data is None else data.tests)]
         found = (data_splits(self.config, target, one, required=False) for one in splits)
         return [data_split for some in found for data_split in some]
+
+    @property
+    def texts(self) -> dict[str, DataSplit]:
+        """Target → its text without labels, where that and dev data of the sources say what its
+        models are expected to score (`xlt.runs.unlabelled`)."""
+        if not source_dev(self.config) or not takes_text(self.task):
+            return {}
+        found = {t: data_splits(self.config, t, TEXT, required=False) for t in self.plans}
+        return {target: splits[0] for target, splits in found.items() if splits}
 
     def prediction(self, target: str) -> Prediction:
         """How the target's model predicts on it."""

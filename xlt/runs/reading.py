@@ -195,11 +195,17 @@ def read_input(
 
 def input_formats(task: Task) -> list[str]:
     """What `read_input` can read for a task."""
+    texts = (TEXT, WORDS, CONLLU) if takes_text(task) else ()
+    return list(dict.fromkeys([*texts, *task.readable()]))
+
+
+def takes_text(task: Task) -> bool:
+    """Whether words alone are enough for it to predict."""
     try:
         task.from_text("1", Text.from_words(["word"]))
-    except XltError:  # it needs more than words
-        return list(task.readable())
-    return list(dict.fromkeys([TEXT, WORDS, CONLLU, *task.readable()]))
+    except XltError:
+        return False
+    return True
 
 
 def _text_units(

@@ -21,11 +21,13 @@ def outcome(
     trained: Trained,
     evaluated: Evaluated,
     warnings: Mapping[str, list[str]],
+    estimates: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The result.
 
     evaluated: of `xlt.runs.score.evaluate_all`.
     warnings:  of `xlt.runs.coverage`, by language.
+    estimates: of `xlt.runs.unlabelled.estimate_all`.
     """
     config = experiment.config
     lineage = {
@@ -41,6 +43,7 @@ def outcome(
         "metrics": list(experiment.task.metrics_reported),
         "rows": evaluated.rows,
         "summary": summarise(evaluated.rows, evaluated.intervals),
+        **({"estimates": list(estimates)} if estimates else {}),
         "languages": {
             target: {split: {**one, "warnings": warnings[target]} for split, one in splits.items()}
             for target, splits in evaluated.subwords.items()

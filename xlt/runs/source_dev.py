@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from xlt.config.schema import Config
 from xlt.data.checksums import cache_dir
 from xlt.data.rows import rounded
 from xlt.document import Document
@@ -21,7 +20,6 @@ from xlt.evaluation.criteria import OnDev, OnText, Sure, agreement, fit_threshol
 from xlt.evaluation.reliability import judged, things
 from xlt.files import DamagedFile, read_sealed, write_sealed
 from xlt.model.folder import read_info
-from xlt.transfer.stage import DataSplit, data_splits
 
 if TYPE_CHECKING:
     from xlt.task import Task
@@ -33,12 +31,6 @@ MAX_RECORDS = 1000
 _READ = TypeAdapter(list[OnDev])
 _KIND = "source-dev 1"
 """Of what is cached; another number where it is computed otherwise."""
-
-
-def dev_splits(config: Config) -> list[DataSplit]:
-    """The dev data of the sources that there are."""
-    found = (data_splits(config, language, "dev", required=False) for language in config.source)
-    return [data_split for some in found for data_split in some]
 
 
 def on_source_dev(

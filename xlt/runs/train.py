@@ -32,6 +32,7 @@ from xlt.runs.publish import publish
 from xlt.runs.remaining import doing, watching
 from xlt.runs.score import evaluate_all
 from xlt.runs.sources import Sources
+from xlt.runs.unlabelled import estimate_all
 from xlt.training.processes import of_main_process
 
 log = logging.getLogger(__name__)
@@ -131,7 +132,8 @@ def _lead(
             trained = execute(experiment, sources, resume=resume, reuse=reuse, quiet=quiet)
             with doing(config.name):
                 evaluated = evaluate_all(experiment, sources, folder, trained)
-        result = report.outcome(experiment, sources, trained, evaluated, warnings)
+                estimates = estimate_all(experiment, sources, folder)
+        result = report.outcome(experiment, sources, trained, evaluated, warnings, estimates)
 
         keeps = kept.kept(config, result)
         seeds = kept.first_seeds(config, keeps)

@@ -20,12 +20,15 @@ from xlt.model.folder import read_info
 from xlt.results import CONFIG
 from xlt.runs.annotate import Annotator
 from xlt.runs.evidence import Evidence, expected_by_ranker, gather, pair_of
-from xlt.runs.experiment import make_task
+from xlt.runs.experiment import Experiment, make_task
+from xlt.runs.folder import RunFolder, model_folder
 from xlt.runs.models import models_of
 from xlt.runs.predict import FileAnnotator
 from xlt.runs.reading import Unit
-from xlt.runs.source_dev import dev_splits, on_source_dev, on_text
+from xlt.runs.source_dev import on_source_dev, on_text
 from xlt.runs.sources import Sources
+from xlt.training.raw_text import first_sentences
+from xlt.transfer.stage import source_dev
 
 if TYPE_CHECKING:
     from xlt.task import Task
@@ -131,6 +134,32 @@ def estimate(
     }
 
 
+def estimate_all(
+    experiment: Experiment, sources: Sources, folder: RunFolder
+) -> list[dict[str, Any]]:
+    """What a run's models are expected to score on the targets' text (`Experiment.texts`), one row
+    a target. Nothing is fitted to other runs: a result depends on its own config alone."""
+    from xlt.projection.opening import open_predictor
+
+    config, batch_tokens = experiment.config, experiment.config.evaluation.batch_tokens
+    rows = []
+    for target, data_split in experiment.texts.items():
+        data = [sources.load(one) for one in source_dev(config)]
+        models = [folder.path / model_folder(seed, target) for seed in config.seeds]
+        texts = sources.load(data_split).records
+        records = first_sentences(experiment.task, texts, target, MAX_SENTENCES)
+        predicted = []
+        for model in models:
+            task, backbone, predictor = open_predictor(
+                model, batch_tokens=batch_tokens, confident=True
+            )
+            predicted.append(predictor(records, task.encode(records, backbone, None)))
+        dev = on_source_dev(models, data, batch_tokens=batch_tokens)
+        row = expectation(config, task, target, dev, predicted)
+        rows.append({"target": target, "sentences": len(records), **row})
+    return rows
+
+
 def expectation(
     config: Config,
     task: Task,
@@ -192,7 +221,7 @@ def _on_source_dev(
 ) -> Sequence[OnDev]:
     config = loaded.config
     sources = Sources(config, make_task(config))
-    data = [sources.load(one) for one in dev_splits(config)]
+    data = [sources.load(one) for one in source_dev(config)]
     return on_source_dev(models, data, batch_tokens=batch_tokens) if data else ()
 
 

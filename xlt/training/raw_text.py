@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, TextIO
 
 from xlt.config.schema import TEXT
 from xlt.data.files import lines
 from xlt.data.jsonl import read_jsonl, write_jsonl
-from xlt.data.segment import with_words
+from xlt.data.segment import sentences_of_lines, with_words
 from xlt.document import Document
 from xlt.document.document import Row
 from xlt.document.layers import Layer
 from xlt.errors import XltError
 from xlt.reader_options import JsonlOptions, ReaderOptions
 from xlt.task import Labels, Task
+
+
+def first_sentences(
+    task: Task, texts: Iterable[Document], language: str, most: int
+) -> list[Document]:
+    """The first sentences of raw text, as documents of a task without annotation."""
+    numbers = count(1)
+    every = (
+        task.from_text(str(next(numbers)), sentence, language)
+        for one in texts
+        for _, sentence in sentences_of_lines(one.text.surface, language)
+    )
+    return list(islice(every, most))
 
 
 class RawText(Task):

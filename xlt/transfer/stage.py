@@ -231,6 +231,13 @@ def projected(
     )
 
 
+def source_dev(config: Config) -> tuple[DataSplit, ...]:
+    """The dev data of the sources that there are."""
+    return tuple(
+        one for code in config.source for one in data_splits(config, code, "dev", required=False)
+    )
+
+
 def selection_data(config: Config, trained: list[str], target: str | None) -> tuple[DataSplit, ...]:
     """The dev data that selects a stage's checkpoint; without any, the last one is kept.
 
