@@ -20,7 +20,8 @@ from xlt.files import DamagedFile, read_sealed
 from xlt.inference.loading import make_direct_predictor
 from xlt.merging.information import DRAWN, GOLD, write_information
 from xlt.merging.labels import label_axes
-from xlt.merging.methods import METHODS, Settings
+from xlt.merging.methods import METHODS
+from xlt.merging.settings import WAYS, Settings
 from xlt.merging.weights import MERGE, Weights
 from xlt.model.calibration import Calibration
 from xlt.model.calibration import save as save_calibration
@@ -89,13 +90,13 @@ SETTINGS = {
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_writes_a_model(world, tmp_path, method):
     root, base, one, two = world
-    kind = METHODS[method]
+    kind = WAYS[method]
     more = dict(SETTINGS.get(method, {}))
     if kind.based:
         more["base"] = str(base)
     if method == "fisher":
         more["information"] = Data(str(root / "dev.bio"), "eng")
-    models = [one] if kind.number[1] == 1 else [one, two]
+    models = [one] if kind.most == 1 else [one, two]
     result = merge(models, tmp_path / "merged", method=method, **more)
     info = read_info(tmp_path / "merged")
     assert info.labels == read_info(one).labels

@@ -15,10 +15,10 @@ from xlt.merging.methods import (
     Fisher,
     Layers,
     Members,
-    Settings,
     Ties,
     Wise,
 )
+from xlt.merging.settings import Settings
 from xlt.merging.weights import Place
 from xlt.model.task_model import HEAD_FILE
 

@@ -80,7 +80,7 @@ def merge(
     allow: Allow = None,
 ) -> None:
     """Write several trained models of one shape as one, by their weights alone."""
-    from xlt.merging.methods import Settings
+    from xlt.merging.settings import Settings
     from xlt.runs.labelled import Data
     from xlt.runs.merge import merge
 

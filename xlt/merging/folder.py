@@ -17,7 +17,8 @@ from xlt.errors import XltError
 from xlt.files import write_sealed
 from xlt.merging.information import reader
 from xlt.merging.labels import label_axes, reordered
-from xlt.merging.methods import METHODS, Members, Method, Settings
+from xlt.merging.methods import METHODS, Members, Method
+from xlt.merging.settings import WAYS, Settings
 from xlt.merging.weights import MERGE, Place, Read, Shape, Weights, base_of, check_alike
 from xlt.model.finite import first_broken
 from xlt.model.folder import INFO, write_info
@@ -86,8 +87,8 @@ class Merging:
         if first_broken([(place.name, merged)]) is not None:
             raise XltError(
                 f"what is merged holds NaN or infinite values, in {place}",
-                where="xlt merge",
-                fix="lower `--scale`, or look which of the models has such weights",
+                where=self.models[0].folder,
+                fix="lower `scale`, or look which of the models has such weights",
             )
         return merged
 
@@ -112,10 +113,16 @@ def _full_size(path: Path) -> str:
 
 
 @contextmanager
-def opened(folders: Sequence[Path], base: str | None) -> Iterator[Merging]:
+def opened(
+    folders: Sequence[Path],
+    base: str | None,
+    *,
+    where: object = "--base",
+    fix: str | None = None,
+) -> Iterator[Merging]:
     """Models, whose files are open while the block lasts.
 
-    base: a model's folder; or an encoder (`base_of`).
+    base: a model's folder; or an encoder. where, fix: as of `base_of`.
     Raises XltError for models that cannot be merged with each other, with all that differs.
     """
     with ExitStack() as stack:
@@ -132,7 +139,9 @@ def opened(folders: Sequence[Path], base: str | None) -> Iterator[Merging]:
                 found = _reader(own, _order(own, wanted))
                 stated["sha256"] = own.digest
             else:
-                found, stated["sha256"] = base_of(base, models[0].shapes, models[0].folder)
+                found, stated["sha256"] = base_of(
+                    base, models[0].shapes, models[0].folder, where=where, fix=fix
+                )
         places = [place for place in models[0].shapes if models[0].read(place).is_floating_point()]
         orders = [_order(one, wanted) for one in models]
         readers = [_reader(one, order) for one, order in zip(models, orders, strict=True)]
@@ -165,5 +174,6 @@ def _informed(
 
 def described(name: str, settings: Settings) -> dict[str, Any]:
     """A method with those settings that it looks at, JSON-able."""
-    stated = {k: v for k, v in asdict(settings).items() if k in METHODS[name].takes}
+    takes = WAYS[METHODS[name].name].takes
+    stated = {k: v for k, v in asdict(settings).items() if k in takes}
     return {"method": name, "settings": stated}

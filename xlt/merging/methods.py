@@ -16,28 +16,9 @@ from numpy.typing import NDArray
 
 from xlt.errors import XltError
 from xlt.merging import formulas
+from xlt.merging.settings import WAYS, Name, Settings
 from xlt.merging.weights import Place, Read
 from xlt.model.task_model import HEAD_FILE
-
-
-@dataclass(frozen=True)
-class Settings:
-    """weights: one of each model; None: all equal.
-    scale: of what is added to the base (arithmetic, ties, dare, dare-ties); the second model's
-        share (wise, slerp, fisher of two models).
-    density: the share of a difference's entries that is kept (ties, dare, dare-ties).
-    seed: of what DARE drops, and of the labels that are drawn for Fisher information.
-    bottom, top: how many of the lowest and highest layers are the base's (layers); joint: how many
-        beside them are the mean of both.
-    """
-
-    weights: tuple[float, ...] | None = None
-    scale: float | None = None
-    density: float | None = None
-    seed: int = 1
-    bottom: int = 2
-    top: int = 2
-    joint: int = 1
 
 
 @dataclass(frozen=True)
@@ -72,22 +53,14 @@ class Method(ABC):
     Raises XltError for settings that make no sense with it.
     """
 
-    based: ClassVar[bool] = False
-    """Whether it needs a base."""
-    number: ClassVar[tuple[int, int | None]] = (2, None)
-    """How many models it takes, at least and at most."""
-    takes: ClassVar[frozenset[str]] = frozenset()
-    """Those of `Settings` that it looks at."""
-    usual_scale: ClassVar[float] = 1.0
-    """`Settings.scale` where it is not said."""
-    usual_density: ClassVar[float] = 1.0
-    """`Settings.density` where it is not said."""
+    name: ClassVar[Name]
 
     def __init__(self, members: Members, places: Sequence[Place], settings: Settings) -> None:
         self.members, self.places, self.settings = members, places, settings
         self.weights = settings.weights or (1.0,) * len(members.models)
-        self.scale = self.usual_scale if settings.scale is None else settings.scale
-        self.density = self.usual_density if settings.density is None else settings.density
+        usual = WAYS[self.name]
+        self.scale = usual.scale if settings.scale is None else settings.scale
+        self.density = usual.density if settings.density is None else settings.density
 
     @abstractmethod
     def __call__(self, place: Place) -> torch.Tensor:
@@ -97,7 +70,7 @@ class Method(ABC):
 class Mean(Method):
     """The weighted mean."""
 
-    takes = frozenset({"weights"})
+    name = "mean"
 
     def __call__(self, place: Place) -> torch.Tensor:
         return formulas.mean(self.members.tensors(place), self.weights)
@@ -106,9 +79,7 @@ class Mean(Method):
 class Wise(Method):
     """Between two models, `scale` of the way to the second."""
 
-    number = (2, 2)
-    takes = frozenset({"scale"})
-    usual_scale = 0.5
+    name = "wise"
 
     def __call__(self, place: Place) -> torch.Tensor:
         return formulas.mean(self.members.tensors(place), [1 - self.scale, self.scale])
@@ -117,9 +88,7 @@ class Wise(Method):
 class Slerp(Method):
     """On the arc between two models, tensor by tensor, `scale` of the way to the second."""
 
-    number = (2, 2)
-    takes = frozenset({"scale"})
-    usual_scale = 0.5
+    name = "slerp"
 
     def __call__(self, place: Place) -> torch.Tensor:
         first, second = self.members.tensors(place)
@@ -129,10 +98,6 @@ class Slerp(Method):
 class Differences(Method):
     """What is added to a base. Tensors that it lacks (a task's layers over an encoder) become their
     mean."""
-
-    based = True
-    number = (1, None)
-    takes = frozenset({"weights", "scale"})
 
     def __call__(self, place: Place) -> torch.Tensor:
         base, found = self.members.pair(place)
@@ -148,6 +113,8 @@ class Differences(Method):
 class Arithmetic(Differences):
     """Their weighted sum."""
 
+    name = "arithmetic"
+
     def merged(self, place: Place, differences: list[torch.Tensor]) -> torch.Tensor:
         return formulas.weighted_sum(differences, self.weights)
 
@@ -155,8 +122,7 @@ class Arithmetic(Differences):
 class Ties(Differences):
     """The largest entries of each, of all its weights together; those of the elected sign."""
 
-    takes = frozenset({"weights", "scale", "density"})
-    usual_density = 0.2
+    name = "ties"
 
     def __init__(self, members: Members, places: Sequence[Place], settings: Settings) -> None:
         super().__init__(members, places, settings)
@@ -202,8 +168,7 @@ class Ties(Differences):
 class Dare(Differences):
     """Entries dropped at random, the others made larger; their weighted sum."""
 
-    takes = frozenset({"weights", "scale", "density", "seed"})
-    usual_density = 0.1
+    name: ClassVar[Name] = "dare"
 
     def merged(self, place: Place, differences: list[torch.Tensor]) -> torch.Tensor:
         return formulas.weighted_sum(self.dropped(place, differences), self.weights)
@@ -224,6 +189,8 @@ class Dare(Differences):
 class DareTies(Dare):
     """Entries dropped at random, the others made larger; those of the elected sign."""
 
+    name = "dare-ties"
+
     def merged(self, place: Place, differences: list[torch.Tensor]) -> torch.Tensor:
         return formulas.elected(self.dropped(place, differences), self.weights)
 
@@ -231,7 +198,7 @@ class DareTies(Dare):
 class Fisher(Method):
     """The mean weighted by how much each model's predictions depend on each weight."""
 
-    takes = frozenset({"weights", "scale", "seed"})
+    name = "fisher"
 
     def __init__(self, members: Members, places: Sequence[Place], settings: Settings) -> None:
         super().__init__(members, places, settings)
@@ -239,8 +206,8 @@ class Fisher(Method):
             if len(members.models) != 2 or settings.weights is not None:
                 raise XltError(
                     "a share is of two models without weights of their own",
-                    where="--scale",
-                    fix="give each model its `--weight` instead",
+                    where="scale",
+                    fix="give each model its `weight` instead",
                 )
             self.weights = (1 - self.scale, self.scale)
         self._norms = [
@@ -272,9 +239,7 @@ class Layers(Method):
     model a task.
     """
 
-    based = True
-    number = (1, 1)
-    takes = frozenset({"bottom", "top", "joint"})
+    name = "layers"
 
     def __init__(self, members: Members, places: Sequence[Place], settings: Settings) -> None:
         super().__init__(members, places, settings)
@@ -288,8 +253,8 @@ class Layers(Method):
         if taken > self._layers:
             raise XltError(
                 f"{taken} layers are the base's or shared, and the model has {self._layers}",
-                where="--bottom",
-                fix="lower `--bottom`, `--top` or `--joint`",
+                where="bottom",
+                fix="lower `bottom`, `top` or `joint`",
             )
 
     def __call__(self, place: Place) -> torch.Tensor:
@@ -326,14 +291,6 @@ def _layer(place: Place) -> int | None:
 
 
 METHODS: dict[str, type[Method]] = {
-    "mean": Mean,
-    "wise": Wise,
-    "slerp": Slerp,
-    "arithmetic": Arithmetic,
-    "ties": Ties,
-    "dare": Dare,
-    "dare-ties": DareTies,
-    "fisher": Fisher,
-    "layers": Layers,
+    one.name: one for one in (Mean, Wise, Slerp, Arithmetic, Ties, Dare, DareTies, Fisher, Layers)
 }
-"""By their names on the command line."""
+"""By their names."""

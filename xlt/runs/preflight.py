@@ -196,16 +196,19 @@ def _check_stages(
     about = [config.model, config.task, config.evaluation]
     for plan in experiment.plans.values():
         for stage in plan.history:
+            kind, started = kind_of(stage), list[Labels]()
             try:
                 labels: Labels | None = inventories.learnt(stage)
+                started = [inventories.learnt(parent) for parent in stage.parents]
             except XltError:  # said of the data already; the encoder can be looked at all the same
                 labels = None
             own = (stage.kind, stage.options, stage.training, stage.from_scratch)
-            setup = repr((about, own, labels))
+            setup = repr((about, own, labels, started if len(started) > 1 else None))
             if setup not in rehearsed:
                 found = [
                     *check_reports(stage.training),
-                    *kind_of(stage).check(config, task, stage, labels, local=local),
+                    *([] if labels is None else kind.check_parents(stage, started)),
+                    *kind.check(config, task, stage, labels, local=local),
                 ]
                 yield from found
                 if not found:

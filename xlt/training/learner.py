@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from xlt.training.scoring import LAST, Encoded, encode_sets, mean_scores, select
 from xlt.training.standardise import standardise, standardises
 from xlt.training.trainer import Collates, TransferTrainer
 from xlt.training.training_run import Trained
-from xlt.transfer.stage import Stage
+from xlt.transfer.stage import Repetition, Stage
 
 
 class Learner:
@@ -93,7 +94,7 @@ class Learner:
             groups(train),
             training,
             folder=work,
-            seed=self._seed,
+            seed=_drawn(self._seed, stage),
             weights=weights(train),
             temperature=stage.temperature,
             evaluator=(lambda: mean_scores(predictor, evaluations, self._metric))
@@ -169,3 +170,11 @@ class Learner:
             stored=stored_weights(backbone.source, settings.revision),
         )
         return vocabulary, subword_table(vocabulary)
+
+
+def _drawn(seed: int, stage: Stage) -> int:
+    """The seed of the order of the data, and of dropout; start weights have the run's."""
+    if not isinstance(stage.options, Repetition) or not stage.options.number:
+        return seed
+    digest = hashlib.sha256(f"{seed} {stage.options.number}".encode()).digest()
+    return int.from_bytes(digest[:4], "little") >> 1

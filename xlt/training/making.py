@@ -61,9 +61,12 @@ class Making:
         (parent,) = self.parents or (None,)
         return parent
 
-    def save(self, write: Callable[[Path], None], labels: Labels | None) -> None:
+    def save(
+        self, write: Callable[[Path], Mapping[str, Any] | None], labels: Labels | None
+    ) -> None:
         """Finish a stage that has one model, which `write` puts into a folder that it makes.
 
+        write: may return what there is to say of it (`StageResult.about`).
         labels: what the model knows; None of an encoder without task layers.
         """
         if PartialState().is_main_process:
@@ -72,7 +75,7 @@ class Making:
                     discard(self.folder)
                 part = part_folder(self.folder, 0)
                 remove(part)
-                write(part)
+                about = write(part)
                 publish_selected(part, self.folder, 0)
                 self.finish(
                     {
@@ -84,6 +87,7 @@ class Making:
                         "keep": "best",
                         "log": [],
                         "steps": 0,
+                        **({"about": dict(about)} if about else {}),
                     }
                 )
         PartialState().wait_for_everyone()

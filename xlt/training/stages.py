@@ -183,7 +183,8 @@ class StageRunner:
         }
         if solves:
             settings |= {"task": task.name, "options": task.options.model_dump(mode="json")}
-        if stage.kind != Stage.kind:  # of those that there have always been nothing is said
+        if (stage.kind, stage.options) != (Stage.kind, None):
+            # Of those that there have always been nothing is said.
             own = None if stage.options is None else stage.options.model_dump(mode="json")
             settings |= {"kind": stage.kind, "own": own}
         device = best_device()

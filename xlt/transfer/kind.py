@@ -97,6 +97,11 @@ class StageKind(ABC):
         """
         return iter(())
 
+    def check_parents(self, stage: Stage, known: Sequence[Labels]) -> Iterator[XltError]:
+        """What would stop it of what its parents' models know of the task, each in turn; {} of an
+        encoder."""
+        return iter(())
+
     def effort(self, stage: Stage, train: Effort) -> Effort | None:
         """What is computed. train: for training on the same data; None: nothing is known."""
         return train

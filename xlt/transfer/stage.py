@@ -85,6 +85,16 @@ class Stage:
         return (*found, self)
 
 
+class Repetition(StageOptions):
+    """Of a stage that trains: it is done once more, from the same weights, those of the task's own
+    layers too, but with the data in another order and other dropout.
+
+    number: which time it is; 0 is what it would be without.
+    """
+
+    number: int
+
+
 @dataclass(frozen=True)
 class Prediction:
     """How a model is used on text.

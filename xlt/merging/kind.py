@@ -1,0 +1,231 @@
+"""The kind of stages that make one model of their parents, by arithmetic on their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from xlt.config.schema import Config, Training
+from xlt.errors import XltError
+from xlt.merging.options import Merging
+from xlt.merging.settings import MAX_INFORMED, WAYS, Settings
+from xlt.task import Labels, Task
+from xlt.transfer.kind import Effort, StageKind, solves
+from xlt.transfer.stage import DataSplit, Stage, data_splits, selection_data
+
+if TYPE_CHECKING:
+    from xlt.training.making import Making
+
+KIND = "merge"
+
+
+def merged(
+    config: Config,
+    target: str,
+    members: tuple[Stage, ...],
+    options: Merging,
+    *,
+    base: tuple[Stage, ...] = (),
+) -> Stage:
+    """The stage that merges these.
+
+    base: what they are merged with, where that is not what they were trained from.
+    """
+    splits: tuple[DataSplit, ...] = ()
+    if options.method == "fisher":
+        language = options.information or config.source[0]
+        splits = data_splits(config, language, "train", required=True)
+    several = len(options.scales) > 1
+    return Stage(
+        name=f"merged-{options.method}",
+        train=splits,
+        dev=selection_data(config, config.source, target) if several else (),
+        training=Training(epochs=1),
+        parents=(*members, *base),
+        kind=KIND,
+        options=options,
+    )
+
+
+class Merge(StageKind):
+    """Merges models of the task. One parent more, the last, is an encoder: the base."""
+
+    Options: ClassVar[type[Merging]] = Merging
+    several_parents = True
+
+    def plan(
+        self,
+        options: Any,
+        config: Config,
+        target: str,
+        parents: tuple[Stage, ...],
+        *,
+        from_scratch: bool = False,
+    ) -> Stage:
+        """The model before it, merged with the one that it was trained from (WiSE-FT)."""
+        before = tuple(one for parent in parents for one in parent.parents)
+        members = (*before, *parents)
+        if len(before) != 1 or not all(map(solves, members)):
+            raise XltError(
+                "`merge` here is of the model before it and the one that it was trained from, and "
+                "there are no two of this task",
+                where="strategy",
+                fix="put it after two stages that train on the task, or merge models of several "
+                "sources or seeds (`strategy: merged`)",
+            )
+        dev = bool(selection_data(config, config.source, target))
+        say = "merge.{}".format
+        try:
+            if options.checked(dev=dev, say=say).based:
+                raise XltError(
+                    f"{options.method} needs a base, and the one of these two is the other",
+                    where=say("method"),
+                    fix="choose mean, wise, slerp or fisher, or take `strategy: merged`",
+                )
+            options.check_number(len(members), where=say("method"), fix="choose wise", say=say)
+        except XltError as error:
+            raise error.at("strategy.through") from error
+        return merged(config, target, members, options)
+
+    def begins(self, stage: Stage) -> bool:
+        return WAYS[_options(stage).method].based and solves(stage.parents[-1])
+
+    def settings(self, config: Config, stage: Stage) -> Mapping[str, Any]:
+        # Of several scales the best is taken.
+        return {"metric": config.selection.metric} if stage.dev else {}
+
+    def check(
+        self, config: Config, task: Task, stage: Stage, labels: Labels | None, *, local: bool
+    ) -> Iterator[XltError]:
+        if self.begins(stage) and (config.model.initialise == "random" or stage.from_scratch):
+            yield XltError(
+                f"{_options(stage).method} merges what models have learnt since they were one, and "
+                "their encoder begins with random weights",
+                where="strategy.method",
+                fix="choose `method: mean`, or let the encoder keep its weights",
+            )
+
+    def check_parents(self, stage: Stage, known: Sequence[Labels]) -> Iterator[XltError]:
+        members = [one for one, parent in zip(known, stage.parents, strict=True) if solves(parent)]
+        names = [parent.name for parent in stage.parents if solves(parent)]
+        for name, labels in zip(names[1:], members[1:], strict=True):
+            for layer in sorted({*members[0], *labels}):
+                first, own = set(members[0].get(layer, ())), set(labels.get(layer, ()))
+                if first != own:
+                    lacking = [*sorted(first - own), *sorted(own - first)]
+                    yield XltError(
+                        f"models with different labels cannot be merged: {name} and {names[0]} "
+                        f"have not both {', '.join(lacking[:12])} ({layer})",
+                        where="strategy",
+                        fix="give the task options that leave these labels out or rename them "
+                        "(`task.…`), or train one model on all sources (`strategy: joint`)",
+                    )
+                    return
+
+    def effort(self, stage: Stage, train: Effort) -> Effort:
+        options = _options(stage)
+        share = min(1.0, MAX_INFORMED / max(1, train.records))
+        informed = round(share * train.subwords) * len(stage.parents)
+        return replace(
+            train,
+            subwords=informed,
+            records=round(share * train.records) * len(stage.parents),
+            evaluated=train.evaluated * max(1, len(options.scales)),
+        )
+
+    def make(self, making: Making) -> None:
+        from xlt.files import remove
+        from xlt.merging.choose import informed, scores
+        from xlt.merging.folder import described, opened
+
+        options = _options(making.stage)
+        members = [parent for parent in making.parents if parent.labels is not None]
+        folders = [member.model_folder() for member in members]
+        points = options.settings(making.seed)
+
+        def write(folder: Path) -> Mapping[str, Any]:
+            remove(making.work)  # of a process that was killed
+            making.work.mkdir(parents=True)
+            about: dict[str, Any] = {}
+            with opened(folders, _base(making), where="model.encoder", fix=_MEAN) as models:
+                if making.train:
+                    records = [record for data in making.train for record in data.records]
+                    models, whose, number = informed(models, records, points[0].seed, making.work)
+                    about["information"] = {"records": number, "labels": whose}
+                methods = [models.method(options.method, point) for point in points]
+                best = 0
+                if making.dev:
+                    found = list(scores(models, methods, _scorer(making), making.work))
+                    values = [score[making.metric] for score in found]
+                    best = values.index(max(values))
+                    about |= _chosen(making, points, values)
+                about = {**described(options.method, points[best]), **about}
+                models.write(folder, methods[best], about)
+            return about
+
+        try:
+            making.save(write, members[0].labels)
+        except XltError as error:
+            named = error.where in Merging.model_fields
+            raise (error.at(f"strategy.{error.where}") if named else error) from error
+
+
+_MEAN = "choose `method: mean`, or an encoder with the weights that the models were trained from"
+
+
+def _options(stage: Stage) -> Merging:
+    assert isinstance(stage.options, Merging)
+    return stage.options
+
+
+def _base(making: Making) -> str | None:
+    """What models are merged with, or what they were trained from: the encoder that is the last
+    parent, or that of the config."""
+    if not WAYS[_options(making.stage).method].based:
+        return None
+    last = making.parents[-1]
+    if last.labels is None:
+        return str(last.model_folder())
+    from xlt.model.backbone import Backbone
+
+    return Backbone(making.config.model.encoder, making.config.model).source
+
+
+def _scorer(making: Making) -> Callable[[Path], Mapping[str, float]]:
+    """What scores a model on the stage's dev data, as the mean over their languages."""
+    from xlt.evaluation.counts import count_matrix, score
+    from xlt.inference.loading import make_direct_predictor
+
+    config = making.config
+
+    def scored(folder: Path) -> Mapping[str, float]:
+        task, backbone, predictor = make_direct_predictor(
+            folder,
+            batch_tokens=config.evaluation.batch_tokens,
+            precision=config.training.precision,
+            options=config.model,
+            task=making.task,
+        )
+        found = []
+        for data in making.dev:
+            predicted = predictor(data.records, task.encode(data.records, backbone, None))
+            counts = count_matrix(task, data.records, predicted)
+            found.append(float(score(task, counts)[making.metric]))
+        return {making.metric: fmean(found)}
+
+    return scored
+
+
+def _chosen(making: Making, points: Sequence[Settings], values: Sequence[float]) -> dict[str, Any]:
+    """What is said of the scale that was best."""
+    scored = [{"scale": p.scale, "score": v} for p, v in zip(points, values, strict=True)]
+    best = points[values.index(max(values))].scale
+    on = "+".join(data.data_split.name for data in making.dev)
+    tried = ", ".join(f"{point.scale:g}: {v:.2f}" for point, v in zip(points, values, strict=True))
+    note = (
+        f"{making.stage.name}: scale {best:g} is the best by {making.metric} on dev:{on} ({tried})"
+    )
+    return {"dev": scored, "note": note}
