@@ -77,6 +77,7 @@ class Parser(ChoosingModel):
         and column 0 the root; and the rest of `graph`, from which `decoding` scores the relations
         of a tree's arcs only.
         """
+        batch.pop("relations", None)  # of a batch that was made with labels
         scored = self.graph(**batch)
         return {**scored, "arcs": possible(scored["arcs"], batch["word_mask"]).log_softmax(-1)}
 
