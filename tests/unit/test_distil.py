@@ -217,8 +217,9 @@ def test_records_are_left_out_and_counted():
 def world(tmp_path_factory) -> World:
     made = make_world(tmp_path_factory.mktemp("world"), size=6)
     for language in NAMES:
-        lines = (" ".join(word for word, _ in one) for one in sentences(language, 12, 3))
-        (made.folder / f"{language}.txt").write_text("\n".join(lines), encoding="utf-8")
+        first, *lines = (" ".join(w for w, _ in one) + " ." for one in sentences(language, 12, 3))
+        text = f"{first} " + "\n".join(lines)  # two of them are a paragraph
+        (made.folder / f"{language}.txt").write_text(text, encoding="utf-8")
     return made
 
 
@@ -317,6 +318,28 @@ def test_nothing_of_the_annotation_of_training_data_is_used(config, world):
     assert all(weight.equal(tensors(other)[name]) for name, weight in tensors(one).items())
 
 
+def test_annotation_of_another_tool_teaches_beside_the_models(config, world):
+    words = ["Joko", "ndelok", "Solo"]
+    path = world.folder / "annotated.jsonl"  # as `xlt annotate` and `xlt predict` write it
+    row = {"words": words, "tags": ["B-PER", "O", "B-TOOL"], "confidence": {"entities": [0.9, 0.5]}}
+    rows = (json.dumps({"id": str(n), **row}) for n in range(6))
+    path.write_text("\n".join(rows), encoding="utf-8")
+    told = {"on": "train", "annotation": "teacher", "student": "teacher"}
+
+    def student(**more):
+        changes = {"data__jav__train": str(path), "source": ["eng"]}
+        return Stages(config(strategy=told | more, **changes)).run()[-1]
+
+    trusted = student(weights={"eng": 1, "annotation": 3})
+    assert trusted.about["teachers"] == {"eng": 0.25, "annotation": 0.75}
+    assert trusted.about["loss"] == "hard"
+    assert "B-TOOL" in trusted.labels["tag"]
+    mixed = student(loss="mixed", weights={"eng": 1, "annotation": 3})
+    assert (mixed.about["loss"], mixed.about["kept"]) == ("mixed", 6)
+    with pytest.raises(XltError, match=r"none is left to learn from \(6 for agreement\)"):
+        student(agreement=0.9, weights={"eng": 3, "annotation": 1})
+
+
 def test_what_comes_before_all_others_is_what_the_student_starts_from(config):
     before = {"pretrain": {"on": "target", "training": {"max_steps": 1}}}
     run = prepare(load_config(config(strategy={"before": before, "rounds": 2})))
@@ -345,6 +368,9 @@ def problems(path) -> list[XltError]:
         ({"weights": "agreement"}, {}, "there are 2 teachers", "strategy.weights"),
         ({"weights": {"eng": 1.0}}, {}, "ind has no weight", "strategy.weights"),
         ({"weights": {"eng": 1.0, "ind": 2.0, "swa": 1.0}}, {}, "swa is no teacher", "weights"),
+        ({"annotation": "teacher"}, {}, "text has no annotation", "strategy.annotation"),
+        ({"annotation": "teacher", "on": "train", "loss": "soft"}, {}, "says no prob", "loss"),
+        ({"annotation": "teacher", "on": "train", "weights": "similarity"}, {}, "no lang", "weigh"),
         ({"weights": "similar"}, {}, "similar", "strategy.weights"),
         ({"loss": "softer"}, {}, "must be", "strategy.loss"),
         ({"temperature": 0}, {}, "greater than 0", "strategy.temperature"),

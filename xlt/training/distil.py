@@ -13,7 +13,7 @@ from xlt.task import Labels, Task, confident
 from xlt.training.training_kind import TrainingKind
 from xlt.transfer.kind import Effort, solves
 from xlt.transfer.stage import Stage, data_splits, override, selection_data
-from xlt.transfer.teaching import TARGET_TRAIN, Distilling
+from xlt.transfer.teaching import ANNOTATION, TARGET_TRAIN, Distilling
 from xlt.typology.agreement import MIN_MODELS
 
 if TYPE_CHECKING:
@@ -50,9 +50,18 @@ class Distil(TrainingKind):
             config, target, TEXT if options.on == TEXT else TARGET_TRAIN, required=True
         )
         names = [parent.name for parent in parents]
+        if options.annotation == "teacher":
+            if options.on == TEXT:
+                raise XltError(
+                    "text has no annotation that could teach",
+                    where="strategy.annotation",
+                    fix=f"write `on: {TARGET_TRAIN}`, and put what was annotated under "
+                    f"`data.{target}.train`",
+                )
+            names.append(ANNOTATION)
         return Stage(
             name=f"distil-{target}",
-            train=tuple(replace(split, unlabelled=True) for split in text),
+            train=tuple(replace(one, unlabelled=ANNOTATION not in names) for one in text),
             dev=selection_data(config, config.source, target),
             training=override(config.training, options.training),
             from_scratch=from_scratch,
@@ -99,6 +108,12 @@ class Distil(TrainingKind):
         except XltError as error:
             yield error
             return
+        if options.loss == "soft" and options.annotation == "teacher":
+            yield XltError(
+                "annotation says no probabilities",
+                where="strategy.loss",
+                fix="write `mixed` (labels of all, probabilities of the models) or `hard`",
+            )
         soft = options.loss in ("soft", "mixed")
         if soft and model is not None and not isinstance(model, ChoosingModel):
             yield XltError(
@@ -110,7 +125,7 @@ class Distil(TrainingKind):
 
     def effort(self, stage: Stage, train: Effort) -> Effort:
         teachers = sum(map(solves, stage.parents))
-        read = 1 if _options(stage).loss == "hard" else 2  # for labels, then for probabilities
+        read = 1 if _options(stage).hard_alone else 2  # for labels, then for probabilities
         return replace(train, evaluated=train.evaluated + read * teachers * train.subwords)
 
     def learn(
@@ -145,11 +160,17 @@ def _weights(
                 raise XltError(
                     f"{name} has no weight" if name in teachers else f"{name} is no teacher",
                     where="strategy.weights",
-                    fix="give a number for each source"
+                    fix=f"give a number for each of {', '.join(teachers)}"
                     if name in teachers
                     else choose(name, teachers),
                 )
         weights = {name: given[name] for name in teachers}
+    elif given == "similarity" and ANNOTATION in teachers:
+        raise XltError(
+            "annotation has no language whose similarity could be known",
+            where="strategy.weights",
+            fix="give a number for each source and for `annotation`, or write `uniform`",
+        )
     elif given == "similarity":
         weights = _similarity(config, target, teachers)
     elif len(teachers) < MIN_MODELS:

@@ -22,6 +22,7 @@ from transformers import TrainerCallback
 
 from xlt.config.schema import TEXT, Training
 from xlt.data.batch import prediction_batches
+from xlt.data.segment import sentences
 from xlt.document import Document
 from xlt.errors import XltError
 from xlt.evaluation.criteria import agreement
@@ -37,7 +38,7 @@ from xlt.training.finished import StageResult
 from xlt.training.learner import Learner
 from xlt.training.making import Making
 from xlt.training.training_run import Trained
-from xlt.transfer.teaching import Distilling
+from xlt.transfer.teaching import ANNOTATION, Distilling
 
 Probabilities = list[NDArray[np.float32]]
 """Of one record, for each of `ChoosingModel.choices`: (places, options)."""
@@ -60,7 +61,10 @@ def learn(
         for stage, parent in zip(making.stage.parents, making.parents, strict=True)
         if parent.labels is not None
     }
-    predicted = {name: _predicted(making, one) for name, one in teachers.items()}
+    records = _records(making)
+    predicted = {name: _predicted(making, one, records) for name, one in teachers.items()}
+    if options.annotation == "teacher":
+        predicted[ANNOTATION] = records
     weights = counted(options, making.task, predicted)
     yields = Yield(options.confidence, options.agreement)
     for one in agreed(making.task, list(predicted.values()), list(weights.values())):
@@ -68,15 +72,17 @@ def learn(
     report = {"teachers": weights, **yields.as_dict()}
     if not yields.kept:
         raise _nothing_left(making, report)
-    records = [one.document for one in yields.kept]
+    taught = [one.document for one in yields.kept]
     first = max(teachers, key=lambda name: weights[name])
     labels: Labels = {}  # begins as those of the weights that it may start from
     for teacher in (teachers[first], *teachers.values()):
         labels = extend_labels(labels, teacher.labels or {})
-    lessons = (
-        None if options.loss == "hard" else _lessons(making, teachers, weights, records, labels)
-    )
-    data = _data(making, records, weights)
+    if ANNOTATION in predicted:
+        labels = extend_labels(labels, making.task.labels(records))
+    lessons = None
+    if not options.hard_alone:
+        lessons = _lessons(making, teachers, weights, taught, labels)
+    data = _data(making, taught, weights)
     encoder = making.parents[-1] if making.parents[-1].labels is None else None
     trained = Learner(making.config, making.task, making.seed, making.metric).train(
         making.stage,
@@ -117,18 +123,25 @@ def _teacher(making: Making, teacher: StageResult) -> tuple[Backbone, Predictor]
     return backbone, predictor
 
 
-def _predicted(making: Making, teacher: StageResult) -> list[Document]:
+def _records(making: Making) -> list[Document]:
+    """What is annotated: of running text its sentences, as they will be predicted later."""
+    records: list[Document] = []
+    for data in making.train:
+        language = data.data_split.language
+        if data.data_split.split != TEXT:
+            records += data.records
+            continue
+        for record in data.records:
+            texts = enumerate(sentences(record.text.surface, language), 1)
+            own = (making.task.from_text(f"{record.id}.{n}", text, language) for n, text in texts)
+            records += own
+    return records
+
+
+def _predicted(making: Making, teacher: StageResult, records: Sequence[Document]) -> list[Document]:
     """All records as a teacher annotates them."""
-    task = making.task
-    records = [
-        task.from_text(record.id, record.text, data.data_split.language)
-        if data.data_split.split == TEXT
-        else record
-        for data in making.train
-        for record in data.records
-    ]
     backbone, predictor = _teacher(making, teacher)
-    return predictor(records, task.encode(records, backbone, None))
+    return predictor(records, making.task.encode(records, backbone, None))
 
 
 def counted(
@@ -193,9 +206,10 @@ def _lessons(
     records: list[Document],
     labels: Labels,
 ) -> Lessons | None:
-    """The mixture of the teachers' probabilities, which has the same gradient as the mean of their
+    """The mixture of the models' probabilities, which has the same gradient as the mean of their
     divergences. None for models that do not choose, where nothing was asked."""
     options = _options(making)
+    total = sum(weights[name] for name in teachers)
     taught: list[Probabilities] = [[] for _ in records]
     for name, teacher in teachers.items():
         backbone, predictor = _teacher(making, teacher)
@@ -209,7 +223,8 @@ def _lessons(
                 fix="write `hard`, or leave it out",
             )
         own = probabilities(predictor, backbone, records, labels, options.temperature)
-        taught = [_mixed(*both, weights[name]) for both in zip(taught, own, strict=True)]
+        share = weights[name] / total if total else 1 / len(teachers)
+        taught = [_mixed(*both, share) for both in zip(taught, own, strict=True)]
     hard = options.hard_share if options.loss == "mixed" else 0.0
     return Lessons(making.task, taught, options.temperature, hard)
 

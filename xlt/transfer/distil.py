@@ -51,7 +51,8 @@ class Distil(Strategy):
         )
         stated = self.options.model_dump(mode="json", include={*Teaching.model_fields})
         plan = planned({"distil": stated}, config, target, teachers)
-        alone = {"distil": {**stated, "weights": "uniform"}}
+        # What a student was taught is all that it teaches.
+        alone = {"distil": {**stated, "weights": "uniform", "annotation": "unused"}}
         for number in range(2, self.options.rounds + 1):
             again = planned(alone, config, target, (plan,))
             plan = replace(again, name=f"{again.name}-round-{number}")

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from xlt.options import Factor, LanguageCode, Section
+from xlt import languages
+from xlt.errors import XltError
+from xlt.options import Factor, Section
 from xlt.transfer.item import StageOptions
 from xlt.transfer.stage import StageOverrides
 
 TARGET_TRAIN = "train"
 """In `on`: the target's training data, whose labels are not used."""
+
+ANNOTATION = "annotation"
+"""In `weights`: the annotation of the training data as a teacher."""
+
+
+def _teacher(value: Any) -> Any:
+    """The name of a teacher: a source's code, or `ANNOTATION`."""
+    if value == ANNOTATION or not isinstance(value, str):
+        return value
+    try:
+        return languages.code(value)
+    except XltError as error:
+        raise ValueError(str(error)) from error
 
 
 class Teaching(Section):
@@ -22,6 +37,11 @@ class Teaching(Section):
         description="what the teachers annotate: the target's `text`; or its training data, whose "
         "labels are not used (for tasks that read more than a text, such as pairs)",
     )
+    annotation: Literal["unused", "teacher"] = Field(
+        "unused",
+        description="with `on: train`, what the annotation of these data is: not used; or one more "
+        "teacher's, such as a language model's (`xlt annotate`) or another tool's",
+    )
     student: Literal["encoder", "teacher"] = Field(
         "encoder",
         description="what the student's weights start from: the pretrained encoder, or the teacher "
@@ -30,7 +50,8 @@ class Teaching(Section):
     loss: Literal["soft", "hard", "mixed"] | None = Field(
         None,
         description="`soft`: the teachers' probabilities are learnt; `hard`: their labels; "
-        "`mixed`: both. By default soft, and hard where a model writes text, which has no other",
+        "`mixed`: both. By default soft; hard where a model writes text, which has no other, and "
+        "where `annotation` teaches, which has no probabilities",
     )
     temperature: float = Field(
         1.0, gt=0, le=1e3, description="of the probabilities; more makes them flatter"
@@ -38,11 +59,14 @@ class Teaching(Section):
     hard_share: float = Field(
         0.5, gt=0, lt=1, description="what the labels count with `loss: mixed`, the rest is soft"
     )
-    weights: Literal["uniform", "similarity", "agreement"] | dict[LanguageCode, Factor] = Field(
+    weights: (
+        Literal["uniform", "similarity", "agreement"]
+        | dict[Annotated[str, BeforeValidator(_teacher, json_schema_input_type=str)], Factor]
+    ) = Field(
         "uniform",
         description="what each teacher counts: all alike; as much as the source ranker expects of "
         "its language; as far as it agrees with the others on the text (three teachers or more); "
-        "or a number for each source",
+        "or a number for each source (and for `annotation`)",
     )
     confidence: float | None = Field(
         None,
@@ -61,6 +85,11 @@ class Teaching(Section):
     training: StageOverrides | None = Field(
         None, description="what the student's stage does differently in `training`"
     )
+
+    @property
+    def hard_alone(self) -> bool:
+        """Whether labels alone are learnt, whatever the models."""
+        return self.loss == "hard" or (self.loss is None and self.annotation == "teacher")
 
 
 class Distilling(Teaching, StageOptions):
