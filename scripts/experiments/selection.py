@@ -162,7 +162,9 @@ class Game:
 
     def choose(self, model: Path, left: Sequence[Document]) -> list[int]:
         """The positions of so many words' worth of documents."""
-        given, taken = (self.folder / f"{self.name}.{one}" for one in ("words", "jsonl"))
+        format = next(iter(self.task.formats))
+        given = self.folder / f"{self.name}.words"
+        taken = self.folder / f"{self.name}.chosen{self.task.suffix(format)}"
         lines = [" ".join(document.words) + "\n" for document in left]
         given.write_text("".join(lines), encoding="utf-8")
         select(
@@ -174,12 +176,12 @@ class Game:
             max_words=self.own["step"],
             language=self.own["target"],
             input_format="words",
-            output_format="jsonl",
+            output_format=format,
             seed=self.own["seed"],
             quiet=True,
         )
-        chosen = [json.loads(line) for line in taken.read_text(encoding="utf-8").splitlines()]
-        return [int(row["id"]) - 1 for row in chosen]  # sentences are numbered in their order
+        # Sentences are numbered in their order.
+        return [int(document.id) - 1 for document in self.task.read(taken, format)]
 
 
 def table(rows: Sequence[Row], ways: Sequence[str]) -> str:

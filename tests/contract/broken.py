@@ -191,6 +191,6 @@ TASKS = {
     "metrics": (SharesNotPercent, "f1 of perfect predictions is 1.0, not 100"),
     "annotation": (AnnotatesBeyondTheEnd, "IndexError"),
     "projection": (KeepsAnEmptyTranslation, "document s1 is something on empty texts"),
-    "strategies": (WritesTwice, "strategy 'few_shot': "),
+    "strategies": (WritesTwice, "strategy '[a-z_]+': "),
 }
 """Clause → a task that breaks it, and a part of the complaint (a regular expression)."""
