@@ -14,6 +14,7 @@ from xlt.errors import XltError, flat
 from xlt.files import read_sealed
 from xlt.merging.settings import WAYS
 from xlt.merging.weights import MERGE
+from xlt.model import calibration
 from xlt.runs.experiment import prepare
 from xlt.runs.plan import plan
 from xlt.runs.preflight import find_problems
@@ -81,6 +82,10 @@ def test_a_model_of_several_sources(config):
         assert tensor.allclose((parts[0][name] + parts[1][name]) / 2, atol=1e-6), name
     assert mean.labels == eng.labels
     assert mean.about == {"method": "mean", "settings": {"weights": None}}
+    assert mean.primary == "dev:eng+ind"
+    assert {*mean.selected} == {"dev:eng+ind", "dev:jav"}
+    assert 0 <= mean.selected["dev:jav"]["score"] <= 100
+    assert calibration.load(mean.model_folder()).fitted_on == "dev:eng+ind"
     said = read_sealed(mean.model_folder() / MERGE, fix="")
     assert [one["name"] for one in said["models"]] == [str(s.model_folder()) for s in (eng, ind)]
     (mean.folder / "work").mkdir()
@@ -96,6 +101,14 @@ def test_a_model_of_several_sources(config):
     row = planned["stages"][2]
     assert (row["kind"], row["stage"], row["after"]) == ("merge", "merged-mean", "eng, ind")
     assert planned["missing"] == []
+
+
+def test_it_is_scored_on_what_comes_later(config):
+    *_, first = Stages(config(target=["eng"], strategy={"method": "slerp"})).run()
+    assert {*first.selected} == {"dev:eng+ind", "dev:eng"}
+    *_, later = Stages(config(target=["jav"], strategy={"method": "slerp"})).run()
+    assert (later.key, later.reused) == (first.key, True)
+    assert {*later.selected} == {"dev:eng+ind", "dev:eng", "dev:jav"}
 
 
 def test_what_is_merged_otherwise_is_another_stage(config):

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from xlt.config.schema import Config
 from xlt.errors import XltError
-from xlt.merging.kind import merged
 from xlt.merging.options import MergeOptions, Merging
+from xlt.merging.stage import merged
 from xlt.transfer.item import StageItem
 from xlt.transfer.kind import planned
 from xlt.transfer.stage import (

@@ -14,7 +14,7 @@ from xlt.files import remove, write_sealed, writing
 from xlt.task import Labels, Task
 from xlt.training.data import Data
 from xlt.training.finished import DONE, StageResult, discard, finished_before
-from xlt.training.scoring import LAST
+from xlt.training.scoring import LAST, contents, selector
 from xlt.training.selected import part_folder, publish_selected
 from xlt.training.stage_store import StageStore
 from xlt.transfer.stage import Stage
@@ -62,12 +62,17 @@ class Making:
         return parent
 
     def save(
-        self, write: Callable[[Path], Mapping[str, Any] | None], labels: Labels | None
+        self,
+        write: Callable[[Path], Mapping[str, Any] | None],
+        labels: Labels | None,
+        score: Callable[[Path], Mapping[str, float]] = lambda _: {},
     ) -> None:
         """Finish a stage that has one model, which `write` puts into a folder that it makes.
 
         write: may return what there is to say of it (`StageResult.about`).
         labels: what the model knows; None of an encoder without task layers.
+        score: of a kind that is `scored`: selector → score of the model in a folder, of the dev
+            data and of all that is watched; it may add to the folder.
         """
         if PartialState().is_main_process:
             with writing(self.folder, resumes=True):
@@ -75,18 +80,23 @@ class Making:
                     discard(self.folder)
                 part = part_folder(self.folder, 0)
                 remove(part)
-                about = write(part)
+                about, scores = write(part), dict(score(part))
                 publish_selected(part, self.folder, 0)
+                primary = selector(self.stage.dev) if scores else LAST
                 self.finish(
                     {
-                        "primary": LAST,
-                        "selected": {LAST: {"step": 0, "score": None}},
-                        "observed": {},
+                        "primary": primary,
+                        "selected": {
+                            name: {"step": 0, "score": scores.get(name)}
+                            for name in {primary: None, **scores}
+                        },
+                        "observed": contents(self.watched) if scores else {},
                         "labels": labels,
-                        "history": [],
-                        "keep": "best",
+                        "history": [{"step": 0, **scores}] if scores else [],
+                        "keep": "all" if scores else "best",
                         "log": [],
                         "steps": 0,
+                        "precision": self.config.training.precision,
                         **({"about": dict(about)} if about else {}),
                     }
                 )

@@ -54,14 +54,15 @@ def encode_sets(task: Task, sets: Sequence[Sequence[Data]], backbone: Backbone) 
     }
 
 
-def mean_scores(predictor: Predictor, sets: Encoded, metric: str) -> Scores:
-    """The scores of the predictor's current weights."""
+def mean_scores(predictor: Predictor, sets: Encoded, metric: str, *, alone: bool = False) -> Scores:
+    """The scores of the predictor's current weights. alone: other processes have no part in it."""
+    count = _own_counts if alone else distributed_counts
     known: dict[int, float] = {}
     scores = {}
     for name, evaluated in sets.items():
         for data, examples in evaluated:
             if id(examples) not in known:
-                counts = distributed_counts(predictor, data.records, examples)
+                counts = count(predictor, data.records, examples)
                 known[id(examples)] = score(predictor.task, counts)[metric]
         scores[name] = float(np.mean([known[id(examples)] for _, examples in evaluated]))
     return scores
@@ -76,6 +77,24 @@ def distributed_counts(
     """
     state = PartialState()
     mine = range(state.process_index, len(examples), state.num_processes)
+    counts = _counts(predictor, records, examples, mine)
+    if state.num_processes == 1:
+        return counts
+    rows = gather_object(list(zip(mine, counts.tolist(), strict=True)))
+    return np.array([row for _, row in sorted(rows, key=lambda pair: pair[0])])
+
+
+def _own_counts(
+    predictor: Predictor, records: Sequence[Document], examples: Sequence[Example]
+) -> NDArray[np.float64]:
+    """The same, computed by this process alone."""
+    return _counts(predictor, records, examples, range(len(examples)))
+
+
+def _counts(
+    predictor: Predictor, records: Sequence[Document], examples: Sequence[Example], mine: range
+) -> NDArray[np.float64]:
+    """Of the records with these numbers."""
     parts = [count_matrix(predictor.task, [], [])]
     for start in range(0, len(mine), WINDOW):
         window = mine[start : start + WINDOW]
@@ -83,8 +102,4 @@ def distributed_counts(
         own = list(records[chosen])
         local = [replace(example, index=j) for j, example in enumerate(examples[chosen])]
         parts.append(count_matrix(predictor.task, own, predictor(own, local)))
-    counts = np.concatenate(parts)
-    if state.num_processes == 1:
-        return counts
-    rows = gather_object(list(zip(mine, counts.tolist(), strict=True)))
-    return np.array([row for _, row in sorted(rows, key=lambda pair: pair[0])])
+    return np.concatenate(parts)

@@ -2,59 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from xlt.config.schema import Config, Training
+from xlt.config.schema import Config
 from xlt.errors import XltError
 from xlt.merging.options import Merging
 from xlt.merging.settings import MAX_INFORMED, WAYS, Settings
+from xlt.merging.stage import merged
 from xlt.task import Labels, Task
 from xlt.transfer.kind import Effort, StageKind, solves
-from xlt.transfer.stage import DataSplit, Stage, data_splits, selection_data
+from xlt.transfer.stage import Stage, selection_data
 
 if TYPE_CHECKING:
     from xlt.training.making import Making
-
-KIND = "merge"
-
-
-def merged(
-    config: Config,
-    target: str,
-    members: tuple[Stage, ...],
-    options: Merging,
-    *,
-    base: tuple[Stage, ...] = (),
-) -> Stage:
-    """The stage that merges these.
-
-    base: what they are merged with, where that is not what they were trained from.
-    """
-    splits: tuple[DataSplit, ...] = ()
-    if options.method == "fisher":
-        language = options.information or config.source[0]
-        splits = data_splits(config, language, "train", required=True)
-    several = len(options.scales) > 1
-    return Stage(
-        name=f"merged-{options.method}",
-        train=splits,
-        dev=selection_data(config, config.source, target) if several else (),
-        training=Training(epochs=1),
-        parents=(*members, *base),
-        kind=KIND,
-        options=options,
-    )
 
 
 class Merge(StageKind):
     """Merges models of the task. One parent more, the last, is an encoder: the base."""
 
     Options: ClassVar[type[Merging]] = Merging
-    several_parents = True
+    several_parents: ClassVar[bool] = True
+    scored: ClassVar[bool] = True
 
     def plan(
         self,
@@ -94,7 +65,6 @@ class Merge(StageKind):
         return WAYS[_options(stage).method].based and solves(stage.parents[-1])
 
     def settings(self, config: Config, stage: Stage) -> Mapping[str, Any]:
-        # Of several scales the best is taken.
         return {"metric": config.selection.metric} if stage.dev else {}
 
     def check(
@@ -133,7 +103,7 @@ class Merge(StageKind):
             train,
             subwords=informed,
             records=round(share * train.records) * len(stage.parents),
-            evaluated=train.evaluated * max(1, len(options.scales)),
+            evaluated=train.evaluated * (1 + len(options.scales)),
         )
 
     def make(self, making: Making) -> None:
@@ -157,9 +127,9 @@ class Merge(StageKind):
                     about["information"] = {"records": number, "labels": whose}
                 methods = [models.method(options.method, point) for point in points]
                 best = 0
-                if making.dev:
-                    found = list(scores(models, methods, _scorer(making), making.work))
-                    values = [score[making.metric] for score in found]
+                if len(methods) > 1:
+                    found = scores(models, methods, lambda one: _scores(making, one), making.work)
+                    values = [next(iter(score.values())) for score in found]
                     best = values.index(max(values))
                     about |= _chosen(making, points, values)
                 about = {**described(options.method, points[best]), **about}
@@ -167,7 +137,7 @@ class Merge(StageKind):
             return about
 
         try:
-            making.save(write, members[0].labels)
+            making.save(write, members[0].labels, lambda folder: _scores(making, folder, last=True))
         except XltError as error:
             named = error.where in Merging.model_fields
             raise (error.at(f"strategy.{error.where}") if named else error) from error
@@ -194,36 +164,41 @@ def _base(making: Making) -> str | None:
     return Backbone(making.config.model.encoder, making.config.model).source
 
 
-def _scorer(making: Making) -> Callable[[Path], Mapping[str, float]]:
-    """What scores a model on the stage's dev data, as the mean over their languages."""
-    from xlt.evaluation.counts import count_matrix, score
+def _scores(making: Making, folder: Path, *, last: bool = False) -> Mapping[str, float]:
+    """Selector → score of a model on the stage's dev data.
+
+    last: it is the one that stays: it is scored on what is watched, too, and its confidences are
+        calibrated.
+    """
     from xlt.inference.loading import make_direct_predictor
+    from xlt.model.calibration import save
+    from xlt.training.calibrate import calibrate
+    from xlt.training.scoring import encode_sets, mean_scores, selector
 
-    config = making.config
-
-    def scored(folder: Path) -> Mapping[str, float]:
-        task, backbone, predictor = make_direct_predictor(
-            folder,
-            batch_tokens=config.evaluation.batch_tokens,
-            precision=config.training.precision,
-            options=config.model,
-            task=making.task,
-        )
-        found = []
-        for data in making.dev:
-            predicted = predictor(data.records, task.encode(data.records, backbone, None))
-            counts = count_matrix(task, data.records, predicted)
-            found.append(float(score(task, counts)[making.metric]))
-        return {making.metric: fmean(found)}
-
-    return scored
+    config, sets = making.config, [making.dev, *(making.watched if last else ())]
+    if not any(sets):
+        return {}
+    _, backbone, predictor = make_direct_predictor(
+        folder,
+        batch_tokens=config.evaluation.batch_tokens,
+        precision=config.training.precision,
+        options=config.model,
+        task=making.task,
+    )
+    encoded = encode_sets(making.task, sets, backbone)
+    own = selector(making.stage.dev)
+    if last and own in encoded:
+        calibration = calibrate(predictor, own, encoded[own])
+        if calibration is not None:
+            save(folder, calibration)
+    return mean_scores(predictor, encoded, making.metric, alone=True)
 
 
 def _chosen(making: Making, points: Sequence[Settings], values: Sequence[float]) -> dict[str, Any]:
     """What is said of the scale that was best."""
     scored = [{"scale": p.scale, "score": v} for p, v in zip(points, values, strict=True)]
     best = points[values.index(max(values))].scale
-    on = "+".join(data.data_split.name for data in making.dev)
+    on = "+".join(split.name for split in making.stage.dev)
     tried = ", ".join(f"{point.scale:g}: {v:.2f}" for point, v in zip(points, values, strict=True))
     note = (
         f"{making.stage.name}: scale {best:g} is the best by {making.metric} on dev:{on} ({tried})"
