@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 from safetensors.torch import load_file
@@ -195,6 +196,10 @@ MERGE_ITEM = {"name": "hierarchical", "target_stage": False}
         ({"method": "wise"}, 3, "source", "merges 2 models, and there are 3"),
         ({}, 1, "source", "there is 1"),
         ({"of": "seeds", "method": "layers"}, 1, "strategy.of", "merges 1 model"),
+        (
+            {"method": "fisher", "weight": [1, 2], "scale": 0.5},
+            2, "strategy.scale", "without weights of their own",
+        ),
         ({"members": 2}, 2, "strategy.members", "a model for each source"),
         ({"method": "ties", "base": TEXT}, 2, "strategy.base", "what the models were trained from"),
         ({"base": TEXT}, 2, "strategy.base", "does not look"),
@@ -236,11 +241,28 @@ def test_models_with_different_labels_are_refused_before_anything_is_trained(wor
     assert "labels.yaml" in problem.render()
 
 
-def test_a_random_encoder_is_no_base(config):
-    path = config("random", strategy={"method": "ties"}, model__initialise="random")
-    experiment = prepare(load_config(path))
+@pytest.mark.parametrize(
+    ("strategy", "model", "where", "what"),
+    [
+        ({"method": "ties"}, {"initialise": "random"}, "strategy.method", "random weights"),
+        ({"method": "layers", "top": 9}, {}, "strategy.bottom", "13 layers are the base's"),
+        ({"method": "ties"}, {"encoder": "pickled"}, "model.encoder", "as safetensors"),
+    ],
+)
+def test_what_cannot_be_a_base_is_refused_before_anything_is_trained(
+    world, config, strategy, model, where, what
+):
+    source = ["eng"] if strategy["method"] == "layers" else ["eng", "ind"]
+    if "encoder" in model:
+        pickled = world.folder / "pickled"
+        shutil.copytree(world.folder / "encoder", pickled)
+        (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+        model = {"encoder": str(pickled)}
+    settings = {f"model__{key}": value for key, value in model.items()}
+    experiment = prepare(load_config(config("base", source, strategy, **settings)))
     found = find_problems(experiment, Sources(experiment.config, experiment.task))
-    assert any("begins with random weights" in one.what for one in found)
+    (problem,) = [one for one in found if what in one.what]
+    assert f"({where})" in problem.render()
 
 
 def test_a_config_is_the_same_when_it_is_written_out(config, tmp_path):

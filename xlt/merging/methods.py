@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from xlt.errors import XltError
 from xlt.merging import formulas
-from xlt.merging.settings import WAYS, Name, Settings
+from xlt.merging.settings import WAYS, Name, Settings, check_layers
 from xlt.merging.weights import Place, Read
 from xlt.model.task_model import HEAD_FILE
 
@@ -202,13 +201,7 @@ class Fisher(Method):
 
     def __init__(self, members: Members, places: Sequence[Place], settings: Settings) -> None:
         super().__init__(members, places, settings)
-        if settings.scale is not None:
-            if len(members.models) != 2 or settings.weights is not None:
-                raise XltError(
-                    "a share is of two models without weights of their own",
-                    where="scale",
-                    fix="give each model its `weight` instead",
-                )
+        if settings.scale is not None:  # of two models
             self.weights = (1 - self.scale, self.scale)
         self._norms = [
             math.sqrt(math.fsum(float((self._raw(n, place) ** 2).sum()) for place in places))
@@ -245,17 +238,7 @@ class Layers(Method):
         super().__init__(members, places, settings)
         found = [layer for place in places if (layer := _layer(place)) is not None]
         self._layers = max(found, default=-1) + 1
-        taken = (
-            settings.bottom
-            + settings.top
-            + settings.joint * (bool(settings.bottom) + bool(settings.top))
-        )
-        if taken > self._layers:
-            raise XltError(
-                f"{taken} layers are the base's or shared, and the model has {self._layers}",
-                where="bottom",
-                fix="lower `bottom`, `top` or `joint`",
-            )
+        check_layers(settings, self._layers, say=str)
 
     def __call__(self, place: Place) -> torch.Tensor:
         assert self.members.base is not None

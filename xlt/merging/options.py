@@ -81,7 +81,15 @@ class MergeOptions(Section):
 
     def check_number(self, number: int, *, where: object, fix: str, say: Say) -> None:
         """Raise XltError unless the method takes so many models."""
-        check_number(self.method, number, self.weight, where=where, fix=fix, say=say)
+        check_number(
+            self.method,
+            number,
+            self.weight,
+            scaled=bool(self.scales),
+            where=where,
+            fix=fix,
+            say=say,
+        )
 
     def settings(self, seed: int) -> list[Settings]:
         """One for each scale. seed: the run's."""

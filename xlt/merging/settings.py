@@ -39,6 +39,11 @@ class Settings:
     top: int = 2
     joint: int = 1
 
+    @property
+    def swapped(self) -> int:
+        """Layers that are the base's, or shared with it (layers)."""
+        return self.bottom + self.top + self.joint * (bool(self.bottom) + bool(self.top))
+
 
 @dataclass(frozen=True)
 class Way:
@@ -127,11 +132,18 @@ def not_for(method: str, option: str, say: Say) -> XltError:
 
 
 def check_number(
-    method: str, number: int, weights: Sequence[float] | None, *, where: object, fix: str, say: Say
+    method: str,
+    number: int,
+    weights: Sequence[float] | None,
+    *,
+    scaled: bool,
+    where: object,
+    fix: str,
+    say: Say,
 ) -> None:
     """Raise XltError unless a method takes so many models, with these weights.
 
-    where, fix: for another number of models.
+    scaled: a scale was said. where, fix: for another number of models.
     """
     way = way_of(method, say)
     if number < way.least or (way.most is not None and number > way.most):
@@ -149,4 +161,20 @@ def check_number(
             else f"there are {len(weights)} weights and {number} models",
             where=say("weight"),
             fix=f"give {say('weight')} one value for each model, in their order",
+        )
+    if method == "fisher" and scaled and (number != 2 or weights is not None):
+        raise XltError(
+            "a share is of two models without weights of their own",
+            where=say("scale"),
+            fix=f"give each model its {say('weight')} instead",
+        )
+
+
+def check_layers(settings: Settings, layers: int, say: Say) -> None:
+    """Raise XltError where more layers are to be the base's than the model has (layers)."""
+    if settings.swapped > layers:
+        raise XltError(
+            f"{settings.swapped} layers are the base's or shared, and the model has {layers}",
+            where=say("bottom"),
+            fix=f"lower {say('bottom')}, {say('top')} or {say('joint')}",
         )

@@ -58,9 +58,10 @@ def merge(
     target = None if language is None else languages.code(language, where="--language")
     usual = asdict(Settings())
     stated = [name for name, value in asdict(settings).items() if value != usual[name]]
+    stated += ["scale"] if scales else []
     way = check(
         method,
-        [*stated, *(["scale"] if scales else []), *([] if base is None else ["base"])],
+        [*stated, *([] if base is None else ["base"])],
         informed=information is not None,
         scales=len(scales),
         scored=dev is not None,
@@ -80,6 +81,7 @@ def merge(
         method,
         len(folders),
         settings.weights,
+        scaled="scale" in stated,
         where="MODEL",
         fix="name models, or runs of several seeds",
         say=_say,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from xlt.config.schema import Config
 from xlt.errors import XltError
 from xlt.merging.options import Merging
-from xlt.merging.settings import MAX_INFORMED, WAYS, Settings
+from xlt.merging.settings import MAX_INFORMED, WAYS, Settings, check_layers
 from xlt.merging.stage import merged
 from xlt.task import Labels, Task
 from xlt.transfer.kind import Effort, StageKind, solves
@@ -70,13 +70,34 @@ class Merge(StageKind):
     def check(
         self, config: Config, task: Task, stage: Stage, labels: Labels | None, *, local: bool
     ) -> Iterator[XltError]:
-        if self.begins(stage) and (config.model.initialise == "random" or stage.from_scratch):
+        options, begins = _options(stage), self.begins(stage)
+        if begins and (config.model.initialise == "random" or stage.from_scratch):
             yield XltError(
-                f"{_options(stage).method} merges what models have learnt since they were one, and "
-                "their encoder begins with random weights",
+                f"{options.method} merges what models have learnt since they were one, and their "
+                "encoder begins with random weights",
                 where="strategy.method",
                 fix="choose `method: mean`, or let the encoder keep its weights",
             )
+        elif begins or options.method == "layers":
+            from xlt.model.backbone import Backbone
+            from xlt.model.pretrained import offline
+            from xlt.model.vocabulary import stored_in
+
+            model = config.model
+            try:
+                backbone = Backbone(model.encoder, model, weightless=True, local=local or offline())
+                layers = getattr(backbone.config, "num_hidden_layers", None)
+                if begins and Path(backbone.source).is_dir() and not stored_in(backbone.source):
+                    yield XltError(
+                        f"{options.method} needs the encoder's weights as safetensors, and there "
+                        "are none",
+                        where="model.encoder",
+                        fix=_MEAN,
+                    )
+                if options.method == "layers" and isinstance(layers, int):
+                    check_layers(options.settings(1)[0], layers, say="strategy.{}".format)
+            except XltError as error:  # of the encoder alone: said of what is trained from it, too
+                yield error
 
     def check_parents(self, stage: Stage, known: Sequence[Labels]) -> Iterator[XltError]:
         members = [one for one, parent in zip(known, stage.parents, strict=True) if solves(parent)]
