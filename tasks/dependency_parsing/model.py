@@ -9,7 +9,7 @@ from torch import nn
 
 from xlt.data.batch import IGNORED
 from xlt.data.encode import pool_words
-from xlt.model.choosing import Choices, ChoosingModel
+from xlt.model.choosing import IMPOSSIBLE, Choices, ChoosingModel
 from xlt.model.layers import Biaffine, BiLstm, SharedDropout, mlp
 from xlt.task import Labels
 
@@ -150,4 +150,4 @@ def possible(arcs: torch.Tensor, word_mask: torch.Tensor) -> torch.Tensor:
     head beyond its sentence, (sentences, words)."""
     heads = nn.functional.pad(word_mask, (1, 0), value=True)
     diagonal = torch.eye(arcs.shape[1], dtype=torch.bool, device=arcs.device)
-    return arcs.float().masked_fill(~heads.unsqueeze(1) | diagonal, -1e9)
+    return arcs.float().masked_fill(~heads.unsqueeze(1) | diagonal, IMPOSSIBLE)

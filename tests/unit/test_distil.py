@@ -18,7 +18,7 @@ from xlt.data.batch import IGNORED
 from xlt.errors import XltError, flat
 from xlt.inference.predictor import Predictor
 from xlt.model.backbone import Backbone
-from xlt.model.choosing import Choices, ChoosingModel, distillation
+from xlt.model.choosing import Choices, ChoosingModel, distillation, smoothed
 from xlt.registry import tasks
 from xlt.runs.experiment import prepare
 from xlt.runs.plan import plan
@@ -108,6 +108,17 @@ def test_labels_and_teachers_are_mixed():
     blank = model(labels=torch.full_like(labels, IGNORED), taught=taught)["loss"]
     blank.backward()  # of an example that only keeps a process busy
     assert (float(blank.detach()), float(model.scores.grad.abs().sum())) == (0.0, 0.0)
+
+
+def test_smoothed_labels_leave_the_impossible_impossible():
+    scores = torch.tensor([[[2.0, 0.0, -1e9], [0.5, 0.5, 0.0], [9.0, 9.0, 9.0]]])
+    one = choices(scores)
+    assert torch.allclose(smoothed(one, 0.3), torch.tensor([[0.85, 0.15, 0.0], [0.1, 0.8, 0.1]]))
+    model, labels = Scores(), torch.tensor([[0, 1, IGNORED]])
+    taught = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]]
+    wanted = sum(divergence(q, s, 1.0) for q, s in zip(taught, SCORES[:2], strict=True))
+    loss = model(labels=labels, smoothing=0.3)["loss"]
+    assert float(loss.detach()) == pytest.approx(wanted / 2, abs=1e-6)
 
 
 # What is taught ----------------------------------------------------------------------------------
@@ -264,13 +275,22 @@ def test_a_student_learns_from_models_of_all_sources(config):
     assert [stage.reused for stage in Stages(alone).run()] == [True]
 
 
-def test_a_student_becomes_like_its_teacher(config):
-    changes = {"source": ["eng"], "training__max_steps": 60, "training__epochs": 60}
-    teacher, student = Stages(config(strategy={}, selection__on="last", **changes)).run()
-    done = json.loads((student.folder / "done.json").read_text("utf-8").rpartition("}")[0] + "}")
-    losses = [row["loss"] for row in done["log"] if "loss" in row]
-    assert losses[-1] < 0.2
-    assert teacher.labels == student.labels
+def test_a_student_that_begins_as_its_teacher_has_little_to_learn_of_it(config):
+    def loss(**strategy):
+        told = {"student": "teacher", **strategy}
+        path = config(strategy=told, source=["eng"], selection__on="last", training__max_steps=1)
+        teacher, student = Stages(path).run()
+        assert teacher.labels == student.labels
+        text = (student.folder / "done.json").read_text("utf-8")
+        log = json.loads(text.rpartition("}")[0] + "}")["log"]
+        return log[-1]["train_loss"]
+
+    hard, soft = loss(loss="hard"), loss(loss="soft")  # which has but dropout between them
+    assert soft < 0.1 * hard
+    mixed = loss(loss="mixed", hard_share=0.25)
+    assert mixed == pytest.approx(0.25 * hard + 0.75 * soft, rel=1e-3)
+    smooth = loss(loss="hard", training={"label_smoothing": 0.5})
+    assert smooth < 0.9 * hard
 
 
 def test_it_goes_on_where_it_was_interrupted(config, monkeypatch, tmp_path):
@@ -376,6 +396,7 @@ def problems(path) -> list[XltError]:
         ({"temperature": 0}, {}, "greater than 0", "strategy.temperature"),
         ({"confidence": 1.5}, {}, "less than 1", "strategy.confidence"),
         ({"loss": "soft"}, {"task__model": "text_to_text"}, "no probabilities", "strategy.loss"),
+        ({"training": {"label_smoothing": 0.1}}, {"task__model": "slots"}, "smoothed", "smoothing"),
         ({"confidence": 0.5}, {"task__model": "text_to_text"}, "how sure", "strategy.confidence"),
         ({}, {"task": {"name": "dependency_parsing", "upos": "gold"}}, "text alone", "strategy.on"),
         (

@@ -206,6 +206,7 @@ def problems(path) -> list[XltError]:
         ({"mask": 1.5}, "`pretrain.mask` must be less than 1.0, not 1.5", "strategy.before"),
         ({"on": "Klingonese"}, "unknown language", "strategy.before"),
         ({"jav": "./jav.txt"}, "`pretrain` names languages", "strategy.before"),
+        ({"training": {"label_smoothing": 0.1}}, "could be smoothed", "training.label_smoothing"),
         ({"training": {"epochs": 0}}, "`pretrain.training.epochs` must be", "strategy.before"),
     ],
 )

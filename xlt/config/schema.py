@@ -306,6 +306,14 @@ class Training(Section):
         description="decay of a moving average of the weights, which is then what is evaluated "
         "and kept, e.g. 0.98; by default none",
     )
+    label_smoothing: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of each label's probability that is spread over all that could stand in "
+        "its place: against labels that are wrong, as projected or taught ones may be. Not for "
+        "models that write text",
+    )
     batch_tokens: Count = Field(default=2048, description="subwords in a batch, padding included")
     accumulate: int = Field(
         default=1,
@@ -329,6 +337,11 @@ class Training(Section):
     report_to: list[str] = Field(
         default_factory=list, description="tensorboard, wandb, mlflow: as transformers names them"
     )
+
+    @model_serializer(mode="wrap")
+    def _without_no_smoothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # As for `tests` of data.
+        return {k: v for k, v in dump(self).items() if k != "label_smoothing" or v}
 
 
 class Ranking(Section):

@@ -17,6 +17,9 @@ from torch import nn
 from xlt.data.batch import IGNORED
 from xlt.model.task_model import TaskModel, summed_cross_entropy
 
+IMPOSSIBLE = -1e9
+"""The score of an option that cannot be chosen."""
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -63,6 +66,7 @@ class ChoosingModel(TaskModel):
         taught: Sequence[torch.Tensor] | None = None,
         temperature: float = 1.0,
         hard: float = 0.0,
+        smoothing: float = 0.0,
         **batch: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
         """As `TaskModel` says.
@@ -71,6 +75,7 @@ class ChoosingModel(TaskModel):
             options): of the known places of all rows, one after the other. Options that are not
             there at the end of a row have none. Without it, the labels are learnt.
         hard: with `taught`, what the labels count; the teachers count 1 - hard.
+        smoothing: with it, labels are learnt as `smoothed`, and their loss is the divergence.
         """
         if labels is None:
             return self.predicted(**batch)
@@ -80,12 +85,25 @@ class ChoosingModel(TaskModel):
         for number, one in enumerate(self.choices(labels, **batch)):
             own = weights if weights is None or one.owner is None else weights[one.owner]
             if taught is None or hard:
-                learnt = summed_cross_entropy(one.scores, one.targets, num_items_in_batch, own)
+                if smoothing:
+                    learnt = distillation(one, smoothed(one, smoothing), num_items_in_batch, own)
+                else:
+                    learnt = summed_cross_entropy(one.scores, one.targets, num_items_in_batch, own)
                 loss = loss + (learnt if taught is None else hard * learnt)
             if taught is not None and hard < 1:
                 learnt = distillation(one, taught[number], num_items_in_batch, own, temperature)
                 loss = loss + (1 - hard) * learnt
         return {"loss": loss}
+
+
+def smoothed(choices: Choices, share: float) -> torch.Tensor:
+    """The labels of known places as probabilities, (places, options): all that is right, but for a
+    share that is spread evenly over the options that are possible (label smoothing; Szegedy et al.
+    2016, arXiv 1512.00567, section 7)."""
+    scores = choices.scores[choices.known]
+    possible = (scores > IMPOSSIBLE / 2).float()
+    right = nn.functional.one_hot(choices.targets[choices.known], scores.shape[-1])
+    return (1 - share) * right + share * possible / possible.sum(-1, keepdim=True)
 
 
 def distillation(

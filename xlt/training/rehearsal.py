@@ -14,6 +14,7 @@ from xlt.errors import XltError, choose
 from xlt.inference.device import best_device, choose_precision, refuse_fp16
 from xlt.model import named
 from xlt.model.backbone import Backbone
+from xlt.model.choosing import ChoosingModel
 from xlt.model.lora import add_lora
 from xlt.model.pretrained import offline
 from xlt.model.task_model import TaskModel
@@ -39,6 +40,7 @@ def rehearse(
         backbone.encoder()
         return None
     model = task.build(backbone, labels)
+    check_smoothing(stage.training, model)
     if standardises(config.model, backbone, task):
         check_norms(model)
     freeze(model, stage.training.freeze)
@@ -71,6 +73,16 @@ def _backbone(config: Config, stage: Stage, *, local: bool) -> Backbone:
 def check_precision(precision: str, backbone: Backbone) -> None:
     """Raise XltError for a precision (not `auto`) in which this encoder computes nonsense."""
     refuse_fp16(precision, backbone.config, where="training.precision")
+
+
+def check_smoothing(training: Training, model: TaskModel) -> None:
+    """Raise XltError where labels are to be smoothed of a model that does not choose among them."""
+    if training.label_smoothing and not isinstance(model, ChoosingModel):
+        raise XltError(
+            "this model does not choose among labels that could be smoothed",
+            where="training.label_smoothing",
+            fix="leave it out",
+        )
 
 
 def check_reports(training: Training) -> Iterator[XltError]:

@@ -225,6 +225,8 @@ class TransferTrainer(Trainer):
         batch = trimmed(self.task.collate([example for example, _ in rows]), self.subwords)
         if self._weights is not None:
             batch["weights"] = torch.tensor([float(self._weights[e.index]) for e, _ in rows])
+        if self.training.label_smoothing:
+            batch["smoothing"] = self.training.label_smoothing
         if rows[0][1]:
             batch["labels"] = torch.full_like(batch["labels"], IGNORED)
         return batch
