@@ -30,7 +30,9 @@ def test_a_table_of_keys(whole):
     assert table[:3] == [
         "| key | value | default | |",
         "|---|---|---|---|",
-        '| `on` | `source_dev` or `target_dev` or `last` | `"source_dev"` |  |',
+        "| `on` | `source_dev` or `target_dev` or `target_text` or `last` | "
+        '`"source_dev"` | `target_text`: the score that is expected on the target\'s text without '
+        "labels |",
     ]
     assert table[3].startswith("| `metric` | string |  | by default the first metric")
 

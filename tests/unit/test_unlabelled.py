@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 from small import World, bio, make_world, sentences, xlt
@@ -10,7 +11,7 @@ from small import World, bio, make_world, sentences, xlt
 from xlt.data.checksums import cache_dir
 from xlt.evaluation.combination import MIN_LANGUAGES
 from xlt.evaluation.criteria import CRITERIA
-from xlt.runs import unlabelled
+from xlt.runs import evidence, unlabelled
 from xlt.runs.evidence import gather
 
 TARGETS = ["deu", "fra", "spa", "ita", "nld", "por", "swe", "fin", "hun"]
@@ -199,3 +200,59 @@ def test_without_text_a_run_says_nothing_of_it(world):
     result = json.loads((world.runs() / "run/result.json").read_text(encoding="utf-8"))
     assert "estimates" not in result
     assert "Expected without labels" not in (world.runs() / "run/README.md").read_text()
+
+
+def test_text_of_the_target_selects_the_checkpoint(world):
+    """By the score that is expected there, beside what the dev data of either side select."""
+    data = json.loads((world.folder / "any.yaml").read_text(encoding="utf-8"))["data"]
+    data["jav"] |= {"text": str(world.folder / "text.txt")}
+    changes = {"data": data, "strategy": "zero_shot", "training__epochs": 4}
+    done = xlt("train", world.config("by-text", selection__on="target_text", **changes))
+    assert done.code == 0, done.text
+    run = world.runs() / "by-text"
+    result = json.loads((run / "result.json").read_text(encoding="utf-8"))
+    chosen = {row["selected_on"]: row for row in result["rows"]}
+    assert {name for name, row in chosen.items() if row["primary"]} == {"text:jav"}
+    assert set(chosen) == {"text:jav", "dev:eng", "dev:jav"}
+    assert chosen["text:jav"]["calibrated_on"] == "dev:eng"
+    (stage,) = result["lineage"]["seed-1/jav"]
+    made = json.loads((Path(stage["folder"]) / "done.json").read_text(encoding="utf-8"))
+    expected = {row["step"]: row["text:jav"] for row in made["history"]}
+    best = made["selected"]["text:jav"]
+    assert best["score"] == max(expected.values()) == expected[best["step"]] > 0
+    # As `xlt estimate` says it of the model that is kept.
+    (row,) = unlabelled.estimate([run], str(world.folder / "text.txt"), language="jav")["estimates"]
+    assert best["score"] == pytest.approx(row["criteria"]["threshold"], abs=1.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "there is no text data for jav"),
+        ({"data__jav__text": "text.txt", "data__eng__dev": []}, "by what the model does on dev"),
+        ({"task__name": "question_generation"}, "does not say how sure it is"),
+    ],
+)
+def test_what_selecting_by_text_needs(world, changes, said):
+    config = world.config("bad", strategy="zero_shot", selection__on="target_text", **changes)
+    done = xlt("config", "check", config)
+    assert done.code == 2, done.text
+    assert said in done.err
+    assert "fix:" in done.err
+
+
+@pytest.mark.parametrize(
+    ("split", "counts"),
+    [
+        ({"language": "jav", "split": "train", "projected_from": None}, False),
+        ({"language": "jav", "split": "train", "projected_from": None, "unlabelled": True}, True),
+        ({"language": "jav", "split": "train", "projected_from": "eng"}, True),
+        ({"language": "jav", "split": "text", "projected_from": None}, True),
+        ({"language": "ind", "split": "train", "projected_from": None}, True),
+    ],
+)
+def test_a_language_whose_labels_were_learnt_is_no_evidence(split, counts):
+    result = {"source": ["eng"], "lineage": {"seed-1/jav": [{"train": [split]}]}}
+    assert evidence.counts(result, "jav", "") == counts
+    assert not evidence.counts(result, "jav", "jav")
+    assert not evidence.counts(result, "eng", "")

@@ -438,7 +438,10 @@ class ProjectionSettings(Section):
 class Selection(Section):
     """Which checkpoint of a stage is kept."""
 
-    on: Literal["source_dev", "target_dev", "last"] = "source_dev"
+    on: Literal["source_dev", "target_dev", "target_text", "last"] = Field(
+        default="source_dev",
+        description="`target_text`: the score that is expected on the target's text without labels",
+    )
     metric: str | None = Field(default=None, description="by default the first metric of the task")
     keep: Literal["auto", "all", "best"] = Field(
         default="auto",

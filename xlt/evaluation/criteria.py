@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xlt.data.rows import rounded
 from xlt.evaluation.counts import count_matrix, score
+from xlt.evaluation.reliability import judged, things
 
 if TYPE_CHECKING:
     from xlt.document import Document
@@ -151,6 +153,48 @@ def along_the_line(score: float, on_dev: float, on_text: float) -> float:
     probit = [_NORMAL.inv_cdf(min(max(x / 100, _LEAST), 1 - _LEAST)) for x in (on_text, on_dev)]
     start = _NORMAL.inv_cdf(min(max(score / 100, _LEAST), 1 - _LEAST))
     return 100 * _NORMAL.cdf(start + probit[0] - probit[1])
+
+
+def agreements(task: Task, predicted: Sequence[Sequence[Document]]) -> Sequence[float | None]:
+    """`agreement`, or None of a model that is alone."""
+    return agreement(task, predicted) if len(predicted) > 1 else [None]
+
+
+def on_dev(
+    task: Task,
+    gold: Sequence[Document],
+    predicted: Sequence[Document],
+    metric: str | None = None,
+    *,
+    agrees: float | None = None,
+) -> OnDev:
+    """A model by what it predicts of dev data. metric: by default the task's first."""
+    scored = score(task, count_matrix(task, gold, predicted))[metric or task.metrics_reported[0]]
+    every = judged(zip(gold, predicted, strict=True)).values()
+    confidences = np.array([rounded(one) for sure, _ in every for one in sure.tolist()])
+    if not len(confidences):
+        return OnDev(scored, None, agrees)
+    right = np.concatenate([verdicts for _, verdicts in every])
+    words = sum(len(task.words(document)) for document in predicted)
+    sure = Sure(
+        float(right.mean()),
+        float(confidences.mean()),
+        fit_threshold(confidences, right),
+        len(confidences) / words,
+    )
+    return OnDev(scored, sure, agrees)
+
+
+def on_text(task: Task, predicted: Sequence[Sequence[Document]]) -> list[OnText]:
+    """Each of several models, or one, by what it predicts of text."""
+    return [
+        OnText(
+            np.array([rounded(one) for each in own for one in things(each.confidence)]),
+            sum(len(task.words(each)) for each in own),
+            agrees,
+        )
+        for own, agrees in zip(predicted, agreements(task, predicted), strict=True)
+    ]
 
 
 def estimates(dev: OnDev, text: OnText) -> dict[str, float]:

@@ -15,11 +15,11 @@ import numpy as np
 
 from xlt import languages
 from xlt.config.load import load_config
-from xlt.config.schema import Config
+from xlt.config.schema import TEXT, Config
 from xlt.document import Document
 from xlt.errors import XltError
 from xlt.evaluation.combination import Pair
-from xlt.evaluation.criteria import OnDev, OnText, combined, estimates
+from xlt.evaluation.criteria import OnDev, OnText, combined, estimates, on_text
 from xlt.results import (
     CONFIG,
     RESULT,
@@ -31,7 +31,7 @@ from xlt.results import (
 )
 from xlt.runs.experiment import make_task
 from xlt.runs.folder import model_folder
-from xlt.runs.source_dev import on_source_dev, on_text
+from xlt.runs.source_dev import on_source_dev
 from xlt.runs.sources import Sources
 from xlt.task import Task
 from xlt.transfer.stage import source_dev
@@ -79,7 +79,7 @@ def gather(
             result = read_result(run)
             if result["task"] != task:
                 continue
-            rows = [row for row in measured(result) if _counts(result, row["target"], without)]
+            rows = [row for row in measured(result) if counts(result, row["target"], without)]
             try:
                 found.pairs += _pairs(run, result, rows, batch_tokens) if rows else []
             except XltError as error:
@@ -88,7 +88,7 @@ def gather(
     return found
 
 
-def _counts(result: Mapping[str, Any], target: str, without: str) -> bool:
+def counts(result: Mapping[str, Any], target: str, without: str) -> bool:
     """Whether the target is another language than the run has learnt labels of, and than
     `without`."""
     if without and languages.same(target, without):
@@ -97,8 +97,13 @@ def _counts(result: Mapping[str, Any], target: str, without: str) -> bool:
     for place, stages in result.get("lineage", {}).items():
         if place.endswith(f"/{target}"):
             splits = (one for stage in stages for one in stage["train"])
-            learnt |= {one["language"] for one in splits if not one["projected_from"]}
+            learnt |= {one["language"] for one in splits if _has_labels(one)}
     return not any(languages.same(target, one) for one in learnt)
+
+
+def _has_labels(split: Mapping[str, Any]) -> bool:
+    """Whether a stage learns labels that people have given the data."""
+    return not (split["projected_from"] or split["split"] == TEXT or split.get("unlabelled"))
 
 
 def _pairs(

@@ -18,7 +18,7 @@ from xlt.errors import XltError, choose, flat, raise_all
 from xlt.projection.project import check_settings
 from xlt.registry import nothing_installed, strategies, tasks
 from xlt.runs.reading import takes_text
-from xlt.task import Naming, Task
+from xlt.task import Naming, Task, confident
 from xlt.training.raw_text import RawText
 from xlt.transfer.kind import kind_of, preceded, solves
 from xlt.transfer.stage import (
@@ -289,6 +289,16 @@ def _check_task(task: Task, config: Config) -> list[XltError]:
                 f"{config.task.name} has no metric called {metric!r}",
                 where="selection.metric",
                 fix=choose(metric, task.metrics_reported),
+            )
+        )
+    if config.selection.on == "target_text" and (confident(task) is None or not takes_text(task)):
+        problems.append(
+            XltError(
+                f"a model of {config.task.name} does not say how sure it is"
+                if confident(task) is None
+                else f"{config.task.name} does not predict on text alone",
+                where="selection.on",
+                fix="write `source_dev`, `target_dev` or `last`",
             )
         )
     return [*problems, *reference_problems(task, config)]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from xlt.config.places import VARIABLE
-from xlt.config.schema import STAGES, Config, Reference
+from xlt.config.schema import STAGES, TEXT, Config, Reference
 from xlt.data.references import key_of, read_as, read_from, resolve
 from xlt.errors import XltError, flat, raise_all
 from xlt.projection.predict import projector_of
@@ -180,7 +180,9 @@ def _check_labels(experiment: Experiment, inventories: _Inventories) -> Iterator
     for target, plan in experiment.plans.items():
         scored = [data_split for data_split in experiment.scored if data_split.language == target]
         try:
-            checked = [(dev, stage) for stage in plan.history for dev in stage.dev]
+            checked = [
+                (dev, stage) for stage in plan.history for dev in stage.dev if dev.split != TEXT
+            ]
             for data_split, stage in [*checked, *((one, plan) for one in scored)]:
                 known, labels = inventories.learnt(stage), inventories.of(data_split)
                 experiment.task.check_labels(known, labels, where=_key(data_split))

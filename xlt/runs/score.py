@@ -269,7 +269,7 @@ def _noting(
 
 def relevant(finished: StageResult, target: str) -> list[str]:
     """The other ways of selecting that say something about this target."""
-    languages = {s: set(s.removeprefix("dev:").split("+")) for s in finished.selected}
+    languages = {s: set(s.partition(":")[2].split("+")) for s in finished.selected}
     own = languages[finished.primary]
     # Another target's dev set is no way of selecting for this one.
     others = [

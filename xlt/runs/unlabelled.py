@@ -15,7 +15,7 @@ from xlt.config.schema import Config
 from xlt.document import Document
 from xlt.errors import XltError
 from xlt.evaluation.combination import COVERAGE, MIN_LANGUAGES, Combination, fit
-from xlt.evaluation.criteria import CRITERIA, OnDev, OnText
+from xlt.evaluation.criteria import CRITERIA, OnDev, OnText, on_text
 from xlt.model.folder import read_info
 from xlt.results import CONFIG
 from xlt.runs.annotate import Annotator
@@ -25,7 +25,7 @@ from xlt.runs.folder import RunFolder, model_folder
 from xlt.runs.models import models_of
 from xlt.runs.predict import FileAnnotator
 from xlt.runs.reading import Unit
-from xlt.runs.source_dev import on_source_dev, on_text
+from xlt.runs.source_dev import on_source_dev
 from xlt.runs.sources import Sources
 from xlt.training.raw_text import first_sentences
 from xlt.transfer.stage import source_dev

@@ -22,6 +22,7 @@ from xlt.task import Task
 from xlt.training.calibrate import calibrate
 from xlt.training.data import Data
 from xlt.training.differences import restore
+from xlt.training.expected import labelled
 from xlt.training.finished import DONE, read_done
 from xlt.training.processes import of_main_process
 from xlt.training.scoring import contents, encode_sets, mean_scores
@@ -108,7 +109,7 @@ def _best(
             if PartialState().is_main_process and place != selected_folder(folder, step):
                 backbone, predictor = load(place)
                 with writing(folder, resumes=True):
-                    for name, sets in encode_sets(task, [dev], backbone).items():
+                    for name, sets in encode_sets(task, [labelled(dev)], backbone).items():
                         if (calibration := calibrate(predictor, name, sets)) is not None:
                             save_calibration(place, calibration)
                     publish_folder(place, selected_folder(folder, step))

@@ -10,6 +10,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from numpy.typing import NDArray
 
+from xlt.config.schema import TEXT
 from xlt.document import Document
 from xlt.evaluation.counts import count_matrix, score
 from xlt.inference.base import WINDOW
@@ -19,6 +20,7 @@ from xlt.task import Example, Task
 from xlt.training.callbacks import Scores
 from xlt.training.data import Data
 from xlt.training.encodings import encode
+from xlt.training.expected import as_sentences, expected_score, is_text
 from xlt.training.finished import Observed
 from xlt.transfer.stage import DataSplit
 
@@ -30,7 +32,11 @@ Encoded = Mapping[str, Sequence[tuple[Data, Sequence[Example]]]]
 
 
 def selector(dev: Sequence[DataSplit]) -> str:
-    """What weights are selected on, as results name it: "dev:eng", "dev:eng+swa" or "last"."""
+    """What weights are selected on, as results name it: "dev:eng", "dev:eng+swa", "text:hau" or
+    "last"."""
+    text = [data_split.language for data_split in dev if data_split.split == TEXT]
+    if text:
+        return f"text:{'+'.join(text)}"
     return f"dev:{'+'.join(data_split.name for data_split in dev)}" if dev else LAST
 
 
@@ -40,8 +46,10 @@ def contents(sets: Sequence[Sequence[Data]]) -> Observed:
 
 
 def encode_sets(task: Task, sets: Sequence[Sequence[Data]], backbone: Backbone) -> Encoded:
-    """Each dev set is encoded once, in however many sets it is; empty ones are left out."""
+    """Each dev set is encoded once, in however many sets it is; empty ones are left out. Of text
+    without labels the first sentences are."""
     encoded: dict[str, Sequence[Example]] = {}
+    sets = [[as_sentences(task, one) for one in data] for data in sets]
     for one in (one for data in sets for one in data):
         if one.fingerprint not in encoded:
             encoded[one.fingerprint] = encode(task, [one], backbone, None)
@@ -60,6 +68,9 @@ def mean_scores(predictor: Predictor, sets: Encoded, metric: str, *, alone: bool
     known: dict[int, float] = {}
     scores = {}
     for name, evaluated in sets.items():
+        if any(is_text(data) for data, _ in evaluated):
+            scores[name] = expected_score(predictor, evaluated, metric)
+            continue
         for data, examples in evaluated:
             if id(examples) not in known:
                 counts = count(predictor, data.records, examples)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from xlt import languages
-from xlt.config.schema import Config, Training
+from xlt.config.schema import TEXT, Config, Training
 from xlt.data.references import has_split, key_of
 from xlt.errors import XltError
 from xlt.options import Section
@@ -252,14 +252,27 @@ def selection_data(config: Config, trained: list[str], target: str | None) -> tu
     """The dev data that selects a stage's checkpoint; without any, the last one is kept.
 
     trained: what the stage trains on, as `DataSplit.name` has it.
-    target:  given for the last stage, where `selection.on: target_dev` may apply, which has to be
-        there.
+    target:  given for the last stage, where `selection.on: target_dev` or `target_text` may apply,
+        which has to be there. With the text are the sources' dev data, by which it is judged.
     """
     if config.selection.on == "last":
         return ()
     if config.selection.on == "target_dev" and target is not None:
         return data_splits(config, target, "dev", required=True)
+    if config.selection.on == "target_text" and target is not None:
+        return (*data_splits(config, target, TEXT, required=True), *_needed_dev(config))
     return tuple(p for name in trained for p in step_data(config, name, "", "dev", required=False))
+
+
+def _needed_dev(config: Config) -> tuple[DataSplit, ...]:
+    found = source_dev(config)
+    if not found:
+        raise XltError(
+            "text is judged by what the model does on dev data of the sources, and there are none",
+            where="selection.on",
+            fix="add `dev` or `dev_share` to a source under `data`, or write `last`",
+        )
+    return found
 
 
 def override(training: Training, overrides: StageOverrides | None) -> Training:

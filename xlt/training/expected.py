@@ -1,0 +1,81 @@
+"""What weights are expected to score on text without labels, which selects among them
+(`selection.on: target_text`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from copy import copy
+from dataclasses import replace
+
+from accelerate import PartialState
+from accelerate.utils import gather_object
+
+from xlt.config.schema import TEXT
+from xlt.document import Document
+from xlt.evaluation.criteria import THRESHOLD, estimates, on_dev, on_text
+from xlt.inference.predictor import Predictor
+from xlt.task import Example, Task
+from xlt.training.data import Data
+from xlt.training.raw_text import first_sentences
+
+MAX_SENTENCES = 1000
+"""Of a text: they are predicted at every evaluation."""
+
+Sets = Sequence[tuple[Data, Sequence[Example]]]
+
+
+def is_text(data: Data) -> bool:
+    """Whether it is text without labels."""
+    return data.data_split.split == TEXT
+
+
+def labelled(dev: Iterable[Data]) -> list[Data]:
+    """What a stage is selected on, but for text without labels."""
+    return [data for data in dev if not is_text(data)]
+
+
+def as_sentences(task: Task, data: Data) -> Data:
+    """Raw text as its first sentences, which a model of the task reads; other data as they are."""
+    if not is_text(data):
+        return data
+    language = data.data_split.language
+    return replace(data, records=first_sentences(task, data.records, language, MAX_SENTENCES))
+
+
+def expected_score(predictor: Predictor, sets: Sets, metric: str) -> float:
+    """The score on the text among some sets that average thresholded confidence foretells
+    (`xlt.evaluation.criteria`) by the others, which are dev data; in percent, computed by all
+    processes together.
+
+    0 of weights that find nothing in the text, or of which nothing is right on the dev data.
+    Confidences are not calibrated: the threshold is fitted to them as they are.
+    """
+    sure = copy(predictor)
+    sure.temperatures = {}
+    gold: list[Document] = []
+    known: list[Document] = []
+    seen: list[Document] = []
+    for data, examples in sets:
+        predicted = _predicted(sure, data.records, examples)
+        if is_text(data):
+            seen += predicted
+        else:
+            known += predicted
+            gold += data.records
+    (text,) = on_text(predictor.task, [seen])
+    dev = on_dev(predictor.task, gold, known, metric)
+    return estimates(dev, text).get(THRESHOLD, 0.0)
+
+
+def _predicted(
+    predictor: Predictor, records: Sequence[Document], examples: Sequence[Example]
+) -> list[Document]:
+    """What is predicted of all records, in their order; each process predicts some."""
+    state = PartialState()
+    mine = range(state.process_index, len(examples), state.num_processes)
+    own = [records[i] for i in mine]
+    found = predictor(own, [replace(examples[i], index=n) for n, i in enumerate(mine)])
+    if state.num_processes == 1:
+        return found
+    gathered = gather_object(list(zip(mine, found, strict=True)))
+    return [one for _, one in sorted(gathered, key=lambda pair: pair[0])]
