@@ -11,6 +11,7 @@ from records import documents
 
 from xlt.chat.annotation import Teacher, question
 from xlt.chat.checked import InvalidAnswerError, plain, read_object
+from xlt.chat.phrases import find
 from xlt.cli import _run
 from xlt.errors import XltError, flat
 from xlt.permissions import allowing
@@ -377,3 +378,31 @@ def test_a_file_that_is_no_section_is_refused(text, tmp_path):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(XltError, match=r"the file is empty|no mapping"):
         read_section(path, Teacher, "base_url: …")
+
+
+@pytest.mark.parametrize(
+    ("output", "more", "complaint"),
+    [
+        ("-", {"output_format": "docbin"}, "docbin is not text"),
+        ("missing/out.bio", {}, "there is no such folder"),
+        ("full", {"output_format": "brat"}, "something of this name"),
+        ("full", {"output_format": "bio"}, "this is a folder"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_where_nothing_can_be_written_nothing_is_asked(folder, output, more, complaint, dry_run):
+    (folder / "full").mkdir()
+    (folder / "full" / "file").touch()
+    with chat_server(names) as server:
+        with pytest.raises(XltError, match=complaint), allowing("online"):
+            annotate(
+                teacher(folder, server), "ner", str(folder / "text.words"),
+                output if output == "-" else str(folder / output),
+                language="eng", input_format="words", dry_run=dry_run, **more,
+            )  # fmt: skip
+        assert server.bodies == []
+
+
+def test_a_vowel_sign_is_part_of_its_word():
+    text = "रामायण और राम"  # "Ramayana and Ram"
+    assert find("राम", text, []) == (10, 13)

@@ -8,6 +8,9 @@ import regex  # type: ignore[import-untyped]
 
 from xlt.document import Offsets
 
+_OF_WORDS = regex.compile(r"[\p{L}\p{M}\p{N}]")
+"""Letters, digits and marks: in Indic scripts a vowel is a mark, which `str.isalnum` leaves out."""
+
 
 def find(
     phrase: str, text: str, taken: Sequence[Offsets], near: Sequence[Offsets] = ()
@@ -29,6 +32,6 @@ def _share(one: Offsets, other: Offsets) -> bool:
 
 def _is_whole(text: str, start: int, end: int) -> bool:
     def within(at: int) -> bool:
-        return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()
+        return 0 < at < len(text) and all(map(_OF_WORDS.match, text[at - 1 : at + 1]))
 
     return not within(start) and not within(end)

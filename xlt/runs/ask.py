@@ -28,7 +28,13 @@ from xlt.registry import tasks
 from xlt.runs.acquisition import vectors
 from xlt.runs.annotate import Annotated
 from xlt.runs.evaluate import referenced
-from xlt.runs.predict import STANDOFF, open_target, output_format_of, write_annotated
+from xlt.runs.predict import (
+    STANDOFF,
+    check_target,
+    open_target,
+    output_format_of,
+    write_annotated,
+)
 from xlt.runs.reading import Unit, files_of, files_read, read_units
 from xlt.yaml.section import read_section
 
@@ -89,6 +95,7 @@ def annotate(
     asked = question(task, teacher, shown, endpoint)
     writing = output_format_of(task, output_format, output, (*task.writable(), STANDOFF))
     files = files_of(task, [source] if isinstance(source, str) else source, input_format)
+    check_target(output, writing)  # before anything is asked, which may take hours and money
     if output != "-":
         refuse_overwriting(output, files_read(task, files, input_format) | read_too)
     units = _units(task, files, input_format, language, options, limit)

@@ -273,24 +273,20 @@ def record_in_file(task: Task, unit: Unit, documents: Sequence[Document]) -> dic
     return place | record(task, unit, documents)
 
 
-@contextmanager
-def open_target(output: str, format: str) -> Iterator[TextIO | Path]:
-    """What `Task.write_any` writes a format to: the stream of `open_output`; or, where the format
-    is a folder or a binary file, a path that gets the output's name when all is there.
+def check_target(output: str, format: str) -> None:
+    """Refuse what a format cannot be written to.
 
-    Raises XltError for such a format on standard output, and for a folder that is there already
-    and not empty.
+    Raises XltError for a folder or a binary file on standard output, for a folder that is there
+    already and not empty, for a folder where a file is to be, and for a place in no folder.
     """
-    if not needs_path(format):
-        with open_output(output) as stream:
-            yield stream
-        return
     if output == "-":
-        raise XltError(
-            f"{format} is not text",
-            where="--output",
-            fix=f"name a {'folder' if is_folder(format) else 'file'} with --output",
-        )
+        if needs_path(format):
+            raise XltError(
+                f"{format} is not text",
+                where="--output",
+                fix=f"name a {'folder' if is_folder(format) else 'file'} with --output",
+            )
+        return
     path = Path(output)
     if is_folder(format) and (any(path.iterdir()) if path.is_dir() else path.exists()):
         raise XltError(
@@ -298,7 +294,33 @@ def open_target(output: str, format: str) -> Iterator[TextIO | Path]:
             where=path,
             fix="name a folder that is not there yet with --output",
         )
-    with _complete(path) as part:
+    if not is_folder(format) and path.is_dir():
+        raise XltError(
+            "this is a folder, and a file is to be written",
+            where=path,
+            fix="name a file with --output",
+        )
+    if not path.parent.is_dir():
+        raise XltError(
+            "cannot write here: there is no such folder",
+            where=path.parent,
+            fix="make it, or name another place with --output",
+        )
+
+
+@contextmanager
+def open_target(output: str, format: str) -> Iterator[TextIO | Path]:
+    """What `Task.write_any` writes a format to: the stream of `open_output`; or, where the format
+    is a folder or a binary file, a path that gets the output's name when all is there.
+
+    Raises XltError as `check_target`.
+    """
+    check_target(output, format)
+    if not needs_path(format):
+        with open_output(output) as stream:
+            yield stream
+        return
+    with _complete(Path(output)) as part:
         yield part
 
 
