@@ -253,7 +253,7 @@ def tensors(stage):
     return load_file(stage.model_folder() / "model.safetensors")
 
 
-def test_a_student_learns_from_models_of_all_sources(config):
+def test_a_student_learns_from_models_of_all_sources(config, tmp_path):
     path = config()
     planned = plan(load_config(path))
     assert planned["missing"] == []
@@ -269,6 +269,7 @@ def test_a_student_learns_from_models_of_all_sources(config):
     assert 0 < about["agreement"]["all"] < 1
     (note,) = (note for note in result["notes"] if "learnt from 12 of 12 records" in note)
     assert note.endswith("teachers: eng 0.50, ind 0.50, seed 1")
+    assert f"- {note}" in (tmp_path / "runs" / "run" / "README.md").read_text("utf-8")
     assert [stage.reused for stage in Stages(path).run()] == [True] * 3
     # Teachers are the stages of other strategies: nothing is trained twice.
     alone = config("alone", source=["eng"], strategy={"name": "zero_shot"})

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xlt import languages
+from xlt.config.schema import TEXT
 from xlt.escape import for_code, for_markdown, one_line, without_folders
 from xlt.evaluation.report import (
     confidence_table,
@@ -36,7 +37,7 @@ def model_card(
     """
     encoder = without_folders(config.model.encoder)
     codes = dict.fromkeys([*config.target, *trained_languages(result)])
-    training_data = [dataset for dataset in data if dataset["split"] == "train"]
+    training_data = [dataset for dataset in data if dataset["split"] in ("train", TEXT)]
     licences = sorted({dataset["licence"] for dataset in training_data if dataset["licence"]})
     front_matter = [
         "---",
@@ -60,7 +61,7 @@ def model_card(
             else ""
         )
         + f", starting from {for_markdown(encoder)}.",
-        *([f"{told[0].upper()}{told[1:]}."] if (told := about_vocabulary(config.model)) else []),
+        *([f"{more[0].upper()}{more[1:]}."] if (more := about_vocabulary(config.model)) else []),
         "",
         "## Scores",
         "",
@@ -81,6 +82,7 @@ def model_card(
         "",
         *(f"- {_describe(dataset)}" for dataset in data),
         *(f"- {_projection(report)}" for report in result["projections"]),
+        *(f"- {for_markdown(one)}" for one in told(result["lineage"])),
         "",
         "## Licence",
         "",
@@ -128,6 +130,20 @@ def changes(lineage: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
         for base, stages in lineage.items()
         for stage in stages
         if stage.get("changed")
+    }
+    return list(said.values())
+
+
+def told(lineage: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """What kinds of stages say of what came out, each stage once.
+
+    lineage: of a result.
+    """
+    said = {
+        stage["key"]: f"{stage['about']['note']}, {base.partition('/')[0].replace('-', ' ')}"
+        for base, stages in lineage.items()
+        for stage in stages
+        if "note" in stage.get("about", {})
     }
     return list(said.values())
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from xlt.runs.card import changes
+from xlt.runs.card import changes, told
 from xlt.runs.execute import Trained
 from xlt.runs.experiment import Experiment
 from xlt.runs.score import Evaluated, summarise
@@ -49,21 +49,11 @@ def outcome(
             for target, splits in evaluated.subwords.items()
         },
         "warnings": {language: told for language, told in warnings.items() if told},
-        "notes": [*experiment.notes, *changes(lineage), *_told(trained)],
+        "notes": [*experiment.notes, *changes(lineage), *told(lineage)],
         "lineage": lineage,
         "projections": sources.projections(),
         "predictions": experiment.indirect_predictions(),
     }
-
-
-def _told(trained: Trained) -> list[str]:
-    """What kinds of stages say of what came out, each stage once."""
-    told: dict[str, str] = {}
-    for (seed, _), stages in trained.items():
-        for done in stages:
-            if "note" in done.about:
-                told[done.key] = f"{done.about['note']}, seed {seed}"
-    return list(told.values())
 
 
 def _lineage(plan: Stage, stages: Sequence[StageResult]) -> list[dict[str, Any]]:

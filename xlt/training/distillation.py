@@ -22,6 +22,7 @@ from transformers import TrainerCallback
 
 from xlt.config.schema import TEXT, Training
 from xlt.data.batch import prediction_batches
+from xlt.data.references import key_of
 from xlt.data.segment import sentences
 from xlt.document import Document
 from xlt.errors import XltError
@@ -135,6 +136,13 @@ def _records(making: Making) -> list[Document]:
             texts = enumerate(sentences(record.text.surface, language), 1)
             own = (making.task.from_text(f"{record.id}.{n}", text, language) for n, text in texts)
             records += own
+    if not records:
+        split = making.stage.train[0]
+        raise XltError(
+            "there is no word in it to predict anything of",
+            where=key_of(split.language, split.split),
+            fix="name a file with text in the language",
+        )
     return records
 
 
