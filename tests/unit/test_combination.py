@@ -58,6 +58,38 @@ def test_intervals_cover_what_they_say():
     assert 0.78 <= np.mean(covered) <= 0.95
 
 
+def test_the_ends_by_hand():
+    """Nothing is known but what is plainly expected. Of eight errors and one that may be anything,
+    80 % are eight: the ends are the outermost."""
+    apart = np.array([-7.0, -3.0, -1.0, 0.0, 1.0, 2.0, 4.0, 8.0])
+    found = fit([Pair(f"l{n}", {"t": 60.0}, 60.0, 60 + x) for n, x in enumerate(apart)])
+    assert found is not None
+    others = (apart.sum() - apart) / 7  # the mean of the seven
+    errors = np.abs(apart - others)
+    assert found.expected(Pair("new", {"t": 60.0}, 50.0)) == (
+        pytest.approx(50 + np.median(others)),
+        pytest.approx(50 + (others - errors).min()),
+        pytest.approx(50 + (others + errors).max()),
+    )
+
+
+def test_a_language_with_many_pairs_counts_once():
+    made = [Pair(f"l{n}", {"t": 60.0}, 60.0, 60.0) for n in range(9)]
+    made += [Pair("many", {"t": 60.0}, 60.0, 80.0) for _ in range(50)]
+    found = fit(made)
+    assert found is not None
+    assert found.expected(Pair("new", {"t": 60.0}, 60.0)).score == pytest.approx(60 + 20 / 9)
+
+
+def test_nothing_is_read_off_a_line_beyond_what_was_fitted():
+    made = pairs(30, noise=0.0)
+    most = max(pair.features["own"] for pair in made)
+    found = fit(made)
+    assert found is not None
+    far, edge = (Pair("new", {"threshold": 60.0, "own": x}, 60.0) for x in (50.0, most))
+    assert found.expected(far) == found.expected(edge)
+
+
 def test_each_language_is_foretold_by_the_others_alone():
     made = pairs(12, noise=0.0)
     off = Pair("off", {"threshold": 60.0, "own": 0.0}, 60.0, 5.0)

@@ -182,14 +182,12 @@ def _lines(pairs: Sequence[Pair], ridges: Sequence[float]) -> Iterator[_Line]:
     scale[scale < 1e-9] = 1.0
     z = np.where(known, (filled - centre) / scale, 0.0)
     rest = _scores(pairs) - np.array([pair.plain for pair in pairs])
-    middle = share @ z  # 0, but of features that some pairs lack
     constant = float(share @ rest)
-    square = (z.T * share) @ (z - middle)
+    square = (z.T * share) @ z
     wanted = (z.T * share) @ (rest - constant)
     for ridge in ridges:
         weights = np.linalg.solve(square + ridge * np.eye(len(names)), wanted)
-        rest_of = constant - float(middle @ weights)
-        yield _Line(names, *ends, centre, scale, weights, rest_of)
+        yield _Line(names, *ends, centre, scale, weights, constant)
 
 
 def _given(pairs: Sequence[Pair], names: Sequence[str]) -> Values:
