@@ -13,6 +13,8 @@ from xlt.evaluation.combination import MIN_LANGUAGES
 from xlt.evaluation.criteria import CRITERIA
 from xlt.runs import evidence, unlabelled
 from xlt.runs.evidence import gather
+from xlt.training.raw_text import evaluated
+from xlt.transfer.stage import DataSplit
 
 TARGETS = ["deu", "fra", "spa", "ita", "nld", "por", "swe", "fin", "hun"]
 """English in which so many tenths of the words are Javanese."""
@@ -256,3 +258,9 @@ def test_a_language_whose_labels_were_learnt_is_no_evidence(split, counts):
     assert evidence.counts(result, "jav", "") == counts
     assert not evidence.counts(result, "jav", "jav")
     assert not evidence.counts(result, "eng", "")
+
+
+def test_of_a_long_text_an_evaluation_predicts_a_part():
+    assert evaluated(DataSplit("jav", "text"), 100_000, 3_000_000) == 30_000
+    assert evaluated(DataSplit("jav", "text"), 30, 900) == 900
+    assert evaluated(DataSplit("jav", "dev"), 100_000, 3_000_000) == 3_000_000

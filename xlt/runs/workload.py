@@ -21,6 +21,7 @@ from xlt.runs.graph import EVALUATE, PROJECT, Node
 from xlt.runs.observed import observed
 from xlt.runs.sizes import SUBWORDS_PER_WORD
 from xlt.runs.sources import Sources
+from xlt.training.raw_text import evaluated
 from xlt.transfer.kind import kind_of
 from xlt.transfer.stage import DataSplit
 
@@ -100,9 +101,15 @@ def _work(
                 steps = learnt.steps(training)
                 epochs = training.epochs * steps / learnt.all_steps(training)
                 times = steps / training.evaluate_every if training.evaluate_every else epochs
-                dev = size(experiment, scored.get(repr(node.stage), node.stage.dev))
+                each = {
+                    split: size(experiment, [split])
+                    for split in scored.get(repr(node.stage), node.stage.dev)
+                }
+                dev = sum(
+                    evaluated(split, one.records, one.subwords) for split, one in each.items()
+                )
                 effort = kind_of(node.stage).effort(
-                    node.stage, replace(learnt, evaluated=round(times * dev.subwords))
+                    node.stage, replace(learnt, evaluated=round(times * dev))
                 )
                 read = 0.0 if effort is None else 3 * epochs * effort.subwords + effort.evaluated
             yield key, read * parameters[experiment.config.model.encoder]

@@ -16,10 +16,7 @@ from xlt.evaluation.criteria import THRESHOLD, estimates, on_dev, on_text
 from xlt.inference.predictor import Predictor
 from xlt.task import Example, Task
 from xlt.training.data import Data
-from xlt.training.raw_text import first_sentences
-
-MAX_SENTENCES = 1000
-"""Of a text: they are predicted at every evaluation."""
+from xlt.training.raw_text import SELECTING, first_sentences
 
 Sets = Sequence[tuple[Data, Sequence[Example]]]
 
@@ -39,7 +36,7 @@ def as_sentences(task: Task, data: Data) -> Data:
     if not is_text(data):
         return data
     language = data.data_split.language
-    return replace(data, records=first_sentences(task, data.records, language, MAX_SENTENCES))
+    return replace(data, records=first_sentences(task, data.records, language, SELECTING))
 
 
 def expected_score(predictor: Predictor, sets: Sets, metric: str) -> float:

@@ -17,6 +17,17 @@ from xlt.document.layers import Layer
 from xlt.errors import XltError
 from xlt.reader_options import JsonlOptions, ReaderOptions
 from xlt.task import Labels, Task
+from xlt.transfer.stage import DataSplit
+
+SELECTING = 1000
+"""Sentences of a text that selects a checkpoint: they are predicted at every evaluation."""
+
+
+def evaluated(data_split: DataSplit, records: int, subwords: int) -> int:
+    """How many subwords of a split are predicted at an evaluation, where it has so many. Each
+    record of text without labels is taken for a sentence."""
+    share = min(1.0, SELECTING / max(1, records)) if data_split.split == TEXT else 1.0
+    return round(share * subwords)
 
 
 def first_sentences(
