@@ -52,5 +52,5 @@ def test_the_table():
     ]
     lines = table(rows, ["mixed", "random"]).splitlines()
     # Random ends at 25 in the mean: after 75 and 37.5 words of mixed, and in one of its own runs.
-    assert lines[2] == "| hau | mixed | 10.0 (0), 40.0 (100) | 56 (2 of 2) |"
-    assert lines[3] == "| hau | random | 10.0 (0), 25.0 (100) | 75 (1 of 2) |"
+    assert lines[2] == "| hau | mixed | 10.0 (0), 40.0 (100) | 56 (2 of 2) | +15.0 [-48.5, +78.5] |"
+    assert lines[3] == "| hau | random | 10.0 (0), 25.0 (100) | 75 (1 of 2) |  |"
