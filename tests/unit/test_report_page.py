@@ -322,6 +322,36 @@ def test_a_run_without_scores_is_refused(run):
         report(run)
 
 
+EXPECTED = {
+    "target": "ind",
+    "seeds": 1,
+    "expected": 41.5,
+    "interval": None,
+    "source_dev": 80.0,
+    "criteria": {},
+    "ranker": None,
+    "notes": ["12 sentences are few"],
+}
+"""Of a target that has text, and no labels."""
+
+
+def test_what_is_expected_of_a_target_without_test_data_is_on_the_page(run):
+    result = RunFolder(run).result() | {"estimates": [EXPECTED]}
+    write_sealed(run / "result.json", result)
+    report(run)
+    page = read(run)
+    assert "41.5" in page.words
+    assert "ind: 12 sentences are few" in page.words
+    assert [one["id"] for one in page.named("article")] == ["s1-3", "s1-2", "s1-1"]
+    report(run, target="jav")
+    assert "41.5" not in read(run).words
+    write_sealed(run / "result.json", result | {"rows": [], "summary": []})
+    assert report(run)["records"] == 0
+    page = read(run)
+    assert "41.5" in page.words
+    assert "Records with errors" not in page.words
+
+
 # Records -----------------------------------------------------------------------------------------
 
 

@@ -1,18 +1,29 @@
 """`xlt estimate`: what a run is expected to score without labels, fitted to finished runs."""
 
+import gc
 import json
 import random
 import shutil
+import weakref
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from small import World, bio, make_world, sentences, xlt
 
+from xlt.config.load import load_config
 from xlt.data.checksums import cache_dir
+from xlt.errors import XltError
 from xlt.evaluation.combination import MIN_LANGUAGES
 from xlt.evaluation.criteria import CRITERIA
+from xlt.files import write_sealed
+from xlt.inference import loading
+from xlt.model.folder import INFO, read_info
 from xlt.runs import evidence, unlabelled
 from xlt.runs.evidence import gather
+from xlt.runs.experiment import prepare
+from xlt.runs.folder import RunFolder
+from xlt.runs.sources import Sources
 from xlt.training.raw_text import evaluated
 from xlt.transfer.stage import DataSplit
 
@@ -111,9 +122,69 @@ def test_one_model_agrees_with_nobody(world):
 
 def test_models_of_one_run_are_taken_together(world):
     models = [f"runs/run/seed-{seed}/deu/model" for seed in (1, 2)]
-    assert estimate(world, models=models)["estimates"][0]["criteria"] == (
-        pytest.approx(estimate(world)["estimates"][0]["criteria"])
-    )
+    (row,) = estimate(world, models=[*models, *models, "runs/run/../run"])["estimates"]
+    assert row["criteria"] == pytest.approx(estimate(world)["estimates"][0]["criteria"])
+    assert row["seeds"] == 2
+
+
+def test_models_of_several_targets_are_no_seeds(world):
+    models = ["runs/run/seed-1/deu/model", "runs/run/seed-2/fra/model"]
+    with pytest.raises(XltError, match="several of its targets are named: deu, fra"):
+        estimate(world, models=models)
+
+
+def another(world, folder, **changes):
+    """A run whose first model says something else of itself."""
+    info = read_info(world.runs() / "run/seed-1/deu/model")
+    model = folder / "seed-1/deu/model"
+    model.mkdir(parents=True)
+    write_sealed(model / INFO, asdict(replace(info, **changes)))
+    shutil.copy(world.runs() / "run/config.yaml", folder)
+    return model
+
+
+def test_runs_of_other_tasks_are_refused_before_anything_is_predicted(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(unlabelled, "gather", None)
+    other = another(world, tmp_path / "other", task="nli", options={})
+    with pytest.raises(XltError, match="the models are of nli and of ner"):
+        estimate(world, models=["runs/run", other], runs=[world.runs()])
+
+
+def test_what_makes_scores_of_a_task_incomparable_is_said(world, tmp_path):
+    runs = [
+        unlabelled._Run(tmp_path / name, (another(world, tmp_path / name, **changes),))
+        for name, changes in [("a", {}), ("b", {"labels": {"entities": ["PER", "X"]}})]
+    ]
+    assert unlabelled._unlike(*runs) == [f"its labels are others than those of {runs[1].folder}"]
+    assert unlabelled._unlike(runs[0], runs[0]) == []
+
+
+def test_models_predict_one_at_a_time_and_as_their_run_scores_them(world, monkeypatch):
+    made, made_before = [], loading.make_direct_predictor
+
+    def make(folder, **options):
+        gc.collect()
+        assert not [one for one, _ in made if one() is not None]
+        task, backbone, predictor = made_before(folder, **options)
+        made.append((weakref.ref(predictor), options))
+        return task, backbone, predictor
+
+    monkeypatch.setattr(loading, "make_direct_predictor", make)
+    for path in (cache_dir() / "source-dev").glob("*.json"):
+        path.unlink()
+    estimate(world, runs=[world.runs()])
+    assert len(made) == 4
+    for _, options in made:
+        assert options["precision"] == "fp32"
+        assert options["options"].encoder == str(world.folder / "encoder")
+
+
+def test_no_more_sentences_are_taken_than_it_says(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(unlabelled, "MAX_SENTENCES", 5)
+    text = tmp_path / "one-line.txt"
+    text.write_text("Sri ndelok Solo. " * 9, encoding="utf-8")
+    found = unlabelled.estimate([world.runs() / "run"], str(text), language="jav")
+    assert found["sentences"] == 5
 
 
 def test_source_dev_data_are_predicted_once(world):
@@ -154,6 +225,8 @@ def test_what_a_user_can_do_wrong(world, tmp_path):
         ),
         ((run, text, "--language", "neverland"), "neverland"),
         ((tmp_path / "nothing", text), "there is no trained model here"),
+        ((run, run, "--language", "jav"), "this is a run, and no text"),
+        ((run, run / "seed-1/deu/model", "--language", "jav"), "this is a model, and no text"),
     ]:
         done = xlt("estimate", *arguments)
         assert done.code == 2, done.text
@@ -189,6 +262,7 @@ def test_a_run_says_what_is_expected_of_text_of_its_target(world):
     for row in rows:
         assert (row["sentences"], row["interval"]) == (30, None)
         assert row["expected"] == pytest.approx(asked["expected"])
+        assert row["notes"] == ["30 sentences are few: other text would give something else"]
     assert [row["target"] for row in rows] == ["deu", "jav"]
     card = (run / "README.md").read_text(encoding="utf-8")
     assert "## Expected without labels" in card
@@ -196,6 +270,41 @@ def test_a_run_says_what_is_expected_of_text_of_its_target(world):
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "Expected without labels, in percent" in page
     assert "measured" in page
+    assert ">jav<" in page  # which has no test data
+
+
+def own_estimates(world, **changes):
+    """What the trained run would say of text of Javanese with another config."""
+    data = {
+        "eng": {split: str(world.folder / f"eng-{split}.bio") for split in ("train", "dev")},
+        "jav": {"text": str(world.folder / "text.txt")},
+    }
+    config = {"data": data, "strategy": "zero_shot", "seeds": [1, 2]}
+    experiment = prepare(load_config(world.config("again", **config | changes)))
+    folder = RunFolder(world.runs() / "again")
+    if not folder.path.is_dir():
+        for seed in (1, 2):
+            model = world.runs() / f"run/seed-{seed}/deu/model"
+            shutil.copytree(model, folder.path / f"seed-{seed}/jav/model")
+    return unlabelled.estimate_all(experiment, Sources(experiment.config, experiment.task), folder)
+
+
+def test_an_estimate_costs_no_result(world, monkeypatch):
+    def fail(*_, **__):
+        raise XltError("the disk is full", where="/x", fix="buy one")
+
+    assert own_estimates(world)[0]["expected"] is not None
+    monkeypatch.setattr(unlabelled, "predictions", fail)
+    (row,) = own_estimates(world)
+    assert (row["expected"], row["notes"]) == (None, ["not known: the disk is full"])
+
+
+def test_nothing_is_translated_for_an_estimate(world):
+    projection = {"translator": {"name": "given", "file": "nowhere.txt"}}
+    for strategy in ("translate_test", "translate_ensemble"):
+        (row,) = own_estimates(world, strategy=strategy, projection=projection)
+        assert row["expected"] is None
+        assert "predicted on its translation into eng" in row["notes"][0]
 
 
 def test_without_text_a_run_says_nothing_of_it(world):

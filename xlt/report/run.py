@@ -61,22 +61,27 @@ def report(
 
     Returns, JSON-able, how many records there are, how many have errors and how many are shown,
     and with formats "figures", the files of the curves.
-    Raises XltError where there are no scores, the target or seed is none of the run's, or the gold
-    data are not those that were scored; DamagedFile for files of the run.
+    Raises XltError where there are neither scores nor estimates, the target or seed is none of the
+    run's, or the gold data are not those that were scored; DamagedFile for files of the run.
     """
     result = read_result(run)
-    rows = _rows(run, result, target, seed)
     loaded = load_config(run / CONFIG)
+    targets = _targets(run, result, target)
+    seed = _seed(loaded.config.seeds, seed)
+    rows = [
+        row
+        for row in result["rows"]
+        if row["primary"] and row["seed"] == seed and row["target"] in targets
+    ]
     task = make_task(loaded.config)
-    most = max(1, (max_errors or MAX_ERRORS) // len(rows))
+    most = max(1, (max_errors or MAX_ERRORS) // max(1, len(rows)))
     found = [read_errors(run, loaded, task, result, row, most) for row in rows]
-    targets = list(dict.fromkeys(row["target"] for row in rows))
     written = generated_texts(task)
     check_file(run, result, MANIFEST)
     manifest = read_manifest(run)
     path = run / PAGE if output is None else output
     gold = [file for data in manifest["data"] for file in data.get("files", ())]
-    curves = [_curve(one) for one in read_curves(run, result, rows[0]["seed"], targets)]
+    curves = [_curve(one) for one in read_curves(run, result, seed, targets)]
     drawn = images.drawn(_images(curves), formats, path)
     own = [*(one for one in run.rglob("*") if one.name != PAGE and one not in drawn), *gold]
     refuse_overwriting([path, *drawn], own)
@@ -84,7 +89,7 @@ def report(
         template("report").render,
         version=__version__,
         name=result["name"],
-        about=_about(result, loaded.config.model.encoder, loaded.config.seeds, targets, rows),
+        about=_about(result, loaded.config.model.encoder, loaded.config.seeds, targets, seed),
         data=_data(manifest),
         scores=_scores(result, targets),
         expected=_expected(result, targets),
@@ -98,7 +103,7 @@ def report(
         notes=result.get("notes", []),
     )
     room = MAX_BYTES - len(page(records=[], limits=[]).encode())
-    records, shown = _rendered(found, written, room // len(found))
+    records, shown = _rendered(found, written, room // max(1, len(found)))
     text = page(records=records, limits=_limits(found, shown))
     with writing(path):
         write_text(path, text)
@@ -112,33 +117,35 @@ def report(
     }
 
 
-def _rows(
-    run: Path, result: dict[str, Any], target: str | None, seed: int | None
-) -> list[dict[str, Any]]:
-    """Of the result's rows those that the page is about: one a target and split."""
-    rows = [row for row in result["rows"] if row["primary"] and row["seed"] is not None]
-    if not rows:
+def _targets(run: Path, result: dict[str, Any], target: str | None) -> list[str]:
+    """Those that the page is about: of which there are scores, or what is expected of text."""
+    rows = [*result["rows"], *result.get("estimates", ())]
+    there = list(dict.fromkeys(row["target"] for row in rows))
+    if not there:
         raise XltError(
             "the run has no scores, so there is nothing to compare its predictions with",
             where=run,
-            fix="add test data of the target to its config (`data.TARGET.test`), and run it again",
+            fix="add test data of the target to its config (`data.TARGET.test`), or text "
+            "(`data.TARGET.text`), and run it again",
         )
-    if target is not None:
-        code = languages.code(target, where="--target")
-        there = sorted({row["target"] for row in rows})
-        if code not in there:
-            raise XltError(
-                f"the run has no scores on {code}", where="--target", fix=choose(code, there)
-            )
-        rows = [row for row in rows if row["target"] == code]
-    chosen = rows[0]["seed"] if seed is None else seed
-    if chosen not in (seeds := sorted({row["seed"] for row in rows})):
+    if target is None:
+        return there
+    code = languages.code(target, where="--target")
+    if code not in there:
         raise XltError(
-            f"the run has no seed {chosen}",
-            where="--seed",
-            fix=f"valid: {', '.join(map(str, seeds))}",
+            f"the run has no scores on {code}", where="--target", fix=choose(code, there)
         )
-    return [row for row in rows if row["seed"] == chosen]
+    return [code]
+
+
+def _seed(seeds: Sequence[int], asked: int | None) -> int:
+    if asked is not None and asked not in seeds:
+        raise XltError(
+            f"the run has no seed {asked}",
+            where="--seed",
+            fix=f"valid: {', '.join(map(str, sorted(seeds)))}",
+        )
+    return seeds[0] if asked is None else asked
 
 
 # Parts of the page -------------------------------------------------------------------------------
@@ -149,7 +156,7 @@ def _about(
     encoder: str,
     seeds: Sequence[int],
     targets: Sequence[str],
-    rows: Sequence[Mapping[str, Any]],
+    seed: int,
 ) -> dict[str, str]:
     def named(codes: Sequence[str]) -> str:
         return ", ".join(f"{languages.name(code)} ({code})" for code in codes)
@@ -162,7 +169,7 @@ def _about(
         "target": named(targets),
         "selected on": result["selection"],
         "seeds": ", ".join(map(str, seeds)),
-        "errors of": f"seed {rows[0]['seed']}",
+        "errors of": f"seed {seed}",
     }
 
 

@@ -137,7 +137,7 @@ def _pairs(
         ]
         pair = pair_of(
             target,
-            on_source_dev(models, data, batch_tokens=batch_tokens),
+            on_source_dev(config, models, data, batch_tokens=batch_tokens),
             on_text(task, predicted),
             expected_by_ranker(config, target),
             score=row["metrics"][task.metrics_reported[0]]["mean"],

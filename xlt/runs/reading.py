@@ -26,6 +26,7 @@ from xlt.data.tools import formats
 from xlt.document import Document, Text
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.reader_options import Location, on_command_line, read_with
+from xlt.results import CONFIG, MANIFEST
 
 if TYPE_CHECKING:
     from xlt.task import Task
@@ -69,13 +70,14 @@ def files_of(task: Task, sources: Iterable[str], input_format: str | None) -> li
     Hidden files are left out, and so, with a warning, are those whose name and beginning do not say
     what is in them. Those that are read with another one, as a text with its annotation, are not
     meant alone.
-    Raises XltError for a folder without any file to read.
+    Raises XltError for a folder without any file to read, and for one of a run or a model.
     """
     files: list[str] = []
     for source in sources:
         if source == STDIN or not Path(source).is_dir() or formats.is_folder(input_format):
             files.append(source)
             continue
+        _refuse_results(Path(source))
         found = []
         for path in sorted(Path(source).rglob("*")):
             hidden = any(part.startswith(".") for part in path.relative_to(source).parts)
@@ -99,6 +101,20 @@ def files_of(task: Task, sources: Iterable[str], input_format: str | None) -> li
         return files
     beside = {other for file in files for other in _read_with(task, file)}
     return [file for file in files if Path(file) not in beside]
+
+
+def _refuse_results(folder: Path) -> None:
+    """A model's folder at the place of the text means that the text was forgotten."""
+    from xlt.model.folder import INFO
+
+    is_run = all((folder / name).is_file() for name in (CONFIG, MANIFEST))
+    if is_run or (folder / INFO).is_file():
+        raise XltError(
+            f"this is a {'run' if is_run else 'model'}, and no text",
+            where=folder,
+            fix="name the text after the models; what a run has predicted is in its files, "
+            "to be named one by one",
+        )
 
 
 def files_read(task: Task, files: Iterable[str], input_format: str | None) -> set[Path]:

@@ -18,6 +18,7 @@ from xlt.files import DamagedFile, read_sealed, write_sealed
 from xlt.model.folder import read_info
 
 if TYPE_CHECKING:
+    from xlt.config.schema import Config
     from xlt.task import Task
     from xlt.training.data import Data
 
@@ -30,9 +31,11 @@ _KIND = "source-dev 1"
 
 
 def on_source_dev(
-    models: Sequence[Path], data: Sequence[Data], *, batch_tokens: int
+    config: Config, models: Sequence[Path], data: Sequence[Data], *, batch_tokens: int
 ) -> list[OnDev]:
     """Each model, of one run with several seeds, on the dev data together.
+
+    config: of the run.
 
     It is computed once for these models and data, and kept in the cache.
     """
@@ -40,7 +43,7 @@ def on_source_dev(
     with contextlib.suppress(FileNotFoundError, DamagedFile):  # then it is computed anew
         return _READ.validate_python(read_sealed(path, fix="delete it")["models"])
     records = [record for one in data for record in _spread(one.records)]
-    task, predicted = predictions(models, records, batch_tokens)
+    task, predicted = predictions(config, models, records, batch_tokens=batch_tokens)
     agreed = agreements(task, predicted)
     found = [
         on_dev(task, records, own, agrees=agrees)
@@ -52,18 +55,30 @@ def on_source_dev(
 
 
 def predictions(
-    models: Sequence[Path], records: Sequence[Document], batch_tokens: int
+    config: Config, models: Sequence[Path], records: Sequence[Document], *, batch_tokens: int
 ) -> tuple[Task, list[list[Document]]]:
-    """What each model says of the records themselves, without a translation; and their task."""
-    from xlt.inference.loading import make_direct_predictor
-
+    """What each model of a run says of the records themselves, without a translation, computed as
+    where the run scores them; and the models' task. One model at a time is in memory."""
     predicted = []
     for folder in models:
-        task, backbone, predictor = make_direct_predictor(
-            folder, batch_tokens=batch_tokens, confident=True
-        )
-        predicted.append(predictor(records, task.encode(records, backbone, None)))
+        task, own = _predicted(config, folder, records, batch_tokens)
+        predicted.append(own)
     return task, predicted
+
+
+def _predicted(
+    config: Config, folder: Path, records: Sequence[Document], batch_tokens: int
+) -> tuple[Task, list[Document]]:
+    from xlt.inference.loading import make_direct_predictor
+
+    task, backbone, predictor = make_direct_predictor(
+        folder,
+        batch_tokens=batch_tokens,
+        precision=config.training.precision,
+        options=config.model,
+        confident=True,
+    )
+    return task, predictor(records, task.encode(records, backbone, None))
 
 
 def _spread(records: Sequence[Document]) -> list[Document]:

@@ -5,33 +5,33 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from xlt import languages
-from xlt.config.load import LoadedConfig, load_config
+from xlt.config.load import load_config
 from xlt.config.schema import Config
 from xlt.document import Document
-from xlt.errors import XltError
+from xlt.errors import XltError, flat
 from xlt.evaluation.combination import COVERAGE, MIN_LANGUAGES, Combination, fit
 from xlt.evaluation.criteria import CRITERIA, OnDev, OnText, on_text
-from xlt.model.folder import read_info
+from xlt.model.folder import open_folder, read_info, task_of
 from xlt.results import CONFIG
-from xlt.runs.annotate import Annotator
+from xlt.runs.coverage import count_words, warnings
 from xlt.runs.evidence import Evidence, expected_by_ranker, gather, pair_of
-from xlt.runs.experiment import Experiment, make_task
+from xlt.runs.experiment import Experiment, make_strategy, make_task
 from xlt.runs.folder import RunFolder, model_folder
 from xlt.runs.models import models_of
-from xlt.runs.predict import FileAnnotator
-from xlt.runs.reading import Unit
-from xlt.runs.source_dev import on_source_dev
+from xlt.runs.reading import files_of, read_units
+from xlt.runs.source_dev import on_source_dev, predictions
 from xlt.runs.sources import Sources
 from xlt.training.raw_text import first_sentences
 from xlt.transfer.stage import source_dev
 
 if TYPE_CHECKING:
-    from xlt.task import Task
+    from xlt.task import Labels, Task
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,11 @@ class _Run:
 
     folder: Path
     models: tuple[Path, ...]
+
+    @property
+    def target(self) -> str:
+        """Whose models they are (`model_folder`)."""
+        return self.models[0].parent.name
 
 
 def estimate(
@@ -70,67 +75,46 @@ def estimate(
         languages there decides how the criteria are combined, and how wide the interval is.
     language: of the text; by default the only one of the first model's.
     Raises XltError as `predict` does; for a model that is not in its run's folder, for models of
-    several tasks, for a text without a sentence and for `runs` without a finished one.
+    several tasks, for several of one seed, for a text without a sentence and for `runs` without a
+    finished one.
     """
     spoken = None if language is None else languages.code(language, where="--language")
     asked = _grouped(models, spoken)
-    first = FileAnnotator(
-        asked[0].models[0],
-        text,
-        language=spoken,
-        input_format=input_format,
-        options=options,
-        batch_tokens=batch_tokens,
-    )
-    target = first.language
+    own = read_info(asked[0].models[0]).languages
+    target = spoken or (own[0] if len(own) == 1 else None)
     if target is None:
         raise XltError(
             "it is not said in which language the text is",
             where="--language",
             fix="name it: --language hau (say)",
         )
-    task = first.task
-    units, sentences = _read(first, text)
-    first.tell(units)
+    task, records = _read(asked[0].models[0], text, target, input_format, options)
     known = (
         gather(runs, task.name, without=target, batch_tokens=batch_tokens) if runs else Evidence()
     )
     combination = fit(known.pairs)
     rows = []
     for run in asked:
-        if (named := read_info(run.models[0]).task) != task.name:
-            raise XltError(
-                f"the models are of {named} and of {task.name}",
-                where=run.folder,
-                fix="ask for runs of one task at a time",
-            )
-        predicted = []
-        for model in run.models:
-            own = model == first.folder
-            annotator = first if own else Annotator(model, target, batch_tokens=batch_tokens)
-            predicted.append([one for _, documents in annotator(units) for one in documents])
         loaded = load_config(run.folder / CONFIG)
         try:
-            dev = _on_source_dev(loaded, run.models, batch_tokens)
+            told = _told(loaded.config, run, target, records, combination, batch_tokens)
         except XltError as error:
             raise loaded.locate(error) from error
+        told["notes"] = [*told["notes"], *_unlike(run, asked[0])]
         models_of = {"run": str(run.folder), "models": [str(model) for model in run.models]}
-        rows.append(
-            models_of
-            | expectation(loaded.config, annotator.task, target, dev, predicted, combination)
-        )
+        rows.append(models_of | told)
     rows.sort(key=lambda row: -1.0 if row["expected"] is None else row["expected"], reverse=True)
     return {
         "task": task.name,
         "metric": task.metrics_reported[0],
         "language": target,
         "text": text,
-        "sentences": sentences,
+        "sentences": len(records),
         "coverage": COVERAGE,
         "estimates": rows,
         "fitted_to": None if combination is None else about(combination),
         "left_out": known.left_out,
-        "notes": _notes(sentences, combination, known, asked=bool(runs)),
+        "notes": _notes(len(records), combination, known, asked=bool(runs)),
     }
 
 
@@ -138,63 +122,67 @@ def estimate_all(
     experiment: Experiment, sources: Sources, folder: RunFolder
 ) -> list[dict[str, Any]]:
     """What a run's models are expected to score on the targets' text (`Experiment.texts`), one row
-    a target. Nothing is fitted to other runs: a result depends on its own config alone."""
-    from xlt.projection.opening import open_predictor
+    a target. Nothing is fitted to other runs: a result depends on its own config alone.
 
-    config, batch_tokens = experiment.config, experiment.config.evaluation.batch_tokens
+    Whatever goes wrong is a note: the run has its scores all the same.
+    """
+    config = experiment.config
     rows = []
     for target, data_split in experiment.texts.items():
-        data = [sources.load(one) for one in source_dev(config)]
-        models = [folder.path / model_folder(seed, target) for seed in config.seeds]
-        texts = sources.load(data_split).records
-        records = first_sentences(experiment.task, texts, target, MAX_SENTENCES)
-        predicted = []
-        for model in models:
-            task, backbone, predictor = open_predictor(
-                model, batch_tokens=batch_tokens, confident=True
-            )
-            predicted.append(predictor(records, task.encode(records, backbone, None)))
-        dev = on_source_dev(models, data, batch_tokens=batch_tokens)
-        row = expectation(config, task, target, dev, predicted)
-        rows.append({"target": target, "sentences": len(records), **row})
+        run = _Run(
+            folder.path, tuple(folder.path / model_folder(seed, target) for seed in config.seeds)
+        )
+        sentences = None
+        try:
+            texts = sources.load(data_split).records
+            records = first_sentences(experiment.task, texts, target, MAX_SENTENCES)
+            sentences = len(records)
+            row = _told(config, run, target, records, None, config.evaluation.batch_tokens, sources)
+            row["notes"] = [*row["notes"], *_few(sentences)]
+        except XltError as error:
+            why = "; ".join(one.what for one in flat(error))
+            log.warning("what is expected on text of %s is not known: %s", target, why)
+            row = _row(config, target, run, why)
+        rows.append({"target": target, "sentences": sentences, **row})
     return rows
 
 
-def expectation(
+def _told(
     config: Config,
-    task: Task,
+    run: _Run,
     target: str,
-    dev: Sequence[OnDev],
-    predicted: Sequence[Sequence[Document]],
-    combination: Combination | None = None,
+    records: Sequence[Document],
+    combination: Combination | None,
+    batch_tokens: int,
+    sources: Sources | None = None,
 ) -> dict[str, Any]:
     """What the models of a run are expected to score on a text together, JSON-able.
 
-    config: of the run. target: the text's language.
-    dev: each model on the dev data of the run's sources; empty where it has none.
-    predicted: what each says of the text.
+    config: of the run. target: the text's language. records: its sentences.
     combination: of other runs' scores; without one, `expected` is the mean of the criteria, with no
         interval.
     """
-    ranker = expected_by_ranker(config, target)
-    row: dict[str, Any] = {
-        "source": list(config.source),
-        "seeds": len(predicted),
-        "expected": None,
-        "interval": None,
-        "source_dev": fmean(one.score for one in dev) if dev else None,
-        "criteria": {},
-        "ranker": ranker,
-        "notes": [],
-    }
-    if not dev:
-        row["notes"] = ["not known: there are no dev data of its sources to compare with"]
-        return row
+    way = make_strategy(config).prediction(config, run.target)
+    if way.mode != "direct":
+        return _row(
+            config,
+            target,
+            run,
+            f"text is predicted {way.describe()}, and the criteria compare what models say of "
+            "texts themselves",
+        )
+    sources = sources or Sources(config, make_task(config))
+    data = [sources.load(one) for one in source_dev(config)]
+    if not data:
+        return _row(config, target, run, "there are no dev data of its sources to compare with")
+    dev = on_source_dev(config, run.models, data, batch_tokens=batch_tokens)
+    task, predicted = predictions(config, run.models, records, batch_tokens=batch_tokens)
     text = on_text(task, predicted)
-    pair = pair_of(target, dev, text, ranker)
+    row = _row(config, target, run)
+    row["source_dev"] = fmean(one.score for one in dev)
+    pair = pair_of(target, dev, text, row["ranker"])
     if pair is None:
-        row["notes"] = [f"not known: {_why_not(dev, text)}"]
-        return row
+        return row | {"notes": [f"not known: {_why_not(dev, text)}"]}
     row["criteria"] = {name: pair.features[name] for name in CRITERIA if name in pair.features}
     if combination is None:
         row["expected"] = pair.plain
@@ -208,6 +196,20 @@ def expectation(
     return row
 
 
+def _row(config: Config, target: str, run: _Run, why_not: str | None = None) -> dict[str, Any]:
+    """What is said of a run of which nothing is expected, for a reason."""
+    return {
+        "source": list(config.source),
+        "seeds": len(run.models),
+        "expected": None,
+        "interval": None,
+        "source_dev": None,
+        "criteria": {},
+        "ranker": expected_by_ranker(config, target),
+        "notes": [] if why_not is None else [f"not known: {why_not}"],
+    }
+
+
 def _why_not(dev: Sequence[OnDev], text: Sequence[OnText]) -> str:
     if any(not len(one.confidences) for one in text) and dev[0].sure is not None:
         return "it finds nothing in this text"
@@ -216,18 +218,9 @@ def _why_not(dev: Sequence[OnDev], text: Sequence[OnText]) -> str:
     return "nothing that it predicts on the dev data of its sources is right"
 
 
-def _on_source_dev(
-    loaded: LoadedConfig, models: Sequence[Path], batch_tokens: int
-) -> Sequence[OnDev]:
-    config = loaded.config
-    sources = Sources(config, make_task(config))
-    data = [sources.load(one) for one in source_dev(config)]
-    return on_source_dev(models, data, batch_tokens=batch_tokens) if data else ()
-
-
 def _grouped(models: Sequence[Path], spoken: str | None) -> list[_Run]:
     """The runs that are meant, with their models. Raises XltError as `estimate`."""
-    found: dict[Path, list[Path]] = {}
+    found: dict[Path, dict[Path, Path]] = {}
     for path in models:
         chosen = models_of(path, spoken)
         run = chosen[0].resolve().parents[2]
@@ -238,24 +231,73 @@ def _grouped(models: Sequence[Path], spoken: str | None) -> list[_Run]:
                 where=path,
                 fix="name the run, or the model's folder in it (seed-1/<target>/model)",
             )
-        own = found.setdefault(run, [])
-        own += (one for one in chosen if one not in own)
-    return [_Run(run, tuple(chosen)) for run, chosen in found.items()]
+        found.setdefault(run, {}).update({one.resolve(): one for one in chosen})
+    runs = [_Run(run, tuple(chosen.values())) for run, chosen in found.items()]
+    for each in runs:
+        _check_models(each, runs[0])
+    return runs
 
 
-def _read(annotator: FileAnnotator, text: str) -> tuple[list[Unit], int]:
-    """The first units of a text, and how many sentences they have."""
-    units: list[Unit] = []
-    sentences = 0
-    for unit in annotator.units(annotator.files):
-        units.append(unit)
-        sentences += len(unit.documents)
-        if sentences >= MAX_SENTENCES:
-            log.info("the first %d sentences are looked at", sentences)
-            break
-    if not sentences:
+def _check_models(run: _Run, first: _Run) -> None:
+    """Raise XltError where the models of a run differ in more than their seed, and where it is of
+    another task than the first."""
+    targets = sorted({model.resolve().parent.name for model in run.models})
+    if len(targets) > 1:
+        raise XltError(
+            f"models of several of its targets are named: {', '.join(targets)}",
+            where=run.folder,
+            fix="name those of one target, or the run with --language",
+        )
+    task, other = (read_info(one.models[0]).task for one in (first, run))
+    if task != other:
+        raise XltError(
+            f"the models are of {other} and of {task}",
+            where=run.folder,
+            fix="ask for runs of one task at a time",
+        )
+
+
+def _unlike(run: _Run, first: _Run) -> list[str]:
+    """What makes the scores of two runs of a task speak of different things."""
+    one, other = (read_info(each.models[0]) for each in (first, run))
+    found = {
+        "options of the task": one.options != other.options,
+        "labels": _as_sets(one.labels) != _as_sets(other.labels),
+    }
+    return [f"its {what} are others than those of {first.folder}" for what in found if found[what]]
+
+
+def _as_sets(labels: Labels) -> dict[str, set[str]]:
+    return {layer: set(values) for layer, values in labels.items()}
+
+
+def _read(
+    model: Path,
+    text: str,
+    language: str,
+    input_format: str | None,
+    options: Mapping[str, Any] | None,
+) -> tuple[Task, list[Document]]:
+    """The first sentences of a text as a model reads it, and its task. Warns of what the model's
+    tokenizer does not know."""
+    task = task_of(read_info(model), model)
+    numbers = count(1)
+    every = (
+        document
+        for file in files_of(task, [text], input_format)
+        for unit in read_units(task, file, input_format, language, options, numbers)
+        for document in unit.documents
+    )
+    records = list(islice(every, MAX_SENTENCES))
+    if not records:
         raise XltError("there is no sentence in it", where=text, fix="give text of the target")
-    return units, sentences
+    if len(records) == MAX_SENTENCES:
+        log.info("the first %d sentences are looked at", MAX_SENTENCES)
+    with open_folder(model) as (_, backbone):
+        told = warnings(language, count_words(task, records), backbone.tokenizer)
+    for one in told:
+        log.warning("warning: %s", one)
+    return task, records
 
 
 def about(combination: Combination) -> dict[str, Any]:
@@ -275,6 +317,11 @@ def _notes(
             else f"--runs names no finished runs with scores in {MIN_LANGUAGES} other languages"
         )
         notes.append(f"not calibrated, so without an interval: {why}")
-    if sentences < FEW_SENTENCES:
-        notes.append(f"{sentences} sentences are few: other text would give something else")
-    return notes
+    return [*notes, *_few(sentences)]
+
+
+def _few(sentences: int) -> list[str]:
+    if sentences >= FEW_SENTENCES:
+        return []
+    number = f"{sentences} sentence{'s are' if sentences > 1 else ' is'}"
+    return [f"{number} few: other text would give something else"]
