@@ -29,6 +29,7 @@ from xlt.testing import make_encoder
 from xlt.training.consensus import Yield, agreed
 from xlt.training.distillation import Lessons, counted, probabilities
 from xlt.training.trainer import TransferTrainer
+from xlt.transfer.kind import Effort, kind_of
 from xlt.transfer.teaching import Distilling
 
 # The loss ----------------------------------------------------------------------------------------
@@ -362,7 +363,8 @@ def test_annotation_of_another_tool_teaches_beside_the_models(config, world):
 
 
 def test_what_comes_before_all_others_is_what_the_student_starts_from(config):
-    before = {"pretrain": {"on": "target", "training": {"max_steps": 1}}}
+    learnt = {"max_steps": 2, "warmup": 0, "learning_rate": 1e-3}
+    before = {"pretrain": {"on": "target", "training": learnt}}
     run = prepare(load_config(config(strategy={"before": before, "rounds": 2})))
     *_, first, second = history = run.plans["jav"].history
     assert [stage.name for stage in history] == [
@@ -370,6 +372,15 @@ def test_what_comes_before_all_others_is_what_the_student_starts_from(config):
     ]  # fmt: skip
     assert [parent.name for parent in first.parents] == ["eng", "ind", "text-jav"]
     assert [parent.name for parent in second.parents] == ["distil-jav", "text-jav"]
+    changes = {"source": ["eng"], "training__max_steps": 1, "selection__on": "last"}
+    path = config(strategy={"before": before}, **changes)
+    text, _, student = Stages(path).run()
+    name = "encoder.layer.0.output.dense.weight"
+    raw = load_file(f"{load_config(path).config.model.encoder}/model.safetensors")
+    weights = [raw, tensors(text), tensors(student)]
+    begun, read, taught = (next(w for n, w in one.items() if n.endswith(name)) for one in weights)
+    assert not read.equal(begun)
+    assert taught.equal(read)  # the first step of a warm-up changes nothing
 
 
 def problems(path) -> list[XltError]:
@@ -434,6 +445,25 @@ def test_what_each_teacher_counts(config):
     alike = weights("similarity")
     assert sum(alike.values()) == pytest.approx(1, abs=1e-5)
     assert alike["ind"] != alike["eng"]
+
+
+def test_what_teachers_read_is_part_of_the_effort(config):
+    def evaluated(**strategy) -> int:
+        stage = prepare(load_config(config(strategy=strategy))).plans["jav"]
+        return kind_of(stage).effort(stage, Effort(100, 10, 5)).evaluated
+
+    assert evaluated() == 5 + 2 * 2 * 100  # two teachers, for labels and for probabilities
+    assert evaluated(loss="hard") == 5 + 2 * 100
+
+
+def test_labels_of_data_that_count_as_unlabelled_are_not_taught(config, world):
+    path = world.folder / "nobody.bio"
+    path.write_text("Joko\tB-PER\nndelok\tB-NOBODY\n\n", encoding="utf-8")
+    data = {"data__jav__train": str(path), "data__jav__test": str(path)}
+    (error,) = problems(config(strategy={"on": "train"}, **data))
+    assert "'NOBODY', which the model is never taught" in error.what
+    told = {"on": "train", "annotation": "teacher"}
+    assert problems(config(strategy=told, **data)) == []
 
 
 def test_teachers_count_as_far_as_they_agree():
