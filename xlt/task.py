@@ -476,6 +476,13 @@ def predicted_layers(task: Task) -> list[str]:
     return [name for name in task.layers if name not in task.reads]
 
 
+def without_annotation(task: Task, document: Document) -> Document:
+    """A copy with nothing of what the task's model predicts: neither layers nor texts."""
+    layers = {name: task.layers[name].empty(len(document.words)) for name in predicted_layers(task)}
+    texts = {name: Text("") for name in generated_texts(task)}
+    return document.with_layers(**layers).with_texts(**texts)
+
+
 def label_layer(task: Task) -> str | None:
     """The layer of the one label that is all the task predicts; None for other tasks."""
     names = predicted_layers(task)

@@ -15,6 +15,7 @@ from small import NAMES, Stages, World, make_world, sentences
 from xlt.config.load import load_config
 from xlt.config.schema import Model
 from xlt.data.batch import IGNORED
+from xlt.document import Text
 from xlt.errors import XltError, flat
 from xlt.inference.predictor import Predictor
 from xlt.model.backbone import Backbone
@@ -25,12 +26,13 @@ from xlt.runs.plan import plan
 from xlt.runs.preflight import find_problems
 from xlt.runs.sources import Sources
 from xlt.runs.train import train
+from xlt.task import generated_texts, without_annotation
 from xlt.testing import make_encoder
 from xlt.training.consensus import Yield, agreed
-from xlt.training.distillation import Lessons, counted, probabilities
+from xlt.training.distillation import Lessons, counted, nothing_left, probabilities
 from xlt.training.trainer import TransferTrainer
 from xlt.transfer.kind import Effort, kind_of
-from xlt.transfer.teaching import Distilling
+from xlt.transfer.teaching import Distilling, shares
 
 # The loss ----------------------------------------------------------------------------------------
 
@@ -198,6 +200,39 @@ def test_the_prediction_that_others_agree_with_is_taken():
     assert alone == (0, 1.0)
 
 
+def test_all_agree_whatever_weights_were_rounded_to():
+    task = tasks.get("ner")()
+    right = [task.tags(record) for record in tagged()]
+    for weights in ([0.333333] * 3, [1e6, 0.1, 0.1], [1.0, 0.0, 0.0]):
+        assert {one.agreement for one in agreed(task, said(right, right, right), weights)} == {1.0}
+    nothing = [["O"] * len(tags) for tags in right]
+    found = agreed(
+        task, said(right, nothing), [1e6, 0.1]
+    )  # none of the others, little as it counts
+    assert [one.agreement for one in found] == [float(set(tags) == {"O"}) for tags in right]
+    assert list(shares({"eng": 1e6, "ind": 0.1}).values()) == [1.0, 1e-7]
+    assert shares({"eng": 2, "ind": 2, "swa": 2}) == dict.fromkeys(("eng", "ind", "swa"), 0.333333)
+
+
+def test_of_two_teachers_that_count_alike_the_surer_is_taken():
+    task = tasks.get("ner")()
+    right = tagged()
+    nothing = said([["O"] * len(record.words) for record in right])[0]
+
+    def sure(records, confidence):
+        return [record.with_confidence({"entities.rest": [confidence]}) for record in records]
+
+    def taken(*predicted, weights=(0.5, 0.5)):
+        found = agreed(task, predicted, weights)
+        return {one.teacher for one in found if one.agreement < 1}
+
+    assert taken(sure(right, 0.8), sure(nothing, 0.9)) == {1}
+    assert taken(sure(right, 0.9), sure(nothing, 0.8)) == {0}
+    assert taken(sure(right, 0.8), sure(nothing, 0.9), weights=(0.6, 0.4)) == {0}
+    assert taken(right, sure(nothing, 0.1)) == {1}  # annotation, say, has no confidence
+    assert taken(right, nothing) == {0}
+
+
 def test_records_are_left_out_and_counted():
     task = tasks.get("ner")()
     records = tagged()
@@ -268,6 +303,7 @@ def test_a_student_learns_from_models_of_all_sources(config, tmp_path):
     assert about["teachers"] == {"eng": 0.5, "ind": 0.5}
     assert (about["records"], about["kept"], about["loss"]) == (12, 12, "soft")
     assert 0 < about["agreement"]["all"] < 1
+    assert sum(about["taken"].values()) == about["kept"]
     (note,) = (note for note in result["notes"] if "learnt from 12 of 12 records" in note)
     assert note.endswith("teachers: eng 0.50, ind 0.50, seed 1")
     assert f"- {note}" in (tmp_path / "runs" / "run" / "README.md").read_text("utf-8")
@@ -346,7 +382,7 @@ def test_annotation_of_another_tool_teaches_beside_the_models(config, world):
     row = {"words": words, "tags": ["B-PER", "O", "B-TOOL"], "confidence": {"entities": [0.9, 0.5]}}
     rows = (json.dumps({"id": str(n), **row}) for n in range(6))
     path.write_text("\n".join(rows), encoding="utf-8")
-    told = {"on": "train", "annotation": "teacher", "student": "teacher"}
+    told = {**ANNOTATED, "student": "teacher"}
 
     def student(**more):
         changes = {"data__jav__train": str(path), "source": ["eng"]}
@@ -383,6 +419,9 @@ def test_what_comes_before_all_others_is_what_the_student_starts_from(config):
     assert taught.equal(read)  # the first step of a warm-up changes nothing
 
 
+ANNOTATED = {"on": "train", "annotation": "teacher"}
+
+
 def problems(path) -> list[XltError]:
     try:
         experiment = prepare(load_config(path))
@@ -404,6 +443,39 @@ def problems(path) -> list[XltError]:
         ({"annotation": "teacher", "on": "train", "loss": "soft"}, {}, "says no prob", "loss"),
         ({"annotation": "teacher", "on": "train", "weights": "similarity"}, {}, "no lang", "weigh"),
         ({"weights": "similar"}, {}, "similar", "strategy.weights"),
+        ({"weights": {"deu": 3}}, {"source": ["eng"]}, "deu is no teacher", "strategy.weights"),
+        ({"agreement": 0.5}, {"source": ["eng"]}, "one teacher", "strategy.agreement"),
+        ({"hard_share": 0.2}, {}, "`loss: mixed` alone", "strategy.hard_share"),
+        ({"temperature": 2.0, "loss": "hard"}, {}, "no temperature", "strategy.temperature"),
+        ({"temperature": 2.0}, {"task__model": "text_to_text"}, "flatter", "strategy.temperature"),
+        (ANNOTATED, {"source": ["eng"]}, "count alike", "strategy.weights"),
+        (
+            {**ANNOTATED, "weights": {"eng": 3, "annotation": 1}},
+            {"source": ["eng"]},
+            "never taken",
+            "strategy.weights",
+        ),
+        (
+            {**ANNOTATED, "weights": {"eng": 1, "ind": 1, "annotation": 3}, "confidence": 0.5},
+            {},
+            "outweighs all models",
+            "strategy.confidence",
+        ),
+        (
+            ANNOTATED,
+            {"data__jav__train": [{"ref": "x.jsonl", "labelled": False}]},
+            "said to have none",
+            "data.jav.train.0.labelled",
+        ),
+        ({"student": "teacher", "loss": "soft"}, {"source": ["eng"]}, "thinks what", "loss"),
+        ({"student": "teacher", "loss": "soft", "rounds": 2}, {}, "thinks what", "strategy.loss"),
+        ({}, {"task__model": "slots"}, "given a part of the gold", "task"),
+        (
+            {},
+            {"task": {"name": "event_extraction", "parts": ["arguments"]}},
+            "given a part of the gold",
+            "task",
+        ),
         ({"loss": "softer"}, {}, "must be", "strategy.loss"),
         ({"temperature": 0}, {}, "greater than 0", "strategy.temperature"),
         ({"confidence": 1.5}, {}, "less than 1", "strategy.confidence"),
@@ -425,6 +497,15 @@ def test_what_is_wrong_is_said_before_anything_is_trained(config, strategy, chan
     error = next(error for error in found if what in error.what)
     assert where in str(error.where)
     assert error.fix
+
+
+def test_a_gate_on_what_nothing_has():
+    yields = Yield(least_confidence=0.5)
+    for one in agreed(tasks.get("ner")(), [tagged()], [1.0]):
+        yields.add(one)
+    error = nothing_left(yields.as_dict())
+    assert "none has a confidence" in error.what
+    assert error.where == "strategy.confidence"
 
 
 def test_a_gate_that_nothing_passes(config):
@@ -464,6 +545,37 @@ def test_labels_of_data_that_count_as_unlabelled_are_not_taught(config, world):
     assert "'NOBODY', which the model is never taught" in error.what
     told = {"on": "train", "annotation": "teacher"}
     assert problems(config(strategy=told, **data)) == []
+
+
+def test_what_is_learnt_where_nothing_is_said_of_it(config):
+    def losses(**changes):
+        strategy = changes.pop("strategy", {})
+        run = prepare(load_config(config(strategy=strategy, **changes)))
+        stages = run.plans["jav"].history
+        return [stage.options.loss for stage in stages if stage.kind == "distil"]
+
+    assert losses() == [None]  # as the model has it
+    begun = {"student": "teacher"}
+    assert losses(strategy={**begun, "rounds": 2, "temperature": 2.0}) == [None, "hard"]
+    assert losses(strategy=begun, source=["eng"]) == ["hard"]
+    chain = {"name": "hierarchical", "through": ["ind", {"distil": begun}], "target_stage": False}
+    assert losses(strategy=chain, source=["eng"]) == ["hard"]
+    gated = {"rounds": 2, "agreement": 0.5}  # which the second has no use for
+    assert losses(strategy=gated) == [None, None]
+
+
+def test_what_is_predicted_is_not_there_to_be_read():
+    for name, records in RECORDS.items():
+        task = tasks.get(name)()
+        for record in records:
+            bare = without_annotation(task, record)
+            for layer, kind in task.layers.items():
+                read = layer in task.reads
+                wanted = record.layers[layer] if read else kind.empty(len(record.words))
+                assert bare.layers[layer] == wanted, (name, layer)
+            for text in task.texts:
+                gone = text in generated_texts(task)
+                assert bare.texts[text] == (Text("") if gone else record.texts[text])
 
 
 def test_teachers_count_as_far_as_they_agree():

@@ -70,6 +70,18 @@ def score(task: Task, counts: NDArray[np.float64]) -> dict[str, float]:
     return {name: float(value) for name, value in task.metrics(counts.sum(axis=0)).items()}
 
 
+def judges_given_gold(task: Task) -> bool:
+    """Whether the task's first metric is of nothing but predictions that are made with a part of
+    the gold annotation in hand (`Task.counts_given_gold`)."""
+    given = np.isin(task.count_names, task.counts_given_gold)
+    if not given.any():
+        return False
+    counts = np.arange(1.0, len(given) + 1)
+    first = task.metrics_reported[0]
+    with_rest, alone = (task.metrics(one)[first] for one in (counts, counts * given))
+    return bool(with_rest == alone)
+
+
 def _compared(text: Text) -> Sequence[str]:
     return text.words or text.surface
 

@@ -28,7 +28,8 @@ class Agreed(NamedTuple):
     """A record as a teacher annotated it.
 
     teacher:    which, from 0.
-    agreement:  from 0 to 1: of the other teachers with it, by what they count; 1 without others.
+    agreement:  from 0 to 1: of the other teachers with it, by what they count; 1 without others
+        that count.
     confidence: how sure the teacher is of what it predicts there, on average over all that has a
         confidence (`Document.confidence`); None where nothing has.
     """
@@ -42,26 +43,40 @@ class Agreed(NamedTuple):
 def agreed(
     task: Task, predicted: Sequence[Sequence[Document]], weights: Sequence[float]
 ) -> list[Agreed]:
-    """Of each record the prediction with the most agreement; of equal ones that of the teacher who
+    """Of each record the prediction with the most agreement; of equal ones the one of which its
+    teacher is surest (`confidence`; one without any comes last); of those that of the teacher who
     counts most, the first of several.
 
-    predicted: of each teacher, of the same records. weights: what each counts; together 1.
+    Two teachers agree with each other alike: what the one that counts more says is taken, and of
+    two that count alike what the surer says.
+
+    predicted: of each teacher, of the same records. weights: what each counts, in any unit.
     """
     shares = np.asarray(weights, np.float64)
+    shares = shares / shares.sum()
     alike = np.stack([[_agreement(task, a, b) for b in predicted] for a in predicted])
     alike = (alike + alike.swapaxes(0, 1)) / 2  # some metrics depend on which counts as gold
     gain = np.einsum("t,tsr->sr", shares, alike)
     order = np.argsort(-shares, kind="stable")
+    sure = np.array([[_sureness(one) for one in every] for every in predicted])
     # Rounded, so that what is equal but for the order of a sum is equal.
-    best = order[gain[order].round(9).argmax(0)]
+    gain = gain.round(9)
+    sure = np.where(gain == gain.max(0), sure, -np.inf)
+    best = order[sure[order].argmax(0)]
     found = []
     for record, teacher in enumerate(best.tolist()):
-        others = 1 - shares[teacher]
-        own = shares[teacher] * alike[teacher, teacher, record]
-        agreement = (gain[teacher, record] - own) / others if len(shares) > 1 else 1.0
+        others = np.delete(shares, teacher)
+        agreeing = np.delete(alike[teacher, :, record], teacher)
+        agreement = others @ agreeing / others.sum() if others.any() else 1.0
         document = predicted[teacher][record]
         found.append(Agreed(document, teacher, round(float(agreement), 9), confidence(document)))
     return found
+
+
+def _sureness(document: Document) -> float:
+    """`confidence`, to be compared."""
+    sure = confidence(document)
+    return -1.0 if sure is None else round(sure, 9)
 
 
 def confidence(document: Document) -> float | None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from xlt.config.schema import TEXT, Config, Training
+from xlt.data.references import key_of
 from xlt.document import Text
 from xlt.errors import XltError, choose
 from xlt.task import Labels, Task, confident
 from xlt.training.training_kind import TrainingKind
 from xlt.transfer.kind import Effort, solves
 from xlt.transfer.stage import Stage, data_splits, override, selection_data
-from xlt.transfer.teaching import ANNOTATION, TARGET_TRAIN, Distilling
+from xlt.transfer.teaching import ANNOTATION, TARGET_TRAIN, Distilling, shares
 from xlt.typology.agreement import MIN_MODELS
 
 if TYPE_CHECKING:
@@ -58,7 +59,13 @@ class Distil(TrainingKind):
                     fix=f"write `on: {TARGET_TRAIN}`, and put what was annotated under "
                     f"`data.{target}.train`",
                 )
+            _check_annotated(config, target)
             names.append(ANNOTATION)
+        weights = _weights(options, config, target, names)
+        loss = options.loss
+        if loss is None and (ANNOTATION in names or _alone(options, names)):
+            loss = "hard"
+        _check_effects(options, loss, names, weights)
         return Stage(
             name=f"distil-{target}",
             train=tuple(replace(one, unlabelled=ANNOTATION not in names) for one in text),
@@ -68,9 +75,7 @@ class Distil(TrainingKind):
             parents=parents,
             kind="distil",
             # What is said by other fields of the stage is said once.
-            options=options.model_copy(
-                update={"training": None, "weights": _weights(options, config, target, names)}
-            ),
+            options=options.model_copy(update={"training": None, "weights": weights, "loss": loss}),
         )
 
     def begins(self, stage: Stage) -> bool:
@@ -82,6 +87,7 @@ class Distil(TrainingKind):
     def check(
         self, config: Config, task: Task, stage: Stage, labels: Labels | None, *, local: bool
     ) -> Iterator[XltError]:
+        from xlt.evaluation.counts import judges_given_gold
         from xlt.model.choosing import ChoosingModel
         from xlt.training.rehearsal import rehearse
 
@@ -97,6 +103,14 @@ class Distil(TrainingKind):
                     fix=f"write `on: {TARGET_TRAIN}`, and put what is to be predicted on under "
                     f"`data.{language}.train`, with `labelled: false` where it has no annotation",
                 )
+        if judges_given_gold(task):
+            yield XltError(
+                f"a model of {task.name} with these options is given a part of the gold "
+                "annotation, which text and unlabelled data lack: it would predict nothing on them",
+                where="task",
+                fix="have it learn all parts of the task (see the options of `task`), or choose "
+                "another strategy",
+            )
         if options.confidence is not None and confident(task) is None:
             yield XltError(
                 f"a model of {task.name} does not say how sure it is",
@@ -114,18 +128,32 @@ class Distil(TrainingKind):
                 where="strategy.loss",
                 fix="write `mixed` (labels of all, probabilities of the models) or `hard`",
             )
-        soft = options.loss in ("soft", "mixed")
-        if soft and model is not None and not isinstance(model, ChoosingModel):
+        if options.loss == "soft" and _alone(options, options.weights):
             yield XltError(
-                f"this model of {task.name} does not choose among labels: there are no "
-                "probabilities of them to learn",
+                "the student begins as its only teacher, and thinks what it thinks: there is "
+                "nothing to learn of probabilities",
+                where="strategy.loss",
+                fix="write `hard` or `mixed`, or `student: encoder`",
+            )
+        if model is None or isinstance(model, ChoosingModel):
+            return
+        why = f"this model of {task.name} does not choose among labels"
+        if options.loss in ("soft", "mixed"):
+            yield XltError(
+                f"{why}: there are no probabilities of them to learn",
                 where="strategy.loss",
                 fix="write `hard`, or leave it out",
+            )
+        elif options.temperature != _default("temperature"):
+            yield XltError(
+                f"{why}: there are no probabilities that could be flatter",
+                where="strategy.temperature",
+                fix="leave it out",
             )
 
     def effort(self, stage: Stage, train: Effort) -> Effort:
         teachers = sum(map(solves, stage.parents))
-        read = 1 if _options(stage).hard_alone else 2  # for labels, then for probabilities
+        read = 1 if _options(stage).loss == "hard" else 2  # for labels, then for probabilities
         return replace(train, evaluated=train.evaluated + read * teachers * train.subwords)
 
     def learn(
@@ -146,15 +174,87 @@ def _options(stage: Stage) -> Distilling:
     return stage.options
 
 
+def _default(name: str) -> Any:
+    return Distilling.model_fields[name].default
+
+
+def _alone(options: Distilling, teachers: Collection[str]) -> bool:
+    """Whether the student begins as its only teacher."""
+    return options.student == "teacher" and len(teachers) == 1
+
+
+def _check_annotated(config: Config, target: str) -> None:
+    """Raise XltError where the data whose annotation is to teach may have none."""
+    for n, reference in enumerate(config.data[target].train):
+        if reference.options.get("labelled") is False:
+            raise XltError(
+                "the annotation of these data is to teach, and they are said to have none",
+                where=f"{key_of(target, 'train')}.{n}.labelled",
+                fix="leave `labelled` out where all records are annotated; or leave out "
+                "`strategy.annotation`",
+            )
+
+
+def _check_effects(
+    options: Distilling,
+    loss: str | None,
+    teachers: Sequence[str],
+    weights: dict[str, float] | str,
+) -> None:
+    """Raise XltError for what has been asked for and would change nothing.
+
+    loss: what is learnt; None: it depends on the models. weights: as `_weights` gives them.
+    """
+    why = {
+        "agreement": "there is one teacher, and none that it could agree with",
+        "hard_share": "labels and probabilities are mixed with `loss: mixed` alone",
+        "temperature": "labels alone are learnt here, which have no temperature",
+        "confidence": "the annotation outweighs all models, so that it is always taken, and does "
+        "not say how sure it is",
+    }
+    given = weights if isinstance(weights, dict) else {}
+    annotation = given.get(ANNOTATION, 0.0)
+    models = sum(given.values()) - annotation
+    useless = {
+        "agreement": len(teachers) == 1,
+        "hard_share": loss != "mixed",
+        "temperature": loss == "hard",
+        "confidence": annotation > models,
+    }
+    for name, nothing in useless.items():
+        if nothing and getattr(options, name) != _default(name):
+            raise XltError(
+                f"it has no effect: {why[name]}", where=f"strategy.{name}", fix="leave it out"
+            )
+    if annotation and len(given) == 2:
+        _check_two(next(one for one in teachers if one != ANNOTATION), options, annotation, models)
+
+
+def _check_two(teacher: str, options: Distilling, annotation: float, model: float) -> None:
+    """Raise XltError where what one model and the annotation count leaves the latter unused."""
+    fix = f"give numbers, e.g. `weights: {{{teacher}: 1, annotation: 3}}`"
+    if annotation == model:
+        raise XltError(
+            f"{teacher} and the annotation count alike: nothing says whose labels are taken where "
+            "they differ",
+            where="strategy.weights",
+            fix=fix,
+        )
+    if annotation < model and options.agreement is None:
+        raise XltError(
+            f"{teacher} counts more than the annotation, whose labels are then never taken",
+            where="strategy.weights",
+            fix=f"{fix}; or leave out, by `agreement`, records on which they differ",
+        )
+
+
 def _weights(
     options: Distilling, config: Config, target: str, teachers: Sequence[str]
 ) -> dict[str, float] | str:
     """What each teacher counts, by its name, together 1; "agreement" is known when they have
     predicted. Raises XltError for numbers of other teachers."""
     given = options.weights
-    if len(teachers) == 1 or given == "uniform":
-        weights = dict.fromkeys(teachers, 1.0)
-    elif isinstance(given, dict):
+    if isinstance(given, dict):
         for name in [*given, *teachers]:
             if name not in given or name not in teachers:
                 raise XltError(
@@ -165,6 +265,8 @@ def _weights(
                     else choose(name, teachers),
                 )
         weights = {name: given[name] for name in teachers}
+    elif len(teachers) == 1 or given == "uniform":
+        weights = dict.fromkeys(teachers, 1.0)
     elif given == "similarity" and ANNOTATION in teachers:
         raise XltError(
             "annotation has no language whose similarity could be known",
@@ -182,8 +284,7 @@ def _weights(
         )
     else:
         return given
-    total = sum(weights.values())
-    return {name: round(weight / total, 6) for name, weight in weights.items()}
+    return shares(weights)
 
 
 def _similarity(config: Config, target: str, teachers: Sequence[str]) -> dict[str, float]:

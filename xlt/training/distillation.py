@@ -11,7 +11,8 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from transformers import TrainerCallback
 from xlt.config.schema import TEXT, Training
 from xlt.data.batch import prediction_batches
 from xlt.data.references import key_of
-from xlt.data.segment import sentences
+from xlt.data.segment import sentences_of_lines
 from xlt.document import Document
 from xlt.errors import XltError
 from xlt.evaluation.criteria import agreement
@@ -32,14 +33,14 @@ from xlt.inference.loading import make_direct_predictor
 from xlt.inference.predictor import Predictor
 from xlt.model.backbone import Backbone
 from xlt.model.choosing import Choices, ChoosingModel
-from xlt.task import Example, Labels, Task, extend_labels
+from xlt.task import Example, Labels, Task, extend_labels, without_annotation
 from xlt.training.consensus import Yield, agreed
 from xlt.training.data import Data
 from xlt.training.finished import StageResult
 from xlt.training.learner import Learner
 from xlt.training.making import Making
 from xlt.training.training_run import Trained
-from xlt.transfer.teaching import ANNOTATION, Distilling
+from xlt.transfer.teaching import ANNOTATION, Distilling, shares
 
 Probabilities = list[NDArray[np.float32]]
 """Of one record, for each of `ChoosingModel.choices`: (places, options)."""
@@ -63,16 +64,19 @@ def learn(
         if parent.labels is not None
     }
     records = _records(making)
-    predicted = {name: _predicted(making, one, records) for name, one in teachers.items()}
+    bare = [without_annotation(making.task, record) for record in records]
+    predicted = {name: _predicted(making, one, bare) for name, one in teachers.items()}
     if options.annotation == "teacher":
         predicted[ANNOTATION] = records
     weights = counted(options, making.task, predicted)
     yields = Yield(options.confidence, options.agreement)
     for one in agreed(making.task, list(predicted.values()), list(weights.values())):
         yields.add(one)
-    report = {"teachers": weights, **yields.as_dict()}
+    names = list(weights)
+    taken = Counter(names[one.teacher] for one in yields.kept)
+    report = {"teachers": weights, "taken": {one: taken[one] for one in names}, **yields.as_dict()}
     if not yields.kept:
-        raise _nothing_left(making, report)
+        raise nothing_left(report)
     taught = [one.document for one in yields.kept]
     first = max(teachers, key=lambda name: weights[name])
     labels: Labels = {}  # begins as those of the weights that it may start from
@@ -81,7 +85,7 @@ def learn(
     if ANNOTATION in predicted:
         labels = extend_labels(labels, making.task.labels(records))
     lessons = None
-    if not options.hard_alone:
+    if options.loss != "hard":
         lessons = _lessons(making, teachers, weights, taught, labels)
     data = _data(making, taught, weights)
     encoder = making.parents[-1] if making.parents[-1].labels is None else None
@@ -133,8 +137,10 @@ def _records(making: Making) -> list[Document]:
             records += data.records
             continue
         for record in data.records:
-            texts = enumerate(sentences(record.text.surface, language), 1)
-            own = (making.task.from_text(f"{record.id}.{n}", text, language) for n, text in texts)
+            texts = enumerate(sentences_of_lines(record.text.surface, language), 1)
+            own = (
+                making.task.from_text(f"{record.id}.{n}", one, language) for n, (_, one) in texts
+            )
             records += own
     if not records:
         split = making.stage.train[0]
@@ -160,10 +166,9 @@ def counted(
         return options.weights
     values = agreement(task, list(predicted.values()))
     found = dict(zip(predicted, values, strict=True))
-    total = sum(found.values())
-    if not total:  # nobody agrees with anybody
+    if not any(found.values()):  # nobody agrees with anybody
         return dict.fromkeys(found, 1 / len(found))
-    return {name: round(value / total, 6) for name, value in found.items()}
+    return shares(found)
 
 
 def _data(making: Making, records: list[Document], weights: dict[str, float]) -> Data:
@@ -331,20 +336,23 @@ def _note(name: str, report: dict[str, Any]) -> str:
         and (what == "confidence" or len(report["teachers"]) > 1)
     )
     who = ", ".join(f"{one} {weight:.2f}" for one, weight in report["teachers"].items())
+    whose = ", ".join(f"{one} {number}" for one, number in report["taken"].items())
     return (
         f"{name}: learnt from {report['kept']} of {report['records']} records"
         f"{f' (left out: {lost})' if lost else ''}{f'; {means}' if means else ''}; "
+        f"{f'labels of {whose}; ' if len(report['taken']) > 1 else ''}"
         f"teachers: {who}"
     )
 
 
-def _nothing_left(making: Making, report: dict[str, Any]) -> XltError:
+def nothing_left(report: Mapping[str, Any]) -> XltError:
+    """report: of a `Yield` that keeps no record."""
     lost = ", ".join(f"{number} for {reason}" for reason, number in report["lost"].items())
     gate = next(iter(report["lost"]))
     mean = report[gate]["all"]
     return XltError(
-        f"of {report['records']} records none is left to learn from ({lost}); the mean {gate} is "
-        f"{mean:.2f}",
+        f"of {report['records']} records none is left to learn from ({lost}); "
+        + (f"none has a {gate}" if mean is None else f"the mean {gate} is {mean:.2f}"),
         where=f"strategy.{gate}",
         fix="ask for less, or leave it out",
     )

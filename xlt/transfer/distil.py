@@ -52,7 +52,10 @@ class Distil(Strategy):
         stated = self.options.model_dump(mode="json", include={*Teaching.model_fields})
         plan = planned({"distil": stated}, config, target, teachers)
         # What a student was taught is all that it teaches.
-        alone = {"distil": {**stated, "weights": "uniform", "annotation": "unused"}}
+        own: dict[str, Any] = {"weights": "uniform", "annotation": "unused", "agreement": None}
+        if self.options.student == "teacher" and self.options.loss is None:
+            own["temperature"] = 1.0  # it begins as its only teacher: labels are learnt
+        alone = {"distil": {**stated, **own}}
         for number in range(2, self.options.rounds + 1):
             again = planned(alone, config, target, (plan,))
             plan = replace(again, name=f"{again.name}-round-{number}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -50,8 +51,9 @@ class Teaching(Section):
     loss: Literal["soft", "hard", "mixed"] | None = Field(
         None,
         description="`soft`: the teachers' probabilities are learnt; `hard`: their labels; "
-        "`mixed`: both. By default soft; hard where a model writes text, which has no other, and "
-        "where `annotation` teaches, which has no probabilities",
+        "`mixed`: both. By default soft; hard where a model writes text, which has no other, "
+        "where `annotation` teaches, which has no probabilities, and where the student begins as "
+        "its only teacher, whose probabilities are its own",
     )
     temperature: float = Field(
         1.0, gt=0, le=1e3, description="of the probabilities; more makes them flatter"
@@ -86,11 +88,12 @@ class Teaching(Section):
         None, description="what the student's stage does differently in `training`"
     )
 
-    @property
-    def hard_alone(self) -> bool:
-        """Whether labels alone are learnt, whatever the models."""
-        return self.loss == "hard" or (self.loss is None and self.annotation == "teacher")
-
 
 class Distilling(Teaching, StageOptions):
     """Of a stage of the kind `distil`, whose teachers are the stages before it."""
+
+
+def shares(weights: Mapping[str, float]) -> dict[str, float]:
+    """Numbers as parts of 1, to six digits of each: none becomes 0 by rounding."""
+    total = sum(weights.values())
+    return {name: float(f"{weight / total:.6g}") for name, weight in weights.items()}
