@@ -1,9 +1,11 @@
 """One expected score of several criteria, and how sure it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from xlt.evaluation.combination import MIN_LANGUAGES, Pair, fit, foretold
+from xlt.evaluation.combination import MIN_LANGUAGES, Pair, comparable, fit, foretold
 
 
 def pairs(languages, seed=0, noise=4.0, each=1):
@@ -59,17 +61,17 @@ def test_intervals_cover_what_they_say():
 
 
 def test_the_ends_by_hand():
-    """Nothing is known but what is plainly expected. Of eight errors and one that may be anything,
-    80 % are eight: the ends are the outermost."""
-    apart = np.array([-7.0, -3.0, -1.0, 0.0, 1.0, 2.0, 4.0, 8.0])
+    """Nothing is known but what is plainly expected. Of nine errors and one that may be anything,
+    80 % are eight: the ends are the outermost but one."""
+    apart = np.array([-7.0, -3.0, -1.0, 0.0, 1.0, 2.0, 4.0, 8.0, 30.0])
     found = fit([Pair(f"l{n}", {"t": 60.0}, 60.0, 60 + x) for n, x in enumerate(apart)])
     assert found is not None
-    others = (apart.sum() - apart) / 7  # the mean of the seven
+    others = (apart.sum() - apart) / 8  # the mean of the eight
     errors = np.abs(apart - others)
     assert found.expected(Pair("new", {"t": 60.0}, 50.0)) == (
         pytest.approx(50 + np.median(others)),
-        pytest.approx(50 + (others - errors).min()),
-        pytest.approx(50 + (others + errors).max()),
+        pytest.approx(50 + np.sort(others - errors)[1]),
+        pytest.approx(50 + np.sort(others + errors)[-2]),
     )
 
 
@@ -117,6 +119,38 @@ def test_a_score_and_its_interval_stay_in_range():
     found = fit([Pair(f"l{n}", {"t": 95.0 + n}, 95.0 + n / 2, 99.0) for n in range(9)])
     assert found is not None
     assert all(0 <= end <= 100 for end in found.expected(Pair("x", {"t": 300.0}, 100.0)))
+
+
+def test_of_the_fewest_languages_one_that_is_far_off_is_no_end():
+    apart = [*range(MIN_LANGUAGES - 1), 35]
+    found = fit([Pair(f"l{n}", {"t": 60.0}, 60.0, 60.0 + x) for n, x in enumerate(apart)])
+    assert found is not None
+    assert found.expected(Pair("new", {"t": 60.0}, 60.0)).high < 80
+
+
+def test_what_is_not_known_of_the_asked_pair_is_not_known_of_the_others():
+    """Seeds agree 40 points less than confidences say; one model alone agrees with no other."""
+    made = [
+        Pair(
+            p.language, {"threshold": p.plain, "agreement": p.plain - 40, "own": 1.0}, p.plain - 20
+        )
+        for p in pairs(12)
+    ]
+    made = [replace(pair, score=pair.features["threshold"]) for pair in made]
+    known, asked = comparable(made, Pair("new", {"threshold": 60.0, "found": 1.0}, 60.0))
+    assert all(set(pair.features) == {"threshold"} for pair in known)
+    assert (asked.features, asked.plain) == ({"threshold": 60.0, "found": 1.0}, 60.0)
+    found = fit(known)
+    assert found is not None
+    assert found.expected(asked).score == pytest.approx(60, abs=1)
+    mixed = [*made[:6], *(replace(p, features={"threshold": p.plain + 20}) for p in made[6:])]
+    known, asked = comparable(mixed, made[0])
+    assert asked.plain == asked.features["threshold"]
+    assert [pair.plain for pair in known] == [pair.features["threshold"] for pair in made]
+    for pair, expected in foretold(mixed):
+        assert expected.score == pytest.approx(pair.score, abs=1)
+    only = Pair("new", {"agreement": 20.0}, 20.0)
+    assert comparable(mixed, only)[0] == []
 
 
 def test_it_says_what_lies_beyond_all_that_was_fitted():

@@ -8,6 +8,7 @@ import weakref
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from small import World, bio, make_world, sentences, xlt
 
@@ -15,7 +16,7 @@ from xlt.config.load import load_config
 from xlt.data.checksums import cache_dir
 from xlt.errors import XltError
 from xlt.evaluation.combination import MIN_LANGUAGES
-from xlt.evaluation.criteria import CRITERIA
+from xlt.evaluation.criteria import CRITERIA, OnDev, OnText, Sure, Threshold
 from xlt.files import write_sealed
 from xlt.inference import loading
 from xlt.model.folder import INFO, read_info
@@ -26,8 +27,10 @@ from xlt.runs.folder import RunFolder
 from xlt.runs.sources import Sources
 from xlt.training.raw_text import evaluated
 from xlt.transfer.stage import DataSplit
+from xlt.typology.ranking import rank
+from xlt.typology.scores import measured_as
 
-TARGETS = ["deu", "fra", "spa", "ita", "nld", "por", "swe", "fin", "hun"]
+TARGETS = ["deu", "fra", "spa", "ita", "nld", "por", "swe", "fin", "hun", "tur"]
 """English in which so many tenths of the words are Javanese."""
 
 
@@ -48,7 +51,7 @@ def mixed(tenths, number=12):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> World:
-    """A run from English with two seeds, which was scored in nine languages."""
+    """A run from English with two seeds, which was scored in ten languages."""
     world = make_world(tmp_path_factory.mktemp("estimate"), size=40)
     data = json.loads(world.config("any").read_text(encoding="utf-8"))["data"]
     for tenths, language in enumerate(TARGETS):
@@ -88,7 +91,7 @@ def test_without_runs_it_is_the_mean_of_the_criteria_and_not_calibrated(world):
 
 def test_runs_with_scores_in_other_languages_give_an_interval(world):
     found = estimate(world, runs=[world.runs()])
-    assert found["fitted_to"] == {"pairs": 9, "languages": TARGETS}
+    assert found["fitted_to"] == {"pairs": 10, "languages": TARGETS}
     (row,) = found["estimates"]
     low, high = row["interval"]
     assert 0 <= low <= row["expected"] <= high <= 100
@@ -96,8 +99,8 @@ def test_runs_with_scores_in_other_languages_give_an_interval(world):
 
 
 def test_scores_in_the_very_language_take_no_part(world):
-    found = estimate(world, runs=[world.runs()], language="hun")
-    assert found["fitted_to"] == {"pairs": 8, "languages": TARGETS[:-1]}
+    found = estimate(world, runs=[world.runs()], language="tur")
+    assert found["fitted_to"] == {"pairs": 9, "languages": TARGETS[:-1]}
     assert len(TARGETS) - 1 == MIN_LANGUAGES
 
 
@@ -118,6 +121,62 @@ def test_one_model_agrees_with_nobody(world):
     assert row["seeds"] == 1
     assert "agreement" not in row["criteria"]
     assert row["expected"] is not None
+    (row,) = estimate(world, models=["runs/run/seed-1/deu/model"], runs=[world.runs()])["estimates"]
+    assert row["interval"] is not None
+    assert "none of the runs has its number of seeds" in row["notes"][-1]
+
+
+def test_of_a_language_whose_labels_it_knows_there_is_no_interval(world):
+    (row,) = estimate(world, language="eng", runs=[world.runs()])["estimates"]
+    assert row["expected"] is not None
+    assert row["interval"] is None
+    assert row["notes"][0].startswith("no interval: it has learnt from labels of English itself")
+
+
+def test_a_run_counts_once_however_often_it_is_named(world, tmp_path):
+    (tmp_path / "linked").symlink_to(world.runs() / "run")
+    runs = [world.runs(), world.runs() / "run", tmp_path]
+    assert len(gather(runs, "ner").pairs) == len(TARGETS)
+
+
+def test_what_is_left_out_is_said_with_the_reason(world, monkeypatch):
+    monkeypatch.setattr(evidence, "pair_of", lambda *_, **__: None)
+    left = gather([world.runs()], "ner").left_out
+    assert left[f"{world.runs()}/run/deu"] == "no criterion says anything of it"
+    monkeypatch.setattr(evidence, "source_dev", lambda _: ())
+    left = gather([world.runs()], "ner").left_out
+    assert left == {f"{world.runs()}/run": "there are no dev data of its sources to compare with"}
+    found = estimate(world, runs=[world.runs()])
+    assert "in 0 other languages can be used, and 9 are needed" in found["notes"][0]
+
+
+def test_runs_that_predict_on_translations_are_no_evidence(world, monkeypatch):
+    def translated(run):
+        return before(run) | {"predictions": {"deu": "on its translation into eng"}}
+
+    before = evidence.read_result
+    monkeypatch.setattr(evidence, "read_result", translated)
+    found = gather([world.runs()], "ner")
+    assert len(found.pairs) == len(TARGETS) - 1
+    assert "on a translation" in found.left_out[f"{world.runs()}/run/deu"]
+
+
+def test_the_ranker_does_not_know_the_scores_in_the_language(world):
+    config = load_config(world.folder / "run.yaml").config
+    expected = evidence.expected_by_ranker(config, "deu")
+    known = rank("deu", ["eng"], task="ner", measured_as=measured_as("ner"), own_scores=False)
+    assert known.sources[0].measured is not None
+    assert expected not in (None, pytest.approx(known.sources[0].expected))
+
+
+def test_a_model_that_finds_nothing_is_not_judged_by_agreement():
+    dev = [OnDev(60.0, Sure(0.8, 0.85, Threshold(0.5, 1.0), 0.1), 70.0)] * 2
+    nothing, something = OnText(np.array([]), 40, 0.0), OnText(np.array([0.9]), 40, 50.0)
+    assert evidence.pair_of("jav", dev, [nothing, nothing], None) is None
+    assert evidence.pair_of("jav", dev, [something, nothing], None) is None
+    assert evidence.pair_of("jav", dev, [something, something], None) is not None
+    unsure = [OnDev(60.0, None, 70.0)] * 2
+    assert evidence.pair_of("jav", unsure, [nothing, nothing], None) is not None
 
 
 def test_models_of_one_run_are_taken_together(world):
@@ -208,7 +267,7 @@ def test_the_terminal_sees_a_table(world):
     assert done.code == 0, done.text
     assert done.out.startswith("f1 in Javanese (jav), ner, expected from 30 sentences")
     assert "source dev  confidence  difference  threshold  agreement" in done.out
-    assert "fitted to 9 scores in 9 other languages" in done.out
+    assert "fitted to 10 scores in 10 other languages" in done.out
 
 
 def test_what_a_user_can_do_wrong(world, tmp_path):
@@ -364,9 +423,28 @@ def test_what_selecting_by_text_needs(world, changes, said):
 )
 def test_a_language_whose_labels_were_learnt_is_no_evidence(split, counts):
     result = {"source": ["eng"], "lineage": {"seed-1/jav": [{"train": [split]}]}}
-    assert evidence.counts(result, "jav", "") == counts
-    assert not evidence.counts(result, "jav", "jav")
-    assert not evidence.counts(result, "eng", "")
+    assert evidence.has_labels_of(result, "jav", "jav") != counts
+    assert evidence.has_labels_of(result, "jav", "eng")
+
+
+@pytest.mark.parametrize(
+    ("selected", "calibrated", "counts"),
+    [
+        ("dev:eng", "dev:eng", True),
+        ("dev:jav", "dev:eng", False),
+        ("dev:eng", "dev:ind+jav", False),
+        ("dev:eng>jav", None, True),
+        ("text:jav", "dev:eng", True),
+        ("last", None, True),
+    ],
+)
+def test_a_language_whose_labels_chose_the_model_is_no_evidence(selected, calibrated, counts):
+    row = {"target": "jav", "primary": True, "selected_on": selected, "calibrated_on": calibrated}
+    result = {"source": ["eng"], "rows": [row, row | {"primary": False, "selected_on": "dev:jav"}]}
+    assert evidence.has_labels_of(result, "jav", "jav") != counts
+    stage = {"train": [], "primary": selected}
+    result = {"source": ["eng"], "lineage": {"seed-1/jav": [stage]}}
+    assert evidence.has_labels_of(result, "jav", "jav") == (selected == "dev:jav")
 
 
 def test_of_a_long_text_an_evaluation_predicts_a_part():

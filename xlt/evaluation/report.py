@@ -176,7 +176,7 @@ def estimate_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     names = list(dict.fromkeys(name for row in rows for name in row["criteria"]))
     header = (
         *(first, "seeds", "expected"),
-        *([f"{COVERAGE:.0%}"] if fitted else []),
+        *([f"about {COVERAGE:.0%}"] if fitted else []),
         *(["measured"] if known else []),
         *("source dev", *names, "ranker"),
     )

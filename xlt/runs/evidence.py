@@ -3,6 +3,7 @@ and their scores are what should have been expected there."""
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,8 +49,8 @@ expects."""
 
 @dataclass
 class Evidence:
-    """pairs: of the runs and their targets. left_out: run → why it has none, where that may be
-    mended."""
+    """pairs: of the runs and their targets. left_out: a run, or a run and a target → why it has
+    none."""
 
     pairs: list[Pair] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -63,10 +64,12 @@ def gather(
 
     folders: of a run, or of runs.
     without: a language whose pairs do not count.
+    A run that is named more than once counts once.
     Raises XltError for a folder without a finished run. A run whose data or models are not there
     any more is left out, with a warning.
     """
     found = Evidence()
+    every: dict[Path, Path] = {}
     for folder in folders:
         runs = [folder] if (folder / RESULT).is_file() else finished_runs(folder)
         if not runs:
@@ -75,30 +78,49 @@ def gather(
                 where=folder,
                 fix="name a run's folder, or one that holds runs (`xlt runs`)",
             )
-        for run in runs:
-            result = read_result(run)
-            if result["task"] != task:
-                continue
-            rows = [row for row in measured(result) if counts(result, row["target"], without)]
-            try:
-                found.pairs += _pairs(run, result, rows, batch_tokens) if rows else []
-            except XltError as error:
-                log.warning("%s is left out: %s", run, error)
-                found.left_out[str(run)] = error.what
+        every |= {run.resolve(): run for run in runs}
+    for run in every.values():
+        result = read_result(run)
+        if result["task"] != task:
+            continue
+        rows = []
+        for row in measured(result):
+            target = row["target"]
+            if target in result.get("predictions", {}):
+                found.left_out[f"{run}/{target}"] = "its text is predicted on a translation"
+            elif has_labels_of(result, target, target):
+                found.left_out[f"{run}/{target}"] = "labels of this very language have a part in it"
+            elif not (without and languages.same(target, without)):
+                rows.append(row)
+        try:
+            if rows:
+                _add_pairs(found, run, result, rows, batch_tokens)
+        except XltError as error:
+            log.warning("%s is left out: %s", run, error)
+            found.left_out[str(run)] = error.what
     return found
 
 
-def counts(result: Mapping[str, Any], target: str, without: str) -> bool:
-    """Whether the target is another language than the run has learnt labels of, and than
-    `without`."""
-    if without and languages.same(target, without):
-        return False
-    learnt = {*result["source"]}
+def has_labels_of(result: Mapping[str, Any], target: str, language: str) -> bool:
+    """Whether labels of a language have a part in a run's models for a target: they were learnt,
+    chose the checkpoint, or were what confidences were calibrated on."""
+    found = {*result["source"]}
     for place, stages in result.get("lineage", {}).items():
         if place.endswith(f"/{target}"):
             splits = (one for stage in stages for one in stage["train"])
-            learnt |= {one["language"] for one in splits if _has_labels(one)}
-    return not any(languages.same(target, one) for one in learnt)
+            found |= {one["language"] for one in splits if _has_labels(one)}
+            found.update(*(_of_dev(stage.get("primary")) for stage in stages))
+    for row in result.get("rows", ()):
+        if row["primary"] and row["target"] == target:
+            found |= _of_dev(row["selected_on"]) | _of_dev(row.get("calibrated_on"))
+    return any(languages.same(language, one) for one in found)
+
+
+def _of_dev(selector: str | None) -> set[str]:
+    """The languages whose own dev data are meant (`xlt.training.scoring.selector`); of what is
+    projected, labels are another language's."""
+    kind, _, names = (selector or "").partition(":")
+    return {one for one in names.split("+") if ">" not in one} if kind == "dev" else set()
 
 
 def _has_labels(split: Mapping[str, Any]) -> bool:
@@ -106,9 +128,13 @@ def _has_labels(split: Mapping[str, Any]) -> bool:
     return not (split["projected_from"] or split["split"] == TEXT or split.get("unlabelled"))
 
 
-def _pairs(
-    run: Path, result: dict[str, Any], rows: Sequence[Mapping[str, Any]], batch_tokens: int
-) -> list[Pair]:
+def _add_pairs(
+    found: Evidence,
+    run: Path,
+    result: dict[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    batch_tokens: int,
+) -> None:
     loaded = load_config(run / CONFIG)
     config = loaded.config
     task = make_task(config)
@@ -117,8 +143,13 @@ def _pairs(
         data = [sources.load(one) for one in source_dev(config)]
     except XltError as error:
         raise loaded.locate(error) from error
-    pairs = []
-    for row in rows if data else ():
+    if not data:
+        raise XltError(
+            "there are no dev data of its sources to compare with",
+            where=run,
+            fix="train it again with `dev` or `dev_share` under `data` for a source",
+        )
+    for row in rows:
         target = row["target"]
         seeds = [
             one["seed"]
@@ -142,9 +173,22 @@ def _pairs(
             expected_by_ranker(config, target),
             score=row["metrics"][task.metrics_reported[0]]["mean"],
             name=f"{run}/{target}",
+            settings=settings(config, len(seeds)),
         )
-        pairs += [] if pair is None else [pair]
-    return pairs
+        if pair is None:
+            found.left_out[f"{run}/{target}"] = "no criterion says anything of it"
+        else:
+            found.pairs.append(pair)
+
+
+def settings(config: Config, seeds: int) -> dict[str, str]:
+    """Of a run with so many models, what an estimate of it may depend on."""
+    return {
+        "encoder": config.model.encoder,
+        "strategy": config.strategy.name,
+        "options of the task": json.dumps(config.task.options, sort_keys=True),
+        "number of seeds": str(seeds),
+    }
 
 
 def _predicted(run: Path, result: dict[str, Any], task: Task, base: str) -> list[Document]:
@@ -160,9 +204,13 @@ def _predicted(run: Path, result: dict[str, Any], task: Task, base: str) -> list
 
 
 def expected_by_ranker(config: Config, target: str) -> float | None:
-    """What published scores let expect of the best of the sources; None where they say nothing of
-    the task or the language. The user's own scores, which may be of this very target, have no part
-    in it."""
+    """What published scores of other languages let expect of the best of the sources; None where
+    they say nothing of the task or the language.
+
+    Scores of this very language, published or the user's own, have no part in it: of a language
+    without labels there are none, and from languages with them nothing else would be learnt than
+    to believe them.
+    """
     sources = [one for one in config.source if not languages.same(one, target)]
     task = config.task.name
     names = measured_as(task)
@@ -176,6 +224,7 @@ def expected_by_ranker(config: Config, target: str) -> float | None:
             measured_as=names,
             encoder=config.model.encoder,
             own_scores=False,
+            unseen=True,
         )
     except XltError:  # nothing is known of the language
         return None
@@ -191,9 +240,13 @@ def pair_of(
     *,
     score: float | None = None,
     name: str = "",
+    settings: Mapping[str, str] | None = None,
 ) -> Pair | None:
     """The models of one run, in the order of their seeds, and a language: the means over seeds.
-    None where no criterion says anything."""
+    None where no criterion says anything, and where one of them finds nothing in the text but does
+    elsewhere: that two agree on nothing is no sign of what they would find."""
+    if any(one.sure and not len(seen.confidences) for one, seen in zip(dev, text, strict=True)):
+        return None
     each = [estimates(known, seen) for known, seen in zip(dev, text, strict=True)]
     criteria = {
         criterion: fmean(one[criterion] for one in each)
@@ -213,4 +266,4 @@ def pair_of(
         features[FOUND] = float(np.mean(found))
     if ranker is not None:
         features[RANKER] = ranker
-    return Pair(languages.shared(language), features, plain, score, name)
+    return Pair(languages.shared(language), features, plain, score, name, settings or {})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 from statistics import fmean
@@ -15,12 +15,26 @@ from xlt.config.load import load_config
 from xlt.config.schema import Config
 from xlt.document import Document
 from xlt.errors import XltError, flat
-from xlt.evaluation.combination import COVERAGE, MIN_LANGUAGES, Combination, fit
+from xlt.evaluation.combination import (
+    COVERAGE,
+    MIN_LANGUAGES,
+    Combination,
+    Pair,
+    comparable,
+    fit,
+)
 from xlt.evaluation.criteria import CRITERIA, OnDev, OnText, on_text
 from xlt.model.folder import open_folder, read_info, task_of
-from xlt.results import CONFIG
+from xlt.results import CONFIG, RESULT, read_result
 from xlt.runs.coverage import count_words, warnings
-from xlt.runs.evidence import Evidence, expected_by_ranker, gather, pair_of
+from xlt.runs.evidence import (
+    Evidence,
+    expected_by_ranker,
+    gather,
+    has_labels_of,
+    pair_of,
+    settings,
+)
 from xlt.runs.experiment import Experiment, make_strategy, make_task
 from xlt.runs.folder import RunFolder, model_folder
 from xlt.runs.models import models_of
@@ -92,12 +106,11 @@ def estimate(
     known = (
         gather(runs, task.name, without=target, batch_tokens=batch_tokens) if runs else Evidence()
     )
-    combination = fit(known.pairs)
     rows = []
     for run in asked:
         loaded = load_config(run.folder / CONFIG)
         try:
-            told = _told(loaded.config, run, target, records, combination, batch_tokens)
+            told = _told(loaded.config, run, target, records, known.pairs, batch_tokens)
         except XltError as error:
             raise loaded.locate(error) from error
         told["notes"] = [*told["notes"], *_unlike(run, asked[0])]
@@ -112,9 +125,9 @@ def estimate(
         "sentences": len(records),
         "coverage": COVERAGE,
         "estimates": rows,
-        "fitted_to": None if combination is None else about(combination),
+        "fitted_to": about(known.pairs),
         "left_out": known.left_out,
-        "notes": _notes(len(records), combination, known, asked=bool(runs)),
+        "notes": _notes(len(records), known, asked=bool(runs)),
     }
 
 
@@ -137,7 +150,7 @@ def estimate_all(
             texts = sources.load(data_split).records
             records = first_sentences(experiment.task, texts, target, MAX_SENTENCES)
             sentences = len(records)
-            row = _told(config, run, target, records, None, config.evaluation.batch_tokens, sources)
+            row = _told(config, run, target, records, (), config.evaluation.batch_tokens, sources)
             row["notes"] = [*row["notes"], *_few(sentences)]
         except XltError as error:
             why = "; ".join(one.what for one in flat(error))
@@ -152,15 +165,15 @@ def _told(
     run: _Run,
     target: str,
     records: Sequence[Document],
-    combination: Combination | None,
+    measured: Sequence[Pair],
     batch_tokens: int,
     sources: Sources | None = None,
 ) -> dict[str, Any]:
     """What the models of a run are expected to score on a text together, JSON-able.
 
     config: of the run. target: the text's language. records: its sentences.
-    combination: of other runs' scores; without one, `expected` is the mean of the criteria, with no
-        interval.
+    measured: other runs' scores in other languages; of too few, `expected` is the mean of the
+        criteria, with no interval.
     """
     way = make_strategy(config).prediction(config, run.target)
     if way.mode != "direct":
@@ -184,16 +197,35 @@ def _told(
     if pair is None:
         return row | {"notes": [f"not known: {_why_not(dev, text)}"]}
     row["criteria"] = {name: pair.features[name] for name in CRITERIA if name in pair.features}
-    if combination is None:
-        row["expected"] = pair.plain
-        return row
-    score, low, high = combination.expected(pair)
-    row |= {"expected": score, "interval": [low, high]}
-    if outside := combination.outside(pair):
+    row["expected"] = pair.plain
+    if measured and _has_labels_of(config, run, target):
         row["notes"] = [
-            f"{', '.join(outside)}: beyond all that the runs have, and the interval with it"
+            f"no interval: it has learnt from labels of {languages.name(target)} itself, or was "
+            "chosen by them, as no run was whose scores are known"
         ]
+        return row
+    known, pair = comparable(measured, replace(pair, settings=settings(config, len(run.models))))
+    combination = fit(known)
+    if combination is not None:
+        score, low, high = combination.expected(pair)
+        row |= {"expected": score, "interval": [low, high]}
+        row["notes"] = [*_beyond(combination, pair)]
+    elif about(measured) is not None:
+        row["notes"] = ["no interval: no criterion is known both of it and of all runs"]
     return row
+
+
+def _has_labels_of(config: Config, run: _Run, language: str) -> bool:
+    finished = (run.folder / RESULT).is_file()
+    result = read_result(run.folder) if finished else {"source": config.source}
+    return has_labels_of(result, run.target, language)
+
+
+def _beyond(combination: Combination, pair: Pair) -> Iterator[str]:
+    if outside := combination.outside(pair):
+        yield f"{', '.join(outside)}: beyond all that the runs have, and the interval with it"
+    if untried := combination.untried(pair):
+        yield f"none of the runs has its {', '.join(untried)}: no interval was tried there"
 
 
 def _row(config: Config, target: str, run: _Run, why_not: str | None = None) -> dict[str, Any]:
@@ -300,19 +332,19 @@ def _read(
     return task, records
 
 
-def about(combination: Combination) -> dict[str, Any]:
-    """What a combination was fitted to, JSON-able."""
-    return {"pairs": len(combination.pairs), "languages": combination.languages}
+def about(pairs: Sequence[Pair]) -> dict[str, Any] | None:
+    """What estimates are fitted to, JSON-able; None of too little."""
+    there = list(dict.fromkeys(pair.language for pair in pairs))
+    return {"pairs": len(pairs), "languages": there} if len(there) >= MIN_LANGUAGES else None
 
 
-def _notes(
-    sentences: int, combination: Combination | None, known: Evidence, *, asked: bool
-) -> list[str]:
+def _notes(sentences: int, known: Evidence, *, asked: bool) -> list[str]:
     notes = []
-    if combination is None:
+    if about(known.pairs) is None:
         there = len({pair.language for pair in known.pairs})
         why = (
-            f"the runs were scored in {there} other languages, and {MIN_LANGUAGES} are needed"
+            f"of the runs' scores, those in {there} other languages can be used, and "
+            f"{MIN_LANGUAGES} are needed (`left_out` in `--json` has the others)"
             if asked
             else f"--runs names no finished runs with scores in {MIN_LANGUAGES} other languages"
         )

@@ -113,6 +113,7 @@ def rank(
     measured_as: tuple[str, ...] = (),
     encoder: str | None = None,
     own_scores: bool = True,
+    unseen: bool = False,
     sizes: Mapping[str, int] | None = None,
 ) -> Ranking:
     """Rank source languages for a target.
@@ -122,12 +123,15 @@ def rank(
     measured_as: the names that the packaged matrices give the task; () if nobody measured it.
     encoder: matrices measured with it come first, and count more.
     own_scores: whether what `xlt scores add` has stored takes part.
+    unseen: as if nobody had measured the target in any published table.
     sizes: language (`languages.shared`) → examples there are to train on, where they are known.
     Raises XltError for an unknown language, a target without any feature, no candidate, or a
     candidate that is the target.
     """
     wanted = _target(target)
     measured = of_task(measured_as, encoder)
+    if unseen:
+        measured = [one for one in (_without(matrix, wanted) for matrix in measured) if one.targets]
     own = own_evidence.of(task, measured_as, encoder, _score) if own_scores else None
     if own is not None and own.evidence:
         measured = list(own.evidence)
@@ -158,6 +162,12 @@ def rank(
         _notes(wanted, measured),
         None if own is None else own.about(wanted),
     )
+
+
+@lru_cache(maxsize=512)
+def _without(matrix: Matrix, language: str) -> Matrix:
+    """Kept, so that what is fitted to it is."""
+    return matrix.without(language) if language in (*matrix.sources, *matrix.targets) else matrix
 
 
 def _target(text: str) -> str:
