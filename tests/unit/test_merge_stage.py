@@ -7,19 +7,21 @@ import re
 import shutil
 
 import pytest
-from safetensors.torch import load_file
+import torch
+from safetensors.torch import load_file, save_file
 from small import Stages, World, make_world, sentences
 
 from xlt.config.load import dump, load_config
 from xlt.errors import XltError, flat
 from xlt.files import read_sealed
 from xlt.merging.settings import WAYS
-from xlt.merging.weights import MERGE
+from xlt.merging.weights import MERGE, Place, base_of
 from xlt.model import calibration
 from xlt.runs.experiment import prepare
 from xlt.runs.plan import plan
 from xlt.runs.preflight import find_problems
 from xlt.runs.sources import Sources
+from xlt.transfer.kind import Effort, kind_of
 
 TEXT = {"pretrain": {"on": "jav", "training": {"max_steps": 1, "warmup": 0}}}
 
@@ -213,6 +215,10 @@ MERGE_ITEM = {"name": "hierarchical", "target_stage": False}
             1, "strategy.through", "does not look",
         ),
         ({"name": "zero_shot", "before": [{"merge": {}}]}, 1, "strategy", "no two"),
+        (
+            {**MERGE_ITEM, "through": [{"distil": {}}, {"merge": {"method": "wise"}}]},
+            1, "strategy", "distil-jav begins with the encoder's weights",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_merged_is_refused(config, strategy, source, where, what):
@@ -239,6 +245,46 @@ def test_models_with_different_labels_are_refused_before_anything_is_trained(wor
     (problem,) = [one for one in found if "different labels" in one.what]
     assert "ind and eng have not both B-LOC, I-LOC, B-ORG, I-ORG (tag)" in problem.what
     assert "labels.yaml" in problem.render()
+
+
+def test_data_that_say_what_counts_may_have_no_other_labels(world, config):
+    other = world.folder / "counts.bio"
+    other.write_text("Solo\tB-ORG\n\nJoko\tB-PER\n\n", encoding="utf-8")
+    strategy = {"method": "fisher", "information": "jav"}
+    path = config("counts", strategy=strategy, data__jav__train=str(other))
+    experiment = prepare(load_config(path))
+    found = find_problems(experiment, Sources(experiment.config, experiment.task))
+    (problem,) = [one for one in found if "'ORG'" in one.what]
+    assert "data.jav.train" in str(problem.where)
+
+
+def test_what_merging_costs_and_is_computed_in(config):
+    def stage(**strategy):
+        return prepare(load_config(config(strategy=strategy))).plans["jav"]
+
+    def evaluated(**strategy):
+        merge = stage(method="slerp", **strategy)
+        return kind_of(merge).effort(merge, Effort(100, 10, 5)).evaluated
+
+    assert (evaluated(), evaluated(scale=0.5), evaluated(scale=[0.2, 0.5])) == (5, 5, 15)
+    assert stage().training.precision == "fp32"  # the config's
+
+
+def test_the_base_is_of_the_revision_that_the_config_names(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    name = "embeddings.word_embeddings.weight"
+    for number, revision in enumerate(("main", "old")):
+        kept = tmp_path / "models--org--encoder"
+        snapshot = kept / "snapshots" / f"{number}"
+        snapshot.mkdir(parents=True)
+        (kept / "refs").mkdir(exist_ok=True)
+        (kept / "refs" / revision).write_text(f"{number}", encoding="utf-8")
+        (snapshot / "config.json").write_text("{}", encoding="utf-8")
+        save_file({name: torch.full((2, 2), float(number))}, snapshot / "model.safetensors")
+    place = Place("model.safetensors", name)
+    for number, revision in enumerate((None, "old")):
+        read, _ = base_of("org/encoder", {place: (2, 2)}, tmp_path, revision=revision)
+        assert read(place).eq(number).all()
 
 
 @pytest.mark.parametrize(

@@ -117,12 +117,13 @@ def opened(
     folders: Sequence[Path],
     base: str | None,
     *,
+    revision: str | None = None,
     where: object = "--base",
     fix: str | None = None,
 ) -> Iterator[Merging]:
     """Models, whose files are open while the block lasts.
 
-    base: a model's folder; or an encoder. where, fix: as of `base_of`.
+    base: a model's folder; or an encoder. revision, where, fix: as of `base_of`.
     Raises XltError for models that cannot be merged with each other, with all that differs.
     """
     with ExitStack() as stack:
@@ -140,7 +141,12 @@ def opened(
                 stated["sha256"] = own.digest
             else:
                 found, stated["sha256"] = base_of(
-                    base, models[0].shapes, models[0].folder, where=where, fix=fix
+                    base,
+                    models[0].shapes,
+                    models[0].folder,
+                    revision=revision,
+                    where=where,
+                    fix=fix,
                 )
         places = [place for place in models[0].shapes if models[0].read(place).is_floating_point()]
         orders = [_order(one, wanted) for one in models]

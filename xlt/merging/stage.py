@@ -29,7 +29,8 @@ def merged(
         name=f"merged-{options.method}",
         train=splits,
         dev=selection_data(config, config.source, target),
-        training=Training(epochs=1),
+        # Nothing is trained; in this precision information is found and scales are chosen.
+        training=Training(epochs=1, precision=config.training.precision),
         parents=(*members, *base),
         kind=KIND,
         options=options,

@@ -238,6 +238,7 @@ def base_of(
     shapes: Mapping[Place, Shape],
     whose: Path,
     *,
+    revision: str | None = None,
     where: object = "--base",
     fix: str | None = None,
     complete: bool = False,
@@ -246,13 +247,14 @@ def base_of(
     folder, a hub id in the cache, or an encoder's own name. It has no task layers.
 
     shapes: of a model that was trained from it, or from one like it. whose: its folder.
+    revision: of a hub id; by default the latest in the cache.
     where, fix: of the errors; by default what there is to do about `--base`.
     complete: it has to have all of these.
     Raises XltError for one without safetensors here, and one that has other shapes, or nothing of
     the model.
     """
     source = located(base)
-    files = stored_in(source)
+    files = stored_in(source, revision)
     if not files:
         raise XltError(
             f"there are no safetensors of {base} on this machine",
@@ -260,7 +262,7 @@ def base_of(
             fix=fix
             or "check the spelling, or name the folder with model.safetensors of the encoder",
         )
-    stored = stored_weights(source)
+    stored = stored_weights(source, revision)
     wrong, found = [], 0
     for place, shape in shapes.items():
         tensor = None if place.file == HEAD_FILE else stored(place.name)

@@ -261,8 +261,13 @@ def read_kept(path: Path) -> Ids:
     return kept
 
 
-def stored_in(source: str | Path, revision: str | None = None) -> list[Path]:
-    """The safetensors of a folder, or of a hub id that is in the local cache; none if it is not."""
+def stored_in(
+    source: str | Path, revision: str | None = None, pattern: str = "*.safetensors"
+) -> list[Path]:
+    """The safetensors of a folder, or of a hub id that is in the local cache; none if it is not.
+
+    pattern: of other files' names.
+    """
     folder = Path(source)
     if not folder.is_dir():
         from huggingface_hub import try_to_load_from_cache
@@ -271,7 +276,7 @@ def stored_in(source: str | Path, revision: str | None = None) -> list[Path]:
         if not isinstance(cached, str):
             return []
         folder = Path(cached).parent
-    return sorted(folder.glob("*.safetensors"))
+    return sorted(folder.glob(pattern))
 
 
 def stored_names(source: str | Path, revision: str | None = None) -> set[str]:

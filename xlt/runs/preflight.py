@@ -168,6 +168,8 @@ class _Inventories:
         known: Labels = {}
         for parent in stage.parents:
             known = extend_labels(known, self.learnt(parent))
+        if not kind_of(stage).learns_labels:
+            return known
         new: Labels = {}
         for data_split in stage.train:
             new = extend_labels(new, self.of(data_split))
@@ -181,7 +183,10 @@ def _check_labels(experiment: Experiment, inventories: _Inventories) -> Iterator
         scored = [data_split for data_split in experiment.scored if data_split.language == target]
         try:
             checked = [
-                (dev, stage) for stage in plan.history for dev in stage.dev if dev.split != TEXT
+                (one, stage)
+                for stage in plan.history
+                for one in (*stage.dev, *(() if kind_of(stage).learns_labels else stage.train))
+                if one.split != TEXT
             ]
             for data_split, stage in [*checked, *((one, plan) for one in scored)]:
                 known, labels = inventories.learnt(stage), inventories.of(data_split)

@@ -13,7 +13,7 @@ from xlt.merging.options import Merging
 from xlt.merging.settings import MAX_INFORMED, WAYS, Settings, check_layers
 from xlt.merging.stage import merged
 from xlt.task import Labels, Task
-from xlt.transfer.kind import Effort, StageKind, solves
+from xlt.transfer.kind import Effort, StageKind, kind_of, solves
 from xlt.transfer.stage import Stage, selection_data
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Merge(StageKind):
     Options: ClassVar[type[Merging]] = Merging
     several_parents: ClassVar[bool] = True
     scored: ClassVar[bool] = True
+    learns_labels: ClassVar[bool] = False
 
     def plan(
         self,
@@ -37,6 +38,14 @@ class Merge(StageKind):
         from_scratch: bool = False,
     ) -> Stage:
         """The model before it, merged with the one that it was trained from (WiSE-FT)."""
+        for parent in parents:
+            if kind_of(parent).begins(parent):
+                raise XltError(
+                    f"`merge` here is of the model before it and the one that it was trained from, "
+                    f"and {parent.name} begins with the encoder's weights",
+                    where="strategy",
+                    fix="put it after a stage that goes on from the model before it",
+                )
         before = tuple(one for parent in parents for one in parent.parents)
         members = (*before, *parents)
         if len(before) != 1 or not all(map(solves, members)):
@@ -87,7 +96,9 @@ class Merge(StageKind):
             try:
                 backbone = Backbone(model.encoder, model, weightless=True, local=local or offline())
                 layers = getattr(backbone.config, "num_hidden_layers", None)
-                if begins and Path(backbone.source).is_dir() and not stored_in(backbone.source):
+                known = backbone.source, model.revision
+                fetched = Path(backbone.source).is_dir() or stored_in(*known, "*.bin")
+                if begins and fetched and not stored_in(*known):
                     yield XltError(
                         f"{options.method} needs the encoder's weights as safetensors, and there "
                         "are none",
@@ -124,7 +135,8 @@ class Merge(StageKind):
             train,
             subwords=informed,
             records=round(share * train.records) * len(stage.parents),
-            evaluated=train.evaluated * (1 + len(options.scales)),
+            # Of one scale there is nothing to choose.
+            evaluated=train.evaluated * (1 + (len(options.scales) if options.scales[1:] else 0)),
         )
 
     def make(self, making: Making) -> None:
@@ -141,7 +153,10 @@ class Merge(StageKind):
             remove(making.work)  # of a process that was killed
             making.work.mkdir(parents=True)
             about: dict[str, Any] = {}
-            with opened(folders, _base(making), where="model.encoder", fix=_MEAN) as models:
+            revision = making.config.model.revision
+            base = _base(making)
+            where = "model.encoder"
+            with opened(folders, base, revision=revision, where=where, fix=_MEAN) as models:
                 if making.train:
                     records = [record for data in making.train for record in data.records]
                     models, whose, number = informed(models, records, points[0].seed, making.work)

@@ -51,6 +51,9 @@ class StageKind(ABC):
     """Whether a stage may have more than one parent."""
     scored: ClassVar[bool] = False
     """Whether its models are scored on dev data of the task while they are made."""
+    learns_labels: ClassVar[bool] = True
+    """Whether its models know the labels of its training data; if not, those of its parents
+    alone, and the data may have no others."""
 
     def plan(
         self,
