@@ -22,6 +22,7 @@ from xlt.model.backbone import Backbone
 from xlt.model.choosing import Choices, ChoosingModel, distillation, smoothed
 from xlt.registry import tasks
 from xlt.runs.experiment import prepare
+from xlt.runs.observed import observed
 from xlt.runs.plan import plan
 from xlt.runs.preflight import find_problems
 from xlt.runs.sources import Sources
@@ -576,6 +577,38 @@ def test_what_is_predicted_is_not_there_to_be_read():
             for text in task.texts:
                 gone = text in generated_texts(task)
                 assert bare.texts[text] == (Text("") if gone else record.texts[text])
+
+
+def test_dev_data_of_the_target_select_the_last_student_alone(config):
+    def dev(strategy, **changes):
+        run = prepare(load_config(config(strategy=strategy, selection__on="target_dev", **changes)))
+        stages = run.plans["jav"].history
+        return {stage.name: [one.language for one in stage.dev] for stage in stages}
+
+    assert dev({"rounds": 2}) == {
+        "eng": ["eng"], "ind": ["ind"], "distil-jav": ["eng", "ind"],
+        "distil-jav-round-2": ["jav"],
+    }  # fmt: skip
+    chain = {"name": "hierarchical", "through": [{"distil": {}}, "ind"], "target_stage": False}
+    assert dev(chain, source=["eng"]) == {"eng": ["eng"], "distil-jav": ["eng"], "ind": ["jav"]}
+    ends = {"name": "hierarchical", "through": ["ind", {"distil": {}}], "target_stage": False}
+    assert dev(ends, source=["eng"])["distil-jav"] == ["jav"]
+
+
+def test_a_student_is_scored_on_the_sources_that_its_teachers_are_of(config):
+    def watched(**changes):
+        run = prepare(load_config(config(**changes)))
+        ((_, sets),) = observed(run)
+        return [[one.language for one in every] for every in sets], run.notes
+
+    assert watched()[0] == [["jav"]]
+    assert watched(selection__on="target_dev")[0] == [["eng", "ind"]]
+    merged = {"strategy": {"name": "merged"}, "selection__on": "target_dev"}
+    assert watched(**merged)[0] == [["eng", "ind"]]
+    for strategy in ({}, {"name": "merged", "method": "fisher", "information": "jav"}):
+        assert watched(strategy=strategy, data__jav__dev=[])[1] == ()
+    notes = watched(data__eng__dev=[], data__ind__dev=[])[1]
+    assert any("eng, ind: stage distil-jav is selected by no score" in note for note in notes)
 
 
 def test_teachers_count_as_far_as_they_agree():

@@ -177,9 +177,13 @@ def _notes(experiment: Experiment) -> Iterator[str]:
     told: dict[str, None] = {}
     for plan in experiment.plans.values():
         for stage in plan.history if config.selection.on == "source_dev" else ():
-            if not kind_of(stage).scored:
+            kind = kind_of(stage)
+            if not kind.scored:
                 continue
-            origins = dict.fromkeys(one.origin.language for one in stage.train)
+            of_sources = kind.selected_on_sources
+            origins = dict.fromkeys(
+                config.source if of_sources else (one.origin.language for one in stage.train)
+            )
             lacking = [c for c in origins if not data_splits(config, c, "dev", required=False)]
             if lacking and stage.dev:
                 on = ", ".join(dict.fromkeys(one.origin.language for one in stage.dev))
@@ -187,10 +191,11 @@ def _notes(experiment: Experiment) -> Iterator[str]:
                     f"no dev data for {', '.join(lacking)}: stage {stage.name} is selected on {on}"
                 ] = None
             elif lacking:
+                kept = "is selected by no score" if of_sources else "keeps its last checkpoint"
                 told[
-                    f"no dev data for {', '.join(lacking)}: stage {stage.name} keeps its last "
-                    "checkpoint, and its confidences are not calibrated "
-                    "(`dev_share` holds a part of the training data out)"
+                    f"no dev data for {', '.join(lacking)}: stage {stage.name} {kept}, and its "
+                    "confidences are not calibrated (`dev_share` holds a part of the training data "
+                    "out)"
                 ] = None
     for plan in experiment.plans.values():
         if solves(plan) and not kind_of(plan).scored:

@@ -34,7 +34,11 @@ def observers(
     """
     if config.selection.on == "last" or not kind_of(last).scored:
         return []
-    gold = dict.fromkeys(p.language for p in last.train if p.projected_from is None)
+    gold = dict.fromkeys(
+        config.source
+        if kind_of(last).selected_on_sources
+        else (p.language for p in last.train if p.projected_from is None)
+    )
     reached = {data_split.language for data_split in last.train}
     sets = [
         tuple(d for language in languages for d in _dev(config, language))

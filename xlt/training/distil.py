@@ -31,6 +31,7 @@ class Distil(TrainingKind):
     Options: ClassVar[type[Distilling]] = Distilling
     several_parents: ClassVar[bool] = True
     scored: ClassVar[bool] = True
+    selected_on_sources: ClassVar[bool] = True
 
     def plan(
         self,

@@ -26,6 +26,7 @@ class Merge(StageKind):
     Options: ClassVar[type[Merging]] = Merging
     several_parents: ClassVar[bool] = True
     scored: ClassVar[bool] = True
+    selected_on_sources: ClassVar[bool] = True
     learns_labels: ClassVar[bool] = False
 
     def plan(

@@ -50,13 +50,14 @@ class Distil(Strategy):
             for source in config.source
         )
         stated = self.options.model_dump(mode="json", include={*Teaching.model_fields})
-        plan = planned({"distil": stated}, config, target, teachers)
+        rounds = self.options.rounds
+        plan = planned({"distil": stated}, config, target, teachers, last=rounds == 1)
         # What a student was taught is all that it teaches.
         own: dict[str, Any] = {"weights": "uniform", "annotation": "unused", "agreement": None}
         if self.options.student == "teacher" and self.options.loss is None:
             own["temperature"] = 1.0  # it begins as its only teacher: labels are learnt
         alone = {"distil": {**stated, **own}}
-        for number in range(2, self.options.rounds + 1):
-            again = planned(alone, config, target, (plan,))
+        for number in range(2, rounds + 1):
+            again = planned(alone, config, target, (plan,), last=number == rounds)
             plan = replace(again, name=f"{again.name}-round-{number}")
         return plan

@@ -113,7 +113,7 @@ class Hierarchical(Strategy):
         for position, (name, one) in enumerate(zip(names, steps, strict=True)):
             parents = () if plan is None else (plan,)
             if isinstance(one, dict):
-                plan = planned(one, config, target, parents)
+                plan = planned(one, config, target, parents, last=position > last)
                 continue
             train = tuple(
                 p

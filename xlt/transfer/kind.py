@@ -51,6 +51,9 @@ class StageKind(ABC):
     """Whether a stage may have more than one parent."""
     scored: ClassVar[bool] = False
     """Whether its models are scored on dev data of the task while they are made."""
+    selected_on_sources: ClassVar[bool] = False
+    """Whether dev data of the sources select its model, whatever it is made from; if not, those of
+    the languages that it trains on."""
     learns_labels: ClassVar[bool] = True
     """Whether its models know the labels of its training data; if not, those of its parents
     alone, and the data may have no others."""
@@ -136,10 +139,18 @@ def planned(
     parents: tuple[Stage, ...],
     *,
     from_scratch: bool = False,
+    last: bool = True,
 ) -> Stage:
-    """The stage that an item of a config means, after `parents`."""
+    """The stage that an item of a config means, after `parents`.
+
+    last: none that learns from annotated data comes after it; if not, nothing of the target selects
+        among its weights, whatever `selection.on` says.
+    """
     name, options = of_item(item)
     kind: type[StageKind] = stage_kinds.get(name)
+    if not last and config.selection.on in ("target_dev", "target_text"):
+        selection = config.selection.model_copy(update={"on": "source_dev"})
+        config = config.model_copy(update={"selection": selection})
     return kind().plan(options, config, target, parents, from_scratch=from_scratch)
 
 
@@ -163,5 +174,5 @@ def _first(
     first: tuple[Stage, ...] = ()
     for item in items:
         scratch = plan.from_scratch and not first
-        first = (planned(item, config, target, first, from_scratch=scratch),)
+        first = (planned(item, config, target, first, from_scratch=scratch, last=False),)
     return first
