@@ -7,6 +7,7 @@ import shutil
 import weakref
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,11 +21,13 @@ from xlt.evaluation.criteria import CRITERIA, OnDev, OnText, Sure, Threshold
 from xlt.files import write_sealed
 from xlt.inference import loading
 from xlt.model.folder import INFO, read_info
-from xlt.runs import evidence, unlabelled
+from xlt.runs import evidence, source_dev, unlabelled
 from xlt.runs.evidence import gather
 from xlt.runs.experiment import prepare
 from xlt.runs.folder import RunFolder
+from xlt.runs.graph import EVALUATE, build
 from xlt.runs.sources import Sources
+from xlt.runs.workload import Workload
 from xlt.training.raw_text import evaluated
 from xlt.transfer.stage import DataSplit
 from xlt.typology.ranking import rank
@@ -239,14 +242,14 @@ def test_models_predict_one_at_a_time_and_as_their_run_scores_them(world, monkey
 
 
 def test_no_more_sentences_are_taken_than_it_says(world, tmp_path, monkeypatch):
-    monkeypatch.setattr(unlabelled, "MAX_SENTENCES", 5)
+    monkeypatch.setattr(unlabelled, "ESTIMATED", 5)
     text = tmp_path / "one-line.txt"
     text.write_text("Sri ndelok Solo. " * 9, encoding="utf-8")
     found = unlabelled.estimate([world.runs() / "run"], str(text), language="jav")
     assert found["sentences"] == 5
 
 
-def test_source_dev_data_are_predicted_once(world):
+def test_source_dev_data_are_predicted_once(world, monkeypatch):
     """What is kept serves again; what is damaged is computed anew."""
     before = estimate(world)
     cached = sorted((cache_dir() / "source-dev").glob("*.json"))
@@ -257,6 +260,17 @@ def test_source_dev_data_are_predicted_once(world):
     for path in cached:
         path.write_text("{}", encoding="utf-8")
     assert estimate(world) == before
+
+    def kept():
+        return len([*(cache_dir() / "source-dev").glob("*.json")])
+
+    number = kept()
+    monkeypatch.setattr(source_dev, "environment", lambda *_, **__: {"code": "other"})
+    estimate(world)
+    assert kept() == number + 1
+    monkeypatch.setattr(source_dev, "read_info", lambda _: SimpleNamespace(files={}))
+    estimate(world)
+    assert kept() == number + 1
 
 
 def test_the_terminal_sees_a_table(world):
@@ -356,6 +370,41 @@ def test_an_estimate_costs_no_result(world, monkeypatch):
     monkeypatch.setattr(unlabelled, "predictions", fail)
     (row,) = own_estimates(world)
     assert (row["expected"], row["notes"]) == (None, ["not known: the disk is full"])
+
+
+def test_estimates_count_as_work_and_can_be_turned_off(world):
+    data = {
+        "eng": {split: str(world.folder / f"eng-{split}.bio") for split in ("train", "dev")},
+        "jav": {"text": str(world.folder / "text.txt")},
+    }
+
+    def work(**changes):
+        path = world.config("worked", data=data, strategy="zero_shot", **changes)
+        cells = {"worked": prepare(load_config(path))}
+        nodes = build(cells)
+        done = Workload(cells, nodes).work
+        return sum(done[key] for key, node in nodes.items() if node.kind == EVALUATE)
+
+    assert work() > 0
+    assert work(seeds=[1, 2]) == 2 * work()
+    assert work(evaluation__estimate=False) == 0
+    assert own_estimates(world, evaluation__estimate=False) == []
+
+
+def test_a_run_without_models_of_the_language_says_which_it_has(world, tmp_path):
+    for target, digest in (("deu", "a"), ("fra", "b")):
+        model = another(world, tmp_path / target, files={"config.json": (1, digest)})
+        shutil.copytree(model.parents[1], tmp_path / "run/seed-1", dirs_exist_ok=True)
+        (tmp_path / "run/seed-1/deu").rename(tmp_path / "run/seed-1" / f"{target}-")
+    for target in ("deu", "fra"):
+        (tmp_path / f"run/seed-1/{target}-").rename(tmp_path / "run/seed-1" / target)
+    assert loading.find_model(tmp_path / "run", "fra").parent.name == "fra"
+    with pytest.raises(XltError, match="several targets: deu, fra") as caught:
+        loading.find_model(tmp_path / "run")
+    assert "--language" in (caught.value.fix or "")
+    with pytest.raises(XltError, match="deu, fra; jav is none of them") as caught:
+        loading.find_model(tmp_path / "run", "jav")
+    assert (caught.value.fix or "").startswith("name one of them")
 
 
 def test_nothing_is_translated_for_an_estimate(world):

@@ -463,6 +463,10 @@ class Evaluation(Section):
     bootstrap: int = Field(
         default=1000, ge=1, le=100_000, description="resamples for confidence intervals"
     )
+    estimate: bool = Field(
+        default=True,
+        description="also say what is expected on text of the target without labels, if any",
+    )
 
 
 class Output(Section):

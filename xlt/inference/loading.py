@@ -62,10 +62,12 @@ def find_model(path: Path, target: str | None = None) -> Path:
     for folder in folders:
         first.setdefault(folder.parent.name, folder)
     if len(first) > 1 and len({frozenset(_content(one)) for one in first.values()}) > 1:
+        which = f"name one of them, e.g. {folders[0]}"
         raise XltError(
-            f"this run has models for several targets: {', '.join(first)}",
+            f"this run has models for several targets: {', '.join(first)}"
+            + ("" if target is None else f"; {target} is none of them"),
             where=path,
-            fix=f"say for which with --language, or name one of them, e.g. {folders[0]}",
+            fix=f"say for which with --language, or {which}" if target is None else which,
         )
     if folders:
         return folders[0]

@@ -81,7 +81,8 @@ class Experiment:
     def texts(self) -> dict[str, DataSplit]:
         """Target → its text without labels, where that and dev data of the sources say what its
         models are expected to score (`xlt.runs.unlabelled`)."""
-        if not source_dev(self.config) or not takes_text(self.task):
+        wanted = self.config.evaluation.estimate
+        if not wanted or not source_dev(self.config) or not takes_text(self.task):
             return {}
         found = {t: data_splits(self.config, t, TEXT, required=False) for t in self.plans}
         return {target: splits[0] for target, splits in found.items() if splits}

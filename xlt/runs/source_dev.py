@@ -15,7 +15,10 @@ from xlt.data.checksums import cache_dir
 from xlt.document import Document
 from xlt.evaluation.criteria import OnDev, agreements, on_dev
 from xlt.files import DamagedFile, read_sealed, write_sealed
+from xlt.inference.device import best_device, choose_precision
 from xlt.model.folder import read_info
+from xlt.registry import tasks
+from xlt.training.identity import environment
 
 if TYPE_CHECKING:
     from xlt.config.schema import Config
@@ -26,8 +29,6 @@ MAX_RECORDS = 1000
 """Of each dev set, spread over it."""
 
 _READ = TypeAdapter(list[OnDev])
-_KIND = "source-dev 1"
-"""Of what is cached; another number where it is computed otherwise."""
 
 
 def on_source_dev(
@@ -37,11 +38,14 @@ def on_source_dev(
 
     config: of the run.
 
-    It is computed once for these models and data, and kept in the cache.
+    It is computed once for these models and data, with this code and on such a device, and kept in
+    the cache; of models that do not say what is in their folders it is computed anew.
     """
-    path = cache_dir() / "source-dev" / f"{_key(models, data)}.json"
+    known = all(read_info(folder).files for folder in models)  # of older xlt they are not
+    path = cache_dir() / "source-dev" / f"{_key(config, models, data)}.json"
     with contextlib.suppress(FileNotFoundError, DamagedFile):  # then it is computed anew
-        return _READ.validate_python(read_sealed(path, fix="delete it")["models"])
+        if known:
+            return _READ.validate_python(read_sealed(path, fix="delete it")["models"])
     records = [record for one in data for record in _spread(one.records)]
     task, predicted = predictions(config, models, records, batch_tokens=batch_tokens)
     agreed = agreements(task, predicted)
@@ -49,8 +53,9 @@ def on_source_dev(
         on_dev(task, records, own, agrees=agrees)
         for own, agrees in zip(predicted, agreed, strict=True)
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_sealed(path, {"models": _READ.dump_python(found, mode="json")}, cache=True)
+    if known:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_sealed(path, {"models": _READ.dump_python(found, mode="json")}, cache=True)
     return found
 
 
@@ -86,10 +91,16 @@ def _spread(records: Sequence[Document]) -> list[Document]:
     return [records[number] for number in range(0, len(records), step)]
 
 
-def _key(models: Sequence[Path], data: Sequence[Data]) -> str:
-    """Of what the models' folders and the data hold."""
-    held: list[Any] = [_KIND, MAX_RECORDS, [one.fingerprint for one in data]]
-    for folder in models:
-        files = read_info(folder).files
-        held.append(sorted(files.items()) or str(folder.resolve()))
+def _key(config: Config, models: Sequence[Path], data: Sequence[Data]) -> str:
+    """Of what the models' folders and the data hold, and of what predicts and scores."""
+    device = best_device()
+    computed = environment(
+        [tasks.get(config.task.name)],
+        choose_precision(config.training.precision, device),
+        device,
+        lora=config.model.lora is not None,
+    )
+    held: list[Any] = [MAX_RECORDS, computed, config.model.attention]
+    held += [one.fingerprint for one in data]
+    held += [sorted(read_info(folder).files.items()) for folder in models]
     return hashlib.sha256(json.dumps(held).encode()).hexdigest()

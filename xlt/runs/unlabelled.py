@@ -41,7 +41,7 @@ from xlt.runs.models import models_of
 from xlt.runs.reading import files_of, read_units
 from xlt.runs.source_dev import on_source_dev, predictions
 from xlt.runs.sources import Sources
-from xlt.training.raw_text import first_sentences
+from xlt.training.raw_text import ESTIMATED, first_sentences
 from xlt.transfer.stage import source_dev
 
 if TYPE_CHECKING:
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_SENTENCES = 2000
-"""Of a text: more hardly change a mean."""
 FEW_SENTENCES = 100
 """Below it the text itself is a small sample."""
 
@@ -83,7 +81,7 @@ def estimate(
     models: folders of runs, of which all seeds are meant, or model folders in them; of one run
         they are taken together.
     text: a file, a folder or "-"; with `input_format` and `options` as of
-        `xlt.runs.predict.predict`. Its first `MAX_SENTENCES` sentences count, its labels, if it
+        `xlt.runs.predict.predict`. Its first `ESTIMATED` sentences count, its labels, if it
         has any, do not.
     runs: folders of finished runs with gold data, of this task. What models scored in other
         languages there decides how the criteria are combined, and how wide the interval is.
@@ -148,7 +146,7 @@ def estimate_all(
         sentences = None
         try:
             texts = sources.load(data_split).records
-            records = first_sentences(experiment.task, texts, target, MAX_SENTENCES)
+            records = first_sentences(experiment.task, texts, target, ESTIMATED)
             sentences = len(records)
             row = _told(config, run, target, records, (), config.evaluation.batch_tokens, sources)
             row["notes"] = [*row["notes"], *_few(sentences)]
@@ -320,11 +318,11 @@ def _read(
         for unit in read_units(task, file, input_format, language, options, numbers)
         for document in unit.documents
     )
-    records = list(islice(every, MAX_SENTENCES))
+    records = list(islice(every, ESTIMATED))
     if not records:
         raise XltError("there is no sentence in it", where=text, fix="give text of the target")
-    if len(records) == MAX_SENTENCES:
-        log.info("the first %d sentences are looked at", MAX_SENTENCES)
+    if len(records) == ESTIMATED:
+        log.info("the first %d sentences are looked at", ESTIMATED)
     with open_folder(model) as (_, backbone):
         told = warnings(language, count_words(task, records), backbone.tokenizer)
     for one in told:

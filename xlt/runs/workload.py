@@ -21,9 +21,9 @@ from xlt.runs.graph import EVALUATE, PROJECT, Node
 from xlt.runs.observed import observed
 from xlt.runs.sizes import SUBWORDS_PER_WORD
 from xlt.runs.sources import Sources
-from xlt.training.raw_text import evaluated
+from xlt.training.raw_text import ESTIMATED, evaluated
 from xlt.transfer.kind import kind_of
-from xlt.transfer.stage import DataSplit
+from xlt.transfer.stage import DataSplit, source_dev
 
 _COUNTED = 100
 """Records of a split whose words are counted."""
@@ -94,8 +94,14 @@ def _work(
                 yield key, float(size(experiment, [node.split]).subwords)
                 continue
             if node.stage is None:
-                read = float(size(experiment, experiment.scored).subwords)
-                read *= len(experiment.config.seeds)
+                splits = [*experiment.scored]
+                for text in experiment.texts.values():  # and what it is compared with
+                    splits += [text, *source_dev(experiment.config)]
+                sizes = ((split, size(experiment, [split])) for split in splits)
+                read = len(experiment.config.seeds) * sum(
+                    float(evaluated(split, one.records, one.subwords, ESTIMATED))
+                    for split, one in sizes
+                )
             else:
                 training, learnt = node.stage.training, size(experiment, node.stage.train)
                 steps = learnt.steps(training)

@@ -23,10 +23,17 @@ SELECTING = 1000
 """Sentences of a text that selects a checkpoint: they are predicted at every evaluation."""
 
 
-def evaluated(data_split: DataSplit, records: int, subwords: int) -> int:
+ESTIMATED = 2000
+"""Sentences of a text on which it is said what a model is expected to score: more hardly change a
+mean."""
+
+
+def evaluated(
+    data_split: DataSplit, records: int, subwords: int, sentences: int = SELECTING
+) -> int:
     """How many subwords of a split are predicted at an evaluation, where it has so many. Each
     record of text without labels is taken for a sentence."""
-    share = min(1.0, SELECTING / max(1, records)) if data_split.split == TEXT else 1.0
+    share = min(1.0, sentences / max(1, records)) if data_split.split == TEXT else 1.0
     return round(share * subwords)
 
 
