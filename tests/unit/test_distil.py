@@ -29,6 +29,7 @@ from xlt.runs.sources import Sources
 from xlt.runs.train import train
 from xlt.task import generated_texts, without_annotation
 from xlt.testing import make_encoder
+from xlt.training import distillation as students
 from xlt.training.consensus import Yield, agreed
 from xlt.training.distillation import Lessons, counted, nothing_left, probabilities
 from xlt.training.trainer import TransferTrainer
@@ -356,6 +357,40 @@ def test_it_goes_on_where_it_was_interrupted(config, monkeypatch, tmp_path):
     assert steps[0] == 2
     assert resumed.about == whole.about
     assert all(weight.equal(tensors(whole)[name]) for name, weight in tensors(resumed).items())
+
+
+def test_what_was_annotated_before_a_kill_is_not_annotated_again(config, monkeypatch, tmp_path):
+    small = {"source": ["eng"], "training__max_steps": 1}
+    path = config(strategy={"temperature": 2.0}, **small)
+    real, asked = students._predicted, []
+    monkeypatch.setattr(students, "_predicted", lambda *a: (asked.append(1), real(*a))[1])
+
+    def killed():
+        with monkeypatch.context() as patch:
+            patch.setattr(TransferTrainer, "training_step", interrupt_after_teachers)
+            with pytest.raises(KeyboardInterrupt):
+                Stages(path, resume=True).run()
+
+    teach = TransferTrainer.training_step
+
+    def interrupt_after_teachers(self, *arguments, **keywords):
+        if "distil" in str(self.folder):
+            raise KeyboardInterrupt
+        return teach(self, *arguments, **keywords)
+
+    killed()
+    killed()
+    assert len(asked) == 1
+    (store,) = (tmp_path / "runs" / "stages").glob("distil-jav-*/work/taught.npy")
+    store.write_bytes(store.read_bytes()[:-4])  # what is damaged is made again
+    killed()
+    assert len(asked) == 2
+    resumed = Stages(path, resume=True).run()[-1]
+    assert len(asked) == 2
+    whole = Stages(config(strategy={"temperature": 2.0}, output__root=str(tmp_path / "w"), **small))
+    other = whole.run()[-1]
+    assert resumed.about == other.about
+    assert all(weight.equal(tensors(other)[name]) for name, weight in tensors(resumed).items())
 
 
 def test_nothing_of_the_annotation_of_training_data_is_used(config, world):

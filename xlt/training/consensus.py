@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,8 +55,7 @@ def agreed(
     """
     shares = np.asarray(weights, np.float64)
     shares = shares / shares.sum()
-    alike = np.stack([[_agreement(task, a, b) for b in predicted] for a in predicted])
-    alike = (alike + alike.swapaxes(0, 1)) / 2  # some metrics depend on which counts as gold
+    alike = _agreement(task, predicted)
     gain = np.einsum("t,tsr->sr", shares, alike)
     order = np.argsort(-shares, kind="stable")
     sure = np.array([[_sureness(one) for one in every] for every in predicted])
@@ -123,20 +123,23 @@ class Yield:
         }
 
 
-def _agreement(
-    task: Task, gold: Sequence[Document], predicted: Sequence[Document]
-) -> NDArray[np.float64]:
-    """How well the predictions of each record agree with others, from 0 to 1: (records,).
+def _agreement(task: Task, predicted: Sequence[Sequence[Document]]) -> NDArray[np.float64]:
+    """How well the teachers' predictions of each record agree with each other's, from 0 to 1:
+    (teachers, teachers, records).
 
     Where both say that there is nothing, no metric is defined, and they agree.
     """
-    if gold is predicted:
-        return np.ones(len(gold))
-    counts, perfect = count_matrix(task, gold, predicted), count_matrix(task, gold, gold)
-    back = count_matrix(task, predicted, predicted)
-    value = task.metrics(counts)[task.metrics_reported[0]] / 100
-    same = (counts == perfect).all(1) & (counts == back).all(1)
-    return np.where(same, 1.0, value)
+    metric = task.metrics_reported[0]
+    own = [count_matrix(task, one, one) for one in predicted]
+    alike = np.ones((len(predicted), len(predicted), len(predicted[0])))
+    for first, second in combinations(range(len(predicted)), 2):
+        # Some metrics depend on which of the two counts as gold.
+        ways = [(first, second), (second, first)]
+        counts = [count_matrix(task, predicted[a], predicted[b]) for a, b in ways]
+        value = np.mean([task.metrics(one)[metric] / 100 for one in counts], axis=0)
+        same = (counts[0] == own[first]).all(1) & (counts[0] == own[second]).all(1)
+        alike[first, second] = alike[second, first] = np.where(same, 1.0, value)
+    return alike
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

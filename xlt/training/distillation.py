@@ -2,8 +2,7 @@
 
 The teachers are loaded one after the other, and twice: first they annotate all records, of which
 `consensus` chooses; then they say how probable each option is at the places where the chosen
-annotation has the student decide. Both are made anew when a stage is resumed: they are a function
-of the teachers and the text.
+annotation has the student decide. Both are kept until the stage is finished (`lesson_store`).
 """
 
 from __future__ import annotations
@@ -12,12 +11,13 @@ import gc
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from numpy.typing import NDArray
 from transformers import TrainerCallback
 
@@ -28,6 +28,7 @@ from xlt.data.segment import sentences_of_lines
 from xlt.document import Document
 from xlt.errors import XltError
 from xlt.evaluation.criteria import agreement
+from xlt.files import writing
 from xlt.inference.device import cast_for_inference
 from xlt.inference.loading import make_direct_predictor
 from xlt.inference.predictor import Predictor
@@ -38,12 +39,10 @@ from xlt.training.consensus import Yield, agreed
 from xlt.training.data import Data
 from xlt.training.finished import StageResult
 from xlt.training.learner import Learner
+from xlt.training.lesson_store import Probabilities, Taught, keep, kept
 from xlt.training.making import Making
 from xlt.training.training_run import Trained
 from xlt.transfer.teaching import ANNOTATION, Distilling, shares
-
-Probabilities = list[NDArray[np.float32]]
-"""Of one record, for each of `ChoosingModel.choices`: (places, options)."""
 
 
 def learn(
@@ -63,6 +62,40 @@ def learn(
         for stage, parent in zip(making.stage.parents, making.parents, strict=True)
         if parent.labels is not None
     }
+    taught = kept(making.work, making.task)
+    if taught is None:
+        taught = _taught(making, teachers)
+        if PartialState().is_main_process:
+            with writing(making.folder, resumes=True):
+                keep(making.work, making.task, taught)
+    report, tables = dict(taught.report), taught.probabilities
+    weights: dict[str, float] = report["teachers"]
+    lessons = None
+    if tables is not None:
+        hard = options.hard_share if options.loss == "mixed" else 0.0
+        lessons = Lessons(making.task, tables, options.temperature, hard)
+    encoder = making.parents[-1] if making.parents[-1].labels is None else None
+    trained = Learner(making.config, making.task, making.seed, making.metric).train(
+        making.stage,
+        training,
+        teachers[_first(weights, teachers)] if options.student == "teacher" else encoder,
+        [_data(making, taught.records, weights)],
+        [making.dev, *making.watched],
+        making.work,
+        labels=taught.labels,
+        collates=lessons,
+        title=making.title,
+        callbacks=callbacks,
+        checkpoint=checkpoint,
+    )
+    report["loss"] = "hard" if lessons is None else options.loss or "soft"
+    report["note"] = _note(making.stage.name, report)
+    return replace(trained, about={**trained.about, "about": report})
+
+
+def _taught(making: Making, teachers: Mapping[str, StageResult]) -> Taught:
+    """What the teachers, by their names, say of the records, and of which the student learns."""
+    options = _options(making)
     records = _records(making)
     bare = [without_annotation(making.task, record) for record in records]
     predicted = {name: _predicted(making, one, bare) for name, one in teachers.items()}
@@ -78,33 +111,20 @@ def learn(
     if not yields.kept:
         raise nothing_left(report)
     taught = [one.document for one in yields.kept]
-    first = max(teachers, key=lambda name: weights[name])
     labels: Labels = {}  # begins as those of the weights that it may start from
-    for teacher in (teachers[first], *teachers.values()):
+    for teacher in (teachers[_first(weights, teachers)], *teachers.values()):
         labels = extend_labels(labels, teacher.labels or {})
     if ANNOTATION in predicted:
         labels = extend_labels(labels, making.task.labels(records))
-    lessons = None
+    tables = None
     if options.loss != "hard":
-        lessons = _lessons(making, teachers, weights, taught, labels)
-    data = _data(making, taught, weights)
-    encoder = making.parents[-1] if making.parents[-1].labels is None else None
-    trained = Learner(making.config, making.task, making.seed, making.metric).train(
-        making.stage,
-        training,
-        teachers[first] if options.student == "teacher" else encoder,
-        [data],
-        [making.dev, *making.watched],
-        making.work,
-        labels=labels,
-        collates=lessons,
-        title=making.title,
-        callbacks=callbacks,
-        checkpoint=checkpoint,
-    )
-    report["loss"] = "hard" if lessons is None else options.loss or "soft"
-    report["note"] = _note(making.stage.name, report)
-    return replace(trained, about={**trained.about, "about": report})
+        tables = _mixture(making, teachers, weights, taught, labels)
+    return Taught(taught, labels, report, tables)
+
+
+def _first(weights: Mapping[str, float], teachers: Iterable[str]) -> str:
+    """The one that counts most."""
+    return max(teachers, key=lambda name: weights[name])
 
 
 def _options(making: Making) -> Distilling:
@@ -171,11 +191,12 @@ def counted(
     return shares(found)
 
 
-def _data(making: Making, records: list[Document], weights: dict[str, float]) -> Data:
-    rows = [making.task.schema.to_row(document) for document in records]
-    content = json.dumps([rows, weights], sort_keys=True, ensure_ascii=False)
-    fingerprint = hashlib.sha256(content.encode()).hexdigest()
-    return Data(making.stage.train[0], fingerprint, records)
+def _data(making: Making, records: Sequence[Document], weights: dict[str, float]) -> Data:
+    digest = hashlib.sha256()
+    for value in (weights, *map(making.task.schema.to_row, records)):
+        content = json.dumps(value, sort_keys=True, ensure_ascii=False)
+        digest.update(f"{content}\n".encode())
+    return Data(making.stage.train[0], digest.hexdigest(), records)
 
 
 # Probabilities -----------------------------------------------------------------------------------
@@ -212,13 +233,13 @@ def _widened(part: NDArray[np.float32], width: int) -> NDArray[np.float32]:
     return np.pad(part, ((0, 0), (0, width - part.shape[1])))
 
 
-def _lessons(
+def _mixture(
     making: Making,
-    teachers: dict[str, StageResult],
+    teachers: Mapping[str, StageResult],
     weights: dict[str, float],
     records: list[Document],
     labels: Labels,
-) -> Lessons | None:
+) -> list[Probabilities] | None:
     """The mixture of the models' probabilities, which has the same gradient as the mean of their
     divergences. None for models that do not choose, where nothing was asked."""
     options = _options(making)
@@ -236,10 +257,10 @@ def _lessons(
                 fix="write `hard`, or leave it out",
             )
         own = probabilities(predictor, backbone, records, labels, options.temperature)
+        del backbone, predictor  # two would not fit everywhere
         share = weights[name] / total if total else 1 / len(teachers)
         taught = [_mixed(*both, share) for both in zip(taught, own, strict=True)]
-    hard = options.hard_share if options.loss == "mixed" else 0.0
-    return Lessons(making.task, taught, options.temperature, hard)
+    return taught
 
 
 def _mixed(known: Probabilities, more: Probabilities, weight: float) -> Probabilities:
