@@ -41,6 +41,7 @@ from xlt.training.finished import StageResult
 from xlt.training.learner import Learner
 from xlt.training.lesson_store import Probabilities, Taught, keep, kept
 from xlt.training.making import Making
+from xlt.training.processes import of_main_process
 from xlt.training.training_run import Trained
 from xlt.transfer.teaching import ANNOTATION, Distilling, shares
 
@@ -62,12 +63,17 @@ def learn(
         for stage, parent in zip(making.stage.parents, making.parents, strict=True)
         if parent.labels is not None
     }
-    taught = kept(making.work, making.task)
-    if taught is None:
+    state, taught = PartialState(), kept(making.work, making.task)
+    if of_main_process(taught is None):
+        # All processes annotate: one that waited for hours would be taken for dead. They may round
+        # otherwise than each other, so all learn what the main one has found.
         taught = _taught(making, teachers)
-        if PartialState().is_main_process:
+        if state.is_main_process:
             with writing(making.folder, resumes=True):
                 keep(making.work, making.task, taught)
+        state.wait_for_everyone()
+        taught = kept(making.work, making.task)
+    assert taught is not None, f"{making.work} was damaged while it was read"
     report, tables = dict(taught.report), taught.probabilities
     weights: dict[str, float] = report["teachers"]
     lessons = None
@@ -259,7 +265,8 @@ def _mixture(
         own = probabilities(predictor, backbone, records, labels, options.temperature)
         del backbone, predictor  # two would not fit everywhere
         share = weights[name] / total if total else 1 / len(teachers)
-        taught = [_mixed(*both, share) for both in zip(taught, own, strict=True)]
+        for number, more in enumerate(own):
+            taught[number], own[number] = _mixed(taught[number], more, share), []
     return taught
 
 
