@@ -149,6 +149,10 @@ HOSTILE = (
 
 @pytest.fixture
 def card():
+    return make_card([{"language": "eng", "split": "train"}])
+
+
+def make_card(train):
     score = {"mean": 1.0, "sd": None, "seeds": 1, "low": None, "high": None}
     result = {
         "rows": [],
@@ -160,7 +164,7 @@ def card():
              "metrics": {"f1": score}}
         ],
         "languages": {},
-        "lineage": {"seed-1/jav": [{"train": [{"language": "eng"}]}]},
+        "lineage": {"seed-1/jav": [{"key": "1", "train": train}]},
         "predictions": {"jav": "on " + HOSTILE},
         "projections": [
             {"translator": "given /home/me/secret-project/de.txt", "aligner": HOSTILE, "to": "jav",
@@ -170,9 +174,19 @@ def card():
     data = [
         {"language": "eng", "split": "train", "reference": "/home/me/secret-project/a`b.bio",
          "licence": HOSTILE, "origin": "native",
-         "caveats": [HOSTILE, "see /home/me/secret-project/n"]}
+         "caveats": [HOSTILE, "see /home/me/secret-project/n"]},
+        {"language": "jav", "split": "text", "reference": "b.txt", "licence": "CC BY 4.0",
+         "origin": "native", "caveats": []},
     ]  # fmt: skip
     return model_card(Config, result, data, {"jav": 1})
+
+
+def test_the_licence_of_text_counts_where_a_stage_has_learnt_from_it(card):
+    text = {"language": "jav", "split": "text"}
+    derived = "The weights derive from data under: "
+    cards = (make_card([text]), card)  # the other has the text for an estimate alone
+    lines = [next(line for line in one.split("\n") if derived in line) for one in cards]
+    assert ["CC BY 4.0" in line for line in lines] == [True, False]
 
 
 def test_a_card_says_nothing_of_where_files_lie(card):

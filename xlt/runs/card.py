@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xlt import languages
@@ -37,7 +37,13 @@ def model_card(
     """
     encoder = without_folders(config.model.encoder)
     codes = dict.fromkeys([*config.target, *trained_languages(result)])
-    training_data = [dataset for dataset in data if dataset["split"] in ("train", TEXT)]
+    read = {one["language"] for one in _trained_on(result) if one["split"] == TEXT}
+    training_data = [
+        dataset
+        for dataset in data
+        # Text may be there for estimates alone.
+        if dataset["split"] == "train" or (dataset["split"] == TEXT and dataset["language"] in read)
+    ]
     licences = sorted({dataset["licence"] for dataset in training_data if dataset["licence"]})
     front_matter = [
         "---",
@@ -109,14 +115,14 @@ def usage(config: Config, seeds: Mapping[str, int]) -> str:
 
 
 def trained_languages(result: dict[str, Any]) -> list[str]:
-    return list(
-        dict.fromkeys(
-            data_split["language"]
-            for stages in result["lineage"].values()
-            for stage in stages
-            for data_split in stage["train"]
-        )
-    )
+    return list(dict.fromkeys(data_split["language"] for data_split in _trained_on(result)))
+
+
+def _trained_on(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The data of all stages."""
+    for stages in result["lineage"].values():
+        for stage in stages:
+            yield from stage["train"]
 
 
 def changes(lineage: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
