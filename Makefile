@@ -20,9 +20,8 @@ test: env
 
 # The tests that train or compare numbers, as on a processor with AVX2 and no more: other kernels,
 # and fp32 where bf16 would be chosen.
-NUMERIC := $(patsubst %,unit/test_%.py,align classifier encode ensemble \
-	event_model kernels optim parser_layers predict_translated process ranking seq2seq stages \
-	trainer vocabulary)
+NUMERIC := $(patsubst %,unit/test_%.py,align classifier event_model kernels optim parser_layers \
+	precision ranking seq2seq trainer)
 
 test-avx2: env
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -q \
@@ -51,8 +50,8 @@ fuzz: $(VENV)/.fuzz
 
 # The lower bounds of pyproject.toml hold: what works without extras, at just these versions.
 LIGHT_TESTS := tests/cli/test_light.py tests/cli/test_predict_source.py tests/cli/test_scores.py \
-	tests/cli/test_cli_errors.py $(patsubst %,tests/unit/test_%.py,analysis cards columns config \
-	conllu extras holdings languages own_scores pretraining process ranking sets statistics typology)
+	tests/cli/test_cli_errors.py $(patsubst %,tests/unit/test_%.py,analysis cards config conllu extras \
+	holdings languages own_scores pretraining process ranking sets typology)
 
 lowest: $(VENV)-lowest/.installed
 	$(VENV)-lowest/bin/python -m pytest -q $(PARALLEL) $(LIGHT_TESTS)

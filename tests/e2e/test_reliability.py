@@ -30,7 +30,7 @@ needs_compiler = pytest.mark.skipif(not trace.available(), reason="there is no c
 @pytest.mark.parametrize(
     ("script", "options"),
     [
-        ("kill", ("--number", "1", "--only", "ner/study")),
+        pytest.param("kill", ("--number", "1", "--only", "ner/study"), marks=thorough),
         ("power_cut", ("--number", "1", "--only", "ner/projection")),
         pytest.param("damage", ("--number", "3", "--only", *DAMAGED), marks=thorough),
     ],
@@ -49,7 +49,7 @@ def test_scenarios_that_there_are_not_are_refused(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "scripts.reliability.kill", "--only", "no/such"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "there is no such scenario; there are ner/few_shot, " in done.stderr
+    assert "there is no such scenario; there are ner/" in done.stderr
 
 
 def a_plan(folder: Path, **changes: Any) -> Plan:

@@ -61,15 +61,15 @@ class Merged(Strategy):
             raise XltError(
                 "there is a model for each source",
                 where="strategy.members",
-                fix="leave it out, or say `of: seeds`",
+                fix="leave it out, or say `strategy.of: seeds`",
             )
         members = self._members(config, target)
         options.check_number(
             len(members),
             where="source" if options.of == "sources" else "strategy.of",
-            fix="name as many sources as there are to be models, or say `of: seeds`"
+            fix="name as many sources as there are to be models, or say `strategy.of: seeds`"
             if options.of == "sources"
-            else "say `of: sources`",
+            else "say `strategy.of: sources`",
             say=_say,
         )
         base: tuple[Stage, ...] = ()
