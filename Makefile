@@ -20,8 +20,7 @@ test: env
 
 # The tests that train or compare numbers, as on a processor with AVX2 and no more: other kernels,
 # and fp32 where bf16 would be chosen.
-NUMERIC := $(patsubst %,unit/test_%.py,align classifier event_model kernels optim parser_layers \
-	precision ranking seq2seq trainer)
+NUMERIC := $(patsubst %,unit/test_%.py,align classifier kernels optim parser_layers precision trainer)
 
 test-avx2: env
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -q \

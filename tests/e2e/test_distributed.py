@@ -237,6 +237,7 @@ def test_bad_input_ends_all(world):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("XLT_THOROUGH" not in os.environ, reason="slow; XLT_THOROUGH=1 runs it")
 def test_accelerate_launch(world, tmp_path):
     path = config(world, "launched", training__max_steps=3)
     program = tmp_path / "descending.py"

@@ -31,7 +31,7 @@ needs_compiler = pytest.mark.skipif(not trace.available(), reason="there is no c
     ("script", "options"),
     [
         pytest.param("kill", ("--number", "1", "--only", "ner/study"), marks=thorough),
-        ("power_cut", ("--number", "1", "--only", "ner/projection")),
+        pytest.param("power_cut", ("--number", "1", "--only", "ner/projection"), marks=thorough),
         pytest.param("damage", ("--number", "3", "--only", *DAMAGED), marks=thorough),
     ],
 )

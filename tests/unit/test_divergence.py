@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import weakref
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -189,6 +190,7 @@ def test_a_resumed_stage_goes_on_at_the_halved_rates(config, explosive, monkeypa
         assert torch.equal(tensor, weights(stage)[name]), name
 
 
+@pytest.mark.skipif("XLT_THOROUGH" not in os.environ, reason="slow; XLT_THOROUGH=1 runs it")
 def test_no_rate_is_low_enough(config, explosive):
     path = config(training__on_divergence="halve", training__learning_rate=1e-2)
     with pytest.raises(Diverged, match="the loss is nan"):
