@@ -64,6 +64,10 @@ not code
 """
 
 
+SELDOM = {"docs/storage.md", "docs/source-languages.md"}
+"""Pages whose commands take long and have tests of their own."""
+
+
 @pytest.fixture(scope="module")
 def forked_commands():
     with forked.installed() as folder:
@@ -74,6 +78,8 @@ def forked_commands():
 @pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_page(page, tmp_path, request):
     name = str(page.relative_to(ROOT))
+    if name in SELDOM and "XLT_THOROUGH" not in os.environ:
+        pytest.skip("slow; XLT_THOROUGH=1 runs it")
     real = name in WITH_WHAT_IS_INSTALLED or os.environ.get("XLT_THOROUGH")
     commands_in = None if real else request.getfixturevalue("forked_commands")
     if page in map(notebooks.page, notebooks.GUIDES):  # the same commands, executed once
