@@ -37,7 +37,8 @@ class MergeOptions(Section):
         None,
         min_length=1,
         description="of what is added to the base, or the second model's share; of several, the "
-        "best on the dev data of the source (`selection.on: target_dev`: the target's) is taken",
+        "best on the dev data of the source is taken (`selection.on: target_dev`: on the target's; "
+        "`target_text`: by the expected score on its text)",
     )
     density: float | None = Field(
         None, ge=1e-6, le=1, description="the share of a difference that is kept (ties, dare)"
