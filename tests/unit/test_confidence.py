@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -178,19 +179,28 @@ def planted(temperature: float, size: int) -> tuple[Planted, Data, list[Example]
 def test_the_temperature_is_found(temperature, monkeypatch):
     monkeypatch.setattr("xlt.training.calibrate.MAX_RECORDS", 1500)
     predictor, data, examples = planted(temperature, 3000)
-    found = calibrate(predictor, "dev:eng", [(data, examples)])
+    found = calibrate(predictor, [(data, examples)])
     assert found is not None
     assert found.temperatures["label"] == pytest.approx(temperature, rel=0.15)
     assert found.things == {"label": 1500}
-    assert calibrate(predictor, "dev:eng", [(data, examples)]) == found
+    assert found.fitted_on == "dev:eng"
+    assert calibrate(predictor, [(data, examples)]) == found
+
+
+def test_text_without_labels_calibrates_nothing():
+    predictor, data, examples = planted(3.0, 20)
+    text = replace(data, data_split=DataSplit("jav", "text"))
+    sets = [(text, examples), (data, examples)]
+    assert calibrate(predictor, sets) == calibrate(predictor, sets[1:])
+    assert calibrate(predictor, sets[:1]) is None
 
 
 def test_few_things_change_little():
     predictor, data, examples = planted(3.0, 3)
-    found = calibrate(predictor, "dev:eng", [(data, examples)])
+    found = calibrate(predictor, [(data, examples)])
     assert found is not None
     assert 0.5 < found.temperatures["label"] < 3
-    nothing = calibrate(predictor, "dev:eng", [(data, [])])
+    nothing = calibrate(predictor, [(data, [])])
     assert nothing is not None
     assert nothing.temperatures == {}
 
@@ -198,7 +208,8 @@ def test_few_things_change_little():
 def test_a_model_that_writes_has_none(monkeypatch):
     task = tasks.get("ner")(tasks.get("ner").Options(model="text_to_text"))
     predictor = Predictor(task, SimpleNamespace(labels={}), 100)  # type: ignore[arg-type]
-    assert calibrate(predictor, "dev:eng", []) is None
+    dev = Data(DataSplit("eng", "dev"), "", RECORDS["ner"])
+    assert calibrate(predictor, [(dev, [])]) is None
     monkeypatch.setattr(task, "decode", lambda documents, *_: documents)
     predictor.temperatures = {}
     document = RECORDS["ner"][0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -182,6 +183,21 @@ def test_a_model_and_the_one_that_it_was_trained_from(config):
     parts = tensors(eng), tensors(ind)
     for name, tensor in tensors(merged).items():
         assert tensor.allclose((1 - best) * parts[0][name] + best * parts[1][name], atol=1e-6), name
+
+
+def test_text_of_the_target_chooses_the_scale_and_calibrates_nothing(config, monkeypatch):
+    """The main process makes the model alone: among several none is waited for."""
+    state = SimpleNamespace(process_index=1, num_processes=2)
+    monkeypatch.setattr("xlt.training.expected.PartialState", lambda: state)
+    strategy = {"method": "arithmetic", "scale": [0.5, 1.0]}
+    eng, ind, merged = Stages(config(strategy=strategy, selection__on="target_text")).run()
+    assert (eng.primary, ind.primary, merged.primary) == ("dev:eng", "dev:ind", "text:jav")
+    assert {*merged.selected} == {"text:jav", "dev:eng+ind", "dev:jav"}
+    best = max(merged.about["dev"], key=lambda one: one["score"])
+    assert merged.about["settings"]["scale"] == best["scale"]
+    assert merged.selected["text:jav"]["score"] == pytest.approx(best["score"])
+    assert "is the best by f1 on text:jav" in merged.about["note"]
+    assert calibration.load(merged.model_folder()).fitted_on == "dev:eng+ind"
 
 
 MERGE_ITEM = {"name": "hierarchical", "target_stage": False}

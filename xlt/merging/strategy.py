@@ -63,7 +63,7 @@ class Merged(Strategy):
                 where="strategy.members",
                 fix="leave it out, or say `strategy.of: seeds`",
             )
-        members = self._members(config, target)
+        members = self._members(config)
         options.check_number(
             len(members),
             where="source" if options.of == "sources" else "strategy.of",
@@ -77,21 +77,21 @@ class Merged(Strategy):
             base = (planned(options.base, config, target, ()),)
         return merged(config, target, members, _merging(options), base=base)
 
-    def _members(self, config: Config, target: str) -> tuple[Stage, ...]:
+    def _members(self, config: Config) -> tuple[Stage, ...]:
         """The stages whose models are merged."""
         if not config.source:
             raise XltError(
                 "there is nothing to train on", where="source", fix="name at least one language"
             )
         if self.options.of == "sources":
-            return tuple(self._trained(config, [source], target) for source in config.source)
+            return tuple(self._trained(config, [source]) for source in config.source)
         return tuple(
-            self._trained(config, config.source, target, number)
+            self._trained(config, config.source, number)
             for number in range(self.options.members or MEMBERS)
         )
 
     @staticmethod
-    def _trained(config: Config, sources: list[str], target: str, number: int = 0) -> Stage:
+    def _trained(config: Config, sources: list[str], number: int = 0) -> Stage:
         name = "+".join(sources)
         return Stage(
             name=f"{name}-{number + 1}" if number else name,
@@ -100,7 +100,8 @@ class Merged(Strategy):
                 for source in sources
                 for split in data_splits(config, source, "train", required=True)
             ),
-            dev=selection_data(config, sources, target),
+            # Data of the target choose the last stage alone.
+            dev=selection_data(config, sources, None),
             training=config.training,
             options=Repetition(number=number) if number else None,
         )

@@ -14,19 +14,21 @@ from xlt.inference.predictor import Predictor
 from xlt.model.calibration import HIGHEST, LOWEST, Calibration
 from xlt.task import Example, confident
 from xlt.training.data import Data
+from xlt.training.expected import is_text
+from xlt.training.scoring import selector
 
 MAX_RECORDS = 1000
 """Of each dev set, spread over it: one number is fitted."""
 
 
 def calibrate(
-    predictor: Predictor, name: str, sets: Sequence[tuple[Data, Sequence[Example]]]
+    predictor: Predictor, sets: Sequence[tuple[Data, Sequence[Example]]]
 ) -> Calibration | None:
     """For every kind of thing that is predicted, the temperature under which the confidences of the
-    predictions are likeliest; None where the task or its model has no confidence.
+    predictions are likeliest; None where the task or its model has no confidence, and without dev
+    data.
 
-    name: of the dev data, for the record.
-    sets: dev data with their examples.
+    sets: dev data with their examples; of text without labels among them nothing is taken.
 
     The logarithm of a temperature has a standard normal distribution as its prior: few things
     change it little, and none not at all.
@@ -34,9 +36,10 @@ def calibrate(
     from scipy.optimize import minimize_scalar  # slow to import
 
     task, labels = confident(predictor.task), predictor.model.labels
-    if task is None:
+    known = [(data, examples) for data, examples in sets if not is_text(data)]
+    if task is None or not known:
         return None
-    batches = [batch for data, examples in sets for batch in _predicted(predictor, data, examples)]
+    batches = [batch for data, examples in known for batch in _predicted(predictor, data, examples)]
 
     def things(temperatures: Mapping[str, float]) -> Judged:
         pairs: list[tuple[Document, Document]] = []
@@ -60,7 +63,7 @@ def calibrate(
         bounds = float(np.log(LOWEST)), float(np.log(HIGHEST))
         best = minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": 1e-3})
         fitted[key] = round(float(np.exp(best.x)), 4)
-    return Calibration(fitted, name, counted)
+    return Calibration(fitted, selector([data.data_split for data, _ in known]), counted)
 
 
 _Batch = tuple[list[Document], list[Document], list[Example], dict[str, torch.Tensor]]

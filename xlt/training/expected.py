@@ -39,10 +39,12 @@ def as_sentences(task: Task, data: Data) -> Data:
     return replace(data, records=first_sentences(task, data.records, language, SELECTING))
 
 
-def expected_score(predictor: Predictor, sets: Sets, metric: str) -> float:
+def expected_score(predictor: Predictor, sets: Sets, metric: str, *, alone: bool = False) -> float:
     """The score on the text among some sets that average thresholded confidence foretells
     (`xlt.evaluation.criteria`) by the others, which are dev data; in percent, computed by all
     processes together.
+
+    alone: other processes have no part in it.
 
     0 of weights that find nothing in the text, or of which nothing is right on the dev data.
     Confidences are not calibrated: the threshold is fitted to them as they are.
@@ -53,7 +55,7 @@ def expected_score(predictor: Predictor, sets: Sets, metric: str) -> float:
     known: list[Document] = []
     seen: list[Document] = []
     for data, examples in sets:
-        predicted = _predicted(sure, data.records, examples)
+        predicted = _predicted(sure, data.records, examples, alone=alone)
         if is_text(data):
             seen += predicted
         else:
@@ -65,14 +67,18 @@ def expected_score(predictor: Predictor, sets: Sets, metric: str) -> float:
 
 
 def _predicted(
-    predictor: Predictor, records: Sequence[Document], examples: Sequence[Example]
+    predictor: Predictor, records: Sequence[Document], examples: Sequence[Example], *, alone: bool
 ) -> list[Document]:
-    """What is predicted of all records, in their order; each process predicts some."""
+    """What is predicted of all records, in their order; each process predicts some.
+
+    alone: this one predicts all.
+    """
     state = PartialState()
-    mine = range(state.process_index, len(examples), state.num_processes)
+    first, step = (0, 1) if alone else (state.process_index, state.num_processes)
+    mine = range(first, len(examples), step)
     own = [records[i] for i in mine]
     found = predictor(own, [replace(examples[i], index=n) for n, i in enumerate(mine)])
-    if state.num_processes == 1:
+    if step == 1:
         return found
     gathered = gather_object(list(zip(mine, found, strict=True)))
     return [one for _, one in sorted(gathered, key=lambda pair: pair[0])]

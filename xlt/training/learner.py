@@ -24,7 +24,6 @@ from xlt.task import Example, Labels, Task, extend_labels
 from xlt.training.calibrate import calibrate
 from xlt.training.data import Data, groups, weights
 from xlt.training.encodings import encode
-from xlt.training.expected import is_text
 from xlt.training.finished import StageResult
 from xlt.training.labels import check_overlap
 from xlt.training.optim import freeze
@@ -114,10 +113,7 @@ class Learner:
         trainer.train(resume_from_checkpoint=checkpoint)
 
         def temperatures() -> Calibration | None:
-            if primary == LAST:
-                return None
-            known = [one for one in evaluations[primary] if not is_text(one[0])]
-            return calibrate(predictor, selector([data.data_split for data, _ in known]), known)
+            return None if primary == LAST else calibrate(predictor, evaluations[primary])
 
         def write(plain: TaskModel, folder: Path) -> None:
             info = ModelInfo(

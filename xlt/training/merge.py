@@ -225,7 +225,7 @@ def _scores(making: Making, folder: Path, *, last: bool = False) -> Mapping[str,
     encoded = encode_sets(making.task, sets, backbone)
     own = selector(making.stage.dev)
     if last and own in encoded:
-        calibration = calibrate(predictor, own, encoded[own])
+        calibration = calibrate(predictor, encoded[own])
         if calibration is not None:
             save(folder, calibration)
     return mean_scores(predictor, encoded, making.metric, alone=True)
@@ -233,11 +233,11 @@ def _scores(making: Making, folder: Path, *, last: bool = False) -> Mapping[str,
 
 def _chosen(making: Making, points: Sequence[Settings], values: Sequence[float]) -> dict[str, Any]:
     """What is said of the scale that was best."""
+    from xlt.training.scoring import selector
+
     scored = [{"scale": p.scale, "score": v} for p, v in zip(points, values, strict=True)]
     best = points[values.index(max(values))].scale
-    on = "+".join(split.name for split in making.stage.dev)
     tried = ", ".join(f"{point.scale:g}: {v:.2f}" for point, v in zip(points, values, strict=True))
-    note = (
-        f"{making.stage.name}: scale {best:g} is the best by {making.metric} on dev:{on} ({tried})"
-    )
+    by = f"{making.metric} on {selector(making.stage.dev)}"
+    note = f"{making.stage.name}: scale {best:g} is the best by {by} ({tried})"
     return {"dev": scored, "note": note}

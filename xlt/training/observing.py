@@ -109,8 +109,8 @@ def _best(
             if PartialState().is_main_process and place != selected_folder(folder, step):
                 backbone, predictor = load(place)
                 with writing(folder, resumes=True):
-                    for name, sets in encode_sets(task, [labelled(dev)], backbone).items():
-                        if (calibration := calibrate(predictor, name, sets)) is not None:
+                    for sets in encode_sets(task, [labelled(dev)], backbone).values():
+                        if (calibration := calibrate(predictor, sets)) is not None:
                             save_calibration(place, calibration)
                     publish_folder(place, selected_folder(folder, step))
     return best

@@ -69,7 +69,7 @@ def mean_scores(predictor: Predictor, sets: Encoded, metric: str, *, alone: bool
     scores = {}
     for name, evaluated in sets.items():
         if any(is_text(data) for data, _ in evaluated):
-            scores[name] = expected_score(predictor, evaluated, metric)
+            scores[name] = expected_score(predictor, evaluated, metric, alone=alone)
             continue
         for data, examples in evaluated:
             if id(examples) not in known:
