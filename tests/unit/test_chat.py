@@ -7,9 +7,9 @@ import logging
 import os
 import random
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -160,11 +160,8 @@ def test_what_is_on_its_way_when_it_ends_is_kept(tmp_path):
 
 
 def test_who_asks_to_wait_is_given_the_time(tmp_path):
-    class Waits:
+    class Waits(Pace):
         held: ClassVar[list[float]] = []
-
-        def turn(self, wait):
-            pass
 
         def hold(self, seconds):
             self.held.append(seconds)
@@ -226,17 +223,20 @@ def test_what_may_be_spent_is_spent_by_all_clients_together(fault, tmp_path):
 
 def test_turns_are_shared_by_all_clients_of_a_model(tmp_path):
     with chat_server() as server:
-        one, two = (client(server, tmp_path, requests_per_minute=600) for _ in range(2))
+        one, two = (client(server, tmp_path, requests_per_minute=n) for n in (600, 6000))
         assert one._pace is two._pace
-        assert client(server, tmp_path, requests_per_minute=6)._pace is not one._pace
         assert client(server, tmp_path, requests_per_minute=600, model="m")._pace is not one._pace
+        for asked, between in ((two, 0.01), (one, 0.1)):
+            before = time.monotonic()
+            ask(asked, *(f"{between} {n}" for n in range(4)))
+            assert time.monotonic() - before >= 3 * between
 
 
-def test_every_request_takes_a_turn(tmp_path):
+def test_every_request_takes_a_turn(tmp_path, monkeypatch):
     turns = []
     with chat_server(fault=lambda n, body: "takes no response_format") as server:
         asked = client(server, tmp_path)
-        asked._pace = SimpleNamespace(turn=turns.append)
+        monkeypatch.setattr(asked._pace, "turn", turns.append)
         with allowing("online"):
             asked.ask([Prompt((("user", "a"),), SCHEMA)])
     assert len(turns) == len(server.bodies) == 2
@@ -348,20 +348,28 @@ def test_a_service_without_response_format_is_asked_without(tmp_path):
     assert server.bodies[0]["response_format"]["json_schema"]["schema"] == SCHEMA
 
 
-def test_turns_are_as_far_apart_as_asked():
+def test_turns_are_as_far_apart_as_asked_and_of_several_limits_the_lowest_holds_for_all():
     now = [100.0]
 
     def wait(seconds):
         now[0] += seconds
 
-    pace = Pace(30, clock=lambda: now[0], wait=wait)
-    times = []
-    for n in range(4):
-        pace.turn()
-        times.append(now[0])
-        if n == 1:
-            pace.hold(60)
-    assert times == [100, 102, 162, 164]
+    def turns(number):
+        times = []
+        for _ in range(number):
+            pace.turn()
+            times.append(now[0])
+        return times
+
+    pace = Pace(clock=lambda: now[0], wait=wait)
+    with pace.keeping(30):
+        assert turns(2) == [100, 102]
+        pace.hold(60)
+        assert turns(2) == [162, 164]
+        with pace.keeping(6), pace.keeping(None):
+            assert turns(3) == [166, 176, 186]
+        assert turns(2) == [196, 198], "who has gone slows nobody"
+    assert turns(3) == [200, 200, 200]
 
 
 def test_retry_after_is_seconds_or_a_date():

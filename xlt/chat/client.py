@@ -61,13 +61,8 @@ class _Service:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._paces: dict[float | None, Pace] = {}
         self._spent = Usage()
-
-    def pace(self, per_minute: float | None) -> Pace:
-        """Of all that keep to so many requests a minute."""
-        with self._lock:
-            return self._paces.setdefault(per_minute, Pace(per_minute))
+        self.pace = Pace()
 
     def spend(self, usage: Usage) -> None:
         with self._lock:
@@ -117,7 +112,8 @@ class Client:
     """Asks an endpoint.
 
     Turns (`requests_per_minute`, `Retry-After`) and what is spent (`max_cost`) are shared by all
-    clients of a model in this process; the tally is of this one.
+    clients of a model in this process; of those that ask at the same time, the lowest
+    `requests_per_minute` holds for all. The tally is of this one.
 
     path:  of the answers that are kept, by default those of `Answers`.
     where: of the endpoint in a config, for errors.
@@ -138,7 +134,7 @@ class Client:
         self._pause = pause
         self._stop = Event()
         self._service = _service(endpoint.base_url, endpoint.model)
-        self._pace = self._service.pace(endpoint.requests_per_minute)
+        self._pace = self._service.pace
         self._lock = Lock()
         self._plain = False
         self._failures = 0
@@ -187,8 +183,9 @@ class Client:
                     what = f"sends texts to {self.endpoint.recipient}"
                     require([Request(ONLINE, what, self.where)])
                 key = self._key()
-                for answered, answer in self._answers(missing, key, store):
-                    done[answered] = answer
+                with self._pace.keeping(self.endpoint.requests_per_minute):
+                    for answered, answer in self._answers(missing, key, store):
+                        done[answered] = answer
         return [done[one] for one in keys]
 
     def summary(self) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Lock
@@ -12,27 +13,40 @@ from threading import Lock
 class Pace:
     """Turns for threads: so many a minute, and none while the service asks to wait.
 
-    per_minute: None for as many as there are.
+    Of several that keep to different numbers at the same time, the lowest holds for all: it is
+    what the service takes, whoever asks.
+
     clock, wait: seconds that only grow; a pause of so many.
     """
 
     def __init__(
         self,
-        per_minute: float | None,
         *,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._between = 0.0 if per_minute is None else 60.0 / per_minute
+        self._between: list[float] = []
         self._clock, self._wait = clock, wait
         self._next = 0.0
         self._lock = Lock()
+
+    @contextmanager
+    def keeping(self, per_minute: float | None) -> Iterator[None]:
+        """No more turns a minute than these within the block; None: as many as there are."""
+        own = 0.0 if per_minute is None else 60.0 / per_minute
+        with self._lock:
+            self._between.append(own)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._between.remove(own)
 
     def turn(self, wait: Callable[[float], object] | None = None) -> None:
         """Return when it is this thread's turn. wait: instead of the one for all turns."""
         with self._lock:
             at = max(self._clock(), self._next)
-            self._next = at + self._between
+            self._next = at + max(self._between, default=0.0)
         seconds = at - self._clock()
         if seconds > 0:
             (wait or self._wait)(seconds)
