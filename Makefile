@@ -18,9 +18,11 @@ demo: env
 test: env
 	$(BIN)/python -m pytest -q $(PARALLEL)
 
-# The tests that train or compare numbers, as on a processor with AVX2 and no more: other kernels,
-# and fp32 where bf16 would be chosen.
-NUMERIC := $(patsubst %,unit/test_%.py,align classifier kernels optim parser_layers precision trainer)
+# As on a processor with AVX2 and no more, where PyTorch has other kernels, and fp32 is chosen for bf16:
+# aligners, classifiers, a parser's layers, groups of parameters, the choice of the precision, and
+# gradients and short trainings of a tagger and a parser over every family of encoders. Not all that
+# computes: the tasks' own models, prediction and longer trainings are run on this processor alone.
+NUMERIC := $(patsubst %,unit/test_%.py,align classifier optim parser_layers precision trainer)
 
 test-avx2: env
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -q \

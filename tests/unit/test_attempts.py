@@ -9,10 +9,12 @@ import torch
 from safetensors.torch import load_file
 from small import Stages, World, make_world
 
+from xlt.config.schema import Training
 from xlt.files import read_sealed
 from xlt.training import trainer as trainers
 from xlt.training import training_run
-from xlt.training.attempts import OutOfMemory
+from xlt.training.attempts import Attempts, OutOfMemory
+from xlt.training.divergence import Diverged
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +144,18 @@ def test_a_stage_whose_process_was_killed(config, asked, monkeypatch):
 def test_nothing_had_begun_when_the_process_was_killed(config):
     (stage,) = Stages(config(), resume=True, killed_for_memory=True).run()
     assert stage.changed == {}
+
+
+def test_rates_are_halved_three_times(tmp_path):
+    asked = Training(learning_rate=8e-5, head_learning_rate=8e-4, on_divergence="halve")
+    attempts, error = Attempts(tmp_path), Diverged("the loss is nan")
+    for rate in (4e-5, 2e-5, 1e-5):
+        attempts.again(asked, error)
+        there = Attempts(tmp_path).training(asked)
+        assert (there.learning_rate, there.head_learning_rate) == pytest.approx((rate, 10 * rate))
+    with pytest.raises(Diverged, match="the loss is nan"):
+        attempts.again(asked, error)
+    assert Attempts(tmp_path).halved == 3
 
 
 def scores(stage) -> dict[str, float]:

@@ -7,10 +7,8 @@ import logging
 import os
 import random
 import threading
-import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from chat_server import KEY, ChatServer, chat_server
@@ -159,18 +157,41 @@ def test_what_is_on_its_way_when_it_ends_is_kept(tmp_path):
     assert server.answered["slow"] == 1
 
 
-def test_who_asks_to_wait_is_given_the_time(tmp_path):
-    class Waits(Pace):
-        held: ClassVar[list[float]] = []
+class Clock:
+    """Time that passes only while somebody waits for a turn."""
 
-        def hold(self, seconds):
-            self.held.append(seconds)
+    def __init__(self) -> None:
+        self.now = 100.0
 
+    def __call__(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """That of all clients."""
+    clock = Clock()
+
+    class Timed(Pace):
+        def __init__(self):
+            super().__init__(clock=clock)
+
+        def turn(self, wait):
+            super().turn(clock.wait)
+
+    monkeypatch.setattr(client_module, "Pace", Timed)
+    client_module._service.cache_clear()
+    yield clock
+    client_module._service.cache_clear()
+
+
+def test_who_asks_to_wait_is_given_the_time(tmp_path, clock):
     with chat_server(fault=lambda n, body: "status 429 7" if n == 0 else None) as server:
-        asked = client(server, tmp_path)
-        asked._pace = Waits()
-        assert ask(asked, "a") == ["A"]
-    assert Waits.held == [7]
+        assert ask(client(server, tmp_path), "a") == ["A"]
+    assert clock.now == 107
 
 
 def test_failures_apart_from_each_other_end_nothing(tmp_path):
@@ -221,25 +242,26 @@ def test_what_may_be_spent_is_spent_by_all_clients_together(fault, tmp_path):
         assert (other.tally.asked, len(server.bodies)) == (0, 1)
 
 
-def test_turns_are_shared_by_all_clients_of_a_model(tmp_path):
+def test_turns_are_shared_by_all_clients_of_a_model(tmp_path, clock):
     with chat_server() as server:
-        one, two = (client(server, tmp_path, requests_per_minute=n) for n in (600, 6000))
-        assert one._pace is two._pace
-        assert client(server, tmp_path, requests_per_minute=600, model="m")._pace is not one._pace
-        for asked, between in ((two, 0.01), (one, 0.1)):
-            before = time.monotonic()
-            ask(asked, *(f"{between} {n}" for n in range(4)))
-            assert time.monotonic() - before >= 3 * between
+        for texts, options, now in (
+            ("ab", {"requests_per_minute": 30}, 102),
+            ("cd", {"requests_per_minute": 6}, 114),
+            ("e", {"model": "m"}, 114),  # its first
+            ("fg", {"requests_per_minute": 30}, 126),
+        ):
+            asked = client(server, tmp_path, concurrency=1, **options)
+            assert ask(asked, *texts) == [*texts.upper()]
+            assert clock.now == now
 
 
-def test_every_request_takes_a_turn(tmp_path, monkeypatch):
-    turns = []
+def test_every_request_takes_a_turn(tmp_path, clock):
     with chat_server(fault=lambda n, body: "takes no response_format") as server:
-        asked = client(server, tmp_path)
-        monkeypatch.setattr(asked._pace, "turn", turns.append)
+        asked = client(server, tmp_path, requests_per_minute=30)
         with allowing("online"):
             asked.ask([Prompt((("user", "a"),), SCHEMA)])
-    assert len(turns) == len(server.bodies) == 2
+    assert len(server.bodies) == 2
+    assert clock.now == 102
 
 
 @pytest.mark.parametrize("begins", [30, 37])
@@ -349,19 +371,16 @@ def test_a_service_without_response_format_is_asked_without(tmp_path):
 
 
 def test_turns_are_as_far_apart_as_asked_and_of_several_limits_the_lowest_holds_for_all():
-    now = [100.0]
-
-    def wait(seconds):
-        now[0] += seconds
+    clock = Clock()
 
     def turns(number):
         times = []
         for _ in range(number):
-            pace.turn()
-            times.append(now[0])
+            pace.turn(clock.wait)
+            times.append(clock.now)
         return times
 
-    pace = Pace(clock=lambda: now[0], wait=wait)
+    pace = Pace(clock=clock)
     with pace.keeping(30):
         assert turns(2) == [100, 102]
         pace.hold(60)

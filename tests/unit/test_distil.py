@@ -28,6 +28,7 @@ from xlt.runs.preflight import find_problems
 from xlt.runs.sources import Sources
 from xlt.runs.train import train
 from xlt.task import generated_texts, without_annotation
+from xlt.tasks.dependency_parsing.model import possible
 from xlt.testing import make_encoder
 from xlt.training import distillation as students
 from xlt.training.consensus import Yield, agreed
@@ -124,6 +125,23 @@ def test_smoothed_labels_leave_the_impossible_impossible():
     wanted = sum(divergence(q, s, 1.0) for q, s in zip(taught, SCORES[:2], strict=True))
     loss = model(labels=labels, smoothing=0.3)["loss"]
     assert float(loss.detach()) == pytest.approx(wanted / 2, abs=1e-6)
+
+
+def test_smoothed_heads_of_a_parser_are_none_that_it_masks():
+    """Of two words, and of one beside padding: a word has two heads to choose from, or one."""
+    scores = torch.zeros(2, 3, 3, requires_grad=True)
+    heads = torch.tensor([[2, 0], [0, IGNORED]])
+    masked = possible(scores, torch.tensor([[True, True], [True, False]]))
+    one = Choices(None, masked[:, 1:], heads)
+    wanted = [[0.15, 0.0, 0.85], [0.85, 0.15, 0.0], [1.0, 0.0, 0.0]]
+    assert torch.allclose(smoothed(one, 0.3), torch.tensor(wanted))
+    model = Scores()
+    model.choices = lambda labels: [one]
+    loss = model(labels=heads, smoothing=0.3)["loss"]
+    loss.backward()
+    by_hand = 2 * (0.15 * math.log(0.15 / 0.5) + 0.85 * math.log(0.85 / 0.5))
+    assert float(loss.detach()) == pytest.approx(by_hand / 3, abs=1e-6)
+    assert torch.isfinite(scores.grad).all()
 
 
 # What is taught ----------------------------------------------------------------------------------

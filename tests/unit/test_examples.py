@@ -14,6 +14,7 @@ from xlt.runs.experiment import check
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "scripts" / "examples"
+EXPERIMENTS = sorted((ROOT / "scripts" / "experiments").glob("*.yaml"))
 BASE = EXAMPLES / "demo" / "base.yaml"
 """What the others of its folder extend; no example by itself."""
 CONFIGS = sorted(set(EXAMPLES.rglob("*.yaml")) - {BASE})
@@ -56,3 +57,14 @@ def test_says_what_it_is(path: Path) -> None:
     assert told["Run"].startswith(f"xlt {verb} {name(path)}")
     for script in re.findall(r"python -m scripts\.(\S+)", told.get("First", "") + told["Run"]):
         assert (ROOT / "scripts" / f"{script.replace('.', '/')}.py").is_file(), script
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=name)
+def test_configs_of_experiments_are_valid(path: Path) -> None:
+    """Of what the documentation reports: whoever measures it again can still read it."""
+    for loaded in load_study(path).cells.values() if is_study(path) else [load_config(path)]:
+        assert check(loaded)["stages"]
+
+
+def test_there_are_experiments() -> None:
+    assert ROOT / "scripts/experiments/selection-trees.yaml" in EXPERIMENTS

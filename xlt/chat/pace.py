@@ -16,17 +16,12 @@ class Pace:
     Of several that keep to different numbers at the same time, the lowest holds for all: it is
     what the service takes, whoever asks.
 
-    clock, wait: seconds that only grow; a pause of so many.
+    clock: seconds that only grow.
     """
 
-    def __init__(
-        self,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        wait: Callable[[float], object] = time.sleep,
-    ) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._between: list[float] = []
-        self._clock, self._wait = clock, wait
+        self._clock = clock
         self._next = 0.0
         self._lock = Lock()
 
@@ -42,14 +37,14 @@ class Pace:
             with self._lock:
                 self._between.remove(own)
 
-    def turn(self, wait: Callable[[float], object] | None = None) -> None:
-        """Return when it is this thread's turn. wait: instead of the one for all turns."""
+    def turn(self, wait: Callable[[float], object]) -> None:
+        """Return when it is this thread's turn. wait: pauses for so many seconds."""
         with self._lock:
             at = max(self._clock(), self._next)
             self._next = at + max(self._between, default=0.0)
         seconds = at - self._clock()
         if seconds > 0:
-            (wait or self._wait)(seconds)
+            wait(seconds)
 
     def hold(self, seconds: float) -> None:
         """Give no turn for so long."""
