@@ -126,7 +126,7 @@ class Cluster:
 
 def workers(process: psutil.Process) -> list[psutil.Process]:
     children = process.children(recursive=True)
-    return [one for one in children if "xlt.executors.worker" in " ".join(one.cmdline())]
+    return [one for one in children if "xlt.executors." in " ".join(one.cmdline())]
 
 
 def killed(path: Path, runs: Path, on: str, kills: int, mean: float, draw: random.Random) -> int:

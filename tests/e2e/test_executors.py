@@ -265,6 +265,37 @@ def test_threads_and_devices_of_a_worker(monkeypatch):
         executor.submit(job).result()
 
 
+def is_alive(number: int) -> bool:
+    try:
+        return psutil.Process(number).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_workers_have_what_was_imported_before_them(tmp_path, monkeypatch):
+    """And what imports and forks may be lost like any other process."""
+    text = "import os\n\nPID = os.getpid()\n\n\ndef which():\n    return PID, os.getpid()\n"
+    (tmp_path / "needed.py").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    which, bad = Job("needed:which", {}, "asking"), Job("os:abort", {}, "a bad one")
+    with make_executor("local:1", ["needed"]) as executor:
+        server = executor._server._process.pid
+        monkeypatch.setenv("ANOTHER", "by a library")  # which is no reason for another worker
+        imported, worker = executor.submit(which).result()
+        assert imported == server != worker
+        assert executor.submit(which).result() == [server, worker]
+        os.kill(server, signal.SIGKILL)
+        executor._server._process.wait()
+        assert executor.submit(which).result() == [server, worker]
+        with pytest.raises(XltError, match="nobody knows how, signal SIGABRT, signal SIGABRT"):
+            executor.submit(bad).result()
+        another, _ = executor.submit(which).result()
+        assert another == executor._server._process.pid != server
+    assert not is_alive(another)
+    until(lambda: not is_alive(worker))
+
+
 def test_jobs_wait_for_memory(tmp_path, caplog):
     """Where there are 10 GiB: 4 beside 6, and beside what nobody knows; 12 alone."""
     caplog.set_level(logging.INFO)

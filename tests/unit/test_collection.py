@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from xlt.collection import uncollected
+from xlt.collection import keep_what_is_there, uncollected
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -24,3 +24,17 @@ def test_collection_goes_on_as_before(before):
         assert gc.isenabled() is before
     finally:
         gc.enable()
+
+
+def test_what_is_there_is_not_looked_through_again():
+    keep_what_is_there.cache_clear()
+    try:
+        before = gc.get_freeze_count()
+        keep_what_is_there()
+        frozen = gc.get_freeze_count()
+        assert frozen > before + 10_000
+        assert len(gc.get_objects()) < frozen / 10
+        keep_what_is_there()
+        assert gc.get_freeze_count() == frozen  # once
+    finally:
+        gc.unfreeze()

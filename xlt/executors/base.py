@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -134,6 +134,9 @@ class Executor(ABC):
     @abstractmethod
     def __init__(self, argument: str | None) -> None: ...
 
+    def expect(self, modules: Sequence[str]) -> None:  # noqa: B027
+        """Modules that jobs will need, so that processes can import them before there are any."""
+
     @abstractmethod
     def submit(self, job: Job) -> Future[Any]:
         """Start a job as soon as there is room.
@@ -182,12 +185,16 @@ def finished(
             yield running.pop(future), future
 
 
-def make_executor(text: str) -> Executor:
-    """What ``--on`` names, e.g. "local:4". Raises XltError for what is none."""
+def make_executor(text: str, expects: Sequence[str] = ()) -> Executor:
+    """What ``--on`` names, e.g. "local:4". Raises XltError for what is none.
+
+    expects: modules that its jobs will need.
+    """
     found = _NAMED.fullmatch(text)
     if found is None:
         raise XltError(
             f"{text!r} names no executor", where="--on", fix="`local:2` is two processes here"
         )
     executor: Executor = executors.get(found["name"], where="--on")(found["argument"])
+    executor.expect(expects)
     return executor

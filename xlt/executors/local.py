@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
 from xlt.errors import XltError
 from xlt.executors import memory
-from xlt.executors.base import Executor, Job, Needs, Tries, asked_threads, result_of
+from xlt.executors.base import Executor, Job, Needs, Tries, asked_threads
+from xlt.executors.processes import Begun, Forked, ForkServer, Lost, Worker
 
 log = logging.getLogger(__name__)
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-class _Lost(Exception):
-    """The process ended without an answer; the text says how.
-
-    killed_for_memory: that is why, as far as it can be told.
-    """
-
-    def __init__(self, end: str, *, killed_for_memory: bool = False) -> None:
-        super().__init__(end)
-        self.killed_for_memory = killed_for_memory
 
 
 class Local(Executor):
@@ -44,12 +29,13 @@ class Local(Executor):
     run leave too little memory for it, but one always runs. They end with the process that began
     them, however that ends.
 
-    command: what begins a worker (`xlt.executors.worker`).
+    command: what begins a worker (`xlt.executors.worker`); None: it is forked from a process that
+        has imported what was `expect`ed.
     memory_gib: what there is for all of them; None: nobody waits for memory.
     """
 
     on_this_machine = True
-    command: Sequence[str] = (sys.executable, "-m", "xlt.executors.worker")
+    command: Sequence[str] | None = None
     memory_gib: float | None
 
     def __init__(self, argument: str | None) -> None:
@@ -61,13 +47,23 @@ class Local(Executor):
             )
         self.slots = int(argument)
         self.memory_gib = memory.available()
+        # As it is now: what libraries add to it on being imported is no reason for new workers.
+        self._environ = dict(os.environ)
         self._room = _Room()
         self._pool = ThreadPoolExecutor(self.slots, thread_name_prefix="worker")
         self._own = threading.local()  # each thread has a process
         self._numbers = count()
-        self._processes: list[_Process] = []
+        self._processes: list[Worker] = []
+        self._modules: Sequence[str] = ()
+        self._server: ForkServer | None = None
         self._changing = threading.Lock()
         self._closed = False
+
+    def expect(self, modules: Sequence[str]) -> None:
+        if modules and self.command is None:
+            with self._changing:
+                self._modules = modules
+                self._forks()
 
     def submit(self, job: Job) -> Future[Any]:
         return self._pool.submit(self._run, job)
@@ -78,6 +74,8 @@ class Local(Executor):
         self._room.close()
         for process in self._processes:
             process.end()
+        if self._server is not None:
+            self._server.close()
         self._pool.shutdown(cancel_futures=True)
 
     def _run(self, job: Job) -> Any:
@@ -87,7 +85,7 @@ class Local(Executor):
             try:
                 with self._room.taken(job, self._shared(job.needs)):
                     return self._process(job.needs).call(job)
-            except _Lost as error:
+            except Lost as error:
                 if (process := getattr(self._own, "process", None)) is not None:
                     process.end()
                 if self._closed:
@@ -103,19 +101,32 @@ class Local(Executor):
             for number in _gpus_of(self._number, needs, len(gpus)):
                 yield f"memory of GPU {gpus[number]}", _gpu_gib(number), needs.gpu_gib
 
-    def _process(self, needs: Needs) -> _Process:
-        """This thread's. Raises _Lost once all are to end."""
-        process: _Process | None = getattr(self._own, "process", None)
+    def _process(self, needs: Needs) -> Worker:
+        """This thread's. Raises Lost once all are to end."""
+        process: Worker | None = getattr(self._own, "process", None)
         environment = self._environment(self._number, needs)
         if process is not None and process.environment != environment:
             process.end()
         if process is None or process.ended:
             with self._changing:
                 if self._closed:
-                    raise _Lost("stopped")
-                process = self._own.process = _Process(self.command, environment)
+                    raise Lost("stopped")
+                process = self._own.process = self._begun(environment)
                 self._processes = [one for one in self._processes if not one.ended] + [process]
         return process
+
+    def _begun(self, environment: Mapping[str, str]) -> Worker:
+        if self.command is not None:
+            return Begun(self.command, environment)
+        return Forked(self._forks(), environment)
+
+    def _forks(self) -> ForkServer:
+        if self._server is not None and self._server.ended:
+            self._server.close()
+            self._server = None
+        if self._server is None:
+            self._server = ForkServer(self._computing(Needs()), self._modules)
+        return self._server
 
     @property
     def _number(self) -> int:
@@ -131,7 +142,6 @@ class Local(Executor):
 
         Raises XltError for more GPUs than there are.
         """
-        threads = str(asked_threads() or needs.cpus or max(1, _processors() // self.slots))
         gpus = _gpus()
         if needs.gpus is not None and needs.gpus > len(gpus):
             raise XltError(
@@ -143,7 +153,12 @@ class Local(Executor):
         if len(gpus) > 1 or needs.gpus == 0:
             own = ",".join(gpus[n] for n in _gpus_of(number, needs, len(gpus)))
             device = {"CUDA_VISIBLE_DEVICES": own}
-        return {**dict.fromkeys(_THREADS, threads), **os.environ, **device}
+        return {**self._computing(needs), **device}
+
+    def _computing(self, needs: Needs) -> dict[str, str]:
+        """The environment but for devices."""
+        threads = str(asked_threads() or needs.cpus or max(1, _processors() // self.slots))
+        return {**dict.fromkeys(_THREADS, threads), **self._environ}
 
 
 class _Room:
@@ -159,7 +174,7 @@ class _Room:
     def taken(self, job: Job, shared: Iterable[tuple[str, float, float]]) -> Iterator[None]:
         """A block in which the job runs. shared: name, how much there is, how much it needs.
 
-        Raises _Lost once all are to end.
+        Raises Lost once all are to end.
         """
         needed = list(shared)
         own = {name: needs for name, _, needs in needed}
@@ -170,7 +185,7 @@ class _Room:
             self._changed.wait_for(lambda: self._closed or self._is_next(job, needed))
             self._waiting.remove(job)
             if self._closed:
-                raise _Lost("stopped")
+                raise Lost("stopped")
             if lacking := self._lacking(needed):
                 log.warning("%s: runs alone, though it lacks %s", job.title, lacking)
             self._taken.append(own)
@@ -231,62 +246,3 @@ def _gpu_gib(number: int) -> float:
     from torch.cuda import get_device_properties
 
     return float(get_device_properties(number).total_memory / 2**30)
-
-
-class _Process:
-    """One worker, which does one job after the other (`xlt.executors.worker`)."""
-
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        # A session of its own: an interrupt at the terminal is for the process that began it.
-        self.environment = environment
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            env=environment,
-            start_new_session=True,
-        )
-        self.ended = False
-
-    def call(self, job: Job) -> Any:
-        """What the job returns, after what it had to say on the way.
-
-        Raises its errors; _Lost where the process ends before the job does.
-        """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        before = memory.kills()
-        try:
-            self._process.stdin.write(json.dumps(asdict(job)) + "\n")
-            self._process.stdin.flush()
-        except OSError as error:
-            raise self._lost(before) from error
-        for line in self._process.stdout:
-            if not line.endswith("\n"):
-                break  # the process was killed while it wrote
-            told = json.loads(line)
-            if "log" in told:
-                log.log(told["level"], "%s: %s", job.title, told["log"])
-            else:
-                return result_of(told)
-        raise self._lost(before)
-
-    def _lost(self, kills: int) -> _Lost:
-        """How it ended. kills: those for lack of memory before it began."""
-        code = self._process.wait()
-        end = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
-        lacked = code == -signal.SIGKILL and memory.kills() > kills
-        return _Lost(end, killed_for_memory=lacked)
-
-    def end(self) -> None:
-        """Kill it: what it makes is whole or not there."""
-        if not self.ended:
-            self.ended = True
-            self._process.kill()
-            self._process.wait()
-            for stream in (self._process.stdin, self._process.stdout):
-                assert stream is not None
-                with suppress(BrokenPipeError):  # what it has not read
-                    stream.close()

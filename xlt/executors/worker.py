@@ -4,6 +4,7 @@
 
 Lines out are {"level", "log"}, any number of them, and then {"result"} or {"errors"}. When standard
 input ends, which it does when whoever writes to it has ended, so does this, whatever it is doing.
+Workers of `xlt.executors.fork_server` do the same with a socket.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from xlt.errors import XltError, described, first_line
 
@@ -35,11 +36,16 @@ class _Forwarding(logging.Handler):
 def main() -> None:
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
+    work(sys.stdin, out)
+
+
+def work(given: TextIO, out: TextIO) -> NoReturn:
+    """Do the jobs that are given until there are no more, which ends the process."""
     logger = logging.getLogger("xlt")
     logger.addHandler(_Forwarding(out))
     logger.setLevel(logging.INFO)
     jobs: queue.Queue[dict[str, Any]] = queue.Queue()
-    threading.Thread(target=_read, args=(jobs,), daemon=True).start()
+    threading.Thread(target=_read, args=(given, jobs), daemon=True).start()
     while True:
         _say(out, do(jobs.get()))
 
@@ -85,8 +91,8 @@ def attempt(work: Callable[[], Any], title: str | None = None) -> dict[str, Any]
         return described(XltError(what, where=title, fix=fix))
 
 
-def _read(jobs: queue.Queue[dict[str, Any]]) -> None:
-    for line in sys.stdin:
+def _read(given: TextIO, jobs: queue.Queue[dict[str, Any]]) -> None:
+    for line in given:
         jobs.put(json.loads(line))
     os._exit(0)
 

@@ -81,7 +81,7 @@ def predict_on(
 
     Raises XltError as `predict` does, and for what cannot be done in shards.
     """
-    with make_executor(on) as executor:
+    with make_executor(on, (__name__, "xlt.inference.loading")) as executor:
         files, settings, identity = _examined(
             model, sources, output, language, input_format, output_format, batch_tokens
         )

@@ -149,7 +149,7 @@ def _project_file(
 
 
 def _executor(on: str | None) -> AbstractContextManager[Executor | None]:
-    return nullcontext() if on is None else make_executor(on)
+    return nullcontext() if on is None else make_executor(on, ("xlt.runs.project_shards",))
 
 
 def _named_files(settings: Any) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xlt.config.consent import requests
 from xlt.config.study import Study
 from xlt.errors import XltError, flat
-from xlt.executors.base import make_executor
+from xlt.executors.base import Executor, make_executor
 from xlt.permissions import given, obeying
 from xlt.results import LOG, RESULT
 from xlt.runs.cells import run_folder
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from xlt.runs.progress import Listener
 
 log = logging.getLogger(__name__)
+
+_NEEDED = ("xlt.runs.jobs", "xlt.runs.train", "xlt.training.learner")
+"""By the steps of a study: where processes are forked they import it while this one reads data."""
 
 
 def study(
@@ -44,15 +47,15 @@ def study(
         in this process.
     listeners: who is told what happens to its steps (`xlt.runs.progress`).
     """
+    if on is not None:
+        return _study_on(
+            definition, on, overwrite=overwrite, reuse=reuse, quiet=quiet, listeners=listeners
+        )
     from xlt.runs.folder import InUse  # torch, without which `table` does
     from xlt.runs.remaining import watching
     from xlt.runs.train import run
     from xlt.training.reports import part_of
 
-    if on is not None:
-        return _study_on(
-            definition, on, overwrite=overwrite, reuse=reuse, quiet=quiet, listeners=listeners
-        )
     failed: dict[str, list[dict[str, str | None]]] = {}
     experiments = prepare_cells(definition)
     asked = [one for experiment in experiments.values() for one in requests(experiment.loaded)]
@@ -103,6 +106,29 @@ def _study_on(
     listeners: Collection[Listener],
 ) -> dict[str, Any]:
     """`study` by an executor."""
+    with make_executor(on, _NEEDED) as executor:
+        failures = _failures(
+            definition,
+            executor,
+            overwrite=overwrite,
+            reuse=reuse,
+            quiet=quiet,
+            listeners=listeners,
+        )
+    failed = {name: _errors(name, error) for name, error in failures.items()}
+    return {**table(definition), "failed": failed}
+
+
+def _failures(
+    definition: Study,
+    executor: Executor,
+    *,
+    overwrite: bool,
+    reuse: bool,
+    quiet: bool,
+    listeners: Collection[Listener],
+) -> dict[str, XltError]:
+    """What keeps cells from being finished, by their names, once all is done that can be."""
     from xlt.runs.jobs import StudyFile
     from xlt.runs.schedule import run_on
     from xlt.runs.store import using
@@ -111,7 +137,7 @@ def _study_on(
     experiments = prepare_cells(definition)
     asked = [one for experiment in experiments.values() for one in requests(experiment.loaded)]
     roots = {one.config.output.root for one in experiments.values()}
-    with obeying(asked), make_executor(on) as executor, ExitStack() as until_done:
+    with obeying(asked), ExitStack() as until_done:
         for root in roots:
             until_done.enter_context(using(root))
         file = StudyFile(str(definition.path), definition.overrides, given())
@@ -136,8 +162,7 @@ def _study_on(
                     run(experiment, resume=True, reuse=reuse, quiet=quiet, wait=True)
             except Exception as error:
                 failures[name] = _to_mend(error, run_folder(experiment.loaded))
-    failed = {name: _errors(name, error) for name, error in failures.items()}
-    return {**table(definition), "failed": failed}
+    return failures
 
 
 def _errors(cell: str, error: XltError) -> list[dict[str, str | None]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from accelerate import PartialState
 from filelock import FileLock, Timeout
 
+from xlt.collection import keep_what_is_there
 from xlt.config.schema import Config
 from xlt.files import disk_error, sweep, writing
 from xlt.inference.device import best_device, choose_precision
@@ -117,6 +118,7 @@ class StageRunner:
             if other is not None:
                 return other
             self._prepare(folder, wanted)
+            keep_what_is_there()
             kind_of(stage).make(
                 Making(
                     config=self.config,
