@@ -231,6 +231,32 @@ def test_a_record_is_written_whole_or_left_out_whole(folder):
     assert (by_sentence["annotated"], len(by_sentence["left_out"])) == (2, 1)
 
 
+@pytest.mark.parametrize(
+    ("fault", "reason", "advice"),
+    [("status 400", "status 400", "asks again"), (None, "It is no JSON object", "another model")],
+)
+def test_where_each_record_lacks_one_answer_the_reason_is_that_of_the_lacking(
+    folder, fault, reason, advice
+):
+    (folder / "text.txt").write_text("Ana slept. It rains.\n", encoding="utf-8")
+
+    def rains(body):
+        return "rains" in body["messages"][1]["content"]
+
+    with (
+        chat_server(
+            lambda body: "so" if rains(body) else names(body),
+            lambda n, body: fault if rains(body) else None,
+        ) as server,
+        pytest.raises(XltError, match=f"no record could be annotated: {reason}") as caught,
+    ):
+        run(
+            folder, server, "out.jsonl",
+            source="text.txt", input_format="text", output_format="standoff",
+        )  # fmt: skip
+    assert advice in caught.value.fix
+
+
 def test_what_goes_to_standard_output_is_reported_beside_it(folder, capsys):
     with chat_server(names) as server:
         line = [

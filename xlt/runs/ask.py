@@ -129,9 +129,13 @@ def annotate(
         raise error.placed(lambda one: _place(one.where, endpoint, written_at)) from error
     annotated, left_out = _annotated(units, results, whole=writing == STANDOFF)
     if left_out and not annotated:
-        failed = all(one.failed is not None for one in results)
-        reasons = Counter(one.failed if failed else one.complaint for one in results)
-        reason = next(one for one, _ in reasons.most_common() if one is not None)
+        # With records that are left out whole, some have a valid answer and no reason.
+        reasons = Counter(
+            (one.failed is not None, reason)
+            for one in results
+            if (reason := _reason(one)) is not None
+        )
+        ((failed, reason), _), *_ = reasons.most_common()
         raise XltError(
             f"no record could be annotated: {reason}",
             where=endpoint,
@@ -217,9 +221,9 @@ def _annotated(
     rest = iter(results)
     for unit in units:
         of_unit = [(document, next(rest)) for document in unit.documents]
-        reasons = [one.failed or one.complaint for _, one in of_unit]
-        if whole and any(reasons):
-            reasons = [reason or SIBLING for reason in reasons]
+        reasons = [_reason(one) for _, one in of_unit]
+        if whole and any(reason is not None for reason in reasons):
+            reasons = [SIBLING if reason is None else reason for reason in reasons]
         good = []
         for (document, one), reason in zip(of_unit, reasons, strict=True):
             if reason is not None:
@@ -229,6 +233,11 @@ def _annotated(
         if good:
             annotated.append((unit, good))
     return annotated, left_out
+
+
+def _reason(one: Checked[Document]) -> str | None:
+    """Why there is no valid answer."""
+    return one.complaint if one.failed is None else one.failed
 
 
 def _place(where: str | None, endpoint: Path, written_at: Node) -> str | None:
