@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tasks.ner import NER
-from xlt.document import FlatSpans, Span, Text
+from tasks.nli import NLI
+from xlt.document import Document, FlatSpans, Label, Span, Text
 from xlt.evaluation.criteria import (
     AGREEMENT,
     CONFIDENCE,
@@ -22,6 +23,8 @@ from xlt.evaluation.criteria import (
     difference_of_confidences,
     estimates,
     fit_threshold,
+    on_dev,
+    on_text,
     share_above,
 )
 from xlt.evaluation.reliability import things
@@ -123,6 +126,18 @@ def test_what_nothing_can_be_said_by_is_left_out():
     }
     never = OnDev(0.0, Sure(0.0, 0.5, Threshold(0.5, 0.0), 1.0))
     assert estimates(never, OnText(np.array([0.5]), 1)) == {}
+
+
+def test_what_gold_says_nothing_of_is_found_all_the_same():
+    """As in text, where gold says nothing of anything; right or wrong it is neither."""
+    texts = {"premise": Text.from_words(["A"]), "hypothesis": Text.from_words(["B"])}
+    gold = [Document(str(n), texts, {"label": Label(one)}) for n, one in enumerate(["yes", None])]
+    said = [one.with_layers(label=Label("yes")).with_confidence({"label": [0.9]}) for one in gold]
+    sure = on_dev(NLI(), gold, said).sure
+    (text,) = on_text(NLI(), [said])
+    assert sure is not None
+    assert sure.found == len(text.confidences) / text.words == 0.5
+    assert (sure.right, sure.confidence) == (1.0, 0.9)
 
 
 def test_that_nothing_else_is_there_is_no_thing():

@@ -44,8 +44,9 @@ class Threshold(NamedTuple):
 class Sure(NamedTuple):
     """What confidences are worth on labelled dev data.
 
-    right: share of the predicted things that are right. confidence: their mean confidence.
-    found: things a word.
+    right: share of the predicted things that are right, among those of which gold says it.
+    confidence: their mean confidence.
+    found: predicted things a word, whatever gold says of them: as many as would be found in text.
     """
 
     right: float
@@ -180,7 +181,7 @@ def on_dev(
         float(right.mean()),
         float(confidences.mean()),
         fit_threshold(confidences, right),
-        len(confidences) / words,
+        sum(len(things(document.confidence)) for document in predicted) / words,
     )
     return OnDev(scored, sure, agrees)
 
