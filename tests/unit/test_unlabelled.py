@@ -189,6 +189,15 @@ def test_models_of_one_run_are_taken_together(world):
     assert row["seeds"] == 2
 
 
+def test_a_model_is_known_wherever_it_is_named_from(world, monkeypatch):
+    monkeypatch.chdir(world.runs() / "run/seed-1/deu/model")
+    (run,) = unlabelled._grouped([Path()], None)
+    assert (run.folder, run.target) == ((world.runs() / "run").resolve(), "deu")
+    monkeypatch.setattr(unlabelled, "models_of", lambda *_: [Path("/model")])
+    with pytest.raises(XltError, match="not in the folder of its run"):
+        unlabelled._grouped([Path("/model")], None)
+
+
 def test_models_of_several_targets_are_no_seeds(world):
     models = ["runs/run/seed-1/deu/model", "runs/run/seed-2/fra/model"]
     with pytest.raises(XltError, match="several of its targets are named: deu, fra"):

@@ -63,7 +63,7 @@ class _Run:
     @property
     def target(self) -> str:
         """Whose models they are (`model_folder`)."""
-        return self.models[0].parent.name
+        return self.models[0].resolve().parent.name
 
 
 def estimate(
@@ -253,15 +253,15 @@ def _grouped(models: Sequence[Path], spoken: str | None) -> list[_Run]:
     found: dict[Path, dict[Path, Path]] = {}
     for path in models:
         chosen = models_of(path, spoken)
-        run = chosen[0].resolve().parents[2]
-        if not (run / CONFIG).is_file():
+        above = chosen[0].resolve().parents[2:3]  # none of a folder near the root
+        if not above or not (above[0] / CONFIG).is_file():
             raise XltError(
                 "what this model does on the dev data of its sources is not known: it is not in "
                 "the folder of its run",
                 where=path,
                 fix="name the run, or the model's folder in it (seed-1/<target>/model)",
             )
-        found.setdefault(run, {}).update({one.resolve(): one for one in chosen})
+        found.setdefault(above[0], {}).update({one.resolve(): one for one in chosen})
     runs = [_Run(run, tuple(chosen.values())) for run, chosen in found.items()]
     for each in runs:
         _check_models(each, runs[0])
