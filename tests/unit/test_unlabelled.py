@@ -1,5 +1,6 @@
 """`xlt estimate`: what a run is expected to score without labels, fitted to finished runs."""
 
+import errno
 import gc
 import json
 import random
@@ -258,7 +259,7 @@ def test_no_more_sentences_are_taken_than_it_says(world, tmp_path, monkeypatch):
     assert found["sentences"] == 5
 
 
-def test_source_dev_data_are_predicted_once(world, monkeypatch):
+def test_source_dev_data_are_predicted_once(world, tmp_path, monkeypatch):
     """What is kept serves again; what is damaged is computed anew."""
     before = estimate(world)
     cached = sorted((cache_dir() / "source-dev").glob("*.json"))
@@ -268,7 +269,14 @@ def test_source_dev_data_are_predicted_once(world, monkeypatch):
     assert [path.stat().st_mtime_ns for path in cached] == stamps
     for path in cached:
         path.write_text("{}", encoding="utf-8")
-    assert estimate(world) == before
+    with monkeypatch.context() as full:
+        full.setattr(source_dev, "write_sealed", unwritable)
+        assert estimate(world) == before, "a cache saves time, and a full disk costs no estimate"
+    loaded = load_config(world.runs() / "run/config.yaml").config
+    options = {"languages": ["fra"]}, {"options": {"schema": "other"}}
+    changed = [another(world, tmp_path / str(n), **one) for n, one in enumerate([{}, *options])]
+    keys = [source_dev._key(loaded, [model], []) for model in changed]
+    assert keys[0] == keys[1] != keys[2], "what a model is for is not how it predicts"
 
     def kept():
         return len([*(cache_dir() / "source-dev").glob("*.json")])
@@ -280,6 +288,10 @@ def test_source_dev_data_are_predicted_once(world, monkeypatch):
     monkeypatch.setattr(source_dev, "read_info", lambda _: SimpleNamespace(files={}))
     estimate(world)
     assert kept() == number + 1
+
+
+def unwritable(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_the_terminal_sees_a_table(world):

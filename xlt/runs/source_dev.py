@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,10 +42,10 @@ def on_source_dev(
     It is computed once for these models and data, with this code and on such a device, and kept in
     the cache; of models that do not say what is in their folders it is computed anew.
     """
-    known = all(read_info(folder).files for folder in models)  # of older xlt they are not
-    path = cache_dir() / "source-dev" / f"{_key(config, models, data)}.json"
-    with contextlib.suppress(FileNotFoundError, DamagedFile):  # then it is computed anew
-        if known:
+    path: Path | None = None
+    if all(read_info(folder).files for folder in models):  # of older xlt they are not known
+        path = cache_dir() / "source-dev" / f"{_key(config, models, data)}.json"
+        with contextlib.suppress(FileNotFoundError, DamagedFile):  # then it is computed anew
             return _READ.validate_python(read_sealed(path, fix="delete it")["models"])
     records = [record for one in data for record in _spread(one.records)]
     task, predicted = predictions(config, models, records, batch_tokens=batch_tokens)
@@ -53,9 +54,11 @@ def on_source_dev(
         on_dev(task, records, own, agrees=agrees)
         for own, agrees in zip(predicted, agreed, strict=True)
     ]
-    if known:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_sealed(path, {"models": _READ.dump_python(found, mode="json")}, cache=True)
+    if path is not None:
+        # On a full disk, or in a cache for reading alone, it is computed anew the next time.
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_sealed(path, {"models": _READ.dump_python(found, mode="json")}, cache=True)
     return found
 
 
@@ -92,7 +95,10 @@ def _spread(records: Sequence[Document]) -> list[Document]:
 
 
 def _key(config: Config, models: Sequence[Path], data: Sequence[Data]) -> str:
-    """Of what the models' folders and the data hold, and of what predicts and scores."""
+    """Of what the models' folders and the data hold, and of what predicts and scores.
+
+    The languages that a model is said to be for change nothing: one stage serves several targets.
+    """
     device = best_device()
     computed = environment(
         [tasks.get(config.task.name)],
@@ -102,5 +108,5 @@ def _key(config: Config, models: Sequence[Path], data: Sequence[Data]) -> str:
     )
     held: list[Any] = [MAX_RECORDS, computed, config.model.attention]
     held += [one.fingerprint for one in data]
-    held += [sorted(read_info(folder).files.items()) for folder in models]
-    return hashlib.sha256(json.dumps(held).encode()).hexdigest()
+    held += [asdict(replace(read_info(folder), languages=[])) for folder in models]
+    return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()
