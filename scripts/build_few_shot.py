@@ -8,7 +8,7 @@ score = a + b · log(1 + n) by least squares over its configurations, n the targ
 `slope` is b as a share of what the zero-shot score leaves to 100. Configurations differ in all
 other languages, too, which is in `noise`: the median over targets of what the curve leaves over.
 
-Also prints how well such curves foretell: each target's slope from the others', its zero-shot
+Also prints how well such curves predict: each target's slope from the others', its zero-shot
 score known, against its mean score at each number of examples, and how many of these lie inside
 the 80 % interval; and the same with a second point known (the least n that was measured).
 """

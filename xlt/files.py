@@ -253,6 +253,11 @@ def files_below(folder: Path) -> dict[str, Path]:
     }
 
 
+def is_outside(name: str) -> bool:
+    """Whether a file that is listed by this name may lie outside of the folder."""
+    return Path(name).is_absolute() or ".." in Path(name).parts
+
+
 def entry(path: Path) -> tuple[int, str]:
     """A file's size and SHA-256."""
     return path.stat().st_size, sha256(path)

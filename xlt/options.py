@@ -81,6 +81,10 @@ def as_list(value: Any) -> Any:
     return [value] if isinstance(value, str | dict) else value
 
 
+def number_as_list(value: Any) -> Any:
+    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 def distinct(values: list[Any]) -> list[Any]:
     for position, value in enumerate(values):
         if value in values[:position]:

@@ -466,6 +466,20 @@ def confident(task: Task) -> Confident | None:
     return task if isinstance(task, Confident) and not task.generates else None
 
 
+def why_not_text(task: Task) -> XltError | None:
+    """Why words alone are not enough for the task's model to predict; None if they are."""
+    try:
+        task.from_text("1", Text.from_words(["word"]))
+    except XltError as error:
+        return error
+    return None
+
+
+def takes_text(task: Task) -> bool:
+    """Whether words alone are enough for the task's model to predict."""
+    return why_not_text(task) is None
+
+
 def generated_texts(task: Task) -> tuple[str, ...]:
     """Names of the texts that the task's model writes; they are never given to it."""
     return task.generated_texts if isinstance(task, Generating) else ()

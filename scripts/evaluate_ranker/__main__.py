@@ -27,7 +27,7 @@ def constant(text: str) -> tuple[ModuleType, str, float]:
 def rest_of(
     over: World, rows: Sequence[Row], paper: str, known: Mapping[str, bool], nested: bool
 ) -> Iterable[Row]:
-    """The rows of other papers; nested: foretold as if the paper were not there, either."""
+    """The rows of other papers; nested: predicted as if the paper were not there, either."""
     if nested:
         kept = [matrix for matrix in over.matrices if matrix.about["paper"] != paper]
         return leave_one_out(world(kept), **known)

@@ -23,7 +23,7 @@ from statistics import fmean
 import numpy as np
 from scipy.stats import spearmanr
 
-from xlt.evaluation.combination import COVERAGE, MIN_LANGUAGES, Expected, Pair, foretold
+from xlt.evaluation.combination import COVERAGE, MIN_LANGUAGES, Expected, Pair, left_out_predictions
 from xlt.evaluation.criteria import CRITERIA
 from xlt.results import RESULT, finished_runs, read_result
 from xlt.runs.evidence import RANKER, SOURCE_DEV, gather
@@ -79,7 +79,7 @@ def measured(task: str, pairs: Sequence[Pair]) -> None:
 def in_order(pairs: Sequence[Pair]) -> list[Expected] | None:
     """What the other languages let expect of each pair, in their order; None of too few."""
     numbered = [replace(pair, name=str(number)) for number, pair in enumerate(pairs)]
-    found = {int(pair.name): expected for pair, expected in foretold(numbered)}
+    found = {int(pair.name): expected for pair, expected in left_out_predictions(numbered)}
     return [found[number] for number in range(len(pairs))] if found else None
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from xlt.evaluation.combination import MIN_LANGUAGES, Pair, comparable, fit, foretold
+from xlt.evaluation.combination import MIN_LANGUAGES, Pair, comparable, fit, left_out_predictions
 
 
 def pairs(languages, seed=0, noise=4.0, each=1):
@@ -23,7 +23,7 @@ def pairs(languages, seed=0, noise=4.0, each=1):
 
 def test_too_few_languages_are_no_ground():
     assert fit(pairs(MIN_LANGUAGES - 1, each=5)) is None
-    assert list(foretold(pairs(MIN_LANGUAGES))) == []
+    assert list(left_out_predictions(pairs(MIN_LANGUAGES))) == []
     assert fit(pairs(MIN_LANGUAGES)) is not None
 
 
@@ -44,7 +44,7 @@ def test_the_languages_are_left_out_as_a_whole():
         made += [Pair(f"l{number}", {"t": 60.0}, 60.0, 60 + apart) for _ in range(20)]
     found = fit(made)
     assert found is not None
-    assert found.languages == [f"l{n}" for n in range(12)]
+    assert [*found.without] == [f"l{n}" for n in range(12)]
     _, low, high = found.expected(Pair("new", {"t": 60.0}, 60.0))
     assert high - low > 15
 
@@ -92,10 +92,10 @@ def test_nothing_is_read_off_a_line_beyond_what_was_fitted():
     assert found.expected(far) == found.expected(edge)
 
 
-def test_each_language_is_foretold_by_the_others_alone():
+def test_each_language_is_predicted_by_the_others_alone():
     made = pairs(12, noise=0.0)
     off = Pair("off", {"threshold": 60.0, "own": 0.0}, 60.0, 5.0)
-    found = {pair.language: expected for pair, expected in foretold([*made, off])}
+    found = {pair.language: expected for pair, expected in left_out_predictions([*made, off])}
     assert found["off"].score == pytest.approx(50, abs=1)
     assert found["off"].low > 5
     assert set(found) == {pair.language for pair in [*made, off]}
@@ -147,7 +147,7 @@ def test_what_is_not_known_of_the_asked_pair_is_not_known_of_the_others():
     known, asked = comparable(mixed, made[0])
     assert asked.plain == asked.features["threshold"]
     assert [pair.plain for pair in known] == [pair.features["threshold"] for pair in made]
-    for pair, expected in foretold(mixed):
+    for pair, expected in left_out_predictions(mixed):
         assert expected.score == pytest.approx(pair.score, abs=1)
     only = Pair("new", {"agreement": 20.0}, 20.0)
     assert comparable(mixed, only)[0] == []

@@ -105,7 +105,7 @@ def test_a_score_falls_in_the_proportion_of_right_things():
     assert combined(found) == pytest.approx((45 + 56.25 + 60) / 3)
 
 
-def test_the_share_of_right_things_itself_is_foretold_as_in_the_papers():
+def test_the_share_of_right_things_itself_is_predicted_as_in_the_papers():
     dev = OnDev(80.0, Sure(0.8, 0.85, Threshold(0.5, 1.0), 1.0))
     text = OnText(np.array([0.9, 0.7, 0.4, 0.6]), 4)
     assert estimates(dev, text)[THRESHOLD] == pytest.approx(75)

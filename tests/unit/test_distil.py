@@ -32,7 +32,7 @@ from xlt.tasks.dependency_parsing.model import possible
 from xlt.testing import make_encoder
 from xlt.training import distillation as students
 from xlt.training.consensus import Yield, agreed
-from xlt.training.distillation import Lessons, counted, nothing_left, probabilities
+from xlt.training.distillation import SoftTargets, counted, nothing_left, probabilities
 from xlt.training.trainer import TransferTrainer
 from xlt.transfer.kind import Effort, kind_of
 from xlt.transfer.teaching import Distilling, shares
@@ -108,10 +108,10 @@ def test_labels_and_teachers_are_mixed():
         return float(model(labels=labels, **options)["loss"].detach())
 
     assert loss() == pytest.approx(hard / 2, abs=1e-6)
-    assert loss(taught=taught, temperature=2.0) == pytest.approx(soft / 2, abs=1e-6)
-    mixed = loss(taught=taught, temperature=2.0, hard=0.3)
+    assert loss(soft_targets=taught, temperature=2.0) == pytest.approx(soft / 2, abs=1e-6)
+    mixed = loss(soft_targets=taught, temperature=2.0, hard_weight=0.3)
     assert mixed == pytest.approx((0.3 * hard + 0.7 * soft) / 2, abs=1e-6)
-    blank = model(labels=torch.full_like(labels, IGNORED), taught=taught)["loss"]
+    blank = model(labels=torch.full_like(labels, IGNORED), soft_targets=taught)["loss"]
     blank.backward()  # of an example that only keeps a process busy
     assert (float(blank.detach()), float(model.scores.grad.abs().sum())) == (0.0, 0.0)
 
@@ -172,7 +172,7 @@ def test_what_a_model_thinks_is_the_same_in_any_batch(name, tmp_path):
             assert np.allclose(one.sum(1), 1, atol=1e-6)
     # A student that thinks as its teacher has nothing to learn: the gradient is 0, and the loss.
     examples = task.encode(records, backbone, labels)
-    batch = Lessons(task, found[0], 1.0, 0.0).collate(examples)
+    batch = SoftTargets(task, found[0], 1.0, 0.0).collate(examples)
     loss = model(**batch)["loss"]
     assert abs(float(loss.detach())) < 1e-5
     loss.backward()

@@ -52,7 +52,7 @@ def rows(said: str) -> dict[str, list[str]]:
 def test_errors_bias_and_rank_correlations(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(estimate, "foretold", left_out)
+    monkeypatch.setattr(estimate, "left_out_predictions", left_out)
     estimate.measured("ner", pairs(MIN_LANGUAGES + 1))
     said = capsys.readouterr().out
     assert "ner: 30 pairs of a run and a target, 10 languages" in said
@@ -85,7 +85,7 @@ def test_of_few_languages_nothing_is_fitted(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_what_is_fitted_stands_in_the_order_of_the_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimate, "foretold", left_out)
+    monkeypatch.setattr(estimate, "left_out_predictions", left_out)
     found = estimate.in_order(pairs(2))
     assert found is not None
     assert [one.score for one in found] == [42, 40, 41, 46, 44, 45]

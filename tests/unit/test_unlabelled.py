@@ -29,7 +29,7 @@ from xlt.runs.folder import RunFolder
 from xlt.runs.graph import EVALUATE, build
 from xlt.runs.sources import Sources
 from xlt.runs.workload import Workload
-from xlt.training.raw_text import evaluated
+from xlt.training.raw_text import evaluated_subwords
 from xlt.transfer.stage import DataSplit
 from xlt.typology.ranking import rank
 from xlt.typology.scores import measured_as
@@ -252,7 +252,7 @@ def test_models_predict_one_at_a_time_and_as_their_run_scores_them(world, monkey
 
 
 def test_no_more_sentences_are_taken_than_it_says(world, tmp_path, monkeypatch):
-    monkeypatch.setattr(unlabelled, "ESTIMATED", 5)
+    monkeypatch.setattr(unlabelled, "MAX_ESTIMATE_SENTENCES", 5)
     text = tmp_path / "one-line.txt"
     text.write_text("Sri ndelok Solo. " * 9, encoding="utf-8")
     found = unlabelled.estimate([world.runs() / "run"], str(text), language="jav")
@@ -518,6 +518,6 @@ def test_a_language_whose_labels_chose_the_model_is_no_evidence(selected, calibr
 
 
 def test_of_a_long_text_an_evaluation_predicts_a_part():
-    assert evaluated(DataSplit("jav", "text"), 100_000, 3_000_000) == 30_000
-    assert evaluated(DataSplit("jav", "text"), 30, 900) == 900
-    assert evaluated(DataSplit("jav", "dev"), 100_000, 3_000_000) == 3_000_000
+    assert evaluated_subwords(DataSplit("jav", "text"), 100_000, 3_000_000) == 30_000
+    assert evaluated_subwords(DataSplit("jav", "text"), 30, 900) == 900
+    assert evaluated_subwords(DataSplit("jav", "dev"), 100_000, 3_000_000) == 3_000_000

@@ -16,7 +16,7 @@ from xlt.data.fields import mapping, objects, required, sequence, text
 from xlt.data.jsonl import load_json
 from xlt.data.resolved import ResolvedData
 from xlt.errors import XltError, choose, first_line
-from xlt.files import files_below
+from xlt.files import files_below, is_outside
 from xlt.reader_options import advise
 
 if TYPE_CHECKING:
@@ -191,8 +191,7 @@ def _check_folder(folder: Path) -> None:
                 fix="mend it, or remove it: the data are read without it",
             ) from error
         for file in _named_files(stated):
-            inside = not Path(file).is_absolute() and ".." not in Path(file).parts
-            if not inside or ":" in file or file.startswith("~"):
+            if is_outside(file) or ":" in file or file.startswith("~"):
                 raise XltError(
                     f"the data set takes {file} for its data, which is no part of it",
                     where=path,

@@ -20,11 +20,12 @@ Values = NDArray[np.float64]
 
 COVERAGE = 0.8
 """Share of scores in unseen languages that intervals are made for, 1 - α. What the jackknife+
-guarantees is 1 - 2α, 60 % (Barber et al. 2021, theorem 1); in practice it covers about 1 - α."""
+guarantees is 1 - 2α, 60 % (Barber et al. 2021, theorem 1); they report that it mostly covers about
+1 - α."""
 MIN_LANGUAGES = 9
 """From fewer nothing is fitted: both ends of an interval would be those of single languages."""
-RIDGES = (0.01, 0.1, 1.0, 10.0, 1e6)
-"""In variances of a criterion; of the last nothing is left but the constant."""
+PENALTIES = (0.01, 0.1, 1.0, 10.0, 1e6)
+"""Of the ridge, in variances of a criterion; of the last nothing is left but the constant."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Pair:
 
     features: name → what is known without labels; a pair may lack some.
     plain: the score that is expected where nothing is fitted, in percent.
-    score: measured, in percent; None where it is to be foretold.
+    score: measured, in percent; None where it is to be predicted.
     name: for people. settings: of the model, by what they are called: those that its criteria
         depend on.
     """
@@ -54,8 +55,8 @@ class Expected(NamedTuple):
     high: float
 
 
-class _Line(NamedTuple):
-    """A regression: of standardised features, by name, what they add to `Pair.plain`.
+class _Ridge(NamedTuple):
+    """A ridge regression: of standardised features, by name, what they add to `Pair.plain`.
 
     low, high: of the features it was fitted to; what lies beyond them is taken for these, because
         a line through few points leads anywhere.
@@ -86,13 +87,9 @@ class Combination:
     """
 
     pairs: tuple[Pair, ...]
-    without: Mapping[str, tuple[_Line, Values]]
+    without: Mapping[str, tuple[_Ridge, Values]]
 
-    @property
-    def languages(self) -> list[str]:
-        return [*self.without]
-
-    def expected(self, pair: Pair, coverage: float = COVERAGE) -> Expected:
+    def expected(self, pair: Pair) -> Expected:
         """The score of a pair in a language that none of the fitted ones is in, and its interval:
         the jackknife+ (Barber et al. 2021, arXiv 1905.02928) with the weights of hierarchical
         data, where the languages are exchangeable (Lee, Barber and Willett 2023, arXiv
@@ -102,16 +99,16 @@ class Combination:
         """
         weight = 1 / (len(self.without) + 1)
         middles, low, high, weights = [], [], [], []
-        for line, errors in self.without.values():
-            (middle,) = line([pair])
+        for regression, errors in self.without.values():
+            (middle,) = regression([pair])
             middles.append(float(middle))
             low += (middle - errors).tolist()
             high += (middle + errors).tolist()
             weights += [weight / len(errors)] * len(errors)
         ends = (
             float(np.median(middles)),
-            -_upper(-np.array(low), np.array(weights), coverage),
-            _upper(np.array(high), np.array(weights), coverage),
+            -_upper(-np.array(low), np.array(weights)),
+            _upper(np.array(high), np.array(weights)),
         )
         return Expected(*(min(max(end, 0.0), 100.0) for end in ends))
 
@@ -134,7 +131,7 @@ class Combination:
 
 
 def comparable(pairs: Sequence[Pair], asked: Pair) -> tuple[list[Pair], Pair]:
-    """The measured pairs and the one to be foretold, as if no more were known of either.
+    """The measured pairs and the one to be predicted, as if no more were known of either.
 
     Features that the asked pair lacks are left out, and criteria that any of the pairs lacks, so
     that `Pair.plain` is the mean of the same criteria everywhere: a model of one seed agrees with
@@ -166,12 +163,12 @@ def fit(pairs: Sequence[Pair]) -> Combination | None:
         return None
     without = {}
     for language, others, own in _left_out(known):
-        line = _fitted(others)
-        without[language] = line, np.abs(_scores(own) - line(own))
+        regression = _fitted(others)
+        without[language] = regression, np.abs(_scores(own) - regression(own))
     return Combination(known, without)
 
 
-def foretold(pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Expected]]:
+def left_out_predictions(pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Expected]]:
     """Each measured pair with what would be expected of it, fitted to the other languages' pairs;
     nothing where these are too few."""
     known = [pair for pair in pairs if pair.score is not None]
@@ -196,18 +193,18 @@ def _left_out(pairs: Sequence[Pair]) -> Iterator[tuple[str, list[Pair], list[Pai
         )
 
 
-def _fitted(pairs: Sequence[Pair]) -> _Line:
-    """The regression whose ridge does best on languages that are left out."""
+def _fitted(pairs: Sequence[Pair]) -> _Ridge:
+    """The regression whose penalty does best on languages that are left out."""
     errors = [
-        [float(np.abs(_scores(own) - line(own)).mean()) for line in _lines(others, RIDGES)]
+        [float(np.abs(_scores(own) - one(own)).mean()) for one in _ridges(others, PENALTIES)]
         for _, others, own in _left_out(pairs)
     ]
     best = int(np.argmin(np.mean(errors, axis=0)))
-    (line,) = _lines(pairs, RIDGES[best : best + 1])
-    return line
+    (regression,) = _ridges(pairs, PENALTIES[best : best + 1])
+    return regression
 
 
-def _lines(pairs: Sequence[Pair], ridges: Sequence[float]) -> Iterator[_Line]:
+def _ridges(pairs: Sequence[Pair], penalties: Sequence[float]) -> Iterator[_Ridge]:
     """The ridge regressions of what scores lack of `Pair.plain`."""
     names = tuple(dict.fromkeys(name for pair in pairs for name in pair.features))
     given = _given(pairs, names)
@@ -227,9 +224,9 @@ def _lines(pairs: Sequence[Pair], ridges: Sequence[float]) -> Iterator[_Line]:
     constant = float(share @ rest)
     square = (z.T * share) @ z
     wanted = (z.T * share) @ (rest - constant)
-    for ridge in ridges:
-        weights = np.linalg.solve(square + ridge * np.eye(len(names)), wanted)
-        yield _Line(names, *ends, centre, scale, weights, constant)
+    for penalty in penalties:
+        weights = np.linalg.solve(square + penalty * np.eye(len(names)), wanted)
+        yield _Ridge(names, *ends, centre, scale, weights, constant)
 
 
 def _given(pairs: Sequence[Pair], names: Sequence[str]) -> Values:
@@ -241,9 +238,9 @@ def _scores(pairs: Sequence[Pair]) -> Values:
     return np.array([np.nan if pair.score is None else pair.score for pair in pairs])
 
 
-def _upper(values: Values, weights: Values, coverage: float) -> float:
-    """The least value below or at which so much of the weight lies; the weights' sum lacks to 1
+def _upper(values: Values, weights: Values) -> float:
+    """The least value below or at which `COVERAGE` of the weight lies; the weights' sum lacks to 1
     what lies at infinity."""
     order = np.argsort(values)
-    reached = np.cumsum(weights[order]) >= coverage - 1e-12
+    reached = np.cumsum(weights[order]) >= COVERAGE - 1e-12
     return float(values[order][np.argmax(reached)]) if reached.any() else float("inf")

@@ -76,6 +76,8 @@ def judges_given_gold(task: Task) -> bool:
     given = np.isin(task.count_names, task.counts_given_gold)
     if not given.any():
         return False
+    # All different and none 0, so that a metric that reads any other column gives another value
+    # without it; the ratio of two equal counts, say, might not.
     counts = np.arange(1.0, len(given) + 1)
     first = task.metrics_reported[0]
     with_rest, alone = (task.metrics(one)[first] for one in (counts, counts * given))

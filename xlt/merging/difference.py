@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from xlt.errors import XltError
-from xlt.files import DamagedFile, damage, listing, read_sealed, write_sealed
+from xlt.files import DamagedFile, damage, is_outside, listing, read_sealed, write_sealed
 from xlt.merging import formulas
 from xlt.merging.weights import (
     MERGE,
@@ -89,7 +89,7 @@ class Difference:
                 fix="write one with `xlt diff save MODEL --base ENCODER --output FOLDER`",
             ) from None
         files = {name: (int(size), str(digest)) for name, (size, digest) in stated["files"].items()}
-        outside = [name for name in files if Path(name).is_absolute() or ".." in Path(name).parts]
+        outside = [name for name in files if is_outside(name)]
         problem = f"{outside[0]} is outside of it" if outside else damage(folder, files)
         if problem is not None:
             raise DamagedFile(problem, where=folder, fix=_AGAIN)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
 from xlt.merging.settings import Name, Say, Settings, Way, check, check_number
-from xlt.options import LanguageCode, Section, Seed
+from xlt.options import LanguageCode, Section, Seed, number_as_list
 from xlt.transfer.item import StageOptions
 
 Scale = Annotated[float, Field(ge=0, le=100)]
@@ -15,10 +15,6 @@ Layers = Annotated[int, Field(ge=0, le=1000)]
 
 _RENAMED = {"weights": "weight"}
 """Name in `Settings` → that of the option."""
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 class MergeOptions(Section):
@@ -30,7 +26,8 @@ class MergeOptions(Section):
     )
     scale: (
         Annotated[
-            list[Scale], BeforeValidator(_as_list, json_schema_input_type=Scale | list[Scale])
+            list[Scale],
+            BeforeValidator(number_as_list, json_schema_input_type=Scale | list[Scale]),
         ]
         | None
     ) = Field(

@@ -6,8 +6,6 @@ from xlt.config.schema import Config, Training
 from xlt.merging.options import Merging
 from xlt.transfer.stage import DataSplit, Stage, data_splits, selection_data
 
-KIND = "merge"
-
 
 def merged(
     config: Config,
@@ -32,6 +30,6 @@ def merged(
         # Nothing is trained; in this precision information is found and scales are chosen.
         training=Training(epochs=1, precision=config.training.precision),
         parents=(*members, *base),
-        kind=KIND,
+        kind="merge",
         options=options,
     )

@@ -63,18 +63,18 @@ class ChoosingModel(TaskModel):
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
         weights: torch.Tensor | None = None,
-        taught: Sequence[torch.Tensor] | None = None,
+        soft_targets: Sequence[torch.Tensor] | None = None,
         temperature: float = 1.0,
-        hard: float = 0.0,
+        hard_weight: float = 0.0,
         smoothing: float = 0.0,
         **batch: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
         """As `TaskModel` says.
 
-        taught: for each of `choices` the teachers' probabilities at `temperature`, (places,
+        soft_targets: for each of `choices` the teachers' probabilities at `temperature`, (places,
             options): of the known places of all rows, one after the other. Options that are not
             there at the end of a row have none. Without it, the labels are learnt.
-        hard: with `taught`, what the labels count; the teachers count 1 - hard.
+        hard_weight: with `soft_targets`, what the labels count; the teachers count 1 - hard_weight.
         smoothing: with it, labels are learnt as `smoothed`, and their loss is the divergence.
         """
         if labels is None:
@@ -84,15 +84,16 @@ class ChoosingModel(TaskModel):
         loss = torch.zeros((), device=labels.device)
         for number, one in enumerate(self.choices(labels, **batch)):
             own = weights if weights is None or one.owner is None else weights[one.owner]
-            if taught is None or hard:
+            if soft_targets is None or hard_weight:
                 if smoothing:
                     learnt = distillation(one, smoothed(one, smoothing), num_items_in_batch, own)
                 else:
                     learnt = summed_cross_entropy(one.scores, one.targets, num_items_in_batch, own)
-                loss = loss + (learnt if taught is None else hard * learnt)
-            if taught is not None and hard < 1:
-                learnt = distillation(one, taught[number], num_items_in_batch, own, temperature)
-                loss = loss + (1 - hard) * learnt
+                loss = loss + (learnt if soft_targets is None else hard_weight * learnt)
+            if soft_targets is not None and hard_weight < 1:
+                soft = soft_targets[number]
+                learnt = distillation(one, soft, num_items_in_batch, own, temperature)
+                loss = loss + (1 - hard_weight) * learnt
         return {"loss": loss}
 
 
@@ -108,14 +109,14 @@ def smoothed(choices: Choices, share: float) -> torch.Tensor:
 
 def distillation(
     choices: Choices,
-    taught: torch.Tensor,
+    soft_targets: torch.Tensor,
     num_items: torch.Tensor | int,
     weights: torch.Tensor | None = None,
     temperature: float = 1.0,
 ) -> torch.Tensor:
     """The sum over known places of T² KL(teachers ‖ model at temperature T), over `num_items`.
 
-    taught: the teachers' probabilities at T, (places, options). weights: of the rows.
+    soft_targets: the teachers' probabilities at T, (places, options). weights: of the rows.
 
     T² makes the gradient independent of T where T is large (Hinton et al. 2015, section 2.1). At
     T = 1 the gradient with respect to the scores of a place is p - p_teachers.
@@ -124,9 +125,9 @@ def distillation(
     scores = choices.scores[known].float()
     if not len(scores):  # a blank example (`xlt.data.batch.StepSampler`): of nobody's places
         return choices.scores.sum() * 0.0
-    taught = nn.functional.pad(taught, (0, scores.shape[-1] - taught.shape[-1]))
+    soft_targets = nn.functional.pad(soft_targets, (0, scores.shape[-1] - soft_targets.shape[-1]))
     logs = (scores / temperature).log_softmax(-1)
-    losses = nn.functional.kl_div(logs, taught, reduction="none").sum(-1) * temperature**2
+    losses = nn.functional.kl_div(logs, soft_targets, reduction="none").sum(-1) * temperature**2
     if weights is not None:
         each = weights.view(-1, *[1] * (known.ndim - 1)).expand(known.shape)
         losses = losses * each[known]

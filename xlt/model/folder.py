@@ -21,7 +21,7 @@ from xlt.config.schema import Model
 from xlt.config.stored import advise_remaking
 from xlt.data.subwords import TOKENISATION, WORD_BY_WORD
 from xlt.errors import XltError
-from xlt.files import DamagedFile, damage, entry, listing, read_sealed, write_sealed
+from xlt.files import DamagedFile, damage, entry, is_outside, listing, read_sealed, write_sealed
 from xlt.model.backbone import Backbone
 from xlt.model.outside import References, remember
 from xlt.options import MAX_COUNT, with_places
@@ -42,7 +42,7 @@ FORMAT = 2
 
 def _inside(name: str) -> str:
     """The path of a file in the folder. Raises ValueError for one outside."""
-    if Path(name).is_absolute() or ".." in Path(name).parts:
+    if is_outside(name):
         raise ValueError(f"the file {name!r} is outside the folder")
     return name
 

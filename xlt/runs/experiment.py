@@ -17,8 +17,7 @@ from xlt.data.references import check_reference, key_of, read_as
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.projection.project import check_settings
 from xlt.registry import nothing_installed, strategies, tasks
-from xlt.runs.reading import takes_text
-from xlt.task import Naming, Task, confident
+from xlt.task import Naming, Task, confident, takes_text
 from xlt.training.raw_text import RawText
 from xlt.transfer.kind import kind_of, preceded, solves
 from xlt.transfer.stage import (

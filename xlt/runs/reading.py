@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
@@ -27,9 +27,7 @@ from xlt.document import Document, Text
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.reader_options import Location, on_command_line, read_with
 from xlt.results import CONFIG, MANIFEST
-
-if TYPE_CHECKING:
-    from xlt.task import Task
+from xlt.task import Task, takes_text, why_not_text
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +179,8 @@ def read_units(
                 else:
                     yield Unit(source, None, document.id, surface, (document,), (0,))
         return
-    task.from_text("1", Text.from_words(["word"]))  # says so if the task needs more than words
+    if (lacking := why_not_text(task)) is not None:
+        raise lacking
     if options:
         raise XltError(
             f"there are no options for reading {format}",
@@ -213,15 +212,6 @@ def input_formats(task: Task) -> list[str]:
     """What `read_input` can read for a task."""
     texts = (TEXT, WORDS, CONLLU) if takes_text(task) else ()
     return list(dict.fromkeys([*texts, *task.readable()]))
-
-
-def takes_text(task: Task) -> bool:
-    """Whether words alone are enough for it to predict."""
-    try:
-        task.from_text("1", Text.from_words(["word"]))
-    except XltError:
-        return False
-    return True
 
 
 def _text_units(

@@ -18,7 +18,7 @@ from xlt.runs.sizes import SplitSize
 from xlt.runs.sources import Sources
 from xlt.training.finished import DONE
 from xlt.training.identity import Identity, folder_name
-from xlt.training.raw_text import evaluated
+from xlt.training.raw_text import evaluated_subwords
 from xlt.training.stages import StageRunner
 from xlt.transfer.kind import Effort, kind_of
 from xlt.transfer.stage import DataSplit, Stage
@@ -89,7 +89,9 @@ class StageCosts:
                 subwords=sum(size.subwords for size in train),
                 records=sum(size.records for size in train),
                 evaluated=sum(
-                    evaluated(split, self._sizes[split].records, self._sizes[split].subwords)
+                    evaluated_subwords(
+                        split, self._sizes[split].records, self._sizes[split].subwords
+                    )
                     for split in stage.dev
                 )
                 * stage.training.epochs,

@@ -41,7 +41,7 @@ from xlt.runs.models import models_of
 from xlt.runs.reading import files_of, read_units
 from xlt.runs.source_dev import on_source_dev, predictions
 from xlt.runs.sources import Sources
-from xlt.training.raw_text import ESTIMATED, first_sentences
+from xlt.training.raw_text import MAX_ESTIMATE_SENTENCES, first_sentences
 from xlt.transfer.stage import source_dev
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def estimate(
     models: folders of runs, of which all seeds are meant, or model folders in them; of one run
         they are taken together.
     text: a file, a folder or "-"; with `input_format` and `options` as of
-        `xlt.runs.predict.predict`. Its first `ESTIMATED` sentences count, its labels, if it
-        has any, do not.
+        `xlt.runs.predict.predict`. Its first `MAX_ESTIMATE_SENTENCES` sentences count, its
+        labels, if it has any, do not.
     runs: folders of finished runs with gold data, of this task. What models scored in other
         languages there decides how the criteria are combined, and how wide the interval is.
     language: of the text; by default the only one of the first model's.
@@ -146,7 +146,7 @@ def estimate_all(
         sentences = None
         try:
             texts = sources.load(data_split).records
-            records = first_sentences(experiment.task, texts, target, ESTIMATED)
+            records = first_sentences(experiment.task, texts, target, MAX_ESTIMATE_SENTENCES)
             sentences = len(records)
             row = _told(config, run, target, records, (), config.evaluation.batch_tokens, sources)
             row["notes"] = [*row["notes"], *_few(sentences)]
@@ -318,11 +318,11 @@ def _read(
         for unit in read_units(task, file, input_format, language, options, numbers)
         for document in unit.documents
     )
-    records = list(islice(every, ESTIMATED))
+    records = list(islice(every, MAX_ESTIMATE_SENTENCES))
     if not records:
         raise XltError("there is no sentence in it", where=text, fix="give text of the target")
-    if len(records) == ESTIMATED:
-        log.info("the first %d sentences are looked at", ESTIMATED)
+    if len(records) == MAX_ESTIMATE_SENTENCES:
+        log.info("the first %d sentences are looked at", MAX_ESTIMATE_SENTENCES)
     with open_folder(model) as (_, backbone):
         told = warnings(language, count_words(task, records), backbone.tokenizer)
     for one in told:

@@ -21,7 +21,7 @@ from xlt.runs.graph import EVALUATE, PROJECT, Node
 from xlt.runs.observed import observed
 from xlt.runs.sizes import SUBWORDS_PER_WORD
 from xlt.runs.sources import Sources
-from xlt.training.raw_text import ESTIMATED, evaluated
+from xlt.training.raw_text import MAX_ESTIMATE_SENTENCES, evaluated_subwords
 from xlt.transfer.kind import kind_of
 from xlt.transfer.stage import DataSplit, source_dev
 
@@ -99,7 +99,9 @@ def _work(
                     splits += [text, *source_dev(experiment.config)]
                 sizes = ((split, size(experiment, [split])) for split in splits)
                 read = len(experiment.config.seeds) * sum(
-                    float(evaluated(split, one.records, one.subwords, ESTIMATED))
+                    float(
+                        evaluated_subwords(split, one.records, one.subwords, MAX_ESTIMATE_SENTENCES)
+                    )
                     for split, one in sizes
                 )
             else:
@@ -112,7 +114,8 @@ def _work(
                     for split in scored.get(repr(node.stage), node.stage.dev)
                 }
                 dev = sum(
-                    evaluated(split, one.records, one.subwords) for split, one in each.items()
+                    evaluated_subwords(split, one.records, one.subwords)
+                    for split, one in each.items()
                 )
                 effort = kind_of(node.stage).effort(
                     node.stage, replace(learnt, evaluated=round(times * dev))

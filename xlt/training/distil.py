@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from xlt.config.schema import TEXT, Config, Training
 from xlt.data.references import key_of
-from xlt.document import Text
 from xlt.errors import XltError, choose
-from xlt.task import Labels, Task, confident
+from xlt.task import Labels, Task, confident, why_not_text
 from xlt.training.training_kind import TrainingKind
 from xlt.transfer.kind import Effort, solves
 from xlt.transfer.stage import Stage, data_splits, override, selection_data
@@ -94,16 +93,13 @@ class Distil(TrainingKind):
 
         options = _options(stage)
         language = stage.train[0].language
-        if stage.train[0].split == TEXT:
-            try:
-                task.from_text("1", Text.from_words(["word"]), language)
-            except XltError as error:
-                yield XltError(
-                    f"{task.name} does not predict on text alone: {error.what}",
-                    where="strategy.on",
-                    fix=f"write `on: {TARGET_TRAIN}`, and put what is to be predicted on under "
-                    f"`data.{language}.train`, with `labelled: false` where it has no annotation",
-                )
+        if stage.train[0].split == TEXT and (lacking := why_not_text(task)) is not None:
+            yield XltError(
+                f"{task.name} does not predict on text alone: {lacking.what}",
+                where="strategy.on",
+                fix=f"write `on: {TARGET_TRAIN}`, and put what is to be predicted on under "
+                f"`data.{language}.train`, with `labelled: false` where it has no annotation",
+            )
         if judges_given_gold(task):
             yield XltError(
                 f"a model of {task.name} with these options is given a part of the gold "

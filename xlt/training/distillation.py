@@ -2,7 +2,7 @@
 
 The teachers are loaded one after the other, and twice: first they annotate all records, of which
 `consensus` chooses; then they say how probable each option is at the places where the chosen
-annotation has the student decide. Both are kept until the stage is finished (`lesson_store`).
+annotation has the student decide. Both are kept until the stage is finished (`pseudo_labels`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from transformers import TrainerCallback
 from xlt.config.schema import TEXT, Training
 from xlt.data.batch import prediction_batches
 from xlt.data.references import key_of
-from xlt.data.segment import sentences_of_lines
 from xlt.document import Document
 from xlt.errors import XltError
 from xlt.evaluation.criteria import agreement
@@ -39,9 +38,10 @@ from xlt.training.consensus import Yield, agreed
 from xlt.training.data import Data
 from xlt.training.finished import StageResult
 from xlt.training.learner import Learner
-from xlt.training.lesson_store import Probabilities, Taught, keep, kept
 from xlt.training.making import Making
 from xlt.training.processes import of_main_process
+from xlt.training.pseudo_labels import Probabilities, PseudoLabels, keep, kept
+from xlt.training.raw_text import sentences
 from xlt.training.training_run import Trained
 from xlt.transfer.teaching import ANNOTATION, Distilling, shares
 
@@ -63,43 +63,43 @@ def learn(
         for stage, parent in zip(making.stage.parents, making.parents, strict=True)
         if parent.labels is not None
     }
-    state, taught = PartialState(), kept(making.work, making.task)
-    if of_main_process(taught is None):
+    state, found = PartialState(), kept(making.work, making.task)
+    if of_main_process(found is None):
         # All processes annotate: one that waited for hours would be taken for dead. They may round
         # otherwise than each other, so all learn what the main one has found.
-        taught = _taught(making, teachers)
+        found = _pseudo_labels(making, teachers)
         if state.is_main_process:
             with writing(making.folder, resumes=True):
-                keep(making.work, making.task, taught)
+                keep(making.work, making.task, found)
         state.wait_for_everyone()
-        taught = kept(making.work, making.task)
-    assert taught is not None, f"{making.work} was damaged while it was read"
-    report, tables = dict(taught.report), taught.probabilities
+        found = kept(making.work, making.task)
+    assert found is not None, f"{making.work} was damaged while it was read"
+    report = dict(found.report)
     weights: dict[str, float] = report["teachers"]
-    lessons = None
-    if tables is not None:
-        hard = options.hard_share if options.loss == "mixed" else 0.0
-        lessons = Lessons(making.task, tables, options.temperature, hard)
+    soft = None
+    if found.soft_targets is not None:
+        hard_weight = options.hard_share if options.loss == "mixed" else 0.0
+        soft = SoftTargets(making.task, found.soft_targets, options.temperature, hard_weight)
     encoder = making.parents[-1] if making.parents[-1].labels is None else None
     trained = Learner(making.config, making.task, making.seed, making.metric).train(
         making.stage,
         training,
         teachers[_first(weights, teachers)] if options.student == "teacher" else encoder,
-        [_data(making, taught.records, weights)],
+        [_data(making, found.records, weights)],
         [making.dev, *making.watched],
         making.work,
-        labels=taught.labels,
-        collates=lessons,
+        labels=found.labels,
+        collates=soft,
         title=making.title,
         callbacks=callbacks,
         checkpoint=checkpoint,
     )
-    report["loss"] = "hard" if lessons is None else options.loss or "soft"
+    report["loss"] = "hard" if soft is None else options.loss or "soft"
     report["note"] = _note(making.stage.name, report)
     return replace(trained, about={**trained.about, "about": report})
 
 
-def _taught(making: Making, teachers: Mapping[str, StageResult]) -> Taught:
+def _pseudo_labels(making: Making, teachers: Mapping[str, StageResult]) -> PseudoLabels:
     """What the teachers, by their names, say of the records, and of which the student learns."""
     options = _options(making)
     records = _records(making)
@@ -116,7 +116,7 @@ def _taught(making: Making, teachers: Mapping[str, StageResult]) -> Taught:
     report = {"teachers": weights, "taken": {one: taken[one] for one in names}, **yields.as_dict()}
     if not yields.kept:
         raise nothing_left(report)
-    taught = [one.document for one in yields.kept]
+    annotated = [one.document for one in yields.kept]
     labels: Labels = {}  # begins as those of the weights that it may start from
     for teacher in (teachers[_first(weights, teachers)], *teachers.values()):
         labels = extend_labels(labels, teacher.labels or {})
@@ -124,8 +124,8 @@ def _taught(making: Making, teachers: Mapping[str, StageResult]) -> Taught:
         labels = extend_labels(labels, making.task.labels(records))
     tables = None
     if options.loss != "hard":
-        tables = _mixture(making, teachers, weights, taught, labels)
-    return Taught(taught, labels, report, tables)
+        tables = _mixture(making, teachers, weights, annotated, labels)
+    return PseudoLabels(annotated, labels, report, tables)
 
 
 def _first(weights: Mapping[str, float], teachers: Iterable[str]) -> str:
@@ -159,15 +159,8 @@ def _records(making: Making) -> list[Document]:
     records: list[Document] = []
     for data in making.train:
         language = data.data_split.language
-        if data.data_split.split != TEXT:
-            records += data.records
-            continue
-        for record in data.records:
-            texts = enumerate(sentences_of_lines(record.text.surface, language), 1)
-            own = (
-                making.task.from_text(f"{record.id}.{n}", one, language) for n, (_, one) in texts
-            )
-            records += own
+        raw = data.data_split.split == TEXT
+        records += sentences(making.task, data.records, language) if raw else data.records
     if not records:
         split = making.stage.train[0]
         raise XltError(
@@ -208,24 +201,25 @@ def _data(making: Making, records: Sequence[Document], weights: dict[str, float]
 # Probabilities -----------------------------------------------------------------------------------
 
 
-class Lessons:
+class SoftTargets:
     """Batches of a task with what teachers think of them, as `ChoosingModel` learns it.
 
-    taught: of each record. temperature, hard: as `ChoosingModel.forward` has them.
+    targets: of each record. temperature, hard_weight: as `ChoosingModel.forward` has them.
     """
 
     def __init__(
-        self, task: Task, taught: Sequence[Probabilities], temperature: float, hard: float
+        self, task: Task, targets: Sequence[Probabilities], temperature: float, hard_weight: float
     ) -> None:
-        self.task, self.taught, self.temperature, self.hard = task, taught, temperature, hard
+        self.task, self.targets = task, targets
+        self.temperature, self.hard_weight = temperature, hard_weight
 
     def collate(self, examples: Sequence[Example]) -> dict[str, Any]:
-        own = [self.taught[example.index] for example in examples]
+        own = [self.targets[example.index] for example in examples]
         return {
             **self.task.collate(examples),
-            "taught": [_stacked(parts) for parts in zip(*own, strict=True)],
+            "soft_targets": [_stacked(parts) for parts in zip(*own, strict=True)],
             "temperature": self.temperature,
-            "hard": self.hard,
+            "hard_weight": self.hard_weight,
         }
 
 
@@ -250,7 +244,7 @@ def _mixture(
     divergences. None for models that do not choose, where nothing was asked."""
     options = _options(making)
     total = sum(weights[name] for name in teachers)
-    taught: list[Probabilities] = [[] for _ in records]
+    mixture: list[Probabilities] = [[] for _ in records]
     for name, teacher in teachers.items():
         backbone, predictor = _teacher(making, teacher)
         if not isinstance(predictor.model, ChoosingModel):
@@ -266,8 +260,8 @@ def _mixture(
         del backbone, predictor  # two would not fit everywhere
         share = weights[name] / total if total else 1 / len(teachers)
         for number, more in enumerate(own):
-            taught[number], own[number] = _mixed(taught[number], more, share), []
-    return taught
+            mixture[number], own[number] = _mixed(mixture[number], more, share), []
+    return mixture
 
 
 def _mixed(known: Probabilities, more: Probabilities, weight: float) -> Probabilities:

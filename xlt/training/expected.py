@@ -16,7 +16,7 @@ from xlt.evaluation.criteria import THRESHOLD, estimates, on_dev, on_text
 from xlt.inference.predictor import Predictor
 from xlt.task import Example, Task
 from xlt.training.data import Data
-from xlt.training.raw_text import SELECTING, first_sentences
+from xlt.training.raw_text import MAX_SELECTION_SENTENCES, first_sentences
 
 Sets = Sequence[tuple[Data, Sequence[Example]]]
 
@@ -36,7 +36,9 @@ def as_sentences(task: Task, data: Data) -> Data:
     if not is_text(data):
         return data
     language = data.data_split.language
-    return replace(data, records=first_sentences(task, data.records, language, SELECTING))
+    return replace(
+        data, records=first_sentences(task, data.records, language, MAX_SELECTION_SENTENCES)
+    )
 
 
 def expected_score(predictor: Predictor, sets: Sets, metric: str, *, alone: bool = False) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, TextIO
 
@@ -19,17 +19,16 @@ from xlt.reader_options import JsonlOptions, ReaderOptions
 from xlt.task import Labels, Task
 from xlt.transfer.stage import DataSplit
 
-SELECTING = 1000
+MAX_SELECTION_SENTENCES = 1000
 """Sentences of a text that selects a checkpoint: they are predicted at every evaluation."""
 
-
-ESTIMATED = 2000
+MAX_ESTIMATE_SENTENCES = 2000
 """Sentences of a text on which it is said what a model is expected to score: more hardly change a
 mean."""
 
 
-def evaluated(
-    data_split: DataSplit, records: int, subwords: int, sentences: int = SELECTING
+def evaluated_subwords(
+    data_split: DataSplit, records: int, subwords: int, sentences: int = MAX_SELECTION_SENTENCES
 ) -> int:
     """How many subwords of a split are predicted at an evaluation, where it has so many. Each
     record of text without labels is taken for a sentence."""
@@ -37,17 +36,19 @@ def evaluated(
     return round(share * subwords)
 
 
+def sentences(task: Task, texts: Iterable[Document], language: str) -> Iterator[Document]:
+    """The sentences of raw text, as documents of a task without annotation. The id of each is the
+    text's with the number of the sentence in it."""
+    for one in texts:
+        for number, (_, text) in enumerate(sentences_of_lines(one.text.surface, language), 1):
+            yield task.from_text(f"{one.id}.{number}", text, language)
+
+
 def first_sentences(
     task: Task, texts: Iterable[Document], language: str, most: int
 ) -> list[Document]:
-    """The first sentences of raw text, as documents of a task without annotation."""
-    numbers = count(1)
-    every = (
-        task.from_text(str(next(numbers)), sentence, language)
-        for one in texts
-        for _, sentence in sentences_of_lines(one.text.surface, language)
-    )
-    return list(islice(every, most))
+    """The first of `sentences`."""
+    return list(islice(sentences(task, texts, language), most))
 
 
 class RawText(Task):

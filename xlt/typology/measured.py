@@ -47,7 +47,7 @@ UNMEASURED = 0.1
 SAME_ENCODER = 2.0
 """How many times a table counts that was measured with the encoder that is asked for."""
 OWN_WEIGHT = 10.0
-"""How many times a user's own table counts: it is the very experiment that is foretold."""
+"""How many times a user's own table counts: it is the very experiment that is predicted."""
 PARTS = ("prior", *dict.fromkeys(FEATURES.values()))
 """What a score is made of: how the source did elsewhere, and `FEATURES` in groups."""
 _GROUPS = np.array([[float(group == part) for part in PARTS[1:]] for group in FEATURES.values()])

@@ -8,7 +8,7 @@ seen on `PRIOR` sources).
 
 * On a target that was measured, z replaces the prediction of those sources.
 * For other targets, the z are one more table of the task, which counts `measured.OWN_WEIGHT` times:
-  it is the experiment that is foretold.
+  it is the experiment that is predicted.
 * The level of the expected scores moves by what the predictions were off on languages like the
   target.
 

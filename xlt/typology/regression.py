@@ -1,4 +1,4 @@
-"""How much of a transfer score a few similarities explain, and how well they foretell it.
+"""How much of a transfer score a few similarities explain, and how well they predict it.
 
 A reading of Muller et al. 2022 ("Languages you know influence those you learn", arXiv 2212.01757),
 whose code and exact features were never published: a table's scores are regressed on syntactic,

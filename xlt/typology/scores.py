@@ -33,7 +33,7 @@ class Matrix:
     scores:  shape (sources, targets); NaN where not measured. Larger is better.
     percent: whether the metric is one in per cent; else its own unit (a negative perplexity).
     about:   paper, model, origin and licence, as stated upstream.
-    own:     whether it is a user's own: the very experiment that is foretold.
+    own:     whether it is a user's own: the very experiment that is predicted.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a student is taught, kept in its unfinished stage: annotating may take longer than training.
+"""Pseudo-labels, kept in a student's unfinished stage: annotating may take longer than training.
 
 A process that was killed, and an attempt after one that failed, go on from it.
 """
@@ -28,22 +28,23 @@ Probabilities = list[NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Taught:
-    """What a student learns.
+class PseudoLabels:
+    """What a student learns: text as its teachers annotate it.
 
     labels: that it knows. report: of how the records came about, JSON-able.
-    probabilities: of each record; None where its annotation alone is learnt.
+    soft_targets: the teachers' probabilities, of each record; None where its annotation alone is
+        learnt.
     """
 
     records: Sequence[Document]
     labels: Labels
     report: dict[str, Any]
-    probabilities: Sequence[Probabilities] | None
+    soft_targets: Sequence[Probabilities] | None
 
 
-def keep(folder: Path, task: Task, taught: Taught) -> None:
+def keep(folder: Path, task: Task, found: PseudoLabels) -> None:
     """Write it into a folder that is there."""
-    tables, shapes = taught.probabilities, None
+    tables, shapes = found.soft_targets, None
     files: dict[str, tuple[int, str]] = {}
     if tables is not None:
         shapes = [[list(part.shape) for part in parts] for parts in tables]
@@ -52,16 +53,16 @@ def keep(folder: Path, task: Task, taught: Taught) -> None:
             np.save(stream, np.concatenate([np.zeros(0, np.float32), *every]))
         files[TABLES] = entry(folder / TABLES)
     value: dict[str, Any] = {
-        "records": [task.schema.to_row(record) for record in taught.records],
-        "labels": taught.labels,
-        "report": taught.report,
+        "records": [task.schema.to_row(record) for record in found.records],
+        "labels": found.labels,
+        "report": found.report,
         "shapes": shapes,
         "files": files,
     }
     write_sealed(folder / RECORDS, value)  # last: with it the other file is whole
 
 
-def kept(folder: Path, task: Task) -> Taught | None:
+def kept(folder: Path, task: Task) -> PseudoLabels | None:
     """What `keep` wrote, its probabilities left on the disk until they are used; None if there is
     nothing, or, with a warning, if it is damaged."""
     try:
@@ -83,7 +84,7 @@ def kept(folder: Path, task: Task) -> Taught | None:
                 end = at + places * options
                 tables[-1].append(flat[at:end].reshape(places, options))
                 at = end
-    return Taught(
+    return PseudoLabels(
         [task.schema.from_row(row) for row in value["records"]],
         {layer: tuple(names) for layer, names in value["labels"].items()},
         value["report"],
