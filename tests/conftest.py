@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """What is imported is no garbage: to look through it takes half a second after each training."""
+    """What is imported is no garbage: looking through it takes half a second after a training."""
     gc.collect()
     gc.freeze()
 
