@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test test-avx2 check static lowest docs fuzz env lock sbom clean
+.PHONY: demo test test-avx2 check static lowest docs fuzz env environments lock sbom clean
 
 # Tests that stand together share what they set up, so a process takes from the other's list only
 # when its own is done.
@@ -41,7 +41,7 @@ static: env
 	$(BIN)/python -m scripts.check_types
 
 $(VENV)/.fuzz: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt 'atheris>=3'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt 'atheris>=3'
 	touch $@
 
 # A second or so for each of what reads, and the same inputs each time, so that a change is tested and
@@ -60,7 +60,7 @@ lowest: $(VENV)-lowest/.installed
 $(VENV)-lowest/.installed: pyproject.toml setup.py scripts/lowest_versions.py
 	test -x $(VENV)-lowest/bin/python || $(PYTHON) -m venv $(VENV)-lowest
 	$(VENV)-lowest/bin/python scripts/lowest_versions.py > $(VENV)-lowest/constraints.txt
-	$(VENV)-lowest/bin/python -m pip install --quiet --constraint $(VENV)-lowest/constraints.txt \
+	$(VENV)-lowest/bin/python -m pip install --quiet --no-compile --constraint $(VENV)-lowest/constraints.txt \
 		--editable . pytest pytest-xdist hypothesis jsonschema
 	touch $@
 
@@ -70,13 +70,17 @@ docs: env
 
 env: $(VENV)/.installed
 
-# Made again when what is to be installed has changed. Every package by its hash, but for PyTorch:
+# Those that `make check` uses; each is installed by one process.
+environments: env $(VENV)-lowest/.installed
+
+# Made again when what is to be installed has changed. --no-compile: Python does so for what is
+# imported, when it is. Every package by its hash, but for PyTorch:
 # requirements/README.md says why. The last line finds what the lock lacks.
 $(VENV)/.installed: pyproject.toml setup.py constraints.txt requirements/dev.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --no-compile --no-deps --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --no-compile --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m pip check
 	touch $@
 
@@ -85,7 +89,7 @@ TOOLS := $(VENV)-tools
 
 $(TOOLS)/.installed: requirements/tools.txt
 	test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
-	$(TOOLS)/bin/python -m pip install --quiet --require-hashes --requirement requirements/tools.txt
+	$(TOOLS)/bin/python -m pip install --quiet --no-compile --require-hashes --requirement requirements/tools.txt
 	touch $@
 
 GPU := triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti \
