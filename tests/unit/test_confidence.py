@@ -177,7 +177,7 @@ def planted(temperature: float, size: int) -> tuple[Planted, Data, list[Example]
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
 def test_the_temperature_is_found(temperature, monkeypatch):
-    monkeypatch.setattr("xlt.training.calibrate.MAX_RECORDS", 1500)
+    monkeypatch.setattr("xlt.training.data.MAX_SAMPLE", 1500)
     predictor, data, examples = planted(temperature, 3000)
     found = calibrate(predictor, [(data, examples)])
     assert found is not None

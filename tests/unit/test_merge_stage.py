@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -187,8 +186,12 @@ def test_a_model_and_the_one_that_it_was_trained_from(config):
 
 def test_text_of_the_target_chooses_the_scale_and_calibrates_nothing(config, monkeypatch):
     """The main process makes the model alone: among several none is waited for."""
-    state = SimpleNamespace(process_index=1, num_processes=2)
-    monkeypatch.setattr("xlt.training.expected.PartialState", lambda: state)
+
+    def together(number, compute, *, alone=False):
+        assert alone
+        return compute(range(number))
+
+    monkeypatch.setattr("xlt.training.expected.together", together)
     strategy = {"method": "arithmetic", "scale": [0.5, 1.0]}
     eng, ind, merged = Stages(config(strategy=strategy, selection__on="target_text")).run()
     assert (eng.primary, ind.primary, merged.primary) == ("dev:eng", "dev:ind", "text:jav")

@@ -2,7 +2,7 @@
 
 A criterion compares what the model does on the text with what it does on labelled dev data of its
 sources. Its unit is a thing that the model predicts (`xlt.evaluation.reliability.things`): a word's
-tag, an entity, an arc, a label. The papers foretell the share of things that are right; where the
+tag, an entity, an arc, a label. The papers predict the share of things that are right; where the
 score is another figure of the same things (F1), it is taken to change in the same proportion.
 """
 
@@ -101,7 +101,7 @@ def fit_threshold(confidences: ArrayLike, right: ArrayLike) -> Threshold:
 
 
 def share_above(confidences: ArrayLike, threshold: Threshold) -> float:
-    """The share of right things that ATC foretells (Garg et al. 2022, section 4): those above the
+    """The share of right things that ATC predicts (Garg et al. 2022, section 4): those above the
     threshold. Raises ValueError without a thing."""
     sure = np.asarray(confidences, float)
     if not len(sure):
@@ -144,7 +144,7 @@ def agreement(task: Task, predicted: Sequence[Sequence[Document]]) -> list[float
 
 
 def along_the_line(score: float, on_dev: float, on_text: float) -> float:
-    """The score that agreement foretells ("agreement on the line"; Baek et al. 2022, arXiv
+    """The score that agreement predicts ("agreement on the line"; Baek et al. 2022, arXiv
     2206.13089): on the probit scale scores and agreements on two sets lie along one and
     the same line. Two points give its offset; its slope is taken to be 1, since the few models
     that differ in their seed alone lie too close to show it.
@@ -199,7 +199,7 @@ def on_text(task: Task, predicted: Sequence[Sequence[Document]]) -> list[OnText]
 
 
 def estimates(dev: OnDev, text: OnText) -> dict[str, float]:
-    """Criterion → the score that it foretells on the text, in percent; without those that nothing
+    """Criterion → the score that it predicts on the text, in percent; without those that nothing
     can be said by: of a model whose predictions have no confidence, say.
 
     `CONFIDENCE` takes the mean confidence for the share of right things.

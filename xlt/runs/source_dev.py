@@ -19,6 +19,7 @@ from xlt.files import DamagedFile, read_sealed, write_sealed
 from xlt.inference.device import best_device, choose_precision
 from xlt.model.folder import read_info
 from xlt.registry import tasks
+from xlt.training.data import MAX_SAMPLE, sample
 from xlt.training.identity import environment
 
 if TYPE_CHECKING:
@@ -26,16 +27,13 @@ if TYPE_CHECKING:
     from xlt.task import Task
     from xlt.training.data import Data
 
-MAX_RECORDS = 1000
-"""Of each dev set, spread over it."""
-
 _READ = TypeAdapter(list[OnDev])
 
 
 def on_source_dev(
     config: Config, models: Sequence[Path], data: Sequence[Data], *, batch_tokens: int
 ) -> list[OnDev]:
-    """Each model, of one run with several seeds, on the dev data together.
+    """Each model, of one run with several seeds, on a `sample` of each dev set together.
 
     config: of the run.
 
@@ -47,7 +45,7 @@ def on_source_dev(
         path = cache_dir() / "source-dev" / f"{_key(config, models, data)}.json"
         with contextlib.suppress(FileNotFoundError, DamagedFile):  # then it is computed anew
             return _READ.validate_python(read_sealed(path, fix="delete it")["models"])
-    records = [record for one in data for record in _spread(one.records)]
+    records = [one.records[number] for one in data for number in sample(len(one.records))]
     task, predicted = predictions(config, models, records, batch_tokens=batch_tokens)
     agreed = agreements(task, predicted)
     found = [
@@ -89,11 +87,6 @@ def _predicted(
     return task, predictor(records, task.encode(records, backbone, None))
 
 
-def _spread(records: Sequence[Document]) -> list[Document]:
-    step = max(1, -(-len(records) // MAX_RECORDS))
-    return [records[number] for number in range(0, len(records), step)]
-
-
 def _key(config: Config, models: Sequence[Path], data: Sequence[Data]) -> str:
     """Of what the models' folders and the data hold, and of what predicts and scores.
 
@@ -106,7 +99,7 @@ def _key(config: Config, models: Sequence[Path], data: Sequence[Data]) -> str:
         device,
         lora=config.model.lora is not None,
     )
-    held: list[Any] = [MAX_RECORDS, computed, config.model.attention]
+    held: list[Any] = [MAX_SAMPLE, computed, config.model.attention]
     held += [one.fingerprint for one in data]
     held += [asdict(replace(read_info(folder), languages=[])) for folder in models]
     return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()

@@ -112,8 +112,8 @@ def estimate(
         except XltError as error:
             raise loaded.locate(error) from error
         told["notes"] = [*told["notes"], *_unlike(run, asked[0])]
-        models_of = {"run": str(run.folder), "models": [str(model) for model in run.models]}
-        rows.append(models_of | told)
+        whose = {"run": str(run.folder), "models": [str(model) for model in run.models]}
+        rows.append(whose | told)
     rows.sort(key=lambda row: -1.0 if row["expected"] is None else row["expected"], reverse=True)
     return {
         "task": task.name,

@@ -13,12 +13,9 @@ from xlt.evaluation.reliability import Judged, judged
 from xlt.inference.predictor import Predictor
 from xlt.model.calibration import HIGHEST, LOWEST, Calibration
 from xlt.task import Example, confident
-from xlt.training.data import Data
+from xlt.training.data import Data, sample
 from xlt.training.expected import is_text
 from xlt.training.scoring import selector
-
-MAX_RECORDS = 1000
-"""Of each dev set, spread over it: one number is fitted."""
 
 
 def calibrate(
@@ -28,7 +25,8 @@ def calibrate(
     predictions are likeliest; None where the task or its model has no confidence, and without dev
     data.
 
-    sets: dev data with their examples; of text without labels among them nothing is taken.
+    sets: dev data with their examples, of which a `sample` is enough: one number is fitted. Of text
+        without labels among them nothing is taken.
 
     The logarithm of a temperature has a standard normal distribution as its prior: few things
     change it little, and none not at all.
@@ -71,9 +69,9 @@ _Batch = tuple[list[Document], list[Document], list[Example], dict[str, torch.Te
 
 
 def _predicted(predictor: Predictor, data: Data, examples: Sequence[Example]) -> Iterator[_Batch]:
-    step = max(1, -(-len(examples) // MAX_RECORDS))
-    records = [data.records[i] for i in range(0, len(examples), step)]
-    local = [replace(example, index=n) for n, example in enumerate(examples[::step])]
+    chosen = sample(len(examples))
+    records = [data.records[i] for i in chosen]
+    local = [replace(examples[i], index=n) for n, i in enumerate(chosen)]
     for batch, outputs in predictor.batches(local):
         decoded = predictor.decode(records, local, batch, outputs)
         yield [records[i] for i in batch], decoded, [local[i] for i in batch], outputs

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from xlt.document import Document
 from xlt.transfer.stage import DataSplit
 
+MAX_SAMPLE = 1000
+"""Records of a dev set from which it is learnt what a model's confidences are worth."""
+
 
 @dataclass(frozen=True)
 class Data:
@@ -34,6 +37,11 @@ class Data:
     def inventory(self) -> Iterator[Document]:
         """The records whose labels a model of this data has to know."""
         return chain(self.records, self.originals)
+
+
+def sample(number: int) -> range:
+    """The numbers of at most `MAX_SAMPLE` of so many records, spread over them."""
+    return range(0, number, max(1, -(-number // MAX_SAMPLE)))
 
 
 def groups(train: Sequence[Data]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:

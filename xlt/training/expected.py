@@ -7,15 +7,13 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
 
-from accelerate import PartialState
-from accelerate.utils import gather_object
-
 from xlt.config.schema import TEXT
 from xlt.document import Document
 from xlt.evaluation.criteria import THRESHOLD, estimates, on_dev, on_text
 from xlt.inference.predictor import Predictor
 from xlt.task import Example, Task
 from xlt.training.data import Data
+from xlt.training.processes import together
 from xlt.training.raw_text import MAX_SELECTION_SENTENCES, first_sentences
 
 Sets = Sequence[tuple[Data, Sequence[Example]]]
@@ -42,7 +40,7 @@ def as_sentences(task: Task, data: Data) -> Data:
 
 
 def expected_score(predictor: Predictor, sets: Sets, metric: str, *, alone: bool = False) -> float:
-    """The score on the text among some sets that average thresholded confidence foretells
+    """The score on the text among some sets that average thresholded confidence predicts
     (`xlt.evaluation.criteria`) by the others, which are dev data; in percent, computed by all
     processes together.
 
@@ -70,17 +68,11 @@ def expected_score(predictor: Predictor, sets: Sets, metric: str, *, alone: bool
 
 def _predicted(
     predictor: Predictor, records: Sequence[Document], examples: Sequence[Example], *, alone: bool
-) -> list[Document]:
-    """What is predicted of all records, in their order; each process predicts some.
+) -> Sequence[Document]:
+    """What is predicted of all records, in their order."""
 
-    alone: this one predicts all.
-    """
-    state = PartialState()
-    first, step = (0, 1) if alone else (state.process_index, state.num_processes)
-    mine = range(first, len(examples), step)
-    own = [records[i] for i in mine]
-    found = predictor(own, [replace(examples[i], index=n) for n, i in enumerate(mine)])
-    if step == 1:
-        return found
-    gathered = gather_object(list(zip(mine, found, strict=True)))
-    return [one for _, one in sorted(gathered, key=lambda pair: pair[0])]
+    def predict(mine: range) -> list[Document]:
+        own = [records[i] for i in mine]
+        return predictor(own, [replace(examples[i], index=n) for n, i in enumerate(mine)])
+
+    return together(len(examples), predict, alone=alone)

@@ -168,7 +168,7 @@ class Merge(StageKind):
                     found = scores(models, methods, lambda one: _scores(making, one), making.work)
                     values = [next(iter(score.values())) for score in found]
                     best = values.index(max(values))
-                    about |= _chosen(making, points, values)
+                    about |= _chosen(making, points, values, best)
                 about = {**described(options.method, points[best]), **about}
                 models.write(folder, methods[best], about)
             return about
@@ -176,8 +176,9 @@ class Merge(StageKind):
         try:
             making.save(write, members[0].labels, lambda folder: _scores(making, folder, last=True))
         except XltError as error:
-            named = error.where in Merging.model_fields
-            raise (error.at(f"strategy.{error.where}") if named else error) from error
+            if error.where not in Merging.model_fields:
+                raise
+            raise error.at(f"strategy.{error.where}") from error
 
 
 _MEAN = "choose `method: mean`, or an encoder with the weights that the models were trained from"
@@ -231,13 +232,14 @@ def _scores(making: Making, folder: Path, *, last: bool = False) -> Mapping[str,
     return mean_scores(predictor, encoded, making.metric, alone=True)
 
 
-def _chosen(making: Making, points: Sequence[Settings], values: Sequence[float]) -> dict[str, Any]:
-    """What is said of the scale that was best."""
+def _chosen(
+    making: Making, points: Sequence[Settings], values: Sequence[float], best: int
+) -> dict[str, Any]:
+    """What is said of the scale that was best, the one with this number."""
     from xlt.training.scoring import selector
 
     scored = [{"scale": p.scale, "score": v} for p, v in zip(points, values, strict=True)]
-    best = points[values.index(max(values))].scale
     tried = ", ".join(f"{point.scale:g}: {v:.2f}" for point, v in zip(points, values, strict=True))
     by = f"{making.metric} on {selector(making.stage.dev)}"
-    note = f"{making.stage.name}: scale {best:g} is the best by {by} ({tried})"
+    note = f"{making.stage.name}: scale {points[best].scale:g} is the best by {by} ({tried})"
     return {"dev": scored, "note": note}

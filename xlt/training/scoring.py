@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from accelerate import PartialState
-from accelerate.utils import gather_object
 from numpy.typing import NDArray
 
 from xlt.config.schema import TEXT
@@ -22,6 +20,7 @@ from xlt.training.data import Data
 from xlt.training.encodings import encode
 from xlt.training.expected import as_sentences, expected_score, is_text
 from xlt.training.finished import Observed
+from xlt.training.processes import together
 from xlt.transfer.stage import DataSplit
 
 LAST = "last"
@@ -64,7 +63,6 @@ def encode_sets(task: Task, sets: Sequence[Sequence[Data]], backbone: Backbone) 
 
 def mean_scores(predictor: Predictor, sets: Encoded, metric: str, *, alone: bool = False) -> Scores:
     """The scores of the predictor's current weights. alone: other processes have no part in it."""
-    count = _own_counts if alone else distributed_counts
     known: dict[int, float] = {}
     scores = {}
     for name, evaluated in sets.items():
@@ -73,44 +71,29 @@ def mean_scores(predictor: Predictor, sets: Encoded, metric: str, *, alone: bool
             continue
         for data, examples in evaluated:
             if id(examples) not in known:
-                counts = count(predictor, data.records, examples)
+                counts = _counts(predictor, data.records, examples, alone=alone)
                 known[id(examples)] = score(predictor.task, counts)[metric]
         scores[name] = float(np.mean([known[id(examples)] for _, examples in evaluated]))
     return scores
 
 
-def distributed_counts(
-    predictor: Predictor, records: Sequence[Document], examples: Sequence[Example]
+def _counts(
+    predictor: Predictor, records: Sequence[Document], examples: Sequence[Example], *, alone: bool
 ) -> NDArray[np.float64]:
-    """`count_matrix` of a data set, computed by all processes together; rows in record order.
+    """`count_matrix` of a data set; rows in record order.
 
     examples: of the records, in their order.
     """
-    state = PartialState()
-    mine = range(state.process_index, len(examples), state.num_processes)
-    counts = _counts(predictor, records, examples, mine)
-    if state.num_processes == 1:
-        return counts
-    rows = gather_object(list(zip(mine, counts.tolist(), strict=True)))
-    return np.array([row for _, row in sorted(rows, key=lambda pair: pair[0])])
 
+    def count(mine: range) -> list[list[float]]:
+        rows: list[list[float]] = []
+        for start in range(0, len(mine), WINDOW):
+            window = mine[start : start + WINDOW]
+            chosen = slice(window.start, window.stop, window.step)
+            own = list(records[chosen])
+            local = [replace(example, index=j) for j, example in enumerate(examples[chosen])]
+            rows += count_matrix(predictor.task, own, predictor(own, local)).tolist()
+        return rows
 
-def _own_counts(
-    predictor: Predictor, records: Sequence[Document], examples: Sequence[Example]
-) -> NDArray[np.float64]:
-    """The same, computed by this process alone."""
-    return _counts(predictor, records, examples, range(len(examples)))
-
-
-def _counts(
-    predictor: Predictor, records: Sequence[Document], examples: Sequence[Example], mine: range
-) -> NDArray[np.float64]:
-    """Of the records with these numbers."""
-    parts = [count_matrix(predictor.task, [], [])]
-    for start in range(0, len(mine), WINDOW):
-        window = mine[start : start + WINDOW]
-        chosen = slice(window.start, window.stop, window.step)
-        own = list(records[chosen])
-        local = [replace(example, index=j) for j, example in enumerate(examples[chosen])]
-        parts.append(count_matrix(predictor.task, own, predictor(own, local)))
-    return np.concatenate(parts)
+    rows = together(len(examples), count, alone=alone)
+    return np.array(rows).reshape(len(rows), len(predictor.task.count_names))
