@@ -36,6 +36,11 @@ class XltError(Exception):
         """As `at`; of several errors, each is where this says of it."""
         return _for(self, type(self)(self.what, where=where(self), fix=self.fix))
 
+    def renamed(self, rename: Callable[[str], str]) -> XltError:
+        """The same error, where keys that it speaks of have other names. rename: of each text."""
+        where, fix = (None if one is None else rename(one) for one in (self.where, self.fix))
+        return _for(self, type(self)(rename(self.what), where=where, fix=fix))
+
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments need help to cross a process boundary (datasets, accelerate).
         return (_rebuild, (type(self), self.what, self.where, self.fix))
@@ -76,6 +81,9 @@ class XltErrors(XltError):
 
     def placed(self, where: Callable[[XltError], object]) -> XltError:
         return _for(self, XltErrors(problem.placed(where) for problem in self.problems))
+
+    def renamed(self, rename: Callable[[str], str]) -> XltError:
+        return _for(self, XltErrors(problem.renamed(rename) for problem in self.problems))
 
     def __reduce__(self) -> tuple[object, ...]:
         return (type(self), (self.problems,))

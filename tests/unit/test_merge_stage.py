@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from xlt.runs.experiment import prepare
 from xlt.runs.plan import plan
 from xlt.runs.preflight import find_problems
 from xlt.runs.sources import Sources
-from xlt.transfer.kind import Effort, kind_of
+from xlt.transfer.kind import Effort, kind_of, with_full_keys
 
 TEXT = {"pretrain": {"on": "jav", "training": {"max_steps": 1, "warmup": 0}}}
 
@@ -224,19 +225,33 @@ MERGE_ITEM = {"name": "hierarchical", "target_stage": False}
         ({"members": 2}, 2, "strategy.members", "a model for each source"),
         ({"method": "ties", "base": TEXT}, 2, "strategy.base", "what the models were trained from"),
         ({"base": TEXT}, 2, "strategy.base", "does not look"),
-        ({**MERGE_ITEM, "through": [{"merge": {}}]}, 1, "strategy", "no two of this task"),
+        (
+            {**MERGE_ITEM, "through": [{"merge": {}}]},
+            1, "strategy.through.0.merge", "no two of this task",
+        ),
         (
             {**MERGE_ITEM, "through": ["ind", {"merge": {"method": "ties"}}]},
-            1, "strategy.through", "needs a base",
+            1, "strategy.through.1.merge.method", "needs a base",
         ),
         (
             {**MERGE_ITEM, "through": ["ind", {"merge": {"density": 0.5}}]},
-            1, "strategy.through", "does not look",
+            1, "strategy.through.1.merge.density", "leave out strategy.through.1.merge.density, or",
         ),
-        ({"name": "zero_shot", "before": [{"merge": {}}]}, 1, "strategy", "no two"),
+        (
+            {**MERGE_ITEM, "through": [{"distil": {"loss": "hard", "temperature": 2}}]},
+            1, "strategy.through.0.distil.temperature", "it has no effect",
+        ),
+        (
+            {"name": "zero_shot", "before": [{"merge": {}}]},
+            1, "strategy.before.0.merge", "no two",
+        ),
+        (
+            {"method": "layers", "base": {"distil": {}}},
+            1, "strategy.base.distil", "no model for it",
+        ),
         (
             {**MERGE_ITEM, "through": [{"distil": {}}, {"merge": {"method": "wise"}}]},
-            1, "strategy", "distil-jav begins with the encoder's weights",
+            1, "strategy.through.1.merge", "distil-jav begins with the encoder's weights",
         ),
     ],
 )  # fmt: skip
@@ -245,8 +260,44 @@ def test_what_cannot_be_merged_is_refused(config, strategy, source, where, what)
         prepare(load_config(config("wrong", ["eng", "ind", "jav"][:source], strategy)))
     (error,) = flat(caught.value)
     assert what in error.render()
-    assert f"({where}" in error.render()
+    assert f"({where})" in error.render()
     assert error.fix
+
+
+@pytest.mark.parametrize(
+    ("strategy", "where"),
+    [
+        (
+            {**MERGE_ITEM, "through": [{"distil": {"loss": "soft", "student": "teacher"}}]},
+            "strategy.through.0.distil.loss",
+        ),
+        (
+            {"name": "zero_shot", "before": {"pretrain": {"on": "jav", "window": 900}}},
+            "strategy.before.pretrain.window",
+        ),
+    ],
+)
+def test_what_the_encoder_or_the_task_cannot_do_is_said_with_the_key_of_the_stage(
+    config, strategy, where
+):
+    experiment = prepare(load_config(config("wrong", ["eng"], strategy)))
+    (problem,) = find_problems(experiment, Sources(experiment.config, experiment.task))
+    assert f"({where})" in problem.render()
+
+
+def test_what_goes_wrong_later_is_said_with_the_key_of_the_stage(config, monkeypatch):
+    def fail(*_):
+        raise XltError("no", where="strategy.scale", fix="lower strategy.scale, not strategy.of")
+
+    strategy = {**MERGE_ITEM, "through": ["ind", {"merge": {"method": "wise", "scale": 0.75}}]}
+    stages = Stages(config(source=["eng"], strategy=strategy))
+    monkeypatch.setattr(type(kind_of(stages.plan[-1])), "make", fail)
+    with pytest.raises(XltError) as caught:
+        stages.run()
+    key = "strategy.through.1.merge.scale"
+    for error in (caught.value, with_full_keys(caught.value, stages.plan[-1])):
+        assert (error.where, error.fix) == (key, f"lower {key}, not strategy.of")
+    assert replace(stages.plan[-1], where="strategy") == stages.plan[-1], "one stage wherever"
 
 
 def test_one_of_several_scales_needs_dev_data(config):

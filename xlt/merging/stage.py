@@ -7,6 +7,11 @@ from xlt.merging.options import Merging
 from xlt.transfer.stage import DataSplit, Stage, data_splits, selection_data
 
 
+def say(name: str) -> str:
+    """The key of an option, and of what a scale is chosen on (`xlt.merging.settings.Say`)."""
+    return "selection.on" if name == "dev" else f"strategy.{name}"
+
+
 def merged(
     config: Config,
     target: str,

@@ -13,7 +13,7 @@ from pydantic import Field
 from xlt.config.schema import Config
 from xlt.errors import XltError
 from xlt.merging.options import MergeOptions, Merging
-from xlt.merging.stage import merged
+from xlt.merging.stage import merged, say
 from xlt.transfer.item import StageItem
 from xlt.transfer.kind import planned
 from xlt.transfer.stage import (
@@ -50,7 +50,7 @@ class Merged(Strategy):
     def plan(self, config: Config, target: str) -> Stage:
         options = self.options
         dev = bool(selection_data(config, config.source, target))
-        options.checked(base=options.base is not None, dev=dev, say=_say)
+        options.checked(base=options.base is not None, dev=dev, say=say)
         if options.base is not None and options.method != "layers":
             raise XltError(
                 f"the base of {options.method} is what the models were trained from",
@@ -70,11 +70,11 @@ class Merged(Strategy):
             fix="name as many sources as there are to be models, or say `strategy.of: seeds`"
             if options.of == "sources"
             else "say `strategy.of: sources`",
-            say=_say,
+            say=say,
         )
         base: tuple[Stage, ...] = ()
         if options.base is not None:
-            base = (planned(options.base, config, target, ()),)
+            base = (planned(options.base, config, target, (), where="strategy.base"),)
         return merged(config, target, members, _merging(options), base=base)
 
     def _members(self, config: Config) -> tuple[Stage, ...]:
@@ -105,10 +105,6 @@ class Merged(Strategy):
             training=config.training,
             options=Repetition(number=number) if number else None,
         )
-
-
-def _say(name: str) -> str:
-    return "selection.on" if name == "dev" else f"strategy.{name}"
 
 
 def _merging(options: Merged.Options) -> Merging:

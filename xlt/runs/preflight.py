@@ -21,7 +21,7 @@ from xlt.runs.sources import Sources, reads
 from xlt.task import Labels, extend_labels
 from xlt.training.labels import check_overlap
 from xlt.training.rehearsal import check_reports
-from xlt.transfer.kind import kind_of
+from xlt.transfer.kind import kind_of, with_full_keys
 from xlt.transfer.stage import DataSplit, Stage
 
 
@@ -212,10 +212,13 @@ def _check_stages(
             own = (stage.kind, stage.options, stage.training, stage.from_scratch)
             setup = repr((about, own, labels, started if len(started) > 1 else None))
             if setup not in rehearsed:
-                found = [
-                    *check_reports(stage.training),
+                of_kind = [
                     *([] if labels is None else kind.check_parents(stage, started)),
                     *kind.check(config, task, stage, labels, local=local),
+                ]
+                found = [
+                    *check_reports(stage.training),
+                    *(with_full_keys(error, stage) for error in of_kind),
                 ]
                 yield from found
                 if not found:

@@ -199,8 +199,8 @@ def _room(backbone: Backbone, stage: Stage) -> int:
     if wanted is not None and wanted > words.limit:
         raise XltError(
             f"{backbone.source} reads windows of at most {words.limit} subwords, not {wanted}",
-            where="strategy",
-            fix=f"write `window: {words.limit}` in the stage `pretrain`, or leave it out",
+            where="strategy.window",
+            fix=f"write `window: {words.limit}`, or leave it out",
         )
     return min(wanted or WINDOW, words.limit) - len(words.prefix) - len(words.suffix)
 

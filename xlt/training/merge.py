@@ -11,7 +11,7 @@ from xlt.config.schema import Config
 from xlt.errors import XltError
 from xlt.merging.options import Merging
 from xlt.merging.settings import MAX_INFORMED, WAYS, Settings, check_layers
-from xlt.merging.stage import merged
+from xlt.merging.stage import merged, say
 from xlt.task import Labels, Task
 from xlt.transfer.kind import Effort, StageKind, kind_of, solves
 from xlt.transfer.stage import Stage, selection_data
@@ -58,17 +58,13 @@ class Merge(StageKind):
                 "sources or seeds (`strategy: merged`)",
             )
         dev = bool(selection_data(config, config.source, target))
-        say = "merge.{}".format
-        try:
-            if options.checked(dev=dev, say=say).based:
-                raise XltError(
-                    f"{options.method} needs a base, and the one of these two is the other",
-                    where=say("method"),
-                    fix="choose mean, wise, slerp or fisher, or take `strategy: merged`",
-                )
-            options.check_number(len(members), where=say("method"), fix="choose wise", say=say)
-        except XltError as error:
-            raise error.at("strategy.through") from error
+        if options.checked(dev=dev, say=say).based:
+            raise XltError(
+                f"{options.method} needs a base, and the one of these two is the other",
+                where=say("method"),
+                fix="choose mean, wise, slerp or fisher, or take `strategy: merged`",
+            )
+        options.check_number(len(members), where=say("method"), fix="choose wise", say=say)
         return merged(config, target, members, options)
 
     def begins(self, stage: Stage) -> bool:
@@ -107,7 +103,7 @@ class Merge(StageKind):
                         fix=_MEAN,
                     )
                 if options.method == "layers" and isinstance(layers, int):
-                    check_layers(options.settings(1)[0], layers, say="strategy.{}".format)
+                    check_layers(options.settings(1)[0], layers, say=say)
             except XltError as error:  # of the encoder alone: said of what is trained from it, too
                 yield error
 
@@ -178,7 +174,7 @@ class Merge(StageKind):
         except XltError as error:
             if error.where not in Merging.model_fields:
                 raise
-            raise error.at(f"strategy.{error.where}") from error
+            raise error.at(say(error.where)) from error
 
 
 _MEAN = "choose `method: mean`, or an encoder with the weights that the models were trained from"

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from xlt.collection import keep_what_is_there
 from xlt.config.schema import Config
+from xlt.errors import XltError
 from xlt.files import disk_error, sweep, writing
 from xlt.inference.device import best_device, choose_precision
 from xlt.model.backbone import Backbone
@@ -31,7 +32,7 @@ from xlt.training.observing import observe
 from xlt.training.processes import of_main_process
 from xlt.training.scoring import contents
 from xlt.training.stage_store import StageStore
-from xlt.transfer.kind import kind_of
+from xlt.transfer.kind import kind_of, with_full_keys
 from xlt.transfer.stage import DataSplit, Stage
 
 log = logging.getLogger(__name__)
@@ -119,25 +120,27 @@ class StageRunner:
                 return other
             self._prepare(folder, wanted)
             keep_what_is_there()
-            kind_of(stage).make(
-                Making(
-                    config=self.config,
-                    task=self.task,
-                    seed=self.seed,
-                    metric=self.metric,
-                    stage=stage,
-                    parents=parents,
-                    train=train,
-                    dev=dev,
-                    watched=watched,
-                    folder=folder,
-                    key=wanted.key,
-                    resume=self.resume,
-                    title=None if self.quiet else title or stage.name,
-                    killed_for_memory=self.killed_for_memory,
-                    store=self._store,
-                )
+            making = Making(
+                config=self.config,
+                task=self.task,
+                seed=self.seed,
+                metric=self.metric,
+                stage=stage,
+                parents=parents,
+                train=train,
+                dev=dev,
+                watched=watched,
+                folder=folder,
+                key=wanted.key,
+                resume=self.resume,
+                title=None if self.quiet else title or stage.name,
+                killed_for_memory=self.killed_for_memory,
+                store=self._store,
             )
+            try:
+                kind_of(stage).make(making)
+            except XltError as error:
+                raise with_full_keys(error, stage) from error
             state.wait_for_everyone()
             finished = find(folder, wanted.key, needed, reused=False)
             assert finished is not None, f"{folder} did not finish"

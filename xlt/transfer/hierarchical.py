@@ -113,7 +113,8 @@ class Hierarchical(Strategy):
         for position, (name, one) in enumerate(zip(names, steps, strict=True)):
             parents = () if plan is None else (plan,)
             if isinstance(one, dict):
-                plan = planned(one, config, target, parents, last=position > last)
+                where = f"strategy.through.{position - 1}"
+                plan = planned(one, config, target, parents, last=position > last, where=where)
                 continue
             train = tuple(
                 p

@@ -11,7 +11,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from xlt.errors import XltError, choose
-from xlt.options import Section
+from xlt.options import Section, as_list
 from xlt.registry import stage_kinds
 from xlt.yaml.problems import explain
 
@@ -88,11 +88,7 @@ StageItem = Annotated[dict[str, Any], AfterValidator(_checked), _OneKind()]
 """A mapping of a kind's name to its options, complete with defaults."""
 
 
-def as_items(value: Any) -> Any:
-    return [value] if isinstance(value, dict) else value
-
-
 StageItems = Annotated[
     list[StageItem],
-    BeforeValidator(as_items, json_schema_input_type=StageItem | list[StageItem]),
+    BeforeValidator(as_list, json_schema_input_type=StageItem | list[StageItem]),
 ]

@@ -7,6 +7,7 @@ them alike, and knows none of the kinds.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from xlt.errors import XltError
 from xlt.registry import stage_kinds
 from xlt.task import Labels, Task
 from xlt.transfer.item import StageOptions, of_item
-from xlt.transfer.stage import Stage
+from xlt.transfer.stage import STRATEGY, Stage
 
 if TYPE_CHECKING:
     from xlt.training.making import Making
@@ -40,6 +41,10 @@ class Effort:
 
 class StageKind(ABC):
     """What a kind of stages does. It has no state: there is one instance of a class.
+
+    Its errors name an option as if the strategy had it, `strategy.OPTION`, and the stage as a whole
+    `strategy`; of a stage that stands elsewhere, such as in `strategy.before`, they are told with
+    the full key (`with_full_keys`).
 
     Register a subclass under the entry-point group ``xlt.stages``. Its module is imported whenever
     a plan has such a stage: torch and transformers belong into the methods that use them.
@@ -140,18 +145,42 @@ def planned(
     *,
     from_scratch: bool = False,
     last: bool = True,
+    where: str | None = None,
 ) -> Stage:
     """The stage that an item of a config means, after `parents`.
 
     last: none that learns from annotated data comes after it; if not, nothing of the target selects
         among its weights, whatever `selection.on` says.
+    where: the key under which the item stands; None of one that a strategy makes of its own
+        options.
     """
     name, options = of_item(item)
     kind: type[StageKind] = stage_kinds.get(name)
     if not last and config.selection.on in ("target_dev", "target_text"):
         selection = config.selection.model_copy(update={"on": "source_dev"})
         config = config.model_copy(update={"selection": selection})
-    return kind().plan(options, config, target, parents, from_scratch=from_scratch)
+    key = STRATEGY if where is None else f"{where}.{name}"
+    try:
+        stage = kind().plan(options, config, target, parents, from_scratch=from_scratch)
+    except XltError as error:
+        raise _with_full_keys(error, kind, key) from error
+    return replace(stage, where=key)
+
+
+def with_full_keys(error: XltError, stage: Stage) -> XltError:
+    """An error of the stage's kind, with the keys of its options as the config has them."""
+    return _with_full_keys(error, type(kind_of(stage)), stage.where)
+
+
+def _with_full_keys(error: XltError, kind: type[StageKind], where: str) -> XltError:
+    names = "|".join(map(re.escape, () if kind.Options is None else kind.Options.model_fields))
+    # Other options are the strategy's; and a file may be called anything.
+    own = re.compile(rf"(?<![\w./-]){STRATEGY}\.(?=(?:{names})\b)")
+
+    def rename(text: str) -> str:
+        return where if text == STRATEGY else own.sub(lambda _: f"{where}.", text)
+
+    return error.renamed(rename)
 
 
 def preceded(plan: Stage, items: Sequence[dict[str, Any]], config: Config, target: str) -> Stage:
@@ -172,7 +201,9 @@ def _first(
 ) -> tuple[Stage, ...]:
     """The last of the stages before a stage that starts from the encoder."""
     first: tuple[Stage, ...] = ()
-    for item in items:
+    for number, item in enumerate(items):
         scratch = plan.from_scratch and not first
-        first = (planned(item, config, target, first, from_scratch=scratch, last=False),)
+        where = f"{STRATEGY}.before.{number}"
+        stage = planned(item, config, target, first, from_scratch=scratch, last=False, where=where)
+        first = (stage,)
     return first

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
@@ -19,6 +19,9 @@ from xlt.data.references import has_split, key_of
 from xlt.errors import XltError
 from xlt.options import Section
 from xlt.transfer.item import StageItems, StageOptions
+
+STRATEGY = "strategy"
+"""The key of a config."""
 
 Split = str
 """train, dev, test, or a name in `tests` of the language's data."""
@@ -64,6 +67,7 @@ class Stage:
     parents: what its weights start from; without any, the pretrained encoder.
     kind: what is done with all that, by its name in `xlt.registry.stage_kinds`.
     options: what its kind has to know beside.
+    where: the key of a config under which its options stand; stages that differ in it are equal.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Stage:
     parents: tuple[Stage, ...] = ()
     kind: str = "train"
     options: StageOptions | None = None
+    where: str = field(default=STRATEGY, compare=False, repr=False)
 
     @property
     def history(self) -> tuple[Stage, ...]:
@@ -131,8 +136,8 @@ class StrategyOptions(Section):
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
-    for field in schema["properties"].values():
-        field.pop("default", None)
+    for one in schema["properties"].values():
+        one.pop("default", None)
 
 
 class StageOverrides(Training):
