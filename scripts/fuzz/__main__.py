@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import shutil
 import signal
@@ -62,6 +63,13 @@ def _fuzz(
 
     Yields the name, exit status and seconds of each as it ends.
     """
+    if len(names) > 1:  # so that imports are traced once, and not in each process
+        for name in names:
+            _try_kept(_made(name), name)
+        shutil.rmtree(targets.folder(), ignore_errors=True)
+        targets.folder.cache_clear()  # each process has one of its own
+        gc.collect()
+        gc.freeze()
     waiting = list(reversed(names))
     running: dict[int, tuple[str, float]] = {}
     while waiting or running:
@@ -79,24 +87,36 @@ def _fuzz(
 def _run(name: str, limit: str, seed: int, corpus: Path | None) -> None:
     import atheris
 
-    with atheris.instrument_imports(include=["xlt"], enable_loader_override=False):
-        target = targets.make(name)
+    target = _made(name)
     found = Path(tempfile.mkdtemp(prefix="fuzz-")) if corpus is None else corpus / name
     found.mkdir(parents=True, exist_ok=True)
     # New inputs go into the first folder; the kept seeds are only read.
     # libFuzzer's own alarm counts a busy machine's time, and 0 would mean no patience at all.
     options = [limit, f"-seed={seed}", "-timeout=86400", f"-max_len={MAX_BYTES}"]
     quiet = ["-print_final_stats=1", "-verbosity=0", f"-artifact_prefix=crash-{name}-"]
-    kept = targets.CORPUS / name
-    for seed_file in sorted(kept.iterdir()):
-        target(seed_file.read_bytes())  # what is imported on the way is no part of an input's time
-    atheris.Setup([sys.argv[0], *options, *quiet, str(found), str(kept)], _limited(target))
+    _try_kept(target, name)
+    folders = [str(found), str(targets.CORPUS / name)]
+    atheris.Setup([sys.argv[0], *options, *quiet, *folders], _limited(target))
     try:
         atheris.Fuzz()
     finally:
         if corpus is None:
             shutil.rmtree(found, ignore_errors=True)
         shutil.rmtree(targets.folder(), ignore_errors=True)
+
+
+def _made(name: str) -> targets.Target:
+    """A target whose coverage is traced."""
+    import atheris
+
+    with atheris.instrument_imports(include=["xlt"], enable_loader_override=False):
+        return targets.make(name)
+
+
+def _try_kept(target: targets.Target, name: str) -> None:
+    """Its kept inputs: what is imported on the way is no part of an input's time."""
+    for kept in targets.seeds(name):
+        target(kept.read_bytes())
 
 
 def _limited(target: targets.Target) -> targets.Target:

@@ -28,7 +28,11 @@ SETTINGS = {
 ONE_STAGE = {"strategy": {"name": "zero_shot"}}
 
 VARIANTS = {
-    "accumulate": {"training__accumulate": 2, "training__checkpoint_every": 1},
+    "accumulate": {
+        "training__accumulate": 2,
+        "training__checkpoint_every": 1,
+        "training__sharpness": {"method": "asam", "radius": 0.5},
+    },
     "lora": {"model__lora": {"rank": 2, "dropout": 0.1}},
     "bf16": {"training__precision": "bf16"},
     "layers": {

@@ -271,6 +271,28 @@ class Model(Section):
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
+class Sharpness(Section):
+    """Follow the gradient at nearby weights where the loss is higher: minima become flatter.
+
+    A step computes everything twice.
+    """
+
+    method: Literal["sam", "asam"] = Field(
+        default="sam",
+        description="`sam` (Foret et al. 2021), `asam`: large weights may be further away (Kwon et "
+        "al. 2021)",
+    )
+    radius: float = Field(
+        default=0.05,
+        gt=0,
+        le=100,
+        description="how far away; with `asam` ten times as much is usual",
+    )
+    eta: float = Field(
+        default=0.01, ge=0, le=1, description="of `asam`: so much further than their size"
+    )
+
+
 class Training(Section):
     """How a stage trains. `strategy.stages.<language>` may override any of it for one stage."""
 
@@ -314,6 +336,7 @@ class Training(Section):
         "its place: against labels that are wrong, as projected or taught ones may be. Not for "
         "models that write text",
     )
+    sharpness: Sharpness | None = None
     batch_tokens: Count = Field(default=2048, description="subwords in a batch, padding included")
     accumulate: int = Field(
         default=1,
@@ -339,9 +362,10 @@ class Training(Section):
     )
 
     @model_serializer(mode="wrap")
-    def _without_no_smoothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_what_is_off(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # As for `tests` of data.
-        return {k: v for k, v in dump(self).items() if k != "label_smoothing" or v}
+        off = ("label_smoothing", "sharpness")
+        return {k: v for k, v in dump(self).items() if k not in off or v}
 
 
 class Ranking(Section):

@@ -36,7 +36,7 @@ from xlt.training.making import Making
 from xlt.training.masking import MaskedBatches, Window, hold_out, pack
 from xlt.training.optim import freeze, parameter_groups
 from xlt.training.pretrain_options import WINDOW, Pretraining
-from xlt.training.rehearsal import check_precision, check_smoothing
+from xlt.training.rehearsal import check_precision, check_sharpness, check_smoothing
 from xlt.training.scoring import LAST
 from xlt.training.trainer import TransferTrainer
 from xlt.training.training_run import Trained
@@ -58,6 +58,7 @@ def rehearse(config: Config, stage: Stage, *, local: bool) -> None:
     _room(backbone, stage)
     check_precision(choose_precision(stage.training.precision, best_device()), backbone)
     model = MaskedLanguageModel.build(backbone, quiet=True)
+    check_sharpness(stage.training)
     check_smoothing(stage.training, model)
     _prepare(model, config, stage.training)
     parameter_groups(model, stage.training)

@@ -36,6 +36,7 @@ def rehearse(
     """
     backbone = _backbone(config, stage, local=local)
     check_precision(choose_precision(stage.training.precision, best_device()), backbone)
+    check_sharpness(stage.training)
     if labels is None:
         backbone.encoder()
         return None
@@ -73,6 +74,16 @@ def _backbone(config: Config, stage: Stage, *, local: bool) -> Backbone:
 def check_precision(precision: str, backbone: Backbone) -> None:
     """Raise XltError for a precision (not `auto`) in which this encoder computes nonsense."""
     refuse_fp16(precision, backbone.config, where="training.precision")
+
+
+def check_sharpness(training: Training) -> None:
+    """Raise XltError for fp16 where the first of two gradients is not scaled: much of it is 0."""
+    if training.sharpness and choose_precision(training.precision, best_device()) == "fp16":
+        raise XltError(
+            "fp16 loses most of the gradient that says where the loss is higher",
+            where="training.precision",
+            fix="set it to bf16 or fp32, or leave `training.sharpness` out",
+        )
 
 
 def check_smoothing(training: Training, model: TaskModel) -> None:
