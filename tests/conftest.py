@@ -34,6 +34,7 @@ def pytest_configure(config):
         "apertium(mode, ...): needs these of Apertium's modes (`eng-spa`); skipped where one is "
         "not installed, an error where XLT_REQUIRE_APERTIUM is set",
     )
+    config.addinivalue_line("markers", "thorough: takes long; runs where XLT_THOROUGH is set")
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +51,10 @@ def pytest_collection_modifyitems(items):
     """Modules with slow tests first, whole: one that is left to the end is waited for by all."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+    if not os.environ.get("XLT_THOROUGH"):
+        for item in items:
+            if item.get_closest_marker("thorough"):
+                item.add_marker(pytest.mark.skip("takes long; XLT_THOROUGH=1 runs it"))
 
 
 def pytest_collection_finish():

@@ -118,9 +118,8 @@ def processes(run: Path) -> int:
     return json.loads((run / "manifest.json").read_text(encoding="utf-8"))["processes"]
 
 
+SELDOM = {"plain": {}, "accumulate": {"training__accumulate": 2}}
 VARIANTS = {
-    "plain": {},
-    "accumulate": {"training__accumulate": 2},
     "hierarchical": {"strategy": {"name": "hierarchical", "through": ["ind"]}},
     "distil": {"strategy": {"name": "distil", "on": "train"}},
 }
@@ -141,12 +140,14 @@ def begin(rank: int) -> None:
         distillation.probabilities = turned
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize(
+    "name", [*VARIANTS, *(pytest.param(name, marks=pytest.mark.thorough) for name in SELDOM)]
+)
 def test_two_processes_train_the_weights_of_one(world, name):
     single, double = f"{name}-1", f"{name}-2"
-    one = xlt("train", config(world, single, **VARIANTS[name]), before=descend)
+    one = xlt("train", config(world, single, **(SELDOM | VARIANTS)[name]), before=descend)
     assert one.code == 0, one.text
-    both = together("train", config(world, double, **VARIANTS[name]), before=begin)
+    both = together("train", config(world, double, **(SELDOM | VARIANTS)[name]), before=begin)
     assert [outcome.code for outcome in both] == [0, 0], both[0].text + both[1].text
     roots = [world.folder / f"{run}-runs" for run in (single, double)]
     assert_close(final(roots[0]), final(roots[1]))

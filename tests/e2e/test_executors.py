@@ -175,6 +175,7 @@ def test_a_cell_that_another_process_makes_stops_no_other(tmp_path):
     assert (runs / "run-ind" / "result.json").exists()
 
 
+@pytest.mark.thorough
 def test_an_interrupt_takes_no_result_away(tmp_path, monkeypatch):
     cells = {"ind": {"source": "ind"}, "eng": {"source": "eng"}}
     path = make_world(tmp_path, size=6).config(
@@ -396,11 +397,10 @@ def test_a_study_that_has_changed_meanwhile_is_not_run(tmp_path, monkeypatch):
     path = make_world(tmp_path, size=6).config(
         strategy="zero_shot", training__max_steps=2, study={"cells": {"eng": {"source": "eng"}}}
     )
-    definition = load_study(path)
+    asked = StudyFile(str(path), (), ()).arguments("eng", load_study(path).cells["eng"].config)
     path.write_text(path.read_text(encoding="utf-8").replace(": 2", ": 3"), encoding="utf-8")
-    found = study(definition, on="local:1", quiet=True)
-    ((problem,),) = found["failed"].values()
-    assert "no longer what it was" in problem["what"]
+    with pytest.raises(XltError, match="no longer what it was"):
+        jobs.evaluate(**asked, reuse=False, overwrite=False)
 
 
 def test_a_job_whose_process_is_killed_each_time_fails():

@@ -47,7 +47,7 @@ def _fakes(monkeypatch, tmp_path):
 @pytest.fixture
 def here(monkeypatch):
     executor = Here()
-    monkeypatch.setattr(project, "make_executor", lambda text: executor)
+    monkeypatch.setattr(project, "make_executor", lambda *_: executor)
     return executor
 
 

@@ -64,7 +64,10 @@ not code
 """
 
 
-SELDOM = {"docs/storage.md", "docs/source-languages.md"}
+SELDOM = {
+    *("CONTRIBUTING.md", "docs/annotation-tools.md", "docs/paper.md", "docs/source-languages.md"),
+    "docs/storage.md",
+}
 """Pages whose commands take long and have tests of their own."""
 
 

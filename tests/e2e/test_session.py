@@ -19,6 +19,7 @@ def shown(markdown: str, folder) -> list[str]:
     return re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text))
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_my_own_data_in_three_commands(tmp_path):
     guide = page("own-data").read_text(encoding="utf-8")

@@ -49,7 +49,7 @@ def small_shards(monkeypatch):
 @pytest.fixture
 def here(monkeypatch):
     executor = Here()
-    monkeypatch.setattr(predict_shards, "make_executor", lambda text: executor)
+    monkeypatch.setattr(predict_shards, "make_executor", lambda *_: executor)
     yield executor
     predict_shards._annotator.cache_clear()
 

@@ -246,7 +246,10 @@ def test_memory_that_runs_out_while_it_learns_names_the_size_of_its_steps(
     assert caught.value.where == "projection.aligner.fine_tune.batch_tokens"
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "changed", "text"])
+@pytest.mark.parametrize(
+    "damage",
+    ["cut", *(pytest.param(n, marks=pytest.mark.thorough) for n in ("empty", "changed")), "text"],
+)
 def test_a_damaged_file_is_made_again(
     folder: Path, cache: Path, caplog: pytest.LogCaptureFixture, damage: str
 ) -> None:

@@ -174,7 +174,12 @@ main(sys.argv[1:])
 
 @pytest.mark.parametrize(
     ("network", "suffix"),
-    [("tagger", "bio"), ("parser", "conllu"), ("joint", "jsonl"), ("pipeline", "jsonl")],
+    [
+        ("tagger", "bio"),
+        ("parser", "conllu"),
+        pytest.param("joint", "jsonl", marks=pytest.mark.thorough),
+        pytest.param("pipeline", "jsonl", marks=pytest.mark.thorough),
+    ],
 )
 def test_without_pytorch(tmp_path, network, suffix):
     name, family, options = NETWORKS[network]

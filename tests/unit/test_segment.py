@@ -252,7 +252,12 @@ HARD = (
 )
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("language", ["ar", "en", "fr", "hi", "ja", "tr"])
+def test_languages_that_spacy_has_rules_for(language) -> None:
+    check(HARD, list(tokenised(HARD, language).offsets))
+
+
+@pytest.mark.thorough
 def test_all_languages_that_spacy_has_rules_for() -> None:
     import spacy.lang
 

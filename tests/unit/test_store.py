@@ -328,7 +328,7 @@ def test_scores_alone_cannot_be_pushed(finished):
     assert "output.keep" in str(caught.value)
 
 
-@pytest.mark.parametrize("on", [None, "local:1"])
+@pytest.mark.parametrize("on", [None, pytest.param("local:1", marks=pytest.mark.thorough)])
 def test_a_finished_study_may_keep_less(root, finished, on):
     (root / "run").rename(root / "run-a")
     path = root.parent / "study.yaml"

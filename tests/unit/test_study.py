@@ -235,7 +235,7 @@ def test_a_fault_in_what_this_process_does_of_a_cell_is_that_cells_alone(tmp_pat
             if experiment.config.source == ["eng"]:
                 raise RuntimeError("no such kernel\nmore")
 
-        study_module.make_executor = lambda _: Here()
+        study_module.make_executor = lambda *_: Here()
         schedule.run_on = lambda *_, **__: {}  # all of it elsewhere
         train.run = run
 
