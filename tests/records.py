@@ -107,6 +107,23 @@ def _pairs() -> list[dict[str, Any]]:
     ]
 
 
+LABELLED = [
+    ("Budi bought three books in Yogyakarta.", "culture"),
+    ("Dr. Sri Mulyani will visit the United Nations on Monday. She stays a week.", "politics"),
+    ("北京的天气很好", "weather"),
+    ("ዶክተር አበበ ወደ አዲስ አበባ ሄደ።", "health"),
+    ("مكتب الأمم المتحدة في القاهرة", "politics"),
+    ("Ya", "culture"),
+]
+
+
+def _labelled() -> list[dict[str, Any]]:
+    return [
+        {"id": f"t{n}", "text": text, "label": label, "phenomena": ["short", "names"][: n % 3]}
+        for n, (text, label) in enumerate(LABELLED, 1)
+    ]
+
+
 def _event(start: int, end: int, kind: str, *arguments: tuple[int, int, str]) -> dict[str, Any]:
     return {
         "trigger": {"start": start, "end": end},
@@ -186,6 +203,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     ],
     "dependency_parsing": _trees(),
     "nli": _pairs(),
+    "classification": _labelled(),
     "event_extraction": _events(),
     "question_generation": _questions(),
 }
@@ -209,6 +227,10 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "nli": [
         {},
         {"labels": ["neutral", "contradiction", "entailment"], "hypothesis_only": True},
+    ],
+    "classification": [
+        {},
+        {"labels": ["weather", "politics", "health", "culture"], "classifier": "pooled"},
     ],
     "event_extraction": [
         {},

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 from markupsafe import escape
 
+from xlt.data.segment import with_words
 from xlt.document import Document, Layer, Spans, Tags, Tree
 from xlt.errors import XltError
 from xlt.files import beside, disk_error
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 def render(documents: Iterable[Document], task: Task, output: str | Path) -> int:
     """Write one HTML page with a view of each document; returns how many there are.
 
-    Entities are marked in the text; trees are drawn as arcs, over the parts of speech if any.
+    Entities are marked in the text; trees are drawn as arcs, over the parts of speech if any; the
+    label of a whole text stands over it.
     The documents are taken one at a time.
     Raises XltError if the task cannot be shown or the file cannot be written.
     """
@@ -88,7 +90,8 @@ class Page:
 
 
 def figure(document: Document, task: Task, labels: Counter[str]) -> str:
-    """One document as an HTML figure, entities with how sure the model was of them.
+    """One document as an HTML figure, entities with how sure the model was of them; the label of
+    the whole text stands in its title.
 
     labels: to which those are added that are shown.
     """
@@ -96,7 +99,7 @@ def figure(document: Document, task: Task, labels: Counter[str]) -> str:
 
     doc = spacy_doc(document, task)
     spans = doc.has_annotation("ENT_IOB") and not doc.has_annotation("DEP")
-    style = "ent" if spans else "dep"
+    style = "ent" if spans or doc.cats else "dep"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there is nothing to mark is no news
         view = displacy.parse_deps(doc) if style == "dep" else displacy.parse_ents(doc)
@@ -106,12 +109,13 @@ def figure(document: Document, task: Task, labels: Counter[str]) -> str:
         confidence = sure.get((marked["start"], marked["end"], marked["label"]), "")
         # displaCy escapes the text only.
         marked["label"] = f"{escape(marked['label'])} {confidence}".rstrip()
+    labels.update(doc.cats.keys())
     options = {"compact": True}
     drawn = displacy.render(view, style=style, manual=True, jupyter=False, options=options)
     least = min((one for some in document.confidence.values() for one in some), default=None)
     return str(
         macros("display").figure(
-            document.id,
+            ": ".join([document.id, *doc.cats]),
             doc.vocab.writing_system["direction"],
             _TREE_SIZE.sub(_scaled, drawn, count=1) if style == "dep" else drawn,
             "" if least is None else f"{least:.2f}",
@@ -150,7 +154,7 @@ def spacy_doc(document: Document, task: Task) -> Doc:
     from spacy.tokens import Doc
     from spacy.vocab import Vocab
 
-    words = document.words
+    words = document.words or with_words(document.text.surface).words
     vocab = Vocab(writing_system={"direction": direction(words)})
     # spaCy has no words without characters.
     doc = Doc(vocab, words=[word or "�" for word in words])

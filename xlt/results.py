@@ -77,7 +77,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def read_counts(path: Path) -> dict[str, Any]:
-    """One model's counts on one split: "names", "data" (a fingerprint of it) and "counts".
+    """One model's counts on one split: "names", "labels" (of the model; an older
+    xlt has not stored them), "data" (a fingerprint of it) and "counts".
 
     Raises DamagedFile, also where the file is missing.
     """

@@ -7,8 +7,9 @@
     nlp.add_pipe("xlt", config={"model": "runs/javanese/seed-1/jav/model"})
 
 What is set on the document is up to the task (`Task.annotate`): entities on ``doc.ents``, trees
-as heads and labels. A document whose sentences are not known yet is split by spaCy's rules for
-the predictions; its own sentence boundaries are left to the task.
+as heads and labels, the label of a text in ``doc.cats``. A task of whole texts
+(`Task.by_sentence`) is given the document as one. For others, one whose sentences are not known
+yet is split by spaCy's rules for the predictions; its own sentence boundaries are left to the task.
 
 As with spaCy's own components, entities that are set already are kept, and of the predicted ones
 those that do not touch them or blocked tokens are added; ``overwrite_ents`` replaces them. What
@@ -113,7 +114,7 @@ class XltComponent:
     def _predict(self, docs: list[Doc]) -> list[Sentences]:
         """The predicted sentences of each document, with their tokens."""
         task, backbone, predictor = self._loaded
-        sentences = [list(_sentences(doc)) for doc in docs]
+        sentences = [list(_sentences(doc, task.by_sentence)) for doc in docs]
         surfaces = [doc.text for doc in docs]  # put together at every call
         every = [
             (tokens, s) for s, of_doc in zip(surfaces, sentences, strict=True) for tokens in of_doc
@@ -271,10 +272,12 @@ _BEGINS = 3
 """What `Token.ent_iob` is at the beginning of an entity, or, without a type, of a blocked token."""
 
 
-def _sentences(doc: Doc) -> Iterator[list[Token]]:
-    """The words of each sentence: its tokens without white space."""
+def _sentences(doc: Doc, by_sentence: bool) -> Iterator[list[Token]]:
+    """The words of each sentence, or of the whole document: its tokens without white space."""
     every = list(doc)
-    if doc.has_annotation("SENT_START"):
+    if not by_sentence:
+        starts = [False] * len(every)
+    elif doc.has_annotation("SENT_START"):
         starts = [token.is_sent_start is True for token in every]
     else:
         (starts,) = _sentencizer().predict([doc])

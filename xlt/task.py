@@ -9,7 +9,8 @@ between a file and a score goes through these methods, in this order::
 
 A task knows no strategy, and nothing in xlt knows a task. Register a subclass under the
 entry-point group ``xlt.tasks``; `xlt.testing.check_task` is the contract test. For a label a
-word, `xlt.word_task.WordLabelTask` has written most of it already.
+word, `xlt.word_task.WordLabelTask` has written most of it already; for a label a text or pair of
+texts, `xlt.label_task.LabelTask`.
 
 What only some tasks can do is a `Protocol` below: `Projecting`, `Averaging`, `Annotating`,
 `Generating`, `Confident`, `Naming`, `Portable`. A task that has the methods has the ability.
@@ -73,6 +74,9 @@ class Task(ABC):
     Options: ClassVar[type[TaskOptions]] = TaskOptions
     texts: ClassVar[tuple[str, ...]] = ("text",)
     """Names of a document's texts. Layers stand on the first."""
+    by_sentence: ClassVar[bool] = True
+    """Whether running text becomes a document for each sentence; else one for each line of a file,
+    or for each text that is given."""
     layers: ClassVar[Mapping[str, type[Layer]]]
     """The annotation of a document: name → kind."""
     reads: ClassVar[tuple[str, ...]] = ()
@@ -278,7 +282,11 @@ class Task(ABC):
                     )
 
     def for_labels(self, labels: Labels) -> Task:
-        """The task for data with these labels, where reading and scoring depend on them."""
+        """The task for data with these labels, where reading and scoring depend on them.
+
+        Predictors have it for the labels of their model; where these are found in the data and not
+        in the task's options, the options stay as they are.
+        """
         return self
 
     # Model ---------------------------------------------------------------------------------

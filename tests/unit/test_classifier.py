@@ -1,4 +1,5 @@
-"""Classifiers of pairs over every family of encoders; where transformers has one, it is that."""
+"""Classifiers of texts and pairs over every family of encoders; where transformers has one, it is
+that."""
 
 from __future__ import annotations
 
@@ -14,8 +15,9 @@ from xlt.data.subwords import TOKENISATION
 from xlt.document import Text
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
-from xlt.model.classifier import AlignedClassifier, StandardClassifier
+from xlt.model.classifier import AlignedClassifier, PooledClassifier, StandardClassifier
 from xlt.model.folder import ModelInfo, load_model, save_model
+from xlt.tasks.classification import Classification
 from xlt.tasks.nli import NLI
 
 TASK, PAIRS = NLI(), RECORDS["nli"]
@@ -62,6 +64,44 @@ def test_what_compares_the_texts_over_any_encoder(tmp_path):
     assert isinstance(loaded, AlignedClassifier)
     expected = scores(backbone, model)
     torch.testing.assert_close(scores(again, loaded.eval()), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", ["bert", "umt5"])
+def test_texts_alone(tmp_path, kind):
+    """Where transformers has a classifier it is that one, on just what its tokenizer makes."""
+    texts = RECORDS["classification"]
+    task, labels = Classification(), Classification().labels(texts)
+    make_encoder(tmp_path / "encoder", [one.text.surface for one in texts], kind)
+    backbone = Backbone(str(tmp_path / "encoder"), Model())
+    model = task.build(backbone, labels).eval()
+    assert isinstance(model, StandardClassifier if kind == "bert" else PooledClassifier)
+
+    def scored(backbone, model, records=texts):
+        with torch.no_grad():
+            return model(**task.collate(task.encode(records, backbone, None)))["scores"]
+
+    expected = scored(backbone, model)
+    # Padding and special subwords have no part in it.
+    alone = torch.cat([scored(backbone, model, [one]) for one in texts])
+    torch.testing.assert_close(alone, expected, rtol=1e-4, atol=1e-5)
+    info = ModelInfo("classification", {}, labels, "", backbone.max_length)
+    save_model(model, info, backbone.tokenizer, tmp_path / "model")
+    again, other, loaded = load_model(tmp_path / "model")
+    assert again.all_labels == labels["label"]
+    torch.testing.assert_close(scored(other, loaded.eval()), expected, rtol=0, atol=0)
+    if kind == "bert":
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model").eval()
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
+        surfaces = [one.text.surface for one in texts]
+        with torch.no_grad():
+            logits = plain(**tokenizer(surfaces, padding=True, return_tensors="pt")).logits
+        torch.testing.assert_close(logits.log_softmax(-1), expected)
+    else:
+        with pytest.raises(XltError, match="no sequence classifier for umt5") as caught:
+            Classification(Classification.Options(classifier="standard")).build(backbone, labels)
+        assert caught.value.fix == "write `pooled`, or leave it out"
 
 
 def test_a_standard_classifier_that_there_is_not(tmp_path):

@@ -1,4 +1,5 @@
-"""Pairs to subwords: what the tokenizer itself makes, and windows in which everything meets."""
+"""Texts and pairs to subwords: what the tokenizer itself makes, and windows that hold everything,
+of pairs so that all of it meets."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from test_encode import ODD, TOKENIZERS, each_tokenizer
 from tokenizer_families import FAMILIES, TEXT
 
-from xlt.data.encode_pairs import FIRST, OUTSIDE, SECOND, PairEncoder, collate_pairs
+from xlt.data.encode_pairs import FIRST, OUTSIDE, SECOND, PairEncoder, TextEncoder, collate_pairs
 
 TEXTS = st.lists(st.sampled_from([*TEXT, *ODD, ""]), max_size=4).map(" ".join)
 
@@ -49,6 +50,33 @@ def test_every_subword_meets_every_other(tokenizer, first, second, max_length):
     assert met.all()
     assert at == length
     assert pair.length == sum(map(len, pair.windows))
+
+
+@each_tokenizer
+def test_a_text_alone(tokenizer):
+    long = " ".join(TEXT)
+    short, whole = TextEncoder(tokenizer, 512)([TEXT[0], long])
+    assert short.windows[0].tolist() == tokenizer(TEXT[0])["input_ids"]
+    assert short.types is None
+    inside = whole.windows[0][whole.segments[0] == FIRST].tolist()
+    assert inside == tokenizer(long, add_special_tokens=False)["input_ids"]
+    (parts,) = TextEncoder(tokenizer, 16)([long])
+    assert len(parts.windows) > 2
+    assert parts.length == sum(map(len, parts.windows))
+    at = 0
+    for window, segments in zip(parts.windows, parts.segments, strict=True):
+        assert len(window) == len(segments) <= 16
+        part = window[segments == FIRST].tolist()
+        start = next(n for n in range(at + 1) if inside[n : n + len(part)] == part)
+        at = max(at, start + len(part))
+    assert at == len(inside)
+
+
+def test_segments_of_a_text_alone():
+    tokenizer = FAMILIES["bert-uncased"]()
+    tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+    (text,) = TextEncoder(tokenizer, 64, types=True)(TEXT[:1])
+    assert text.types[0].tolist() == tokenizer(TEXT[0])["token_type_ids"]
 
 
 def test_a_short_hypothesis_stays_whole():
@@ -93,3 +121,5 @@ def test_padding():
 def test_no_room():
     with pytest.raises(ValueError, match="no room for two texts"):
         PairEncoder(TOKENIZERS["bert-uncased"], 6)
+    with pytest.raises(ValueError, match="no room for a text"):
+        TextEncoder(TOKENIZERS["bert-uncased"], 3)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from records import RECORDS
 
 from xlt.config.families import family
 from xlt.config.load import load_config
@@ -68,6 +69,7 @@ def _samples(task: Any) -> Iterator[list[Any]]:
         if identifier.startswith("sample-") and cards.get(identifier).task == task.name:
             (data,) = for_split(LanguageData(all=identifier), "eng", "train")
             yield list(load_documents(task, data, 1).select(range(4)))
+    yield RECORDS[task.name]  # of a task that the sample has nothing for
 
 
 def test_two_tasks_that_could_learn_from_it(tmp_path, monkeypatch):

@@ -12,11 +12,11 @@ from records import RECORDS
 from xlt.config.schema import ProjectionSettings
 from xlt.document import Label, Text
 from xlt.errors import XltError
+from xlt.label_task.metrics import class_counts, class_metrics
 from xlt.projection.layers import project_document
 from xlt.projection.pair import AlignedPair
 from xlt.reader_options import read_with
 from xlt.tasks.nli import NLI
-from xlt.tasks.nli.metrics import class_counts, class_metrics
 
 TASK, SETTINGS = NLI(), ProjectionSettings()
 ANLI = {"uid": "a-1", "context": "A dog ran.", "hypothesis": "It ran.", "label": "e"}

@@ -39,6 +39,7 @@ NETWORKS = {
     "tagger": ("ner", "xlm-roberta", {}),
     "classifier": ("nli", "bert", {}),
     "aligned": ("nli", "umt5", {}),
+    "pooled": ("classification", "umt5", {}),
     "parser": ("dependency_parsing", "bert", PARSER),
     "small-parser": ("dependency_parsing", "xlm-roberta", {**PARSER, **SMALL, "upos": "gold"}),
     "joint": ("event_extraction", "bert", {"role_size": 16, "levels": 2}),

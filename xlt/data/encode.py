@@ -58,7 +58,7 @@ class WordEncoder:
 
     def __init__(self, tokenizer: Any, max_length: int) -> None:
         self.subwords = subwords_of(tokenizer)
-        self.prefix, self.suffix = _special_tokens(tokenizer)
+        self.prefix, self.suffix = special_tokens(tokenizer)
         self.limit = max_length
         self.room = max_length - len(self.prefix) - len(self.suffix)
         if self.room < 2:
@@ -99,7 +99,7 @@ def window_spans(n: int, room: int) -> list[tuple[int, int, int, int]]:
     return spans
 
 
-def _special_tokens(tokenizer: Any) -> tuple[Ids, Ids]:
+def special_tokens(tokenizer: Any) -> tuple[Ids, Ids]:
     """What the tokenizer puts before and after a single sequence."""
     for text in PROBES:  # one that this tokenizer has a subword for
         plain = tokenizer(text, add_special_tokens=False)["input_ids"]

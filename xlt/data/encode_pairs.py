@@ -1,8 +1,10 @@
-"""Pairs of texts to subwords, just as ``tokenizer(first, second)`` does, without cutting any.
+"""Texts, alone or in pairs, to subwords, without cutting any: just as ``tokenizer(text)`` and
+``tokenizer(first, second)`` do.
 
-A pair longer than the encoder takes becomes several windows, each a pair of its own: the shorter
-text stays whole where it fills at most half of a window, and overlapping parts of the longer one
-go with it; otherwise every part of one text meets every part of the other.
+A text longer than the encoder takes becomes overlapping windows. A longer pair becomes several
+windows, each a pair of its own: the shorter text stays whole where it fills at most half of a
+window, and overlapping parts of the longer one go with it; otherwise every part of one text meets
+every part of the other.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlt.data.batch import padded
-from xlt.data.encode import window_spans
-from xlt.data.subwords import PROBES, Ids, subwords_of, unusable
+from xlt.data.encode import special_tokens, window_spans
+from xlt.data.subwords import PROBES, Ids, Subwords, subwords_of, unusable
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +30,7 @@ OUTSIDE, FIRST, SECOND = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class EncodedPair:
-    """The subwords of one pair.
+    """The subwords of one pair, or of a text alone, which is a FIRST without a second.
 
     windows:  subword ids with special tokens, each at most the encoder's length.
     segments: OUTSIDE, FIRST or SECOND for each subword of each window.
@@ -63,16 +65,8 @@ class PairEncoder:
             raise ValueError(f"max_length={max_length} leaves no room for two texts")
 
     def __call__(self, firsts: Sequence[str], seconds: Sequence[str]) -> list[EncodedPair]:
-        pairs = zip(self._encode(firsts), self._encode(seconds), strict=True)
-        return [self._windows(first, second) for first, second in pairs]
-
-    def _encode(self, texts: Sequence[str]) -> list[Ids]:
-        # A text that the tokenizer's normaliser swallowed is not an empty one.
-        unknown = np.array([self.subwords.unknown], np.int32)
-        return [
-            ids if len(ids) or not text else unknown
-            for text, ids in zip(texts, self.subwords(texts), strict=True)
-        ]
+        both = (_ids_of(self.subwords, texts) for texts in (firsts, seconds))
+        return [self._windows(first, second) for first, second in zip(*both, strict=True)]
 
     def _windows(self, first: Ids, second: Ids) -> EncodedPair:
         before, between, after = self.frame
@@ -97,6 +91,43 @@ class PairEncoder:
         firsts = [(span[0], span[1]) for span in window_spans(first, room)]
         seconds = [(span[0], span[1]) for span in window_spans(second, self.room - room)]
         return list(product(firsts, seconds))
+
+
+class TextEncoder:
+    """Encodes raw texts, each by itself; arguments as of `PairEncoder`."""
+
+    def __init__(self, tokenizer: Any, max_length: int, *, types: bool = False) -> None:
+        self.subwords = subwords_of(tokenizer)
+        self.frame = special_tokens(tokenizer)
+        self.types = types and "token_type_ids" in tokenizer.model_input_names
+        self.limit = max_length
+        self.room = max_length - sum(len(ids) for ids in self.frame)
+        if self.room < 2:
+            raise ValueError(f"max_length={max_length} leaves no room for a text")
+
+    def __call__(self, texts: Sequence[str]) -> list[EncodedPair]:
+        return [self._windows(ids) for ids in _ids_of(self.subwords, texts)]
+
+    def _windows(self, ids: Ids) -> EncodedPair:
+        before, after = self.frame
+        windows, segments = [], []
+        for begin, end, _, _ in window_spans(len(ids), self.room):
+            windows.append(np.concatenate([before, ids[begin:end], after]).astype(np.int32))
+            lengths = (len(before), end - begin, len(after))
+            segments.append(np.repeat(np.array((OUTSIDE, FIRST, OUTSIDE), np.int8), lengths))
+        # Of a text alone all is of the first kind, special subwords too.
+        types = tuple(np.zeros_like(window) for window in windows) if self.types else None
+        return EncodedPair(tuple(windows), tuple(segments), types, self.limit)
+
+
+def _ids_of(subwords: Subwords, texts: Sequence[str]) -> list[Ids]:
+    """The subwords of each text: a text that the tokenizer's normaliser swallowed is not an empty
+    one."""
+    unknown = np.array([subwords.unknown], np.int32)
+    return [
+        ids if len(ids) or not text else unknown
+        for text, ids in zip(texts, subwords(texts), strict=True)
+    ]
 
 
 def _frame(tokenizer: Any) -> tuple[tuple[Ids, Ids, Ids], Ids]:

@@ -100,10 +100,7 @@ def sentences(text: str, language: str) -> Iterator[Text]:
 
 def placed_sentences(text: str, language: str) -> Iterator[tuple[int, Text]]:
     """`sentences`, each with the character of the text that it begins at."""
-    for spans in _sentence_spans(text, language):
-        start, end = spans[0][0], spans[-1][1]
-        words = tuple(text[a:b] for a, b in spans)
-        yield start, Text(text[start:end], words, tuple((a - start, b - start) for a, b in spans))
+    return (_placed(text, spans) for spans in _sentence_spans(text, language))
 
 
 def sentences_of_lines(text: str, language: str) -> Iterator[tuple[int, Text]]:
@@ -113,6 +110,21 @@ def sentences_of_lines(text: str, language: str) -> Iterator[tuple[int, Text]]:
         for start, sentence in placed_sentences(line, language):
             yield at + start, sentence
         at += len(line) + 1
+
+
+def placed_text(text: str, language: str) -> Iterator[tuple[int, Text]]:
+    """All of a text as one, without the white space at its ends, and where it begins; nothing if
+    there is no word in it. Raises XltError for an unknown language."""
+    spans = [span for some in _paragraphs(text, languages.code(language)) for span in some]
+    if spans:
+        yield _placed(text, spans)
+
+
+def _placed(text: str, spans: Sequence[Offsets]) -> tuple[int, Text]:
+    """Where the first of these words begins, and the text from there to the last."""
+    start, end = spans[0][0], spans[-1][1]
+    words = tuple(text[a:b] for a, b in spans)
+    return start, Text(text[start:end], words, tuple((a - start, b - start) for a, b in spans))
 
 
 def tokenised(surface: str, language: str) -> Text:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -128,6 +129,7 @@ def agreement(task: Task, predicted: Sequence[Sequence[Document]]) -> list[float
 
     predicted: what each model, of two or more, says of the same texts.
     """
+    task = task.for_labels(task.labels(chain.from_iterable(predicted)))
     metric = task.metrics_reported[0]
     return [
         float(

@@ -83,11 +83,10 @@ class TaskMetric(evaluate.EvaluationModule):
         self.add_batch(predictions=[prediction], references=[reference], **kwargs)
 
     def _compute(self, predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-        counts = count_matrix(
-            self.task, self._documents(references, "references"),
-            self._documents(predictions, "predictions"),
-        )  # fmt: skip
-        return score(self.task, counts)
+        gold = self._documents(references, "references")
+        predicted = self._documents(predictions, "predictions")
+        task = self.task.for_labels(self.task.labels([*gold, *predicted]))
+        return score(task, count_matrix(task, gold, predicted))
 
     def _documents(self, texts: Sequence[str], what: str) -> list[Document]:
         """Rows as documents; those without an id have their number for one."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
     from xlt.data.encode import WordEncoder
-    from xlt.data.encode_pairs import PairEncoder
+    from xlt.data.encode_pairs import PairEncoder, TextEncoder
     from xlt.data.subwords import Subwords
     from xlt.task import Labels
 
@@ -87,8 +87,17 @@ class Backbone(Pretrained):
     def pairs(self) -> PairEncoder:
         from xlt.data.encode_pairs import PairEncoder
 
-        kinds = getattr(self.config, "type_vocab_size", None) or 0
-        return PairEncoder(self.tokenizer, self.max_length, types=kinds > 1)
+        return PairEncoder(self.tokenizer, self.max_length, types=self._tells_segments_apart)
+
+    @cached_property
+    def texts(self) -> TextEncoder:
+        from xlt.data.encode_pairs import TextEncoder
+
+        return TextEncoder(self.tokenizer, self.max_length, types=self._tells_segments_apart)
+
+    @property
+    def _tells_segments_apart(self) -> bool:
+        return (getattr(self.config, "type_vocab_size", None) or 0) > 1
 
     @property
     def has_decoder(self) -> bool:

@@ -1,4 +1,4 @@
-"""One label for a pair of texts.
+"""One label for a text, or for a pair of texts.
 
 Where transformers has a sequence classifier for the encoder alone, the weights are that one's and
 AutoModelForSequenceClassification loads the folder. For the encoder half of an encoder-decoder it
@@ -8,6 +8,7 @@ has none (its T5ForSequenceClassification runs the decoder, too): there the task
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -25,26 +26,32 @@ if TYPE_CHECKING:
 
 
 def build_classifier(
-    backbone: Backbone, labels: Labels, kind: Literal["auto", "standard", "aligned"] = "auto"
+    backbone: Backbone,
+    labels: Labels,
+    kind: Literal["auto", "standard", "aligned", "pooled"] = "auto",
+    *,
+    texts: int = 2,
 ) -> Classifier:
     """A classifier with new layers over the backbone.
 
     labels: of one layer.
-    kind:   auto: the standard one where transformers has one for the encoder. Raises XltError for
-        `standard` where it has none.
+    kind:   auto: the standard one where transformers has one for the encoder; else the one of ours
+        for so many texts. Raises XltError for `standard` where there is none.
+    texts:  1 or 2, which `aligned` compares.
     """
     from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING as KNOWN
 
+    own = AlignedClassifier if texts == 2 else PooledClassifier
     known = not backbone.has_decoder and type(backbone.config) in KNOWN
     if kind == "standard" and not known:
         raise XltError(
             f"transformers has no sequence classifier for {backbone.config.model_type} encoders",
             where="task.classifier",
-            fix="write `aligned`, or leave it out",
+            fix=f"write `{'aligned' if texts == 2 else 'pooled'}`, or leave it out",
         )
-    if known and kind != "aligned":
+    if known and kind in ("auto", "standard"):
         return StandardClassifier.build(backbone, labels)
-    return AlignedClassifier(backbone.encoder(), labels)
+    return own(backbone.encoder(), labels)
 
 
 class Classifier(ChoosingModel):
@@ -160,8 +167,7 @@ class AlignedClassifier(Classifier):
         layers = self.encoder(
             input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True
         ).hidden_states
-        shares = zip(self.mix.softmax(0), layers, strict=True)
-        subwords = torch.stack([share * _scaled(layer) for share, layer in shares]).sum(0)
+        subwords = _mixed(self.mix, layers)
         other = segments.unsqueeze(2) + segments.unsqueeze(1) == FIRST + SECOND
         cosines = nn.functional.normalize(subwords, dim=-1)
         scores = (cosines @ cosines.transpose(1, 2)).float() * self.sharpness.exp()
@@ -170,11 +176,7 @@ class AlignedClassifier(Classifier):
         compared = (
             self.compare(self.dropout(_features(subwords, attention @ subwords))).relu().float()
         )
-        features = []
-        for segment in (FIRST, SECOND):
-            inside = (segments == segment).unsqueeze(-1)
-            chosen = compared * inside
-            features += [chosen.sum(1) / inside.sum(1).clamp(min=1), chosen.amax(1)]
+        features = [*_summary(compared, segments == FIRST), *_summary(compared, segments == SECOND)]
         hidden = torch.tanh(self.dense(self.dropout(torch.cat(features, -1))))
         logits: torch.Tensor = self.out(self.dropout(hidden))
         return {"scores": logits}
@@ -183,6 +185,57 @@ class AlignedClassifier(Classifier):
         (values,) = labels.values()
         self.out = grow_linear(self.out, len(values))
         self.labels = dict(labels)
+
+
+class PooledClassifier(Classifier):
+    """The mean and the maximum over a text of what is read of each subword, of all layers of an
+    encoder, which are mixed as `AlignedClassifier` does."""
+
+    DROPOUT = 0.2
+
+    def __init__(self, encoder: PreTrainedModel, labels: Labels) -> None:
+        super().__init__(encoder, labels)
+        size, layers = int(encoder.config.hidden_size), int(encoder.config.num_hidden_layers)
+        self.mix = nn.Parameter(torch.zeros(layers + 1))
+        self.read = nn.Linear(size, size)
+        self.dense = nn.Linear(2 * size, size)
+        self.dropout = nn.Dropout(self.DROPOUT)
+        self.out = nn.Linear(size, len(self.values))
+
+    def graph(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        segments: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:
+        layers = self.encoder(
+            input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True
+        ).hidden_states
+        read = self.read(self.dropout(_mixed(self.mix, layers))).relu().float()
+        features = torch.cat(_summary(read, segments == FIRST), -1)
+        hidden = torch.tanh(self.dense(self.dropout(features)))
+        logits: torch.Tensor = self.out(self.dropout(hidden))
+        return {"scores": logits}
+
+    def grow(self, labels: Labels) -> None:
+        (values,) = labels.values()
+        self.out = grow_linear(self.out, len(values))
+        self.labels = dict(labels)
+
+
+def _mixed(mix: torch.Tensor, layers: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The layers, scaled to the same size, in these shares before the softmax, (layers,)."""
+    shares = zip(mix.softmax(0), layers, strict=True)
+    return torch.stack([share * _scaled(layer) for share, layer in shares]).sum(0)
+
+
+def _summary(values: torch.Tensor, inside: torch.Tensor) -> list[torch.Tensor]:
+    """Mean and maximum, (rows, size) each, of values that are not negative, (rows, subwords, size),
+    where `inside` (rows, subwords) is true."""
+    inside = inside.unsqueeze(-1)
+    chosen = values * inside
+    return [chosen.sum(1) / inside.sum(1).clamp(min=1), chosen.amax(1)]
 
 
 def _scaled(layer: torch.Tensor) -> torch.Tensor:

@@ -223,7 +223,7 @@ def open_folder(
         _check_layers(task, info, folder)
         backbone.check_files()
         _check_names(backbone, info, folder)
-        yield task, backbone
+        yield task.for_labels(info.labels), backbone
 
 
 @contextmanager

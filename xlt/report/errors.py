@@ -96,6 +96,7 @@ def read_errors(
     target, split = row["target"], row["split"]
     base = f"seed-{row['seed']}/{target}/{split}"
     counts = read_counts(run / f"{base}.counts.json")
+    task = task.for_labels({k: tuple(v) for k, v in counts.get("labels", {}).items()})
     gold = _gold(loaded, task, target, split, counts["data"])
     format = next(iter(task.formats))
     path = run / f"{base}{task.formats[format][0]}"

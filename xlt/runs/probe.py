@@ -202,7 +202,7 @@ def _task_of(folders: Sequence[Path]) -> tuple[Task, Labels]:
                 where=folder,
                 fix="compare models of one task and label inventory",
             )
-    return task_of(first, folders[0]), first.labels
+    return task_of(first, folders[0]).for_labels(first.labels), first.labels
 
 
 # Suites ----------------------------------------------------------------------------------------

@@ -265,13 +265,15 @@ def sentences_of(
     task: Task, text: str, language: str, numbers: Iterator[int]
 ) -> tuple[tuple[Document, ...], tuple[int, ...]]:
     """The sentences of running text without annotation, and where in it each begins. As a file is
-    read line by line, a line end ends a sentence.
+    read line by line, a line end ends a sentence. All of the text is one for a task that reads
+    texts as a whole (`Task.by_sentence`).
 
     numbers: their ids.
     """
-    from xlt.data.segment import sentences_of_lines
+    from xlt.data.segment import placed_text, sentences_of_lines
 
-    return _documents(task, list(sentences_of_lines(text, language)), language, numbers)
+    placed = (sentences_of_lines if task.by_sentence else placed_text)(text, language)
+    return _documents(task, list(placed), language, numbers)
 
 
 def _documents(

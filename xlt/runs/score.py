@@ -251,7 +251,12 @@ def _scored(
     )
     folder.write_json(
         f"{outcome}.counts.json",
-        {"names": list(task.count_names), "data": data.fingerprint, "counts": counts.tolist()},
+        {
+            "names": list(task.count_names),
+            "labels": dict(predictor.labels),
+            "data": data.fingerprint,
+            "counts": counts.tolist(),
+        },
     )
     if any(sure):
         folder.write_json(f"{outcome}.confidence.json", {"confidence": sure})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +22,19 @@ SOURCES, TARGET = ("eng", "ind"), "jav"
 
 
 def check_strategies(
-    task: Task, records: Sequence[Document], options: Mapping[str, Any], encoder: Path, folder: Path
+    task: Task,
+    records: Sequence[Document],
+    options: Mapping[str, Any],
+    encoder: Path,
+    folder: Path,
+    names: Collection[str] | None = None,
 ) -> None:
-    """Train the task with every registered strategy; AssertionError names the one that fails.
+    """Train the task with every registered strategy, or those with these names; AssertionError
+    names the one that fails.
 
     Those that need what the task cannot do are left out.
     """
-    for name in strategies.names():
+    for name in strategies.names() if names is None else names:
         kind = strategies.get(name)
         needs = kind(kind.Options.model_validate(kind.example)).needs()
         if not all(isinstance(task, ability) for ability in needs):

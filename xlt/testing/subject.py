@@ -33,7 +33,9 @@ class Subject:
 
     @cached_property
     def task(self) -> Task:
-        return self.kind(self.kind.Options(**self.options))
+        """Of the labels that the records have, as predictors have it."""
+        task = self.kind(self.kind.Options(**self.options))
+        return task.for_labels(task.labels(self.records))
 
     @cached_property
     def encoder(self) -> Path:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -129,6 +129,7 @@ def _agreement(task: Task, predicted: Sequence[Sequence[Document]]) -> NDArray[n
 
     Where both say that there is nothing, no metric is defined, and they agree.
     """
+    task = task.for_labels(task.labels(chain.from_iterable(predicted)))
     metric = task.metrics_reported[0]
     own = [count_matrix(task, one, one) for one in predicted]
     alike = np.ones((len(predicted), len(predicted), len(predicted[0])))

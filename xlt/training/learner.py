@@ -84,7 +84,12 @@ class Learner:
         precision = choose_precision(training.precision, device)
         check_precision(precision, backbone)
         predictor = Predictor(
-            self._task, model, self._config.evaluation.batch_tokens, precision, device, subwords
+            self._task.for_labels(model.labels),
+            model,
+            self._config.evaluation.batch_tokens,
+            precision,
+            device,
+            subwords,
         )
         primary = selector(stage.dev)
         trainer = TransferTrainer(

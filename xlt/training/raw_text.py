@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NoReturn, TextIO
 from xlt.config.schema import TEXT
 from xlt.data.files import lines
 from xlt.data.jsonl import read_jsonl, write_jsonl
-from xlt.data.segment import sentences_of_lines, with_words
+from xlt.data.segment import placed_text, sentences_of_lines, with_words
 from xlt.document import Document
 from xlt.document.document import Row
 from xlt.document.layers import Layer
@@ -37,10 +37,11 @@ def evaluated_subwords(
 
 
 def sentences(task: Task, texts: Iterable[Document], language: str) -> Iterator[Document]:
-    """The sentences of raw text, as documents of a task without annotation. The id of each is the
-    text's with the number of the sentence in it."""
+    """The sentences of raw text, as documents of a task without annotation; whole texts for a task
+    that reads these (`Task.by_sentence`). The id of each is the text's with its number in it."""
+    split = sentences_of_lines if task.by_sentence else placed_text
     for one in texts:
-        for number, (_, text) in enumerate(sentences_of_lines(one.text.surface, language), 1):
+        for number, (_, text) in enumerate(split(one.text.surface, language), 1):
             yield task.from_text(f"{one.id}.{number}", text, language)
 
 
