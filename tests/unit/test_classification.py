@@ -19,6 +19,7 @@ from xlt.evaluation.criteria import agreement
 from xlt.projection.layers import project_document
 from xlt.projection.pair import AlignedPair
 from xlt.reader_options import read_with
+from xlt.report.errors import read_errors
 from xlt.runs.compare import compare
 from xlt.runs.evaluate import evaluate
 from xlt.runs.probe import probe
@@ -203,7 +204,7 @@ def run(tmp_path_factory):
         "training": {"max_steps": 1, "precision": "fp32"},
         "evaluation": {"bootstrap": 10, "ensemble": True},
         "seeds": [1, 2],
-        "output": {"root": "runs"},
+        "output": {"root": str(folder / "runs")},
     }  # fmt: skip
     (folder / "topics.yaml").write_text(json.dumps(config), encoding="utf-8")
     result = train(load_config(folder / "topics.yaml"), quiet=True)
@@ -211,10 +212,6 @@ def run(tmp_path_factory):
 
 
 def test_a_run_finds_its_labels(run):
-    from xlt.commands.report import report  # noqa: F401
-    from xlt.config.load import load_config
-    from xlt.report.errors import read_errors
-
     folder, result = run
     done = folder / "runs" / "topics"
     row = next(row for row in result["rows"] if row["primary"])

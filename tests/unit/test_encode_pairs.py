@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from test_encode import ODD, TOKENIZERS, each_tokenizer
 from tokenizer_families import FAMILIES, TEXT
 
+from xlt.data.encode import window_spans
 from xlt.data.encode_pairs import FIRST, OUTSIDE, SECOND, PairEncoder, TextEncoder, collate_pairs
 
 TEXTS = st.lists(st.sampled_from([*TEXT, *ODD, ""]), max_size=4).map(" ".join)
@@ -55,21 +56,21 @@ def test_every_subword_meets_every_other(tokenizer, first, second, max_length):
 @each_tokenizer
 def test_a_text_alone(tokenizer):
     long = " ".join(TEXT)
-    short, whole = TextEncoder(tokenizer, 512)([TEXT[0], long])
+    short, whole = TextEncoder(tokenizer, 100_000)([TEXT[0], long])
     assert short.windows[0].tolist() == tokenizer(TEXT[0])["input_ids"]
     assert short.types is None
     inside = whole.windows[0][whole.segments[0] == FIRST].tolist()
     assert inside == tokenizer(long, add_special_tokens=False)["input_ids"]
-    (parts,) = TextEncoder(tokenizer, 16)([long])
-    assert len(parts.windows) > 2
-    assert parts.length == sum(map(len, parts.windows))
-    at = 0
-    for window, segments in zip(parts.windows, parts.segments, strict=True):
+    encoder = TextEncoder(tokenizer, 16)
+    (parts,) = encoder([long])
+    spans = window_spans(len(inside), encoder.room)
+    assert (spans[0][0], spans[-1][1]) == (0, len(inside))
+    for window, segments, span in zip(parts.windows, parts.segments, spans, strict=True):
         assert len(window) == len(segments) <= 16
-        part = window[segments == FIRST].tolist()
-        start = next(n for n in range(at + 1) if inside[n : n + len(part)] == part)
-        at = max(at, start + len(part))
-    assert at == len(inside)
+        assert window[segments == FIRST].tolist() == inside[span[0] : span[1]]
+        around = window[segments == OUTSIDE].tolist()
+        assert around == whole.windows[0][whole.segments[0] == OUTSIDE].tolist()
+    assert parts.length == sum(map(len, parts.windows))
 
 
 def test_segments_of_a_text_alone():
