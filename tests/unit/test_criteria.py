@@ -131,8 +131,12 @@ def test_what_nothing_can_be_said_by_is_left_out():
 def test_what_gold_says_nothing_of_is_found_all_the_same():
     """As in text, where gold says nothing of anything; right or wrong it is neither."""
     texts = {"premise": Text.from_words(["A"]), "hypothesis": Text.from_words(["B"])}
-    gold = [Document(str(n), texts, {"label": Label(one)}) for n, one in enumerate(["yes", None])]
-    said = [one.with_layers(label=Label("yes")).with_confidence({"label": [0.9]}) for one in gold]
+    gold = [
+        Document(str(n), texts, {"label": Label(one)}) for n, one in enumerate(["neutral", None])
+    ]
+    said = [
+        one.with_layers(label=Label("neutral")).with_confidence({"label": [0.9]}) for one in gold
+    ]
     sure = on_dev(NLI(), gold, said).sure
     (text,) = on_text(NLI(), [said])
     assert sure is not None
