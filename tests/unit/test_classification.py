@@ -6,6 +6,7 @@ import json
 from itertools import count
 
 import pytest
+import torch
 from models import make_model
 from records import LABELLED, RECORDS
 from tiny import make_encoder
@@ -160,6 +161,9 @@ def test_a_label_moves_with_its_text():
         **TASK.to_row(document), "text": "Budi compró libros.",
     }  # fmt: skip
     assert project("").outcomes[0].reason == "empty"
+    outputs = {"scores": torch.tensor([[0.25, 0.75], [0.5, 0.5]]).log()}
+    found = TASK.project_predictions(outputs, 0, {}, moved, {})
+    assert torch.equal(torch.from_numpy(found["scores"]), outputs["scores"][0])
 
 
 def test_a_page_and_spacy_show_the_label(tmp_path):
