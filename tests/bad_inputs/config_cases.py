@@ -8,7 +8,7 @@ import os
 import random
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import jsonschema
 from pydantic import BaseModel
@@ -235,7 +235,8 @@ def fields(
         for kind in (field.annotation, *get_args(field.annotation)):
             inner = isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not Plugin
             if inner:
-                yield from fields(kind, (*prefix, name))
+                language = ("eng",) if get_origin(field.annotation) is dict else ()
+                yield from fields(kind, (*prefix, name, *language))
 
 
 def _wrong(schema: Mapping[str, Any], seed: str) -> list[tuple[str, Any]]:

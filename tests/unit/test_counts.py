@@ -15,7 +15,8 @@ from xlt.task import generated_texts
 
 @pytest.fixture(params=sorted(RECORDS))
 def task(request):
-    return tasks.get(request.param)()
+    made = tasks.get(request.param)()
+    return made.for_labels(made.labels(RECORDS[made.name]))
 
 
 def given(task):

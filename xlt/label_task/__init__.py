@@ -191,7 +191,7 @@ class LabelTask(LabelRecords):
                     f"the label {label!r} is counted, which is none of "
                     f"{', '.join(self.all_labels) or 'no labels'}",
                     where=f"record {gold.id!r}",
-                    fix="count with `task.for_labels` of all labels; or list them in `task.labels`",
+                    fix="list all labels in `task.labels`",
                 )
         return class_counts(right, answer, self.all_labels)
 
