@@ -21,7 +21,7 @@ PAGES = [
 ]
 WITH_BLOCKS = [page for page in PAGES if list(blocks(page.read_text(encoding="utf-8")))]
 
-WITH_WHAT_IS_INSTALLED = {"README.md", "docs/commands.md"}
+WITH_WHAT_IS_INSTALLED = {"README.md"}
 """Of the other pages, too, where XLT_THOROUGH is set: a fresh Python for each command."""
 
 EXAMPLE = """\
