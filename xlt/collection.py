@@ -25,12 +25,12 @@ def uncollected() -> Iterator[None]:
 
 
 @cache
-def keep_what_is_there() -> None:
+def freeze_existing() -> None:
     """Look no more for cycles among what there is now, once in a process: modules stay anyway.
 
-    A training ends with a collection (transformers), which took half a second to go through the
-    objects of PyTorch and transformers: a third of the time of short stages. To be called before
-    there is a model, whose memory a collection is to free.
+    A training ends with a collection (transformers), which takes half a second to go through the
+    objects of PyTorch and transformers. To be called before there is a model, whose memory a
+    collection is to free.
     """
     gc.collect()
     gc.freeze()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import shutil
 import signal
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from scripts.fuzz import targets
+from xlt.collection import freeze_existing
 
 TIMEOUT = 10
 """Seconds of computing after which one input counts as a hang."""
@@ -68,8 +68,7 @@ def _fuzz(
             _try_kept(_made(name), name)
         shutil.rmtree(targets.folder(), ignore_errors=True)
         targets.folder.cache_clear()  # each process has one of its own
-        gc.collect()
-        gc.freeze()
+        freeze_existing()
     waiting = list(reversed(names))
     running: dict[int, tuple[str, float]] = {}
     while waiting or running:

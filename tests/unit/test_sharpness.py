@@ -9,11 +9,12 @@ from small import Stages, World, make_world
 
 from xlt.config.load import load_config
 from xlt.config.schema import Sharpness
+from xlt.errors import XltError
 from xlt.runs.experiment import prepare
 from xlt.runs.preflight import find_problems
 from xlt.runs.sources import Sources
 from xlt.training import rehearsal
-from xlt.training.sharpness import Ascent
+from xlt.training.sharpness import Perturbation
 
 
 class Bowl(torch.nn.Module):
@@ -44,8 +45,8 @@ def test_golden(options, away, after):
     """By the formulas: SGD at a rate of 0.1."""
     model = Bowl()
     model.weight.grad = torch.ones(2, dtype=torch.float64)  # of an earlier batch of the step
-    ascent = Ascent(Sharpness(**options), model)
-    with ascent.taken(model()):
+    perturbation = Perturbation(Sharpness(**options), model)
+    with perturbation.applied(model()):
         assert model.weight.tolist() == pytest.approx(away, abs=1e-6)
         assert model.unused.tolist() == [1.0] * 3
         model().backward()
@@ -60,8 +61,8 @@ def test_biases_are_not_scaled():
     with torch.no_grad():
         model.weight.copy_(torch.tensor([[0.0, 2.0]]))
         model.bias.fill_(5.0)
-    ascent = Ascent(Sharpness(method="asam", radius=1.0, eta=0.0), model)
-    with ascent.taken(model(torch.tensor([1.0, 1.0])).sum()):
+    perturbation = Perturbation(Sharpness(method="asam", radius=1.0, eta=0.0), model)
+    with perturbation.applied(model(torch.tensor([1.0, 1.0])).sum()):
         # T = (0, 2) and 1 of the bias, g = 1 everywhere: ‖T g‖ = √5.
         assert model.weight.tolist()[0] == pytest.approx([0.0, 2 + 4 / 5**0.5])
         assert model.bias.item() == pytest.approx(5 + 1 / 5**0.5)
@@ -71,7 +72,7 @@ def test_a_flat_place_is_not_left():
     model = Bowl()
     with torch.no_grad():
         model.weight.zero_()
-    with Ascent(Sharpness(), model).taken(model()):
+    with Perturbation(Sharpness(), model).applied(model()):
         assert model.weight.tolist() == [0.0, 0.0]
 
 
@@ -94,6 +95,12 @@ def test_a_stage_in_passes_and_with_less_memory(world):
     assert any(not torch.equal(plain[name], flat[name]) for name in plain)
     for name, weight in flat.items():
         torch.testing.assert_close(again[name], weight, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_a_model_that_is_divided_among_processes_is_refused():
+    with pytest.raises(XltError, match="FSDP") as caught:
+        Perturbation(Sharpness(), Bowl(), divided=True)
+    assert caught.value.where == "training.sharpness"
 
 
 def test_half_precision_is_refused(world, monkeypatch):

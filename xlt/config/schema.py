@@ -289,7 +289,7 @@ class Sharpness(Section):
         description="how far away; with `asam` ten times as much is usual",
     )
     eta: float = Field(
-        default=0.01, ge=0, le=1, description="of `asam`: so much further than their size"
+        default=0.01, ge=0, le=1, description="of `asam`: added to the size of each weight"
     )
 
 

@@ -2,10 +2,10 @@
 
     python -m xlt.executors.fork_server SOCKET MODULE...
 
-SOCKET is the number of a Unix socket that it has inherited: each request is a line of JSON, as is
-its answer. {"begin": environment}, with a socket on which the worker is to talk, is answered by the
-worker's number; {"wait": number}, of a worker that has ended or is about to, by its exit status,
-negative for a signal. Once nobody asks any more, it ends; workers end for themselves.
+SOCKET is the file descriptor of a Unix socket that it has inherited: each request is JSON, and its
+answer a line. {"begin": environment}, with a socket on which the worker is to talk, is answered by
+the worker's process id; {"wait": process id}, of a worker that has ended or is about to, by its
+exit status, negative for a signal. Once nobody asks any more, it ends; workers end for themselves.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
-from xlt.collection import keep_what_is_there
+from xlt.collection import freeze_existing
 from xlt.executors.worker import work
 
-MOST = 4096
-"""Bytes of a request."""
+MAX_REQUEST = 4096
+"""Bytes."""
 
 
 def main() -> None:
     asked = socket.socket(fileno=int(sys.argv[1]))
     _import(sys.argv[2:])
     while True:
-        request, files, _, _ = socket.recv_fds(asked, MOST, 1)
+        request, files, _, _ = socket.recv_fds(asked, MAX_REQUEST, 1)
         if not request:
             return
         question = json.loads(request)
@@ -59,7 +59,7 @@ def _import(modules: Sequence[str]) -> None:
         return
     for module in modules:
         import_module(module)
-    keep_what_is_there()
+    freeze_existing()
 
 
 def _begin(file: int, environment: Mapping[str, str]) -> None:

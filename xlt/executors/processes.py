@@ -123,7 +123,7 @@ class Forked(Worker):
         self._server = server
         ours, theirs = socket.socketpair()
         with theirs:
-            self._number = server.begin(environment, theirs)
+            self._pid = server.begin(environment, theirs)
         self._waiting = threading.Lock()
         self._waited = False
         self._code: int | None = None
@@ -132,14 +132,14 @@ class Forked(Worker):
             super().__init__(environment, to, ours.makefile("r", encoding="utf-8"))
 
     def _kill(self) -> None:
-        if not self._waited:  # afterwards the number may be another's
+        if not self._waited:  # afterwards the id may be another process's
             with suppress(ProcessLookupError):
-                os.kill(self._number, signal.SIGKILL)
+                os.kill(self._pid, signal.SIGKILL)
 
     def _wait(self) -> int | None:
         with self._waiting:
             if not self._waited:
-                self._code = self._server.wait(self._number)
+                self._code = self._server.wait(self._pid)
                 self._waited = True
             return self._code
 
@@ -156,12 +156,12 @@ class ForkServer:
         self._answers = self._socket.makefile("r", encoding="ascii")
         self._environment = environment
         with theirs:
-            number = theirs.fileno()
+            descriptor = theirs.fileno()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "xlt.executors.fork_server", str(number), *modules],
+                [sys.executable, "-m", "xlt.executors.fork_server", str(descriptor), *modules],
                 stdin=subprocess.DEVNULL,
                 env=environment,
-                pass_fds=[number],
+                pass_fds=[descriptor],
                 start_new_session=True,
             )
 
@@ -170,17 +170,20 @@ class ForkServer:
         return self._process.poll() is not None
 
     def begin(self, environment: Mapping[str, str], talks: socket.socket) -> int:
-        """The number of a new worker. Raises Lost where the server has ended."""
+        """The process id of a new worker. Raises Lost where the server has ended.
+
+        talks: the worker's end of a pair.
+        """
         theirs = self._environment
         own = {name: value for name, value in environment.items() if theirs.get(name) != value}
-        number = self._ask({"begin": own}, [talks.fileno()])
-        if number is None:
+        pid = self._ask({"begin": own}, [talks.fileno()])
+        if pid is None:
             raise Lost("what was to begin it has ended")
-        return number
+        return pid
 
-    def wait(self, number: int) -> int | None:
-        """How one of its workers ended; None where the server has."""
-        return self._ask({"wait": number})
+    def wait(self, pid: int) -> int | None:
+        """The exit status of one of its workers; None where the server has ended."""
+        return self._ask({"wait": pid})
 
     def _ask(self, request: Mapping[str, Any], files: Sequence[int] = ()) -> int | None:
         line = json.dumps(request).encode()

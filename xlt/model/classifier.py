@@ -134,28 +134,31 @@ class StandardClassifier(Classifier):
         self.labels = dict(labels)
 
 
-class AlignedClassifier(Classifier):
-    """Decomposable attention (Parikh et al. 2016, arXiv 1606.01933) over all layers of an encoder.
-
-    Each subword is compared with what it attends to in the other text; the mean and the maximum of
-    the comparisons over each text are what is classified (Chen et al. 2017, arXiv 1609.06038,
-    section 3.3). Layers, the subword vectors among them, are scaled to the same size and mixed with
-    learnt weights (Peters et al. 2018, arXiv 1802.05365, equation 1).
-    """
+class MixtureClassifier(Classifier):
+    """Layers of ours over all layers of an encoder, the subword vectors among them, which are
+    scaled to the same size and mixed with learnt weights (Peters et al. 2018, arXiv 1802.05365,
+    equation 1). What `features` finds in them is classified by a hidden layer and a linear one."""
 
     DROPOUT = 0.2
-    SHARPNESS = 13.0
-    """Of the attention over cosines, at the start."""
 
     def __init__(self, encoder: PreTrainedModel, labels: Labels) -> None:
         super().__init__(encoder, labels)
-        size, layers = int(encoder.config.hidden_size), int(encoder.config.num_hidden_layers)
-        self.mix = nn.Parameter(torch.zeros(layers + 1))
-        self.sharpness = nn.Parameter(torch.tensor(self.SHARPNESS).log())
-        self.compare = nn.Linear(4 * size, size)
-        self.dense = nn.Linear(4 * size, size)
+        self.size = int(encoder.config.hidden_size)
+        self.mix = nn.Parameter(torch.zeros(int(encoder.config.num_hidden_layers) + 1))
         self.dropout = nn.Dropout(self.DROPOUT)
-        self.out = nn.Linear(size, len(self.values))
+
+    def _add_output(self, features: int) -> None:
+        """Add the layers over so many features; after those of `features`, whose random weights
+        are drawn first."""
+        self.dense = nn.Linear(features, self.size)
+        self.out = nn.Linear(self.size, len(self.values))
+
+    @abstractmethod
+    def features(self, subwords: torch.Tensor, segments: torch.Tensor) -> list[torch.Tensor]:
+        """Features of each row, (rows, any size) each.
+
+        subwords: the mixed layers, (rows, subwords, size). segments: (rows, subwords).
+        """
 
     def graph(
         self,
@@ -167,53 +170,7 @@ class AlignedClassifier(Classifier):
         layers = self.encoder(
             input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True
         ).hidden_states
-        subwords = _mixed(self.mix, layers)
-        other = segments.unsqueeze(2) + segments.unsqueeze(1) == FIRST + SECOND
-        cosines = nn.functional.normalize(subwords, dim=-1)
-        scores = (cosines @ cosines.transpose(1, 2)).float() * self.sharpness.exp()
-        # A text without a subword is attended to by none.
-        attention = scores.masked_fill(~other, -1e4).softmax(-1) * other
-        compared = (
-            self.compare(self.dropout(_features(subwords, attention @ subwords))).relu().float()
-        )
-        features = [*_summary(compared, segments == FIRST), *_summary(compared, segments == SECOND)]
-        hidden = torch.tanh(self.dense(self.dropout(torch.cat(features, -1))))
-        logits: torch.Tensor = self.out(self.dropout(hidden))
-        return {"scores": logits}
-
-    def grow(self, labels: Labels) -> None:
-        (values,) = labels.values()
-        self.out = grow_linear(self.out, len(values))
-        self.labels = dict(labels)
-
-
-class PooledClassifier(Classifier):
-    """The mean and the maximum over a text of what is read of each subword, of all layers of an
-    encoder, which are mixed as `AlignedClassifier` does."""
-
-    DROPOUT = 0.2
-
-    def __init__(self, encoder: PreTrainedModel, labels: Labels) -> None:
-        super().__init__(encoder, labels)
-        size, layers = int(encoder.config.hidden_size), int(encoder.config.num_hidden_layers)
-        self.mix = nn.Parameter(torch.zeros(layers + 1))
-        self.read = nn.Linear(size, size)
-        self.dense = nn.Linear(2 * size, size)
-        self.dropout = nn.Dropout(self.DROPOUT)
-        self.out = nn.Linear(size, len(self.values))
-
-    def graph(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        segments: torch.Tensor,
-        token_type_ids: torch.Tensor | None = None,
-    ) -> dict[str, torch.Tensor]:
-        layers = self.encoder(
-            input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True
-        ).hidden_states
-        read = self.read(self.dropout(_mixed(self.mix, layers))).relu().float()
-        features = torch.cat(_summary(read, segments == FIRST), -1)
+        features = torch.cat(self.features(_mixed(self.mix, layers), segments), -1)
         hidden = torch.tanh(self.dense(self.dropout(features)))
         logits: torch.Tensor = self.out(self.dropout(hidden))
         return {"scores": logits}
@@ -222,6 +179,48 @@ class PooledClassifier(Classifier):
         (values,) = labels.values()
         self.out = grow_linear(self.out, len(values))
         self.labels = dict(labels)
+
+
+class AlignedClassifier(MixtureClassifier):
+    """Decomposable attention (Parikh et al. 2016, arXiv 1606.01933) between two texts.
+
+    Each subword is compared with what it attends to in the other text; the mean and the maximum of
+    the comparisons over each text are what is classified (Chen et al. 2017, arXiv 1609.06038,
+    section 3.3).
+    """
+
+    SHARPNESS = 13.0
+    """Of the attention over cosines, at the start."""
+
+    def __init__(self, encoder: PreTrainedModel, labels: Labels) -> None:
+        super().__init__(encoder, labels)
+        self.sharpness = nn.Parameter(torch.tensor(self.SHARPNESS).log())
+        self.compare = nn.Linear(4 * self.size, self.size)
+        self._add_output(4 * self.size)
+
+    def features(self, subwords: torch.Tensor, segments: torch.Tensor) -> list[torch.Tensor]:
+        other = segments.unsqueeze(2) + segments.unsqueeze(1) == FIRST + SECOND
+        cosines = nn.functional.normalize(subwords, dim=-1)
+        scores = (cosines @ cosines.transpose(1, 2)).float() * self.sharpness.exp()
+        # A text without a subword is attended to by none.
+        attention = scores.masked_fill(~other, -1e4).softmax(-1) * other
+        compared = (
+            self.compare(self.dropout(_features(subwords, attention @ subwords))).relu().float()
+        )
+        return [*_summary(compared, segments == FIRST), *_summary(compared, segments == SECOND)]
+
+
+class PooledClassifier(MixtureClassifier):
+    """The mean and the maximum over a text of what is read of each subword."""
+
+    def __init__(self, encoder: PreTrainedModel, labels: Labels) -> None:
+        super().__init__(encoder, labels)
+        self.read = nn.Linear(self.size, self.size)
+        self._add_output(2 * self.size)
+
+    def features(self, subwords: torch.Tensor, segments: torch.Tensor) -> list[torch.Tensor]:
+        read = self.read(self.dropout(subwords)).relu().float()
+        return _summary(read, segments == FIRST)
 
 
 def _mixed(mix: torch.Tensor, layers: Sequence[torch.Tensor]) -> torch.Tensor:

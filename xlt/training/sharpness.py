@@ -13,16 +13,27 @@ import torch
 from torch import Tensor, nn
 
 from xlt.config.schema import Sharpness
+from xlt.errors import XltError
 
 
-class Ascent:
+class Perturbation:
     """The step to where the loss is higher, of the trained weights of a model.
 
     For every batch of an accumulated step it is another one (m-sharpness; Foret et al., section
     4.1), as for every process.
+
+    divided: each process holds a part of the model, as with FSDP; raises XltError, since such
+        weights are no tensors that can be moved and put back.
     """
 
-    def __init__(self, options: Sharpness, model: nn.Module) -> None:
+    def __init__(self, options: Sharpness, model: nn.Module, *, divided: bool = False) -> None:
+        if divided:
+            raise XltError(
+                "weights that are divided among processes (FSDP, DeepSpeed) are not moved to where "
+                "the loss is higher",
+                where="training.sharpness",
+                fix="leave it out, or let each process hold the whole model",
+            )
         self._options = options
         named = [(name, one) for name, one in model.named_parameters() if one.requires_grad]
         self.weights = [one for _, one in named]
@@ -30,21 +41,26 @@ class Ascent:
         self._scaled = ["weight" in name for name, _ in named]
 
     @contextmanager
-    def taken(self, loss: Tensor) -> Iterator[None]:
-        """A block in which the weights are away, where this loss is higher; afterwards they are
-        what they were, to the bit. Gradients of weights (`grad`) are left alone."""
+    def applied(self, loss: Tensor) -> Iterator[None]:
+        """A block in which the weights are where this loss, a scalar, is higher; afterwards they
+        are what they were, to the bit. Accumulated gradients (`grad`) are left alone.
+
+        The weights move by ρ T² g / ‖T g‖ (Kwon et al., section 3), g the gradient of the loss, ρ
+        the radius; T is 1, or with `asam` |w| + η of each weight that is no bias.
+        """
         gradients = torch.autograd.grad(loss, self.weights, allow_unused=True)
         before = [one.detach().clone() for one in self.weights]
         try:
             with torch.no_grad():
-                self._away(gradients)
+                self._move(gradients)
+            del gradients  # two copies of all weights would be in memory in the second pass
             yield
         finally:
             with torch.no_grad():
                 for weight, value in zip(self.weights, before, strict=True):
                     weight.copy_(value)
 
-    def _away(self, gradients: Sequence[Tensor | None]) -> None:
+    def _move(self, gradients: Sequence[Tensor | None]) -> None:
         moved = []
         for weight, scaled, gradient in zip(self.weights, self._scaled, gradients, strict=True):
             if gradient is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from accelerate import PartialState
 from filelock import FileLock, Timeout
 
-from xlt.collection import keep_what_is_there
+from xlt.collection import freeze_existing
 from xlt.config.schema import Config
 from xlt.errors import XltError
 from xlt.files import disk_error, sweep, writing
@@ -119,7 +119,7 @@ class StageRunner:
             if other is not None:
                 return other
             self._prepare(folder, wanted)
-            keep_what_is_there()
+            freeze_existing()
             making = Making(
                 config=self.config,
                 task=self.task,

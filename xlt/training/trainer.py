@@ -42,7 +42,7 @@ from xlt.training.divergence import Diverged, Watch, advice
 from xlt.training.encodings import lengths
 from xlt.training.optim import parameter_groups
 from xlt.training.progress import progress
-from xlt.training.sharpness import Ascent
+from xlt.training.sharpness import Perturbation
 
 KEPT = 2 << 30
 """Bytes that the weights of all evaluations of a stage may take with `selection.keep: auto`."""
@@ -172,7 +172,10 @@ class TransferTrainer(Trainer):
         )
         for noisy in (PrinterCallback, ProgressCallback):  # standard output is the commands' own
             self.remove_callback(noisy)
-        self.ascent = Ascent(training.sharpness, model) if training.sharpness else None
+        divided = self.is_fsdp_enabled or self.is_deepspeed_enabled
+        self.perturbation = (
+            Perturbation(training.sharpness, model, divided=divided) if training.sharpness else None
+        )
         self.progress = progress(title) if title is not None and args.should_save else None
         if self.progress is not None:
             self.add_callback(self.progress)
@@ -259,7 +262,7 @@ class TransferTrainer(Trainer):
         step = self.state.global_step + 1
         with (
             self._enough_memory(f"at step {step}, with a batch of shape {shape_of(inputs)}"),
-            self._away(model, inputs, num_items_in_batch),
+            self._perturbed(model, inputs, num_items_in_batch),
         ):
             loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         # One process of several that began again alone would leave the others waiting. All find it
@@ -276,15 +279,15 @@ class TransferTrainer(Trainer):
             )
         return loss
 
-    def _away(self, model: Any, inputs: Any, count: Any) -> AbstractContextManager[None]:
+    def _perturbed(self, model: Any, inputs: Any, count: Any) -> AbstractContextManager[None]:
         """A block with the weights at which the gradient of a batch is wanted."""
-        if self.ascent is None:
+        if self.perturbation is None:
             return nullcontext()
         model.train()
         # Each process goes its own way, and what earlier batches of the step have added stays.
         with self.accelerator.no_sync(model), self.compute_loss_context_manager():
             loss = self.compute_loss(model, self._prepare_inputs(inputs), num_items_in_batch=count)
-        return self.ascent.taken(loss)
+        return self.perturbation.applied(loss)
 
     def floating_point_ops(self, inputs: Any) -> int:
         return 0
