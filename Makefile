@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
+# Images set it, and then each command compiles all of xlt and of what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-avx2 check static lowest docs fuzz env environments lock sbom clean
 
@@ -41,7 +43,7 @@ static: env
 	$(BIN)/python -m scripts.check_types
 
 $(VENV)/.fuzz: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt 'atheris>=3'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt 'atheris>=3'
 	touch $@
 
 # A second or so for each of what reads, and the same inputs each time, so that a change is tested and
@@ -59,7 +61,7 @@ lowest: $(VENV)-lowest/.installed
 $(VENV)-lowest/.installed: pyproject.toml setup.py scripts/lowest_versions.py
 	test -x $(VENV)-lowest/bin/python || $(PYTHON) -m venv $(VENV)-lowest
 	$(VENV)-lowest/bin/python scripts/lowest_versions.py > $(VENV)-lowest/constraints.txt
-	$(VENV)-lowest/bin/python -m pip install --quiet --no-compile --constraint $(VENV)-lowest/constraints.txt \
+	$(VENV)-lowest/bin/python -m pip install --quiet --constraint $(VENV)-lowest/constraints.txt \
 		--editable . pytest pytest-xdist hypothesis jsonschema
 	touch $@
 
@@ -72,14 +74,13 @@ env: $(VENV)/.installed
 # Those that `make check` uses; each is installed by one process.
 environments: env $(VENV)-lowest/.installed
 
-# Made again when what is to be installed has changed. --no-compile: Python does so for what is
-# imported, when it is. Every package by its hash, but for PyTorch:
+# Made again when what is to be installed has changed. Every package by its hash, but for PyTorch:
 # requirements/README.md says why. The last line finds what the lock lacks.
 $(VENV)/.installed: pyproject.toml setup.py constraints.txt requirements/dev.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-compile --no-deps --require-hashes --requirement requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --no-compile --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m pip check
 	touch $@
 
@@ -88,7 +89,7 @@ TOOLS := $(VENV)-tools
 
 $(TOOLS)/.installed: requirements/tools.txt
 	test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
-	$(TOOLS)/bin/python -m pip install --quiet --no-compile --require-hashes --requirement requirements/tools.txt
+	$(TOOLS)/bin/python -m pip install --quiet --require-hashes --requirement requirements/tools.txt
 	touch $@
 
 GPU := triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti \

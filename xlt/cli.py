@@ -9,6 +9,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -119,8 +120,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
 
 
+@cache
+def command_tree() -> typer.core.TyperGroup:
+    """All commands, as the parser has them; made once, which takes as long as a short command."""
+    found = typer.main.get_command(app)
+    assert isinstance(found, typer.core.TyperGroup)
+    return found
+
+
 def _run(arguments: Sequence[str]) -> int:
-    command = typer.main.get_command(app)
+    command = command_tree()
     if os.environ.get("_XLT_COMPLETE"):  # a shell asks how a line may go on
         command.main(prog_name="xlt")
     # Not the framework's own main(): it words errors and picks exit codes by itself.

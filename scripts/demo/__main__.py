@@ -19,9 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from typer.main import get_command
-
-from xlt.cli import app
+from xlt.cli import command_tree
 from xlt.evaluation.report import Table
 from xlt.evaluation.statistics import Comparison, judge
 
@@ -58,7 +56,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def predicted_sources() -> list[str]:
     """The sample's languages, the best source for parsing Javanese first, before any training."""
-    if "predict-source" not in get_command(app).commands:  # type: ignore[attr-defined]
+    if "predict-source" not in command_tree().commands:
         return []
     say("xlt predict-source jav --task dependency_parsing --available sample-dep")
     predicted = json.loads(

@@ -10,11 +10,10 @@ from functools import cache
 from typing import Any
 
 import jsonschema
-import typer
 import yaml
 
 from bad_inputs.config_cases import fields
-from xlt.cli import app
+from xlt.cli import command_tree
 from xlt.config.load import PLUGINS
 from xlt.config.schema import Config, LanguageData, Reference
 from xlt.data.cards import Card
@@ -51,7 +50,7 @@ def _problem(quoted: str) -> str | None:
 
 def _command(quoted: str) -> str | None:
     """Whether the command line takes it. The name of a command, and of an option, is no line."""
-    command: Any = typer.main.get_command(app)
+    command: Any = command_tree()
     arguments = shlex.split(quoted)[1:]
     while arguments and arguments[0] in getattr(command, "commands", {}):
         command = command.commands[arguments.pop(0)]
@@ -136,7 +135,7 @@ def _leaves() -> tuple[Any, ...]:
         for one in (inner or {}).values():
             yield from walk(one)
 
-    return tuple(walk(typer.main.get_command(app)))
+    return tuple(walk(command_tree()))
 
 
 def _options(command: Any) -> Iterator[str]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import typer
 from small import make_world
 
 from bad_inputs import mutations, runner, world
@@ -23,7 +22,7 @@ from bad_inputs.config_cases import BASE
 from bad_inputs.data_cases import MODEL
 from bad_inputs.formats import BIO
 from bad_inputs.other_cases import MATRIX, SCORES, TRAITS, TRANSLATIONS
-from xlt.cli import app
+from xlt.cli import command_tree
 
 RUN = "{run}"
 LEARNT = "{learnt}"
@@ -166,7 +165,7 @@ FREE = {
 
 def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Every command by its name."""
-    command = command or typer.main.get_command(app)
+    command = command or command_tree()
     if not hasattr(command, "commands"):
         yield " ".join(path), command
         return

@@ -1,4 +1,4 @@
-"""An `xlt` for the shell whose imports are done: each command is a fork of one process.
+"""An `xlt` and a `python-c` for the shell whose imports are done: each is a fork of one process.
 
 PyTorch and transformers take longer to import than most commands of the docs take to run. What only
 a fresh Python shows does not show here; pages that `test_readme.py` names run what is installed.
@@ -7,8 +7,11 @@ a fresh Python shows does not show here; pages that `test_readme.py` names run w
 from __future__ import annotations
 
 import atexit
+import gc
+import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -17,8 +20,12 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
+
+import xlt
+from xlt.cli import command_tree, main
 
 COMMAND = """\
 #!{python} -ISs
@@ -26,22 +33,29 @@ import json, os, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
 socket.send_fds(server, [b"."], [0, 1, 2])
-request = {{"arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
+request = {{"arguments": sys.argv, "folder": os.getcwd(), "environment": dict(os.environ)}}
 server.sendall(json.dumps(request).encode())
 server.shutdown(socket.SHUT_WR)
 code = server.recv(16)
 sys.exit(int(code) if code else 70)
 """
 
+LIBRARIES = (
+    *("datasets", "spacy", "torch"),
+    *(f"transformers.models.{name}.modeling_{name}" for name in ("bert", "xlm_roberta")),
+)
+
 
 @contextmanager
 def installed() -> Iterator[Path]:
-    """A folder for PATH, with the command `xlt`."""
+    """A folder for PATH, with the commands `xlt` and `python-c CODE`."""
     with tempfile.TemporaryDirectory() as folder:
         address = f"{folder}/socket"
-        command = Path(folder) / "xlt"
-        command.write_text(COMMAND.format(python=sys.executable, address=address), encoding="utf-8")
-        command.chmod(0o755)
+        for name in ("xlt", "python-c"):
+            command = Path(folder) / name
+            text = COMMAND.format(python=sys.executable, address=address)
+            command.write_text(text, encoding="utf-8")
+            command.chmod(0o755)
         server = subprocess.Popen(
             [sys.executable, __file__, address], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         )
@@ -56,14 +70,11 @@ def installed() -> Iterator[Path]:
 
 def serve(address: str) -> None:
     """Fork for each command, until killed."""
-    import datasets  # noqa: F401
-    import torch  # noqa: F401
-    from transformers.models.bert import modeling_bert  # noqa: F401
-    from transformers.models.xlm_roberta import modeling_xlm_roberta  # noqa: F401
-
-    import xlt.runs.train
-    import xlt.training.learner  # noqa: F401
-
+    for name in (*LIBRARIES, *_modules(xlt)):
+        with suppress(ModuleNotFoundError):  # an extra's
+            importlib.import_module(name)
+    command_tree()
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(address)
@@ -75,6 +86,12 @@ def serve(address: str) -> None:
             listening.close()
             _answer(client)
         client.close()
+
+
+def _modules(package: ModuleType) -> Iterator[str]:
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith("__main__"):
+            yield module.name
 
 
 def _answer(client: socket.socket) -> None:
@@ -105,9 +122,8 @@ def _answer(client: socket.socket) -> None:
 
 
 def _run(arguments: list[str], folder: str, environment: dict[str, str]) -> None:
-    from xlt.cli import main
-
-    sys.argv = ["xlt", *arguments]
+    name = Path(arguments[0]).name
+    sys.argv = [name, *arguments[1:]]
     # Anew: those that are there believe that they write to what the server's wrote to.
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
@@ -118,7 +134,10 @@ def _run(arguments: list[str], folder: str, environment: dict[str, str]) -> None
     sys.path[1:1] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     code: object = 1
     try:
-        main(arguments)
+        if name == "xlt":
+            main(arguments[1:])
+        exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__"})
+        code = 0
     except SystemExit as ended:
         code = 0 if ended.code is None else ended.code
     except BaseException:

@@ -19,10 +19,9 @@ from unittest.mock import Mock
 import pytest
 from models import make_model
 from small import xlt
-from typer.main import get_command
 
 from scripts.reliability.process import fork
-from xlt.cli import app
+from xlt.cli import command_tree
 from xlt.errors import XltError
 
 pytest.importorskip("uvicorn")
@@ -238,6 +237,6 @@ def test_only_on_this_machine_names_are_checked(monkeypatch, caplog, address, lo
 
 
 def test_the_limits_of_the_command_are_those_of_the_server():
-    options = {one.name: one.default for one in get_command(app).commands["serve"].params}
+    options = {one.name: one.default for one in command_tree().commands["serve"].params}
     named = ("max_bytes", "max_texts", "max_characters", "max_total", "max_words", "max_waiting")
     assert server.Limits() == server.Limits(*(options[name] for name in named))

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from xlt.document import Span
 from xlt.projection.pair import AlignedPair
@@ -36,6 +35,8 @@ def assign(
     those that score below `min_score`."""
     if not sources or not targets:
         return []
+    from scipy.optimize import linear_sum_assignment  # slow, and checking a config needs none
+
     table = np.array([[score(source, target) for target in targets] for source in sources])
     rows, columns = linear_sum_assignment(table, maximize=True)
     return [
