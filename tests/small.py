@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 import psutil
 from tiny import make_encoder
+from warm import import_all
 
 from scripts.reliability.process import fork
 from xlt.errors import XltError
@@ -210,6 +211,8 @@ def xlt(
 def start_xlt(
     *arguments: object, before: Callable[[], None] | None = None, **environment: str
 ) -> Callable[[], Outcome]:
+    import_all()
+
     def work() -> None:
         from xlt.cli import main
 

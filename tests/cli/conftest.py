@@ -4,7 +4,6 @@ pages of the docs (tests/e2e/test_readme.py) run what is installed as a user doe
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import subprocess
@@ -12,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from warm import import_all
 
 from scripts.reliability import process
 
@@ -27,16 +27,10 @@ target: jv
 """
 
 
-@pytest.fixture(scope="session")
-def _imported():
-    """What most commands import, if it is here, once."""
-    with contextlib.suppress(ModuleNotFoundError):
-        import datasets  # noqa: F401
-        from transformers.models.bert import modeling_bert  # noqa: F401
-
-
 @pytest.fixture
-def xlt(_imported):
+def xlt():
+    import_all()
+
     def run(*arguments: str, cwd: Path | None = None, **environment: str):
         def work() -> None:
             from xlt.cli import main

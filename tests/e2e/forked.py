@@ -7,11 +7,8 @@ a fresh Python shows does not show here; pages that `test_readme.py` names run w
 from __future__ import annotations
 
 import atexit
-import gc
-import importlib
 import json
 import os
-import pkgutil
 import select
 import signal
 import socket
@@ -20,12 +17,14 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
-import xlt
-from xlt.cli import command_tree, main
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from warm import import_all
+
+from xlt.cli import main
 
 COMMAND = """\
 #!{python} -ISs
@@ -39,11 +38,6 @@ server.shutdown(socket.SHUT_WR)
 code = server.recv(16)
 sys.exit(int(code) if code else 70)
 """
-
-LIBRARIES = (
-    *("datasets", "spacy", "torch"),
-    *(f"transformers.models.{name}.modeling_{name}" for name in ("bert", "xlm_roberta")),
-)
 
 
 @contextmanager
@@ -70,11 +64,7 @@ def installed() -> Iterator[Path]:
 
 def serve(address: str) -> None:
     """Fork for each command, until killed."""
-    for name in (*LIBRARIES, *_modules(xlt)):
-        with suppress(ModuleNotFoundError):  # an extra's
-            importlib.import_module(name)
-    command_tree()
-    gc.freeze()
+    import_all()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(address)
@@ -86,12 +76,6 @@ def serve(address: str) -> None:
             listening.close()
             _answer(client)
         client.close()
-
-
-def _modules(package: ModuleType) -> Iterator[str]:
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if not module.name.endswith("__main__"):
-            yield module.name
 
 
 def _answer(client: socket.socket) -> None:

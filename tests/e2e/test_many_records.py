@@ -14,7 +14,7 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module", params=["bio", "conllu"])
+@pytest.fixture(scope="module", params=["bio", pytest.param("conllu", marks=pytest.mark.thorough)])
 def world(request, tmp_path_factory) -> World:
     return make_world(tmp_path_factory.mktemp(request.param), suffix=request.param, size=12)
 

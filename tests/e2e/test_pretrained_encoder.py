@@ -16,8 +16,11 @@ name: e5
 task: {name: ner, types: [PER, LOC]}
 model: {encoder: e5-small, layers: 3}
 data:
-  eng: sample-ner
-  spa: sample-ner
+  eng:
+    train: {ref: "sample-ner:eng:train", limit: 100}
+    dev: {ref: "sample-ner:eng:dev", limit: 10}
+  spa:
+    test: {ref: "sample-ner:spa:test", limit: 10}
 source: eng
 target: spa
 training: {max_steps: 4, batch_tokens: 256, learning_rate: 2e-4, head_learning_rate: 2e-3}
@@ -51,13 +54,19 @@ def test_a_translation_is_nearer_than_another_sentence():
     assert (english @ others.T).argmax(axis=1).tolist() == [0, 1, 2, 3]
 
 
-@pytest.mark.slow
-def test_train_predict_and_align(tmp_path, monkeypatch):
+@pytest.mark.thorough
+def test_plan(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "e5.yaml").write_text(CONFIG, encoding="utf-8")
     done = xlt("plan", "e5.yaml")
     assert done.code == 0, done.text
     assert "e5-small" in done.text
+
+
+@pytest.mark.slow
+def test_train_and_predict(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "e5.yaml").write_text(CONFIG, encoding="utf-8")
     done = xlt("train", "e5.yaml")
     assert done.code == 0, done.text
     run = tmp_path / "runs" / "e5"

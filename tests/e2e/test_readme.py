@@ -65,8 +65,9 @@ not code
 
 
 SELDOM = {
-    *("CONTRIBUTING.md", "docs/annotation-tools.md", "docs/paper.md", "docs/source-languages.md"),
-    "docs/storage.md",
+    "CONTRIBUTING.md",
+    *(f"docs/{name}.md" for name in ("annotation-tools", "commands", "data", "own-data", "paper")),
+    *(f"docs/{name}.md" for name in ("source-languages", "storage", "tasks/classification")),
 }
 """Pages whose commands take long and have tests of their own."""
 

@@ -102,7 +102,7 @@ DEFINITIONS = {
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(corpus)
 def test_scores(pairs):
     task = EventExtraction()

@@ -329,7 +329,7 @@ def written(sentences: list[TaggedSentence]) -> str | None:
     return stream.getvalue().encode("utf-8").decode("utf-8-sig")
 
 
-@settings(max_examples=1000)
+@settings(max_examples=200)
 @given(st.lists(_tagged(), min_size=1, max_size=3))
 def test_what_is_written_can_be_read_or_is_refused(sentences: list[TaggedSentence]) -> None:
     text = written(sentences)

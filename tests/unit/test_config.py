@@ -521,7 +521,7 @@ _VALUES = st.recursive(
 
 
 @given(st.dictionaries(_TEXT, _VALUES, min_size=1, max_size=3))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_written_is_read_back(value):
     root = parse(to_yaml(value), "x", Path())
     assert root is not None

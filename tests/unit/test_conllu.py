@@ -219,7 +219,7 @@ def test_any_words_round_trip(words: list[tuple[str, bool]]) -> None:
 _ANY = st.text(st.sampled_from("a#= \t\n\r\xa0\u2028\ufeff\ud83d_") | st.characters(), max_size=4)
 
 
-@settings(max_examples=500)
+@settings(max_examples=150)
 @given(
     st.lists(st.tuples(_ANY, _ANY), max_size=3),
     st.lists(_ANY | _ANY.map("# x = {}".format), max_size=1),

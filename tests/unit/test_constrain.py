@@ -49,7 +49,7 @@ def words_in(automaton, output):
     return [automaton.words[a[0]] for a, b in steps if b[0] == a[0] + 1]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(WORDS, TAGS, st.data())
 def test_any_output_is_all_words_with_balanced_tags(words, tags, data):
     automaton = CopyTags(words, tags, END)
@@ -65,7 +65,7 @@ def test_any_output_is_all_words_with_balanced_tags(words, tags, data):
         ends.append(end)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(WORDS, TAGS, st.data())
 def test_every_labelling_can_be_said(words, tags, data):
     automaton = CopyTags(words, tags, END)
@@ -140,7 +140,7 @@ def test_rows_follow_their_own_automata(records, tags, beams, seed):
 NONE, AND = (6, 9), (9,)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(WORDS, TAGS, st.booleans(), st.data())
 def test_slots_hold_spans_of_the_words_or_nothing(words, slots, several, data):
     automaton = FillSlots(words, slots, NONE, END, AND if several else None)

@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,19 @@ def nothing(path: Path) -> None:
 
 DAMAGE = [cut, empty, zero, flip, remove, nothing]
 Damage = Callable[[Path], None]
+
+
+def crossed(names: Sequence[str]) -> pytest.MarkDecorator:
+    """Each file, and each damage; each damage of each file where XLT_THOROUGH is set."""
+    return pytest.mark.parametrize(
+        ("name", "break_"),
+        [
+            pytest.param(name, break_, marks=() if j % len(names) == i else pytest.mark.thorough)
+            for i, name in enumerate(names)
+            for j, break_ in enumerate(DAMAGE)
+        ],
+    )
+
 
 # Sealed files ----------------------------------------------------------------------------------
 
@@ -249,8 +262,7 @@ def test_targets_with_one_model_have_its_weights_once(world: World) -> None:
 MODEL_FILES = ["model.safetensors", "config.json", "tokenizer.json", "xlt.json"]
 
 
-@pytest.mark.parametrize("name", MODEL_FILES)
-@pytest.mark.parametrize("break_", DAMAGE)
+@crossed(MODEL_FILES)
 def test_a_damaged_model_is_refused_and_made_again(run: Run, name: str, break_: Damage) -> None:
     break_(run.model / name)
     with pytest.raises(XltError) as refused:
@@ -291,10 +303,7 @@ def _config_and_overrides(arguments: str) -> tuple[str, list[str]]:
     return config, overrides
 
 
-@pytest.mark.parametrize(
-    "name", ["selected/*/model.safetensors", "selected/*/xlt.json", "done.json"]
-)
-@pytest.mark.parametrize("break_", DAMAGE)
+@crossed(["selected/*/model.safetensors", "selected/*/xlt.json", "done.json"])
 def test_a_damaged_stage_is_trained_again(
     run: Run, name: str, break_: Damage, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -312,8 +321,7 @@ def test_a_damaged_stage_is_trained_again(
 RUN_FILES = ["result.json", "manifest.json", "seed-1/jav/test.counts.json", "seed-1/jav/test.bio"]
 
 
-@pytest.mark.parametrize("name", RUN_FILES)
-@pytest.mark.parametrize("break_", DAMAGE)
+@crossed(RUN_FILES)
 def test_a_damaged_file_of_a_run_is_named_and_made_again(
     run: Run, name: str, break_: Damage, caplog: pytest.LogCaptureFixture
 ) -> None:

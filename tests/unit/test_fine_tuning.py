@@ -206,7 +206,9 @@ def test_each_pair_of_languages_has_its_own(folder: Path, cache: Path, tmp_path:
     assert len(stored(cache)) == 2
 
 
-@pytest.mark.parametrize("steps", [1, 7, 29])
+@pytest.mark.parametrize(
+    "steps", [7, *(pytest.param(n, marks=pytest.mark.thorough) for n in (1, 29))]
+)
 def test_interrupted_training_goes_on_with_the_same_result(
     folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
@@ -248,7 +250,7 @@ def test_memory_that_runs_out_while_it_learns_names_the_size_of_its_steps(
 
 @pytest.mark.parametrize(
     "damage",
-    ["cut", *(pytest.param(n, marks=pytest.mark.thorough) for n in ("empty", "changed")), "text"],
+    ["cut", *(pytest.param(n, marks=pytest.mark.thorough) for n in ("empty", "changed", "text"))],
 )
 def test_a_damaged_file_is_made_again(
     folder: Path, cache: Path, caplog: pytest.LogCaptureFixture, damage: str

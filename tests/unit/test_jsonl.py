@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlt.data.jsonl import load_json, read_json_array, read_jsonl, write_json_array, write_jsonl
@@ -24,6 +24,7 @@ _VALUE = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.lists(st.dictionaries(st.text(_CHARACTERS), _VALUE), min_size=1, max_size=4))
 def test_round_trip(records: list[dict[str, Any]]) -> None:
     stream = io.StringIO(newline="")

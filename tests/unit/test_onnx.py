@@ -130,6 +130,7 @@ def test_it_predicts_what_the_model_does(made):
             np.testing.assert_allclose(other.confidence[name], chances, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_in_8_bits_it_is_smaller_and_close(tmp_path, made):
     write(made[0], tmp_path / "int8", onnx=True, int8=True)
     # The tables and matrices of so small a network are a fifth of it; the graph is the rest.
@@ -177,7 +178,7 @@ main(sys.argv[1:])
     ("network", "suffix"),
     [
         ("tagger", "bio"),
-        ("parser", "conllu"),
+        pytest.param("parser", "conllu", marks=pytest.mark.thorough),
         pytest.param("joint", "jsonl", marks=pytest.mark.thorough),
         pytest.param("pipeline", "jsonl", marks=pytest.mark.thorough),
     ],

@@ -177,7 +177,7 @@ def check(text: str, spans: list[tuple[int, int]]) -> None:
 
 
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ANY_TEXT)
 @example("\u0600 \u0301a")
 @example("a\u200b\u0301\u200bကာ")
@@ -185,7 +185,7 @@ def test_nothing_is_lost_by_any_rules(rules: segment.Segmenter, text: str) -> No
     check(text, segment._complete(text, rules(text)))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(ANY_TEXT, st.sampled_from(LANGUAGES))
 @example("a \ud800b", "eng")
 def test_nothing_is_lost_in_any_language(text: str, language: str) -> None:

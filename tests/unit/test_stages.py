@@ -239,6 +239,7 @@ def test_last_looks_at_no_dev_data(config, world):
     assert stage.selected["last"]["step"] == steps
 
 
+@pytest.mark.thorough
 def test_few_shot_keeps_the_last_checkpoint(config, caplog):
     """Source dev data would choose the one that has learnt least of the target's examples."""
     few = {"name": "few_shot", "k": 4}
@@ -340,7 +341,7 @@ def names(folder):
     return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
-@pytest.mark.parametrize("lora", [False, True])
+@pytest.mark.parametrize("lora", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_a_target_that_comes_later_selects_among_all_weights(config, request, lora):
     settings = SLOW | ({"model__lora": {"rank": 2}} if lora else {})
     expected = Stages(config(target=["ind"], output__root=str(config().parent / "own"), **settings))
