@@ -12,6 +12,7 @@ from functools import cache
 
 import xlt
 from xlt.cli import command_tree
+from xlt.errors import XltError
 
 LIBRARIES = (
     *("datasets", "spacy", "torch"),
@@ -24,7 +25,7 @@ def import_all() -> None:
     """Import what commands import, with what they make once; what is not installed is left out."""
     with warnings.catch_warnings(action="ignore"):
         for name in (*LIBRARIES, *_modules()):
-            with suppress(ModuleNotFoundError):
+            with suppress(ModuleNotFoundError, XltError):  # an extra is not there
                 importlib.import_module(name)
     command_tree()
     gc.collect()
