@@ -15,6 +15,7 @@ one thread.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -125,8 +126,12 @@ class Cluster:
 
 
 def workers(process: psutil.Process) -> list[psutil.Process]:
-    children = process.children(recursive=True)
-    return [one for one in children if "xlt.executors." in " ".join(one.cmdline())]
+    found = []
+    for one in process.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # or a zombie: it has ended
+            if "xlt.executors." in " ".join(one.cmdline()):
+                found.append(one)
+    return found
 
 
 def killed(path: Path, runs: Path, on: str, kills: int, mean: float, draw: random.Random) -> int:

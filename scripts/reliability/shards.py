@@ -1,12 +1,13 @@
 """Prediction and projection in shards against one process: time, memory, and are they equal?
 
     python -m scripts.reliability.shards --records 40000
-    python -m scripts.reliability.shards --records 1000000 --commands predict --folder /tmp/shards
+    python -m scripts.reliability.shards --records 1000000 --commands predict --encoder random
 
-Predicted is English text from the grammars of the sample corpus, by xlt-mini after a few steps of
-training; projected are its entities onto the Spanish of the same grammars, by `agreement`. Each
-command is run in one process, then by the executor, then by the executor while one of its workers
-is killed when a third of the shards are finished. Each process computes with one thread.
+Predicted is English text from the grammars of the sample corpus, by xlt-mini (or another encoder;
+`random` is that of `scripts.reliability.load`) after a few steps of training; projected are its
+entities onto the Spanish of the same grammars, by `agreement`. Each command is run in one process,
+then by the executor, then by the executor while one of its workers is killed when a third of the
+shards are finished. Each process computes with one thread.
 
 Printed of each: seconds by the clock; the peak of the resident set (VmHWM) and of the part of it
 that is its own ("anonymous"), in MiB, of the command and of the largest of its workers; and whether
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--on", default="local:2")
     parser.add_argument("--commands", nargs="+", default=list(COMMANDS), choices=list(COMMANDS))
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--encoder", default="xlt-mini")
     parser.add_argument("--folder", type=Path, help="to keep what is made; by default temporary")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
@@ -66,14 +68,14 @@ def main() -> None:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
-        make(folder, options.records, options.seed)
-        print(f"{options.records:,} records, {options.on}, seed {options.seed}")
+        make(folder, options.records, options.seed, options.encoder)
+        print(f"{options.records:,} records, {options.encoder}, {options.on}, seed {options.seed}")
         print(f"{'':36}{'seconds':>9}{'peak':>7}{'own':>7}{'worker':>8}{'own':>7} MiB", flush=True)
         results = [compare(folder, name, options.on, options.records) for name in options.commands]
     sys.exit(0 if all(results) else 1)
 
 
-def make(folder: Path, records: int, seed: int) -> None:
+def make(folder: Path, records: int, seed: int, encoder: str) -> None:
     """Text, data, translations, and a model."""
     from scripts.make_sample.corpus import GRAMMARS
     from scripts.make_sample.generate import scenes
@@ -101,6 +103,11 @@ def make(folder: Path, records: int, seed: int) -> None:
             data.write(tagged)
             if number < TRAINED_ON:
                 some.write(tagged)
+    if encoder == "random":
+        from xlt.testing import make_encoder
+
+        encoder = str(folder / "encoder")
+        make_encoder(folder / "encoder", [" ".join(words) for words, *_ in made], **load.ENCODER)
     split = {"ref": str(folder / "train.bio")}
     config = {
         "name": "model",
@@ -108,7 +115,7 @@ def make(folder: Path, records: int, seed: int) -> None:
         "target": "eng",
         "strategy": {"name": "in_language"},
         "data": {"eng": {"train": split, "dev": split, "test": split}},
-        "model": {"encoder": "xlt-mini"},
+        "model": {"encoder": encoder},
         "training": {"max_steps": STEPS},
         "output": {"root": str(folder / "runs")},
     }
