@@ -126,10 +126,13 @@ class Cluster:
 
 
 def workers(process: psutil.Process) -> list[psutil.Process]:
+    """Of a command, without the process that forks them, if one does."""
     found = []
     for one in process.children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):  # or a zombie: it has ended
-            if "xlt.executors." in " ".join(one.cmdline()):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended, or is a zombie
+            line = " ".join(one.cmdline())
+            forks = "xlt.executors.fork_server" in line and one.ppid() == process.pid
+            if "xlt.executors." in line and not forks:
                 found.append(one)
     return found
 

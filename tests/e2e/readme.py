@@ -30,8 +30,7 @@ def execute(block: Block, folder: Path, commands_in: Path | None = None) -> None
         path.write_text(block.text, encoding="utf-8")
         return
     if block.language == "python":
-        start = [sys.executable, "-c"] if commands_in is None else [f"{commands_in}/python-c"]
-        _run([*start, block.text], [], block, environment(folder), folder)
+        _run([sys.executable, "-c", block.text], [], block, environment(folder), folder)
         return
     own = environment(folder, commands_in)
     for command, shown in commands(block.text):

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -206,10 +207,10 @@ def test_processes_that_train_a_stage_together(tmp_path, monkeypatch):
     assert len(list((tmp_path / "runs" / "stages").glob("eng-*/done.json"))) == 1
     made = StudyFile(str(path), (), ()).arguments("eng", load_study(path).cells["eng"].config)
     (key,) = (k for k, node in build(prepare_cells(load_study(path))).items() if node.stage)
-    monkeypatch.setattr(jobs, "_train", refuse)
+    monkeypatch.setattr(jobs, "_make", refuse)
     with pytest.raises(XltError, match="not this"):
         jobs.make(**made, key=key, reuse=False, quiet=True, processes=2)
-    monkeypatch.setattr(jobs, "_train", vanish)
+    monkeypatch.setattr(jobs, "_make", vanish)
     with pytest.raises(XltError, match="of 2 processes that train together one was lost"):
         jobs.make(**made, key=key, reuse=False, quiet=True, processes=2)
 
@@ -271,6 +272,26 @@ def is_alive(number: int) -> bool:
         return psutil.Process(number).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_a_worker_ends_with_who_gave_it_jobs_though_an_answer_is_unread(tmp_path):
+    """As where the command is killed: then the worker's socket is reset, and does not just end."""
+    ours, theirs = socket.socketpair()
+    command = "import socket; from xlt.executors.worker import work; s = socket.socket(fileno={});"
+    command += "work(s.makefile('r', encoding='utf-8'), s.makefile('w', encoding='utf-8'))"
+    worker = subprocess.Popen(
+        [sys.executable, "-c", command.format(theirs.fileno())], pass_fds=[theirs.fileno()]
+    )
+    theirs.close()
+    job = {"folder": str(tmp_path), "call": "os:getcwd", "arguments": {}, "title": "where"}
+    ours.sendall(json.dumps(job).encode() + b"\n")
+    assert ours.recv(1, socket.MSG_PEEK) == b"{"
+    ours.close()
+    try:
+        assert worker.wait(timeout=20) == 0
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 def test_workers_have_what_was_imported_before_them(tmp_path, monkeypatch):

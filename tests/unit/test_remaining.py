@@ -19,7 +19,6 @@ from xlt.runs.remaining import Remaining
 from xlt.runs.sources import Sources
 from xlt.runs.study import study
 from xlt.training import progress
-from xlt.training.time_left import whole
 
 
 @pytest.fixture
@@ -208,7 +207,7 @@ def test_training_says_what_is_left_of_all(tmp_path, caplog, often):
     }  # fmt: skip
     assert all(whole > own >= 0 for _, own, whole in said)
     assert any(one.startswith("run: scoring its models, ") for one in caplog.messages)
-    assert whole.get() is None
+    assert progress.whole.get() is None
 
 
 def test_a_study_says_what_is_left_of_its_runs(tmp_path, caplog, often, monkeypatch):

@@ -116,7 +116,7 @@ class _View:
 
 
 def _sentence(steps: Steps) -> str:
-    from xlt.training.time_left import duration
+    from xlt.training.progress import duration
 
     facts = [
         f"cells {steps.finished} of {steps.cells}",

@@ -16,6 +16,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn, TextIO
 
@@ -92,8 +93,11 @@ def attempt(work: Callable[[], Any], title: str | None = None) -> dict[str, Any]
 
 
 def _read(given: TextIO, jobs: queue.Queue[dict[str, Any]]) -> None:
-    for line in given:
-        jobs.put(json.loads(line))
+    with suppress(ConnectionResetError):  # how a socket ends where what was said is not yet read
+        for line in given:
+            if not line.endswith("\n"):
+                break  # whoever wrote it was killed meanwhile
+            jobs.put(json.loads(line))
     os._exit(0)
 
 

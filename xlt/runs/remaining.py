@@ -21,7 +21,7 @@ from xlt.runs.experiment import Experiment
 from xlt.runs.graph import EVALUATE, PROJECT, build
 from xlt.runs.progress import Listener, Steps
 from xlt.runs.workload import Spent, Workload
-from xlt.training.time_left import duration, whole
+from xlt.training import progress
 from xlt.transfer.stage import Stage
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class Remaining:
         return self._told
 
     def began(self, first: int, total: int) -> None:
-        """Training goes on from a step. (`xlt.training.time_left.Whole`.)"""
+        """Training goes on from a step. (`xlt.training.progress.Whole`.)"""
         self._steps, self._began = (first, total), time.monotonic()
 
     def ended(self) -> None:
@@ -132,7 +132,7 @@ class Remaining:
             return
         seconds = self._others(self._spent, self._around)
         if seconds is not None and seconds >= BASIS:
-            log.info("%s: scoring its models, %s left", run, duration(seconds))
+            log.info("%s: scoring its models, %s left", run, progress.duration(seconds))
 
     def _others(self, spent: Spent, around: Sequence[float]) -> float | None:
         """Seconds for all that nothing was spent on; None where no speed is known.
@@ -165,11 +165,11 @@ def watching(experiments: Iterable[Experiment]) -> Iterator[Remaining]:
         yield outer
         return
     remaining = Remaining(experiments)
-    token, told = _current.set(remaining), whole.set(remaining)
+    token, told = _current.set(remaining), progress.whole.set(remaining)
     try:
         yield remaining
     finally:
-        whole.reset(told)
+        progress.whole.reset(told)
         _current.reset(token)
 
 

@@ -18,7 +18,7 @@ from xlt.runs.jobs import StudyFile
 from xlt.runs.progress import Listener, Steps
 from xlt.runs.resources import Needed
 from xlt.runs.workload import Workload
-from xlt.training.time_left import duration
+from xlt.training.progress import duration
 
 log = logging.getLogger(__name__)
 

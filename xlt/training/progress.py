@@ -6,17 +6,33 @@ import logging
 import sys
 import time
 from contextlib import ExitStack
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Protocol
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 from transformers import TrainerCallback
-
-from xlt.training.time_left import duration, whole
 
 log = logging.getLogger(__name__)
 
 INTERVAL = 60.0
 """Seconds between two lines."""
+
+
+class Whole(Protocol):
+    """A command that a stage is part of."""
+
+    def began(self, first: int, total: int) -> None:
+        """The stage has so many steps, the first of which were done before."""
+
+    def ended(self) -> None:
+        """The stage is trained."""
+
+    def left(self, step: int) -> float | None:
+        """Seconds for what is left of the command at a step; None where that is not known."""
+
+
+whole: ContextVar[Whole | None] = ContextVar("whole", default=None)
+"""Who is asked what is left of all; by default nobody."""
 
 
 def progress(title: str) -> Bar | Lines:
@@ -120,3 +136,11 @@ def _end() -> None:
 def _left(state: Any) -> float | None:
     command = whole.get()
     return None if command is None else command.left(state.global_step)
+
+
+def duration(seconds: float) -> str:
+    """About how long that is, in words."""
+    minutes = seconds / 60
+    if minutes < 1:
+        return "less than a minute"
+    return f"about {minutes:.0f} min" if minutes < 120 else f"about {minutes / 60:.1f} h"
