@@ -12,11 +12,8 @@ from xlt.registry import tasks
 from xlt.testing import CLAUSES, check_task
 from xlt.testing.runs import check_strategies
 
-SELDOM = {("event_extraction", 3): pytest.mark.thorough}
-"""Takes the longest; what is its own has tests of its own (tests/unit/test_event_templates.py)."""
-
 REGISTERED = [
-    pytest.param(name, options, id=f"{name}-{number}", marks=SELDOM.get((name, number), ()))
+    pytest.param(name, options, id=f"{name}-{number}")
     for name in tasks.names()
     for number, options in enumerate(OPTIONS.get(name, [{}]))
 ]

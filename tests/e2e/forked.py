@@ -1,4 +1,4 @@
-"""An `xlt` and a `python-c` for the shell whose imports are done: each is a fork of one process.
+"""An `xlt` for the shell whose imports are done: each command is a fork of one process.
 
 PyTorch and transformers take longer to import than most commands of the docs take to run. What only
 a fresh Python shows does not show here; pages that `test_readme.py` names run what is installed.
@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1]))  # this file is run as a script
 
 from warm import import_all
 
@@ -32,7 +32,7 @@ import json, os, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
 socket.send_fds(server, [b"."], [0, 1, 2])
-request = {{"arguments": sys.argv, "folder": os.getcwd(), "environment": dict(os.environ)}}
+request = {{"arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
 server.sendall(json.dumps(request).encode())
 server.shutdown(socket.SHUT_WR)
 code = server.recv(16)
@@ -42,14 +42,12 @@ sys.exit(int(code) if code else 70)
 
 @contextmanager
 def installed() -> Iterator[Path]:
-    """A folder for PATH, with the commands `xlt` and `python-c CODE`."""
+    """A folder for PATH, with the command `xlt`."""
     with tempfile.TemporaryDirectory() as folder:
         address = f"{folder}/socket"
-        for name in ("xlt", "python-c"):
-            command = Path(folder) / name
-            text = COMMAND.format(python=sys.executable, address=address)
-            command.write_text(text, encoding="utf-8")
-            command.chmod(0o755)
+        command = Path(folder) / "xlt"
+        command.write_text(COMMAND.format(python=sys.executable, address=address), encoding="utf-8")
+        command.chmod(0o755)
         server = subprocess.Popen(
             [sys.executable, __file__, address], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         )
@@ -106,8 +104,7 @@ def _answer(client: socket.socket) -> None:
 
 
 def _run(arguments: list[str], folder: str, environment: dict[str, str]) -> None:
-    name = Path(arguments[0]).name
-    sys.argv = [name, *arguments[1:]]
+    sys.argv = ["xlt", *arguments]
     # Anew: those that are there believe that they write to what the server's wrote to.
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
@@ -118,10 +115,7 @@ def _run(arguments: list[str], folder: str, environment: dict[str, str]) -> None
     sys.path[1:1] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     code: object = 1
     try:
-        if name == "xlt":
-            main(arguments[1:])
-        exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__"})
-        code = 0
+        main(arguments)
     except SystemExit as ended:
         code = 0 if ended.code is None else ended.code
     except BaseException:

@@ -452,7 +452,6 @@ def test_words_without_letters(trained, tmp_path):
     assert all(len(row["tags"]) == len(row["words"]) for row in found)
 
 
-@pytest.mark.thorough
 def test_a_sentence_of_ten_thousand_words(ner, config, tmp_path):
     """Tagged in windows: memory does not grow with the square of the length."""
     words = [pair for sentence in sentences("eng", 2000) for pair in sentence][:10_000]

@@ -125,7 +125,6 @@ def test_weights_go_by_what_the_vectors_know(monkeypatch: pytest.MonkeyPatch) ->
     assert Combined(CombinedOptions(encoder="xlt-mini")).weights is combined.EMBEDDINGS
 
 
-@pytest.mark.thorough
 def test_other_weights_are_another_aligner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xlt.model.backbone.Backbone.content", "the same")
     made = Combined(CombinedOptions(layer=3))

@@ -183,7 +183,6 @@ def runs(tmp_path_factory):
     return world
 
 
-@pytest.mark.thorough
 def test_own_runs(runs):
     root, encoder = runs.runs(), str(runs.folder / "encoder")
     observed, whose = own_runs(root, "jav", "ner", encoder)

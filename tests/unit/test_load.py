@@ -5,13 +5,10 @@ from __future__ import annotations
 import random
 import sys
 
-import pytest
-
 from scripts.reliability import load
 from xlt.data.trees import tree_problem
 
 
-@pytest.mark.thorough
 def test_memory_of_its_own_is_told_from_mapped_files(tmp_path):
     code = (
         "import mmap, sys, time; held = b'x' * (80 << 20); f = open(sys.argv[1], 'rb');"

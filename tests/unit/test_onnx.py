@@ -130,7 +130,6 @@ def test_it_predicts_what_the_model_does(made):
             np.testing.assert_allclose(other.confidence[name], chances, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.thorough
 def test_in_8_bits_it_is_smaller_and_close(tmp_path, made):
     write(made[0], tmp_path / "int8", onnx=True, int8=True)
     # The tables and matrices of so small a network are a fifth of it; the graph is the rest.

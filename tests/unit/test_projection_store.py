@@ -326,7 +326,6 @@ def test_projected_onto_itself(world):
         Stages(projection_config(world, source=["jav"]))
 
 
-@pytest.mark.thorough
 def test_projection_as_a_stage_of_a_hierarchy(world):
     strategy = {"name": "hierarchical", "through": ["en>target", ["ind", "Indonesian > jv"]]}
     path = projection_config(

@@ -381,7 +381,6 @@ def _load(ref: str) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.thorough
 def test_processes_share_the_cache(data: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         assert pool.map(_load, ["toy:swa:train"] * 3) == [20, 20, 20]

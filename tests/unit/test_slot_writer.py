@@ -88,7 +88,6 @@ def test_spans_within_a_word_are_the_word(backbone):
     assert proposals(filled, example, LABELS, "subwords") == [Span("LOC", word, word + 1)]
 
 
-@pytest.mark.thorough
 def test_a_trained_model_proposes_what_the_source_has(tmp_path, monkeypatch):
     monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
     world = make_world(tmp_path, "umt5", size=16)

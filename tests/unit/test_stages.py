@@ -239,7 +239,6 @@ def test_last_looks_at_no_dev_data(config, world):
     assert stage.selected["last"]["step"] == steps
 
 
-@pytest.mark.thorough
 def test_few_shot_keeps_the_last_checkpoint(config, caplog):
     """Source dev data would choose the one that has learnt least of the target's examples."""
     few = {"name": "few_shot", "k": 4}

@@ -74,7 +74,6 @@ def test_an_encoder_without_such_a_norm(world, tmp_path):
         rehearse(run.config, run.task, run.plan[0], model.labels, local=True)
 
 
-@pytest.mark.thorough
 def test_only_where_training_begins(world, tmp_path, monkeypatch):
     """The stages after the first begin from weights that have learnt with it."""
     from xlt.training import learner
