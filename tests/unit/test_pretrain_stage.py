@@ -146,6 +146,34 @@ def test_an_encoder_is_learnt_once_for_all_tasks_and_targets(config):
     assert (again.folder, again.reused) == (first.folder, True)
 
 
+PAIR = """
+identifier: pair
+name: Two languages
+task: parallel_text
+licence: CC0
+citation: nobody
+origin: translated
+format: lines
+languages:
+  eng: {train: {files: [{local: [pair.eng], note: made up}]}}
+  jav: {train: {files: [{local: [pair.jav], note: made up}]}}
+"""
+
+
+def test_a_side_of_a_parallel_text_is_text(config, world, tmp_path, monkeypatch):
+    (tmp_path / "pair.yaml").write_text(PAIR, encoding="utf-8")
+    (tmp_path / "pair.eng").write_text("One line.\n\nThree.\n", encoding="utf-8")
+    (tmp_path / "pair.jav").write_text("Siji.\nLoro.\nTelu.\n", encoding="utf-8")
+    monkeypatch.setenv("XLT_DATA", str(tmp_path))
+    monkeypatch.setenv("XLT_CARDS", str(tmp_path))
+    run = Stages(config(data__jav__text="pair:jav:train", data__eng__text="pair:eng:train"))
+    read = [
+        [document.text.surface for document in run.runner.load(data_split).records]
+        for data_split in run.plan[0].train
+    ]
+    assert read == [["Siji.", "Loro.", "Telu."], ["One line.", "Three."]]
+
+
 def test_what_decides_what_is_learnt_from_text(config, world):
     def key(**changes) -> str:
         options = {"on": "eng", **changes.pop("options", {})}

@@ -143,7 +143,8 @@ class LanguageData(Shorthand):
         default_factory=list,
         description="text without labels, for stages that learn from it (`pretrain`), and to say "
         "what the target's models are expected to score: files with a sentence or a paragraph a "
-        "line (`.txt`), or with a field `text` (`.jsonl`)",
+        "line (`.txt`), or with a field `text` (`.jsonl`), or a side of a card of parallel text "
+        "(`lafand-eng-hau:hau:train`)",
     )
 
     def listed(self, split: str) -> list[Reference]:

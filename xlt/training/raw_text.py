@@ -58,7 +58,11 @@ class RawText(Task):
     name = TEXT
     layers: ClassVar[Mapping[str, type[Layer]]] = {}
     metrics_reported = ()
-    formats: ClassVar[Mapping[str, tuple[str, ...]]] = {"txt": (".txt",), "jsonl": (".jsonl",)}
+    formats: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "txt": (".txt",),
+        "jsonl": (".jsonl",),
+        "lines": (),  # what cards of parallel text call a side of it
+    }
     columns = ("id", TEXT)
     reader_options: ClassVar[Mapping[str, type[ReaderOptions]]] = {"jsonl": JsonlOptions}
     count_names = ()
