@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlt.data.columns import LOOK_AHEAD, TaggedSentence, read_columns, write_columns
+from xlt.data.columns import (
+    LOOK_AHEAD,
+    TaggedSentence,
+    is_tagged,
+    read_columns,
+    write_columns,
+)
 from xlt.data.comments import comment_line
 from xlt.data.tag_schemes import Scheme, in_scheme, most_likely, to_iob2
 from xlt.errors import XltError
@@ -422,3 +428,13 @@ def test_what_the_schemes_write() -> None:
         "IOE1": "I I E I I O I I",
         "BIOES": "B I E S S O B E",
     }
+
+
+def test_of_a_text_without_empty_lines_only_the_beginning_is_read_for_tags():
+    def endless():
+        for number in range(10 * LOOK_AHEAD):
+            assert number <= LOOK_AHEAD, "all of the text would be held"
+            yield "All of it is one block.\n"
+
+    assert not is_tagged(endless())
+    assert is_tagged(iter(["Ana B-PER\n", "sleeps O\n"] * 10 * LOOK_AHEAD))

@@ -28,7 +28,7 @@ Separator = Literal["auto", "tab", "space"]
 
 LOOK_AHEAD = 1000
 """Sentences from which it is decided whether the first column counts the words, and in which
-scheme the tags are."""
+scheme the tags are; lines from which it is decided whether there are tags at all."""
 
 _EDGES = " \r"
 """What is dropped around a cell. Other kinds of space may belong to a word."""
@@ -120,7 +120,7 @@ def read_columns(
         prefix,
         drop_empty,
     )
-    blocks = _blocks(source, -1 if isinstance(tag, str) else tag, separator, rules)
+    blocks = _blocks(lines(source), -1 if isinstance(tag, str) else tag, separator, rules)
     first = list(islice(blocks, LOOK_AHEAD))
     if not first:
         raise XltError(
@@ -147,7 +147,8 @@ def read_columns(
 
 def is_tagged(source: Source) -> bool:
     """Whether a file has a tag at the end of each of its first lines, as no running text has."""
-    blocks = islice(_blocks(source, -1, "auto", TagRules("")), 10)
+    first = islice(lines(source), LOOK_AHEAD)  # a text may have no empty line
+    blocks = islice(_blocks(first, -1, "auto", TagRules("")), 10)
     rows = [cells for block in blocks for _, cells in block.rows]
     # A text of one line may well end in "U-Bahn".
     return len(rows) > 1 and all(len(row) > 1 and TAG.fullmatch(row[-1]) for row in rows)
@@ -187,12 +188,14 @@ class _Rules(TagRules):
 # Lines -------------------------------------------------------------------------------------------
 
 
-def _blocks(source: Source, tag: int, separator: Separator, rules: TagRules) -> Iterator[Block]:
+def _blocks(
+    numbered: Iterable[tuple[int, str]], tag: int, separator: Separator, rules: TagRules
+) -> Iterator[Block]:
     decided = {"tab": "\t", "space": " ", "auto": ""}[separator]
     width = 0
     comments: list[str] = []
     rows: list[Row] = []
-    for number, line in lines(source):
+    for number, line in numbered:
         mark = decided or _separator(line)
         empty = not line.strip(" " if mark == "\t" else " \t")
         document = line[:1] == "-" and _DOCUMENT.match(line) is not None
