@@ -16,10 +16,11 @@ from xlt.document import FlatSpans, Span
 from xlt.evaluation.counts import count_matrix, score
 from xlt.evaluation.statistics import bootstrap_interval
 from xlt.files import write_sealed
-from xlt.runs.experiment import make_task, prepare, resolve_source
+from xlt.runs.experiment import prepare, resolve_source
 from xlt.runs.folder import RunFolder
 from xlt.runs.score import summarise
 from xlt.runs.sources import Sources
+from xlt.task import make_task
 from xlt.transfer.stage import DataSplit, Stage
 
 KINDS = ("PER", "LOC", "ORG")

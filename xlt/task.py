@@ -25,7 +25,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TextIO, runtime_checkable
 
-from xlt.config.schema import ProjectionSettings
+from xlt.config.schema import Config, ProjectionSettings
 from xlt.data.files import unpacked_name
 from xlt.data.tools import formats as tools
 from xlt.document import Document, Label, Layer, Schema, Text
@@ -33,6 +33,7 @@ from xlt.document.document import Row
 from xlt.errors import XltError, choose
 from xlt.options import Section
 from xlt.reader_options import ReaderOptions
+from xlt.registry import tasks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -345,6 +346,12 @@ class Task(ABC):
 
         Vectorised over the leading axes, so that a bootstrap is one call.
         """
+
+
+def make_task(config: Config) -> Task:
+    """The config's task with its options."""
+    kind: type[Task] = tasks.get(config.task.name, where="task")
+    return kind(kind.Options.model_validate(config.task.options))
 
 
 # What only some tasks can do ---------------------------------------------------------------

@@ -33,9 +33,8 @@ from xlt.inference.device import best_device, choose_precision
 from xlt.inference.predictor import Predictor, subword_table, subwords_in
 from xlt.model.backbone import Backbone
 from xlt.model.vocabulary import Trimmed, stored_weights
-from xlt.runs.experiment import make_task
 from xlt.runs.sources import Sources
-from xlt.task import Example
+from xlt.task import Example, make_task
 from xlt.training.data import Data, groups
 from xlt.training.optim import freeze
 from xlt.training.standardise import standardise, standardises

@@ -59,6 +59,10 @@ OTHERS: dict[str, Any] = {
 }
 
 
+OTHER = {"task": "nli", "data": {"eng": "sample-nli"}}
+"""One of `intermediate`."""
+
+
 def cases() -> list[Case]:
     return [*value_cases(), *plugin_cases(), *key_cases(), *file_cases(), *study_cases()]
 
@@ -67,7 +71,9 @@ def value_cases() -> Iterator[Case]:
     """Every field of the schema with values that it may not have."""
     for path, schema in fields(Config, ()):
         for label, value in _wrong(schema, ".".join(path)):
-            yield _case(f"{'.'.join(path)}: {label}", {path: value}, place=path[0])
+            inside = path[0] == "intermediate" and len(path) > 1
+            around = {("intermediate", "eng"): OTHER} if inside else {}
+            yield _case(f"{'.'.join(path)}: {label}", {**around, path: value}, place=path[0])
 
 
 def plugin_cases() -> Iterator[Case]:
@@ -227,10 +233,12 @@ def fields(
 ) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
     """Every field of a model and of those in it: its path, and the JSON Schema of its values."""
     whole = model.model_json_schema()
+    full = next((one for one in whole.get("anyOf", ()) if one["type"] == "object"), whole)
+    properties = full["properties"]
     for name, field in model.model_fields.items():
         if (*prefix, name) == ("data",):
             continue
-        schema = {**whole["properties"][name], "$defs": whole.get("$defs", {})}
+        schema = {**properties[name], "$defs": whole.get("$defs", {})}
         yield (*prefix, name), schema
         for kind in (field.annotation, *get_args(field.annotation)):
             inner = isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not Plugin

@@ -25,9 +25,9 @@ from xlt.report.errors import Found, erring, layers_compared
 from xlt.report.record_view import MAX_TEXT, Mark, segments, view
 from xlt.report.run import MAX_BYTES, _filters, _section, report
 from xlt.results import CONFIG
-from xlt.runs.experiment import make_task
 from xlt.runs.folder import RunFolder
 from xlt.runs.sources import Sources
+from xlt.task import make_task
 from xlt.transfer.stage import DataSplit
 
 GOLD = (

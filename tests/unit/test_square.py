@@ -18,8 +18,8 @@ from xlt.evaluation.statistics import paired_difference
 from xlt.results import measured
 from xlt.runs.cells import study_cells
 from xlt.runs.compare import Scored, counts_of
-from xlt.runs.experiment import make_task
 from xlt.runs.square import squares
+from xlt.task import make_task
 
 SQUARE = {
     "cells": {"real": {}, "made": {"source": "ind"}},

@@ -266,7 +266,7 @@ def test_more_examples_than_there_are(config):
     loaded = load_config(config(strategy={"name": "few_shot", "k": 9}))
     with pytest.raises(XltError, match="9 records are wanted, and there are 8") as error:
         train(loaded, quiet=True)
-    assert "ask for 8 at most (`strategy.k`)" in error.value.fix
+    assert "ask for 8 at most (`strategy.k`, `strategy.replay`)" in error.value.fix
     assert "data.jav.train" in str(error.value.where)
     (problem,) = plan(loaded)["missing"]
     assert problem["what"] == error.value.what

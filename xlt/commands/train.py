@@ -94,6 +94,7 @@ def _to_train(
 
 
 def _result(result: dict[str, Any]) -> list[str]:
+    from xlt.evaluation.forgetting import forgetting_scope, forgetting_table
     from xlt.evaluation.report import estimate_scope, estimate_table, score_scope, score_table
 
     shown = [row["metrics"][result["metrics"][0]] for row in result["summary"]]
@@ -103,4 +104,6 @@ def _result(result: dict[str, Any]) -> list[str]:
     )
     if estimates := result.get("estimates"):
         scores += [estimate_table(estimates).text(), *estimate_scope(estimates)]
+    if forgotten := result.get("forgetting"):
+        scores += [forgetting_table(forgotten).text(), *forgetting_scope(forgotten)]
     return [*scores, *(f"note: {note}" for note in result.get("notes", ()))]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 from xlt.config.load import PLUGINS
-from xlt.config.schema import Config, Plugin
+from xlt.config.schema import INTERMEDIATE, Config, Intermediate, Plugin
 from xlt.config.study import Outline
 from xlt.errors import XltError
 from xlt.options import Shorthand
@@ -76,11 +76,20 @@ def _with_plugins(model: type[BaseModel], prefix: str = "") -> type[BaseModel]:
         if section in PLUGINS:
             kind = _any_plugin(PLUGINS[section])
             kind = kind | None if field.default is None else kind
+        elif section == INTERMEDIATE:
+            one = create_model(
+                Intermediate.__name__,
+                __base__=Intermediate,
+                __doc__=Intermediate.__doc__,
+                task=(_any_plugin(tasks), ...),
+            )
+            kind = dict[str, one]  # type: ignore[valid-type]
         elif any(other.startswith(f"{section}.") for other in PLUGINS):
             kind = _with_plugins(cast("type[BaseModel]", field.annotation), f"{section}.")
         else:
             continue
-        fields[name] = (kind, Field(default=field.default, description=field.description))
+        default = field.default if field.default_factory is None else {}
+        fields[name] = (kind, Field(default=default, description=field.description))
     return create_model(model.__name__, __base__=model, __doc__=model.__doc__, **fields)
 
 

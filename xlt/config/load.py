@@ -7,6 +7,7 @@ encoder (`xlt.config.families`), over the schema's.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, reduce
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from xlt.config.families import Family, family
 from xlt.config.layers import COMMAND_LINE, merge, read_layers, read_overrides
 from xlt.config.normalise import Normaliser
-from xlt.config.schema import Config, Model, Plugin
+from xlt.config.schema import INTERMEDIATE, TASK_NAME, Config, Model, Plugin
 from xlt.errors import XltError, flat, raise_all
 from xlt.registry import Registry, aligners, strategies, tasks, translators
 from xlt.yaml.nodes import Node, SourceLocation
@@ -31,7 +32,8 @@ PLUGINS: dict[str, Registry] = {
     "projection.translator": translators,
     "projection.aligner": aligners,
 }
-"""The sections that carry the options of a plugin, and where the plugins are."""
+"""The sections that carry the options of a plugin, and where the plugins are; beside them there is
+`intermediate.NAME.task` for every name (`_sections`)."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,18 @@ def load_config(
     _take_study(layers, cell, problems)
     if above is not None:
         layers.append(above)
-    plugins = {section: _plugin(section, layers, problems) for section in PLUGINS}
+    sections = _sections(layers)
+    plugins = {
+        name: _plugin(name, registry, layers, problems) for name, registry in sections.items()
+    }
     options = {section: plugin and plugin.Options for section, plugin in plugins.items()}
-    normaliser = Normaliser(options, _reader_options(plugins["task"]), problems)
-    chosen = tuple(plugins.values())
+    readers = {
+        section.removesuffix("task"): _reader_options(plugin)
+        for section, plugin in plugins.items()
+        if sections[section] is tasks
+    }
+    normaliser = Normaliser(options, readers, problems)
+    chosen = tuple(plugins.items())
     full = list(read.full.get(chosen, ())) if read is not None else []
     full += [normaliser.layer(layer) for layer in layers[len(full) :]]
     root = reduce(merge, full)
@@ -189,7 +199,17 @@ def _over_defaults(root: Node, found: Family) -> Node:
     return merge(Node(below, root.at), root)
 
 
-def _plugin(section: str, layers: list[Node], problems: Problems) -> Any:
+def _sections(layers: Sequence[Node]) -> dict[str, Registry]:
+    """All sections with the options of a plugin."""
+    stated = (layer.get(INTERMEDIATE) for layer in layers)
+    names = [
+        name for node in stated if node and isinstance(node.value, dict) for name in node.value
+    ]
+    known = (name for name in names if re.match(TASK_NAME, name))
+    return PLUGINS | {f"{INTERMEDIATE}.{name}.task": tasks for name in known}
+
+
+def _plugin(section: str, registry: Registry, layers: list[Node], problems: Problems) -> Any:
     """The plugin that the layers choose, None if there is none.
 
     A layer that names a plugin drops the options that lower layers gave to another one.
@@ -201,14 +221,14 @@ def _plugin(section: str, layers: list[Node], problems: Problems) -> Any:
             stated.append((n, name))
     if not stated:
         default = _default_name(section)
-        return None if default is None else PLUGINS[section].get(default)
+        return None if default is None else registry.get(default)
     _, chosen = stated[-1]
     other = max((n for n, name in stated if name.value != chosen.value), default=-1)
     first = min(n for n, _ in stated if n > other)
     below = first if other >= 0 else 0
     layers[:below] = [layer.without(section) for layer in layers[:below]]
     try:
-        return PLUGINS[section].get(str(chosen.value))
+        return registry.get(str(chosen.value))
     except XltError as error:
         problems.add_error(chosen.at, section, error)
         return None
@@ -218,6 +238,8 @@ def default_plugin(section: str) -> Plugin | None:
     """The plugin that the schema chooses where the config names none."""
     *above, key = section.split(".")
     model: Any = Config
+    if above[:1] == [INTERMEDIATE]:
+        return None
     for part in above:
         model = model.model_fields[part].annotation
     default: Plugin | None = model.model_fields[key].get_default()

@@ -7,6 +7,7 @@ be in this form when they are merged: `id` in one file and `ind` in another are 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from types import NoneType, UnionType
@@ -27,8 +28,9 @@ class Normaliser:
 
     options: for each plugin section (`task`, `projection.aligner`, …) the plugin's model of its
         options, or None where the plugin is unknown and so are its keys.
-    reader_options: what the task's readers may be told, in `options` of a data reference or
-        directly beside its `ref`; None where the task is unknown.
+    reader_options: what a task's readers may be told, in `options` of a data reference or directly
+        beside its `ref`, by how the keys of its section begin (`""`, `intermediate.NAME.`); None
+        where the task is unknown.
     fields:  filled with the schema's entry for every value met.
     meant:   filled with the paths of valid keys that an unknown one is a misspelling of.
     """
@@ -36,7 +38,7 @@ class Normaliser:
     def __init__(
         self,
         options: dict[str, type[BaseModel] | None],
-        reader_options: set[str] | None,
+        reader_options: Mapping[str, set[str] | None],
         problems: Problems,
     ) -> None:
         self.options = options
@@ -85,7 +87,7 @@ class Normaliser:
             return node
         fields, written = dict(model.model_fields), node.value
         if model is Reference:
-            written = self._with_options(written, key)
+            written = self._with_options(written, key, self._readers(path))
         if model is Plugin:
             options = self.options.get(".".join(map(str, path)))
             if options is None:
@@ -95,7 +97,7 @@ class Normaliser:
         for name, child in written.items():
             full = f"{key}.{name}" if key else name
             if name not in fields:
-                valid = [*fields, *(self.reader_options or ())] if model is Reference else fields
+                valid = [*fields, *(self._readers(path) or ())] if model is Reference else fields
                 self._unknown(name, child, list(valid), path, full)
                 continue
             field = fields[name]
@@ -109,9 +111,14 @@ class Normaliser:
             )
         return replace(node, value=entries)
 
-    def _with_options(self, entries: dict[str, Node], key: str) -> dict[str, Node]:
+    def _readers(self, path: Path) -> set[str] | None:
+        """What the readers of a reference at this path may be told."""
+        return self.reader_options["".join(f"{part}." for part in path[: path.index("data")])]
+
+    def _with_options(
+        self, entries: dict[str, Node], key: str, known: set[str] | None
+    ) -> dict[str, Node]:
         """A reference with the reader's options that stand beside `ref` under `options`."""
-        known = self.reader_options
         beside = {
             name: child
             for name, child in entries.items()

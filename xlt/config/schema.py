@@ -9,7 +9,7 @@ model allows. `xlt.config.load` reads a file into this, and says where in it eve
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -104,10 +104,13 @@ References = Annotated[
 SPLITS = ("train", "dev", "test")
 TEXT = "text"
 """Beside the splits: text without labels."""
+TAGS = "tags"
+"""Beside the splits: text with parts of speech."""
+BESIDE = (TEXT, TAGS)
 
 
 def _no_split(name: str) -> str:
-    if name in (*SPLITS, TEXT, "all"):
+    if name in (*SPLITS, *BESIDE, "all"):
         raise ValueError(f"is no name for further test data; `{name}` stands beside `tests`")
     return name
 
@@ -118,8 +121,9 @@ TestName = Annotated[
 """Of test data beside `test`: it names files, too."""
 
 
-class LanguageData(Shorthand):
-    """The data of one language. `all` (or a plain string) names a card whose splits are used."""
+class TrainingData(Shorthand):
+    """What is learnt from in one language. `all` (or a plain string) names a card whose splits are
+    used."""
 
     shorthand = "all"
 
@@ -133,6 +137,17 @@ class LanguageData(Shorthand):
         description="without `dev`: this share of the training data, drawn with `data_seed`, is "
         "dev data, from which nothing is learnt; whole documents where the data say what is one",
     )
+
+    @model_validator(mode="after")
+    def _one_dev(self) -> Self:
+        if self.dev and self.dev_share is not None:
+            raise ValueError("`dev` and `dev_share` are both there; remove one")
+        return self
+
+
+class LanguageData(TrainingData):
+    """The data of one language. `all` (or a plain string) names a card whose splits are used."""
+
     test: References = Field(default_factory=list)
     tests: dict[TestName, References] = Field(
         default_factory=dict,
@@ -146,25 +161,39 @@ class LanguageData(Shorthand):
         "line (`.txt`), or with a field `text` (`.jsonl`), or a side of a card of parallel text "
         "(`lafand-eng-hau:hau:train`)",
     )
+    tags: References = Field(
+        default_factory=list,
+        description="text with a part of speech for each word (a treebank in CoNLL-U), from which "
+        "nothing is learnt: `evaluation.forgetting` sees by it what the encoder knows of words",
+    )
 
     def listed(self, split: str) -> list[Reference]:
-        """What is listed under a split, under `text`, or under a name in `tests`."""
+        """What is listed under a split, beside them, or under a name in `tests`."""
         found: list[Reference] = (
-            getattr(self, split) if split in (*SPLITS, TEXT) else self.tests.get(split, [])
+            getattr(self, split) if split in (*SPLITS, *BESIDE) else self.tests.get(split, [])
         )
         return found
 
     @model_serializer(mode="wrap")
     def _without_empty_ones(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # Runs of an xlt that did not know the keys are no others for them.
-        late = ("tests", TEXT)
+        late = ("tests", *BESIDE)
         return {key: value for key, value in dump(self).items() if key not in late or value}
 
-    @model_validator(mode="after")
-    def _one_dev(self) -> LanguageData:
-        if self.dev and self.dev_share is not None:
-            raise ValueError("`dev` and `dev_share` are both there; remove one")
-        return self
+
+class Intermediate(Section):
+    """Another task, which a stage may train the encoder on."""
+
+    task: Plugin
+    data: Annotated[dict[LanguageCode, TrainingData], Field(min_length=1)]
+
+
+INTERMEDIATE = "intermediate"
+"""The section that they stand in, each under its name."""
+
+
+TASK_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+"""What another task may be called: it is part of keys, and names folders."""
 
 
 class Lora(Section):
@@ -492,6 +521,17 @@ class Evaluation(Section):
         default=True,
         description="also say what is expected on text of the target without labels, if any",
     )
+    forgetting: bool | None = Field(
+        default=None,
+        description="after each stage, score what the stages before it have learnt, and see what "
+        "the encoder still knows of the target (`text`, `tags`); by default where a stage trains "
+        "on another task",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_unsaid(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # As for `tests` of data.
+        return {k: v for k, v in dump(self).items() if k != "forgetting" or v is not None}
 
 
 class Output(Section):
@@ -573,6 +613,12 @@ class Config(Section):
         "`xlt predict-source` ranks first",
     )
     target: Annotated[Languages, Field(min_length=1)]
+    intermediate: dict[Annotated[str, Field(pattern=TASK_NAME, max_length=64)], Intermediate] = (
+        Field(
+            default_factory=dict,
+            description="other tasks, by a name of yours, that stages of the kind `task` train on",
+        )
+    )
     strategy: Plugin = Plugin(name="zero_shot")
     training: Training = Training()
     projection: ProjectionSettings = ProjectionSettings()
@@ -585,3 +631,8 @@ class Config(Section):
         default=1, description="for samples drawn from the data; the same in all seeds"
     )
     output: Output = Output()
+
+    @model_serializer(mode="wrap")
+    def _without_no_intermediate(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # As for `tests` of data.
+        return {k: v for k, v in dump(self).items() if k != "intermediate" or v}

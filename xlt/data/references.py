@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from xlt.config.schema import SPLITS, TEXT, LanguageData, Reference
+from xlt.config.schema import BESIDE, SPLITS, LanguageData, Reference
 from xlt.data import cards
 from xlt.data.checksums import cache_dir, git_blob_sha1, sha256
 from xlt.data.hub import resolve_hub
@@ -72,14 +72,14 @@ def read_from(data: LanguageData, split: str) -> str:
 
 def key_of(language: str, split: str) -> str:
     """Where a config says what the data of a split, or of a name in `tests`, are."""
-    own = split in (*SPLITS, TEXT)
+    own = split in (*SPLITS, *BESIDE)
     return f"data.{language}.{split}" if own else f"data.{language}.tests.{split}"
 
 
 def read_as(split: str) -> str:
     """The split of a card that stands in where a reference names none: of further test data, its
     `test`."""
-    return split if split in (*SPLITS, TEXT) else "test"
+    return split if split in (*SPLITS, *BESIDE) else "test"
 
 
 def has_split(data: LanguageData, language: str, split: str) -> bool:

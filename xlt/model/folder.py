@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 INFO = "xlt.json"
 ENCODER = "encoder.json"
 """In the folder of an encoder without task layers, in the place of `xlt.json`: its files."""
+TASK = "task"
+"""Folder in that of an encoder, or of a model, that has just been trained on another task than it
+is for: that task's layers, and an `xlt.json` that says of which task they are."""
 FORMAT = 2
 """2: with a list of the files. Models of format 1 are read, unchecked."""
 
@@ -116,6 +119,11 @@ def read_info(folder: Path) -> ModelInfo:
 def write_encoder(folder: Path) -> None:
     """Say in a folder that its files, as `AutoModel` and `AutoTokenizer` read them, are one."""
     write_sealed(folder / ENCODER, {"files": listing(folder, without=[ENCODER])})
+
+
+def has_learnt(folder: Path) -> bool:
+    """Whether a stage's model, or encoder, comes from training on some task."""
+    return (folder / INFO).is_file() or (folder / TASK / INFO).is_file()
 
 
 def encoder_of(folder: Path, options: Model) -> Backbone:

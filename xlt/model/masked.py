@@ -11,6 +11,7 @@ from torch import nn
 from xlt.data.batch import IGNORED
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
+from xlt.model.pooler import keep_pooler
 from xlt.model.task_model import TaskModel, summed_cross_entropy
 from xlt.model.vocabulary import stored_names
 
@@ -39,14 +40,6 @@ def check_masked(backbone: Backbone) -> None:
     )
 
 
-def base_of(model: PreTrainedModel) -> PreTrainedModel:
-    """The encoder proper in a task's network."""
-    if getattr(model.config, "is_encoder_decoder", False):
-        half: PreTrainedModel = model.get_encoder()
-        return half
-    return model.base_model
-
-
 class MaskedLanguageModel(TaskModel):
     """A masked language model of transformers, which predicts only what is masked: of a vocabulary
     far larger than the encoder is wide, the rest would be most of the work."""
@@ -66,7 +59,7 @@ class MaskedLanguageModel(TaskModel):
 
         check_masked(backbone)
         encoder = backbone.model(AutoModelForMaskedLM)
-        if not quiet and not backbone.random and not _has_head(backbone, encoder):
+        if not quiet and not backbone.random and not has_head(backbone, encoder):
             log.info(
                 "%s comes without layers that predict masked text: they are new", backbone.source
             )
@@ -84,14 +77,6 @@ class MaskedLanguageModel(TaskModel):
             and not any(True for _ in module.children())
             and all(own is not tied.weight for own in module.parameters())
         ]
-
-    def take(self, encoder: PreTrainedModel) -> None:
-        """Have the weights of the encoder in a task's network."""
-        _copy(base_of(encoder), self.encoder.base_model)
-
-    def give(self, encoder: PreTrainedModel) -> None:
-        """Put its encoder's weights into a task's network."""
-        _copy(self.encoder.base_model, base_of(encoder))
 
     def forward(
         self,
@@ -122,14 +107,42 @@ class MaskedLanguageModel(TaskModel):
         return output
 
 
-def _copy(source: PreTrainedModel, into: PreTrainedModel) -> None:
-    """All weights of an encoder but for its pooler."""
-    missing, _ = into.load_state_dict(source.state_dict(), strict=False)
-    lost = [name for name in missing if not name.startswith("pooler.")]
-    assert not lost, f"encoders of two kinds: {lost[:3]}"
+def whole(backbone: Backbone) -> PreTrainedModel:
+    """A pretrained model with all that its checkpoint has: the layers that predict masked subwords,
+    or a decoder, too.
+
+    Raises XltError as `Backbone.model` does.
+    """
+    from transformers import (
+        MODEL_FOR_MASKED_LM_MAPPING,
+        AutoModelForMaskedLM,
+        AutoModelForSeq2SeqLM,
+    )
+
+    config = backbone.config
+    halved = any(name.endswith("EncoderModel") for name in config.architectures or ())
+    if getattr(config, "is_encoder_decoder", False) and not halved:
+        return backbone.model(AutoModelForSeq2SeqLM)
+    if type(config) in MODEL_FOR_MASKED_LM_MAPPING and not backbone.random:
+        model = backbone.model(AutoModelForMaskedLM)
+        if has_head(backbone, model):
+            keep_pooler(model, backbone)
+            return model
+    return backbone.encoder()
 
 
-def _has_head(backbone: Backbone, model: PreTrainedModel) -> bool:
+def predicts_masked(backbone: Backbone) -> bool:
+    """Whether it comes with layers that predict masked text."""
+    try:
+        check_masked(backbone)
+    except XltError:
+        return False
+    from transformers import AutoModelForMaskedLM
+
+    return has_head(backbone, backbone.model(AutoModelForMaskedLM))
+
+
+def has_head(backbone: Backbone, model: PreTrainedModel) -> bool:
     """Whether the checkpoint has layers that predict masked text."""
     base = f"{model.base_model_prefix}."
     head = {name for name, _ in model.named_parameters() if not name.startswith(base)}

@@ -16,8 +16,7 @@ from xlt.report.errors import Found, read_errors
 from xlt.report.tables import Captioned, ranked
 from xlt.results import CONFIG
 from xlt.runs.cells import Cells
-from xlt.runs.experiment import make_task
-from xlt.task import Task
+from xlt.task import Task, make_task
 
 MAX_LABELS = 12
 """In the table of one target; the most frequent ones. As many confusions of each cell are shown."""

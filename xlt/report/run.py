@@ -12,6 +12,7 @@ from xlt import __version__, languages
 from xlt.config.load import load_config
 from xlt.errors import XltError, choose
 from xlt.escape import without_folders
+from xlt.evaluation.forgetting import forgetting_scope, forgetting_table
 from xlt.evaluation.report import (
     Table,
     confidence_table,
@@ -28,8 +29,7 @@ from xlt.report.errors import Found, read_errors
 from xlt.report.pairs import KINDS, LabelScore, Tally
 from xlt.report.record_view import Row, error_row, view
 from xlt.results import CONFIG, MANIFEST, check_file, measured, read_manifest, read_result
-from xlt.runs.experiment import make_task
-from xlt.task import generated_texts
+from xlt.task import generated_texts, make_task
 
 PAGE = "report.html"
 
@@ -93,6 +93,7 @@ def report(
         data=_data(manifest),
         scores=_scores(result, targets),
         expected=_expected(result, targets),
+        forgotten=_forgotten(result, targets),
         sections=[
             _section(one, row, written, f"s{number}")
             for number, (one, row) in enumerate(zip(found, rows, strict=True), 1)
@@ -207,6 +208,12 @@ def _expected(result: Mapping[str, Any], targets: Sequence[str]) -> tuple[Table,
     scores = {one["target"]: one["metrics"][metric]["mean"] for one in measured(dict(result))}
     shown = [{**row, "measured": scores.get(row["target"])} for row in rows]
     return estimate_table(shown), estimate_scope(rows)
+
+
+def _forgotten(result: Mapping[str, Any], targets: Sequence[str]) -> tuple[Table, list[str]] | None:
+    """What was left after each stage; None where nobody looked."""
+    rows = [row for row in result.get("forgetting", ()) if row["target"] in targets]
+    return (forgetting_table(rows), forgetting_scope(rows)) if rows else None
 
 
 def _section(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xlt import languages
 from xlt.config.schema import TEXT
 from xlt.escape import for_code, for_markdown, one_line, without_folders
+from xlt.evaluation.forgetting import forgetting_scope, forgetting_table
 from xlt.evaluation.report import (
     confidence_table,
     estimate_scope,
@@ -83,6 +84,7 @@ def model_card(
         *(f"{for_markdown(one)}." for one in changes(result["lineage"])),
         "",
         *_expected(result),
+        *_after_stages(result),
         *_confidence(result),
         "## Data",
         "",
@@ -176,6 +178,15 @@ def _expected(result: dict[str, Any]) -> list[str]:
     return ["## Expected without labels", "", estimate_table(rows).markdown(), "", *scope, ""]
 
 
+def _after_stages(result: dict[str, Any]) -> list[str]:
+    """What was left after each stage; nothing where nobody looked."""
+    rows = result.get("forgetting")
+    if not rows:
+        return []
+    scope = [f"{for_markdown(line)}." for line in forgetting_scope(rows)]
+    return ["## After each stage", "", forgetting_table(rows).markdown(), "", *scope, ""]
+
+
 def _confidence(result: dict[str, Any]) -> list[str]:
     """How far one may trust the probabilities beside predictions; nothing where there are none."""
     rows = [row for row in result["rows"] if row["primary"] and row.get("reliability")]
@@ -208,7 +219,9 @@ def _projection(report: dict[str, Any]) -> str:
 
 
 def _describe(dataset: dict[str, Any]) -> str:
+    whose = f"{dataset['task']} " if "task" in dataset else ""
     reference = for_code(without_folders(dataset["reference"]))
     stated = [dataset["licence"], dataset["origin"], *dataset["caveats"]]
     parts = [for_markdown(without_folders(text)) for text in stated if text]
-    return "; ".join([f"{dataset['language']} {dataset['split']}: {reference}", *parts])
+    name = f"{whose}{dataset['language']} {dataset['split']}"
+    return "; ".join([f"{name}: {reference}", *parts])

@@ -22,8 +22,7 @@ from xlt.evaluation.statistics import (
     resampled,
 )
 from xlt.results import CONFIG, read_counts, read_result
-from xlt.runs.experiment import make_task
-from xlt.task import Task
+from xlt.task import Task, make_task
 
 log = logging.getLogger(__name__)
 

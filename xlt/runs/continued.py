@@ -22,10 +22,9 @@ from xlt.document import Document
 from xlt.errors import XltError, choose
 from xlt.results import CONFIG, read_result
 from xlt.runs.check_files import labels_of
-from xlt.runs.experiment import make_task
 from xlt.runs.first_config import read_files, reference
 from xlt.runs.sources import Sources
-from xlt.task import Task, predicted_layers
+from xlt.task import Task, make_task, predicted_layers
 from xlt.transfer.stage import DataSplit
 
 log = logging.getLogger(__name__)

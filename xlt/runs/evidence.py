@@ -30,11 +30,10 @@ from xlt.results import (
     read_confidence,
     read_result,
 )
-from xlt.runs.experiment import make_task
 from xlt.runs.folder import model_folder
 from xlt.runs.source_dev import on_source_dev
 from xlt.runs.sources import Sources
-from xlt.task import Task
+from xlt.task import Task, make_task
 from xlt.transfer.stage import source_dev
 from xlt.typology.ranking import rank
 from xlt.typology.scores import measured_as
@@ -118,14 +117,16 @@ def has_labels_of(result: Mapping[str, Any], target: str, language: str) -> bool
 
 def _of_dev(selector: str | None) -> set[str]:
     """The languages whose own dev data are meant (`xlt.training.scoring.selector`); of what is
-    projected, labels are another language's."""
+    projected, labels are another language's; `nli:eng` are another task's."""
     kind, _, names = (selector or "").partition(":")
-    return {one for one in names.split("+") if ">" not in one} if kind == "dev" else set()
+    own = {one for one in names.split("+") if ">" not in one and ":" not in one}
+    return own if kind == "dev" else set()
 
 
 def _has_labels(split: Mapping[str, Any]) -> bool:
     """Whether a stage learns labels that people have given the data."""
-    return not (split["projected_from"] or split["split"] == TEXT or split.get("unlabelled"))
+    other = split["projected_from"] or split["split"] == TEXT or split.get("task")
+    return not (other or split.get("unlabelled"))
 
 
 def _add_pairs(

@@ -10,16 +10,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xlt.collection import uncollected
+from xlt.config.intermediate import learning, of_other_task
 from xlt.config.load import LoadedConfig
-from xlt.config.schema import AUTO, SPLITS, TEXT, Config, Reference
+from xlt.config.schema import AUTO, BESIDE, SPLITS, TEXT, Config, Reference
 from xlt.config.study import Study
 from xlt.data.references import check_reference, key_of, read_as
 from xlt.errors import XltError, choose, flat, raise_all
 from xlt.projection.project import check_settings
-from xlt.registry import nothing_installed, strategies, tasks
-from xlt.task import Naming, Task, confident, takes_text
-from xlt.training.raw_text import RawText
+from xlt.registry import nothing_installed, strategies
+from xlt.task import Naming, Task, confident, make_task, takes_text
+from xlt.training.tagged_text import reader
 from xlt.transfer.kind import kind_of, preceded, solves
+from xlt.transfer.learnt import learnt
 from xlt.transfer.stage import (
     DataSplit,
     Prediction,
@@ -55,6 +57,10 @@ class Experiment:
     def config(self) -> Config:
         return self.loaded.config
 
+    def task_of(self, name: str | None) -> Task:
+        """The task, or another one, by its name in `intermediate`."""
+        return self.task if name is None else make_task(learning(self.config, name))
+
     @property
     def data_splits(self) -> list[DataSplit]:
         """Everything that training and evaluation read, each once."""
@@ -62,7 +68,30 @@ class Experiment:
         trained = [data_split for stage in stages for data_split in (*stage.train, *stage.dev)]
         texts = self.texts
         dev = source_dev(self.config) if texts else ()
-        return list(dict.fromkeys([*trained, *self.scored, *texts.values(), *dev]))
+        watched = self.remembered
+        return list(dict.fromkeys([*trained, *self.scored, *texts.values(), *dev, *watched]))
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it is seen after each stage what has been forgotten (`xlt.runs.forgetting`)."""
+        wanted = self.config.evaluation.forgetting
+        if wanted is None:
+            stages = (stage for plan in self.plans.values() for stage in plan.history)
+            return any(stage.task is not None for stage in stages)
+        return wanted
+
+    @property
+    def remembered(self) -> list[DataSplit]:
+        """By which data it is seen what has been forgotten."""
+        if not self.remembers:
+            return []
+        found: dict[DataSplit, None] = {}
+        for target, plan in self.plans.items():
+            for stage in plan.history:
+                found |= dict.fromkeys(learnt(self.config, stage))
+            for split in BESIDE:
+                found |= dict.fromkeys(data_splits(self.config, target, split, required=False))
+        return list(found)
 
     @property
     def scored(self) -> list[DataSplit]:
@@ -178,13 +207,13 @@ def _notes(experiment: Experiment) -> Iterator[str]:
     for plan in experiment.plans.values():
         for stage in plan.history if config.selection.on == "source_dev" else ():
             kind = kind_of(stage)
-            if not kind.scored:
+            if not kind.scored and stage.task is None:
                 continue
-            of_sources = kind.selected_on_sources
+            own, of_sources = learning(config, stage.task), kind.selected_on_sources
             origins = dict.fromkeys(
                 config.source if of_sources else (one.origin.language for one in stage.train)
             )
-            lacking = [c for c in origins if not data_splits(config, c, "dev", required=False)]
+            lacking = [c for c in origins if not data_splits(own, c, "dev", required=False)]
             if lacking and stage.dev:
                 on = ", ".join(dict.fromkeys(one.origin.language for one in stage.dev))
                 told[
@@ -253,12 +282,6 @@ def resolve_source(loaded: LoadedConfig) -> tuple[LoadedConfig, dict[str, Any] |
     return replace(loaded, config=config.model_copy(update={"source": [code]})), reason
 
 
-def make_task(config: Config) -> Task:
-    """The config's task with its options."""
-    kind: type[Task] = tasks.get(config.task.name, where="task")
-    return kind(kind.Options.model_validate(config.task.options))
-
-
 def make_strategy(config: Config) -> Strategy:
     """The config's strategy with its options."""
     kind: type[Strategy] = strategies.get(config.strategy.name, where="strategy")
@@ -306,6 +329,10 @@ def _check_task(task: Task, config: Config) -> list[XltError]:
                 fix="write `source_dev`, `target_dev` or `last`",
             )
         )
+    for name in config.intermediate:
+        other = learning(config, name)
+        found = reference_problems(make_task(other), other)
+        problems += [of_other_task(problem, name) for problem in found]
     return [*problems, *reference_problems(task, config)]
 
 
@@ -313,8 +340,8 @@ def reference_problems(task: Task, config: Config) -> list[XltError]:
     """Formats and options in the data references that the task's readers lack, by key."""
     problems: list[XltError] = []
     for language, data in config.data.items():
-        for split in (*SPLITS, TEXT, *data.tests):
-            reads = RawText() if split == TEXT else task
+        for split in (*SPLITS, *BESIDE, *data.tests):
+            reads = reader(split, task)
             for n, reference in enumerate(data.listed(split)):
                 key = f"{key_of(language, split)}.{n}"
                 try:

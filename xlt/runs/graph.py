@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xlt.collection import uncollected
+from xlt.config.intermediate import learning
 from xlt.config.schema import Config
 from xlt.registry import nothing_installed
 from xlt.runs.experiment import Experiment
@@ -127,9 +128,9 @@ class _Settings:
         """What the config says of the data that are read."""
         found: list[Any] = []
         for split in dict.fromkeys(split.origin for split in splits):
-            data = self._config.data[split.language]
+            data = learning(self._config, split.task).data[split.language]
             parts = {"all", split.split, *(("dev_share", "train") if data.dev_share else ())}
-            found.append([split.language, data.model_dump(mode="json", include=parts)])
+            found.append([split.name, data.model_dump(mode="json", include=parts)])
             listed = data.listed(split.split)
             if data.dev_share or any(one.limit or one.control for one in listed):
                 found.append(self._config.data_seed)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from xlt.config.intermediate import learning
 from xlt.config.schema import Config
 from xlt.data.checksums import cache_dir
 from xlt.files import DamagedFile, read_sealed, write_sealed
@@ -38,7 +39,10 @@ def likeness(config: Config, stage: Stage | None) -> str:
         precision = config.training.precision
     else:
         splits = (*stage.train, *stage.dev)
-        read = {one.origin.language: config.data.get(one.origin.language) for one in splits}
+        read = {
+            one.origin.name: learning(config, one.task).data.get(one.origin.language)
+            for one in splits
+        }
         training = stage.training
         about += [splits, read, training.batch_tokens, training.accumulate, training.freeze]
         about += [training.gradient_checkpointing, training.average, stage.kind, stage.options]

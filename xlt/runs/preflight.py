@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
+from xlt.config.intermediate import learning, of_other_task
 from xlt.config.places import VARIABLE
 from xlt.config.schema import STAGES, TEXT, Config, Reference
 from xlt.data.references import key_of, read_as, read_from, resolve
@@ -128,6 +130,11 @@ def _check_data(experiment: Experiment, sources: Sources) -> Iterator[XltError]:
 
 def _unresolved(config: Config, data_split: DataSplit) -> Iterator[XltError]:
     """One error for each reference of a split that is not on this machine."""
+    name = data_split.task
+    if name is not None:
+        for error in _unresolved(learning(config, name), replace(data_split, task=None)):
+            yield of_other_task(error, name)
+        return
     data = config.data[data_split.language]
     split = read_from(data, data_split.split)
     key = key_of(data_split.language, split)
@@ -168,13 +175,22 @@ class _Inventories:
         known: Labels = {}
         for parent in stage.parents:
             known = extend_labels(known, self.learnt(parent))
-        if not kind_of(stage).learns_labels:
+        if not kind_of(stage).learns_labels or stage.task is not None:
             return known
+        new = self._taught(stage)
+        check_overlap(known, new, stage)
+        return extend_labels(known, new)
+
+    def known(self, stage: Stage, task: str | None) -> Labels:
+        """What the stage's network of a task knows. Raises XltError as `learnt`."""
+        return self.learnt(stage) if task is None else self._taught(stage)
+
+    def _taught(self, stage: Stage) -> Labels:
+        """Those in the data that a stage trains on, of whatever task."""
         new: Labels = {}
         for data_split in stage.train:
             new = extend_labels(new, self.of(data_split))
-        check_overlap(known, new, stage)
-        return extend_labels(known, new)
+        return new
 
 
 def _check_labels(experiment: Experiment, inventories: _Inventories) -> Iterator[XltError]:
@@ -189,8 +205,9 @@ def _check_labels(experiment: Experiment, inventories: _Inventories) -> Iterator
                 if one.split != TEXT
             ]
             for data_split, stage in [*checked, *((one, plan) for one in scored)]:
-                known, labels = inventories.learnt(stage), inventories.of(data_split)
-                experiment.task.check_labels(known, labels, where=_key(data_split))
+                task = experiment.task_of(data_split.task)
+                known = inventories.known(stage, data_split.task)
+                task.check_labels(known, inventories.of(data_split), where=data_split.key)
         except XltError as error:
             yield error
 
@@ -200,12 +217,12 @@ def _check_stages(
 ) -> Iterator[XltError]:
     """What is wrong with the encoder, or cannot be done with it in a stage."""
     config, task = experiment.config, experiment.task
-    about = [config.model, config.task, config.evaluation]
+    about = [config.model, config.task, config.intermediate, config.evaluation]
     for plan in experiment.plans.values():
         for stage in plan.history:
             kind, started = kind_of(stage), list[Labels]()
             try:
-                labels: Labels | None = inventories.learnt(stage)
+                labels: Labels | None = inventories.known(stage, stage.task)
                 started = [inventories.learnt(parent) for parent in stage.parents]
             except XltError:  # said of the data already; the encoder can be looked at all the same
                 labels = None
@@ -223,7 +240,3 @@ def _check_stages(
                 yield from found
                 if not found:
                     rehearsed.add(setup)
-
-
-def _key(data_split: DataSplit) -> str:
-    return key_of(data_split.origin.language, data_split.split)

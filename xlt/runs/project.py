@@ -18,9 +18,10 @@ from xlt.projection.filled import filled
 from xlt.projection.project import Projected, Projector
 from xlt.projection.report import ProjectionStatistics
 from xlt.runs import project_shards
-from xlt.runs.experiment import control_problem, make_task, prepare
+from xlt.runs.experiment import control_problem, prepare
 from xlt.runs.predict import open_target
 from xlt.runs.sources import Sources
+from xlt.task import make_task
 from xlt.transfer.stage import DataSplit
 
 if TYPE_CHECKING:

@@ -22,12 +22,14 @@ def outcome(
     evaluated: Evaluated,
     warnings: Mapping[str, list[str]],
     estimates: Sequence[Mapping[str, Any]] = (),
+    forgotten: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The result.
 
     evaluated: of `xlt.runs.score.evaluate_all`.
     warnings:  of `xlt.runs.coverage`, by language.
     estimates: of `xlt.runs.unlabelled.estimate_all`.
+    forgotten: of `xlt.runs.forgetting.forgetting`.
     """
     config = experiment.config
     lineage = {
@@ -44,6 +46,7 @@ def outcome(
         "rows": evaluated.rows,
         "summary": summarise(evaluated.rows, evaluated.intervals),
         **({"estimates": list(estimates)} if estimates else {}),
+        **({"forgetting": list(forgotten)} if forgotten else {}),
         "languages": {
             target: {split: {**one, "warnings": warnings[target]} for split, one in splits.items()}
             for target, splits in evaluated.subwords.items()
@@ -78,8 +81,10 @@ def _lineage(plan: Stage, stages: Sequence[StageResult]) -> list[dict[str, Any]]
 
 def describe_data(sources: Sources) -> list[dict[str, Any]]:
     """Where every record of the run came from."""
+    own = [(None, sources), *sources.others.items()]
     return [
         {
+            **({} if task is None else {"task": task}),
             "language": language,
             "split": split,
             "reference": resolved.reference,
@@ -93,6 +98,7 @@ def describe_data(sources: Sources) -> list[dict[str, Any]]:
             ],
             "differs_from_publisher": resolved.differs,
         }
-        for (language, split), used in sorted(sources.used.items())
+        for task, read in own
+        for (language, split), used in sorted(read.used.items())
         for resolved in used
     ]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from xlt.config.schema import TEXT, Config
+from xlt.config.intermediate import learning, of_other_task
+from xlt.config.schema import INTERMEDIATE, Config
 from xlt.data.held_out import hold_out
 from xlt.data.references import for_split, key_of
 from xlt.data.resolved import ResolvedData
@@ -16,9 +20,9 @@ from xlt.errors import XltError
 from xlt.projection import store
 from xlt.projection.project import Projector
 from xlt.projection.report import ProjectionStatistics
-from xlt.task import Labels, Task
+from xlt.task import Labels, Task, make_task
 from xlt.training.data import Data
-from xlt.training.raw_text import RawText
+from xlt.training.tagged_text import reader
 from xlt.transfer.stage import DataSplit
 
 if TYPE_CHECKING:
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
 def reads(config: Config) -> str:
     """What the config says of data, of their projection and of the encoder."""
-    parts = {"data", "data_seed", "task", "projection", "model"}
+    parts = {"data", "data_seed", "task", "projection", "model", INTERMEDIATE}
     return json.dumps(config.model_dump(mode="json", include=parts), sort_keys=True)
 
 
@@ -44,11 +48,40 @@ class Sources:
         self.yields: dict[DataSplit, dict[str, Any]] = {}
         self._loaded: dict[DataSplit, Data] = {}
         self._labels: dict[DataSplit, Labels] = {}
+        self._others: dict[str, Sources] = {}
         self._divided: dict[str, tuple[list[int], list[int]]] = {}  # by `dev_share`
         self._room = MAX_HELD
 
+    @property
+    def others(self) -> Mapping[str, Sources]:
+        """Of other tasks, by their names in `intermediate`, of those that were asked for."""
+        return self._others
+
+    def of(self, name: str) -> Sources:
+        """Those of another task, whose errors have keys as if it were the config's own."""
+        if name not in self._others:
+            config = learning(self.config, name)
+            self._others[name] = Sources(config, make_task(config))
+        return self._others[name]
+
+    @contextmanager
+    def _whose(self, data_split: DataSplit) -> Iterator[tuple[Sources, DataSplit]]:
+        """Who reads a data_split, and what it is there; in the block, errors of another task's data
+        get their full keys."""
+        if data_split.task is None:
+            yield self, data_split
+            return
+        try:
+            yield self.of(data_split.task), replace(data_split, task=None)
+        except XltError as error:
+            raise of_other_task(error, data_split.task) from error
+
     def resolve(self, data_split: DataSplit) -> list[ResolvedData]:
         """Files and readers of a data_split; nothing is read yet."""
+        with self._whose(data_split) as (own, split):
+            return own._resolve(split)
+
+    def _resolve(self, data_split: DataSplit) -> list[ResolvedData]:
         key = (data_split.language, data_split.split)
         if key not in self.used:
             data = self.config.data.get(data_split.language)
@@ -62,8 +95,10 @@ class Sources:
         return self.used[key]
 
     def task_of(self, data_split: DataSplit) -> Task:
-        """What reads it: of text without labels not the config's task."""
-        return RawText() if data_split.split == TEXT else self.task
+        """What reads it: of what stands beside the splits not the config's task."""
+        if data_split.task is not None:
+            return self.of(data_split.task).task
+        return reader(data_split.split, self.task)
 
     def check(self, data_split: DataSplit) -> None:
         """Raise XltError where a data_split cannot be projected on this machine."""
@@ -81,9 +116,9 @@ class Sources:
         """The records of a data_split. Raises XltError for missing, malformed or empty data, and
         where there are fewer records than are wanted."""
         if data_split not in self._loaded:
-            self._loaded[data_split] = (
-                self._project(data_split) if data_split.projected_from else (self._read(data_split))
-            )
+            with self._whose(data_split) as (own, split):
+                read = own._project(split) if split.projected_from else own._read(split)
+            self._loaded[data_split] = replace(read, data_split=data_split)
         return self._loaded[data_split]
 
     def labels(self, data_split: DataSplit) -> Labels:
@@ -121,7 +156,8 @@ class Sources:
             raise XltError(
                 f"{data_split.limit} records are wanted, and there are {len(documents)}",
                 where=key_of(data_split.language, data_split.split),
-                fix=f"ask for {len(documents)} at most (`strategy.k`), or add data",
+                fix=f"ask for {len(documents)} at most (`strategy.k`, `strategy.replay`), or add "
+                "data",
             )
         if data_split.limit is not None and data_split.limit < len(documents):
             documents = documents.select(

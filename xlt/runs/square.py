@@ -23,8 +23,7 @@ from xlt.evaluation.statistics import Comparison, Resampled, difference, judge, 
 from xlt.results import CONFIG
 from xlt.runs.cells import Cells
 from xlt.runs.compare import Scored, counts_if_intact, resampled_by_name
-from xlt.runs.experiment import make_task
-from xlt.task import Task
+from xlt.task import Task, make_task
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from xlt.evaluation.statistics import Comparison, difference, judge
 from xlt.results import CONFIG
 from xlt.runs.cells import Cell, Cells, study_cells
 from xlt.runs.compare import Scored, counts_if_intact, resampled_by_name
-from xlt.runs.experiment import make_task
 from xlt.runs.square import squares
+from xlt.task import make_task
 
 log = logging.getLogger(__name__)
 

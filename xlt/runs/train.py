@@ -26,6 +26,7 @@ from xlt.runs.coverage import about_vocabulary, coverage
 from xlt.runs.execute import execute
 from xlt.runs.experiment import Experiment, prepare
 from xlt.runs.folder import RunFolder, model_folder
+from xlt.runs.forgetting import forgetting
 from xlt.runs.manifest import manifest
 from xlt.runs.preflight import Shared, find_problems, preflight
 from xlt.runs.publish import publish
@@ -133,7 +134,10 @@ def _lead(
             with doing(config.name):
                 evaluated = evaluate_all(experiment, sources, folder, trained)
                 estimates = estimate_all(experiment, sources, folder)
-        result = report.outcome(experiment, sources, trained, evaluated, warnings, estimates)
+                forgotten = forgetting(experiment, sources, trained)
+        result = report.outcome(
+            experiment, sources, trained, evaluated, warnings, estimates, forgotten
+        )
 
         keeps = kept.kept(config, result)
         seeds = kept.first_seeds(config, keeps)

@@ -35,12 +35,13 @@ from xlt.runs.evidence import (
     pair_of,
     settings,
 )
-from xlt.runs.experiment import Experiment, make_strategy, make_task
+from xlt.runs.experiment import Experiment, make_strategy
 from xlt.runs.folder import RunFolder, model_folder
 from xlt.runs.models import models_of
 from xlt.runs.reading import files_of, read_units
 from xlt.runs.source_dev import on_source_dev, predictions
 from xlt.runs.sources import Sources
+from xlt.task import make_task
 from xlt.training.raw_text import MAX_ESTIMATE_SENTENCES, first_sentences
 from xlt.transfer.stage import source_dev
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 
+from xlt.config.intermediate import learning
 from xlt.errors import XltError
 from xlt.runs.cost import Load
 from xlt.runs.estimate import encoder_shape
@@ -130,7 +131,8 @@ def _sizes() -> Callable[[Experiment, Iterable[DataSplit]], Load]:
 
     def one(experiment: Experiment, split: DataSplit) -> tuple[int, int]:
         config, origin = experiment.config, split.origin
-        about = repr((config.task, config.data.get(origin.language), config.data_seed, origin))
+        data = learning(config, origin.task).data.get(origin.language)
+        about = repr((config.task, config.intermediate, data, config.data_seed, origin))
         if about not in known:
             sources = Sources(config, experiment.task)
             records, task = sources.load(origin).records, sources.task_of(origin)

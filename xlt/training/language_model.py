@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -23,14 +22,15 @@ from xlt.errors import XltError
 from xlt.inference.device import autocast, best_device, choose_precision, out_of_memory
 from xlt.inference.predictor import SubwordTable, subword_table, trimmed
 from xlt.model.backbone import Backbone
-from xlt.model.folder import encoder_of, load_model, read_info, save_model, write_encoder
+from xlt.model.folder import write_encoder
 from xlt.model.lora import lora_on
 from xlt.model.masked import MaskedLanguageModel
 from xlt.model.pooler import keep_pooler
 from xlt.model.task_model import TaskModel
-from xlt.model.vocabulary import SUBWORDS, Trimmed, stored_weights
+from xlt.model.vocabulary import Trimmed, stored_weights
 from xlt.task import Example, Labels
 from xlt.training.callbacks import Scores
+from xlt.training.carried import Solver, first_encoder, start
 from xlt.training.data import Data
 from xlt.training.making import Making
 from xlt.training.masking import MaskedBatches, Window, hold_out, pack
@@ -48,14 +48,17 @@ HELD_OUT = "held-out text"
 """What selects: the mean probability (geometric, in percent) of the subwords that are masked in
 text that is not learnt from. 100 over it is the pseudo-perplexity."""
 
+MAX_WINDOWS = 50
+"""Of text by which it is seen what an encoder has forgotten."""
+
 
 def rehearse(config: Config, stage: Stage, *, local: bool) -> None:
     """Raise XltError for what cannot be done with the encoder in such a stage."""
-    backbone = _backbone(config, stage)
+    backbone = first_encoder(config, stage)
     backbone.weightless = True
     backbone.local = backbone.local or local
     backbone.check_files()
-    _room(backbone, stage)
+    _room(backbone, _options(stage))
     check_precision(choose_precision(stage.training.precision, best_device()), backbone)
     model = MaskedLanguageModel.build(backbone, quiet=True)
     check_sharpness(stage.training)
@@ -78,7 +81,8 @@ def learn(
     config, stage = making.config, making.stage
     options = _options(stage)
     set_seed(making.seed)
-    backbone, model, solver = _models(making)
+    backbone, solver = start(making)
+    model = _model(backbone, solver)
     batches, groups, held = _batches(making, backbone)
     vocabulary, subwords = _trim(model, backbone, batches, config)
     _prepare(model, config, training)
@@ -111,9 +115,15 @@ def learn(
 
     def write(plain: TaskModel, folder: Path) -> None:
         assert isinstance(plain, MaskedLanguageModel)
-        _write(plain, solver, backbone, vocabulary, making, folder)
+        with nullcontext() if vocabulary is None else vocabulary.restored(plain.encoder):
+            if solver is not None:
+                solver.write(plain.encoder, backbone.tokenizer, folder)
+                return
+            plain.encoder.save_pretrained(folder)
+        backbone.tokenizer.save_pretrained(folder)
+        write_encoder(folder)
 
-    labels: Labels | None = None if solver is None else solver.labels
+    labels: Labels | None = None if solver is None else solver.model.labels
     about: dict[str, Any] = {"windows": sum(map(len, groups)), "mask": options.mask}
     if before is None:
         return Trained(trainer, LAST, labels, write, about={"about": about})
@@ -136,26 +146,14 @@ def _options(stage: Stage) -> Pretraining:
 # Models ------------------------------------------------------------------------------------------
 
 
-def _backbone(config: Config, stage: Stage) -> Backbone:
-    """The config's encoder."""
-    model = config.model
-    random = stage.from_scratch or model.initialise == "random"
-    return Backbone(model.encoder, model, random=random)
-
-
-def _models(making: Making) -> tuple[Backbone, MaskedLanguageModel, TaskModel | None]:
-    """What is trained; and, where the parent has one, the task's model, whose encoder it is."""
-    backbone, parent = _backbone(making.config, making.stage), making.parent
-    if parent is not None and parent.labels is None:
-        backbone = encoder_of(parent.model_folder(), making.config.model)
+def _model(backbone: Backbone, solver: Solver | None) -> MaskedLanguageModel:
+    """What is trained."""
     model = MaskedLanguageModel.build(backbone, quiet=not PartialState().is_main_process)
-    if parent is None or parent.labels is None:
-        if not backbone.random:
-            keep_pooler(model.encoder, backbone)
-        return backbone, model, None
-    _, backbone, solver = load_model(parent.model_folder(), making.config.model, making.task)
-    model.take(solver.encoder)
-    return backbone, model, solver
+    if solver is not None:
+        solver.give(model.encoder, backbone.tokenizer)
+    elif not backbone.random:
+        keep_pooler(model.encoder, backbone)
+    return model
 
 
 def _prepare(model: MaskedLanguageModel, config: Config, training: Training) -> None:
@@ -164,39 +162,12 @@ def _prepare(model: MaskedLanguageModel, config: Config, training: Training) -> 
         model.encoder = lora_on(model.encoder, config.model.lora, heads=model.heads())
 
 
-def _write(
-    plain: MaskedLanguageModel,
-    solver: TaskModel | None,
-    backbone: Backbone,
-    vocabulary: Trimmed | None,
-    making: Making,
-    folder: Path,
-) -> None:
-    """Write an encoder, or the task's model with the encoder as it is now, its own layers as they
-    were."""
-    with nullcontext() if vocabulary is None else vocabulary.restored(plain.encoder):
-        if solver is None:
-            plain.encoder.save_pretrained(folder)
-        else:
-            plain.give(solver.encoder)
-    if solver is None:
-        backbone.tokenizer.save_pretrained(folder)
-        write_encoder(folder)
-        return
-    assert making.parent is not None
-    start = making.parent.model_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    if (start / SUBWORDS).is_file():
-        shutil.copyfile(start / SUBWORDS, folder / SUBWORDS)
-    save_model(solver, read_info(start), backbone.tokenizer, folder)
-
-
 # Text --------------------------------------------------------------------------------------------
 
 
-def _room(backbone: Backbone, stage: Stage) -> int:
+def _room(backbone: Backbone, options: Pretraining) -> int:
     """Subwords of text in a window. Raises XltError for a longer one than the encoder takes."""
-    words, wanted = backbone.words, _options(stage).window
+    words, wanted = backbone.words, options.window
     if wanted is not None and wanted > words.limit:
         raise XltError(
             f"{backbone.source} reads windows of at most {words.limit} subwords, not {wanted}",
@@ -210,8 +181,8 @@ def _batches(
     making: Making, backbone: Backbone
 ) -> tuple[MaskedBatches, list[Numbers], list[Example]]:
     """Batches of all windows; those to learn from, a group for each language; those held out."""
-    options, room = _options(making.stage), _room(backbone, making.stage)
-    words = backbone.words
+    options = _options(making.stage)
+    room = _room(backbone, options)
     windows: list[Window] = []
     groups, held = [], []
     for data in making.train:
@@ -227,9 +198,16 @@ def _batches(
         groups.append(learnt + len(windows))
         held.append(out + len(windows))
         windows += own
-    tokenizer = backbone.tokenizer
+    batches = _masked(windows, backbone, options, making.seed)
+    return batches, groups, batches.examples(np.concatenate(held))
+
+
+def _masked(
+    windows: list[Window], backbone: Backbone, options: Pretraining, seed: int
+) -> MaskedBatches:
+    words, tokenizer = backbone.words, backbone.tokenizer
     seen = np.unique(np.concatenate([window.subwords for window in windows]))
-    batches = MaskedBatches(
+    return MaskedBatches(
         windows,
         words.prefix,
         words.suffix,
@@ -239,9 +217,8 @@ def _batches(
         np.setdiff1d(seen, tokenizer.all_special_ids).astype(np.int32),
         options.mask,
         options.whole_words,
-        making.seed,
+        seed,
     )
-    return batches, groups, batches.examples(np.concatenate(held))
 
 
 def _windows(data: Data, backbone: Backbone, room: int) -> list[Window]:
@@ -275,6 +252,41 @@ def _trim(
     return vocabulary, subword_table(vocabulary)
 
 
+def held_out(
+    data: Data, backbone: Backbone, options: Pretraining, config: Config, *, learnt: bool
+) -> tuple[MaskedBatches, list[Example]] | None:
+    """Masked text of a language that is not learnt from, of at most `MAX_WINDOWS` windows; None
+    where there is none.
+
+    options: of the stages that learn from it, if any do (`learnt`).
+    """
+    windows = _windows(data, backbone, _room(backbone, options))
+    number = np.arange(len(windows))
+    if learnt:
+        _, number = hold_out(len(windows), options.held_out, config.data_seed)
+    if not len(number):
+        return None
+    chosen = [windows[n] for n in number[:MAX_WINDOWS].tolist()]
+    batches = _masked(chosen, backbone, options, config.data_seed)
+    return batches, batches.examples(np.arange(len(chosen)))
+
+
+def perplexity(
+    model: MaskedLanguageModel,
+    backbone: Backbone,
+    text: tuple[MaskedBatches, list[Example]],
+    config: Config,
+) -> float:
+    """The pseudo-perplexity of such text, among the subwords that it has. The model's vocabulary is
+    trimmed to these; other processes have no part in it."""
+    batches, examples = text
+    _, subwords = _trim(model, backbone, batches, config)
+    device = best_device()
+    precision = choose_precision(config.training.precision, device)
+    score = _Score(model, batches, examples, config, precision, device, subwords)
+    return score.perplexity(alone=True)
+
+
 # Held-out text -----------------------------------------------------------------------------------
 
 
@@ -302,10 +314,11 @@ class _Score:
     def __call__(self) -> Scores:
         return {HELD_OUT: 100 / self.perplexity()}
 
-    def perplexity(self) -> float:
+    def perplexity(self, *, alone: bool = False) -> float:
         """Of the subwords that are masked, each given what is not (Salazar et al. 2020, arXiv
-        1910.14659, but of many at a time)."""
+        1910.14659, but of many at a time). alone: other processes have no part in it."""
         state = PartialState()
+        first, step = (0, 1) if alone else (state.process_index, state.num_processes)
         training = self._model.training
         self._model.to(self._device).eval()
         loss, number = 0.0, 0
@@ -319,14 +332,14 @@ class _Score:
             torch.inference_mode(),
             autocast(self._precision, self._device),
         ):
-            for chosen in every[state.process_index :: state.num_processes]:
+            for chosen in every[first::step]:
                 examples = [self._held[i] for i in chosen]
                 batch = trimmed(self._batches.collate(examples), self._subwords)
                 batch = {name: tensor.to(self._device) for name, tensor in batch.items()}
                 loss += float(self._model(**batch, num_items_in_batch=1)["loss"])
                 number += int((batch["labels"] != IGNORED).sum())
         self._model.train(training)
-        if state.num_processes > 1:
+        if step > 1:
             parts = gather_object([(loss, number)])
             loss, number = (sum(part) for part in zip(*parts, strict=True))
         return math.exp(min(loss / number, 700.0))

@@ -15,7 +15,7 @@ from xlt.inference.device import best_device, choose_precision
 from xlt.inference.predictor import Predictor, SubwordTable, subword_table, subwords_in
 from xlt.model.backbone import Backbone
 from xlt.model.calibration import Calibration
-from xlt.model.folder import ModelInfo, encoder_of, load_model, save_model
+from xlt.model.folder import ModelInfo, encoder_of, has_learnt, load_model, save_model
 from xlt.model.lora import add_lora
 from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import Trimmed, stored_weights
@@ -69,12 +69,13 @@ class Learner:
         Raises Diverged where rates are too high, OutOfMemory where passes are too large.
         """
         set_seed(self._seed)
-        backbone, model = self._model(stage, parent, train, labels)
+        backbone, model = self.model(stage, parent, train, labels)
         examples = encode(self._task, train, backbone, model.labels)
         evaluations = encode_sets(self._task, evaluated, backbone)
         vocabulary, subwords = self._trim(model, backbone, examples, evaluations)
-        begins = parent is None or parent.labels is None
-        if begins and standardises(self._config.model, backbone, self._task):
+        begins = self.begins(parent)
+        first = begins and (parent is None or not has_learnt(parent.model_folder()))
+        if first and standardises(self._config.model, backbone, self._task):
             standardise(model, self._task, examples, subwords, self._seed)
         freeze(model, training.freeze)
         lora = self._config.model.lora
@@ -121,18 +122,31 @@ class Learner:
             return None if primary == LAST else calibrate(predictor, evaluations[primary])
 
         def write(plain: TaskModel, folder: Path) -> None:
-            info = ModelInfo(
-                task=self._task.name,
-                options=self._task.options.model_dump(mode="json"),
-                labels=plain.labels,
-                encoder=without_folders(self._config.model.encoder),
-                max_length=backbone.max_length,
-            )
-            save_model(plain, info, backbone.tokenizer, folder, vocabulary)
+            self.write(plain, backbone, vocabulary, folder)
 
         return Trained(trainer, primary, model.labels, write, temperatures)
 
-    def _model(
+    def begins(self, parent: StageResult | None) -> bool:
+        """Whether the task's layers are new."""
+        return parent is None or parent.labels is None
+
+    def info(self, model: TaskModel, backbone: Backbone) -> ModelInfo:
+        """What is said of a model that was trained."""
+        return ModelInfo(
+            task=self._task.name,
+            options=self._task.options.model_dump(mode="json"),
+            labels=model.labels,
+            encoder=without_folders(self._config.model.encoder),
+            max_length=backbone.max_length,
+        )
+
+    def write(
+        self, plain: TaskModel, backbone: Backbone, vocabulary: Trimmed | None, folder: Path
+    ) -> None:
+        """Write what the stage's model is, of a plain model as it was trained (no LoRA)."""
+        save_model(plain, self.info(plain, backbone), backbone.tokenizer, folder, vocabulary)
+
+    def model(
         self,
         stage: Stage,
         parent: StageResult | None,

@@ -36,6 +36,13 @@ def _code(value: Any) -> Any:
         raise ValueError(str(error)) from error
 
 
+Codes = Annotated[
+    list[Annotated[str, BeforeValidator(_code, json_schema_input_type=str)]],
+    AfterValidator(distinct),
+]
+"""Languages, or `TARGET`."""
+
+
 def _is_language(key: str) -> bool:
     try:
         return bool(languages.code(key))
@@ -46,10 +53,7 @@ def _is_language(key: str) -> bool:
 class Pretraining(StageOptions):
     """Text of which languages, and how it is masked."""
 
-    on: Annotated[
-        list[Annotated[str, BeforeValidator(_code, json_schema_input_type=str)]],
-        AfterValidator(distinct),
-    ] = Field(
+    on: Codes = Field(
         min_length=1,
         description="languages that have `text` in `data`; `target` is each target. Several keep "
         "one from being forgotten for another",

@@ -12,12 +12,13 @@ from accelerate import PartialState
 from filelock import FileLock, Timeout
 
 from xlt.collection import freeze_existing
+from xlt.config.intermediate import learning
 from xlt.config.schema import Config
 from xlt.errors import XltError
 from xlt.files import disk_error, sweep, writing
 from xlt.inference.device import best_device, choose_precision
 from xlt.model.backbone import Backbone
-from xlt.task import Task
+from xlt.task import Task, make_task
 from xlt.training.data import Data
 from xlt.training.finished import Observed, StageResult, find
 from xlt.training.identity import (
@@ -195,6 +196,8 @@ class StageRunner:
         device = best_device()
         precision = choose_precision(stage.training.precision, device)
         plugins = [type(kind), *([type(task)] if solves else [])]
+        if stage.task is not None:
+            plugins.append(type(make_task(learning(config, stage.task))))
         lora = model_settings.lora is not None
         return Identity(settings, environment(plugins, precision, device, lora=lora))
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from xlt import languages
-from xlt.config.schema import TEXT, Config, Training
+from xlt.config.schema import INTERMEDIATE, TEXT, Config, Training
 from xlt.data.references import has_split, key_of
 from xlt.errors import XltError
 from xlt.options import Section
@@ -34,6 +34,7 @@ class DataSplit:
     projected_from: the records are those of this language, translated into `language` and their
         annotation projected.
     unlabelled: whatever annotation it has is not used.
+    task: whose data they are, by its name in `intermediate`; None: the config's own task's.
     """
 
     language: str
@@ -42,11 +43,21 @@ class DataSplit:
     seed: int | None = None
     projected_from: str | None = None
     unlabelled: bool = False
+    task: str | None = None
 
     @property
     def name(self) -> str:
-        """The name of the data in results: "spa", or "eng>spa" for what is projected."""
+        """The name of the data in results: "spa", "eng>spa" for what is projected, "nli:spa" for
+        what is another task's."""
+        if self.task is not None:
+            return f"{self.task}:{self.language}"
         return f"{self.projected_from}>{self.language}" if self.projected_from else self.language
+
+    @property
+    def key(self) -> str:
+        """Where a config says what it is read from."""
+        key = key_of(self.origin.language, self.split)
+        return key if self.task is None else f"{INTERMEDIATE}.{self.task}.{key}"
 
     @property
     def origin(self) -> DataSplit:
@@ -80,6 +91,12 @@ class Stage:
     kind: str = "train"
     options: StageOptions | None = None
     where: str = field(default=STRATEGY, compare=False, repr=False)
+
+    @property
+    def task(self) -> str | None:
+        """The task that it trains on, by its name in `intermediate`; None: the config's own, or
+        none at all."""
+        return next((one.task for one in self.train), None)
 
     @property
     def history(self) -> tuple[Stage, ...]:
