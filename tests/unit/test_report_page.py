@@ -384,7 +384,7 @@ def test_records_of_every_task(name):
     table = Table(("a",), (("b",),))
     page = Page(
         template("report").render(
-            sections=[_section(found, {}, written, "s1")], expected=None,
+            sections=[_section(found, {}, written, "s1")], expected=None, forgotten=None,
             scores=(table, ""), data=table,
             filters=_filters([found], written), version="1", name="run", about={},
             notes=[], records=[], limits=[], curves=[], kinds=[],
