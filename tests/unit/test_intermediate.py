@@ -9,16 +9,21 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from small import NAMES, Stages, World, conllu, make_world, sentences
+from small import NAMES, Stages, World, all_texts, conllu, make_world, sentences
 
 from xlt.config.load import dump, load_config
+from xlt.config.schema import Model
 from xlt.errors import XltError
 from xlt.evaluation.forgetting import forgetting_scope, forgetting_table
 from xlt.evaluation.representation import linear_cka, probe
 from xlt.files import DamagedFile
+from xlt.model.backbone import Backbone
 from xlt.model.carry import LAYERS, base_of, carry, layers, save_layers
+from xlt.model.classifier import build_classifier
 from xlt.model.folder import TASK, encoder_of, load_model
+from xlt.runs.evidence import has_labels_of
 from xlt.runs.experiment import prepare
+from xlt.runs.forgetting import _warnings
 from xlt.runs.preflight import find_problems
 from xlt.runs.sources import Sources
 from xlt.runs.train import train
@@ -35,6 +40,7 @@ TASKS = {
         },
     }
 }
+LABELS = {"label": ("no", "yes")}
 BEFORE = {"task": {"name": "topics", "on": "eng"}}
 ZERO_SHOT = {"name": "zero_shot", "before": BEFORE}
 
@@ -159,9 +165,6 @@ def test_after_a_stage_of_the_task_its_layers_stay(config):
 
 
 def test_encoders_of_two_kinds_are_not_taken_for_one_another(tmp_path):
-    from xlt.config.schema import Model
-    from xlt.model.backbone import Backbone
-
     one, other = (
         Backbone(str(folder), Model(encoder=str(folder)))
         for kind in ("bert", "deberta-v2")
@@ -172,9 +175,6 @@ def test_encoders_of_two_kinds_are_not_taken_for_one_another(tmp_path):
 
 
 def test_subwords_that_a_task_has_added_are_carried_by_their_name(tmp_path):
-    from xlt.config.schema import Model
-    from xlt.model.backbone import Backbone
-
     folder = make_encoder(tmp_path / "encoder", ["Ibu maca buku ."] * 9)
     one, other = (Backbone(str(folder), Model(encoder=str(folder))) for _ in range(2))
     source, into = one.encoder(), other.encoder()
@@ -467,3 +467,82 @@ def test_a_probe_tells_what_is_linear_in_the_vectors():
     assert 40 < probe(vectors, random) < 60
     with pytest.raises(ValueError, match="4 sentences"):
         probe(vectors[:4], linear[:4])
+
+
+# What depends on the task, and on what came before ------------------------------------------------
+
+
+def test_a_task_that_writes_text_keeps_its_subwords_and_decoder(world, tmp_path, config):
+    encoder = make_encoder(tmp_path / "bert", all_texts(), max_position_embeddings=256)
+    writer = {"name": "ner", "model": "text_to_text", "beams": 1}
+    names = {code: {"train": str(world.folder / f"{code}-train.bio")} for code in ("eng", "ind")}
+    path = config(
+        strategy={"name": "zero_shot", "before": {"task": "names"}},
+        intermediate={"names": {"task": writer, "data": names}},
+        model__encoder=str(encoder),
+    )
+    trained = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "xlt.training.other_task.save_layers",
+            lambda model, *rest: (trained.append(deepcopy(model)), save_layers(model, *rest)),
+        )
+        run = Stages(path)
+        named, eng = run.run()
+    (model,) = trained
+    _, again = network(named.model_folder(), run.config.model, run.experiment.task_of("names"))
+    own, found = layers(model), layers(again)
+    assert any("decoder" in name for name in found)
+    assert all(weight.equal(own[name]) for name, weight in found.items())
+    table, other = (one.encoder.get_input_embeddings().weight for one in (model, again))
+    rows = len(load_model(eng.model_folder())[2].encoder.get_input_embeddings().weight)
+    assert len(table) == len(other) == rows + 4  # <PER>, </PER>, <LOC>, </LOC>
+    assert table[rows:].equal(other[rows:])
+    assert 0 < len(again.known) < rows
+    encoded = encoder_of(named.model_folder(), run.config.model)
+    assert len(encoded.encoder().get_input_embeddings().weight) == rows
+    assert "<PER>" not in encoded.tokenizer.get_vocab()
+
+
+def test_the_pooler_belongs_to_the_task(tmp_path):
+    folder = make_encoder(tmp_path / "encoder", ["Ibu maca buku ."] * 9)  # BERT's classifier has it
+    backbone = Backbone(str(folder), Model(encoder=str(folder)))
+    names = {name.removeprefix("encoder.") for name in layers(build_classifier(backbone, LABELS))}
+    pooler = {"bert.pooler.dense.weight", "bert.pooler.dense.bias"}
+    assert names == pooler | {"classifier.weight", "classifier.bias"}
+
+
+def test_vectors_are_standardised_before_the_first_stage_alone(config, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "xlt.training.learner.standardise", lambda *given: calls.append(given[1].name)
+    )
+    Stages(config(model__standardise=True)).run()
+    assert calls == ["classification"]
+    Stages(config("plain", model__standardise=True, strategy={"name": "zero_shot"})).run()
+    assert calls == ["classification", "ner"]
+
+
+def test_labels_of_another_task_are_no_labels_of_the_language():
+    split = {"projected_from": None, "split": "train", "language": "eng"}
+    lineage = {"seed-1/jav": [{"train": [split | {"task": "topics"}], "primary": "dev:topics:eng"}]}
+    assert not has_labels_of({"source": [], "lineage": lineage}, "jav", "eng")
+    lineage["seed-1/jav"].append({"train": [split | {"task": None}], "primary": "last"})
+    assert has_labels_of({"source": [], "lineage": lineage}, "jav", "eng")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        ((10.0, 80.0), (12.0, 77.0), []),
+        ((10.0, 80.0), (12.1, 77.0), ["rises from 10.00 to 12.10"]),
+        ((10.0, 80.0), (12.0, 76.9), ["tells 76.9 % of its parts of speech"]),
+        ((None, None), (99.0, 1.0), []),
+        ((10.0, 80.0), (None, None), []),
+    ],
+)
+def test_what_is_warned_of(before, now, told):
+    known = [{"perplexity": one[0], "tags": one[1]} for one in (before, now)]
+    found = list(_warnings("topics-eng", "jav", known[:1], known[1]))
+    assert len(found) == len(told)
+    assert all(part in text for part, text in zip(told, found, strict=True))
