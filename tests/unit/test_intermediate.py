@@ -23,7 +23,7 @@ from xlt.model.classifier import build_classifier
 from xlt.model.folder import TASK, encoder_of, load_model
 from xlt.runs.evidence import has_labels_of
 from xlt.runs.experiment import prepare
-from xlt.runs.forgetting import _warnings
+from xlt.runs.forgetting import _Measure, _warnings, encoder_in
 from xlt.runs.preflight import find_problems
 from xlt.runs.sources import Sources
 from xlt.runs.train import train
@@ -546,3 +546,19 @@ def test_what_is_warned_of(before, now, told):
     found = list(_warnings("topics-eng", "jav", known[:1], known[1]))
     assert len(found) == len(told)
     assert all(part in text for part, text in zip(told, found, strict=True))
+
+
+def test_layers_of_another_task_are_scored_with_the_encoder_as_it_is_then(config):
+    run = Stages(config())
+    topics, eng = run.run()
+    measure = _Measure(run.experiment, run.sources)
+    for result in (topics, eng):
+        _, predictor = measure._other("topics", topics.model_folder(), result)
+        encoder, _ = encoder_in(run.experiment, result)
+        wanted = base_of(encoder).state_dict()
+        found = base_of(predictor.model.encoder).state_dict()
+        assert all(weight.equal(found[name]) for name, weight in wanted.items() if name in found)
+        assert len(found.keys() & wanted.keys()) > 20
+        own = layers(predictor.model)
+        kept = load_file(topics.model_folder() / TASK / LAYERS)
+        assert all(weight.equal(own[name]) for name, weight in kept.items())
