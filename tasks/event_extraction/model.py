@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from xlt.data.encode import pool_words
-from xlt.model.choosing import Choices, ChoosingModel
+from xlt.model.choosing import Choices, ChoosingModel, Classifying
 from xlt.model.layers import Biaffine, BiLstm, SharedDropout, mlp
 from xlt.model.task_model import grow_linear
 from xlt.task import Labels
@@ -54,11 +54,8 @@ class Extractor(ChoosingModel):
         labels: ((levels + 1) sentences + given, words), in this order; the others as of
         `predicted`.
         """
-        word_mask, triggers = batch["word_mask"], batch["triggers"]
-        pipeline = self.options.model == "pipeline"  # a marked sentence for each given trigger
-        mask = torch.cat([word_mask, word_mask[triggers[:, 0]]]) if pipeline else word_mask
-        units = self.words(batch["input_ids"], batch["attention_mask"], batch["word_index"], mask)
-        sentences = units[: len(word_mask)]
+        triggers, units = batch["triggers"], self.units(**batch)
+        sentences = units[: len(batch["word_mask"])]
         scores = [*(level(sentences) for level in self.entities), self.trigger(sentences)]
         *tags, roles = labels.split([*(len(one) for one in scores), len(triggers)])
         layers = ["entity"] * len(self.entities) + ["trigger"]
@@ -66,6 +63,27 @@ class Extractor(ChoosingModel):
             *map(Choices, layers, scores, tags),
             Choices("role", self.roles_of_given(units, sentences, triggers), roles, triggers[:, 0]),
         ]
+
+    def classifying(self, **batch: torch.Tensor) -> list[Classifying]:
+        """Return each word, by which triggers and entities are told, level by level; not the
+        arguments, whose trigger is chosen before."""
+        mask = batch["word_mask"]
+        words = self.units(**batch)[: len(mask)][mask]
+        layers = [*(("entity", "entities", one) for one in self.entities)]
+        layers.append(("trigger", "triggers", self.trigger))
+        return [
+            Classifying(layer, cast(nn.Linear, linear), words)
+            for layer, part, linear in layers
+            if part in self.options.parts
+        ]
+
+    def units(self, **batch: torch.Tensor) -> torch.Tensor:
+        """Return word vectors of the sentences and, behind them, of those that are marked for a
+        trigger that is given (pipeline)."""
+        word_mask, triggers = batch["word_mask"], batch["triggers"]
+        pipeline = self.options.model == "pipeline"
+        mask = torch.cat([word_mask, word_mask[triggers[:, 0]]]) if pipeline else word_mask
+        return self.words(batch["input_ids"], batch["attention_mask"], batch["word_index"], mask)
 
     def predicted(self, **batch: torch.Tensor) -> dict[str, torch.Tensor]:
         """Score all tags, as `extracting.outputs` does.

@@ -341,6 +341,7 @@ def said(rows):
         "stale": {},
         "left_out": {},
         "squares": [],
+        "sources": [],
         "factors": {"strategy": {"a": "joint", "b": "zero_shot"}},
         "metric": "f1",
         "rows": rows,

@@ -7,12 +7,14 @@ import csv
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 from small import xlt
 from synthetic import SECONDS, finish, write_study
 from test_report_page import Page
 
+from xlt.commands.study import _table
 from xlt.config.study import load_study
 from xlt.errors import XltError
 from xlt.evaluation.report import Table
@@ -257,6 +259,34 @@ def test_data_of_users_are_text(own):
     assert "<img src=x>" in shown.words
 
 
+def test_the_source_is_named_that_is_expected_to_be_best_on_text(own):
+    """And what that loses, on the page, in the other tables and where the study is printed."""
+    for name, expected in (("eng", 30.0), ("ind", 20.0)):
+        run = home(own) / f"toy-{name}-zero_shot"
+        result = read_result(run)
+        result["estimates"] = [
+            {"target": target, "expected": expected} for target in ("tur", "jav")
+        ]
+        write_sealed(run / "result.json", result)
+    study = load_study(own)
+    made = report(study_cells(study), home(own) / "toy.html", ["markdown"])
+    scores = {
+        (row["cell"], row["target"]): row["metrics"]["f1"]["mean"] for row in table(study)["rows"]
+    }
+    lost = scores["ind-zero_shot", "jav"] - scores["eng-zero_shot", "jav"]
+    assert lost > 10
+    said = f"eng-zero_shot (30.0), regret {lost:.1f}"
+    shown = page(own)
+    assert "Which source" in shown.words
+    assert said in shown.words
+    assert 'href="#source"' in (home(own) / "toy.html").read_text(encoding="utf-8")
+    marked = Path(made["output"][1]).read_text(encoding="utf-8")
+    assert f"| jav | zero_shot | {said} |" in marked
+    text = "\n".join(_table(table(study)))
+    assert said in text
+    assert "mean regret (of so many targets): text without labels" in text
+
+
 def test_an_older_run_is_shown_as_far_as_it_goes(own):
     """Without lineage, records, intervals or a list of files."""
     run = home(own) / "toy-ind-zero_shot"
@@ -343,7 +373,8 @@ def shaped(factors, targets=("jav",)):
         for t in targets
         for c in cells
     ]
-    return {"factors": factors, "rows": rows, "metric": "f1", "baseline": {}, "squares": []}
+    found = {"factors": factors, "rows": rows, "metric": "f1", "baseline": {}}
+    return {**found, "squares": [], "sources": []}
 
 
 def test_grids_are_few_and_full():

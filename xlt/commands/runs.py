@@ -51,7 +51,8 @@ def regret(root: Root = RUNS) -> None:
     """Compare what was predicted of source languages with what their runs measured.
 
     Zero-shot runs of one task and encoder on the same target are set side by side. The regret is
-    the best measured score less that of the source that was predicted to be the best.
+    the best measured score less that of the source that was predicted to be the best; and that of
+    the one which dev data, or what is expected on text without labels, speak for.
     """
     from xlt.runs.regret import regret
 
@@ -77,6 +78,7 @@ def _runs(runs: list[dict[str, Any]]) -> str:
 
 def _regret(regrets: dict[str, Any]) -> list[str]:
     from xlt.evaluation.report import Table
+    from xlt.evaluation.source_choice import NAMES
 
     header = ("predicted", "source", "expected", "80 %", "measured", "place", "run")
     lines = []
@@ -100,6 +102,10 @@ def _regret(regrets: dict[str, Any]) -> list[str]:
             f"{target['encoder']}; predicted {target['predicted']}",
             Table(header, tuple(rows), frozenset((0, 2, 3, 4, 5))).text(),
             _verdict(target),
+            *(
+                f"regret {one['regret']:.1f} by {NAMES[way]}: {one['choice']} ({one['figure']:.1f})"
+                for way, one in target["choices"].items()
+            ),
             *(["note: these runs trained differently"] if target["settings_differ"] else []),
             "",
         ]

@@ -125,6 +125,12 @@ def _table(result: dict[str, Any]) -> Iterator[str]:
         for one in shown.conclusions(result):
             yield f"{one.place}: {one.use}"
     yield from _squares(result)
+    if result["sources"]:
+        from xlt.evaluation.source_choice import choice_table, notes
+
+        yield ""
+        yield choice_table(result["sources"]).text()
+        yield from notes(result["sources"])
     stale, left_out = result["stale"], result["left_out"]
     missing = [
         name

@@ -221,9 +221,11 @@ def compare(
     Of runs with one seed the intervals speak of other records alone, and nothing is called sure.
     """
     from xlt.evaluation.report import comparison_table, scope
+    from xlt.evaluation.source_choice import choice_table, notes
     from xlt.runs.compare import compare
 
     comparison = compare(a, b, metric=metric, resamples=resamples, seed=seed)
+    sources = comparison["sources"]
     console.result(
         comparison,
         lambda _: [
@@ -231,6 +233,7 @@ def compare(
             comparison_table(comparison["rows"]).text(),
             *scope(comparison["rows"]),
             *(f"not compared, the records differ: {data}" for data in comparison["differing"]),
+            *(["", choice_table(sources).text(), *notes(sources)] if sources else []),
         ],
     )
 

@@ -70,12 +70,51 @@ class _Ridge(NamedTuple):
     weights: Values
     constant: float
 
-    def __call__(self, pairs: Sequence[Pair]) -> Values:
+    def __call__(self, table: _Table) -> Values:
         """The expected scores, shape (pairs,); what is not known of a pair is as in their mean."""
-        given = np.clip(_given(pairs, self.names), self.low, self.high)
+        given = np.clip(table.given, self.low, self.high)
         standard = np.nan_to_num((given - self.centre) / self.scale)
-        plain = np.array([pair.plain for pair in pairs])
-        return np.asarray(plain + self.constant + standard @ self.weights)
+        return np.asarray(table.plain + self.constant + standard @ self.weights)
+
+
+class _Table(NamedTuple):
+    """Pairs as arrays: their features by name, (pairs, names), NaN where one is not known; what is
+    plainly expected, measured scores and the numbers of languages, (pairs,) each."""
+
+    names: tuple[str, ...]
+    given: Values
+    plain: Values
+    scores: Values
+    languages: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, pairs: Sequence[Pair], names: Sequence[str] | None = None) -> _Table:
+        """names: of the features; by default all that any pair has."""
+        if names is None:
+            names = tuple(dict.fromkeys(name for pair in pairs for name in pair.features))
+        number = {code: n for n, code in enumerate(dict.fromkeys(p.language for p in pairs))}
+        return cls(
+            tuple(names),
+            np.array([[pair.features.get(name, np.nan) for name in names] for pair in pairs]),
+            np.array([pair.plain for pair in pairs]),
+            np.array([np.nan if pair.score is None else pair.score for pair in pairs]),
+            np.array([number[pair.language] for pair in pairs]),
+        )
+
+    def left_out(self) -> Iterator[tuple[int, _Table, _Table]]:
+        """The number of each language, the pairs of the others, and its own."""
+        for number in np.unique(self.languages):
+            own = self.languages == number
+            yield int(number), self._rows(~own), self._rows(own)
+
+    def _rows(self, chosen: NDArray[np.bool_]) -> _Table:
+        return _Table(
+            self.names,
+            self.given[chosen],
+            self.plain[chosen],
+            self.scores[chosen],
+            self.languages[chosen],
+        )
 
 
 @dataclass(frozen=True)
@@ -100,7 +139,7 @@ class Combination:
         weight = 1 / (len(self.without) + 1)
         middles, low, high, weights = [], [], [], []
         for regression, errors in self.without.values():
-            (middle,) = regression([pair])
+            (middle,) = regression(_Table.of([pair], regression.names))
             middles.append(float(middle))
             low += (middle - errors).tolist()
             high += (middle + errors).tolist()
@@ -162,9 +201,9 @@ def fit(pairs: Sequence[Pair]) -> Combination | None:
     if len(languages) < MIN_LANGUAGES:
         return None
     without = {}
-    for language, others, own in _left_out(known):
+    for number, others, own in _Table.of(known).left_out():
         regression = _fitted(others)
-        without[language] = regression, np.abs(_scores(own) - regression(own))
+        without[languages[number]] = regression, np.abs(own.scores - regression(own))
     return Combination(known, without)
 
 
@@ -172,7 +211,9 @@ def left_out_predictions(pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Expected
     """Each measured pair with what would be expected of it, fitted to the other languages' pairs;
     nothing where these are too few."""
     known = [pair for pair in pairs if pair.score is not None]
-    for _, others, own in _left_out(known):
+    for language in dict.fromkeys(pair.language for pair in known):
+        others = [pair for pair in known if pair.language != language]
+        own = [pair for pair in known if pair.language == language]
         fitted: dict[frozenset[str], Combination | None] = {}
         for pair in own:
             measured, asked = comparable(others, replace(pair, score=None))
@@ -183,59 +224,39 @@ def left_out_predictions(pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Expected
                 yield pair, combination.expected(asked)
 
 
-def _left_out(pairs: Sequence[Pair]) -> Iterator[tuple[str, list[Pair], list[Pair]]]:
-    """Each language, the pairs of the others, and its own."""
-    for language in dict.fromkeys(pair.language for pair in pairs):
-        yield (
-            language,
-            [pair for pair in pairs if pair.language != language],
-            [pair for pair in pairs if pair.language == language],
-        )
-
-
-def _fitted(pairs: Sequence[Pair]) -> _Ridge:
+def _fitted(table: _Table) -> _Ridge:
     """The regression whose penalty does best on languages that are left out."""
     errors = [
-        [float(np.abs(_scores(own) - one(own)).mean()) for one in _ridges(others, PENALTIES)]
-        for _, others, own in _left_out(pairs)
+        [float(np.abs(own.scores - one(own)).mean()) for one in _ridges(others, PENALTIES)]
+        for _, others, own in table.left_out()
     ]
     best = int(np.argmin(np.mean(errors, axis=0)))
-    (regression,) = _ridges(pairs, PENALTIES[best : best + 1])
+    (regression,) = _ridges(table, PENALTIES[best : best + 1])
     return regression
 
 
-def _ridges(pairs: Sequence[Pair], penalties: Sequence[float]) -> Iterator[_Ridge]:
+def _ridges(table: _Table, penalties: Sequence[float]) -> Iterator[_Ridge]:
     """The ridge regressions of what scores lack of `Pair.plain`."""
-    names = tuple(dict.fromkeys(name for pair in pairs for name in pair.features))
-    given = _given(pairs, names)
-    count = {pair.language: 0 for pair in pairs}
-    for pair in pairs:
-        count[pair.language] += 1
-    ends = np.nanmin(given, axis=0), np.nanmax(given, axis=0)
-    share = np.array([1 / count[pair.language] for pair in pairs]) / len(count)
-    known = ~np.isnan(given)
-    total = share @ known  # more than 0: each name is one of some pair
-    filled = np.where(known, given, 0.0)
+    _, place, count = np.unique(table.languages, return_inverse=True, return_counts=True)
+    share = 1 / count[place] / len(count)
+    known = ~np.isnan(table.given)
+    there = known.any(0)  # what is known of none has no weight
+    total = np.where(there, share @ known, 1.0)
+    low = np.where(there, np.where(known, table.given, np.inf).min(0), -np.inf)
+    high = np.where(there, np.where(known, table.given, -np.inf).max(0), np.inf)
+    filled = np.where(known, table.given, 0.0)
     centre = share @ filled / total
     scale = np.sqrt(share @ np.where(known, (filled - centre) ** 2, 0.0) / total)
     scale[scale < 1e-9] = 1.0
     z = np.where(known, (filled - centre) / scale, 0.0)
-    rest = _scores(pairs) - np.array([pair.plain for pair in pairs])
+    rest = table.scores - table.plain
     constant = float(share @ rest)
     square = (z.T * share) @ z
     wanted = (z.T * share) @ (rest - constant)
     for penalty in penalties:
-        weights = np.linalg.solve(square + penalty * np.eye(len(names)), wanted)
-        yield _Ridge(names, *ends, centre, scale, weights, constant)
-
-
-def _given(pairs: Sequence[Pair], names: Sequence[str]) -> Values:
-    """Shape (pairs, names); NaN where a pair lacks one."""
-    return np.array([[pair.features.get(name, np.nan) for name in names] for pair in pairs])
-
-
-def _scores(pairs: Sequence[Pair]) -> Values:
-    return np.array([np.nan if pair.score is None else pair.score for pair in pairs])
+        ridge = square + penalty * np.eye(len(table.names))
+        weights = np.asarray(np.linalg.solve(ridge, wanted), dtype=np.float64)
+        yield _Ridge(table.names, low, high, centre, scale, weights, constant)
 
 
 def _upper(values: Values, weights: Values) -> float:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CONFIDENCE, DIFFERENCE, THRESHOLD = "confidence", "difference", "threshold"
 AGREEMENT = "agreement"
+TRANSFER_SCORE = "transfer_score"
+"""It orders models and is no expected score: none of `CRITERIA`."""
 CRITERIA = (CONFIDENCE, DIFFERENCE, THRESHOLD, AGREEMENT)
 
 _LEAST = 0.001
@@ -76,11 +78,13 @@ class OnText:
 
     confidences: of each thing, shape (things,); empty where there are none. words: of the text.
     agreement: as of `OnDev`.
+    transfer_score: `xlt.evaluation.transfer_score`; None of a model that has none.
     """
 
     confidences: NDArray[np.float64]
     words: int
     agreement: float | None = None
+    transfer_score: float | None = None
 
 
 def fit_threshold(confidences: ArrayLike, right: ArrayLike) -> Threshold:
@@ -188,15 +192,23 @@ def on_dev(
     return OnDev(scored, sure, agrees)
 
 
-def on_text(task: Task, predicted: Sequence[Sequence[Document]]) -> list[OnText]:
+def on_text(
+    task: Task,
+    predicted: Sequence[Sequence[Document]],
+    transfer_scores: Sequence[float | None] | None = None,
+) -> list[OnText]:
     """Each of several models, or one, by what it predicts of text."""
+    scores = [None] * len(predicted) if transfer_scores is None else transfer_scores
     return [
         OnText(
             np.array([rounded(one) for each in own for one in things(each.confidence)]),
             sum(len(task.words(each)) for each in own),
             agrees,
+            transfer_score,
         )
-        for own, agrees in zip(predicted, agreements(task, predicted), strict=True)
+        for own, agrees, transfer_score in zip(
+            predicted, agreements(task, predicted), scores, strict=True
+        )
     ]
 
 

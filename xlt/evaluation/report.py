@@ -168,17 +168,20 @@ def estimate_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """What models are expected to score without labels: one line a run or target.
 
     rows: {"run" or "target", "seeds", "expected", "interval", "source_dev", "criteria", "ranker"}
-        each (`xlt.runs.unlabelled.expectation`), and perhaps "measured".
+        each (`xlt.runs.unlabelled.estimate`), and perhaps "measured" and "transfer_score", which
+        alone is not in percent.
     """
     first = "target" if any("target" in row for row in rows) else "run"
     fitted = any(row["interval"] is not None for row in rows)
     known = any(row.get("measured") is not None for row in rows)
     names = list(dict.fromkeys(name for row in rows for name in row["criteria"]))
+    transfer = any(row.get("transfer_score") is not None for row in rows)
     header = (
         *(first, "seeds", "expected"),
         *([f"about {COVERAGE:.0%}"] if fitted else []),
         *(["measured"] if known else []),
         *("source dev", *names, "ranker"),
+        *(["transfer score"] if transfer else []),
     )
     lines = tuple(
         (
@@ -188,6 +191,7 @@ def estimate_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             _figure(row["source_dev"]),
             *(_figure(row["criteria"].get(name)) for name in names),
             _figure(row["ranker"]),
+            *([_figure(row.get("transfer_score"), 2)] if transfer else []),
         )
         for row in rows
     )
@@ -207,8 +211,8 @@ def _interval(ends: Sequence[float] | None) -> str:
     return "" if ends is None else f"[{ends[0]:.1f}, {ends[1]:.1f}]"
 
 
-def _figure(score: float | None) -> str:
-    return "" if score is None else f"{score:.1f}"
+def _figure(score: float | None, digits: int = 1) -> str:
+    return "" if score is None else f"{score:.{digits}f}"
 
 
 def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> Table:

@@ -9,9 +9,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from xlt.errors import XltError
 
+OUTSIDE = "O"
+"""The label of a word that is in no span."""
+
 # A finite floor keeps -inf out of the sums; low enough that no log-probability comes near it,
 # high enough that sums with it still order by the true scores in the last digits.
 _MIN_SCORE = -1e6
+
+
+def outside(labels: Sequence[str]) -> int | None:
+    """The place of the tag of words outside all spans among IOB2 tags; None if they are others."""
+    spans = any(label.startswith("B-") for label in labels)
+    return labels.index(OUTSIDE) if spans and OUTSIDE in labels else None
 
 
 def decode_bio(

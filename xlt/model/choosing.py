@@ -8,7 +8,8 @@ Network", arXiv 1503.02531); the places are the same.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -43,6 +44,31 @@ class Choices:
         return self.targets != IGNORED
 
 
+@dataclass(frozen=True)
+class Classifying:
+    """What a linear layer classifies in a batch, words or texts.
+
+    layer:    whose labels (`TaskModel.labels`) are its outputs, in their order.
+    linear:   it.
+    features: what it is given of each, (things, d); its outputs are the scores of `Choices`.
+    """
+
+    layer: str
+    linear: nn.Linear
+    features: torch.Tensor
+
+
+@contextmanager
+def passing(linear: nn.Linear) -> Iterator[None]:
+    """In the block the layer gives what it is given. Whatever is a weighted mean of its outputs is
+    then the mean of its features, of which it would make the same."""
+    handle = linear.register_forward_hook(lambda _, given, __: given[0])
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
 class ChoosingModel(TaskModel):
     """A model that is taught by labels, or by how probable others think each option.
 
@@ -57,6 +83,11 @@ class ChoosingModel(TaskModel):
     @abstractmethod
     def predicted(self, **batch: torch.Tensor) -> dict[str, torch.Tensor]:
         """What the task's `decode` reads, of a batch without labels."""
+
+    def classifying(self, **batch: torch.Tensor) -> list[Classifying]:
+        """What linear layers classify in a batch without labels; nothing of a model whose options
+        are no fixed classes, or have no weights of their own."""
+        return []
 
     def forward(
         self,

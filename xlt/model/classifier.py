@@ -17,8 +17,8 @@ from torch import nn
 from xlt.data.encode_pairs import FIRST, SECOND
 from xlt.errors import XltError
 from xlt.model.backbone import Backbone
-from xlt.model.choosing import Choices, ChoosingModel
-from xlt.model.task_model import grow_classifier, grow_linear, name_labels
+from xlt.model.choosing import Choices, ChoosingModel, Classifying, passing
+from xlt.model.task_model import classifier_of, grow_classifier, grow_linear, name_labels
 from xlt.task import Labels
 
 if TYPE_CHECKING:
@@ -76,6 +76,17 @@ class Classifier(ChoosingModel):
         """scores: log-probabilities (examples, labels). batch: shapes as in `collate_pairs`."""
         return {"scores": self.examples(**batch).log_softmax(-1)}
 
+    @property
+    @abstractmethod
+    def linear(self) -> nn.Linear:
+        """The layer that gives the scores."""
+
+    def classifying(self, **batch: torch.Tensor) -> list[Classifying]:
+        """Each example, by the mean of its windows' features. batch: as of `predicted`."""
+        (layer,) = self.labels
+        with passing(self.linear):
+            return [Classifying(layer, self.linear, self.examples(**batch))]
+
     def examples(
         self,
         input_ids: torch.Tensor,
@@ -115,6 +126,10 @@ class StandardClassifier(Classifier):
         )
         return cls(encoder, labels)
 
+    @property
+    def linear(self) -> nn.Linear:
+        return classifier_of(self.encoder, len(self.values))[1]
+
     def graph(
         self,
         input_ids: torch.Tensor,
@@ -152,6 +167,10 @@ class MixtureClassifier(Classifier):
         are drawn first."""
         self.dense = nn.Linear(features, self.size)
         self.out = nn.Linear(self.size, len(self.values))
+
+    @property
+    def linear(self) -> nn.Linear:
+        return self.out
 
     @abstractmethod
     def features(self, subwords: torch.Tensor, segments: torch.Tensor) -> list[torch.Tensor]:

@@ -8,8 +8,8 @@ import torch
 
 from xlt.data.encode import pool_words
 from xlt.model.backbone import Backbone
-from xlt.model.choosing import Choices, ChoosingModel
-from xlt.model.task_model import grow_classifier, name_labels
+from xlt.model.choosing import Choices, ChoosingModel, Classifying, passing
+from xlt.model.task_model import classifier_of, grow_classifier, name_labels
 from xlt.task import Labels
 
 if TYPE_CHECKING:
@@ -44,6 +44,12 @@ class Tagger(ChoosingModel):
         """scores: log-probabilities (sentences, words, tags). batch: shapes as in
         `collate_words`."""
         return {"scores": self.words(**batch).log_softmax(-1)}
+
+    def classifying(self, **batch: torch.Tensor) -> list[Classifying]:
+        """Each word, by the mean of its subwords' vectors. batch: as of `predicted`."""
+        _, linear = classifier_of(self.encoder, len(self.labels["tag"]))
+        with passing(linear):
+            return [Classifying("tag", linear, self.words(**batch)[batch["word_mask"]])]
 
     def words(
         self,

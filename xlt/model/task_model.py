@@ -168,15 +168,21 @@ def name_labels(values: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def classifier_of(encoder: PreTrainedModel, classes: int) -> tuple[str, nn.Linear]:
+    """The linear layer, by its name, in which a Hugging Face classifier for so many classes
+    ends."""
+    return next(
+        (name, module)
+        for name, module in reversed(list(encoder.named_modules()))
+        if isinstance(module, nn.Linear) and module.out_features == classes
+    )
+
+
 def grow_classifier(encoder: PreTrainedModel, old: Sequence[str], new: Sequence[str]) -> None:
     """Give a Hugging Face classifier for the labels `old` room for `new`, in place."""
     if len(new) == len(old):
         return
-    name, classifier = next(
-        (name, module)
-        for name, module in reversed(list(encoder.named_modules()))
-        if isinstance(module, nn.Linear) and module.out_features == len(old)
-    )
+    name, classifier = classifier_of(encoder, len(old))
     encoder.set_submodule(name, grow_linear(classifier, len(new)))
     for key, value in name_labels(new).items():
         setattr(encoder.config, key, value)

@@ -53,6 +53,13 @@ def read_curves(
     return [_curve(run, Path(folder), *about) for folder, about in stages.items()]
 
 
+def stage_folder(run: Path, folder: Path) -> Path:
+    """Where a stage of a run is now, of which its result says where it was."""
+    moved = run.resolve().parent / STAGES / folder.name
+    # With the run, or xlt is called from elsewhere than the training was.
+    return moved if moved.is_dir() else folder
+
+
 def stage_record(run: Path, folder: Path) -> dict[str, Any] | None:
     """What a finished stage of a run says of itself; None where it is no longer there.
 
@@ -60,9 +67,7 @@ def stage_record(run: Path, folder: Path) -> dict[str, Any] | None:
     """
     from xlt.training.finished import DONE  # needs PyTorch
 
-    moved = run.resolve().parent / STAGES / folder.name
-    if moved.is_dir():  # with the run, or xlt is called from elsewhere than the training was
-        folder = moved
+    folder = stage_folder(run, folder)
     fix = "the stage has to be trained again"
     try:  # to be looked at, so that one which an older xlt did not seal is good enough
         done = read_sealed(folder / DONE, fix=fix, older=True)

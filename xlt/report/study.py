@@ -12,6 +12,7 @@ from typing import Any
 from xlt import __version__
 from xlt.errors import XltError
 from xlt.evaluation.report import Table, score_cell
+from xlt.evaluation.source_choice import choice_table, notes
 from xlt.evaluation.square import sentences
 from xlt.evaluation.study import (
     Conclusion,
@@ -174,6 +175,8 @@ def _page(
         costs=drawings.costs,
         total=duration(stages.total) if stages.total else "",
         untimed=_untimed(result, stages),
+        sources=choice_table(result["sources"]) if result["sources"] else None,
+        chosen=notes(result["sources"]),
         regret=regret_table(regrets) if regrets else None,
         predicted=sorted({one["predicted"] for one in regrets["targets"]}) if regrets else [],
         stages=_forest_of_stages(stages),

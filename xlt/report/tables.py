@@ -12,6 +12,8 @@ from xlt import languages
 from xlt.escape import for_cell, for_latex, for_markdown
 from xlt.evaluation import square as shown
 from xlt.evaluation.report import Table, p_value, score_cell, score_scope
+from xlt.evaluation.source_choice import choice_table
+from xlt.evaluation.source_choice import notes as choice_notes
 from xlt.evaluation.study import (
     Conclusion,
     are_apart,
@@ -262,6 +264,9 @@ def every_table(
     costs = cost_table(result, seconds)
     if costs is not None:
         yield Captioned("Training time and score", costs, ["one seed, all its stages"])
+    if result["sources"]:
+        sources = result["sources"]
+        yield Captioned("Which source", choice_table(sources), choice_notes(sources))
     if regrets is not None:
         yield Captioned("Regret of the predicted source, in points", regret_table(regrets))
 

@@ -26,8 +26,9 @@ NO_SOURCE = "none"
 """The source of a run that learns from its target alone."""
 _NO_FACTORS = ("name", "output.", "target", "evaluation.")
 """What makes no run another: where it is, what it is called, what it was scored on."""
-_BROUGHT = {STRATEGY: ("strategy.",), ENCODER: ("model.", "training.")}
-"""Factor → keys that it may decide: options of a strategy, defaults of a kind of encoder."""
+_BROUGHT = {SOURCE: ("data.",), STRATEGY: ("strategy.",), ENCODER: ("model.", "training.")}
+"""Factor → keys that it may decide: data that a run with another source need not name, options of a
+strategy, defaults of a kind of encoder."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Cells:
     def factors(self) -> dict[str, dict[str, str]]:
         """Factor → cell → value, of the factors in which the finished cells differ.
 
-        What a strategy or an encoder brings along is no factor of its own.
+        What a source, a strategy or an encoder brings along is no factor of its own.
         """
         every = {name: cell.settings for name, cell in self.finished.items()}
         keys = dict.fromkeys(key for settings in every.values() for key in settings)

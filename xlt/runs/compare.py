@@ -22,6 +22,8 @@ from xlt.evaluation.statistics import (
     resampled,
 )
 from xlt.results import CONFIG, read_counts, read_result
+from xlt.runs.cells import run_cells
+from xlt.runs.source_choice import source_choices
 from xlt.task import Task, make_task
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,8 @@ def compare(
 
     Intervals and p-values speak of other seeds and other records of the same kind; of other
     records alone where a run has one seed. All rows are one family, for which p is adjusted.
+    Where they differ in their source alone, "sources" has which one to take
+    (`xlt.runs.source_choice`).
     metric: this one alone.
     Raises XltError if nothing can be compared: another task, other test data.
     """
@@ -105,7 +109,13 @@ def compare(
             fix="evaluate both on the same target, split and data",
         )
     rows = [{**row, **judged} for row, judged in zip(rows, judge(family), strict=True)]
-    return {"a": results[0]["name"], "b": results[1]["name"], "rows": rows, "differing": other_data}
+    return {
+        "a": results[0]["name"],
+        "b": results[1]["name"],
+        "rows": rows,
+        "differing": other_data,
+        "sources": source_choices(run_cells([a, b])),
+    }
 
 
 def resampled_by_name(

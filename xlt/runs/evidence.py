@@ -20,7 +20,14 @@ from xlt.config.schema import TEXT, Config
 from xlt.document import Document
 from xlt.errors import XltError
 from xlt.evaluation.combination import Pair
-from xlt.evaluation.criteria import OnDev, OnText, combined, estimates, on_text
+from xlt.evaluation.criteria import (
+    TRANSFER_SCORE,
+    OnDev,
+    OnText,
+    combined,
+    estimates,
+    on_text,
+)
 from xlt.results import (
     CONFIG,
     RESULT,
@@ -33,6 +40,7 @@ from xlt.results import (
 from xlt.runs.folder import model_folder
 from xlt.runs.source_dev import on_source_dev
 from xlt.runs.sources import Sources
+from xlt.runs.transfer_scores import transfer_scores
 from xlt.task import Task, make_task
 from xlt.transfer.stage import source_dev
 from xlt.typology.ranking import rank
@@ -43,7 +51,7 @@ log = logging.getLogger(__name__)
 SOURCE_DEV, FOUND, RANKER = "source_dev", "found", "ranker"
 """Features of a pair beside the criteria: the score on source dev data; the logarithm of how many
 things a word the model finds, over the same on source dev data; and what `xlt predict-source`
-expects."""
+expects. `TRANSFER_SCORE` is another."""
 
 
 @dataclass
@@ -170,7 +178,11 @@ def _add_pairs(
         pair = pair_of(
             target,
             on_source_dev(config, models, data, batch_tokens=batch_tokens),
-            on_text(task, predicted),
+            on_text(
+                task,
+                predicted,
+                transfer_scores(config, models, predicted[0], batch_tokens=batch_tokens),
+            ),
             expected_by_ranker(config, target),
             score=row["metrics"][task.metrics_reported[0]]["mean"],
             name=f"{run}/{target}",
@@ -265,6 +277,9 @@ def pair_of(
     ]
     if found:
         features[FOUND] = float(np.mean(found))
+    scores = [seen.transfer_score for seen in text if seen.transfer_score is not None]
+    if len(scores) == len(text):
+        features[TRANSFER_SCORE] = fmean(scores)
     if ranker is not None:
         features[RANKER] = ranker
     return Pair(languages.shared(language), features, plain, score, name, settings or {})

@@ -13,6 +13,7 @@ from xlt import languages
 from xlt.config.load import load_config
 from xlt.errors import XltError
 from xlt.results import CONFIG, finished_runs, measured, read_manifest, read_result
+from xlt.runs.source_choice import choices, figures
 from xlt.typology.explain import describe
 from xlt.typology.ranking import rank
 from xlt.typology.scores import measured_as
@@ -20,7 +21,11 @@ from xlt.typology.scores import measured_as
 
 @dataclass(frozen=True)
 class _Run:
-    """One source measured on one target. choice: the manifest's, of a run with `source: auto`."""
+    """One source measured on one target.
+
+    choice: the manifest's, of a run with `source: auto`.
+    figures: what else speaks for it (`xlt.runs.source_choice`).
+    """
 
     name: str
     task: str
@@ -33,6 +38,7 @@ class _Run:
     mean: float
     sd: float | None
     choice: dict[str, Any] | None
+    figures: dict[str, float]
 
 
 def regret(root: Path) -> dict[str, Any]:
@@ -54,7 +60,8 @@ def regret_of(folders: Sequence[Path]) -> dict[str, Any]:
     A run with `source: auto` has its prediction in its manifest. Where no run has one, or not for
     all sources, the prediction is made now, without the user's own scores, which may come from the
     very runs. Runs are compared that have the same task, encoder, split and metric.
-    Regret is the best measured score less that of the source predicted to be the best.
+    Regret is the best measured score less that of the source predicted to be the best. "choices"
+    has the same of dev data and of text without labels (`xlt.runs.source_choice`).
     """
     groups: dict[tuple[str, ...], list[_Run]] = defaultdict(list)
     skipped = []
@@ -96,6 +103,7 @@ def _read(folder: Path) -> list[_Run]:
             row["metrics"][metric]["mean"],
             row["metrics"][metric]["sd"],
             manifest.get("source_choice"),
+            figures(result, row["target"]),
         )
         for row in measured(result)
         if languages.shared(row["target"]) != source
@@ -140,7 +148,17 @@ def _compare(runs: Sequence[_Run]) -> dict[str, Any]:
         "best": best[0],
         # Of one source alone there is nothing to regret, and nothing to be glad of.
         "regret": means[best[0]] - means[order[0]] if len(means) > 1 else None,
+        "choices": choices({code: _figures(some) for code, some in scores.items()}, means),
         "settings_differ": len({run.training for run in runs}) > 1,
+    }
+
+
+def _figures(runs: Sequence[_Run]) -> dict[str, float]:
+    """The means over runs from one source."""
+    return {
+        way: fmean(run.figures[way] for run in runs)
+        for way in runs[0].figures
+        if all(way in run.figures for run in runs)
     }
 
 

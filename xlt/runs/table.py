@@ -15,6 +15,7 @@ from xlt.evaluation.statistics import Comparison, difference, judge
 from xlt.results import CONFIG
 from xlt.runs.cells import Cell, Cells, study_cells
 from xlt.runs.compare import Scored, counts_if_intact, resampled_by_name
+from xlt.runs.source_choice import source_choices
 from xlt.runs.square import squares
 from xlt.task import make_task
 
@@ -37,8 +38,9 @@ def tabulate(cells: Cells, compare: tuple[str, str] | None = None) -> dict[str, 
         and B alone, and each of A is compared with that of B that has all else in common.
     Returns, JSON-able: "baseline", target → cell; "cells", name → whether it is finished; "stale",
     name → the keys in which its run has another config; "left_out", name → why; "metric";
-    "factors", factor → cell → value; "squares", as `xlt.runs.square` has them; and "rows", whose
-    "against" is what `judge` says, with the "cell" that it is compared with, or None.
+    "factors", factor → cell → value; "squares", as `xlt.runs.square` has them; "sources", as
+    `xlt.runs.source_choice` has them; and "rows", whose "against" is what `judge` says, with the
+    "cell" that it is compared with, or None.
     Raises XltError where A or B is neither.
     """
     finished = cells.finished
@@ -67,6 +69,7 @@ def tabulate(cells: Cells, compare: tuple[str, str] | None = None) -> dict[str, 
         "metric": metric,
         "factors": cells.factors,
         "squares": squares(cells) if compare is None else [],
+        "sources": source_choices(cells) if compare is None else [],
         "rows": sorted(rows, key=lambda row: (row["target"], row["split"])),
     }
 

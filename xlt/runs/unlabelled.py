@@ -23,7 +23,7 @@ from xlt.evaluation.combination import (
     comparable,
     fit,
 )
-from xlt.evaluation.criteria import CRITERIA, OnDev, OnText, on_text
+from xlt.evaluation.criteria import CRITERIA, TRANSFER_SCORE, OnDev, OnText, on_text
 from xlt.model.folder import open_folder, read_info, task_of
 from xlt.results import CONFIG, RESULT, read_result
 from xlt.runs.coverage import count_words, warnings
@@ -41,6 +41,7 @@ from xlt.runs.models import models_of
 from xlt.runs.reading import files_of, read_units
 from xlt.runs.source_dev import on_source_dev, predictions
 from xlt.runs.sources import Sources
+from xlt.runs.transfer_scores import transfer_scores
 from xlt.task import make_task
 from xlt.training.raw_text import MAX_ESTIMATE_SENTENCES, first_sentences
 from xlt.transfer.stage import source_dev
@@ -189,13 +190,15 @@ def _told(
         return _row(config, target, run, "there are no dev data of its sources to compare with")
     dev = on_source_dev(config, run.models, data, batch_tokens=batch_tokens)
     task, predicted = predictions(config, run.models, records, batch_tokens=batch_tokens)
-    text = on_text(task, predicted)
+    scores = transfer_scores(config, run.models, records, batch_tokens=batch_tokens)
+    text = on_text(task, predicted, scores)
     row = _row(config, target, run)
     row["source_dev"] = fmean(one.score for one in dev)
     pair = pair_of(target, dev, text, row["ranker"])
     if pair is None:
         return row | {"notes": [f"not known: {_why_not(dev, text)}"]}
     row["criteria"] = {name: pair.features[name] for name in CRITERIA if name in pair.features}
+    row[TRANSFER_SCORE] = pair.features.get(TRANSFER_SCORE)
     row["expected"] = pair.plain
     if measured and _has_labels_of(config, run, target):
         row["notes"] = [
@@ -236,6 +239,7 @@ def _row(config: Config, target: str, run: _Run, why_not: str | None = None) -> 
         "interval": None,
         "source_dev": None,
         "criteria": {},
+        TRANSFER_SCORE: None,
         "ranker": expected_by_ranker(config, target),
         "notes": [] if why_not is None else [f"not known: {why_not}"],
     }

@@ -22,7 +22,11 @@ from xlt.runs.graph import EVALUATE, PROJECT, Node
 from xlt.runs.observed import observed
 from xlt.runs.sizes import SUBWORDS_PER_WORD
 from xlt.runs.sources import Sources
-from xlt.training.raw_text import MAX_ESTIMATE_SENTENCES, evaluated_subwords
+from xlt.training.raw_text import (
+    MAX_ESTIMATE_SENTENCES,
+    MAX_TRANSFER_SENTENCES,
+    evaluated_subwords,
+)
 from xlt.transfer.kind import kind_of
 from xlt.transfer.stage import DataSplit, source_dev
 
@@ -95,15 +99,17 @@ def _work(
                 yield key, float(size(experiment, [node.split]).subwords)
                 continue
             if node.stage is None:
-                splits = [*experiment.scored]
-                for text in experiment.texts.values():  # and what it is compared with
-                    splits += [text, *source_dev(experiment.config)]
-                sizes = ((split, size(experiment, [split])) for split in splits)
+                splits = [(split, MAX_ESTIMATE_SENTENCES) for split in experiment.scored]
+                for text in experiment.texts.values():
+                    compared = source_dev(experiment.config)
+                    splits += [(split, MAX_ESTIMATE_SENTENCES) for split in (text, *compared)]
+                    splits.append(
+                        (text, MAX_TRANSFER_SENTENCES)
+                    )  # once more, for its Transfer Score
+                sizes = ((split, size(experiment, [split]), most) for split, most in splits)
                 read = len(experiment.config.seeds) * sum(
-                    float(
-                        evaluated_subwords(split, one.records, one.subwords, MAX_ESTIMATE_SENTENCES)
-                    )
-                    for split, one in sizes
+                    float(evaluated_subwords(split, one.records, one.subwords, most))
+                    for split, one, most in sizes
                 )
             else:
                 training, learnt = node.stage.training, size(experiment, node.stage.train)

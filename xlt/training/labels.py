@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from xlt.errors import XltError
+from xlt.model.bio import OUTSIDE
 from xlt.task import Labels
 from xlt.transfer.stage import Stage
-
-OUTSIDE = "O"
-"""The label of what is not annotated: to have it in common is to have nothing in common."""
 
 
 def check_overlap(known: Labels, new: Labels, stage: Stage) -> None:
     """Raise XltError if the stage's labels have nothing in common with those learnt before it."""
     for layer, values in new.items():
+        # To have the label of what is not annotated in common is to have nothing in common.
         before = set(known.get(layer, ())) - {OUTSIDE}
         fresh = set(values) - {OUTSIDE}
         if before and fresh and not before & fresh:

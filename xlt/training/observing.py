@@ -98,14 +98,14 @@ def _best(
     best: dict[str, dict[str, float]] = {}
     for row in done["history"]:
         step = int(row["step"])
-        with _model(folder, step) as place:
+        with model_at(folder, step) as place:
             backbone, predictor = load(place)
             found = mean_scores(predictor, encode_sets(task, lacking, backbone), metric)
         for name, value in found.items():
             if name not in best or value > best[name]["score"]:
                 best[name] = {"step": step, "score": value}
     for step in {int(one["step"]) for one in best.values()}:
-        with _model(folder, step) as place:
+        with model_at(folder, step) as place:
             if PartialState().is_main_process and place != selected_folder(folder, step):
                 backbone, predictor = load(place)
                 with writing(folder, resumes=True):
@@ -117,8 +117,9 @@ def _best(
 
 
 @contextmanager
-def _model(folder: Path, step: int) -> Iterator[Path]:
-    """The model of an evaluation: the one that is there, or one that is made for the block.
+def model_at(folder: Path, step: int) -> Iterator[Path]:
+    """The model of a finished stage's evaluation: the one that is there, or one that is made for
+    the block, of a stage that has kept all weights.
 
     Raises DamagedFile, in all processes, if neither can be had.
     """

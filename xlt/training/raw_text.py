@@ -26,6 +26,9 @@ MAX_ESTIMATE_SENTENCES = 2000
 """Sentences of a text on which it is said what a model is expected to score: more hardly change a
 mean."""
 
+MAX_TRANSFER_SENTENCES = 500
+"""The first ones, of which a Transfer Score is computed: clusters and diversity show in fewer."""
+
 
 def evaluated_subwords(
     data_split: DataSplit, records: int, subwords: int, sentences: int = MAX_SELECTION_SENTENCES
