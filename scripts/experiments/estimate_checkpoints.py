@@ -21,9 +21,9 @@ from xlt.inference.transfer_score import transfer_score_of
 from xlt.report.curves import stage_folder, stage_record
 from xlt.results import CONFIG, read_result
 from xlt.runs.evidence import pair_of
-from xlt.task import make_task
 from xlt.runs.source_dev import of_each
 from xlt.runs.sources import Sources
+from xlt.task import make_task
 from xlt.training.observing import model_at
 from xlt.transfer.stage import DataSplit, source_dev
 

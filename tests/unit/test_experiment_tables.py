@@ -98,3 +98,19 @@ def test_a_choice_of_source_is_judged_by_other_models():
     assert always == [40, (30 + 6) / 2, (10 + 0) / 2]
     alone = Way(lambda given: given["score"], ("train",), ("ranker",))
     assert _minutes(alone, said) == pytest.approx((246 / 60, 0.1))
+
+
+def test_sets_of_sources_are_set_beside_any_and_greedy():
+    from scripts.experiments.source_sets import table
+
+    found = {
+        "jav": {"osborn": 52.0, "greedy": 50.0, "any": 48.0, "best": 55.0, "source dev": 1.0},
+        "sun": {"osborn": 62.0, "greedy": 60.0, "any": 58.0, "best": 63.0},
+    }
+    lines = table(found).splitlines()
+    assert lines[0] == "2 targets"
+    assert "| osborn | 57.0 | 2.0 | +4.0 [+4.0, +4.0] | +2.0 [+2.0, +2.0] |" in lines
+    assert "| greedy | 55.0 | 4.0 | +2.0 [+2.0, +2.0] |  |" in lines
+    assert lines[-1] == "| best | 59.0 | 0.0 |  |  |"
+    assert not [line for line in lines if "source dev" in line], "not known of all targets"
+    assert table({}).startswith("no target")

@@ -4,7 +4,9 @@ import errno
 import gc
 import json
 import random
+import re
 import shutil
+import sys
 import weakref
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,21 +16,25 @@ import numpy as np
 import pytest
 from small import World, bio, make_world, sentences, xlt
 
+from scripts.experiments import estimate as experiment
+from scripts.experiments import estimate_checkpoints, source_sets
 from xlt.config.load import load_config
 from xlt.data.checksums import cache_dir
+from xlt.document import FlatSpans
 from xlt.errors import XltError
 from xlt.evaluation.combination import MIN_LANGUAGES
 from xlt.evaluation.criteria import CRITERIA, OnDev, OnText, Sure, Threshold
 from xlt.files import write_sealed
 from xlt.inference import loading
 from xlt.model.folder import INFO, read_info
-from xlt.runs import evidence, source_dev, unlabelled
+from xlt.runs import evidence, remembered, transfer_scores, unlabelled
 from xlt.runs.evidence import gather
 from xlt.runs.experiment import prepare
 from xlt.runs.folder import RunFolder
 from xlt.runs.graph import EVALUATE, build
 from xlt.runs.sources import Sources
 from xlt.runs.workload import Workload
+from xlt.task import make_task
 from xlt.training.raw_text import evaluated_subwords
 from xlt.transfer.stage import DataSplit
 from xlt.typology.ranking import rank
@@ -38,7 +44,7 @@ TARGETS = ["deu", "fra", "spa", "ita", "nld", "por", "swe", "fin", "hun", "tur"]
 """English in which so many tenths of the words are Javanese."""
 
 
-def mixed(tenths, number=12):
+def mixed(tenths, number=20):
     """English sentences; each word is Javanese, of the same tag, with this chance."""
     draw = random.Random(tenths)
     own = [pair for sentence in sentences("jav", 20, 3) for pair in sentence]
@@ -241,6 +247,7 @@ def test_models_predict_one_at_a_time_and_as_their_run_scores_them(world, monkey
         made.append((weakref.ref(predictor), options))
         return task, backbone, predictor
 
+    estimate(world, runs=[world.runs()])  # Transfer Scores are kept, too
     monkeypatch.setattr(loading, "make_direct_predictor", make)
     for path in (cache_dir() / "source-dev").glob("*.json"):
         path.unlink()
@@ -270,22 +277,22 @@ def test_source_dev_data_are_predicted_once(world, tmp_path, monkeypatch):
     for path in cached:
         path.write_text("{}", encoding="utf-8")
     with monkeypatch.context() as full:
-        full.setattr(source_dev, "write_sealed", unwritable)
+        full.setattr(remembered, "write_sealed", unwritable)
         assert estimate(world) == before, "a cache saves time, and a full disk costs no estimate"
     loaded = load_config(world.runs() / "run/config.yaml").config
     options = {"languages": ["fra"]}, {"options": {"schema": "other"}}
     changed = [another(world, tmp_path / str(n), **one) for n, one in enumerate([{}, *options])]
-    keys = [source_dev._key(loaded, [model], []) for model in changed]
+    keys = [remembered.key(loaded, [model], []) for model in changed]
     assert keys[0] == keys[1] != keys[2], "what a model is for is not how it predicts"
 
     def kept():
         return len([*(cache_dir() / "source-dev").glob("*.json")])
 
     number = kept()
-    monkeypatch.setattr(source_dev, "environment", lambda *_, **__: {"code": "other"})
+    monkeypatch.setattr(remembered, "environment", lambda *_, **__: {"code": "other"})
     estimate(world)
     assert kept() == number + 1
-    monkeypatch.setattr(source_dev, "read_info", lambda _: SimpleNamespace(files={}))
+    monkeypatch.setattr(remembered, "read_info", lambda _: SimpleNamespace(files={}))
     estimate(world)
     assert kept() == number + 1
 
@@ -521,3 +528,188 @@ def test_of_a_long_text_an_evaluation_predicts_a_part():
     assert evaluated_subwords(DataSplit("jav", "text"), 100_000, 3_000_000) == 30_000
     assert evaluated_subwords(DataSplit("jav", "text"), 30, 900) == 900
     assert evaluated_subwords(DataSplit("jav", "dev"), 100_000, 3_000_000) == 3_000_000
+
+
+# What the criteria are worth, and sets of sources -------------------------------------------------
+
+
+def test_the_transfer_score_stands_beside_the_criteria_and_is_learnt_from(world, monkeypatch):
+    (row,) = estimate(world, runs=[world.runs() / "run"])["estimates"]
+    scores = [
+        pair.features["transfer_score"] for pair in gather([world.runs() / "run"], "ner").pairs
+    ]
+    assert len({*scores}) == len(TARGETS)
+    assert -10 < min(scores) < row["transfer_score"] < 2
+    assert "transfer_score" not in row["criteria"], "it is no expected score"
+    assert estimate(world)["estimates"][0]["expected"] == pytest.approx(
+        np.mean([row["criteria"][name] for name in ("difference", "threshold", "agreement")])
+    )
+    monkeypatch.setattr(unlabelled, "transfer_scores", lambda *_, **__: [None, 0.5])
+    (other,) = estimate(world, runs=[world.runs() / "run"])["estimates"]
+    assert other["transfer_score"] is None, "of one seed alone there is no mean"
+    assert other["expected"] != row["expected"]
+
+
+def test_transfer_scores_are_computed_once(world, monkeypatch):
+    before = gather([world.runs() / "run"], "ner").pairs
+    monkeypatch.setattr(transfer_scores, "of_each", None)
+    assert gather([world.runs() / "run"], "ner").pairs == before
+    for path in (cache_dir() / "transfer-score").glob("*.json"):
+        path.unlink()
+    with pytest.raises(TypeError):
+        gather([world.runs() / "run"], "ner")
+
+
+def test_a_transfer_score_is_of_the_first_records_and_of_their_text_alone(world, monkeypatch):
+    config = load_config(world.runs() / "run/config.yaml").config
+    models = [world.runs() / "run/seed-1/deu/model"]
+    records = Sources(config, make_task(config)).load(DataSplit("deu", "test")).records
+
+    def of(records):
+        return transfer_scores.transfer_scores(config, models, records, batch_tokens=8192)
+
+    monkeypatch.setattr(transfer_scores, "MAX_TRANSFER_SENTENCES", 8)
+    (found,) = of(records)
+    assert found is not None
+    bare = [record.with_layers(entities=FlatSpans(())) for record in records]
+    monkeypatch.setattr(transfer_scores, "of_each", None)
+    assert of(bare) == of(records[:8]) == [found]
+    with pytest.raises(TypeError):
+        of(records[1:])
+
+
+def test_the_experiment_shows_what_each_criterion_is_worth(world, monkeypatch, capsys):
+    """On a finished run: what it has stored, and its checkpoints."""
+    arguments = [str(world.runs() / "run"), "--checkpoints", "2"]
+    monkeypatch.setattr(sys, "argv", ["estimate", *arguments])
+    experiment.main()
+    said = capsys.readouterr().out
+    assert "ner: 10 pairs of a run and a target, 10 languages" in said
+    lines = [line.strip("| ").split(" | ") for line in said.splitlines() if line.startswith("|")]
+    first = {cells[0]: cells[1:] for cells in lines if len(cells) > 5}
+    singles = ["source_dev", *CRITERIA, "transfer_score", "ranker"]
+    for name in [*singles, "mean of the criteria"]:
+        assert first[name][0] == "10"
+    fitted = [*(f"{name} alone" for name in singles), "all but transfer_score", "all"]
+    for name in fitted:
+        pairs, error, *_, inside, width = first[f"fitted: {name}"][:9]
+        assert pairs == "10"
+        assert 0 <= float(error) < 100
+        assert inside.endswith("%")
+        assert float(width) >= 0
+    (kept,) = re.findall(r"(\d+) checkpoints of 2 pairs of a run and a target", said)
+    assert 2 * 3 <= int(kept) <= 2 * 5  # epochs, but for those after which nothing is found
+    of_checkpoints = said.partition("| checkpoints by |")[2]
+    for name in ["source_dev", *CRITERIA, "mean of the criteria", "fitted: all"]:
+        (cells,) = re.findall(
+            rf"^\| {name} \| (\d+) \| ([^|]*) \| ([^|]*) \|", of_checkpoints, re.M
+        )
+        assert cells[0] == kept
+        assert -1 <= float(cells[1]) <= 1
+        assert float(cells[2]) >= 0
+
+
+def test_checkpoints_are_those_that_the_run_has_scored(world):
+    """The one that is kept scores what the run says, and is on dev data what the run selected."""
+    run = world.runs() / "run"
+    result = json.loads((run / "result.json").read_text(encoding="utf-8"))
+    (stage,) = result["lineage"]["seed-2/spa"]
+    found = [*estimate_checkpoints._of_stages(run, [Path(stage["folder"])], ["spa"])]
+    assert 3 <= len(found) <= 5  # epochs, but for those after which nothing is found
+    (row,) = [
+        one
+        for one in result["rows"]
+        if (one["target"], one["seed"], one["primary"]) == ("spa", 2, True)
+    ]
+    selected = stage["selected"]["dev:eng"]
+    every = [(one.features["source_dev"], one.score) for one in found]
+    kept = max(every, key=lambda pair: pair[0])
+    assert kept == (pytest.approx(selected["score"]), pytest.approx(row["metrics"]["f1"]))
+    assert "agreement" not in found[0].features, "of one seed"
+
+
+def test_checkpoints_that_are_not_there_are_said(world, monkeypatch, capsys):
+    monkeypatch.setattr(estimate_checkpoints, "stage_record", lambda *_: None)
+    assert estimate_checkpoints.checkpoints(gather([world.runs() / "run"], "ner").pairs, 1) == []
+    assert "have not kept the weights that were evaluated" in capsys.readouterr().out
+
+
+def osborn(world, *arguments, text="text.txt", models=("eng", "ind", "spa")):
+    named = [one for code in models for one in ("--source-model", f"{code}={world.runs()}/run")]
+    return xlt(
+        *("predict-source", "jav", "--task", "ner", "--sources", "eng,ind,spa"),
+        *("--text", world.folder / text, *named, "--set-by", "osborn", *arguments),
+        *("--source-text", f"eng={world.folder}/text.txt"),
+        *("--source-text", f"ind={world.folder}/text.txt"),
+    )
+
+
+def test_a_set_is_chosen_by_what_models_make_of_the_text(world):
+    """Here all of them are the same: they agree, and are equally far."""
+    done = osborn(world, "--count", "2", "--json")
+    assert done.code == 0, done.text
+    found = json.loads(done.out)
+    about = found["osborn"]
+    assert found["set"] == ["eng", "ind"], "of equal ones the first by name"
+    assert len({*about["domain"].values()}) == len({*about["task"].values()}) == 1
+    assert 0 < about["domain"]["eng"] < 2
+    assert 0 <= about["task"]["eng"] <= 1
+    assert about["disagreement"]["eng"] == {"ind": 0.0, "spa": 0.0}
+    assert about["sentences"] == 30
+    done = osborn(world, "--budget", "60", "--count", "2", "--available", "sample")
+    assert done.code == 2, "candidates are named once"
+    done = osborn(world, "--count", "2")
+    assert "together (after OSBORN, by their models on 30 sentences" in done.out
+    assert "costs  domain  task  beside eng  beside ind  beside spa" in done.out
+
+
+def test_what_a_set_by_models_needs(world, tmp_path):
+    shutil.copytree(world.runs() / "run/seed-1/deu/model", tmp_path / "alone")
+    without = xlt(
+        *("predict-source", "jav", "--task", "ner", "--sources", "eng,ind,spa"),
+        *("--count", "2", "--set-by", "osborn"),
+    )
+    for done, said in [
+        (without, "osborn chooses among trained models"),
+        (osborn(world, "--count", "5"), "5 sources are to be chosen of 3 models"),
+        (
+            osborn(world, "--count", "2", "--source-model", f"por={tmp_path}/alone"),
+            "Portuguese (por) is not among the candidates",
+        ),
+        (
+            osborn(world, "--count", "2", models=["eng", "ind"]),
+            "models of 2 languages are given",
+        ),
+        (
+            osborn(
+                world, "--count", "2", "--source-model", f"spa={tmp_path}/alone",
+                models=["eng", "ind"],
+            ),
+            "it is not in the folder of its run",
+        ),
+    ]:  # fmt: skip
+        assert done.code == 2, done.text
+        assert said in done.err
+        assert "fix:" in done.err
+
+
+def test_the_experiment_on_sets_of_sources(world, tmp_path, monkeypatch, capsys):
+    """Of one model under four names, each set scores as the model does alone."""
+    result = json.loads((world.runs() / "run/result.json").read_text(encoding="utf-8"))
+    result["summary"] = [row for row in result["summary"] if row["target"] in ("deu", "fra")]
+    for source in ("eng", "ind", "jav", "swa"):
+        shutil.copytree(world.runs() / "run", tmp_path / "runs" / source)
+        write_sealed(tmp_path / "runs" / source / "result.json", {**result, "source": [source]})
+    alone = {
+        row["target"]: row["metrics"]["f1"]
+        for row in result["rows"]
+        if row["target"] in ("deu", "fra") and row["seed"] == 1 and row["primary"]
+    }
+    monkeypatch.setattr(sys, "argv", ["source_sets", str(tmp_path / "runs"), "--size", "2"])
+    source_sets.main()
+    said = capsys.readouterr().out
+    assert "2 targets" in said
+    lines = [line.strip("| ").split(" | ") for line in said.splitlines() if line.startswith("|")]
+    assert {line[0] for line in lines[2:]} == {"osborn", "greedy", "tower", "ranker", "any", "best"}
+    for _, score, regret, *_ in lines[2:]:
+        assert (score, regret) == (f"{np.mean([*alone.values()]):.1f}", "0.0")

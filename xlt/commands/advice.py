@@ -33,6 +33,8 @@ def lines(result: dict[str, Any], explain: bool) -> list[str]:
         said.append("* nothing is recorded: what is usual at that genetic and geographic distance")
     if "climb" in result:
         said += _climb(result["climb"])
+    elif "osborn" in result:
+        said += _osborn(result["set"], result["osborn"])
     elif "set" in result:
         said.append(
             f"together (heuristic: by score, unlike one another): {', '.join(result['set'])}"
@@ -120,6 +122,26 @@ def _models(compared: dict[str, Any]) -> list[str]:
     return [
         f"agreement of source models on {compared['sentences']} sentences, the mean "
         f"{compared['metric']} of each against the others: {found}"
+    ]
+
+
+def _osborn(chosen: list[str], about: dict[str, Any]) -> list[str]:
+    """What each part costs, of those that are chosen first: the less, the better."""
+    names = [*chosen, *(code for code in about["domain"] if code not in chosen)]
+    rows = [
+        (
+            code,
+            f"{about['domain'][code]:.2f}",
+            f"{about['task'][code]:.2f}",
+            *("" if one == code else f"{about['disagreement'][code][one]:.2f}" for one in names),
+        )
+        for code in names
+    ]
+    header = ("costs", "domain", "task", *(f"beside {one}" for one in names))
+    return [
+        f"together (after OSBORN, by their models on {about['sentences']} sentences; labels of the "
+        f"target are what most models say): {', '.join(chosen)}",
+        Table(header, tuple(rows), frozenset(range(1, len(header)))).text(),
     ]
 
 

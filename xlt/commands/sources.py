@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from xlt.typology.ranking import Rank, Ranking
 
 
-WAYS = ("greedy", "tower")
+OSBORN = "osborn"
+WAYS = ("greedy", "tower", OSBORN)
 """How a set of sources is chosen."""
 DEFAULT_SOURCES = 3
 """Sources that a budget is divided over where --count does not say how many."""
@@ -69,7 +70,11 @@ def predict_source(
         ),
     ] = None,
     set_by: Annotated[
-        str, typer.Option(metavar="greedy|tower", help="How --count and --budget choose a set.")
+        str,
+        typer.Option(
+            metavar="greedy|tower|osborn",
+            help="How --count and --budget choose a set; osborn: by what the --source-models say.",
+        ),
     ] = "greedy",
     budget: Annotated[
         int | None,
@@ -151,7 +156,15 @@ def predict_source(
         raise XltError("--source-text is compared with the target's", fix="give --text, too")
     if source_model and text is None:
         raise XltError("--source-model reads text of the target", fix="give --text, too")
-    about_text = about_models = None
+    about_text = about_models = about_set = None
+    together = count or DEFAULT_SOURCES if count is not None or budget is not None else None
+    by_models = set_by == OSBORN and together is not None
+    if by_models and not source_model:
+        raise XltError(
+            "osborn chooses among trained models, which read text of the target",
+            where="--set-by",
+            fix="give --text FILE and --source-model LANGUAGE=RUN of three candidates or more",
+        )
     with console.consent(allow):
         if text is not None:
             from xlt.typology.text import apply
@@ -164,6 +177,12 @@ def predict_source(
             from xlt.typology import agreement
 
             ranking, about_models = agreement.apply(ranking, text, source_model)
+            if by_models:
+                from xlt.runs.source_sets import osborn
+
+                assert together is not None
+                chosen, about = osborn(ranking, text, source_model, together)
+                about_set = {"set": chosen, "osborn": about}
     result = as_dict(ranking, top) | ({"text": about_text} if about_text else {})
     result |= {"source_models": about_models} if about_models else {}
     add_pretraining(result, encoder)
@@ -171,8 +190,10 @@ def predict_source(
         for source in (*result["sources"], *result["references"].values()):
             source["data"] = holdings.describe(held, source["language"])
         result["notes"] += holdings.note(held, ranking.sources[0].language, ranking.sources[0].name)
-    if count is not None or budget is not None:
-        result |= _together(ranking, rank_for, count or DEFAULT_SOURCES, set_by)
+    if about_set is not None:
+        result |= about_set
+    elif together is not None:
+        result |= _together(ranking, rank_for, together, set_by)
     if budget is not None:
         result["budget"] = _divided(
             budget, task, ranking.target, result["set"], available, write, encoder

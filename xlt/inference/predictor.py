@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from xlt.task import Example, Labels, Task
 if TYPE_CHECKING:
     from xlt.model.task_model import TaskModel
     from xlt.model.vocabulary import Trimmed
+
+R = TypeVar("R")
 
 
 @dataclass
@@ -69,8 +71,8 @@ class Predictor(BatchPredictor):
     def each(
         self,
         examples: Sequence[Example],
-        work: Callable[[dict[str, torch.Tensor]], torch.Tensor],
-    ) -> Iterator[tuple[int, torch.Tensor]]:
+        work: Callable[[dict[str, torch.Tensor]], Iterable[R]],
+    ) -> Iterator[tuple[int, R]]:
         """Every example's position and its row of what `work` makes of batches of them."""
         with self.prepared(examples):
             for batch in prediction_batches([e.length for e in examples], self.budget):

@@ -25,6 +25,22 @@ def models_of(path: Path, target: str | None) -> list[Path]:
     return found
 
 
+def run_of(model: Path, named: Path) -> Path:
+    """The folder of the run that a model is in. named: what the user has named.
+
+    Raises XltError where it is in none.
+    """
+    above = model.resolve().parents[2:3]  # none of a folder near the root
+    if not above or not (above[0] / CONFIG).is_file():
+        raise XltError(
+            "what this model does on the dev data of its sources is not known: it is not in the "
+            "folder of its run",
+            where=named,
+            fix="name the run, or the model's folder in it (seed-1/<target>/model)",
+        )
+    return above[0]
+
+
 def _check_seeds(run: Path, found: Set[str]) -> None:
     """Raise XltError for a run that has not the models that its config says."""
     if not (run / CONFIG).is_file():

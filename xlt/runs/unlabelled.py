@@ -37,7 +37,7 @@ from xlt.runs.evidence import (
 )
 from xlt.runs.experiment import Experiment, make_strategy
 from xlt.runs.folder import RunFolder, model_folder
-from xlt.runs.models import models_of
+from xlt.runs.models import models_of, run_of
 from xlt.runs.reading import files_of, read_units
 from xlt.runs.source_dev import on_source_dev, predictions
 from xlt.runs.sources import Sources
@@ -258,16 +258,9 @@ def _grouped(models: Sequence[Path], spoken: str | None) -> list[_Run]:
     found: dict[Path, dict[Path, Path]] = {}
     for path in models:
         chosen = models_of(path, spoken)
-        above = chosen[0].resolve().parents[2:3]  # none of a folder near the root
-        if not above or not (above[0] / CONFIG).is_file():
-            raise XltError(
-                "what this model does on the dev data of its sources is not known: it is not in "
-                "the folder of its run",
-                where=path,
-                fix="name the run, or the model's folder in it (seed-1/<target>/model)",
-            )
-        found.setdefault(above[0], {}).update({one.resolve(): one for one in chosen})
-    runs = [_Run(run, tuple(chosen.values())) for run, chosen in found.items()]
+        run = run_of(chosen[0], path)
+        found.setdefault(run, {}).update({one.resolve(): one for one in chosen})
+    runs = [_Run(folder, tuple(chosen.values())) for folder, chosen in found.items()]
     for each in runs:
         _check_models(each, runs[0])
     return runs

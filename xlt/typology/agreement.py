@@ -1,10 +1,10 @@
 """Source models as evidence: how far each agrees with the others on the target's text.
 
 Where models of several sources say the same of a text that none of them knows, they are more likely
-right; one that says something else than all others is more likely wrong. After OSBORN (Bai et al.
-2023, arXiv 2309.02429), which looks at how far the members of a set agree; here it is one more term
-of each source's score, and no label of the target is needed. `scripts/experiments/cheapest_source`
-measures what it is worth.
+right; one that says something else than all others is more likely wrong. After OSBORN (Vimal K. B.
+et al. 2023, arXiv 2309.02429), which looks at how far the members of a set agree
+(`xlt.evaluation.osborn`); here it is one more term of each source's score, and no label of the
+target is needed. `scripts/experiments/cheapest_source` measures what it is worth.
 
 Imports torch: only where models are given.
 """
@@ -42,7 +42,7 @@ def apply(ranking: Ranking, path: Path, given: Sequence[str]) -> tuple[Ranking, 
     Raises XltError for fewer than `MIN_MODELS` models, for models of other tasks or languages than
     the ranking's, and as `text.read_target` and `xlt.inference.loading` do.
     """
-    folders = _named(ranking, given)
+    folders = named_models(ranking, given)
     sentences, _ = read_target(path, ranking.target)
     predicted = {}
     for code, folder in folders.items():
@@ -59,7 +59,8 @@ def apply(ranking: Ranking, path: Path, given: Sequence[str]) -> tuple[Ranking, 
     }
 
 
-def _named(ranking: Ranking, given: Sequence[str]) -> dict[str, Path]:
+def named_models(ranking: Ranking, given: Sequence[str]) -> dict[str, Path]:
+    """Candidate → the folder of its model. given: `LANGUAGE=RUN`. Raises XltError as `apply`."""
     where = "--source-model"
     folders: dict[str, Path] = {}
     candidates = {source.language for source in ranking.sources}
@@ -101,14 +102,22 @@ def _predictions(
     from xlt.inference.loading import find_model, make_direct_predictor
 
     task, backbone, predictor = make_direct_predictor(find_model(folder), batch_tokens=BATCH_TOKENS)
+    records = documents(task, ranking, sentences, folder)
+    return task, predictor(records, task.encode(records, backbone, None))
+
+
+def documents(
+    task: Task, ranking: Ranking, sentences: Sequence[str], folder: Path
+) -> list[Document]:
+    """The sentences as a model's task reads them. Raises XltError for another task than the
+    ranking's."""
     if task.name != ranking.task:
         raise XltError(
             f"the model is one of {task.name}, and --task is {ranking.task}",
             where=folder,
             fix=f"leave it out, or pass --task {task.name}",
         )
-    records = [
+    return [
         task.from_text(str(n), Text.from_words(line.split()), ranking.target)
         for n, line in enumerate(sentences, 1)
     ]
-    return task, predictor(records, task.encode(records, backbone, None))
