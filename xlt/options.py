@@ -54,7 +54,7 @@ class Shorthand(Section):
         properties = full["properties"]
         if {*full.get("required", ())} <= {cls.shorthand}:
             choices = properties[cls.shorthand]
-            short = {"const": choices["const"]} if "const" in choices else {}
+            short = {key: choices[key] for key in ("const", "enum") if key in choices}
             return {"anyOf": [{"type": "string", **short}, dict(full)]}
         return full
 

@@ -118,7 +118,11 @@ def processes(run: Path) -> int:
     return json.loads((run / "manifest.json").read_text(encoding="utf-8"))["processes"]
 
 
-SELDOM = {"plain": {}, "accumulate": {"training__accumulate": 2}}
+SELDOM = {
+    "plain": {},
+    "accumulate": {"training__accumulate": 2},
+    "infobatch": {"training__epochs": 3, "training__weighting": "infobatch"},
+}
 VARIANTS = {
     "hierarchical": {"strategy": {"name": "hierarchical", "through": ["ind"]}},
     "distil": {"strategy": {"name": "distil", "on": "train"}},

@@ -153,6 +153,12 @@ def test_estimates_move_the_right_way():
     assert cost(Training(freeze=["layers:6"])).memory_gib < usual.memory_gib
     assert cost(model=Model(encoder="x", lora=Lora())).memory_gib < usual.memory_gib
     assert cost(Training(accumulate=4)).memory_gib < usual.memory_gib
+    twice = cost(Training(sharpness={}))
+    assert usual.minutes < twice.minutes < 2 * usual.minutes
+    assert twice.memory_gib == usual.memory_gib
+    pair = cost(Training(weighting={"method": "co_teaching"}))
+    assert twice.minutes < pair.minutes == pytest.approx(2 * usual.minutes)
+    assert pair.memory_gib > 1.5 * usual.memory_gib
 
 
 def test_a_speed_is_remembered_unless_others_used_the_machine(tmp_path, monkeypatch):

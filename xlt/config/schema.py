@@ -323,6 +323,89 @@ class Sharpness(Section):
     )
 
 
+_WEIGHTED_BY = {
+    "forget": ("small_loss", "co_teaching"),
+    "warmup": ("small_loss", "co_teaching"),
+    "prune": ("infobatch", "seta"),
+    "whole_from": ("infobatch", "seta"),
+    "groups": ("seta",),
+    "window": ("seta",),
+}
+"""Option of `Weighting` → the methods that look at it."""
+
+
+class Weighting(Shorthand):
+    """Have examples count more, less or not at all, by the losses that they have had: against wrong
+    labels (`small_loss`, `co_teaching`), or to compute less (`infobatch`, `seta`)."""
+
+    shorthand = "method"
+
+    method: Literal["small_loss", "co_teaching", "infobatch", "seta"] = Field(
+        description="`small_loss`: nothing is learnt from those examples of a pass that have the "
+        "largest losses; `co_teaching`: the same by two models, each of which learns from what "
+        "the other would (Han et al. 2018), at twice the cost; `infobatch`: of examples with a "
+        "small loss a part is left out of an epoch, and the others count for them (Qin et al. "
+        "2024); `seta`: an epoch reads a window of all examples, from easy to hard ones (Zhou et "
+        "al. 2025)",
+    )
+    forget: float = Field(
+        default=0.2,
+        gt=0,
+        lt=1,
+        description="of `small_loss` and `co_teaching`: the share of the examples of a pass that "
+        "nothing is learnt from; about as many as are thought to be wrong",
+    )
+    warmup: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="of the same: share of the steps, in which `forget` rises from 0",
+    )
+    prune: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="of `infobatch`: how likely an example whose loss is below the mean is left "
+        "out, by default 0.5; of `seta`: the share of all examples that is left out in any epoch, "
+        "by default 0.1",
+    )
+    whole_from: float = Field(
+        default=0.875,
+        gt=0,
+        le=1,
+        description="of `infobatch` and `seta`: the share of the epochs after which all examples "
+        "are read again",
+    )
+    groups: int = Field(
+        default=10,
+        ge=2,
+        le=1000,
+        description="of `seta`: of equal size, by the loss, from which a window takes some",
+    )
+    window: float = Field(
+        default=0.5, gt=0, lt=1, description="of `seta`: the share of the groups that it takes"
+    )
+
+    @property
+    def models(self) -> int:
+        """How many are trained side by side, each with weights of its own."""
+        return 2 if self.method == "co_teaching" else 1
+
+    @model_validator(mode="after")
+    def _no_others_options(self) -> Weighting:
+        for name in sorted(self.model_fields_set - {"method"}):
+            if self.method not in _WEIGHTED_BY[name]:
+                raise ValueError(f"`{self.method}` does not look at `{name}`; leave it out")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_others_options(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        everywhere = (self.method,)
+        return {
+            k: v for k, v in dump(self).items() if self.method in _WEIGHTED_BY.get(k, everywhere)
+        }
+
+
 class Training(Section):
     """How a stage trains. `strategy.stages.<language>` may override any of it for one stage."""
 
@@ -366,6 +449,7 @@ class Training(Section):
         "its place: against labels that are wrong, as projected or taught ones may be. Not for "
         "models that write text",
     )
+    weighting: Weighting | None = None
     sharpness: Sharpness | None = None
     batch_tokens: Count = Field(default=2048, description="subwords in a batch, padding included")
     accumulate: int = Field(
@@ -391,10 +475,20 @@ class Training(Section):
         default_factory=list, description="tensorboard, wandb, mlflow: as transformers names them"
     )
 
+    @property
+    def models(self) -> int:
+        """How many are trained side by side."""
+        return 1 if self.weighting is None else self.weighting.models
+
+    @property
+    def computed(self) -> int:
+        """How often a step computes what it reads."""
+        return self.models * (1 if self.sharpness is None else 2)
+
     @model_serializer(mode="wrap")
     def _without_what_is_off(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # As for `tests` of data.
-        off = ("label_smoothing", "sharpness")
+        off = ("label_smoothing", "sharpness", "weighting")
         return {k: v for k, v in dump(self).items() if k not in off or v}
 
 

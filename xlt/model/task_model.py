@@ -45,7 +45,8 @@ class TaskModel(nn.Module):
     optimisation step is the same however the step is split over passes and processes. Without
     `labels` there is no "loss", only what the task's `decode` reads.
 
-    weights: shape (examples,), float: what each example's terms of the sum are multiplied by.
+    weights: shape (examples,), float: what each example's terms of the sum are multiplied by, so
+        that these are the gradient by the weights (`xlt.training.weighting`).
         The denominator stays the number of targets, so that doubtful examples move the weights
         less, and not only relative to their neighbours in the batch.
     """
@@ -205,9 +206,11 @@ def summed_cross_entropy(
         ignore_index=IGNORED,
         reduction="sum" if weights is None else "none",
     )
-    # Flattened so, there may be no rows at all.
-    loss = losses if weights is None else weights @ losses.view(*targets.shape, 1).flatten(1).sum(1)
+    if weights is not None:
+        # Flattened so, there may be no rows at all; a product of matrices would be in bf16 where
+        # precision is mixed.
+        losses = (weights * losses.view(*targets.shape, 1).flatten(1).sum(1)).sum()
     if num_items is None:
         num_items = (targets != IGNORED).sum()
     # A step without any target (trees without heads) teaches nothing; it must not be NaN.
-    return loss / torch.as_tensor(num_items).clamp(min=1)
+    return losses / torch.as_tensor(num_items).clamp(min=1)

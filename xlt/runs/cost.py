@@ -105,8 +105,9 @@ def estimate(
     # Twelve matrices of width by width a layer, and for what is predicted one by the vocabulary.
     rows = shape.vocabulary if kept is None else min(kept, shape.vocabulary)
     depth = shape.layers + load.predicted * rows / (12 * shape.width)
-    layers = depth * (done * (ahead + back) + load.evaluated * machine.forward)
-    optimizer = steps * trained * _OPTIMIZER_BYTES / machine.bandwidth
+    learnt = training.computed * done * (ahead + back)
+    layers = depth * (learnt + load.evaluated * machine.forward)
+    optimizer = training.models * steps * trained * _OPTIMIZER_BYTES / machine.bandwidth
     return Estimate(
         steps=steps,
         minutes=(layers * OVERHEAD_FACTOR + optimizer) / 60,
@@ -129,7 +130,8 @@ def training_gib(
     total = shape.trimmed(kept)
     trained = _trained(shape, total, training, model)
     activations = _activations(shape, length, training, _bytes(precision))
-    return _PROCESS_GIB[device] + (4 * total + 12 * trained + activations) / 2**30
+    model_bytes = 4 * total + 12 * trained + activations
+    return _PROCESS_GIB[device] + training.models * model_bytes / 2**30
 
 
 def scoring_gib(

@@ -226,7 +226,8 @@ def _check_stages(
                 started = [inventories.learnt(parent) for parent in stage.parents]
             except XltError:  # said of the data already; the encoder can be looked at all the same
                 labels = None
-            own = (stage.kind, stage.options, stage.training, stage.from_scratch)
+            first = not stage.parents
+            own = (stage.kind, stage.options, stage.training, stage.from_scratch, first)
             setup = repr((about, own, labels, started if len(started) > 1 else None))
             if setup not in rehearsed:
                 of_kind = [

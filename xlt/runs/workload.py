@@ -127,7 +127,8 @@ def _work(
                 effort = kind_of(node.stage).effort(
                     node.stage, replace(learnt, evaluated=round(times * dev))
                 )
-                read = 0.0 if effort is None else 3 * epochs * effort.subwords + effort.evaluated
+                learnt_from = 3 * epochs * training.computed
+                read = 0.0 if effort is None else learnt_from * effort.subwords + effort.evaluated
             yield key, read * parameters[experiment.config.model.encoder]
 
 

@@ -177,7 +177,8 @@ def loss(s: Subject) -> None:
 
 
 def weighting(s: Subject) -> None:
-    """`weights` multiply each example's part of the loss; the number of targets stays as it is."""
+    """`weights` multiply each example's part of the loss, which is so the gradient by them; the
+    number of targets stays as it is."""
     import torch
     from torch.testing import assert_close
 
@@ -194,6 +195,14 @@ def weighting(s: Subject) -> None:
                 weighted, weights @ torch.stack(alone), rtol=1e-3, atol=1e-5,
                 msg=lambda m: f"the weighted sum: {m}",
             )  # fmt: skip
+    ones = torch.ones(len(alone), requires_grad=True)
+    weighted = model(**batch, num_items_in_batch=items, weights=ones)["loss"]
+    (own,) = torch.autograd.grad(weighted, ones, create_graph=True)
+    assert_close(
+        own.detach(), torch.stack(alone), rtol=1e-3, atol=1e-5,
+        msg=lambda m: f"the gradient by the weights: {m}",
+    )  # fmt: skip
+    assert own.requires_grad, "what the weights multiply has no gradient"
 
 
 def ignored(s: Subject) -> None:

@@ -75,6 +75,24 @@ def publish(temporary: Path, final: Path) -> None:
     publish_folder(temporary, final)
 
 
+def size_of(model: torch.nn.Module) -> int:
+    """Bytes of the weights, tied ones counted once."""
+    tensors = {tensor.data_ptr(): tensor for tensor in model.state_dict().values()}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+def weights_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The weights without those that are tied to others (safetensors stores no aliases)."""
+    seen: set[int] = set()
+    state = {}
+    for name, tensor in model.state_dict().items():
+        if tensor.data_ptr() in seen and tensor.numel():
+            continue
+        seen.add(tensor.data_ptr())
+        state[name] = tensor.detach().cpu().contiguous()
+    return state
+
+
 def save_optimizer(path: Path, optimizer: torch.optim.Optimizer) -> None:
     """An optimizer's state as `path`.safetensors (tensors) and `path`.json (all else)."""
     state = optimizer.state_dict()

@@ -95,8 +95,9 @@ def learn(
         checkpoint=checkpoint,
     )
     report["loss"] = "hard" if soft is None else options.loss or "soft"
-    report["note"] = _note(making.stage.name, report)
-    return replace(trained, about={**trained.about, "about": report})
+    own = trained.about.get("about", {})
+    report["note"] = "; ".join([_note(making.stage.name, report), *filter(None, [own.get("note")])])
+    return replace(trained, about={"about": {**own, **report}})
 
 
 def _pseudo_labels(making: Making, teachers: Mapping[str, StageResult]) -> PseudoLabels:

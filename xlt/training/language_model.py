@@ -63,6 +63,13 @@ def rehearse(config: Config, stage: Stage, *, local: bool) -> None:
     model = MaskedLanguageModel.build(backbone, quiet=True)
     check_sharpness(stage.training)
     check_smoothing(stage.training, model)
+    if stage.training.weighting is not None:
+        raise XltError(
+            "of the same text other words are masked in each step, so that no example has a loss "
+            "of its own",
+            where="training.weighting",
+            fix="leave it out",
+        )
     _prepare(model, config, stage.training)
     parameter_groups(model, stage.training)
 

@@ -17,10 +17,12 @@ from xlt.model.backbone import Backbone
 from xlt.model.calibration import Calibration
 from xlt.model.folder import ModelInfo, encoder_of, has_learnt, load_model, save_model
 from xlt.model.lora import add_lora
+from xlt.model.pair import Pair
 from xlt.model.task_model import TaskModel
 from xlt.model.vocabulary import Trimmed, stored_weights
 from xlt.model.vocabulary_tensors import embedding_table
 from xlt.task import Example, Labels, Task, extend_labels
+from xlt.training.batches import Collates
 from xlt.training.calibrate import calibrate
 from xlt.training.data import Data, groups, weights
 from xlt.training.encodings import encode
@@ -30,7 +32,7 @@ from xlt.training.optim import freeze
 from xlt.training.rehearsal import check_precision
 from xlt.training.scoring import LAST, Encoded, encode_sets, mean_scores, selector
 from xlt.training.standardise import standardise, standardises
-from xlt.training.trainer import Collates, TransferTrainer
+from xlt.training.trainer import TransferTrainer
 from xlt.training.training_run import Trained
 from xlt.transfer.stage import Repetition, Stage
 
@@ -75,12 +77,22 @@ class Learner:
         vocabulary, subwords = self._trim(model, backbone, examples, evaluations)
         begins = self.begins(parent)
         first = begins and (parent is None or not has_learnt(parent.model_folder()))
-        if first and standardises(self._config.model, backbone, self._task):
-            standardise(model, self._task, examples, subwords, self._seed)
-        freeze(model, training.freeze)
-        lora = self._config.model.lora
-        if lora is not None:
-            add_lora(model, lora)
+
+        def prepared(model: TaskModel) -> TaskModel:
+            if first and standardises(self._config.model, backbone, self._task):
+                standardise(model, self._task, examples, subwords, self._seed)
+            freeze(model, training.freeze)
+            if self._config.model.lora is not None:
+                add_lora(model, self._config.model.lora)
+            return model
+
+        network: TaskModel | Pair = prepared(model)
+        if training.models > 1:
+            set_seed(_derived(self._seed, "second model"))
+            _, other = self.model(stage, parent, train, labels)
+            self._trim(other, backbone, examples, evaluations)
+            network = Pair([model, prepared(other)])
+            set_seed(self._seed)
         device = best_device()
         precision = choose_precision(training.precision, device)
         check_precision(precision, backbone)
@@ -94,7 +106,7 @@ class Learner:
         )
         primary = selector(stage.dev)
         trainer = TransferTrainer(
-            model,
+            network,
             collates or self._task,
             examples,
             groups(train),
@@ -124,7 +136,9 @@ class Learner:
         def write(plain: TaskModel, folder: Path) -> None:
             self.write(plain, backbone, vocabulary, folder)
 
-        return Trained(trainer, primary, model.labels, write, temperatures)
+        weighting = trainer.weighting
+        about = {} if weighting is None else {"about": weighting.report(stage.name)}
+        return Trained(trainer, primary, model.labels, write, temperatures, about)
 
     def begins(self, parent: StageResult | None) -> bool:
         """Whether the task's layers are new."""
@@ -195,5 +209,10 @@ def _drawn(seed: int, stage: Stage) -> int:
     """The seed of the order of the data, and of dropout; start weights have the run's."""
     if not isinstance(stage.options, Repetition) or not stage.options.number:
         return seed
-    digest = hashlib.sha256(f"{seed} {stage.options.number}".encode()).digest()
+    return _derived(seed, stage.options.number)
+
+
+def _derived(seed: int, use: object) -> int:
+    """Another seed, the same for the same use."""
+    digest = hashlib.sha256(f"{seed} {use}".encode()).digest()
     return int.from_bytes(digest[:4], "little") >> 1

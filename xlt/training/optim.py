@@ -10,6 +10,7 @@ from torch import nn
 
 from xlt.config.schema import Training
 from xlt.errors import XltError
+from xlt.model.pair import Pair, members
 from xlt.model.stack import layer_stack
 from xlt.model.task_model import TaskModel
 
@@ -112,28 +113,29 @@ def freeze(model: TaskModel, what: list[str]) -> None:
             parameter.requires_grad_(False)
 
 
-def parameter_groups(model: TaskModel, training: Training) -> list[dict[str, Any]]:
+def parameter_groups(network: TaskModel | Pair, training: Training) -> list[dict[str, Any]]:
     """Groups for AdamW, each with its `lr` and `weight_decay`.
 
     Biases, norms and embeddings are not decayed: a subword that a batch lacks keeps its vector, so
     the result does not depend on which subwords were trimmed away.
     """
-    parts = part_of(model)
-    depth = _depth(parts)
     groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        part = parts[name]
-        rate = training.learning_rate
-        if part == HEAD:
-            rate = training.head_learning_rate or rate
-        elif part == EMBEDDINGS:
-            rate *= training.layer_decay ** (depth + 1)
-        elif isinstance(part, int):
-            rate *= training.layer_decay ** (depth - min(part, depth))
-        decays = parameter.ndim >= 2 and part != EMBEDDINGS
-        groups[rate, training.weight_decay if decays else 0.0].append(parameter)
+    for model in members(network):
+        parts = part_of(model)
+        depth = _depth(parts)
+        for name, parameter in model.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            part = parts[name]
+            rate = training.learning_rate
+            if part == HEAD:
+                rate = training.head_learning_rate or rate
+            elif part == EMBEDDINGS:
+                rate *= training.layer_decay ** (depth + 1)
+            elif isinstance(part, int):
+                rate *= training.layer_decay ** (depth - min(part, depth))
+            decays = parameter.ndim >= 2 and part != EMBEDDINGS
+            groups[rate, training.weight_decay if decays else 0.0].append(parameter)
     if not groups:
         raise XltError(
             "nothing is left to train", where="training.freeze", fix="freeze less than everything"

@@ -19,6 +19,14 @@ def of_main_process(value: Value) -> Value:
     return values[0]
 
 
+def gathered(value: Value) -> list[Value]:
+    """The value of each process, in their order; all of them have to ask."""
+    if PartialState().num_processes == 1:
+        return [value]
+    values: list[Value] = gather_object([value])
+    return values
+
+
 def together(
     number: int, compute: Callable[[range], Sequence[Value]], *, alone: bool = False
 ) -> Sequence[Value]:

@@ -21,6 +21,7 @@ from xlt.model.task_model import TaskModel
 from xlt.task import Labels, Task
 from xlt.training.optim import freeze, parameter_groups
 from xlt.training.standardise import check_norms, standardises
+from xlt.transfer.kind import kind_of, solves
 from xlt.transfer.stage import Stage
 
 
@@ -37,6 +38,7 @@ def rehearse(
     backbone = _backbone(config, stage, local=local)
     check_precision(choose_precision(stage.training.precision, best_device()), backbone)
     check_sharpness(stage.training)
+    check_weighting(stage)
     if labels is None:
         backbone.encoder()
         return None
@@ -83,6 +85,36 @@ def check_sharpness(training: Training) -> None:
             "fp16 loses most of the gradient that says where the loss is higher",
             where="training.precision",
             fix="set it to bf16 or fp32, or leave `training.sharpness` out",
+        )
+
+
+def check_weighting(stage: Stage) -> None:
+    """Raise XltError where weights would never be any but 1, or those of two models not differ."""
+    training, weighting = stage.training, stage.training.weighting
+    if weighting is None:
+        return
+    if "whole_from" in weighting.model_dump() and weighting.whole_from * training.epochs <= 1:
+        raise XltError(
+            f"`{weighting.method}` leaves nothing out: in the first of {training.epochs} epochs no "
+            f"losses are known, and after {weighting.whole_from:g} of them all examples are read",
+            where="training.weighting",
+            fix="raise `training.epochs` or `training.weighting.whole_from`, or leave it out",
+        )
+    if training.models == 1:
+        return
+    if any(map(solves, stage.parents)) and not kind_of(stage).begins(stage):
+        raise XltError(
+            f"the models of the stage {stage.name} would begin as one, that of the stage before "
+            "it, and make the same mistakes",
+            where="training.weighting",
+            fix="write `small_loss`, or set `weighting` in the `training` of stages alone that "
+            "begin with the encoder",
+        )
+    if training.sharpness is not None:
+        raise XltError(
+            "one step to where the loss is higher would be of all models together",
+            where="training.sharpness",
+            fix=f"leave it out, or `{weighting.method}`",
         )
 
 

@@ -13,6 +13,7 @@ from xlt.model.calibration import save as save_calibration
 from xlt.model.finite import first_broken
 from xlt.model.folder import check_model
 from xlt.model.lora import merged
+from xlt.model.pair import members
 from xlt.model.task_model import TaskModel
 from xlt.training.differences import check_difference, write_difference
 from xlt.training.trainer import TransferTrainer
@@ -62,7 +63,7 @@ def save_selected(
     ):
         if step != last:
             trainer.model.load_state_dict(load_file(trainer.snapshot(step)), strict=False)
-        plain = merged(trainer.model)
+        plain = merged(members(trainer.model)[0])
         _refuse_broken(plain, step)
         if not _is_there(stage, step, whole=step in selected):
             part = part_folder(stage, step)

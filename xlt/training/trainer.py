@@ -13,12 +13,12 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from transformers import (
     PrinterCallback,
     ProgressCallback,
@@ -28,51 +28,33 @@ from transformers import (
 from transformers.trainer_callback import ExportableState, TrainerState
 
 from xlt.config.schema import Training
-from xlt.data.batch import BLANK, IGNORED, StepSampler
+from xlt.data.batch import StepSampler
 from xlt.files import PART, link_or_copy, write_json, writing
 from xlt.inference.device import out_of_memory
-from xlt.inference.predictor import SubwordTable, shape_of, trimmed
+from xlt.inference.predictor import SubwordTable, shape_of
+from xlt.model.pair import Pair
 from xlt.model.task_model import TaskModel
 from xlt.task import Example
 from xlt.training import checkpoint as ckpt
 from xlt.training.attempts import OutOfMemory, smaller_passes
 from xlt.training.average import BEGIN, WeightAverage
+from xlt.training.batches import EXAMPLES, Batches, Collates, Rows, targets_of
 from xlt.training.callbacks import SaveCallback, Scores, Selector
 from xlt.training.divergence import Diverged, Watch, advice
 from xlt.training.encodings import lengths
 from xlt.training.optim import parameter_groups
 from xlt.training.progress import progress
 from xlt.training.sharpness import Perturbation
+from xlt.training.weighting import ExampleWeights, own_losses
 
 KEPT = 2 << 30
 """Bytes that the weights of all evaluations of a stage may take with `selection.keep: auto`."""
 
 
-class _Examples(Dataset[tuple[Example, bool]]):
-    """Examples by index; a blank one (see StepSampler) comes with True."""
-
-    def __init__(self, examples: Sequence[Example]) -> None:
-        self.examples = examples
-
-    def __len__(self) -> int:
-        return len(self.examples)
-
-    def __getitem__(self, index: int) -> tuple[Example, bool]:
-        return (self.examples[BLANK - index], True) if index < 0 else (self.examples[index], False)
-
-
-class Collates(Protocol):
-    """What makes batches of examples: a task, say."""
-
-    def collate(self, examples: Sequence[Example], /) -> dict[str, Any]:
-        """What the model's forward takes. Among its tensors are `labels`, with `IGNORED` where
-        nothing is to be learnt."""
-
-
 class TransferTrainer(Trainer):
     """Trains `model` on `examples`, which fall into `groups` (one per split of the stage).
 
-    weights: of the losses of the examples, by their index.
+    weights: of the losses of the examples, by their index; `training.weighting` decides on more.
     evaluator: returns the scores of the current weights; None keeps the last weights.
     keep:      of the weights that were evaluated, as `selection.keep` has it.
     fresh:     nothing of the task was learnt before, in a stage that this one goes on from.
@@ -88,7 +70,7 @@ class TransferTrainer(Trainer):
 
     def __init__(
         self,
-        model: TaskModel,
+        model: TaskModel | Pair,
         task: Collates,
         examples: Sequence[Example],
         groups: Sequence[Any],
@@ -107,7 +89,7 @@ class TransferTrainer(Trainer):
         precision: str = "fp32",
         title: str | None = None,
     ) -> None:
-        self.task, self.training, self.evaluator = task, training, evaluator
+        self.training, self.evaluator = training, evaluator
         self.subwords, self.precision = subwords, precision
         self.folder = folder
         self.selector = Selector(primary, patience, keep_all=keep == "all")
@@ -142,12 +124,19 @@ class TransferTrainer(Trainer):
             ddp_find_unused_parameters=False,
             average_tokens_across_devices=True,
         )
-        self._groups, self._temperature, self._weights = groups, temperature, weights
+        self._groups, self._temperature = groups, temperature
+        self.batches = Batches(
+            task,
+            weights=weights,
+            smoothing=training.label_smoothing,
+            subwords=subwords,
+            steps=lambda: self.state.global_step,
+        )
         super().__init__(
             model=model,
             args=args,
-            train_dataset=_Examples(examples),
-            data_collator=self._collate,
+            train_dataset=Rows(examples),
+            data_collator=self.batches,
             callbacks=[self.selector],
         )
         self.sampler = StepSampler(
@@ -164,7 +153,7 @@ class TransferTrainer(Trainer):
         )
         self.boundaries = set(self.sampler.boundaries)
         if keep == "auto":
-            self.selector.keep_all = self._evaluations() * _size(model) <= KEPT
+            self.selector.keep_all = self._evaluations() * ckpt.size_of(model) <= KEPT
         self.average = (
             WeightAverage(model, training.average, round(BEGIN * len(self.sampler.steps)))
             if training.average
@@ -176,6 +165,14 @@ class TransferTrainer(Trainer):
         self.perturbation = (
             Perturbation(training.sharpness, model, divided=divided) if training.sharpness else None
         )
+        self.weighting = None
+        if training.weighting is not None:
+            targets = targets_of(task, examples)
+            self.weighting = ExampleWeights(
+                training.weighting, targets, self.sampler, seed, divided=divided
+            )
+            self.batches.weighting = self.weighting
+            fresh = fresh and self.weighting.method.steady
         self.progress = progress(title) if title is not None and args.should_save else None
         if self.progress is not None:
             self.add_callback(self.progress)
@@ -226,22 +223,12 @@ class TransferTrainer(Trainer):
 
     # Data ----------------------------------------------------------------------------------
 
-    def _collate(self, rows: Sequence[tuple[Example, bool]]) -> dict[str, Any]:
-        batch = trimmed(self.task.collate([example for example, _ in rows]), self.subwords)
-        if self._weights is not None:
-            batch["weights"] = torch.tensor([float(self._weights[e.index]) for e, _ in rows])
-        if self.training.label_smoothing:
-            batch["smoothing"] = self.training.label_smoothing
-        if rows[0][1]:
-            batch["labels"] = torch.full_like(batch["labels"], IGNORED)
-        return batch
-
     def get_train_dataloader(self) -> DataLoader[Any]:
         # Not prepared by Accelerate: the sampler already gives each process its own part.
         return DataLoader(
             self.train_dataset,
             batch_sampler=self.sampler,
-            collate_fn=self._collate,
+            collate_fn=self.batches,
             pin_memory=self.args.dataloader_pin_memory,
         )
 
@@ -260,11 +247,13 @@ class TransferTrainer(Trainer):
         self, model: Any, inputs: Any, num_items_in_batch: Any = None
     ) -> torch.Tensor:
         step = self.state.global_step + 1
-        with (
-            self._enough_memory(f"at step {step}, with a batch of shape {shape_of(inputs)}"),
-            self._perturbed(model, inputs, num_items_in_batch),
-        ):
-            loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+        doing = f"at step {step}, with a batch of shape {shape_of(inputs)}"
+        if self.weighting is not None:
+            num_items_in_batch = self.weighting.targets_in(step - 1)
+        with self._enough_memory(doing):
+            inputs = self._prepare_inputs(inputs)
+            with self._perturbed(model, inputs, num_items_in_batch):
+                loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         # One process of several that began again alone would leave the others waiting. All find it
         # in the next loss that is logged, their mean.
         together = self.args.world_size > 1 and self.training.on_divergence == "halve"
@@ -286,8 +275,34 @@ class TransferTrainer(Trainer):
         model.train()
         # Each process goes its own way, and what earlier batches of the step have added stays.
         with self.accelerator.no_sync(model), self.compute_loss_context_manager():
-            loss = self.compute_loss(model, self._prepare_inputs(inputs), num_items_in_batch=count)
+            loss = self.compute_loss(model, inputs, num_items_in_batch=count)
         return self.perturbation.applied(loss)
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """As transformers.Trainer does. Where the losses decide on weights these are afterwards
+        those of `inputs`, so that they are decided once for the two passes of a perturbed step."""
+        examples = inputs.pop(EXAMPLES, None)
+        if self.weighting is None or examples is None:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        ones = torch.ones_like(inputs["weights"], requires_grad=True)
+        loss = super().compute_loss(
+            model, {**inputs, "weights": ones}, num_items_in_batch=num_items_in_batch
+        )
+        own = own_losses(loss, ones)
+        if own is None:
+            return loss
+        sums = own.detach() * num_items_in_batch / self.accelerator.num_processes
+        decided = self.weighting.of_pass(examples, sums, self.state.global_step)
+        inputs["weights"] = inputs["weights"] * decided
+        # Of what no example has a part in there is no gradient, but it is there, as processes
+        # expect; and a loss that is no number stays none.
+        return (inputs["weights"] * own).sum() + 0.0 * loss
 
     def floating_point_ops(self, inputs: Any) -> int:
         return 0
@@ -318,7 +333,7 @@ class TransferTrainer(Trainer):
 
         path = self.snapshot(self.state.global_step)
         part = path.with_suffix(".part")
-        save_file(_state(self.model), part)
+        save_file(ckpt.weights_of(self.model), part)
         part.replace(path)
 
     # Checkpoints ---------------------------------------------------------------------------
@@ -341,8 +356,10 @@ class TransferTrainer(Trainer):
             temporary.mkdir(parents=True)
         self.accelerator.wait_for_everyone()
         ckpt.save_random_state(temporary / f"random-{self.args.process_index}")
+        if self.weighting is not None:
+            self.weighting.save(self._weighting_state(temporary))
         if self.args.should_save:
-            save_file(_state(self.model), temporary / "weights.safetensors")
+            save_file(ckpt.weights_of(self.model), temporary / "weights.safetensors")
             if self.average is not None:
                 save_file(self.average.average, temporary / "average.safetensors")
             ckpt.save_optimizer(temporary / "optimizer", self.optimizer)
@@ -381,11 +398,17 @@ class TransferTrainer(Trainer):
             saved = load_file(Path(resume_from_checkpoint) / "average.safetensors")
             trained = self.average.trained
             self.average.average = {n: v.to(trained[n].device) for n, v in saved.items()}
+        if self.weighting is not None:
+            self.weighting.load(self._weighting_state(Path(resume_from_checkpoint)))
         if self.args.should_save:
             with writing(self.folder, resumes=True):
                 for stored in Path(resume_from_checkpoint).glob("snapshot-*.safetensors"):
                     (self.folder / stored.name).unlink(missing_ok=True)
                     link_or_copy(stored, self.folder / stored.name)
+
+    def _weighting_state(self, checkpoint: Path) -> Path:
+        """What this process knows of the examples' losses."""
+        return checkpoint / f"weighting-{self.args.process_index}.safetensors"
 
     def _load_selector(self, state: TrainerState) -> None:
         saved: Any = state.stateful_callbacks["Selector"]
@@ -409,24 +432,6 @@ class TransferTrainer(Trainer):
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             ckpt.load_random_state(Path(checkpoint) / f"random-{self.args.process_index}")
-
-
-def _size(model: torch.nn.Module) -> int:
-    """Bytes of the weights, tied ones counted once."""
-    tensors = {tensor.data_ptr(): tensor for tensor in model.state_dict().values()}
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-
-
-def _state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The weights without those that are tied to others (safetensors stores no aliases)."""
-    seen: set[int] = set()
-    state = {}
-    for name, tensor in model.state_dict().items():
-        if tensor.data_ptr() in seen and tensor.numel():
-            continue
-        seen.add(tensor.data_ptr())
-        state[name] = tensor.detach().cpu().contiguous()
-    return state
 
 
 def _json(path: Path) -> Any:
