@@ -23,7 +23,7 @@ from xlt.runs.sources import Sources, reads
 from xlt.task import Labels, extend_labels
 from xlt.training.labels import check_overlap
 from xlt.training.rehearsal import check_reports
-from xlt.transfer.kind import kind_of, with_full_keys
+from xlt.transfer.kind import kind_of, solves, with_full_keys
 from xlt.transfer.stage import DataSplit, Stage
 
 
@@ -226,8 +226,8 @@ def _check_stages(
                 started = [inventories.learnt(parent) for parent in stage.parents]
             except XltError:  # said of the data already; the encoder can be looked at all the same
                 labels = None
-            first = not stage.parents
-            own = (stage.kind, stage.options, stage.training, stage.from_scratch, first)
+            goes_on = any(map(solves, stage.parents))
+            own = (stage.kind, stage.options, stage.training, stage.from_scratch, goes_on)
             setup = repr((about, own, labels, started if len(started) > 1 else None))
             if setup not in rehearsed:
                 of_kind = [

@@ -102,7 +102,8 @@ def check_weighting(stage: Stage) -> None:
         )
     if training.models == 1:
         return
-    if any(map(solves, stage.parents)) and not kind_of(stage).begins(stage):
+    begins = stage.task is not None or kind_of(stage).begins(stage)
+    if any(map(solves, stage.parents)) and not begins:
         raise XltError(
             f"the models of the stage {stage.name} would begin as one, that of the stage before "
             "it, and make the same mistakes",
