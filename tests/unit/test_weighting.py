@@ -442,7 +442,11 @@ def test_they_multiply_the_weights_that_examples_have(tmp_path):
     assert sorted(batch["weights"].tolist()) == [0.0, 0.0, 0.25, 0.25, 0.25, 0.25]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method",
+    ["infobatch", "co_teaching"]
+    + [pytest.param(name, marks=pytest.mark.thorough) for name in ("small_loss", "seta")],
+)
 def test_it_goes_on_where_it_was_interrupted(world, tmp_path, monkeypatch, method):
     """In the middle of an epoch, whose weights are of the losses before it."""
     changes = {
