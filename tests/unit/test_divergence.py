@@ -88,6 +88,7 @@ def test_no_process_of_several_begins_again_alone(monkeypatch, processes, on_div
     trainer = object.__new__(trainers.TransferTrainer)
     trainer.training = Training(on_divergence=on_divergence)
     trainer.perturbation = None
+    trainer.weighting = None
     trainer.state = SimpleNamespace(global_step=0)
     trainer.args = SimpleNamespace(world_size=processes)
     trainer.sampler = SimpleNamespace(steps=[np.arange(3)], epoch_of=lambda step: 0.0)
