@@ -85,6 +85,7 @@ def test_no_process_of_several_begins_again_alone(monkeypatch, processes, on_div
 
     nan = torch.tensor(float("nan"))
     monkeypatch.setattr(Trainer, "training_step", lambda *_: nan)
+    monkeypatch.setattr(Trainer, "_prepare_inputs", lambda self, inputs: inputs)
     trainer = object.__new__(trainers.TransferTrainer)
     trainer.training = Training(on_divergence=on_divergence)
     trainer.perturbation = None
