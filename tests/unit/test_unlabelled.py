@@ -544,20 +544,31 @@ def test_the_transfer_score_stands_beside_the_criteria_and_is_learnt_from(world,
     assert estimate(world)["estimates"][0]["expected"] == pytest.approx(
         np.mean([row["criteria"][name] for name in ("difference", "threshold", "agreement")])
     )
-    monkeypatch.setattr(unlabelled, "transfer_scores", lambda *_, **__: [None, 0.5])
+    monkeypatch.setattr(unlabelled, "transfer_scores", lambda *_, **__: [[None, 0.5]])
     (other,) = estimate(world, runs=[world.runs() / "run"])["estimates"]
     assert other["transfer_score"] is None, "of one seed alone there is no mean"
     assert other["expected"] != row["expected"]
 
 
 def test_transfer_scores_are_computed_once(world, monkeypatch):
-    before = gather([world.runs() / "run"], "ner").pairs
-    monkeypatch.setattr(transfer_scores, "of_each", None)
-    assert gather([world.runs() / "run"], "ner").pairs == before
-    for path in (cache_dir() / "transfer-score").glob("*.json"):
+    """By models that are loaded once for all targets, whose text is lacking."""
+    run = [world.runs() / "run"]
+    before = gather(run, "ner").pairs
+    loaded, each = [], transfer_scores.of_each
+
+    def of_each(config, models, *rest, **more):
+        loaded.append(models)
+        return each(config, models, *rest, **more)
+
+    monkeypatch.setattr(transfer_scores, "of_each", of_each)
+    assert gather(run, "ner").pairs == before
+    assert loaded == []
+    for path in sorted((cache_dir() / "transfer-score").glob("*.json"))[1:]:
         path.unlink()
-    with pytest.raises(TypeError):
-        gather([world.runs() / "run"], "ner")
+    assert gather(run, "ner").pairs == before
+    assert [[model.parents[1].name for model in models] for models in loaded] == [
+        ["seed-1", "seed-2"]
+    ]
 
 
 def test_a_transfer_score_is_of_the_first_records_and_of_their_text_alone(world, monkeypatch):
@@ -566,7 +577,7 @@ def test_a_transfer_score_is_of_the_first_records_and_of_their_text_alone(world,
     records = Sources(config, make_task(config)).load(DataSplit("deu", "test")).records
 
     def of(records):
-        return transfer_scores.transfer_scores(config, models, records, batch_tokens=8192)
+        return transfer_scores.transfer_scores(config, models, [records], batch_tokens=8192)[0]
 
     monkeypatch.setattr(transfer_scores, "MAX_TRANSFER_SENTENCES", 8)
     (found,) = of(records)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log as logarithm
@@ -28,6 +29,7 @@ from xlt.evaluation.criteria import (
     estimates,
     on_text,
 )
+from xlt.model.folder import read_info
 from xlt.results import (
     CONFIG,
     RESULT,
@@ -42,6 +44,7 @@ from xlt.runs.source_dev import on_source_dev
 from xlt.runs.sources import Sources
 from xlt.runs.transfer_scores import transfer_scores
 from xlt.task import Task, make_task
+from xlt.training.raw_text import MAX_TRANSFER_SENTENCES
 from xlt.transfer.stage import source_dev
 from xlt.typology.ranking import rank
 from xlt.typology.scores import measured_as
@@ -158,40 +161,75 @@ def _add_pairs(
             where=run,
             fix="train it again with `dev` or `dev_share` under `data` for a source",
         )
+    places = {row["target"]: _places(run, result, row) for row in rows}
+    scores = _transfer_scores(run, result, config, task, places, batch_tokens)
     for row in rows:
         target = row["target"]
-        seeds = [
-            one["seed"]
-            for one in result["rows"]
-            if one["primary"] and one["target"] == target and one["split"] == row["split"]
-        ]
-        models = [run / model_folder(seed, target) for seed in seeds]
-        if not all(model.is_dir() for model in models):
-            raise XltError(
-                "the run has not kept the models of all its seeds",
-                where=run,
-                fix="run it again with `output.keep: all`",
-            )
-        predicted = [
-            _predicted(run, result, task, f"seed-{seed}/{target}/{row['split']}") for seed in seeds
-        ]
+        models = [model for model, _ in places[target]]
+        predicted = [_predicted(run, result, task, base) for _, base in places[target]]
         pair = pair_of(
             target,
             on_source_dev(config, models, data, batch_tokens=batch_tokens),
-            on_text(
-                task,
-                predicted,
-                transfer_scores(config, models, predicted[0], batch_tokens=batch_tokens),
-            ),
+            on_text(task, predicted, scores[target]),
             expected_by_ranker(config, target),
             score=row["metrics"][task.metrics_reported[0]]["mean"],
             name=f"{run}/{target}",
-            settings=settings(config, len(seeds)),
+            settings=settings(config, len(models)),
         )
         if pair is None:
             found.left_out[f"{run}/{target}"] = "no criterion says anything of it"
         else:
             found.pairs.append(pair)
+
+
+def _places(run: Path, result: dict[str, Any], row: Mapping[str, Any]) -> list[tuple[Path, str]]:
+    """Of each seed, its model for a target and with what the names of its predictions begin.
+
+    row: of the target, as `xlt.results.measured` has it. Raises XltError where a model is missing.
+    """
+    target, split = row["target"], row["split"]
+    seeds = [
+        one["seed"]
+        for one in result["rows"]
+        if one["primary"] and one["target"] == target and one["split"] == split
+    ]
+    found = [(run / model_folder(seed, target), f"seed-{seed}/{target}/{split}") for seed in seeds]
+    if not all(model.is_dir() for model, _ in found):
+        raise XltError(
+            "the run has not kept the models of all its seeds",
+            where=run,
+            fix="run it again with `output.keep: all`",
+        )
+    return found
+
+
+def _transfer_scores(
+    run: Path,
+    result: dict[str, Any],
+    config: Config,
+    task: Task,
+    places: Mapping[str, Sequence[tuple[Path, str]]],
+    batch_tokens: int,
+) -> dict[str, list[float | None]]:
+    """Target → the Transfer Score of each of its models on its test sentences. Targets whose models
+    hold the same come together, so that these are loaded once.
+
+    places: target → `_places`.
+    """
+    together: dict[str, list[str]] = defaultdict(list)
+    for target, of_seeds in places.items():
+        held = [sorted(read_info(model).files.items()) or str(model) for model, _ in of_seeds]
+        together[repr(held)].append(target)
+    found: dict[str, list[float | None]] = {}
+    for targets in together.values():
+        models = [model for model, _ in places[targets[0]]]
+        texts = [
+            _predicted(run, result, task, places[target][0][1])[:MAX_TRANSFER_SENTENCES]
+            for target in targets
+        ]
+        scores = transfer_scores(config, models, texts, batch_tokens=batch_tokens)
+        found |= zip(targets, scores, strict=True)
+    return found
 
 
 def settings(config: Config, seeds: int) -> dict[str, str]:

@@ -23,29 +23,36 @@ def remembered(
     kind: str,
     config: Config,
     models: Sequence[Path],
-    given: Sequence[Any],
-    compute: Callable[[], list[Any]],
-) -> list[Any]:
-    """What `compute` gives, JSON-able, one for each model.
+    asked: Sequence[Sequence[Any]],
+    compute: Callable[[Sequence[int]], list[list[Any]]],
+) -> list[list[Any]]:
+    """What is asked of some models, JSON-able: for each question an answer of each model.
 
-    It is computed once for these models and what is given, with this code and on such a device, and
-    kept in the cache; of models that do not say what is in their folders it is computed anew.
+    It is computed once for these models, with this code and on such a device, and kept in the
+    cache; of models that do not say what is in their folders it is computed anew.
 
     kind: what it is, a folder of the cache. config: of the models' run.
-    given: what else it depends on, JSON-able.
+    asked: what else each answer depends on, JSON-able.
+    compute: answers those questions, by their numbers, whose answers are not kept.
     """
     if not all(read_info(folder).files for folder in models):  # of older xlt they are not known
-        return compute()
-    path = cache_dir() / kind / f"{key(config, models, given)}.json"
-    with contextlib.suppress(FileNotFoundError, DamagedFile):  # then it is computed anew
-        kept: list[Any] = read_sealed(path, fix="delete it")["models"]
-        return kept
-    found = compute()
-    # On a full disk, or in a cache for reading alone, it is computed anew the next time.
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_sealed(path, {"models": found}, cache=True)
-    return found
+        return compute(range(len(asked)))
+    folder = cache_dir() / kind
+    paths = [folder / f"{key(config, models, given)}.json" for given in asked]
+    found: dict[int, list[Any]] = {}
+    for number, path in enumerate(paths):
+        with contextlib.suppress(FileNotFoundError, DamagedFile):  # then it is computed anew
+            found[number] = read_sealed(path, fix="delete it")["models"]
+    lacking = [number for number in range(len(asked)) if number not in found]
+    if not lacking:
+        return [found[number] for number in range(len(asked))]
+    for number, answers in zip(lacking, compute(lacking), strict=True):
+        found[number] = answers
+        # On a full disk, or in a cache for reading alone, it is computed anew the next time.
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_sealed(paths[number], {"models": answers}, cache=True)
+    return [found[number] for number in range(len(asked))]
 
 
 def key(config: Config, models: Sequence[Path], given: Sequence[Any]) -> str:

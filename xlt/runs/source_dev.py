@@ -33,7 +33,7 @@ def on_source_dev(
     config: of the run.
     """
 
-    def compute() -> list[Any]:
+    def compute(_: Sequence[int]) -> list[list[Any]]:
         records = [one.records[number] for one in data for number in sample(len(one.records))]
         task, predicted = predictions(config, models, records, batch_tokens=batch_tokens)
         agreed = agreements(task, predicted)
@@ -42,10 +42,11 @@ def on_source_dev(
             for own, agrees in zip(predicted, agreed, strict=True)
         ]
         dumped: list[Any] = _READ.dump_python(found, mode="json")
-        return dumped
+        return [dumped]
 
     given = [MAX_SAMPLE, *(one.fingerprint for one in data)]
-    return _READ.validate_python(remembered("source-dev", config, models, given, compute))
+    (kept,) = remembered("source-dev", config, models, [given], compute)
+    return _READ.validate_python(kept)
 
 
 def predictions(

@@ -21,27 +21,35 @@ if TYPE_CHECKING:
 
 
 def transfer_scores(
-    config: Config, models: Sequence[Path], records: Sequence[Document], *, batch_tokens: int
-) -> list[float | None]:
-    """The Transfer Score of each model, of one run with several seeds, on the first records; None
-    where it has none (`xlt.inference.transfer_score`). Computed once (`remembered`).
+    config: Config,
+    models: Sequence[Path],
+    texts: Sequence[Sequence[Document]],
+    *,
+    batch_tokens: int,
+) -> list[list[float | None]]:
+    """Of each text the Transfer Score of each model, of one run with several seeds, on the first
+    records; None where it has none (`xlt.inference.transfer_score`). Computed once (`remembered`);
+    each model is loaded once for all texts.
 
     config: of the run. The records' annotation is not looked at, but for what the model is given.
     """
-    first = records[:MAX_TRANSFER_SENTENCES]
+    first = [records[:MAX_TRANSFER_SENTENCES] for records in texts]
 
-    def work(task: Task, backbone: Backbone, predictor: Predictor) -> float | None:
-        from xlt.inference.transfer_score import transfer_score_of
+    def compute(lacking: Sequence[int]) -> list[list[float | None]]:
+        def work(task: Task, backbone: Backbone, predictor: Predictor) -> list[float | None]:
+            from xlt.inference.transfer_score import transfer_score_of
 
-        return transfer_score_of(predictor, task.encode(first, backbone, None))
+            return [
+                transfer_score_of(predictor, task.encode(first[number], backbone, None))
+                for number in lacking
+            ]
 
-    return remembered(
-        "transfer-score",
-        config,
-        models,
-        [_fingerprint(first, tasks.get(config.task.name).reads)],
-        lambda: of_each(config, models, work, batch_tokens=batch_tokens),
-    )
+        found = of_each(config, models, work, batch_tokens=batch_tokens)
+        return [list(of_text) for of_text in zip(*found, strict=True)]
+
+    reads = tasks.get(config.task.name).reads
+    asked = [[_fingerprint(records, reads)] for records in first]
+    return remembered("transfer-score", config, models, asked, compute)
 
 
 def _fingerprint(records: Sequence[Document], reads: Sequence[str]) -> str:

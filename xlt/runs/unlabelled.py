@@ -190,7 +190,7 @@ def _told(
         return _row(config, target, run, "there are no dev data of its sources to compare with")
     dev = on_source_dev(config, run.models, data, batch_tokens=batch_tokens)
     task, predicted = predictions(config, run.models, records, batch_tokens=batch_tokens)
-    scores = transfer_scores(config, run.models, records, batch_tokens=batch_tokens)
+    (scores,) = transfer_scores(config, run.models, [records], batch_tokens=batch_tokens)
     text = on_text(task, predicted, scores)
     row = _row(config, target, run)
     row["source_dev"] = fmean(one.score for one in dev)
